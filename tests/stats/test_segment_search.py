@@ -100,8 +100,8 @@ def test_small_segments_are_not_tested() -> None:
     values[-40:] = 0
     values[::7] = 0
     after = np.repeat([False, True], 540)
-    assert search_segments(columns, values, after, depth=1).significant_suspect() is None
-    assert search_segments(columns, values, after, depth=1, min_rows=30).significant_suspect() is not None
+    assert search_segments(columns, values, after).significant_suspect() is None
+    assert search_segments(columns, values, after, min_rows=30).significant_suspect() is not None
 
 
 @pytest.mark.parametrize("values", [[], [math.nan] * 4, [1.0, 1.0, math.nan, math.nan]])
@@ -153,5 +153,3 @@ def test_crossings_are_named_by_both_columns() -> None:
     pair = list(groupings(columns))[-1]
     assert [pair.segment(int(code)) for code in pair.codes()] == [(("a", "p"), ("b", "x")), (("a", "q"), ("b", "y"))]
     assert list(format_pairs((("a", "p"), ("b", MISSING)))) == ["a=p", "b is missing"]
-    with pytest.raises(ValueError, match="two deep"):
-        list(groupings(columns, 3))

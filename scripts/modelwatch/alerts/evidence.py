@@ -88,7 +88,11 @@ def previous_healthy_versions(
     """
     if not pull.deployments:
         return ()
-    known = {name for track in tracks for name in _versions(track, _decided_rows(track))}
+    known = {
+        name
+        for track in tracks
+        for name in _versions(track, (i for i, code in enumerate(track.outcome) if code in _DECIDED_CODES))
+    }
     served = dict.fromkeys(deployment.version for deployment in sorted(pull.deployments, key=lambda d: -d.since))
     return tuple(name for name in served if name and name != version and name in known and name not in failed)
 
@@ -98,10 +102,6 @@ def _bad_rows(track: Track) -> Iterable[int]:
     if not any(code in column for code in _FAILING_CODES):
         return ()
     return (i for i, code in enumerate(column) if code in _FAILING_CODES and track.outcome[i] == Outcome.BREACH.code)
-
-
-def _decided_rows(track: Track) -> Iterable[int]:
-    return (i for i, code in enumerate(track.outcome) if code in _DECIDED_CODES)
 
 
 def _versions(track: Track, rows: Iterable[int]) -> set[str]:

@@ -265,8 +265,7 @@ def _new_segment_rows(points: Points, times: Floats, window: float, start: float
     """Rows before the segment has been there for a full window; ``None`` where it was there from the beginning."""
     if not len(points.times) or points.times[0] <= start + window:
         return None
-    new: Bools = times < points.times[0] + window
-    return new
+    return np.asarray(times < points.times[0] + window)
 
 
 def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: EvaluationTimes) -> Bools | None:
@@ -274,5 +273,4 @@ def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: Evaluat
     if not len(points.bad_times):
         return None
     holds_bad = ~row_ranges(points.bad_times, times.at - rule.window, times.at, times.deployed_since).is_empty
-    only: Bools = (stat.points == 0) & holds_bad
-    return only
+    return np.asarray((stat.points == 0) & holds_bad)

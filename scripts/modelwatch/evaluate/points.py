@@ -69,8 +69,7 @@ def _ascending_rows(times: Floats) -> slice | Ints:
     rows = rows[np.argsort(times[rows], kind="stable")]
     ordered = times[rows]
     newest = np.append(ordered[1:] != ordered[:-1], True)[: len(rows)]
-    result: Ints = rows[newest]
-    return result
+    return np.asarray(rows[newest])
 
 
 def _version_codes(series: Series, service: VersionTimeline, rows: slice | Ints) -> Ints | None:

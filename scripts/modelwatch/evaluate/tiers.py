@@ -6,7 +6,7 @@ the limit ("2 % worse"); ``above`` and ``below`` when the value lies *strictly* 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,21 +116,34 @@ class TierDecision:
     """Some limit is passed, real or not."""
     unknown: Bools
     """Some limit cannot be judged for want of a baseline."""
+    improved: Bools
 
 
-def decide_tier(tiers: Sequence[Tier], rows: BaselineComparison, better: Direction | None) -> TierDecision:
-    """The most severe tier reached wins, whatever their order."""
+def decide_tier(rule: Rule, rows: BaselineComparison, context: RowContext) -> TierDecision:
+    """By the tiers of the version in each window; the most severe tier reached wins, whatever their order."""
     count = len(rows.value)
-    verdict = TierDecision(np.full(count, -1.0), np.zeros(count, np.bool_), np.zeros(count, np.bool_))
-    reached = verdict.severity
-    for tier in tiers:
-        code = float(tier.severity.code)
-        for limit in tier.limits:
-            check = check_limit(limit, rows, better)
-            np.maximum(reached, code, out=reached, where=check.significant)
-            np.logical_or(verdict.passed, check.passed, out=verdict.passed)
-            np.logical_or(verdict.unknown, check.unknown, out=verdict.unknown)
+    verdict = TierDecision(np.full(count, -1.0), *(np.zeros(count, np.bool_) for _ in range(3)))
+    for tiers, serves in _tiers_by_version(rule, context):
+        np.logical_or(verdict.improved, is_improvement(rule, tiers, rows), out=verdict.improved, where=serves)
+        for tier in tiers:
+            code = float(tier.severity.code)
+            for limit in tier.limits:
+                check = check_limit(limit, rows, rule.better)
+                np.maximum(verdict.severity, code, out=verdict.severity, where=check.significant & serves)
+                np.logical_or(verdict.passed, check.passed, out=verdict.passed, where=serves)
+                np.logical_or(verdict.unknown, check.unknown, out=verdict.unknown, where=serves)
     return verdict
+
+
+def _tiers_by_version(rule: Rule, context: RowContext) -> Iterator[tuple[Sequence[Tier], Bools]]:
+    """All tiers that some version has, and the rows that they are for."""
+    own = np.ones(len(context.version), np.bool_)
+    for place, version in enumerate(context.versions):
+        tiers, serves = rule.tiers_for(version), context.version == place
+        if tiers is not rule.tiers and serves.any():
+            own &= ~serves
+            yield tiers, serves
+    yield rule.tiers, own
 
 
 def good_direction(rule: Rule, tiers: Sequence[Tier]) -> Direction | None:
@@ -171,8 +184,7 @@ def _mirrored_distance(tiers: Sequence[Tier], rows: BaselineComparison, better: 
             if limit.form is LimitKind.SIGMA or (limit.form in worse and limit.form not in STATIC_LIMITS)
         ]
         if limits:
-            nearest: Floats = np.fmin.reduce([limit_distance(limit, rows) for limit in limits])
-            return nearest
+            return np.asarray(np.fmin.reduce([limit_distance(limit, rows) for limit in limits]))
     return None
 
 
@@ -209,7 +221,7 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
     """The outcome of every row. The first of these that applies is its cause: no data, a new segment, too few points,
     too small a count, no proportion, a limit passed for certain, one passed but not cleared, no baseline."""
     rows = compare_with_baseline(stat, reference)
-    verdict, better = _decide_by_version(rule, rows, context)
+    verdict = decide_tier(rule, rows, context)
     outcome = np.full(len(stat.value), float(Outcome.OK.code))
     cause = np.full(len(stat.value), float(Cause.NONE.code))
     # Later lines overrule earlier ones.
@@ -226,7 +238,7 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
             outcome[mask], cause[mask] = result.code, why.code
     fine = outcome == Outcome.OK.code
     severity = np.where(outcome == Outcome.BREACH.code, verdict.severity, -1.0)
-    return Outcomes(outcome, severity, fine & _has_recovered(rule, rows), fine & better, cause)
+    return Outcomes(outcome, severity, fine & _has_recovered(rule, rows), fine & verdict.improved, cause)
 
 
 def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]:
@@ -249,21 +261,3 @@ def _has_recovered(rule: Rule, rows: BaselineComparison) -> Bools:
         return np.ones(len(rows.value), np.bool_)
     check = check_limit(rule.recover, rows, rule.better)
     return ~check.passed & ~check.unknown
-
-
-def _decide_by_version(rule: Rule, rows: BaselineComparison, context: RowContext) -> tuple[TierDecision, Bools]:
-    """Verdict and improvement under the tiers of the version in each window."""
-    verdict, better = decide_tier(rule.tiers, rows, rule.better), is_improvement(rule, rule.tiers, rows)
-    for place, version in enumerate(context.versions):
-        tiers = rule.tiers_for(version)
-        serves = context.version == place
-        if tiers is rule.tiers or not serves.any():
-            continue
-        other = decide_tier(tiers, rows, rule.better)
-        verdict = TierDecision(
-            np.where(serves, other.severity, verdict.severity),
-            np.where(serves, other.passed, verdict.passed),
-            np.where(serves, other.unknown, verdict.unknown),
-        )
-        better = np.where(serves, is_improvement(rule, tiers, rows), better)
-    return verdict, better

@@ -82,7 +82,6 @@ def search_segments(
     after: ArrayLike,
     *,
     worse_sign: int = -1,
-    depth: int = 2,
     min_rows: int = MIN_ROWS,
 ) -> SearchResult:
     """Search both sides together: ``values`` is the metric of every row (1 for right, 0 for wrong; an error),
@@ -101,7 +100,7 @@ def search_segments(
         return SearchResult(math.nan, 0, (), ())
     tables = [
         (grouping, _sum_segments(grouping.codes(), grouping.count, v, side, grouping.segment))
-        for grouping in groupings(columns, depth)
+        for grouping in groupings(columns)
     ]
     total = float(whole.mean(1)[0] - whole.mean(0)[0])
     tallies = [sums for _, sums in tables]

@@ -104,14 +104,10 @@ class Grouping:
         return tuple(sorted(pairs))
 
 
-def groupings(columns: Sequence[EncodedColumn], depth: int = 2) -> Iterator[Grouping]:
-    """Every column, and with ``depth`` 2 every crossing of two. Raises ``ValueError`` for another depth."""
-    if depth not in (1, 2):
-        raise ValueError(f"segments are up to two deep, not {depth}")
-    for column in columns:
-        yield Grouping((column,))
-    for pair in combinations(columns, 2) if depth == 2 else ():
-        yield Grouping(pair)
+def groupings(columns: Sequence[EncodedColumn]) -> Iterator[Grouping]:
+    """Every column, and every crossing of two."""
+    yield from (Grouping((column,)) for column in columns)
+    yield from map(Grouping, combinations(columns, 2))
 
 
 def encode_columns(table: Mapping[str, Any]) -> list[EncodedColumn]:

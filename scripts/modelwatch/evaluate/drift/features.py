@@ -275,11 +275,12 @@ def share_of_features(
     flags = np.array([_drift_flags(result, least) for _, result in features]).reshape(len(features), count)
     weights = dict(importances)
     by_importance = np.array([weights.get(name, 0.0) if weights else 1.0 for name, _ in features])
+    importance = np.where(np.isnan(flags), 0.0, by_importance[:, None])
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = _weighted_mean(flags, by_importance)
+        value = (np.nan_to_num(flags) * importance).sum(axis=0) / importance.sum(axis=0)
     windows = np.array([~np.isnan(result.stat.value) for _, result in features], dtype=np.bool_)
     has_values = windows.reshape(len(features), count).any(axis=0)
-    known = (~np.isnan(flags) & (by_importance > 0)[:, None]).sum(axis=0)
+    known = (importance > 0).sum(axis=0)
     undecided = has_values & (known == 0)
     value = np.where(undecided, 0.0, value)
     n = np.where(has_values, known.astype(np.float64), np.nan)
@@ -304,14 +305,6 @@ def _drift_flags(result: FeatureResult, least: float) -> Floats:
     with np.errstate(invalid="ignore"):
         drifted = (value >= least) & result.significant
     return np.where(undecided | np.isnan(value), np.nan, drifted.astype(np.float64))
-
-
-def _weighted_mean(flags: Floats, weights: Floats) -> Floats:
-    """Over the features (rows) whose flag is known; NaN where none is."""
-    known = ~np.isnan(flags)
-    return np.asarray(
-        (np.where(known, flags, 0.0) * weights[:, None]).sum(axis=0) / (known * weights[:, None]).sum(axis=0)
-    )
 
 
 def _importance_notes(names: set[str], weights: dict[str, float]) -> tuple[str, ...]:

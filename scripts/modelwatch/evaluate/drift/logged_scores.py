@@ -28,8 +28,7 @@ there is one; measured, widest for a single column (0.66/n^2 and 2/n)."""
 
 def has_too_few_rows(rule: Rule, stat: WindowStats) -> Bools:
     """Fewer rows than any measure of drift says something about; an unknown count is not known to be small."""
-    few: Bools = (_current_rows(rule, stat) < MIN_RELIABLE_COUNT) & (drift_spec(rule.metric) is not None)
-    return few
+    return np.asarray((_current_rows(rule, stat) < MIN_RELIABLE_COUNT) & (drift_spec(rule.metric) is not None))
 
 
 def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:

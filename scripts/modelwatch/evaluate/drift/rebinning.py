@@ -99,7 +99,9 @@ def rebin(histograms: Histograms, rows: Sequence[int], points: Floats) -> Cumula
         alike.setdefault(len(histograms.edges[row]), []).append(place)
     for places in alike.values():
         chosen = [rows[place] for place in places]
-        distinct, which = _distinct_edges(histograms, chosen)
+        numbers: dict[bytes, int] = {}
+        which = np.array([numbers.setdefault(histograms.edges[row].tobytes(), len(numbers)) for row in chosen])
+        distinct = np.array([np.frombuffer(edges) for edges in numbers])
         below = np.zeros((len(places), distinct.shape[1]))
         counts = np.frombuffer(b"".join([histograms.counts[row] for row in chosen])).reshape(len(chosen), -1)
         np.cumsum(counts, axis=1, out=below[:, 1:])
@@ -133,13 +135,6 @@ def _counts_at(below: Floats, edges: Floats, which: Ints, points: Floats) -> tup
         low, high, first, second = (np.take_along_axis(below, at, axis=1) for at in by_row)
         inside = inside[which]
     return low, high, first + inside * (second - first)
-
-
-def _distinct_edges(histograms: Histograms, rows: Sequence[int]) -> tuple[Floats, Ints]:
-    """The edges of these histograms, all equally many, each once; and of each row which they are."""
-    places: dict[bytes, int] = {}
-    which = [places.setdefault(histograms.edges[row].tobytes(), len(places)) for row in rows]
-    return np.array([np.frombuffer(edges) for edges in places]), np.array(which)
 
 
 def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_shared: int = 0) -> Floats:

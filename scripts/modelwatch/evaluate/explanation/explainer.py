@@ -52,7 +52,8 @@ def explain(
     """
     if not tracks or not alerts or tracks[0].rule.name in BUILT_IN_RULES or not tracks[0].grid.count:
         return None
-    whole = _whole(tracks)
+    whole_name = whole_labels(tracks[0].rule)
+    whole = None if whole_name is None else _find_track(tracks, whole_name)
     subject = whole or _find_track(tracks, alerts[0].labels) or tracks[0]
     row = _explained_row(subject, alerts)
     segments = [track for track in tracks if track is not whole]
@@ -86,11 +87,6 @@ def _add_context(
 
 def _find_track(tracks: Sequence[Track], labels: Labels) -> Track | None:
     return next((track for track in tracks if track.labels == labels), None)
-
-
-def _whole(tracks: Sequence[Track]) -> Track | None:
-    labels = whole_labels(tracks[0].rule)
-    return None if labels is None else _find_track(tracks, labels)
 
 
 def _explained_row(track: Track, alerts: Sequence[Alert]) -> int:

@@ -42,23 +42,20 @@ def choose_edges(values: ArrayLike) -> Floats:
     edges = _scaled_edges(ordered * scale)
     with np.errstate(over="ignore"):
         edges = edges / scale
-    finite_edges: Floats = np.unique(edges[np.isfinite(edges)] + 0.0)
-    return finite_edges
+    return np.unique(edges[np.isfinite(edges)] + 0.0)
 
 
 def coarsen_edges(profile: NumericProfile, bins: int = 64) -> Floats:
     """At most ``bins - 1`` of the profile's edges, nearest above its quantiles: for segments, and for histograms."""
     if len(profile.edges) < bins or not profile.n:
-        few: Floats = profile.edges[:: max(1, -(-len(profile.edges) // (bins - 1)))]
-        return few
+        return profile.edges[:: max(1, -(-len(profile.edges) // (bins - 1)))]
     return edges_at(profile, np.arange(1, bins) / bins)
 
 
 def edges_at(profile: NumericProfile, shares: Floats) -> Floats:
     """The profile's edges nearest above these quantiles, each once."""
     at = np.searchsorted(np.cumsum(profile.counts), shares * profile.n, side="left")
-    chosen: Floats = profile.edges[np.unique(np.minimum(at, len(profile.edges) - 1))]
-    return chosen
+    return np.asarray(profile.edges[np.unique(np.minimum(at, len(profile.edges) - 1))])
 
 
 def _scaled_edges(ordered: Floats) -> Floats:
