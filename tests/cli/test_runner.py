@@ -18,8 +18,7 @@ import click
 import pytest
 
 from modelwatch.cli import COMMANDS, LazyGroup, group
-from modelwatch.cli.progress import progress_bar
-from modelwatch.cli.runner import replace_control_characters
+from modelwatch.cli.runner import progress_bar, replace_control_characters
 
 from .world import ERROR, HEALTHY, World
 

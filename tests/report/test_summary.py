@@ -79,8 +79,8 @@ def test_skips_of_one_group_for_one_reason_are_told_once() -> None:
         Skip("trigger-incident", "churn", "g", "muted", "silence"),
         Skip("retrain", "churn", "g", "cooling down", "cooldown"),
     ]
-    found = [(one.actions, one.guard) for one in group_skips(skips)]
-    assert found == [(("open issue", "trigger incident"), "silence"), (("retrain",), "cooldown")]
+    found = [(actions, skip.guard) for skip, actions in group_skips(skips)]
+    assert found == [(["open issue", "trigger incident"], "silence"), (["retrain"], "cooldown")]
 
 
 class TestSummary:

@@ -77,10 +77,13 @@ def write_outputs(outputs: dict[str, str]) -> None:
         set_output(name, redactor.redact_text(value))
 
 
-def judgement_outputs(judgement: Judgement) -> dict[str, str]:
-    """``firing``, ``worst-severity``, ``failures``."""
-    return {
-        "firing": str(len(judgement.firing)),
-        "worst-severity": str(judgement.worst_severity or "none"),
-        "failures": str(len(judgement.failures)),
-    }
+def write_judgement(
+    judgement: Judgement,
+    plan: Plan | None = None,
+    receipts: Receipts | None = None,
+    outputs: dict[str, str] | None = None,
+) -> None:
+    """The job summary, the outputs ``firing``, ``worst-severity`` and ``failures``, and further ``outputs``."""
+    write_judgement_summary(judgement, plan, receipts)
+    counts = {"firing": str(len(judgement.firing)), "failures": str(len(judgement.failures))}
+    write_outputs({**counts, "worst-severity": str(judgement.worst_severity or "none"), **(outputs or {})})

@@ -12,7 +12,7 @@ from ..errors import Exit
 from ..report.console import open_console, show_judgement
 from . import actions_env, exit_codes
 from .options import exit_code_option, format_option, read_context, run_options
-from .progress import progress_bar
+from .runner import progress_bar
 
 
 @click.command("check")
@@ -23,14 +23,12 @@ def check(config_path: Path, models: tuple[str, ...], style: str, exit_code: boo
     """Pull the metrics and print which alerts fire and which do not. Changes nothing."""
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
-        pulls = pipeline.pull(replace(context, progress=progress))
-    judgement = pipeline.judge(context, pulls)
+        judgement = pipeline.evaluate(replace(context, progress=progress)).judgement
     if style == "json":
         from ..step_files import encode_file
 
         click.echo(encode_file(judgement))
     else:
         show_judgement(open_console(), judgement)
-    actions_env.write_judgement_summary(judgement)
-    actions_env.write_outputs(actions_env.judgement_outputs(judgement))
+    actions_env.write_judgement(judgement)
     return exit_codes.judgement_exit_code(judgement, exit_code)

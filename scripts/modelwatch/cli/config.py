@@ -101,11 +101,8 @@ def _validate_config(text: str) -> None:
             raise UserError(message, hint="Nothing was written.", where="init") from error
 
 
-SCHEMA_NAMES = ("series", "alerts", "plan", "receipts", "baseline", "gate")
-
-
 @click.command("schema")
-@click.argument("name", type=click.Choice(SCHEMA_NAMES))
+@click.argument("name", type=click.Choice(["series", "alerts", "plan", "receipts", "baseline", "gate"]))
 def schema(name: str) -> None:
     """Print the JSON Schema (draft 2020-12) of NAME."""
     print_json(step_files.schema(name))

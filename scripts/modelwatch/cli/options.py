@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,10 +49,8 @@ def parse_time_option(_ctx: click.Context, _param: click.Parameter, value: str |
 
 def parse_time(value: str) -> float:
     """Seconds (UTC) of an ISO 8601 time, which is UTC where it names no zone, or of a plain number of seconds."""
-    try:
+    with suppress(ValueError):
         return float(value)
-    except ValueError:
-        pass
     try:
         return parse_iso(value)
     except ValueError as error:

@@ -23,7 +23,7 @@ from ..step_files import encode_file
 from ..timeutil import MINUTE
 from . import actions_env, exit_codes
 from .options import exit_code_option, format_option, path_option, read_context, run_options
-from .progress import progress_bar
+from .runner import progress_bar
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
@@ -50,12 +50,9 @@ def run(
     done = pipeline.converge(context, evaluation, only)
     pipeline.write_results(out, done, now)
     _print_result(done, style)
-    actions_env.write_judgement_summary(done.judgement, done.plan, done.receipts)
-    actions_env.write_outputs(
-        actions_env.judgement_outputs(done.judgement)
-        | {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
-        | ({"receipts": str(out / "receipts.json")} if done.receipts else {})
-    )
+    outputs = {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
+    outputs |= {"receipts": str(out / "receipts.json")} if done.receipts else {}
+    actions_env.write_judgement(done.judgement, done.plan, done.receipts, outputs)
     return exit_codes.result_exit_code(done, exit_code)
 
 

@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
@@ -19,6 +19,11 @@ from ..clients.workflow_commands import error_annotation
 from ..config.secrets import BUNDLE_VARIABLE, find_secrets, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
 
+if TYPE_CHECKING:
+    from ..context import Progress
+
+MAX_MODELS_WITHOUT_BAR = 3
+"""Up to this many models a progress bar would only flicker."""
 EXIT_TIMEOUT = 10.0
 """Seconds."""
 GC_THRESHOLD = 50_000
@@ -110,6 +115,24 @@ def write_workflow_command(command: str) -> None:
         stream.write_command(command)
     else:
         click.echo(command, err=True)
+
+
+@contextmanager
+def progress_bar(models: int) -> Iterator[Progress | None]:
+    """A bar on standard error, where that is a terminal and many models are read: what to call for every model done."""
+    if models <= MAX_MODELS_WITHOUT_BAR or not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=models, label="Reading", item_show_func=_item_text, file=sys.stderr) as shown:
+
+        def advance(model: str, done: int, _total: int) -> None:
+            shown.update(done - shown.pos, model)
+
+        yield advance
+
+
+def _item_text(model: str | None) -> str:
+    return model or ""
 
 
 @contextmanager

@@ -54,8 +54,7 @@ def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit
     done, missing = merge_shards(folders, expect)
     if out:
         write_text(out, job_summary(done.judgement, done.plan, done.receipts))
-    actions_env.write_judgement_summary(done.judgement, done.plan, done.receipts)
-    actions_env.write_outputs(actions_env.judgement_outputs(done.judgement))
+    actions_env.write_judgement(done.judgement, done.plan, done.receipts)
     click.echo(summary_line(done.judgement))
     for message in missing:
         click.echo(f"error: {message}", err=True)

@@ -17,8 +17,7 @@ from ..report.plan_tables import show_plan
 from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, now_option, path_option, read_context, run_options
-from .progress import progress_bar
-from .runner import one_line
+from .runner import one_line, progress_bar
 
 
 @click.command("pull")
@@ -52,8 +51,7 @@ def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path
     judgement = pipeline.judge(context, pipeline.add_missing_models(context.config, pulls))
     write_file(out, judgement)
     click.echo(f"{out}: {summary_line(judgement)}", err=True)
-    actions_env.write_judgement_summary(judgement)
-    actions_env.write_outputs(actions_env.judgement_outputs(judgement) | {"alerts": str(out)})
+    actions_env.write_judgement(judgement, outputs={"alerts": str(out)})
     return exit_codes.judgement_exit_code(judgement, exit_code)
 
 

@@ -9,7 +9,7 @@ from ..model.register import DispatchRecord, DispatchState, Register
 from .alert_phrase import describe_alert, recovery_streak
 from .formatting import duration, utc_time
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
-from .next_steps import RECOVERY_VERBS, paging_sentence, recovery_deadline
+from .next_steps import RECOVERY_VERBS, paging_sentence, recovery_deadline, target_clause
 
 
 def issue_title(group: Group, register: Register) -> str:
@@ -84,17 +84,16 @@ def _run_outcome(note: Note, register: Register, now: float, model: Model | None
     record = _find_dispatch(note, register)
     if record is None or not record.conclusion:
         return ""
-    to = f" to {code(record.target_version)}" if record.target_version else ""
     number = f"workflow run {record.run_id}" if record.run_id else "workflow run"
     where = f" ({link(number, record.url)})" if record.url else ""
-    text = f"**{known_word(record.verb)}{to} ended: {known_word(record.conclusion)}**{where}."
+    text = f"**{known_word(record.verb)}{target_clause(record, code)} ended: {known_word(record.conclusion)}**{where}."
     until = recovery_deadline(register, model, now) if record.verb in RECOVERY_VERBS else None
     return text if until is None else f"{text} {paging_sentence(until)}"
 
 
 def _proposal(note: Note, register: Register, detail: str) -> str:
     record, name = _find_dispatch(note, register), dispatch_name(note)
-    to = f" to {code(record.target_version)}" if record and record.target_version else ""
+    to = target_clause(record, code) if record else ""
     approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
     verb = known_word(name.partition(".")[0])
     text = f"**Proposed: {verb}{to}.** Comment {approve} to start it, or {reject} to reject it."

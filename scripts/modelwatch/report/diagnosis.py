@@ -20,7 +20,7 @@ from .explanation import contribution_of, drift_sentence, drift_share_text, expl
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, utc_time
 from .markdown import plain_line
-from .next_steps import RECOVERY_VERBS, first_step
+from .next_steps import RECOVERY_VERBS, first_step, target_clause
 from .release import version_differences
 
 MIN_WIDTH, MAX_WIDTH = 60, 100
@@ -191,7 +191,7 @@ def _open_items(known: DiagnosisInput) -> Iterator[str]:
                 yield f"incident ({page.severity}): {page.url or 'at PagerDuty'}"
             for record in issue.register.dispatches:
                 if record.state in _OPEN_STATES:
-                    to = f" to {record.target_version}" if record.target_version else ""
+                    to = target_clause(record, plain_line)
                     yield plain_line(f"{record.name}{to}: {record.state} {record.url}", 200)
     for incident in observed.incidents or ():
         if incident.status != "resolved" and incident.url:

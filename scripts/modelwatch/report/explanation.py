@@ -50,7 +50,9 @@ def _explanation_sentences(why: Explanation, quote: Quote, *, inputs: bool = Tru
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
         yield _segment_sentence(why, why.mix, why.rate, word, quote)
-        yield from _search_sentence(why)
+        if why.found is not None and why.searched >= 2 and why.found.p is not None:
+            # Among many segments some look bad by chance, so how many were searched is part of the sentence.
+            yield f"Found by searching {why.searched} segments, {p_value(why.found.p)}."
         yield _mix_sentence(why, why.mix, why.rate, word)
     if why.since is not None:
         where = f" in {quote(labels_text(why.since_labels))}" if why.since_labels else ""
@@ -105,12 +107,6 @@ def _single_segment_sentence(why: Explanation, part: SegmentContribution, word: 
         return f"{lead}: it {verb} from {number(part.before)} to {number(part.value)}."
     verb = "grew" if part.share > part.share_before else "shrank"
     return f"{lead}: it {verb} from {_whole_percent(part.share_before)} to {_whole_percent(part.share)} of the rows."
-
-
-def _search_sentence(why: Explanation) -> Iterator[str]:
-    """Among many segments some look bad by chance: how many were searched, and how likely this one is among them."""
-    if why.found is not None and why.searched >= 2 and why.found.p is not None:
-        yield f"Found by searching {why.searched} segments, {p_value(why.found.p)}."
 
 
 def _share_of_change(why: Explanation, of: float, word: str) -> str:

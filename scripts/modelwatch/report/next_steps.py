@@ -54,9 +54,8 @@ def _plain_dispatch_steps(register: Register, issue_text: str) -> Iterator[str]:
     for record in register.dispatches:
         verb = plain_line(record.verb)
         if record.state is DispatchState.PROPOSED:
-            to = f" to {plain_line(record.target_version)}" if record.target_version else ""
             answer = f"comment `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
-            yield f"Decide on the proposed {verb}{to}: {answer}."
+            yield f"Decide on the proposed {verb}{target_clause(record, plain_line)}: {answer}."
         elif record.state is DispatchState.SENT and safe_url(record.url):
             yield f"Watch the {verb} workflow run: {record.url}"
 
@@ -98,11 +97,15 @@ def _settling_steps(register: Register, model: Model | None, now: float, quote: 
     record = _last_watched_dispatch(register)
     until = recovery_deadline(register, model, now)
     if record is not None and until is not None:
-        to = f" to {quote(record.target_version)}" if record.target_version else ""
-        success = f"the {known_word(record.verb)}{to} succeeded at {utc_time(record.ended)}"
+        success = f"the {known_word(record.verb)}{target_clause(record, quote)} succeeded at {utc_time(record.ended)}"
         yield f"{WAIT} {success}. {paging_sentence(until)}"
     if any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
         yield "Fix the data first: a data-quality alert of this model is firing, and retraining waits for it."
+
+
+def target_clause(record: DispatchRecord, quote: Quote) -> str:
+    """`` to v6``, of a dispatch that moves to a version."""
+    return f" to {quote(record.target_version)}" if record.target_version else ""
 
 
 def paging_sentence(until: float) -> str:
@@ -170,7 +173,7 @@ def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
 def _dispatch_steps(register: Register, model: Model | None) -> Iterator[str]:
     for record in register.dispatches:
         if record.state is DispatchState.PROPOSED:
-            to = f" to {code(record.target_version)}" if record.target_version else ""
+            to = target_clause(record, code)
             approve, reject = code(f"/modelwatch approve {record.name}"), code(f"/modelwatch reject {record.name}")
             step = f"Decide on the proposed **{known_word(record.verb)}**{to}: comment {approve} or {reject}"
             command = _dispatch_command(register, record, model)
@@ -208,12 +211,11 @@ def _code_block(command: str) -> str:
     return f"{fence}sh\n{command}\n{fence}"
 
 
-def silencing_help() -> str:
-    return (
-        "<details><summary>How to silence or acknowledge</summary>\n\n"
-        "- Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people in `github.people`).\n"
-        "- Close this issue to acknowledge it for 24 h, or until it gets worse.\n"
-        "- Close it as *not planned* to silence it until it recovers.\n"
-        "- For longer, add an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.\n\n"
-        "</details>"
-    )
+SILENCING_HELP = """<details><summary>How to silence or acknowledge</summary>
+
+- Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people in `github.people`).
+- Close this issue to acknowledge it for 24 h, or until it gets worse.
+- Close it as *not planned* to silence it until it recovers.
+- For longer, add an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.
+
+</details>"""

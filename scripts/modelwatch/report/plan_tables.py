@@ -41,10 +41,10 @@ def show_plan(
         console.print(make_table(("model", "rule", "change", "result", "why"), rows))
     else:
         console.print(no_changes_sentence(judgement, plan))
-    for skipped in group_skips(plan.skips):
-        guard = f" [{skipped.guard}]" if skipped.guard else ""
-        alert = " ".join(part for part in (skipped.model, rules.get(skipped.group, "")) if part)
-        line = f"not done{guard}: {alert}: {', '.join(skipped.actions)}: {skipped.reason}"
+    for skip, actions in group_skips(plan.skips):
+        guard = f" [{skip.guard}]" if skip.guard else ""
+        alert = " ".join(part for part in (skip.model, rules.get(skip.group, "")) if part)
+        line = f"not done{guard}: {alert}: {', '.join(actions)}: {skip.reason}"
         console.print(make_text(plain_line(line, 500), "dim"))
     for model, problem in plan.troubles:
         console.print(make_text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", "red"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ..model.alert import Group, Judgement
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts, Skip
@@ -44,24 +44,13 @@ def changes_with_receipts(plan: Plan, receipts: Receipts | None) -> Iterator[tup
     yield from ((receipt, receipt) for receipt in everything if receipt.change not in planned)
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedGroup:
-    """Non-changes of one group for one reason."""
-
-    model: str
-    group: str
-    actions: tuple[str, ...]
-    guard: str
-    reason: str
-
-
-def group_skips(skips: Sequence[Skip]) -> Iterator[SkippedGroup]:
-    """``skips`` in their order; those of one group for one reason become one."""
-    actions: dict[tuple[str, str, str, str], list[str]] = {}
+def group_skips(skips: Sequence[Skip]) -> Iterator[tuple[Skip, list[str]]]:
+    """The first skip of each group for each reason, in order, and what all of them would have done."""
+    actions: dict[Skip, list[str]] = {}
     for skip in skips:
-        actions.setdefault((skip.model, skip.group, skip.guard, skip.reason), []).append(skip.what.replace("-", " "))
-    for (model, group, guard, reason), names in actions.items():
-        yield SkippedGroup(model, group, tuple(dict.fromkeys(names)), guard, reason)
+        actions.setdefault(replace(skip, what=""), []).append(skip.what.replace("-", " "))
+    for first, names in actions.items():
+        yield first, list(dict.fromkeys(names))
 
 
 def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> str:
@@ -93,21 +82,18 @@ def _alert_row(group: Group) -> tuple[str, ...]:
 
 def _plan_sections(plan: Plan, receipts: Receipts | None, judgement: Judgement) -> list[str]:
     rules = rule_names(plan, judgement)
-    changes = changes_table(plan, receipts, rules) if plan.changes else no_changes_sentence(judgement, plan)
+    changes = no_changes_sentence(judgement, plan)
+    if plan.changes:
+        rows = [_change_row(item, receipt, rules) for item, receipt in changes_with_receipts(plan, receipts)]
+        changes = _limited_table(("Alert", "Change", "Why"), rows)
     parts = [f"### Changes\n\n{changes}"]
     if skips := list(group_skips(plan.skips)):
-        rows = [_skip_row(skipped, rules) for skipped in skips]
+        rows = [_skip_row(skip, actions, rules) for skip, actions in skips]
         parts.append("### Not done, and why\n\n" + _limited_table(("Alert", "What", "Why"), rows))
     if plan.troubles:
         rows_of = [(code(model), code(trouble, 400)) for model, trouble in plan.troubles]
         parts.append("### Problems\n\n" + _limited_table(("Model", "What"), rows_of))
     return parts
-
-
-def changes_table(plan: Plan, receipts: Receipts | None, rules: Mapping[str, str]) -> str:
-    """A row for each change: what, its result where it was applied, and why."""
-    rows = [_change_row(item, receipt, rules) for item, receipt in changes_with_receipts(plan, receipts)]
-    return _limited_table(("Alert", "Change", "Why"), rows)
 
 
 def _change_row(item: Change | Receipt, receipt: Receipt | None, rules: Mapping[str, str]) -> tuple[str, ...]:
@@ -131,10 +117,9 @@ def _result_cell(receipt: Receipt | None) -> str:
     return f"{text}: {code(receipt.detail, 300)}" if receipt.detail and is_failure else text
 
 
-def _skip_row(skipped: SkippedGroup, rules: Mapping[str, str]) -> tuple[str, ...]:
-    guard = f" ({code(skipped.guard)})" if skipped.guard else ""
-    actions = ", ".join(map(code, skipped.actions))
-    return _alert_cell(skipped.model, skipped.group, rules), actions + guard, code(skipped.reason, 300)
+def _skip_row(skip: Skip, actions: Sequence[str], rules: Mapping[str, str]) -> tuple[str, ...]:
+    guard = f" ({code(skip.guard)})" if skip.guard else ""
+    return _alert_cell(skip.model, skip.group, rules), ", ".join(map(code, actions)) + guard, code(skip.reason, 300)
 
 
 def _limited_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -169,7 +169,6 @@ def comment_problem(body: str) -> str:
 
 CONCLUSIONS = ("success", "failure", "cancelled", "timed_out")
 """GitHub's conclusions of workflow runs."""
-_DISPATCH_VERBS = ("retrain", "rollback", "promote", "degrade", "restore")
 _EXCLUDED_PARTS = frozenset({"testing", "runbooks"})
 
 
@@ -197,7 +196,7 @@ def _dispatch_states() -> frozenset[str]:
     states = [*(state.value for state in DispatchState), *CONCLUSIONS]
     finished = [f"finished: {conclusion}" for conclusion in CONCLUSIONS]
     endings = ["{}.1", *(f"{{}}: {state}" for state in states), *(f"{{}} {text}" for text in finished)]
-    return frozenset(finished + [text.format(verb) for verb in _DISPATCH_VERBS for text in endings])
+    return frozenset(finished + [text.format(verb) for verb in WORKFLOW_VERBS for text in endings])
 
 
 MIN_TABLE_ROWS = 3

@@ -40,7 +40,7 @@ from ...report.formatting import (
     utc_time,
 )
 from ...report.markdown import bullet_list, code, link, mention, mermaid_text, table
-from ...report.next_steps import began_with_version, next_steps, required_healthy_evaluations, silencing_help
+from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
 from ...timeutil import DAY, HOUR
 from ..base import GroupRun
 
@@ -173,7 +173,7 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
     if group.evidence.notes:
         parts.append("### Notes\n\n" + bullet_list(group.evidence.notes))
     if register.closed is None:
-        parts.append(silencing_help())
+        parts.append(SILENCING_HELP)
     source = f" by {link('this workflow run', run_url)}" if run_url else ""
     parts.append(f"<sub>Written{source} at {utc_time(now)}, episode {register.episode}.</sub>")
     return "\n\n".join(parts)
