@@ -149,7 +149,7 @@ def told(cell: Cell, done: Evaluated, now: Facts, wanted: Facts) -> list[str]:
         plain = " ".join(text.split())
         if not any(word in plain for word in known):
             wrong.append(f"the {place} do not name the failure ({known[0]}): {plain[:300]}")
-    if cell.row.service == PAGERDUTY and cell.row.method != "GET" and "telling PagerDuty" not in str(now.troubles):
+    if cell.row.service == PAGERDUTY and cell.row.method != "GET" and "notifying PagerDuty" not in str(now.troubles):
         wrong.append(f"PagerDuty is down and the issue does not say so: {now.troubles}")
     return wrong
 

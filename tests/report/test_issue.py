@@ -258,5 +258,5 @@ class TestEvidence:
         assert section(issue_body(group(), waits, NOW), "Next step").startswith("Fix the data first:")
 
     def test_troubles_are_told(self) -> None:
-        shown = issue_body(group(), register(troubles=("telling PagerDuty failed: @everyone `boom`",)), NOW)
-        assert "- `` telling PagerDuty failed: @everyone `boom` ``" in section(shown, "Not done")
+        shown = issue_body(group(), register(troubles=("notifying PagerDuty failed: @everyone `boom`",)), NOW)
+        assert "- `` notifying PagerDuty failed: @everyone `boom` ``" in section(shown, "Not done")

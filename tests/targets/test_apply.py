@@ -126,7 +126,7 @@ def test_pagerduty_down_the_issue_says_so(world: World) -> None:
     assert results(receipts) == ["done", "failed", "done"]
     assert "503" in receipts.receipts[1].detail
     (issue,) = world.issues()
-    assert "telling PagerDuty failed" in str(issue["body"])
+    assert "notifying PagerDuty failed" in str(issue["body"])
     assert len(world.runs()) == 1
 
 

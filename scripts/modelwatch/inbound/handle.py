@@ -95,6 +95,6 @@ def _notify_people(
             return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
         case EventAction.ASK:
             handler.comment_on_issue(model, issue, key, resolution_question(person, event.agent))
-            return ("the issue asks for a reason",)
+            return ("the issue asks why it was resolved",)
         case _:
             return (f"{event.verb} was requested; the issue has the answer",)

@@ -36,9 +36,9 @@ class Situation(Enum):
     WITHOUT_ISSUE = auto()
     """Firing, and its issue cannot be written (``draft.guard``): nothing remembers what is done."""
     RECOVERED = auto()
-    """Recovery is proved: the incident is resolved, then the issue closed."""
+    """Recovery is confirmed: the incident is resolved, then the issue closed."""
     UNPROVEN = auto()
-    """Not firing, but recovery is not proved."""
+    """Not firing, but recovery is not confirmed."""
     CLOSED = auto()
     """modelwatch closed the issue before."""
     NO_ISSUE = auto()

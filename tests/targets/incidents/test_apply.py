@@ -132,7 +132,7 @@ def test_a_telling_that_fails_stays_told_though_the_incident_is_resolved(world: 
     held = world.observe()[0].register
     assert held is not None
     (told,) = held.troubles
-    assert told.startswith("telling PagerDuty how retrain.1 ended failed")
+    assert told.startswith("notifying PagerDuty how retrain.1 ended failed")
     world.pagerduty.faults.clear()
     assert results(world.apply(plan(telling))) == ["done"]
     held = world.observe()[0].register

@@ -203,7 +203,7 @@ def test_pagerduty_that_cannot_be_observed_is_paged_but_not_resolved() -> None:
     wanted = plan.changes[0].register
     assert wanted is not None
     (told,) = wanted.troubles
-    assert told.startswith("telling PagerDuty failed")
+    assert told.startswith("notifying PagerDuty failed")
     assert "401" in told, "an issue that closes over an incident that stays says so"
 
     closed = issue(wanted, state="closed")

@@ -32,5 +32,5 @@ class IncidentTarget(TargetPort):
     def describe(self, change: Change) -> str:
         if change.kind is ChangeKind.TELL_INCIDENT:
             # Named apart from the incident's own events: one can fail where the other does not.
-            return f"telling PagerDuty how {'.'.join(change.about.split('.')[-2:])} ended"
-        return "telling PagerDuty"
+            return f"notifying PagerDuty how {'.'.join(change.about.split('.')[-2:])} ended"
+        return "notifying PagerDuty"

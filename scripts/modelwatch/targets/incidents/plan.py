@@ -154,7 +154,7 @@ def _add_resolve(draft: GroupPlan, reason: str) -> bool:
     if unobservable:
         reason = f"PagerDuty cannot be observed: {unobservable}"
         draft.add_skip(_RESOLVE, reason, "unobservable")
-        draft.troubles.append(f"telling PagerDuty failed: the incident stays, since {reason}"[:300])
+        draft.troubles.append(f"notifying PagerDuty failed: the incident stays, since {reason}"[:300])
         return True
     if refused := _paging_refusal(draft):
         draft.add_skip(_RESOLVE, refused)
@@ -239,7 +239,7 @@ def _resolve_if_recovered(draft: GroupPlan, began: float) -> None:
     series = {clear.fingerprint for clear in draft.group.clear} | {a.fingerprint for a in draft.group.alerts}
     missing = unproven_alerts(draft.group, tuple(sorted(series)), began, draft.group.hold)
     if missing:
-        draft.add_skip(_RESOLVE, f"recovery is not proved: {missing}", "proof")
+        draft.add_skip(_RESOLVE, f"recovery is not confirmed: {missing}", "proof")
     elif draft.observed.incidents is None:
         _add_resolve(draft, "every series of the rule is clear again, and no issue says whether it was paged")
     else:

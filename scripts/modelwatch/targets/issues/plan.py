@@ -62,7 +62,7 @@ def assess_group(draft: GroupPlan) -> None:
         missing = missing_proof(draft.group, draft.register)
         draft.situation = Situation.UNPROVEN if missing else Situation.RECOVERED
         if missing:
-            draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not proved: {missing}", "proof")
+            draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not confirmed: {missing}", "proof")
 
 
 def _record_rule_change(draft: GroupPlan) -> None:
@@ -204,7 +204,7 @@ def _close_issue(draft: GroupPlan) -> None:
         _update_issue(draft, "it recovered; a person had closed the issue already")
     else:
         draft.add_note("recovered", int(register.began))
-        _write_issue(draft, ChangeKind.CLOSE_ISSUE, "recovery is proved for every alert of the episode")
+        _write_issue(draft, ChangeKind.CLOSE_ISSUE, "recovery is confirmed for every alert of the episode")
 
 
 def _update_issue(draft: GroupPlan, cause: str) -> None:

@@ -10,7 +10,7 @@ MAX_SHOWN = 3
 
 
 def missing_proof(group: Group, register: Register) -> str:
-    """What is missing, as text; the empty string if recovery is proved.
+    """What is missing, as text; the empty string if recovery is confirmed.
 
     Every alert that fired in the episode, is pending or was resolved recently needs ``hold`` clear findings in a row,
     all later than the start of the episode and the last change of the rule. Where a person reopened an issue that
@@ -19,7 +19,7 @@ def missing_proof(group: Group, register: Register) -> str:
     if group.state is AlertState.FIRING:
         return "it is still firing"
     if register.config != group.config:
-        return "the rule was changed since: recovery has to be proved under the new one"
+        return "the rule was changed since: recovery has to be confirmed under the new one"
     need = group.hold if register.reopened is None else 2 * group.hold
     after = max(register.start, register.config_since, register.reopened or register.start)
     fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}

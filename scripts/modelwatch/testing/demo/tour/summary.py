@@ -119,7 +119,7 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
             "proved."
         )
     elif yours.minutes is not None:
-        yield "Recovery was not proved by then: healthy windows have to show it before issue and incident close."
+        yield "Recovery was not confirmed by then: healthy windows have to show it before issue and incident close."
 
 
 def _savings_phrase(saved: float, nobody: NightCost) -> str:
