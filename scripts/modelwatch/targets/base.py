@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ..model.alert import Group
 from ..model.monitored_model import GitHubSpec, Model
@@ -110,39 +109,30 @@ class GroupRun:
         return self.sessions.redactor.redact_text(text)
 
 
-class TargetPort(Protocol):
-    """A place where modelwatch acts, such as GitHub issues. The methods that a target does not define do nothing.
+def _do_nothing(*_: object) -> None:
+    """The step of a target that does not need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPort:
+    """A place where modelwatch acts, such as GitHub issues, as the functions of its steps.
 
     Targets do not import each other: they communicate through the draft (``GroupPlan``) while a plan is made, and
     through ``GroupRun`` while it is applied.
     """
 
     name: Target
-
-    def observe(self, sessions: TargetSessions, models: Sequence[ObservationBuilder], now: float | None) -> None:
-        """Add what exists to ``models``, which share a repository; what cannot be observed is an error there."""
-        return
-
-    def sync(self, draft: GroupPlan) -> None:
-        """Write into the draft what happened at the target since the register was written."""
-        return
-
-    def answer(self, draft: GroupPlan, command: Command) -> str:
-        """Apply a person's command and return the answer; empty for a verb of another target."""
-        return ""
-
-    def prepare(self, draft: GroupPlan) -> None:
-        """Write into the draft what the other targets need to know before they plan."""
-        return
-
-    def plan(self, draft: GroupPlan) -> None:
-        """Add the changes that the situation requires, and a reason for each that is skipped."""
-        return
-
-    def apply(self, change: Change, run: GroupRun) -> ChangeOutcome:
-        """Make ``change``, once. Raises UserError and ServiceError."""
-        ...
-
-    def describe(self, change: Change) -> str:
-        """What ``change`` does, for the trouble on the issue when it fails."""
-        return str(change.kind)
+    apply: Callable[[Change, GroupRun], ChangeOutcome]
+    """Makes the change, once. Raises UserError and ServiceError."""
+    describe: Callable[[Change], str]
+    """What the change does, for the trouble on the issue when it fails."""
+    observe: Callable[[TargetSessions, Sequence[ObservationBuilder], float | None], None] = _do_nothing
+    """Adds what exists to the models, which share a repository; what cannot be observed is an error there."""
+    sync: Callable[[GroupPlan], None] = _do_nothing
+    """Writes into the draft what happened at the target since the register was written."""
+    answer: Callable[[GroupPlan, Command], str | None] = _do_nothing
+    """Applies a person's command and returns the answer; empty for a verb of another target."""
+    prepare: Callable[[GroupPlan], None] = _do_nothing
+    """Writes into the draft what the other targets need to know before they plan."""
+    plan: Callable[[GroupPlan], None] = _do_nothing
+    """Adds the changes that the situation requires, and a reason for each that is skipped."""

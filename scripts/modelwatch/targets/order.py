@@ -1,12 +1,55 @@
-"""Every target, in the order in which changes are planned and applied. A new target is one folder and one line here."""
+"""Every target, in the order of planning and applying. A new target is one folder and one entry here."""
 
 from __future__ import annotations
 
+from ..model.plan import Target
 from .base import TargetPort
-from .incidents import IncidentTarget
-from .issues import IssueTarget
-from .messages import MessageTarget
-from .workflows import WorkflowTarget
+from .incidents.apply import apply_incident_change, describe_incident_change
+from .incidents.observe import observe_incidents
+from .incidents.plan import notify_workflow_ends, plan_incident
+from .issues.apply import apply_issue_change
+from .issues.commands import answer_issue_command
+from .issues.observe import observe_issues
+from .issues.plan import assess_group, detect_manual_changes
+from .messages.apply import send_message
+from .messages.plan import plan_messages
+from .workflows.apply import apply_dispatch, describe_dispatch
+from .workflows.escalation import escalate_if_unrecovered
+from .workflows.observe import observe_workflows
+from .workflows.plan import plan_dispatches, sync_runs
+from .workflows.proposals import answer_workflow_command
 
-TARGETS: tuple[TargetPort, ...] = (IssueTarget(), IncidentTarget(), WorkflowTarget(), MessageTarget())
-"""The issue first, since it keeps the intent of whatever follows; pages before dispatches."""
+TARGETS = (
+    TargetPort(
+        Target.ISSUE,
+        apply_issue_change,
+        lambda change: str(change.kind),
+        observe=observe_issues,
+        sync=detect_manual_changes,
+        answer=answer_issue_command,
+        prepare=assess_group,
+    ),
+    TargetPort(
+        Target.PAGE,
+        apply_incident_change,
+        describe_incident_change,
+        observe=observe_incidents,
+        sync=notify_workflow_ends,
+        plan=plan_incident,
+    ),
+    TargetPort(
+        Target.DISPATCH,
+        apply_dispatch,
+        describe_dispatch,
+        observe=observe_workflows,
+        sync=sync_runs,
+        answer=answer_workflow_command,
+        prepare=escalate_if_unrecovered,
+        plan=plan_dispatches,
+    ),
+    TargetPort(Target.MESSAGE, send_message, lambda _: "sending the message", plan=plan_messages),
+)
+"""The issue first, since it keeps the intent of whatever follows; pages before dispatches.
+
+``write_draft`` writes the issue after all targets have planned.
+"""

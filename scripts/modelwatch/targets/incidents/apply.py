@@ -22,6 +22,13 @@ def apply_incident_change(change: Change, run: GroupRun) -> ChangeOutcome:
             return _notify_workflow_end(change, run)
 
 
+def describe_incident_change(change: Change) -> str:
+    if change.kind is ChangeKind.TELL_INCIDENT:
+        # Named apart from the incident's own events: one can fail where the other does not.
+        return f"notifying PagerDuty how {'.'.join(change.about.split('.')[-2:])} ended"
+    return "notifying PagerDuty"
+
+
 def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     """Open the incident of the group, or raise its severity."""
     if _is_recorded(change, run, PAGE_TRIGGERED):

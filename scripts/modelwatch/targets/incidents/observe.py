@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...clients.pagerduty import IncidentsApi
 from ...errors import ServiceError, UserError
@@ -14,8 +14,13 @@ from ..base import ObservationBuilder
 from ..sessions import TargetSessions
 
 
-def observe_incidents(sessions: TargetSessions, builder: ObservationBuilder) -> None:
+def observe_incidents(sessions: TargetSessions, models: Sequence[ObservationBuilder], _now: float | None) -> None:
     """Add the incidents of the groups that page or have paged."""
+    for builder in models:
+        _observe_model(sessions, builder)
+
+
+def _observe_model(sessions: TargetSessions, builder: ObservationBuilder) -> None:
     groups = builder.groups
     paging = {group.key for group in groups if group.state is AlertState.FIRING and "page" in group.do}
     # A group that has just recovered without an issue can have paged while GitHub could not be observed.

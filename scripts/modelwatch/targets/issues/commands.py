@@ -15,7 +15,7 @@ _UNITS = {"m": 60.0, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d{1,6})([mhdw])")
 
 
-def answer_command(draft: GroupPlan, command: Command) -> str:
+def answer_issue_command(draft: GroupPlan, command: Command) -> str:
     """Apply ``command`` and return the answer; empty for a verb of another target."""
     match command.verb:
         case "silence":

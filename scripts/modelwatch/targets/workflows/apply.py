@@ -33,6 +33,10 @@ def apply_dispatch(change: Change, run: GroupRun) -> ChangeOutcome:
     )
 
 
+def describe_dispatch(change: Change) -> str:
+    return f"the dispatch of {change.dispatch.verb}" if change.dispatch else "the dispatch"
+
+
 def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
     """The intent on the issue, or why there is none: without one nothing is dispatched."""
     if run.blocked_reason or run.issue is None or run.register is None:

@@ -20,7 +20,7 @@ VERSION_VERBS = ("rollback", "promote")
 """Verbs that take a version as their argument."""
 
 
-def answer_command(draft: GroupPlan, command: Command) -> str:
+def answer_workflow_command(draft: GroupPlan, command: Command) -> str:
     """Apply ``command`` and return the answer; empty for a verb of another target."""
     match command.verb:
         case "approve":
