@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from modelwatch.clients.pagerduty import (
-    MAX_EVENT_BYTES,
-    ChangeEventsApi,
+    MAX_DETAILS_BYTES,
     EventsApi,
     IncidentsApi,
     pagerduty_api_url,
@@ -30,14 +29,14 @@ def events(pagerduty_server: Duty) -> EventsApi:
     return EventsApi(pagerduty_server.standin.state.add_service("churn").routing_key, pagerduty_server.url, QUICK)
 
 
-def trigger(events: EventsApi, **fields: object) -> str:
+def trigger(events: EventsApi, **fields: object) -> None:
     plain = {"summary": "s", "source": "churn", "severity": "error", "timestamp": 1_790_000_000.0}
-    return events.trigger("key", **(plain | fields))  # type: ignore[arg-type]
+    events.trigger("key", **(plain | fields))  # type: ignore[arg-type]
 
 
 def test_trigger_and_resolve(events: EventsApi, pagerduty_server: Duty) -> None:
-    assert trigger(events) == "key"
-    assert events.resolve("key") == "key"
+    trigger(events)
+    events.resolve("key")
     (incident,) = pagerduty_server.standin.state.incidents
     assert incident.status == "resolved"
 
@@ -87,7 +86,7 @@ def test_long_texts_are_cut_and_large_details_left_out(events: EventsApi, pagerd
     assert len(sent["payload"]["summary"]) == 1024
     assert sent["payload"]["summary"].endswith("…")
     assert "omitted" in sent["payload"]["custom_details"]["note"]
-    trigger(events, details={"text": "y" * (MAX_EVENT_BYTES - 1000)})
+    trigger(events, details={"text": "y" * (MAX_DETAILS_BYTES - 1000)})
     assert "text" in pagerduty_server.requests[-1].json()["payload"]["custom_details"]
 
 
@@ -101,7 +100,7 @@ def test_links_that_are_no_urls_are_left_out(events: EventsApi, pagerduty_server
     assert pagerduty_server.requests[-1].json()["links"] == [{"href": "https://b", "text": "b"}]
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256, 7])
+@pytest.mark.parametrize("key", ["", "k" * 256])
 def test_a_bad_dedup_key_is_refused(events: EventsApi, pagerduty_server: Duty, key: str) -> None:
     with pytest.raises(UserError):
         events.resolve(key)
@@ -115,16 +114,14 @@ def test_mistakes_of_the_user(events: EventsApi) -> None:
         EventsApi("", "http://127.0.0.1:9", QUICK)
     with pytest.raises(UserError, match="not the https URL"):
         EventsApi("k", "events.pagerduty.com", QUICK)
-    with pytest.raises(UserError, match="severities"):
-        trigger(events, severity="fatal")
 
 
 def test_change_events(pagerduty_server: Duty) -> None:
     key = pagerduty_server.standin.state.add_service("churn").routing_key
-    changes = ChangeEventsApi(key, pagerduty_server.url, QUICK)
+    changes = EventsApi(key, pagerduty_server.url, QUICK)
     links = [("history", "https://wandb.ai/x"), ("bad", "javascript:x")]
     details = {"rows": ["y" * 1000] * 600}
-    changes.submit("s" * 2000, source="churn", timestamp=1_790_000_000.0, details=details, links=links)
+    changes.submit_change("s" * 2000, source="churn", timestamp=1_790_000_000.0, details=details, links=links)
     (told,) = pagerduty_server.standin.state.change_events
     assert len(told.event["payload"]["summary"]) == 1024
     assert told.event["payload"]["timestamp"] == "2026-09-21T14:13:20.000+00:00"
@@ -132,7 +129,7 @@ def test_change_events(pagerduty_server: Duty) -> None:
     assert told.event["links"] == [{"href": "https://wandb.ai/x", "text": "history"}]
     fault = pagerduty_server.inject(Fault("status", status=429, times=-1))
     with pytest.raises(ServiceError, match="could not report the change: 429"):
-        changes.submit("s", source="churn", timestamp=1_790_000_000.0)
+        changes.submit_change("s", source="churn", timestamp=1_790_000_000.0)
     assert fault.strike_count == QUICK.max_attempts
 
 

@@ -19,7 +19,7 @@ from ..release.move_request import MoveRequest
 from ..release.moves import make_move
 from ..report.markdown import code
 from ..report.release import move_json, move_result
-from ..targets.register.client import comment_once, parse_issue_url
+from ..targets.register.client import IssueClient, parse_issue_url
 from ..targets.sessions import TargetSessions
 from . import LazyGroup
 from .actions_env import write_outputs, write_summary
@@ -169,8 +169,9 @@ def comment_on_issue(
 ) -> Exit:
     """Comment once on an issue of the model's repository. ``echo`` gets the result as text; a failure is a warning."""
     try:
-        github = TargetSessions(config).github(model.github, parse_issue_url(issue)[0])
-        is_new = comment_once(github, issue, key, make_redactor().redact_text(text))
+        repository, number = parse_issue_url(issue)
+        client = IssueClient(TargetSessions(config).github(model.github, repository), repository)
+        is_new = client.comment_once(number, key, make_redactor().redact_text(text))
     except (ServiceError, UserError) as error:
         echo(f"warning: the issue could not be commented on: {error}")
         return Exit.PARTIAL

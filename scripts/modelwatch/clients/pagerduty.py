@@ -20,8 +20,15 @@ EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
 MAX_SUMMARY = 1024
 MAX_DEDUP_KEY = 255
-MAX_EVENT_BYTES = 512_000
-SEVERITIES = ("critical", "error", "warning", "info")
+MAX_DETAILS_BYTES = 500_000
+"""PagerDuty accepts an event of 512,000 bytes; its other fields have at most 12,000."""
+_HINTS = {
+    400: "PagerDuty refused what was sent: is the routing key one of an Events API v2 integration?",
+    401: "The key or token is wrong, or may not do this.",
+    403: "The key or token is wrong, or may not do this.",
+    404: "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?",
+    429: "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again.",
+}
 _DEPRECATED = r'The package "pdpyras" is deprecated'
 
 
@@ -84,18 +91,16 @@ def send_request(session: Any, method: str, path: str, action: str, url: str, **
     return answer
 
 
-def _open_events_session(kind: str, routing_key: str, url: str, retry: RetryPolicy) -> Any:
-    if not routing_key:
-        raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
-    return configure_session(getattr(import_pdpyras(), kind)(routing_key), url, retry)
-
-
 class EventsApi:
-    """The Events API v2 for one integration key."""
+    """The Events API v2 for one integration key: alerts, and changes that are listed beside the incidents."""
 
     def __init__(self, routing_key: str, url: str, retry: RetryPolicy) -> None:
+        if not routing_key:
+            raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
+        pdpyras = import_pdpyras()
         self.url = url
-        self._session = _open_events_session("EventsAPISession", routing_key, url, retry)
+        self._alerts = configure_session(pdpyras.EventsAPISession(routing_key), url, retry)
+        self._changes = configure_session(pdpyras.ChangeEventsAPISession(routing_key), url, retry)
 
     def trigger(
         self,
@@ -110,55 +115,38 @@ class EventsApi:
         klass: str = "",
         details: Mapping[str, Any] | None = None,
         links: Iterable[tuple[str, str]] = (),
-        client: str = "modelwatch",
         client_url: str = "",
-    ) -> str:
-        """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` in seconds (UTC). Gives the key back.
+    ) -> None:
+        """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` in seconds (UTC).
 
         Raises UserError for what PagerDuty would refuse, ServiceError where the request fails.
         """
-        if severity not in SEVERITIES:
-            raise UserError(f"{severity!r} is not one of PagerDuty's severities", hint=", ".join(SEVERITIES))
-        payload: dict[str, Any] = {
-            "summary": truncate(summary, MAX_SUMMARY) or "modelwatch",
-            "source": truncate(source, MAX_SUMMARY) or "modelwatch",
+        payload = {
+            "summary": shorten(summary, MAX_SUMMARY) or "modelwatch",
+            "source": shorten(source, MAX_SUMMARY) or "modelwatch",
             "severity": severity,
             "timestamp": _event_time(timestamp),
+            "component": component,
+            "group": group,
+            "class": klass,
+            "custom_details": _limit_details(details or {}),
         }
-        payload |= {
-            name: value for name, value in (("component", component), ("group", group), ("class", klass)) if value
-        }
-        sent: dict[str, Any] = {"payload": payload, "client": client}
-        if client_url:
-            sent["client_url"] = client_url
-        if safe_links := _event_links(links):
-            sent["links"] = safe_links
-        if details:
-            payload["custom_details"] = _strict_json(details)
-            _limit_details(sent)
-        return self._send_event("trigger", dedup_key, sent)
+        event = {"payload": _without_empty(payload), "client_url": client_url, "links": _event_links(links)}
+        self._send_event("trigger", dedup_key, client="modelwatch", **_without_empty(event))
 
-    def resolve(self, dedup_key: str) -> str:
+    def resolve(self, dedup_key: str) -> None:
         """Resolve the alert of ``dedup_key``; PagerDuty drops this where none is open."""
-        return self._send_event("resolve", dedup_key, {})
+        self._send_event("resolve", dedup_key)
 
-    def _send_event(self, action: str, dedup_key: str, sent: dict[str, Any]) -> str:
-        if not isinstance(dedup_key, str) or not 0 < len(dedup_key) <= MAX_DEDUP_KEY:
+    def _send_event(self, action: str, dedup_key: str, **event: Any) -> None:
+        if not 0 < len(dedup_key) <= MAX_DEDUP_KEY:
             raise UserError(f"{dedup_key!r} is not a dedup_key", hint=f"It is text of 1 to {MAX_DEDUP_KEY} characters.")
         try:
-            return str(self._session.send_event(action, dedup_key=dedup_key, **sent))
+            self._alerts.send_event(action, dedup_key=dedup_key, **event)
         except pdpyras_errors() as error:
             raise translate_pagerduty_error(error, f"{action} the alert", self.url) from error
 
-
-class ChangeEventsApi:
-    """Change events of the Events API v2 for one integration key: changes that are listed beside the incidents."""
-
-    def __init__(self, routing_key: str, url: str, retry: RetryPolicy) -> None:
-        self.url = url
-        self._session = _open_events_session("ChangeEventsAPISession", routing_key, url, retry)
-
-    def submit(
+    def submit_change(
         self,
         summary: str,
         *,
@@ -168,16 +156,11 @@ class ChangeEventsApi:
         links: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Report one change. ``timestamp`` in seconds (UTC); ``links`` as text and URL. Raises ServiceError."""
-        payload = {
-            "summary": truncate(summary, MAX_SUMMARY) or "modelwatch",
-            "custom_details": _strict_json(details or {}),
-        }
-        _limit_details({"payload": payload})
         try:
-            self._session.submit(
-                payload["summary"],
-                source=truncate(source, MAX_SUMMARY),
-                custom_details=payload["custom_details"],
+            self._changes.submit(
+                shorten(summary, MAX_SUMMARY),
+                source=shorten(source, MAX_SUMMARY),
+                custom_details=_limit_details(details or {}),
                 links=_event_links(links),
                 timestamp=_event_time(timestamp),
             )
@@ -233,17 +216,17 @@ def _event_links(links: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]
 
 
-def truncate(text: str, limit: int) -> str:
-    """``text`` cut to ``limit`` characters, with an ellipsis where something was cut."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
 
 
-def _limit_details(sent: dict[str, Any]) -> None:
-    """Replace custom_details by a note where the event would be larger than PagerDuty accepts."""
-    size = len(json.dumps(sent).encode()) + 100  # and the routing key, the dedup_key and the action
-    if size > MAX_EVENT_BYTES:
-        note = f"Details omitted: {size:,} bytes are more than the {MAX_EVENT_BYTES:,} that PagerDuty accepts."
-        sent["payload"]["custom_details"] = {"note": note}
+def _limit_details(details: Mapping[str, Any]) -> dict[str, Any]:
+    """``details`` as strict JSON; a note instead of them if they are larger than PagerDuty accepts."""
+    strict: dict[str, Any] = _strict_json(details)
+    size = len(json.dumps(strict).encode())
+    if size <= MAX_DETAILS_BYTES:
+        return strict
+    return {"note": f"Details omitted: {size:,} bytes are more than the {MAX_DETAILS_BYTES:,} that an event may have."}
 
 
 def _strict_json(value: Any) -> Any:
@@ -273,32 +256,14 @@ def error_from_answer(answer: Any, action: str, url: str) -> ServiceError:
     status = int(answer.status_code)
     if answer.ok:
         return malformed_answer(action, url, status)
-    message = _pagerduty_message(answer)
-    text = f"could not {action}: {status}" + (f" {message}" if message else "")
-    return ServiceError(
-        text, status=status, uncertain=status >= 500, where=server_label(url), hint=_pagerduty_hint(status)
-    )
+    text = f"could not {action}: {status} {_pagerduty_message(answer)}".rstrip()
+    hint = _HINTS.get(status, "PagerDuty has trouble; the next evaluation tries again." if status >= 500 else "")
+    return ServiceError(text, status=status, uncertain=status >= 500, where=server_label(url), hint=hint)
 
 
 def malformed_answer(action: str, url: str, status: int = 0) -> ServiceError:
     text = f"could not {action}: the answer is not the JSON that PagerDuty sends"
     return ServiceError(text, status=status, uncertain=True, where=server_label(url), hint="A proxy may be in the way.")
-
-
-def _pagerduty_hint(status: int) -> str:
-    match status:
-        case 400:
-            return "PagerDuty refused what was sent: is the routing key one of an Events API v2 integration?"
-        case 401 | 403:
-            return "The key or token is wrong, or may not do this."
-        case 404:
-            return "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?"
-        case 429:
-            return "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again."
-        case _ if status >= 500:
-            return "PagerDuty has trouble; the next evaluation tries again."
-        case _:
-            return ""
 
 
 def _pagerduty_message(answer: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..clients.github import repository_path
 from ..context import RunContext
 from ..errors import ServiceError, UserError
 from ..model.monitored_model import Model
@@ -12,7 +11,6 @@ from ..model.pagerduty_event import PagerDutyEvent, PagerDutyPerson
 from ..model.plan import ObservedIssue
 from ..targets.observe import observe_models
 from ..targets.register.authorization import Authorizer
-from ..targets.register.client import comment_once
 from ..targets.sessions import TargetSessions
 
 
@@ -86,24 +84,15 @@ class EventHandler:
 
     def assign_issue(self, model: Model, issue: ObservedIssue, login: str) -> bool:
         """Whether GitHub assigned it: a login without access is dropped without an error. Raises ServiceError."""
-        repository = model.github.repository
-        github = self.sessions.github(model.github, repository)
-        what = f"assign the issue {repository}#{issue.number}"
-        path = f"{repository_path(repository)}/issues/{issue.number}/assignees"
-        data = github.require_object(
-            github.write("POST", path, what, {"assignees": [login]}, permission="issues: write"), what
-        )
-        rows = data.get("assignees") or []
-        return any(isinstance(row, dict) and str(row.get("login")).lower() == login.lower() for row in rows)
+        return self.sessions.issue_client(model.github).assign(issue.number, login)
 
     def comment_on_issue(self, model: Model, issue: ObservedIssue, key: str, text: str) -> None:
         """Comment once. Raises ServiceError."""
-        github = self.sessions.github(model.github, model.github.repository)
-        comment_once(github, issue.url, key, text)
+        self.sessions.issue_client(model.github).comment_once(issue.number, key, text)
 
     def annotate_incident(self, model: Model, issue: ObservedIssue, event: PagerDutyEvent) -> None:
         """Send the issue's address as a change event, which notifies nobody. Raises UserError."""
-        self.sessions.change_events(model.name).submit(
+        self.sessions.events(model.name).submit_change(
             f"{model.name}: the evidence is on the GitHub issue #{issue.number}",
             source=f"modelwatch/{model.name}",
             timestamp=self.context.now,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..clients.http import post_json
-from ..clients.pagerduty import ChangeEventsApi, pagerduty_events_url
+from ..clients.pagerduty import EventsApi, pagerduty_events_url
 from ..clients.retry import RetryPolicy
 from ..model.monitored_model import Model
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
@@ -139,8 +139,8 @@ def _send_change_event(
 ) -> None:
     details = {name: value for name, value in webhook_body(move, registry).items() if value and name != "summary"}
     links = (("History in W&B", move.url), ("Workflow run", _workflow_run_url(env)), ("Issue", move.issue))
-    session = ChangeEventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), retry)
-    session.submit(
+    session = EventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), retry)
+    session.submit_change(
         move_summary(move, registry),
         source=model.pagerduty.service or f"modelwatch/{model.name}",
         timestamp=move.ended or move.at,

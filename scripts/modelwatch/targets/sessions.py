@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from ..clients.environment import environment
 from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
 from ..clients.pagerduty import (
-    ChangeEventsApi,
     EventsApi,
     IncidentsApi,
     pagerduty_api_url,
@@ -61,27 +60,18 @@ class TargetSessions:
 
     def events(self, model: str) -> EventsApi:
         """Raises UserError where the model has no routing key."""
-        spec = self._pagerduty(model)
+        configured = self.config.model(model)
+        spec = configured.pagerduty if configured else PagerDutySpec()
         key = (_reveal(spec.routing_key), pagerduty_events_url(self._env, spec.events_url))
         if key not in self._events:
             self._events[key] = EventsApi(*key, pagerduty_retry_policy(self._env))
         return self._events[key]
-
-    def change_events(self, model: str) -> ChangeEventsApi:
-        """Raises UserError where the model has no routing key."""
-        spec = self._pagerduty(model)
-        url = pagerduty_events_url(self._env, spec.events_url)
-        return ChangeEventsApi(_reveal(spec.routing_key), url, pagerduty_retry_policy(self._env))
 
     def incidents(self, model: Model) -> IncidentsApi | None:
         """``None`` where the model has no REST token."""
         token = _reveal(model.pagerduty.token)
         url = pagerduty_api_url(self._env, model.pagerduty.api_url)
         return IncidentsApi(token, url, pagerduty_retry_policy(self._env)) if token else None
-
-    def _pagerduty(self, model: str) -> PagerDutySpec:
-        spec = self.config.model(model)
-        return spec.pagerduty if spec else PagerDutySpec()
 
 
 def _reveal(secret: Secret | None) -> str:

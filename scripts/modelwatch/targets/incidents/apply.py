@@ -69,7 +69,7 @@ def _notify_workflow_end(change: Change, run: GroupRun) -> ChangeOutcome:
     to = f" to {record.target_version}" if record and record.target_version else ""
     verb = record.verb if record else change.about
     links = [("Workflow run", record.url if record else ""), ("GitHub issue", run.issue_url)]
-    run.sessions.change_events(change.model).submit(
+    run.sessions.events(change.model).submit_change(
         f"{change.model}: {verb}{to}: {change.reason}",
         source=f"modelwatch/{change.model}",
         timestamp=record.ended if record and record.ended is not None else run.now,

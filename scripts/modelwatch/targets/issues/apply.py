@@ -6,10 +6,9 @@ first notes in its body. Where an answer is lost, the issue is read once before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...errors import ServiceError, shorten
-from ...model.monitored_model import GitHubSpec
 from ...model.plan import Change, ChangeKind, ChangeResult, Note
 from ...model.register import Register
 from ..base import ChangeOutcome, GroupRun
@@ -31,83 +30,61 @@ _Result = tuple[ChangeResult, str, IssueView | None]
 """The result, the detail, and the issue afterwards where it is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class IssueChangeContext:
-    """What all changes of one group's issue share."""
-
-    run: GroupRun
-    client: IssueClient
-    spec: GitHubSpec
-
-    @property
-    def labels(self) -> list[str]:
-        return list(dict.fromkeys([LABEL, *self.spec.labels]))
-
-
 def apply_issue_change(change: Change, run: GroupRun) -> ChangeOutcome:
     """Carry out ``change``, and leave the issue that carries the group in ``run``. Raises UserError."""
-    context = IssueChangeContext(run, run.issue_client(change), run.github_spec(change))
-    if change.kind is ChangeKind.CLOSE_DUPLICATE:
-        return _apply_change(context, change)[0]
-    if change.register is not None:
+    is_duplicate = change.kind is ChangeKind.CLOSE_DUPLICATE
+    if change.register is not None and not is_duplicate:
         # Receipts of earlier changes (an incident is resolved before its issue is closed) are written with it.
         change = replace(change, register=run.update(change.register))
-    outcome, issue = _apply_change(context, change)
-    run.issue_read, run.issue = True, issue
-    run.blocked_reason = "" if outcome.succeeded else outcome.detail
-    return outcome
-
-
-def _apply_change(context: IssueChangeContext, change: Change) -> tuple[ChangeOutcome, IssueView | None]:
+    client = run.issue_client(change)
     if change.kind is ChangeKind.OPEN_ISSUE:
-        result, detail, issue = _open_issue(context, change)
+        result, detail, issue = _open_issue(run, client, change)
     elif change.expect.issue is None:
         result, detail, issue = ChangeResult.REFUSED, "the plan does not say which issue", None
     else:
-        result, detail, issue = _change_issue(context, change, change.expect.issue)
-    return ChangeOutcome(result, detail, issue.url if issue else ""), issue
+        result, detail, issue = _change_issue(run, client, change, change.expect.issue)
+    outcome = ChangeOutcome(result, detail, issue.url if issue else "")
+    if not is_duplicate:
+        run.issue_read, run.issue = True, issue
+        run.blocked_reason = "" if outcome.succeeded else detail
+    return outcome
 
 
-def _open_issue(context: IssueChangeContext, change: Change) -> _Result:
-    register = change.register
+def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
+    register, spec = change.register, run.github_spec(change)
     if register is None:
         return ChangeResult.REFUSED, "the plan has no register for the issue", None
-    client = context.client
-    authors = trusted_authors(client, context.spec)
-    existing = _find_existing(context, register, authors)
+    authors, labels = trusted_authors(client, spec), list(dict.fromkeys([LABEL, *spec.labels]))
+    existing = _find_existing(client, register, authors, run.now)
     if existing is not None:
-        return _adopt_issue(context, existing)
-    text = issue_text(context.run, register)
+        warnings = [f"issue #{existing.number} is there already", *_add_labels(client, existing, labels)]
+        return ChangeResult.ALREADY, "; ".join(warnings), existing
+    text = issue_text(run, register)
     title = _issue_title(text, register)
-    notes = "\n\n".join(_comment_body(context, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
+    notes = "\n\n".join(_comment_body(run, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
     body = render_body(notes, text.body, register, title)
     try:
-        issue, warnings = _create_issue(client, title, body, context.labels, list(context.spec.assignees))
+        issue, warnings = _create_issue(client, title, body, labels, list(spec.assignees))
     except ServiceError as error:
-        existing = _find_existing(context, register, authors) if error.uncertain else None
+        existing = _find_existing(client, register, authors, run.now) if error.uncertain else None
         if existing is None:
             raise
         issue, warnings = existing, []
-    warnings += _add_labels(client, issue, context.labels)
+    warnings += _add_labels(client, issue, labels)
     if problem := untrusted_reason(issue, authors):
         warnings.append(problem)
     return ChangeResult.DONE, "; ".join(warnings), issue
 
 
-def _find_existing(context: IssueChangeContext, register: Register, authors: frozenset[str]) -> IssueView | None:
+def _find_existing(client: IssueClient, register: Register, authors: frozenset[str], now: float) -> IssueView | None:
     """An open issue of this episode that was created after the plan was made, or before a crash."""
     existing = None
-    for issue in context.client.list_newest(context.run.now - RECENT_AGE):
+    for issue in client.list_newest(now - RECENT_AGE):
         other = issue.register_block.register
         same = other is not None and (other.group, other.episode) == (register.group, register.episode)
         if same and issue.state == "open" and not untrusted_reason(issue, authors):
             existing = issue  # the list is newest first, and the lowest number is kept
     return existing
-
-
-def _adopt_issue(context: IssueChangeContext, issue: IssueView) -> _Result:
-    warnings = _add_labels(context.client, issue, context.labels)
-    return ChangeResult.ALREADY, "; ".join([f"issue #{issue.number} is there already", *warnings]), issue
 
 
 def _create_issue(
@@ -148,36 +125,21 @@ def _add_labels(client: IssueClient, issue: IssueView, labels: list[str]) -> lis
     return [f"labels that could not be added: {', '.join(missing)} ({reason})"] if missing else []
 
 
-def _change_issue(context: IssueChangeContext, change: Change, number: int) -> _Result:
-    client = context.client
+def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: int) -> _Result:
     issue = client.get(number)
     as_expected = issue.digest == change.expect.body_digest and issue.state == change.expect.issue_state
     if not as_expected:
         if _is_satisfied(issue, change):
             return ChangeResult.ALREADY, "", issue
         return ChangeResult.REFUSED, _describe_difference(issue, change), issue
-    warnings = _post_notes(context, change, issue)
-    fields = _changed_fields(context, change, issue)
-    try:
-        issue = _patch_issue(client, number, fields)
-    except ServiceError as error:
-        if not error.uncertain:
-            raise
-        issue = client.get(number)
-        if not _is_satisfied(issue, change) or issue.body != fields.get("body", issue.body):
-            raise
-    return ChangeResult.DONE, "; ".join(warnings), issue
-
-
-def _changed_fields(context: IssueChangeContext, change: Change, issue: IssueView) -> dict[str, str]:
-    """The fields of the one request that changes the issue."""
+    warnings = _post_notes(run, client, change, issue)
     fields: dict[str, str] = {}
     if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
-        fields = text_fields(issue, issue_text(context.run, change.register), change.register)
+        fields = text_fields(issue, issue_text(run, change.register), change.register)
     if change.kind in _STATES_AFTER:
         state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
-    return fields
+    return ChangeResult.DONE, "; ".join(warnings), client.update(number, fields)
 
 
 def text_fields(issue: IssueView, text: IssueText, register: Register) -> dict[str, str]:
@@ -189,21 +151,10 @@ def text_fields(issue: IssueView, text: IssueText, register: Register) -> dict[s
     return fields | {"title": title} if title not in ("", issue.title) else fields
 
 
-def _patch_issue(client: IssueClient, number: int, fields: dict[str, str]) -> IssueView:
-    """Update the issue, for older GitHub Enterprise Servers without the reason ``duplicate``."""
-    try:
-        return client.update(number, fields)
-    except ServiceError as error:
-        if error.status != 422 or fields.get("state_reason") != "duplicate":
-            raise
-        return client.update(number, fields | {"state_reason": "not_planned"})
-
-
-def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -> list[str]:
+def _post_notes(run: GroupRun, client: IssueClient, change: Change, issue: IssueView) -> list[str]:
     """Post the comments that are missing; returns a warning for each that a locked issue did not take."""
     if not change.notes:
         return []
-    client = context.client
     comments = client.list_comments(issue.number, None) if issue.comments else ()
     posted = issue.body + "".join(str(row.get("body")) for row in comments)
     warnings = []
@@ -211,7 +162,7 @@ def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -
         if _note_marker(note.key) in posted:
             continue
         try:
-            client.add_comment(issue.number, _comment_body(context, note, change.register), _note_marker(note.key))
+            client.add_comment(issue.number, _comment_body(run, note, change.register), _note_marker(note.key))
         except ServiceError as error:
             if error.status != 403 or not issue.locked:
                 raise
@@ -219,8 +170,8 @@ def _post_notes(context: IssueChangeContext, change: Change, issue: IssueView) -
     return warnings
 
 
-def _comment_body(context: IssueChangeContext, note: Note, register: Register | None) -> str:
-    text = note_text(context.run, note, register) if register else note.detail
+def _comment_body(run: GroupRun, note: Note, register: Register | None) -> str:
+    text = note_text(run, note, register) if register else note.detail
     return f"{truncate(neutralize_markers(text), MAX_COMMENT - 400)}\n\n{_note_marker(note.key)}"
 
 

@@ -1,4 +1,4 @@
-"""The issues of one repository: each method is one request, or the pages of one list."""
+"""The issues of one repository, and the register that is kept in their text."""
 
 from __future__ import annotations
 
@@ -78,14 +78,33 @@ class IssueClient:
         return self._write("POST", self._path, f"open an issue in {self.repository}", fields)
 
     def update(self, number: int, fields: dict[str, str]) -> IssueView:
-        return self._write("PATCH", f"{self._path}/{number}", f"change the issue {self.repository}#{number}", fields)
+        """Change ``fields`` of an issue. Where the answer is lost, look whether they were changed."""
+        what = f"change the issue {self.repository}#{number}"
+        try:
+            return self._write("PATCH", f"{self._path}/{number}", what, fields)
+        except ServiceError as error:
+            if error.status == 422 and fields.get("state_reason") == "duplicate":
+                # An older GitHub Enterprise Server does not know this reason.
+                return self.update(number, fields | {"state_reason": "not_planned"})
+            if not error.uncertain:
+                raise
+            issue = self.get(number)
+            if any(getattr(issue, name) != fields.get(name, getattr(issue, name)) for name in ("body", "state")):
+                raise
+            return issue
+
+    def assign(self, number: int, login: str) -> bool:
+        """Whether GitHub assigned the issue: a login without access is dropped without an error."""
+        what = f"assign the issue {self.repository}#{number}"
+        fields = {"assignees": [login]}
+        answer = self.github.write("POST", f"{self._path}/{number}/assignees", what, fields, permission=WRITE)
+        return login.lower() in _names(self.github.require_object(answer, what).get("assignees"), "login")
 
     def add_labels(self, number: int, labels: list[str]) -> frozenset[str]:
         """The labels that the issue has afterwards, lower-case."""
         what = f"label the issue {self.repository}#{number}"
         data = self.github.write("POST", f"{self._path}/{number}/labels", what, {"labels": labels}, permission=WRITE)
-        rows = data if isinstance(data, list) else []
-        return frozenset(str(row["name"]).lower() for row in rows if isinstance(row, dict) and "name" in row)
+        return frozenset(_names(data if isinstance(data, list) else (), "name"))
 
     def create_label(self, label: str) -> None:
         """Create ``label``; one that exists is fine."""
@@ -119,6 +138,14 @@ class IssueClient:
         except ServiceError as error:
             if not error.uncertain or not self.has_comment(number, marker):
                 raise
+
+    def comment_once(self, number: int, key: str, text: str) -> bool:
+        """Comment ``text``, unless a comment with ``key`` exists; returns whether it was posted."""
+        marker = f"{NOTE_MARKER} {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
+        if self.has_comment(number, marker):
+            return False
+        self.add_comment(number, f"{text}\n\n{marker}", marker)
+        return True
 
     def _write(self, verb: str, path: str, what: str, fields: dict[str, Any]) -> IssueView:
         answer = self.github.write(verb, path, what, fields, permission=WRITE)
@@ -205,36 +232,25 @@ def require_register(issue: IssueView, group: str) -> Register:
     return register
 
 
-def register_fields(issue: IssueView, register: Register) -> dict[str, str]:
-    """The fields of an update that replaces the register alone."""
-    return {"body": render_body(issue.body, "", register)}
-
-
 def update_register(
     client: IssueClient,
     number: int,
     group: str,
     update: Callable[[Register], Register],
-    fields_of: Callable[[IssueView, Register], dict[str, str]] = register_fields,
+    fields_of: Callable[[IssueView, Register], dict[str, str]] | None = None,
 ) -> IssueView:
     """Apply ``update`` to the register on the issue, and return the issue afterwards.
 
-    ``fields_of`` gives the fields to write for the new register. Where the answer is lost, the issue is read again.
-    Raises TargetError and ServiceError.
+    ``fields_of`` gives the fields to write for the new register; by default it alone is replaced. Raises TargetError
+    and ServiceError.
     """
     issue = client.get(number)
     before = require_register(issue, group)
     after = update(before)
     if after == before:
         return issue
-    fields = fields_of(issue, after)
-    try:
-        return client.update(number, fields)
-    except ServiceError as error:
-        issue = client.get(number) if error.uncertain else issue
-        if not error.uncertain or issue.body != fields["body"]:
-            raise
-    return issue
+    fields = fields_of(issue, after) if fields_of else {"body": render_body(issue.body, "", after)}
+    return client.update(number, fields)
 
 
 _ISSUE = re.compile(r"https?://[^/\s]+/(?P<repository>[^/\s]+/[^/\s]+)/issues/(?P<number>\d{1,9})")
@@ -246,17 +262,3 @@ def parse_issue_url(url: str) -> tuple[str, int]:
     if match is None:
         raise UserError(f"{url!r} is not the address of an issue", hint="It ends in `/owner/name/issues/12`.")
     return match["repository"], int(match["number"])
-
-
-def comment_once(github: GitHubClient, url: str, key: str, body: str) -> bool:
-    """Comment ``body`` on the issue, unless a comment with ``key`` exists; returns whether it was posted.
-
-    Raises UserError, ServiceError.
-    """
-    repository, number = parse_issue_url(url)
-    client = IssueClient(github, repository)
-    marker = f"{NOTE_MARKER} {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
-    if client.has_comment(number, marker):
-        return False
-    client.add_comment(number, f"{body}\n\n{marker}", marker)
-    return True
