@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.clients.github import GitHubClient
-from modelwatch.clients.pull_request import FileProposal, ProposalResult, propose_file
+from modelwatch.clients.pull_request import FileProposal, propose_file
 from modelwatch.clients.redaction import Redactor
 from modelwatch.errors import ServiceError
 from modelwatch.testing.standins.faults import Fault
@@ -37,7 +37,7 @@ def world(github_server: Server[GitHubStandIn]) -> World:
     return World(github_server)
 
 
-def make(world: World, proposal: FileProposal = PROPOSAL) -> ProposalResult:
+def make(world: World, proposal: FileProposal = PROPOSAL) -> str:
     return propose_file(world.client, REPO, proposal)
 
 
@@ -53,9 +53,8 @@ def there(world: World) -> list[tuple[str, str]]:
 
 def test_the_same_proposal_is_made_once(world: World) -> None:
     first = make(world)
-    assert first.created
-    assert first.url.endswith("/pull/1")
-    assert make(world) == ProposalResult(first.url, created=False)
+    assert first.endswith("/pull/1")
+    assert make(world) == first
     assert there(world) == [("Baseline", "open")]
     assert PROPOSAL.path not in world.state.repo(REPO).git.files_at("main")
 
@@ -63,13 +62,13 @@ def test_the_same_proposal_is_made_once(world: World) -> None:
 def test_one_that_was_closed_is_not_opened_again(world: World) -> None:
     first = make(world)
     world.client.write("PATCH", f"/repos/{REPO}/pulls/1", "close it", {"state": "closed"})
-    assert make(world) == ProposalResult(first.url, created=False)
+    assert make(world) == first
     assert there(world) == [("Baseline", "closed")]
 
 
 def test_what_is_so_already_is_not_proposed(world: World) -> None:
     world.state.add_file(world.state.repo(REPO), PROPOSAL.path, PROPOSAL.content.decode())
-    assert make(world) == ProposalResult("", created=False)
+    assert make(world) == ""
     assert there(world) == []
 
 
@@ -97,7 +96,7 @@ def test_one_that_was_interrupted_is_gone_on_with(world: World, path: str) -> No
     world.github.inject(Fault("status", status=502, method="PUT" if "contents" in path else "POST", path=path))
     with pytest.raises(ServiceError):
         make(world)
-    assert make(world).created
+    assert make(world)
     assert there(world) == [("Baseline", "open")]
 
 
@@ -109,7 +108,7 @@ def test_a_repository_that_lets_no_workflow_open_pull_requests_is_told_so(world:
 
 def test_another_branch_is_another_proposal(world: World) -> None:
     make(world)
-    assert make(world, replace(PROPOSAL, branch="modelwatch/baseline-churn-v3-2", title="Later")).created
+    assert make(world, replace(PROPOSAL, branch="modelwatch/baseline-churn-v3-2", title="Later"))
     assert there(world) == [("Baseline", "open"), ("Later", "open")]
 
 

@@ -181,7 +181,7 @@ def test_a_model_without_wandb_reads_and_writes_artifacts_where_the_environment_
     reference = to_bytes(capture_reference(open_log(str(tmp_path / "log.parquet")), spec), {})
     name = upload_reference("acme/churn/reference", reference, model, {}, env, retry)
     assert name == "acme/churn/reference:v0"
-    assert read_reference(fetch_reference(name, model, env, retry))[0].rows == 300
+    assert read_reference(fetch_reference(name, model, env))[0].rows == 300
 
 
 def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def _propose(
     entries = history.capture_baseline(context, model, period)
     content = encode_baselines(_merge(known, entries)).encode()
     title, body = f"Baseline of {model.name} {version.title}", _pull_request_body(known, entries, version)
-    url = propose_file(github, home, FileProposal(branch, out.as_posix(), content, title, body)).url
+    url = propose_file(github, home, FileProposal(branch, out.as_posix(), content, title, body))
     return f"The baseline of {version.title} is proposed: {url}", url
 
 

@@ -44,7 +44,7 @@ _ODD_ERRORS = (ValueError, TypeError, AttributeError, KeyError, AssertionError, 
 
 def github_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
     """Four requests of at most 12 s with waits of 1, 2 and 4 s between them: 55 s at worst."""
-    return RetryPolicy.from_env(env, max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0)
+    return RetryPolicy(max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0).scaled(env)
 
 
 def github_token(env: Mapping[str, str]) -> str:
@@ -131,7 +131,7 @@ class GitHubClient:
 
     def get(self, path: str, action: str, *, permission: str = "") -> dict[str, Any]:
         """GET one object. Raises ServiceError."""
-        _, data = self._request("GET", path, action, permission, {}, None)
+        _, data = self._request("GET", path, action, permission)
         return self.require_object(data, action)
 
     def paginate(
@@ -140,7 +140,7 @@ class GitHubClient:
         """The pages of a list, each as a list of objects, by the ``Link`` header. Raises ServiceError."""
         following: dict[str, str | int] = {"per_page": PER_PAGE, **params}
         while path:
-            headers, data = self._request("GET", path, action, permission, following, None)
+            headers, data = self._request("GET", path, action, permission, following)
             rows = data.get(item) if item and isinstance(data, dict) else data
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise malformed_answer(action, self.api_url)
@@ -151,7 +151,7 @@ class GitHubClient:
     def write(self, verb: str, path: str, action: str, body: Mapping[str, Any], *, permission: str = "") -> Any:
         """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; ``uncertain`` in it says that the
         write may have taken effect anyway."""
-        _, data = self._request(verb, path, action, permission, {}, self._redactor.redact(dict(body)))
+        _, data = self._request(verb, path, action, permission, body=self._redactor.redact(dict(body)))
         return data
 
     def require_object(self, data: Any, action: str, *names: str) -> dict[str, Any]:
@@ -188,11 +188,8 @@ class GitHubClient:
         path = f"{self.api_url.removesuffix('/v3')}/graphql"
         try:
             answer = self.write("POST", path, _LOGIN_ACTION, {"query": "query { viewer { login } }"})
-            data = self.require_object(
-                self.require_object(answer, _LOGIN_ACTION, "data")["data"], _LOGIN_ACTION, "viewer"
-            )
-            return str(self.require_object(data["viewer"], _LOGIN_ACTION, "login")["login"])
-        except ServiceError:
+            return str(answer["data"]["viewer"]["login"] or ACTIONS_LOGIN)
+        except (ServiceError, KeyError, TypeError):
             return ACTIONS_LOGIN
 
     @contextmanager
@@ -231,11 +228,11 @@ class GitHubClient:
         path: str,
         action: str,
         permission: str,
-        params: Mapping[str, Any],
-        body: Mapping[str, Any] | None,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Any], Any]:
         with self.calls(action, permission=permission, reads=verb == "GET") as client:
-            headers, data = self._send(client, verb, path, params, body)
+            headers, data = self._send(client, verb, path, params or {}, body)
         if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
             raise malformed_answer(action, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
         return headers, data

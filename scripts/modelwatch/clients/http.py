@@ -26,19 +26,16 @@ def is_secure_url(url: str) -> bool:
 
 def post_json(url: str, body: bytes, retry: RetryPolicy) -> None:
     """POST ``body``; raises ServiceError where it was not accepted. No redirect is followed."""
-    parts = urlsplit(url)
     if not is_secure_url(url):
         raise ServiceError("the webhook's address is not https, so nothing was sent", hint="Use an https address.")
-    problem = ""
-    for attempt in range(retry.max_attempts):
-        if attempt:
-            time.sleep(retry.backoff(attempt - 1))
-        problem, retryable = _post_once(url, body, retry.timeout)
-        if not problem:
-            return
+    problem, retryable = _post_once(url, body, retry.timeout)
+    for wait in retry.backoffs():
         if not retryable:
             break
-    raise ServiceError(f"the webhook at {parts.hostname} was not notified: {problem}", uncertain=True)
+        time.sleep(wait)
+        problem, retryable = _post_once(url, body, retry.timeout)
+    if problem:
+        raise ServiceError(f"the webhook at {urlsplit(url).hostname} was not notified: {problem}", uncertain=True)
 
 
 def _post_once(url: str, body: bytes, timeout: float) -> tuple[str, bool]:

@@ -15,14 +15,6 @@ CONTENTS, PULLS = "contents: write", "pull-requests: write"
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalResult:
-    """``url`` is empty where the default branch has the file already."""
-
-    url: str
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
 class FileProposal:
     """The wanted content of ``path``; ``branch`` identifies the proposal: the same one has the same branch."""
 
@@ -43,19 +35,19 @@ def find_pull_request(github: GitHubClient, repository: str, branch: str) -> str
         return next((pull.html_url for pull in pulls if pull.head.ref == branch), "")
 
 
-def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) -> ProposalResult:
+def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) -> str:
     """Make branch, commit and pull request, each only where it is missing, so that an interrupted proposal continues.
 
-    A pull request that was merged or closed is not opened again. Raises ServiceError.
+    Returns the pull request's address; empty where the default branch has the file already. One that was merged or
+    closed is not opened again. Raises ServiceError.
     """
-    url = find_pull_request(github, repository, proposal.branch)
-    if url:
-        return ProposalResult(url, created=False)
+    if url := find_pull_request(github, repository, proposal.branch):
+        return url
     with github.calls(f"read {repository}", permission="contents: read", reads=True) as hub:
         repo = hub.get_repo(repository)
         base = repo.default_branch
     if _read_file(github, repo, proposal.path, base)[0] == proposal.content:
-        return ProposalResult("", created=False)
+        return ""
     _create_branch(github, repo, proposal.branch, base)
     _commit_file(github, repo, proposal)
     title, body = github.redact(proposal.title), github.redact(proposal.body)
@@ -64,12 +56,12 @@ def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) 
             pull = repo.create_pull(base, proposal.branch, title=title, body=body)
             if not pull.html_url:
                 raise ValueError("no address")
-            return ProposalResult(pull.html_url, created=True)
+            return pull.html_url
     except ServiceError as error:
         url = find_pull_request(github, repository, proposal.branch) if error.uncertain or error.status == 422 else ""
         if not url:
             raise
-        return ProposalResult(url, created=True)
+        return url
 
 
 def _create_branch(github: GitHubClient, repo: Repository, branch: str, base: str) -> None:

@@ -123,17 +123,12 @@ class RedactedStream:
             self.write(line)
 
     def flush(self) -> None:
-        keep = self._redactor.partial_match_length(self._buffer)
-        done = len(self._buffer) - keep
-        if done:
-            self._write_through(done)
+        self._write_through(len(self._buffer) - self._redactor.partial_match_length(self._buffer))
         self._stream.flush()
 
     def close(self) -> None:
         """Write, masked, what is still held back; the underlying stream stays open."""
-        rest, self._buffer = self._buffer, ""
-        if rest:
-            self._stream.write(self._masked(rest))
+        self._write_through(len(self._buffer))
         self._stream.flush()
 
     def isatty(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ServiceError
 
@@ -34,25 +34,10 @@ class RetryPolicy:
     wait_scale: float = 1.0
     """Multiplies every wait."""
 
-    @classmethod
-    def from_env(
-        cls,
-        env: Mapping[str, str],
-        *,
-        max_attempts: int = 3,
-        initial_wait: float = 2.0,
-        max_wait: float = 10.0,
-        timeout: float = 15.0,
-    ) -> RetryPolicy:
+    def scaled(self, env: Mapping[str, str]) -> RetryPolicy:
         """These bounds with the scales that ``env`` sets; a scale that is not a number >= 0 counts as 1."""
-        bound = timeout * (read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0)
-        return cls(
-            max_attempts=max_attempts,
-            initial_wait=initial_wait,
-            max_wait=max_wait,
-            timeout=bound,
-            wait_scale=read_scale(env),
-        )
+        timeout = self.timeout * (read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0)
+        return replace(self, timeout=timeout, wait_scale=read_scale(env))
 
     @property
     def max_retries(self) -> int:

@@ -28,8 +28,6 @@ MIN_KEY_LENGTH = 40
 """W&B's API keys have at least this many characters after the prefix that a server of one's own gives them."""
 _SESSION_KEY = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 """A token of W&B's own machines: three parts, of any length."""
-TOO_MANY_REQUESTS = 429
-_UNAUTHORIZED = (401, 403)
 _RETRY_HINT = "Nothing was judged; the next evaluation tries again."
 _HTTP = re.compile(r"\bHTTP (\d{3})\b|\bstatus(?: code)?:? (\d{3})\b")
 _ATTEMPTS = re.compile(r"(?:POST|GET) \S+ giving up after \d+ attempt\(s\):? ?(?:(?:Post|Get) \"\S+\": )?")
@@ -74,7 +72,7 @@ class WandbSessions:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """``env`` holds WANDB_API_KEY, and WANDB_BASE_URL for configurations that name no server."""
-        self.retry = RetryPolicy.from_env(env)
+        self.retry = RetryPolicy().scaled(env)
         self._env = env
         self._lock = threading.Lock()
         self._open: dict[str, wandb.Api | SourceError] = {}
@@ -95,8 +93,24 @@ class WandbSessions:
         return session
 
     def download_folder(self, artifact: str, kind: str, base_url: str = "") -> Path:
-        """The local folder of a W&B artifact's files. Raises SourceError."""
-        return _download_artifact(self.session(base_url), artifact, kind, self._env)
+        """The local folder of the files of ``entity/project/name:alias``, downloaded once for each content."""
+        api = self.session(base_url)
+        cache = Path(self._env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
+        try:
+            version = api.artifact(artifact, type=kind)
+            folder = cache / hashlib.sha256(f"{version.digest}".encode()).hexdigest()[:32]
+            if not folder.exists():
+                cache.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
+                    version.download(root=f"{scratch}/files")
+                    try:
+                        Path(scratch, "files").rename(folder)
+                    except OSError:
+                        if not folder.exists():  # else another process was faster
+                            raise
+        except Exception as error:
+            raise translate_wandb_error(error, artifact) from error
+        return folder
 
     def record_failure(self, base_url: str, error: SourceError) -> None:
         """Count a failure of a server, so that not every model waits for a server that is down."""
@@ -181,64 +195,44 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
     if isinstance(error, SourceError):
         return error
     status, text = _http_status(error), _error_text(error)
-    if status in _UNAUTHORIZED:
-        return SourceError(
-            f"W&B refuses the API key (HTTP {status}): {text}",
-            hint="Set WANDB_API_KEY to a key of the right server that may read this project.",
-            where=where,
-        )
-    if "Could not find project" in text or status == 404:
-        return SourceError(
-            f"W&B has no such project, or the API key may not see it: {text}",
-            hint="Check `wandb: {entity, project}` and the key's access.",
-            where=where,
-        )
-    if status == TOO_MANY_REQUESTS:
-        return WandbDownError(
-            f"W&B limits the rate of requests (HTTP 429): {text}",
-            hint="The next evaluation tries again; evaluate less often, or split the models over several API keys.",
-            where=where,
-        )
-    if status >= 500:
-        return WandbDownError(f"W&B is down (HTTP {status}): {text}", hint=_RETRY_HINT, where=where)
-    if "did not respond in time" in text:
-        return WandbDownError(
-            "W&B did not answer in time: it is down, or limits the rate of requests.",
-            hint=_RETRY_HINT,
-            where=where,
-        )
-    kind = SourceError if status or isinstance(error, ValueError) else WandbDownError
-    return kind(
-        f"W&B cannot be read: {text}",
-        hint="Is the address (`wandb: {base_url}`, or WANDB_BASE_URL) right, and reachable from here?",
-        where=where,
-    )
+    kind, hint = SourceError, ""
+    if status in (401, 403):
+        text = f"W&B refuses the API key (HTTP {status}): {text}"
+        hint = "Set WANDB_API_KEY to a key of the right server that may read this project."
+    elif "Could not find project" in text or status == 404:
+        text = f"W&B has no such project, or the API key may not see it: {text}"
+        hint = "Check `wandb: {entity, project}` and the key's access."
+    elif status == 429:
+        kind, text = WandbDownError, f"W&B limits the rate of requests (HTTP 429): {text}"
+        hint = "The next evaluation tries again; evaluate less often, or split the models over several API keys."
+    elif status >= 500:
+        kind, text, hint = WandbDownError, f"W&B is down (HTTP {status}): {text}", _RETRY_HINT
+    elif "did not respond in time" in text:
+        kind, hint = WandbDownError, _RETRY_HINT
+        text = "W&B did not answer in time: it is down, or limits the rate of requests."
+    else:
+        kind = SourceError if status or isinstance(error, ValueError) else WandbDownError
+        text = f"W&B cannot be read: {text}"
+        hint = "Is the address (`wandb: {base_url}`, or WANDB_BASE_URL) right, and reachable from here?"
+    return kind(text, hint=hint, where=where)
 
 
 def check_api_key(key: str, url: str) -> None:
     """Refuse a key that cannot be one; the client's own error does not name the variable."""
-    if not key:
-        raise SourceError(
-            "there is no W&B API key.",
-            hint="Set WANDB_API_KEY in the environment (a secret of the workflow).",
-            where=url,
-        )
     secret = key.partition("-")[2] or key
-    if _SESSION_KEY.fullmatch(key):
+    if _SESSION_KEY.fullmatch(key) or (re.fullmatch(r"[\w-]+", secret) and len(secret) >= MIN_KEY_LENGTH):
         return
-    if not re.fullmatch(r"[\w-]+", secret):
-        raise SourceError(
-            "the W&B API key has a character that no key has: a space, a quote or a line end.",
-            hint="Set WANDB_API_KEY to the key alone.",
-            where=url,
-        )
-    if len(secret) < MIN_KEY_LENGTH:
+    if not key:
+        text = "there is no W&B API key."
+        hint = "Set WANDB_API_KEY in the environment (a secret of the workflow)."
+    elif not re.fullmatch(r"[\w-]+", secret):
+        text = "the W&B API key has a character that no key has: a space, a quote or a line end."
+        hint = "Set WANDB_API_KEY to the key alone."
+    else:
         prefix = " after its prefix" if secret != key else ""
-        raise SourceError(
-            f"the W&B API key has {len(secret)} characters{prefix}; keys have at least {MIN_KEY_LENGTH}.",
-            hint="Set WANDB_API_KEY to the whole key.",
-            where=url,
-        )
+        text = f"the W&B API key has {len(secret)} characters{prefix}; keys have at least {MIN_KEY_LENGTH}."
+        hint = "Set WANDB_API_KEY to the whole key."
+    raise SourceError(text, hint=hint, where=url)
 
 
 def call_timeout(retry: RetryPolicy) -> float:
@@ -320,30 +314,3 @@ def _error_text(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = _ATTEMPTS.sub("", text.partition(" while retrying: ")[0])
     return text if len(text) <= 300 else text[:297] + "..."
-
-
-def download_artifact_file(
-    artifact: str, kind: str, name: str, base_url: str, env: Mapping[str, str], retry: RetryPolicy
-) -> Path:
-    """Where the file ``name`` of ``entity/project/name:alias`` lies on this machine. Raises SourceError."""
-    return _download_artifact(open_api(base_url, env.get("WANDB_API_KEY", ""), retry), artifact, kind, env) / name
-
-
-def _download_artifact(api: wandb.Api, artifact: str, kind: str, env: Mapping[str, str]) -> Path:
-    """The folder of an artifact's files, downloaded once for each content."""
-    cache = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
-    try:
-        version = api.artifact(artifact, type=kind)
-        folder = cache / hashlib.sha256(f"{version.digest}".encode()).hexdigest()[:32]
-        if not folder.exists():
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
-                version.download(root=f"{scratch}/files")
-                try:
-                    Path(scratch, "files").rename(folder)
-                except OSError:
-                    if not folder.exists():  # else another process was faster
-                        raise
-    except Exception as error:
-        raise translate_wandb_error(error, artifact) from error
-    return folder

@@ -120,7 +120,7 @@ def measure(
     notes: list[str] = []
     reference = None
     if spec.reference:
-        reference, _ = read_reference(fetch_reference(spec.reference, model, env, retry))
+        reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     if profiles:
         profile = sum_profiles(read_profile(path)[0] for path in profiles)

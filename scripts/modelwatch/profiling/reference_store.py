@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..clients.retry import RetryPolicy
-from ..clients.wandb import download_artifact_file
+from ..clients.wandb import WandbSessions
 from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError
 from ..model.monitored_model import Model
@@ -72,9 +72,9 @@ def upload_reference(
     return f"{artifact}:{version}"
 
 
-def fetch_reference(reference: str, model: Model, env: Mapping[str, str], retry: RetryPolicy) -> str:
+def fetch_reference(reference: str, model: Model, env: Mapping[str, str]) -> str:
     """The path of a reference file; a W&B artifact is downloaded once for each content. Raises SourceError."""
     if not is_artifact(reference):
         return reference
-    url = model.wandb_url(env)
-    return str(download_artifact_file(reference, PROFILE_ARTIFACT_TYPE, PROFILE_FILE, url, env, retry))
+    folder = WandbSessions(env).download_folder(reference, PROFILE_ARTIFACT_TYPE, model.wandb_url(env))
+    return str(folder / PROFILE_FILE)
