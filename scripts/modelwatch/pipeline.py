@@ -171,11 +171,9 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     config, now = context.config, context.now
     observed = observe_models(context.sessions, config.models, judgement, now)
     if request is not None:
-        from .inbound.decide import with_command, with_stale_evidence
+        from .inbound.decide import with_request
 
-        stale = with_stale_evidence(observed[request.model], request.group)
-        command = request.command
-        observed[request.model] = with_command(stale, request.group, command) if command else stale
+        observed[request.model] = with_request(observed[request.model], request.group, request.command)
     _add_registries(context, judgement, observed)
     return context.redactor.redact(plan_changes(judgement, config, observed, now))
 

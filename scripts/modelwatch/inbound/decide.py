@@ -65,23 +65,11 @@ def event_command_id(event: str) -> int:
     return -1 - int(hashlib.sha256(event.encode()).hexdigest()[:12], 16)
 
 
-def with_stale_evidence(observed: ModelObservation, group: str) -> ModelObservation:
-    """``observed`` with the evidence of ``group`` marked as out of date."""
-    issues = tuple(
-        replace(issue, register=replace(issue.register, told=STALE_SINCE))
-        if issue.group == group and issue.register is not None
-        else issue
-        for issue in observed.issues
-    )
-    return replace(observed, issues=issues)
-
-
-def with_command(observed: ModelObservation, group: str, command: Command) -> ModelObservation:
-    """``observed`` with ``command`` on every open issue of ``group``."""
-    issues = tuple(
-        replace(issue, commands=(*issue.commands, command))
-        if issue.group == group and issue.state == "open" and issue.register is not None
-        else issue
-        for issue in observed.issues
-    )
-    return replace(observed, issues=issues)
+def with_request(observed: ModelObservation, group: str, command: Command | None) -> ModelObservation:
+    """``observed`` with the evidence of ``group`` marked as out of date, and with ``command`` on its open issues."""
+    issues = list(observed.issues)
+    for place, issue in enumerate(issues):
+        if issue.group == group and issue.register is not None:
+            commands = (*issue.commands, command) if command and issue.state == "open" else issue.commands
+            issues[place] = replace(issue, commands=commands, register=replace(issue.register, told=STALE_SINCE))
+    return replace(observed, issues=tuple(issues))

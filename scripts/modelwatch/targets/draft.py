@@ -16,7 +16,6 @@ from ..model.plan import (
     Note,
     ObservedIncident,
     ObservedIssue,
-    ObservedRun,
     Precondition,
     Skip,
 )
@@ -137,10 +136,6 @@ class GroupPlan:
         return self.register is not None and any(record.settled == ESCALATED for record in self.register.dispatches)
 
     @property
-    def runs(self) -> tuple[ObservedRun, ...]:
-        return self.observed.runs
-
-    @property
     def incident(self) -> ObservedIncident | None:
         """The group's newest incident, where REST was asked and knows one."""
         incidents = [incident for incident in self.observed.incidents or () if incident.group == self.group.key]
@@ -181,7 +176,6 @@ class GroupPlan:
 
     def put_dispatch(self, record: DispatchRecord) -> None:
         """Add a dispatch record to the draft, or replace the one with its key."""
-        if self.register is None:
-            return
-        records = {old.key: old for old in self.register.dispatches} | {record.key: record}
-        self.update_register(dispatches=tuple(records.values())[-MAX_REMEMBERED:])
+        if self.register is not None:
+            records = {old.key: old for old in self.register.dispatches} | {record.key: record}
+            self.update_register(dispatches=tuple(records.values())[-MAX_REMEMBERED:])

@@ -9,14 +9,14 @@ import pytest
 
 from modelwatch.model.alert import Group
 from modelwatch.model.monitored_model import BlastRadius
-from modelwatch.model.plan import Dispatch, ModelObservation, ObservedRun
+from modelwatch.model.plan import Dispatch, ModelObservation, ObservationError, ObservedRun, Target
 from modelwatch.model.register import DispatchRecord, DispatchState
 from modelwatch.targets.draft import BlastRadiusCounter, GroupPlan
 from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
 from modelwatch.timeutil import DAY, HOUR
 
 from ...alerts.making import rule
-from ..making import GROUP, RETRAIN, ROLLBACK, RULE, config, judged, later, register
+from ..making import GROUP, RETRAIN, ROLLBACK, RULE, config, issue, judged, later, model, register
 
 NOW = later("..c")
 NAN = float("nan")
@@ -28,27 +28,28 @@ def groups(text: str = "..c", **others: str) -> tuple[Group, ...]:
 
 
 def request(verb: str = "retrain", **more: Any) -> DispatchRequest:
-    """``more``: fields of the request, or of the draft of its group."""
-    draft: dict[str, Any] = {
-        "group": groups()[0],
-        "model": config(RULE).models[0],
-        "observed": ModelObservation("churn"),
-        "now": NOW,
-        "counter": BlastRadiusCounter(BlastRadius()),
-        "model_groups": groups(),
-        "register": register(),
-    }
-    draft |= {name: more.pop(name) for name in draft.keys() & more.keys()}
-    fields: dict[str, Any] = {
-        "verb": verb,
-        "workflow": RETRAIN if verb == "retrain" else ROLLBACK,
-        "records": (),
-        "other_records": (),
-        "runs": (),
-        "unobservable": "",
-        "target": "v1" if verb == "rollback" else "",
-    }
-    return DispatchRequest(GroupPlan(**draft), **(fields | more))
+    """A request of a draft whose parts are ``more``; ``records`` stand in the register of another issue."""
+    workflow = more.pop("workflow", RETRAIN if verb == "retrain" else ROLLBACK)
+    error = more.pop("unobservable", "")
+    observed = ModelObservation(
+        "churn",
+        issues=(issue(register(dispatches=more.pop("records", ())), 2),),
+        runs=more.pop("runs", ()),
+        errors=(ObservationError(Target.DISPATCH, error),) if error else (),
+    )
+    target = more.pop("target", "v1" if verb == "rollback" else "")
+    why = more.pop("no_target_reason", "")
+    draft = GroupPlan(
+        more.pop("group", groups()[0]),
+        model(workflows=(workflow,) if workflow else ()),
+        observed,
+        NOW,
+        more.pop("counter", BlastRadiusCounter(BlastRadius())),
+        more.pop("model_groups", groups()),
+        register=more.pop("register", register()),
+    )
+    assert not more
+    return DispatchRequest(draft, verb, target, no_target_reason=why)
 
 
 def record(verb: str = "retrain", ago: float = 0.0, state: str = "sent", number: int = 1) -> DispatchRecord:
@@ -100,7 +101,7 @@ def test_one_at_a_time() -> None:
 
 def test_no_retraining_while_a_rollback_is_under_way() -> None:
     assert guard(request(runs=(run("rollback", status="queued", ago=9 * DAY),))) == "one-at-a-time"
-    assert guard(request(other_records=(record("rollback", state="intended", ago=60),))) == "one-at-a-time"
+    assert guard(request(records=(record("rollback", state="intended", ago=60),))) == "one-at-a-time"
     assert guard(request("rollback", runs=(run("retrain", status="queued"),))) == "", "a rollback does not wait"
 
 

@@ -192,11 +192,14 @@ def headline(group: Group, register: Register, now: float) -> str:
     if group.state is AlertState.FIRING:
         since = f"since {utc_time(register.start)} ({duration(now - register.start)})"
         phrase = f"**{alert.value}**, {alert.predicate}" if alert.value else f"**{alert.predicate}**"
-        hints = _deployment_hint(group, register) + _recovery_hint(group, register)
-        return (
-            f"**{str(register.severity).upper()}** · {name}{alert.connector}{phrase}, "
-            f"{since}.{_other_features(group)}{hints}"
-        )
+        text = f"**{str(register.severity).upper()}** · {name}{alert.connector}{phrase}, {since}."
+        text += _other_features(group)
+        if began_with_version(group, register):
+            text += f" It began with version {code(group.evidence.version)}."
+        if healthy := recovery_streak(group):
+            need = required_healthy_evaluations(group, register)
+            text += f" Recovering: {healthy} of {need} healthy evaluations in a row."
+        return text
     if register.closed is None:
         return f"**RECOVERING** · {name} stopped firing; it began at {utc_time(register.start)}."
     end = group.end if group.end is not None else register.closed
@@ -215,16 +218,6 @@ def _other_features(group: Group) -> str:
     names = [f"{code(finding_labels(finding))} {bare_value(finding.value, group.unit)}" for finding in shown]
     more = f" and {len(firing) - len(names)} more" if len(firing) > len(names) else ""
     return f" Also firing: {', '.join(names)}{more}."
-
-
-def _deployment_hint(group: Group, register: Register) -> str:
-    """The version that the alert began with, where it began soon after a deployment."""
-    return f" It began with version {code(group.evidence.version)}." if began_with_version(group, register) else ""
-
-
-def _recovery_hint(group: Group, register: Register) -> str:
-    healthy, need = recovery_streak(group), required_healthy_evaluations(group, register)
-    return f" Recovering: {healthy} of {need} healthy evaluations in a row." if healthy else ""
 
 
 def segments_table(evidence: Evidence, unit: str = "") -> str:

@@ -82,7 +82,7 @@ def render_body(old: str, rendered: str, register: Register, title: str = "") ->
     block = _BLOCK.search(old) if parsed.group else None
     if block is not None and parsed.group != register.group:
         raise TargetError("the issue is that of another group")
-    before, after = (old[: block.start()], old[block.end() :]) if block else ("", _append_below(old))
+    before, after = (old[: block.start()], old[block.end() :]) if block else ("", f"\n\n{old}" if old else "")
     evidence = rendered if rendered or block is None else block["rendered"].strip("\r\n")
     head = (
         f"<!-- modelwatch:begin {register.group} -->\n"
@@ -160,7 +160,3 @@ def digest_title(title: str) -> str:
 def _first_group(body: str) -> str:
     match = re.search(r"modelwatch\s*:\s*begin\s+([0-9a-f]{16})\b", body, re.IGNORECASE)
     return match.group(1) if match else "?"
-
-
-def _append_below(old: str) -> str:
-    return f"\n\n{old}" if old else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import ObservedRun, Target
-from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, Register
+from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
 
@@ -23,47 +23,45 @@ LISTED_WITHIN = 600.0
 
 @dataclass(frozen=True, slots=True)
 class DispatchRequest:
-    """A requested dispatch, with everything that a guard looks at."""
+    """A requested dispatch, with the draft of the group that requests it."""
 
     draft: GroupPlan
     verb: str
-    workflow: WorkflowSpec | None
-    records: tuple[DispatchRecord, ...]
-    """Every dispatch of this verb in the registers of this model."""
-    other_records: tuple[DispatchRecord, ...]
-    """Every other dispatch in the registers of this model."""
-    runs: tuple[ObservedRun, ...]
-    """Workflow runs of this model."""
-    unobservable: str
-    target: str
+    target: str = ""
     """The version to go back to; empty where there is none."""
     requested_by: str = ""
     """The person who requested it; empty where a tier did."""
     no_target_reason: str = ""
     """Why no version will do, where it is known."""
 
+    @property
+    def workflow(self) -> WorkflowSpec | None:
+        return self.draft.model.workflow(self.verb)
+
+    @property
+    def runs(self) -> list[ObservedRun]:
+        """Workflow runs of this model."""
+        return [run for run in self.draft.observed.runs if run.model == self.draft.model.name]
+
+    def records(self, verb: str) -> list[DispatchRecord]:
+        """Every dispatch of ``verb`` in the registers of this model."""
+        registers = [issue.register for issue in self.draft.observed.issues if issue.trusted]
+        records = {
+            record.key: record
+            for register in (*registers, self.draft.register)
+            if register is not None
+            for record in register.dispatches
+        }
+        return [record for record in records.values() if record.verb == verb]
+
+    @property
+    def tried(self) -> bool:
+        """Whether this episode tried the verb before."""
+        records = self.draft.register.dispatches if self.draft.register else ()
+        return any(record.verb == self.verb and record.state.is_attempted for record in records)
+
 
 Guard = Callable[[DispatchRequest], str]
-
-
-def build_request(
-    draft: GroupPlan, verb: str, target: str, requested_by: str = "", no_target_reason: str = ""
-) -> DispatchRequest:
-    registers = [issue.register for issue in draft.observed.issues if issue.trusted and issue.register is not None]
-    registers += [draft.register] if draft.register else []
-    records = {record.key: record for register in registers for record in register.dispatches}.values()
-    return DispatchRequest(
-        draft=draft,
-        verb=verb,
-        workflow=draft.model.workflow(verb),
-        records=tuple(record for record in records if record.verb == verb),
-        other_records=tuple(record for record in records if record.verb != verb),
-        runs=tuple(run for run in draft.runs if run.model == draft.model.name),
-        unobservable=draft.observed.error_for(Target.DISPATCH),
-        target=target,
-        requested_by=requested_by,
-        no_target_reason=no_target_reason,
-    )
 
 
 def first_refusal(request: DispatchRequest) -> tuple[str, str]:
@@ -77,7 +75,8 @@ def first_refusal(request: DispatchRequest) -> tuple[str, str]:
 
 def check_observable(request: DispatchRequest) -> str:
     """Workflow runs that cannot be listed can be under way."""
-    return f"workflow runs cannot be observed: {request.unobservable}" if request.unobservable else ""
+    error = request.draft.observed.error_for(Target.DISPATCH)
+    return f"workflow runs cannot be observed: {error}" if error else ""
 
 
 def check_firing(request: DispatchRequest) -> str:
@@ -99,18 +98,13 @@ def check_refired(request: DispatchRequest) -> str:
     register = request.draft.register
     if register is None or request.requested_by or (register.refired is None and register.reopened is None):
         return ""
-    return "it was tried in this episode, which fired again: no new attempt" if _was_tried(register, request) else ""
-
-
-def _was_tried(register: Register, request: DispatchRequest) -> bool:
-    return any(record.verb == request.verb and record.state.is_attempted for record in register.dispatches)
+    return "it was tried in this episode, which fired again: no new attempt" if request.tried else ""
 
 
 def check_once_per_episode(request: DispatchRequest) -> str:
-    if request.verb not in SINGLE_ATTEMPT_VERBS or request.draft.register is None or request.requested_by:
+    if request.verb not in SINGLE_ATTEMPT_VERBS or request.requested_by:
         return ""
-    tried = _was_tried(request.draft.register, request)
-    return f"one {request.verb} per episode, and it was tried" if tried else ""
+    return f"one {request.verb} per episode, and it was tried" if request.tried else ""
 
 
 def check_rollback_target(request: DispatchRequest) -> str:
@@ -126,21 +120,19 @@ def check_data_quality(request: DispatchRequest) -> str:
     """A firing data-quality group of the same model blocks retraining, muted or not: bad data makes bad models."""
     if request.verb != "retrain":
         return ""
-    groups = request.draft.model_groups
-    firing = [group.rule for group in groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
+    firing = [g.rule for g in request.draft.model_groups if g.kind == "data-quality" and g.state is AlertState.FIRING]
     verb = "fires" if len(firing) == 1 else "fire"
     return f"{DATA_IN_DOUBT_PREFIX} {', '.join(firing)} {verb}" if firing else ""
 
 
 def check_one_at_a_time(request: DispatchRequest) -> str:
-    for verb in _exclusive_verbs(request.verb):
+    for verb in (request.verb, "rollback") if request.verb == "retrain" else (request.verb,):
         run = next((r for r in request.runs if r.verb == verb and r.status != "completed"), None)
         if run is not None:
             return f"a {verb} of this model is under way: {run.url or run.id}"
-        records = request.records if verb == request.verb else request.other_records
-        if any(record.verb == verb and _is_in_flight(record, request) for record in records):
+        if any(_is_in_flight(record, request) for record in request.records(verb)):
             return f"a {verb} of this model may be under way: its workflow run may not be listed yet"
-        if any(d.verb == verb and d.model == request.draft.group.model for d in request.draft.counter.dispatches):
+        if any(d.verb == verb and d.model == request.draft.model.name for d in request.draft.counter.dispatches):
             return f"a {verb} of this model is dispatched by this same plan"
     return ""
 
@@ -152,10 +144,6 @@ def _is_in_flight(record: DispatchRecord, request: DispatchRequest) -> bool:
     return not listed and not request.draft.now - record.at >= LISTED_WITHIN
 
 
-def _exclusive_verbs(verb: str) -> tuple[str, ...]:
-    return (verb, "rollback") if verb == "retrain" else (verb,)
-
-
 def check_cooldown(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its cooldown is unknown"
@@ -163,8 +151,9 @@ def check_cooldown(request: DispatchRequest) -> str:
         return ""  # a person who requests a second attempt has seen the first
     length = request.workflow.cooldown
     for _, time in _past_dispatches(request):
-        if not request.draft.now - time >= length:  # NaN refuses, too
-            left = (length - (request.draft.now - time)) / HOUR
+        age = request.draft.now - time
+        if not age >= length:  # NaN refuses, too
+            left = (length - age) / HOUR
             ago = f"less than {length / HOUR:g} h ago ({left:.1f} h left)"
             return f"cooldown: the last {request.verb} of this model was {ago}"
     return ""
@@ -186,7 +175,7 @@ def check_blast_radius(request: DispatchRequest) -> str:
 
 def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
     """(key, time) of each dispatch of this verb for this model, from the registers and the workflow runs."""
-    for record in request.records:
+    for record in request.records(request.verb):
         if record.state.is_dispatched:
             yield record.key, record.at
     for run in request.runs:

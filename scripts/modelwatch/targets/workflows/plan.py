@@ -17,20 +17,17 @@ from ...model.series import format_labels
 from ...model.severity import Severity
 from ...timeutil import HOUR
 from ..draft import GroupPlan, Situation
-from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, build_request, first_refusal
+from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal
 from .rollback_target import choose_rollback_target
 
 MAX_LOST_INTENTS = 2
 """After so many lost intents of one verb in an episode, the next dispatch needs approval."""
-_NOT_WORKFLOWS = frozenset({"issue", "page"})
-_VERB_ORDER = {verb: place for place, verb in enumerate(("rollback", "degrade"))}
 
 
 def workflow_verbs(do: tuple[str, ...]) -> list[str]:
     """The workflows of a ``do`` list; a rollback first, since retraining waits for it."""
-    return sorted(
-        (verb for verb in do if verb not in _NOT_WORKFLOWS), key=lambda verb: _VERB_ORDER.get(verb, len(_VERB_ORDER))
-    )
+    verbs = [verb for verb in do if verb not in ("issue", "page")]
+    return sorted(verbs, key=lambda verb: (verb != "rollback", verb != "degrade"))
 
 
 def attempt_number(key: str) -> int:
@@ -75,7 +72,7 @@ def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
 
 def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
     """The run of ``record``; the newest of several, since a person can run a workflow again."""
-    runs = [run for run in draft.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
+    runs = [run for run in draft.observed.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
     return max(runs, key=lambda run: run.created_at, default=None)
 
 
@@ -186,7 +183,7 @@ def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target
     if not draft.issue_open:
         return "", "the issue is closed, and an intent can be written on an open one only"
     workflow = draft.model.workflow(verb)
-    _, reason = first_refusal(build_request(draft, verb, target, by, no_target_reason))
+    _, reason = first_refusal(DispatchRequest(draft, verb, target, by, no_target_reason))
     if reason or workflow is None or register is None:
         return "", reason or "there is no issue to write the intent to"
     proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
@@ -197,7 +194,7 @@ def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target
 
 
 def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: str) -> None:
-    guard, reason = first_refusal(build_request(draft, verb, target, no_target_reason=no_target_reason))
+    guard, reason = first_refusal(DispatchRequest(draft, verb, target, no_target_reason=no_target_reason))
     workflow = draft.model.workflow(verb)
     if guard == "rollback-target":
         _propose_fallback(draft, reason)
@@ -262,7 +259,7 @@ def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchReco
     register = draft.register
     assert register is not None  # noqa: S101 - the guard `configured` checks it
     prefix = f"{draft.group.key}.{register.episode}.{verb}."
-    runs = [run for run in draft.runs if run.key.startswith(prefix)]
+    runs = [run for run in draft.observed.runs if run.key.startswith(prefix)]
     used = [attempt_number(record.key) for record in register.dispatches if record.verb == verb]
     used += [attempt_number(run.key) for run in runs if run.created_at < register.start]
     attempt = max(used, default=0) + 1

@@ -23,29 +23,22 @@ VERSION_VERBS = ("rollback", "promote")
 def answer_workflow_command(draft: GroupPlan, command: Command) -> str:
     """Apply ``command`` and return the answer; empty for a verb of another target."""
     match command.verb:
-        case "approve":
-            return approve_proposal(draft, command)
-        case "reject":
-            return reject_proposal(draft, command)
+        case "approve" | "reject":
+            return _answer_proposal(draft, command)
         case verb if verb in WORKFLOW_VERBS:
             return request_workflow(draft, command)
         case _:
             return ""
 
 
-def approve_proposal(draft: GroupPlan, command: Command) -> str:
-    """Start the proposal that the command names, or the only one."""
+def _answer_proposal(draft: GroupPlan, command: Command) -> str:
+    """Start or reject the proposal that the command names, or the only one."""
     record, refused = _find_proposal(draft, command)
     if record is None:
-        return refused
-    target = record.target_version
-    return _start_workflow(draft, command, record.verb, target, f"{command.author} approved {record.name}")
-
-
-def reject_proposal(draft: GroupPlan, command: Command) -> str:
-    record, refused = _find_proposal(draft, command)
-    if record is None:
-        return refused
+        return f"refused: {refused}"
+    if command.verb == "approve":
+        message = f"{command.author} approved {record.name}"
+        return _start_workflow(draft, command, record.verb, record.target_version, message)
     draft.put_dispatch(replace(record, state=DispatchState.REJECTED, by=command.author))
     return f"{command.author} rejected {record.name}: it is not proposed again in this episode"
 
@@ -85,24 +78,15 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
     known = next((record for record in records if record.name == word), None)
     if known is not None:
         state = "was rejected" if known.state is DispatchState.REJECTED else "has been started already"
-        return None, f"refused: {known.name} {state}{f' by {known.by}' if known.by else ''}"
+        return None, f"{known.name} {state}{f' by {known.by}' if known.by else ''}"
     if not proposed:
-        return None, f"refused: {_no_proposal_reason(records)}"
-    if word and not _is_prose(word):
-        return None, f"refused: there is no proposal {word!r} here; proposed: {names}"
+        newest = next((record for record in reversed(records) if record.state.is_open), None)
+        return None, f"{newest.name} is under way already" if newest else "nothing is proposed here"
+    if "." in word:  # else it begins a reason, such as "because"
+        return None, f"there is no proposal {word!r} here; proposed: {names}"
     if len(proposed) > 1:
-        return None, f"refused: several workflows are proposed; name one: {names}"
+        return None, f"several workflows are proposed; name one: {names}"
     return next(iter(proposed.values())), ""
-
-
-def _no_proposal_reason(records: tuple[DispatchRecord, ...]) -> str:
-    newest = next((record for record in reversed(records) if record.state.is_open), None)
-    return f"{newest.name} is under way already" if newest else "nothing is proposed here"
-
-
-def _is_prose(word: str) -> bool:
-    """Whether ``word`` begins a reason, such as "because", and names no proposal."""
-    return "." not in word
 
 
 def _target_refusal(draft: GroupPlan, text: str) -> str:
