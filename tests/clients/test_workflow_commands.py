@@ -12,7 +12,6 @@ from modelwatch.clients.workflow_commands import (
     MAX_SUMMARY_BYTES,
     annotation,
     append_summary,
-    error_annotation,
     format_output,
     set_output,
 )
@@ -22,9 +21,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 @settings(max_examples=100, deadline=None)
-@given(TEXT, TEXT, TEXT)
-def test_an_annotation_is_one_line_whatever_it_says(message: str, title: str, file: str) -> None:
-    line = annotation("error", message, title=title, file=file, line=3)
+@given(TEXT, TEXT)
+def test_an_annotation_is_one_line_whatever_it_says(message: str, file: str) -> None:
+    line = annotation("error", message, f"a{file.replace(':', ',')}.yml:3")
     assert "\n" not in line
     assert "\r" not in line
     head, _, data = line.removeprefix("::error ").partition("::")
@@ -33,10 +32,10 @@ def test_an_annotation_is_one_line_whatever_it_says(message: str, title: str, fi
 
 
 def test_where_an_error_is() -> None:
-    assert error_annotation("bad", "modelwatch.yml:3:7") == "::error file=modelwatch.yml,line=3,col=7::bad"
-    assert error_annotation("bad: 5 %", "conf/a.yaml") == "::error file=conf/a.yaml::bad: 5 %25"
-    assert error_annotation("bad", "GitHub (https://api.github.com)") == "::error::bad"
-    assert error_annotation("bad") == "::error::bad"
+    assert annotation("error", "bad", "modelwatch.yml:3:7") == "::error file=modelwatch.yml,line=3,col=7::bad"
+    assert annotation("error", "bad: 5 %", "conf/a.yaml") == "::error file=conf/a.yaml::bad: 5 %25"
+    assert annotation("error", "bad", "GitHub (https://api.github.com)") == "::error::bad"
+    assert annotation("error", "bad") == "::error::bad"
 
 
 @settings(max_examples=100, deadline=None)

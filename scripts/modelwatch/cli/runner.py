@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 import click
 
 from ..clients.redaction import RedactedStream, Redactor
-from ..clients.workflow_commands import error_annotation
+from ..clients.workflow_commands import annotation
 from ..config.secrets import BUNDLE_VARIABLE, find_secrets, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
 
@@ -98,7 +98,7 @@ def print_error(error: UserError) -> None:
     for problem in problems:
         click.echo(f"{click.style('error', fg='red', bold=True)}: {one_line(problem)}", err=True)
         if os.environ.get("GITHUB_ACTIONS") == "true":
-            write_workflow_command(error_annotation(str(problem), problem.where))
+            write_workflow_command(annotation("error", str(problem), problem.where))
     if len(problems) > 1:
         click.echo(f"{len(problems)} problems.", err=True)
 

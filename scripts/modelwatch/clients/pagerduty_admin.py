@@ -48,14 +48,14 @@ class AdminClient:
 
     def get(self, path: str, name: str, action: str, **params: Any) -> Resource:
         """The object ``name`` of the answer. ``action`` says in errors what was tried. Raises ServiceError."""
-        return self._require_object(self._send(self._session, "get", path, action, params=params), name, action)
+        return self._read_object(self._send(self._session, "get", path, action, params=params), action, name)
 
     def list_all(self, path: str, name: str, action: str, **params: Any) -> list[Resource]:
         """Every page of a list. Raises ServiceError."""
         resources: list[Resource] = []
         for page in range(MAX_PAGES):
             query = {**params, "limit": PAGE_SIZE, "offset": page * PAGE_SIZE}
-            answer = self._parse_json(self._send(self._session, "get", path, action, params=query), action)
+            answer = self._read_object(self._send(self._session, "get", path, action, params=query), action)
             rows = answer.get(name)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise malformed_answer(action, self.url)
@@ -66,20 +66,20 @@ class AdminClient:
 
     def post(self, path: str, name: str, body: Resource, action: str) -> Resource:
         """Create; not repeated where the outcome is uncertain. Raises ServiceError."""
-        return self._require_object(
-            self._send(self._create_session, "post", path, action, json={name: body}), name, action
+        return self._read_object(
+            self._send(self._create_session, "post", path, action, json={name: body}), action, name
         )
 
     def put(self, path: str, name: str, body: Resource, action: str) -> Resource:
         """Replace, which is safe to repeat. Raises ServiceError."""
-        return self._require_object(self._send(self._session, "put", path, action, json={name: body}), name, action)
+        return self._read_object(self._send(self._session, "put", path, action, json={name: body}), action, name)
 
     def put_document(self, path: str, body: Resource, action: str) -> None:
         """Replace, where the body has no name around it. Raises ServiceError."""
         self._send(self._session, "put", path, action, json=body)
 
     def get_document(self, path: str, action: str) -> Resource:
-        return self._parse_json(self._send(self._session, "get", path, action), action)
+        return self._read_object(self._send(self._session, "get", path, action), action)
 
     def delete(self, path: str, action: str) -> None:
         """Delete; an object that is gone already is no failure. Raises ServiceError."""
@@ -96,17 +96,13 @@ class AdminClient:
             error.hint = _HINTS.get(error.status) or f"{_status_hint(error.status)} {_RESUME_HINT}"
             raise
 
-    def _parse_json(self, answer: Any, action: str) -> Resource:
+    def _read_object(self, answer: Any, action: str, name: str = "") -> Resource:
+        """The object that is the answer, or ``name`` in it."""
         try:
             data = answer.json()
-        except ValueError as error:
+            resource = data[name] if name else data
+        except (ValueError, TypeError, LookupError) as error:
             raise malformed_answer(action, self.url) from error
-        if not isinstance(data, dict):
-            raise malformed_answer(action, self.url)
-        return data
-
-    def _require_object(self, answer: Any, name: str, action: str) -> Resource:
-        resource = self._parse_json(answer, action).get(name)
         if not isinstance(resource, dict):
             raise malformed_answer(action, self.url)
         return resource

@@ -29,7 +29,7 @@ PRODUCERS_PER_CALL = 30
 _ADD = "mutation AddAliases($input: AddAliasesInput!) { addAliases(input: $input) { success } }"
 _DELETE = "mutation DeleteAliases($input: DeleteAliasesInput!) { deleteAliases(input: $input) { success } }"
 _PRODUCER_FIELDS = """createdBy { __typename ... on Run {
-  id name commit jobType createdAt config summaryMetrics user { username } project { name entity { name } }
+  id name commit config summaryMetrics user { username } project { name entity { name } }
 } }"""
 _UPSERT = """mutation UpsertBucket($entity: String!, $project: String!, $name: String!, $displayName: String,
   $jobType: String, $tags: [String!], $config: JSONString) {
@@ -67,7 +67,6 @@ class ProducerRun:
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
     user: str
-    job_type: str
 
 
 class RegistrySession:
@@ -226,7 +225,6 @@ def _producer_run(run: Mapping[str, Any]) -> ProducerRun:
         },
         summary=_parse_object(run.get("summaryMetrics")),
         user=str((run.get("user") or {}).get("username") or ""),
-        job_type=str(run.get("jobType") or ""),
     )
 
 

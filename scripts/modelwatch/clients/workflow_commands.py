@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from ..errors import UserError
 from .environment import environment
@@ -13,7 +14,7 @@ from .environment import environment
 MAX_SUMMARY_BYTES = 1024 * 1024
 """Bytes of the summary of one step; GitHub drops a longer one altogether."""
 _TRUNCATION_NOTE = "\n\n_The rest of this summary is left out: it is longer than the 1 MiB that GitHub shows._\n"
-_LOCATION = re.compile(r"(?P<file>[^:\s][^:]*\.[A-Za-z]+)(?::(?P<line>\d+))?(?::(?P<column>\d+))?")
+_LOCATION = re.compile(r"(?P<file>[^:\s][^:]*\.[A-Za-z]+)(?::(?P<line>\d+))?(?::(?P<col>\d+))?")
 
 
 def escape_data(text: str) -> str:
@@ -26,22 +27,12 @@ def escape_property(text: str) -> str:
     return escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def annotation(level: str, message: str, *, title: str = "", file: str = "", line: int = 0, column: int = 0) -> str:
-    """``::error file=..,line=..::message``; ``level`` is ``error``, ``warning`` or ``notice``."""
-    if level not in ("error", "warning", "notice"):
-        raise ValueError(f"an annotation has the level error, warning or notice, not {level}")
-    values = {"title": title, "file": file, "line": str(line or ""), "col": str(column or "")}
-    properties = ",".join(f"{name}={escape_property(value)}" for name, value in values.items() if value)
+def annotation(level: Literal["error", "warning"], message: str, where: str = "") -> str:
+    """``::error file=..,line=..::message``; ``where`` is ``file:line:column``, or anything else, which is left out."""
+    match = _LOCATION.fullmatch(where)
+    location = match.groupdict() if match else {}
+    properties = ",".join(f"{name}={escape_property(value)}" for name, value in location.items() if value)
     return f"::{level}{' ' + properties if properties else ''}::{escape_data(message)}"
-
-
-def error_annotation(message: str, where: str = "") -> str:
-    """The annotation of an error; ``where`` is ``file:line:column``, or anything else, which is left out."""
-    location = _LOCATION.fullmatch(where)
-    if location is None:
-        return annotation("error", message)
-    line, column = int(location["line"] or 0), int(location["column"] or 0)
-    return annotation("error", message, file=location["file"], line=line, column=column)
 
 
 def format_output(name: str, value: str) -> str:

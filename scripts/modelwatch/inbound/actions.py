@@ -82,14 +82,6 @@ class EventHandler:
         issues = [issue for issue in observed.issues if issue.group == group and issue.state == "open"]
         return min((issue for issue in issues if issue.register), key=lambda issue: issue.number, default=None)
 
-    def assign_issue(self, model: Model, issue: ObservedIssue, login: str) -> bool:
-        """Whether GitHub assigned it: a login without access is dropped without an error. Raises ServiceError."""
-        return self.sessions.issue_client(model.github).assign(issue.number, login)
-
-    def comment_on_issue(self, model: Model, issue: ObservedIssue, key: str, text: str) -> None:
-        """Comment once. Raises ServiceError."""
-        self.sessions.issue_client(model.github).comment_once(issue.number, key, text)
-
     def annotate_incident(self, model: Model, issue: ObservedIssue, event: PagerDutyEvent) -> None:
         """Send the issue's address as a change event, which notifies nobody. Raises UserError."""
         self.sessions.events(model.name).submit_change(

@@ -81,6 +81,7 @@ def _notify_people(
     issue: ObservedIssue,
 ) -> tuple[str, ...]:
     """Answer on the issue or the incident; returns what was done."""
+    client = handler.sessions.issue_client(model.github)
     key = f"{decision.group}.pagerduty.{event.id}"
     match decision.action:
         case EventAction.REFRESH:
@@ -89,12 +90,12 @@ def _notify_people(
             handler.annotate_incident(model, issue, event)
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:
-            assigned = bool(person.login) and handler.assign_issue(model, issue, person.login)
+            assigned = bool(person.login) and client.assign(issue.number, person.login)
             if text := acknowledgement_note(person, event.agent, assigned):
-                handler.comment_on_issue(model, issue, key, text)
+                client.comment_once(issue.number, key, text)
             return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
         case EventAction.ASK:
-            handler.comment_on_issue(model, issue, key, resolution_question(person, event.agent))
+            client.comment_once(issue.number, key, resolution_question(person, event.agent))
             return ("the issue asks why it was resolved",)
         case _:
             return (f"{event.verb} was requested; the issue has the answer",)
