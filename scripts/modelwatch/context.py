@@ -57,7 +57,7 @@ class RunContext:
             raise self._errors[model.name]
         try:
             if model.name not in self._readers:
-                access = open_access(model, self.env, RetryPolicy().scaled(self.env))
+                access = open_access(model, self.env, RetryPolicy().scale(self.env))
                 self._readers[model.name] = RegistryReader(access)
             reader = self._readers[model.name]
             return self.redactor.redact(reader.registry if makers else reader.releases)

@@ -90,7 +90,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def retry_policy() -> RetryPolicy:
-    return RetryPolicy().scaled(os.environ)
+    return RetryPolicy().scale(os.environ)
 
 
 def print_json(value: object) -> None:

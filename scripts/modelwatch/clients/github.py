@@ -44,7 +44,7 @@ _ODD_ERRORS = (ValueError, TypeError, AttributeError, KeyError, AssertionError, 
 
 def github_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
     """Four requests of at most 12 s with waits of 1, 2 and 4 s between them: 55 s at worst."""
-    return RetryPolicy(max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0).scaled(env)
+    return RetryPolicy(max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0).scale(env)
 
 
 def github_token(env: Mapping[str, str]) -> str:
@@ -279,23 +279,22 @@ def translate_github_error(error: Exception, action: str, permission: str, api_u
     from requests.exceptions import RequestException, Timeout
 
     where = f"GitHub ({api_url})"
+    uncertain, hint = not isinstance(error, (AssertionError, RuntimeError)), ""
     if isinstance(error, GithubException):
-        return _error_from_github_answer(error.status, error.data, error.headers or {}, action, permission, where)
+        return _error_from_github_answer(error, action, permission, where)
     if isinstance(error, Timeout) or _is_timeout(error):
-        text = f"could not {action}: no answer in time"
-        return ServiceError(text, uncertain=True, hint="GitHub is slow or unreachable; try again later.", where=where)
-    if isinstance(error, NoConnection):
-        text = f"could not {action}: the connection failed ({shorten(_root_cause_text(error), 160)})"
-        return ServiceError(text, uncertain=True, hint="Is the address right, and the network up?", where=where)
-    if isinstance(error, RequestException):
-        return ServiceError(f"could not {action}: {shorten(error, 200)}", uncertain=True, where=where)
-    if isinstance(error, AssertionError):
-        text = f"could not {action}: the answer points to another host or port ({shorten(error, 100)})"
-        return ServiceError(text, hint="Set `github.api_url` to the address that GitHub itself uses.", where=where)
-    if isinstance(error, RuntimeError):
-        return ServiceError(f"could not {action}: {shorten(error, 200)}", where=where)
-    text = f"could not {action}: the answer is not the JSON that GitHub sends"
-    return ServiceError(text, uncertain=True, hint="A proxy may be in the way.", where=where)
+        text, hint = "no answer in time", "GitHub is slow or unreachable; try again later."
+    elif isinstance(error, NoConnection):
+        text = f"the connection failed ({shorten(_root_cause_text(error), 160)})"
+        hint = "Is the address right, and the network up?"
+    elif isinstance(error, (RequestException, RuntimeError)):
+        text = shorten(error, 200)
+    elif isinstance(error, AssertionError):
+        text = f"the answer points to another host or port ({shorten(error, 100)})"
+        hint = "Set `github.api_url` to the address that GitHub itself uses."
+    else:
+        text, hint = "the answer is not the JSON that GitHub sends", "A proxy may be in the way."
+    return ServiceError(f"could not {action}: {text}", uncertain=uncertain, hint=hint, where=where)
 
 
 def malformed_answer(action: str, api_url: str) -> ServiceError:
@@ -303,11 +302,9 @@ def malformed_answer(action: str, api_url: str) -> ServiceError:
     return translate_github_error(ValueError(), action, "", api_url)
 
 
-def _error_from_github_answer(
-    status: int, data: Any, headers: Mapping[str, Any], action: str, permission: str, where: str
-) -> ServiceError:
-    message = github_message(data)
-    text = f"could not {action}: {status}" + (f" {message}" if message else "")
+def _error_from_github_answer(error: GithubException, action: str, permission: str, where: str) -> ServiceError:
+    status, headers, message = error.status, error.headers or {}, github_message(error.data)
+    text = f"could not {action}: {status} {message}".rstrip()
     limited = status == 429 or (status == 403 and _is_rate_limit(message, headers))
     hint = _rate_limit_hint(headers) if limited else _github_hint(status, permission)
     return ServiceError(text, status=status, uncertain=status >= 500, hint=hint, where=where)

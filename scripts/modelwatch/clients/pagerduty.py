@@ -52,7 +52,7 @@ def pdpyras_errors() -> tuple[type[Exception], ...]:
 
 def pagerduty_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
     """At most 10 s a request; waits of 4, 8 and 16 s between them."""
-    return RetryPolicy(max_attempts=4, initial_wait=2.0, max_wait=16.0, timeout=10.0).scaled(env)
+    return RetryPolicy(max_attempts=4, initial_wait=2.0, max_wait=16.0, timeout=10.0).scale(env)
 
 
 def pagerduty_events_url(env: Mapping[str, str], configured: str = "") -> str:

@@ -34,7 +34,7 @@ class RetryPolicy:
     wait_scale: float = 1.0
     """Multiplies every wait."""
 
-    def scaled(self, env: Mapping[str, str]) -> RetryPolicy:
+    def scale(self, env: Mapping[str, str]) -> RetryPolicy:
         """These bounds with the scales that ``env`` sets; a scale that is not a number >= 0 counts as 1."""
         timeout = self.timeout * (read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0)
         return replace(self, timeout=timeout, wait_scale=read_scale(env))

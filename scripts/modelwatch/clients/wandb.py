@@ -72,7 +72,7 @@ class WandbSessions:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         """``env`` holds WANDB_API_KEY, and WANDB_BASE_URL for configurations that name no server."""
-        self.retry = RetryPolicy().scaled(env)
+        self.retry = RetryPolicy().scale(env)
         self._env = env
         self._lock = threading.Lock()
         self._open: dict[str, wandb.Api | SourceError] = {}

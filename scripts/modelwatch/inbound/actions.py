@@ -29,7 +29,9 @@ class EventHandler:
         if event.key or not event.incident:
             return event
         failure: UserError | None = None
-        for model in self._pagerduty_accounts():
+        models = [model for model in self.context.config.models if model.pagerduty.token is not None]
+        accounts = {(model.pagerduty.token, model.pagerduty.api_url): model for model in models}
+        for model in accounts.values():
             incidents = self.sessions.incidents(model)
             try:
                 key = incidents.alert_key(event.incident) if incidents else ""
@@ -41,15 +43,6 @@ class EventHandler:
         if failure is not None:
             raise failure
         return event
-
-    def _pagerduty_accounts(self) -> list[Model]:
-        """One model for each account that has a REST token."""
-        accounts: dict[tuple[str, str], Model] = {}
-        for model in self.context.config.models:
-            spec = model.pagerduty
-            if spec.token is not None:
-                accounts.setdefault((spec.token.reveal(), spec.api_url), model)
-        return list(accounts.values())
 
     def identify_person(self, model: Model, event: PagerDutyEvent) -> PagerDutyPerson:
         """The person behind ``event``: by the id at PagerDuty, else by its address through REST. Does not raise."""

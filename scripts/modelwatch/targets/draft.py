@@ -120,15 +120,8 @@ class GroupPlan:
 
     @property
     def closed_by_person(self) -> bool:
-        return self._issue_closed and self.register is not None and self.register.closed is None
-
-    @property
-    def closed_by_us(self) -> bool:
-        return self._issue_closed and self.register is not None and self.register.closed is not None
-
-    @property
-    def _issue_closed(self) -> bool:
-        return self.issue is not None and self.issue.state == "closed"
+        closed = self.issue is not None and self.issue.state == "closed"
+        return closed and self.register is not None and self.register.closed is None
 
     @property
     def is_escalated(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..errors import shorten
 from ..model.alert import AlertState, Group, Judgement
 from ..model.monitored_model import Config
 from ..model.plan import (
@@ -161,5 +162,4 @@ def _apply_command(draft: GroupPlan, command: Command) -> str:
 
 def _quote_command(command: Command) -> str:
     """The beginning of the command, so that each of several answers shows which command it belongs to."""
-    text = " ".join(f"{command.verb} {command.argument}".split())
-    return f"`{text}`" if len(text) <= MAX_SHOWN else f"`{text[:MAX_SHOWN]}…`"
+    return f"`{shorten(f'{command.verb} {command.argument}', MAX_SHOWN)}`"

@@ -32,10 +32,8 @@ def plan_incident(draft: GroupPlan) -> None:
             draft.add_skip(_TRIGGER, draft.guard_reason, draft.guard)
         case Situation.RECOVERED:
             plan_resolve(draft, "the alert has recovered")
-        case Situation.CLOSED:
-            resolve_after_close(draft)
-        case Situation.NO_ISSUE:
-            resolve_without_issue(draft)
+        case Situation.CLOSED | Situation.NO_ISSUE:
+            resolve_remaining(draft)
 
 
 def plan_page(draft: GroupPlan) -> None:
@@ -198,21 +196,14 @@ def _tier_actions(draft: GroupPlan) -> Iterator[tuple[Severity, tuple[str, ...]]
                 yield from ((tier.severity, tier.do) for tier in tiers)
 
 
-def resolve_after_close(draft: GroupPlan) -> None:
-    """Resolve an incident that is still open after its issue was closed, by a crash or a page sent while GitHub was
-    down. If it began after the closing, its own recovery has to be proved."""
+def resolve_remaining(draft: GroupPlan) -> None:
+    """Resolve an incident that is open without an issue, or after its issue was closed: by a crash, or since it was
+    triggered while GitHub was down. If it began after the closing, its own recovery has to be confirmed."""
     began, closed = _incident_start(draft), draft.register.closed if draft.register else None
-    if began is not None and closed is not None and began > closed:
+    if began is not None and (closed is None or began > closed):
         _resolve_if_recovered(draft, began)
-    else:
+    elif closed is not None:
         plan_resolve(draft, "the issue is closed: the alert has recovered")
-
-
-def resolve_without_issue(draft: GroupPlan) -> None:
-    """Resolve an incident that was triggered while GitHub was down, once every series is clear since."""
-    began = _incident_start(draft)
-    if began is not None:
-        _resolve_if_recovered(draft, began)
 
 
 def _incident_start(draft: GroupPlan) -> float | None:

@@ -47,29 +47,25 @@ def detect_manual_changes(draft: GroupPlan) -> None:
 
 def assess_group(draft: GroupPlan) -> None:
     """Decide the group's situation, and write what the evaluation found into the draft."""
-    _record_rule_change(draft)
+    register = draft.register
+    if register is not None and register.closed is None and register.config != draft.group.config:
+        # Recovery has to be confirmed again under the changed rule.
+        draft.update_register(config=draft.group.config, config_since=draft.now)
     if draft.firing:
         _assess_firing(draft)
     elif draft.blocked_reason and draft.blocking_guard != "mode":
         trusted = any(issue.group == draft.group.key and issue.trusted for issue in draft.observed.issues)
         if trusted or draft.incident is not None:
             draft.add_skip(ChangeKind.CLOSE_ISSUE, f"nothing is closed: {draft.blocked_reason}", draft.blocking_guard)
-    elif draft.blocked_reason or draft.issue is None:
+    elif draft.issue is None or draft.register is None:
         draft.situation = Situation.NO_ISSUE
-    elif draft.closed_by_us:
+    elif draft.register.closed is not None:
         draft.situation = Situation.CLOSED
-    elif draft.register is not None:
+    else:
         missing = missing_proof(draft.group, draft.register)
         draft.situation = Situation.UNPROVEN if missing else Situation.RECOVERED
         if missing:
             draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not confirmed: {missing}", "proof")
-
-
-def _record_rule_change(draft: GroupPlan) -> None:
-    """Record a changed rule: recovery has to be proved again under the new one."""
-    register = draft.register
-    if register is not None and register.closed is None and register.config != draft.group.config:
-        draft.update_register(config=draft.group.config, config_since=draft.now)
 
 
 def _assess_firing(draft: GroupPlan) -> None:

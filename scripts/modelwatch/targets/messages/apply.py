@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ...errors import ServiceError, UserError
 from ...model.plan import Change, ChangeResult
-from ...model.register import MessageRecord, MessageState, Register
+from ...model.register import MessageState, Register
 from ...model.secret import Secret
 from ..base import ChangeOutcome, GroupRun
 from ..register.client import update_register
@@ -21,9 +21,14 @@ from .render import message_text
 
 def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     """Send the message to every address of the model. Raises UserError where one of them does not take it."""
-    record, refused = _find_intent(run, change.about)
-    if record is None or run.issue is None or not change.notes:
-        return ChangeOutcome(ChangeResult.REFUSED, refused or "the plan does not say what to send")
+    register = run.register
+    if run.blocked_reason or run.issue is None or register is None:
+        reason = run.blocked_reason or "there is no issue"
+        return ChangeOutcome(ChangeResult.REFUSED, f"the message is not recorded on the issue: {reason}")
+    record = next((record for record in register.messages if record.key == change.about), None)
+    if record is None or not change.notes:
+        # Without a record a message could be sent twice.
+        return ChangeOutcome(ChangeResult.REFUSED, "the message is not recorded on the issue")
     if record.state is MessageState.TAKEN:
         return ChangeOutcome(ChangeResult.ALREADY)
     model = run.model(change.model)
@@ -38,14 +43,6 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     if failures:
         raise ServiceError("; ".join(failures), hint="It is not sent again; the issue has everything.")
     return ChangeOutcome(ChangeResult.DONE, record=lambda register: _take(register, change.about))
-
-
-def _find_intent(run: GroupRun, key: str) -> tuple[MessageRecord | None, str]:
-    """The written record, or why there is none: without one a message could be sent twice."""
-    if run.blocked_reason or run.register is None:
-        return None, f"the message is not recorded on the issue: {run.blocked_reason or 'there is no issue'}"
-    record = next((record for record in run.register.messages if record.key == key), None)
-    return record, "" if record else "the message is not recorded on the issue"
 
 
 def _take(register: Register, key: str) -> Register:

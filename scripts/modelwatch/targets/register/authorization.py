@@ -10,7 +10,6 @@ from ...model.monitored_model import GitHubSpec
 from .client import IssueClient, IssueView
 
 READ = "organization members: read"
-_MISSING = 404
 
 
 def trusted_authors(client: IssueClient, spec: GitHubSpec) -> frozenset[str]:
@@ -62,7 +61,7 @@ class Authorizer:
         try:
             membership = self._github.get(path, f"check whether {login} is in @{team}", permission=READ)
         except ServiceError as error:
-            if error.status == _MISSING:
+            if error.status == 404:
                 return False
             raise
         return membership.get("state") == "active"

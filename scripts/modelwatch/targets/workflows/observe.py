@@ -35,7 +35,8 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
             key = (repository.lower(), "" if workflow.event_type else workflow.file)
             if key not in lists:
                 try:
-                    lists[key] = observe_runs(sessions.github(model.github, repository), repository, key[1], now)
+                    github = sessions.github(model.github, repository)
+                    lists[key] = tuple(_list_runs(github, repository, key[1], now))
                 except UserError as error:
                     lists[key] = error
             rows = lists[key]
@@ -57,20 +58,16 @@ def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[
     return [workflow for workflow in builder.model.workflows if workflow.name in verbs]
 
 
-def observe_runs(github: GitHubClient, repository: str, workflow: str, now: float | None) -> tuple[ObservedRun, ...]:
+def _list_runs(github: GitHubClient, repository: str, workflow: str, now: float | None) -> Iterator[ObservedRun]:
     """Workflow runs of the last 35 days that modelwatch dispatched, newest first. Raises ServiceError.
 
     ``workflow`` is a file name; an empty one means the runs that a repository_dispatch started.
     """
-    return tuple(_list_runs(github, repository, workflow, None if now is None else now - RUN_MAX_AGE))
-
-
-def _list_runs(github: GitHubClient, repository: str, workflow: str, since: float | None) -> Iterator[ObservedRun]:
     path = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
     what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
     query: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
-    if since is not None:
-        query["created"] = f">={format_iso(since)}"
+    if now is not None:
+        query["created"] = f">={format_iso(now - RUN_MAX_AGE)}"
     pages = github.paginate(repository_path(repository) + path, what, query, permission=READ, item="workflow_runs")
     for number, page in enumerate(pages, start=1):
         for row in page:
@@ -107,5 +104,5 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
 def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
     """The workflow run with the key of ``dispatch``. Raises ServiceError."""
     workflow = "" if dispatch.event_type else dispatch.workflow
-    runs = _list_runs(github, dispatch.repository, workflow, now - RUN_MAX_AGE)
+    runs = _list_runs(github, dispatch.repository, workflow, now)
     return next((run for run in runs if run.key == dispatch.key), None)

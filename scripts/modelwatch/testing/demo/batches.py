@@ -35,7 +35,7 @@ def measure_batch(story: Story, columns: Columns, now: float) -> int:
     assert spec is not None  # noqa: S101 - the story's own configuration
     write_parquet(Path(spec.files), columns)
     story.environment.clock.now = now
-    patience = RetryPolicy().scaled(os.environ)
+    patience = RetryPolicy().scale(os.environ)
     with TemporaryDirectory() as scratch:
         found = measure(story.model, now, os.environ, patience, Path(scratch))
     publish(story.model, found.profile, list(found.rows), os.environ, patience)

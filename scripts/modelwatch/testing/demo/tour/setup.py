@@ -134,7 +134,7 @@ def execute_move(story: Story, verb: MoveVerb, target: str, key: str, reason: st
         story.model,
         request,
         env,
-        RetryPolicy().scaled(env),
+        RetryPolicy().scale(env),
         now,
         echo=lambda _: None,
         workspace=story.environment.folder,
