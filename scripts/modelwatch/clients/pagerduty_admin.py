@@ -17,7 +17,9 @@ Resource = Mapping[str, Any]
 PAGE_SIZE = 100
 MAX_PAGES = 100
 """PagerDuty lists at most the first 10,000 of anything."""
+_RESUME_HINT = "The same command continues where it stopped."
 _HINTS = {
+    0: f"Is the address right, and the network up? {_RESUME_HINT}",
     400: "PagerDuty refused the request for the reason above.",
     401: "The token is wrong: PAGERDUTY_WRITE_TOKEN is a REST token of this account.",
     402: "The account's plan does not have this.",
@@ -25,13 +27,6 @@ _HINTS = {
     404: "Is the address right (`pagerduty.region`, `pagerduty.api_url`)? Or was something deleted meanwhile?",
     429: "This is a rate limit; the same command continues where it stopped.",
 }
-_RESUME_HINT = "The same command continues where it stopped."
-
-
-def _status_hint(status: int) -> str:
-    if not status:
-        return "Is the address right, and the network up?"
-    return "PagerDuty has trouble (status.pagerduty.com)." if status >= 500 else "PagerDuty refused it."
 
 
 class AdminClient:
@@ -93,7 +88,8 @@ class AdminClient:
         try:
             return send_request(session, method, path, action, self.url, **arguments)
         except ServiceError as error:
-            error.hint = _HINTS.get(error.status) or f"{_status_hint(error.status)} {_RESUME_HINT}"
+            reason = "PagerDuty has trouble (status.pagerduty.com)." if error.status >= 500 else "PagerDuty refused it."
+            error.hint = _HINTS.get(error.status, f"{reason} {_RESUME_HINT}")
             raise
 
     def _read_object(self, answer: Any, action: str, name: str = "") -> Resource:

@@ -15,7 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError
+from ..errors import SourceError, shorten
 from .http import is_secure_url
 from .retry import RetryPolicy
 
@@ -165,15 +165,10 @@ class RunHistory:
         """Rows from ``min_step`` on, ``page_size`` steps a call. Starting anew ends the iteration before."""
         self._scan.min_step = min_step
         self._scan.page_size = page_size
-        iterator = iter(self._scan)
-        while True:
-            try:
-                row = next(iterator)
-            except StopIteration:
-                return
-            except Exception as error:
-                raise translate_wandb_error(error, self._where) from error
-            yield row
+        try:
+            yield from self._scan
+        except Exception as error:
+            raise translate_wandb_error(error, self._where) from error
 
 
 class _TimeoutService:
@@ -312,5 +307,4 @@ def _http_status(error: BaseException) -> int:
 def _error_text(error: BaseException) -> str:
     """The client's message without its list of attempts ("POST x giving up after 3 attempts: why while retrying")."""
     text = " ".join(str(error).split()) or type(error).__name__
-    text = _ATTEMPTS.sub("", text.partition(" while retrying: ")[0])
-    return text if len(text) <= 300 else text[:297] + "..."
+    return shorten(_ATTEMPTS.sub("", text.partition(" while retrying: ")[0]))

@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import partial
 
 from ..errors import UserError, shorten
 from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
 from ..model.register import Register
 from .base import ChangeOutcome, GroupRun
 from .issues.apply import text_fields
-from .issues.render import issue_text
 from .order import TARGETS
 from .register.authorization import trusted_authors, untrusted_reason
 from .register.client import IssueClient, IssueView, require_register, update_register
@@ -132,15 +132,11 @@ def _find_open_issue(client: IssueClient, run: GroupRun, change: Change) -> Issu
 
 def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:
     """Write the receipts on the issue, with one request; returns why that failed."""
-
-    def _fields_of(issue: IssueView, register: Register) -> dict[str, str]:
-        return text_fields(issue, issue_text(run, register), register)
-
     if run.issue is None or (run.register is not None and run.update(run.register) == run.register):
         return ""
     try:
         client = run.issue_client(_home(changes))
-        update_register(client, run.issue.number, changes[0].group, run.update, _fields_of)
+        update_register(client, run.issue.number, changes[0].group, run.update, partial(text_fields, run))
     except UserError as error:
         return f"not recorded on the issue: {error}"
     except Exception as error:  # noqa: BLE001 - what was done stays done, and its receipts must not be lost

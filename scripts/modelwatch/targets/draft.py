@@ -19,7 +19,7 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, MessageRecord, Register
+from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, MessageRecord, PageRecord, Register
 from ..model.severity import Severity
 
 
@@ -126,7 +126,16 @@ class GroupPlan:
     @property
     def is_escalated(self) -> bool:
         """Whether this episode pages, whatever the tier's actions."""
-        return self.register is not None and any(record.settled == ESCALATED for record in self.register.dispatches)
+        return any(record.settled == ESCALATED for record in self.dispatches)
+
+    @property
+    def dispatches(self) -> tuple[DispatchRecord, ...]:
+        """Those of the episode."""
+        return self.register.dispatches if self.register else ()
+
+    @property
+    def page(self) -> PageRecord | None:
+        return self.register.page if self.register else None
 
     @property
     def incident(self) -> ObservedIncident | None:
@@ -143,8 +152,15 @@ class GroupPlan:
             self.notes.append(Note(key, topic, detail))
 
     def add_change(self, kind: ChangeKind, reason: str, **fields: object) -> None:
+        """Add a change. By default it expects the same issue with any text: the plan's issue change comes first."""
         change = Change(
-            kind, self.group.model, self.group.key, reason, self.severity, repository=self.model.github.repository
+            kind,
+            self.group.model,
+            self.group.key,
+            reason,
+            self.severity,
+            Precondition(self.issue.number if self.issue else None),
+            repository=self.model.github.repository,
         )
         self.changes.append(replace(change, **fields))  # type: ignore[arg-type]
 
@@ -153,10 +169,6 @@ class GroupPlan:
         if self.issue is None:
             return Precondition()
         return Precondition(self.issue.number, self.issue.body_digest, self.issue.state)
-
-    def expect_same_issue(self) -> Precondition:
-        """The same issue, for a change that is applied after the issue change of the same plan."""
-        return Precondition(self.issue.number) if self.issue else Precondition()
 
     def put_message(self, record: MessageRecord) -> None:
         """Add a message to the draft's register."""

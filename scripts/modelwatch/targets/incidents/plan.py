@@ -38,7 +38,7 @@ def plan_incident(draft: GroupPlan) -> None:
 
 def plan_page(draft: GroupPlan) -> None:
     """Trigger an incident for a firing group that is not muted, or skip with the reason."""
-    page = draft.register.page if draft.register else None
+    page = draft.page
     if "page" not in draft.group.do and not draft.is_escalated:
         if page is not None and page.state == PAGE_TRIGGERED:
             reason = "this tier does not page; the incident stays: pages are resolved, never downgraded"
@@ -52,7 +52,7 @@ def plan_page(draft: GroupPlan) -> None:
         draft.add_skip(_TRIGGER, refused, "blast-radius")
     else:
         draft.counter.pages += 1
-        draft.add_change(_TRIGGER, reason, expect=draft.expect_same_issue())
+        draft.add_change(_TRIGGER, reason)
 
 
 def _paging_refusal(draft: GroupPlan) -> str:
@@ -104,10 +104,9 @@ def _unrecorded_incident_reason(draft: GroupPlan, incident: ObservedIncident) ->
 
 def notify_workflow_ends(draft: GroupPlan) -> None:
     """Report on the incident, open or resolved, how workflows ended in the last day."""
-    register = draft.register
-    if register is None or register.page is None or _paging_refusal(draft):
+    if draft.page is None or _paging_refusal(draft):
         return
-    for record in register.dispatches:
+    for record in draft.dispatches:
         ended = record.ended if record.ended is not None else record.at
         if record.state is not DispatchState.FINISHED or record.told or draft.now - ended > NOTIFY_WITHIN:
             continue
@@ -115,7 +114,7 @@ def notify_workflow_ends(draft: GroupPlan) -> None:
             draft.put_dispatch(replace(record, told=True))
         else:
             reason = f"{record.name} ended: {record.conclusion or 'no conclusion'}"
-            draft.add_change(ChangeKind.TELL_INCIDENT, reason, expect=draft.expect_same_issue(), about=record.key)
+            draft.add_change(ChangeKind.TELL_INCIDENT, reason, about=record.key)
 
 
 def _is_announced(draft: GroupPlan, record: DispatchRecord) -> bool:
@@ -126,8 +125,7 @@ def _is_announced(draft: GroupPlan, record: DispatchRecord) -> bool:
 
 def plan_resolve(draft: GroupPlan, reason: str) -> None:
     """Resolve the group's incident where one can be open."""
-    page = draft.register.page if draft.register else None
-    incident = draft.incident
+    page, incident = draft.page, draft.incident
     if incident is not None and incident.status == "resolved":
         if page is not None and page.state == PAGE_TRIGGERED and incident.changed_at >= page.at:
             draft.update_register(page=replace(page, state=PAGE_RESOLVED, at=incident.changed_at))
@@ -157,7 +155,7 @@ def _add_resolve(draft: GroupPlan, reason: str) -> bool:
     if refused := _paging_refusal(draft):
         draft.add_skip(_RESOLVE, refused)
         return False
-    draft.add_change(_RESOLVE, reason, expect=draft.expect_same_issue())
+    draft.add_change(_RESOLVE, reason)
     return True
 
 
@@ -216,8 +214,7 @@ def _incident_start(draft: GroupPlan) -> float | None:
     if draft.observed.incidents is not None:
         incident = draft.incident
         return incident.created_at if incident is not None and incident.status != "resolved" else None
-    register = draft.register
-    page = register.page if register else None
+    register, page = draft.register, draft.page
     if page is not None and page.state == PAGE_TRIGGERED:
         return None
     recorded = max(register.closed or 0.0 if register else 0.0, page.at if page else 0.0)

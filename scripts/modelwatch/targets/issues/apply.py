@@ -135,15 +135,16 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
     warnings = _post_notes(run, client, change, issue)
     fields: dict[str, str] = {}
     if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
-        fields = text_fields(issue, issue_text(run, change.register), change.register)
+        fields = text_fields(run, issue, change.register)
     if change.kind in _STATES_AFTER:
         state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
     return ChangeResult.DONE, "; ".join(warnings), client.update(number, fields)
 
 
-def text_fields(issue: IssueView, text: IssueText, register: Register) -> dict[str, str]:
+def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str, str]:
     """The body, and the title unless a person changed it."""
+    text = issue_text(run, register)
     title = _issue_title(text, register) if text.title else ""
     if issue.register_block.title != digest_title(issue.title):
         title = ""

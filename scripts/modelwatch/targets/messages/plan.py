@@ -37,11 +37,12 @@ def plan_messages(draft: GroupPlan) -> None:
     events = [(event, note) for event, note in _events(draft) if event in spec.on and note.key not in known]
     for event, note in events:
         draft.put_message(MessageRecord(note.key, MessageState.INTENDED, draft.now))
-        _add_message(draft, f"{draft.group.rule}: {event}", note)
+        draft.add_change(ChangeKind.SEND_MESSAGE, f"{draft.group.rule}: {event}", about=note.key, notes=(note,))
     for record in register.messages:
         if record.state is MessageState.INTENDED and draft.now - record.at <= REPEAT_WITHIN:
-            topic = record.key.split(".")[2]
-            _add_message(draft, f"{draft.group.rule}: {topic}, which was not sent yet", Note(record.key, topic))
+            note = Note(record.key, record.key.split(".")[2])
+            reason = f"{draft.group.rule}: {note.topic}, which was not sent yet"
+            draft.add_change(ChangeKind.SEND_MESSAGE, reason, about=note.key, notes=(note,))
 
 
 def _events(draft: GroupPlan) -> Iterator[tuple[MessageEvent, Note]]:
@@ -60,8 +61,3 @@ def _events(draft: GroupPlan) -> Iterator[tuple[MessageEvent, Note]]:
     for note in draft.notes if draft.situation is Situation.FIRING else ():
         if note.topic in _NOTE_EVENTS:
             yield _NOTE_EVENTS[note.topic], note
-
-
-def _add_message(draft: GroupPlan, reason: str, note: Note) -> None:
-    expect = draft.expect_same_issue()
-    draft.add_change(ChangeKind.SEND_MESSAGE, reason, expect=expect, about=note.key, notes=(note,))

@@ -16,9 +16,9 @@ DEFAULT_SETTLE = 2 * HOUR
 
 def escalate_if_unrecovered(draft: GroupPlan) -> None:
     """Escalate once for each workflow run that ended while the metric of a firing group has not recovered."""
-    if draft.situation is not Situation.FIRING or draft.register is None or recovery_reason(draft.group):
+    if draft.situation is not Situation.FIRING or recovery_reason(draft.group):
         return
-    for record in draft.register.dispatches:
+    for record in draft.dispatches:
         if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:
             continue
         reason = _escalation_reason(draft, record)
@@ -42,7 +42,7 @@ def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
 def describe_attempts(draft: GroupPlan) -> str:
     """``rollback.1 to v6 (success), retrain.1 (failure)``"""
     attempts = []
-    for record in draft.register.dispatches if draft.register else ():
+    for record in draft.dispatches:
         if record.state in (DispatchState.SENT, DispatchState.FINISHED):
             to = f" to {record.target_version}" if record.target_version else ""
             attempts.append(f"{record.name}{to} ({record.conclusion or record.state.value})")

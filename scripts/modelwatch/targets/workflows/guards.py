@@ -57,8 +57,7 @@ class DispatchRequest:
     @property
     def tried(self) -> bool:
         """Whether this episode tried the verb before."""
-        records = self.draft.register.dispatches if self.draft.register else ()
-        return any(record.verb == self.verb and record.state.is_attempted for record in records)
+        return any(record.verb == self.verb and record.state.is_attempted for record in self.draft.dispatches)
 
 
 Guard = Callable[[DispatchRequest], str]

@@ -37,10 +37,8 @@ def attempt_number(key: str) -> int:
 
 def sync_runs(draft: GroupPlan) -> None:
     """Update the draft's records from the workflow runs, and note each that ended."""
-    if draft.register is None:
-        return
     unobservable = draft.observed.error_for(Target.DISPATCH)
-    for record in draft.register.dispatches:
+    for record in draft.dispatches:
         if record.state is DispatchState.FINISHED:
             continue
         if unobservable:
@@ -102,15 +100,11 @@ def recovery_reason(group: Group) -> str:
 
 
 def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
-    register = draft.register
     workflow = draft.model.workflow(verb)
     if workflow is not None and workflow.mode is Mode.OBSERVE:
         draft.add_skip(verb, f"workflow {verb!r} is in mode observe: reported only", "mode")
         return
-    if register is None:
-        draft.add_skip(verb, "there is no issue to write the intent to", "no-issue")
-        return
-    records = [record for record in register.dispatches if record.verb == verb]
+    records = [record for record in draft.dispatches if record.verb == verb]
     newest = records[-1] if records else None
     if newest is not None and newest.state.is_open:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
@@ -155,11 +149,9 @@ def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None)
     if since is None:
         return f"a rollback starts automatically only within {period}, and the time of this one is not known"
     age = draft.group.newest - since
-    return (
-        f"a rollback starts automatically only within {period}; this one is {age / HOUR:.0f} h old"
-        if age > workflow.automatic
-        else ""
-    )
+    if age <= workflow.automatic:
+        return ""
+    return f"a rollback starts automatically only within {period}; this one is {age / HOUR:.0f} h old"
 
 
 def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
@@ -175,8 +167,7 @@ def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
 
 def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:
     """Dispatch what a person requested, whatever the mode: (its name, "") or ("", why not)."""
-    register = draft.register
-    records = [record for record in register.dispatches if record.verb == verb] if register else []
+    records = [record for record in draft.dispatches if record.verb == verb]
     newest = records[-1] if records else None
     if newest is not None and newest.state.is_open:
         return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
@@ -184,8 +175,8 @@ def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target
         return "", "the issue is closed, and an intent can be written on an open one only"
     workflow = draft.model.workflow(verb)
     _, reason = first_refusal(DispatchRequest(draft, verb, target, by, no_target_reason))
-    if reason or workflow is None or register is None:
-        return "", reason or "there is no issue to write the intent to"
+    if reason or workflow is None:
+        return "", reason
     proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
     record, _ = (proposed, None) if proposed else _next_record(draft, verb, target)
     record = replace(record, state=DispatchState.INTENDED, at=draft.now, target_version=target, by=by)
@@ -215,8 +206,8 @@ def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: st
 
 def _propose_fallback(draft: GroupPlan, reason: str) -> None:
     """Propose to degrade instead where there is no version to go back to; else propose the rollback."""
-    register, degrade = draft.register, draft.model.workflow("degrade")
-    tried = register is not None and any(record.verb == "degrade" for record in register.dispatches)
+    degrade = draft.model.workflow("degrade")
+    tried = any(record.verb == "degrade" for record in draft.dispatches)
     if degrade is None or degrade.mode is Mode.OBSERVE or tried:
         _propose_dispatch(draft, "rollback", "", reason)
         return
@@ -245,7 +236,6 @@ def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRec
     draft.add_change(
         ChangeKind.DISPATCH_WORKFLOW,
         f"{draft.group.rule} is {draft.severity}, and {starts} {dispatch.verb}",
-        expect=draft.expect_same_issue(),
         dispatch=dispatch,
         repository=dispatch.repository,
     )

@@ -69,7 +69,7 @@ def _start_workflow(
 
 def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord | None, str]:
     """The open proposal that the command names, or why there is none."""
-    records = draft.register.dispatches if draft.register else ()
+    records = draft.dispatches
     proposed = {record.name: record for record in records if record.state is DispatchState.PROPOSED}
     names = ", ".join(f"`{name}`" for name in proposed)
     word = (command.argument.split() or [""])[0].lower()
