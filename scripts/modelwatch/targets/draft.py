@@ -164,12 +164,6 @@ class GroupPlan:
         )
         self.changes.append(replace(change, **fields))  # type: ignore[arg-type]
 
-    def expect_unchanged(self) -> Precondition:
-        """The issue exactly as observed."""
-        if self.issue is None:
-            return Precondition()
-        return Precondition(self.issue.number, self.issue.body_digest, self.issue.state)
-
     def put_message(self, record: MessageRecord) -> None:
         """Add a message to the draft's register."""
         if self.register is not None:

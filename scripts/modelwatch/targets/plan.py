@@ -148,7 +148,9 @@ def answer_commands(draft: GroupPlan) -> None:
             continue
         answer = _apply_command(draft, command) if command.allowed else f"{REFUSED_PREFIX}{command.refused}"
         if answer.startswith(REFUSED_PREFIX):  # any other answer already names both
-            answer = f"{command.author or 'somebody'}, {_quote_command(command)}: {answer}"
+            # Its beginning shows which of several commands the answer belongs to.
+            quote = shorten(f"{command.verb} {command.argument}", MAX_SHOWN)
+            answer = f"{command.author or 'somebody'}, `{quote}`: {answer}"
         draft.add_note("command", command.comment, answer)
         draft.update_register(commands=remember_command(draft.register.commands, command.comment))
 
@@ -158,8 +160,3 @@ def _apply_command(draft: GroupPlan, command: Command) -> str:
         if answer := target.answer(draft, command):
             return answer
     return f"refused: unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
-
-
-def _quote_command(command: Command) -> str:
-    """The beginning of the command, so that each of several answers shows which command it belongs to."""
-    return f"`{shorten(f'{command.verb} {command.argument}', MAX_SHOWN)}`"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
-from ...model.plan import ChangeKind, ObservedIncident, Target
+from ...model.plan import ChangeKind, Target
 from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord
 from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
@@ -66,8 +66,10 @@ def _paging_refusal(draft: GroupPlan) -> str:
 def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str]:
     """(why to trigger, why not): one of the two is empty."""
     incident = draft.incident
-    if page is None and draft.register is None and incident is not None:
-        return _unrecorded_incident_reason(draft, incident)
+    if draft.register is None and incident is not None:
+        if incident.status != "resolved":
+            return "", "an incident is open, and no issue says more"
+        return _retrigger_reason(draft, incident.changed_at, "the incident was resolved while the alert fires")
     if page is None or page.state != PAGE_TRIGGERED:
         if draft.escalation:
             return draft.escalation, ""
@@ -93,13 +95,6 @@ def _retrigger_reason(draft: GroupPlan, since: float, event: str) -> tuple[str, 
     if draft.now - since >= RETRIGGER_AFTER:
         return f"{event}, {RETRIGGER_AFTER / HOUR:g} h ago", ""
     return "", f"{event}; it is triggered again {RETRIGGER_AFTER / HOUR:g} h after that, or at once when it gets worse"
-
-
-def _unrecorded_incident_reason(draft: GroupPlan, incident: ObservedIncident) -> tuple[str, str]:
-    """The same where PagerDuty shows an incident that no issue records."""
-    if incident.status != "resolved":
-        return "", "an incident is open, and no issue says more"
-    return _retrigger_reason(draft, incident.changed_at, "the incident was resolved while the alert fires")
 
 
 def notify_workflow_ends(draft: GroupPlan) -> None:
@@ -133,15 +128,9 @@ def plan_resolve(draft: GroupPlan, reason: str) -> None:
         incident = None
     if incident is not None or (page is not None and page.state == PAGE_TRIGGERED):
         _add_resolve(draft, reason)
-    elif _may_be_unrecorded(draft) and _add_resolve(draft, reason):
-        _assume_paged(draft)
-
-
-def _assume_paged(draft: GroupPlan) -> None:
-    """Record a page on the closed issue, so that a resolve that fails now is repeated later."""
-    register = draft.register
-    if register is not None:
-        draft.update_register(page=PageRecord(PAGE_TRIGGERED, register.peak, register.began))
+    elif draft.register is not None and _may_be_unrecorded(draft) and _add_resolve(draft, reason):
+        # A page on record: a resolve that fails now is repeated later.
+        draft.update_register(page=PageRecord(PAGE_TRIGGERED, draft.register.peak, draft.register.began))
 
 
 def _add_resolve(draft: GroupPlan, reason: str) -> bool:

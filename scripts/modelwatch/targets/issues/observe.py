@@ -108,9 +108,11 @@ def parse_commands(
     commands = []
     for row in rows:
         number, body = row.get("id"), row.get("body")
-        if not isinstance(number, int) or not isinstance(body, str) or is_answered(answered_ids, number):
+        if not isinstance(number, int) or not isinstance(body, str) or NOTE_MARKER in body:
             continue
-        matches = [] if NOTE_MARKER in body else _find_commands(body)
+        if is_answered(answered_ids, number):
+            continue
+        matches = list(_COMMAND.finditer(_HIDDEN_TEXT.sub("", body.replace("\r\n", "\n"))))
         if not matches:
             continue
         author, match = author_login(row), matches[0]
@@ -127,11 +129,6 @@ def parse_commands(
             )
         )
     return tuple(commands)
-
-
-def _find_commands(body: str) -> list[re.Match[str]]:
-    """Commands outside fenced code and HTML comments."""
-    return list(_COMMAND.finditer(_HIDDEN_TEXT.sub("", body.replace("\r\n", "\n"))))
 
 
 def _edited_refusal(row: dict[str, Any]) -> str:

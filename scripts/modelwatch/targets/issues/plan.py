@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...model.plan import ChangeKind, Target
+from ...model.plan import ChangeKind, Precondition, Target
 from ...model.register import STALE_SINCE, Register
 from ...model.rule import Mode
 from ...timeutil import DAY, HOUR
@@ -248,4 +248,6 @@ def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
     if draft.register is None:
         return
     draft.register = replace(draft.register, told=draft.now, troubles=tuple(draft.troubles))
-    draft.add_change(kind, reason, expect=draft.expect_unchanged(), register=draft.register, notes=tuple(draft.notes))
+    issue = draft.issue
+    expect = Precondition(issue.number, issue.body_digest, issue.state) if issue else Precondition()
+    draft.add_change(kind, reason, expect=expect, register=draft.register, notes=tuple(draft.notes))

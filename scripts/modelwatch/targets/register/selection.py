@@ -71,7 +71,7 @@ def _select_survivor(readable: Sequence[tuple[ObservedIssue, Register]]) -> Issu
         return IssueSelection(None, None)
     episode = max(register.episode for _, register in readable)
     same = sorted((pair for pair in readable if pair[1].episode == episode), key=lambda pair: pair[0].number)
-    carrying = [pair for pair in same if not _closed_as_duplicate(pair[0])] or same
+    carrying = [pair for pair in same if (pair[0].state, pair[0].state_reason) != ("closed", "duplicate")] or same
     issue, register = carrying[0]
     others = [pair for pair in same if pair[0] is not issue]
     return IssueSelection(
@@ -79,10 +79,6 @@ def _select_survivor(readable: Sequence[tuple[ObservedIssue, Register]]) -> Issu
         _merge_registers(register, [other for _, other in others]),
         tuple(other for other, _ in others if other.state == "open"),
     )
-
-
-def _closed_as_duplicate(issue: ObservedIssue) -> bool:
-    return issue.state == "closed" and issue.state_reason == "duplicate"
 
 
 def _merge_registers(register: Register, others: Iterable[Register]) -> Register:
