@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
@@ -384,19 +383,7 @@ def _root_cause_text(error: BaseException) -> str:
 
 
 def _bounded_retry(policy: RetryPolicy) -> GithubRetry:
-    return _bounded_retry_class(policy)(
-        total=policy.max_retries,
-        allowed_methods=frozenset({"GET"}),
-        status_forcelist=[429, 500, 502, 503, 504],
-        raise_on_status=False,
-        secondary_rate_wait=policy.max_wait * policy.wait_scale,
-        max_rate_limit_wait=max(policy.max_wait, policy.max_wait * policy.wait_scale),
-    )
-
-
-@cache
-def _bounded_retry_class(policy: RetryPolicy) -> type[GithubRetry]:
-    """PyGithub's retry with every wait bounded and scaled; made on first use, since PyGithub is slow to import.
+    """PyGithub's retry with every wait bounded and scaled.
 
     It also raises for every redirect. PyGithub takes a 302, 307 or 308 for success, so a dispatch that never happened
     would be reported as sent; and it follows a 301 without the query, so a filtered list would come unfiltered.
@@ -426,4 +413,11 @@ def _bounded_retry_class(policy: RetryPolicy) -> type[GithubRetry]:
                 return None
             return None if seconds is None else policy.backoff(0, seconds)
 
-    return BoundedRetry
+    return BoundedRetry(
+        total=policy.max_retries,
+        allowed_methods=frozenset({"GET"}),
+        status_forcelist=[429, 500, 502, 503, 504],
+        raise_on_status=False,
+        secondary_rate_wait=policy.max_wait * policy.wait_scale,
+        max_rate_limit_wait=max(policy.max_wait, policy.max_wait * policy.wait_scale),
+    )

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,17 +273,12 @@ def _configure_settings(retry: RetryPolicy) -> None:
         setattr(settings, name, value)
 
 
-_scratch_folder: str = ""
-
-
+@cache
 def _scratch_dir() -> str:
     """The folder for files that the client writes; removed at exit. (It makes a folder for every run it lists.)"""
-    global _scratch_folder
-    with _lock:
-        if not _scratch_folder:
-            _scratch_folder = tempfile.mkdtemp(prefix="modelwatch-wandb-")
-            atexit.register(shutil.rmtree, _scratch_folder, ignore_errors=True)
-    return _scratch_folder
+    folder = tempfile.mkdtemp(prefix="modelwatch-wandb-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _exception_chain(error: BaseException) -> Iterator[BaseException]:

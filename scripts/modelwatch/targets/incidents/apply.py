@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register
-from ...model.severity import Severity
 from ..base import ChangeOutcome, GroupRun
 from .render import incident_fields
 
@@ -35,19 +34,19 @@ def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
         return ChangeOutcome(ChangeResult.ALREADY)
     events = run.sessions.events(change.model)
     events.trigger(change.group, **incident_fields(change, run), client_url=run.issue_url)
-    return _record_page(run, PAGE_TRIGGERED, change.severity)
+    return _record_page(change, run, PAGE_TRIGGERED)
 
 
 def _resolve_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     if _is_recorded(change, run, PAGE_RESOLVED):
         return ChangeOutcome(ChangeResult.ALREADY)
     run.sessions.events(change.model).resolve(change.group)
-    before = run.register.page if run.register else None
-    return _record_page(run, PAGE_RESOLVED, before.severity if before else change.severity)
+    return _record_page(change, run, PAGE_RESOLVED)
 
 
-def _record_page(run: GroupRun, state: str, severity: Severity) -> ChangeOutcome:
+def _record_page(change: Change, run: GroupRun, state: str) -> ChangeOutcome:
     before = run.register.page if run.register else None
+    severity = before.severity if before and state == PAGE_RESOLVED else change.severity
     page = PageRecord(state, severity, run.now, before.url if before else "")
     return ChangeOutcome(ChangeResult.DONE, url=page.url, record=lambda register: replace(register, page=page))
 

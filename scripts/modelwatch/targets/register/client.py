@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ...clients.github import GitHubClient, repository_path
@@ -60,10 +61,10 @@ class IssueClient:
         """The newest issues, labelled or not, created after ``since``, and the rest of their page."""
         what = f"list the newest issues of {self.repository}"
         query: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "desc"}
-        for number, page in enumerate(self.github.paginate(self._path, what, query, permission=READ), start=1):
+        for page in islice(self.github.paginate(self._path, what, query, permission=READ), MAX_PAGES):
             issues = list(_issues(page))
             yield from issues
-            if number >= MAX_PAGES or (issues and issues[-1].created_at < since):
+            if issues and issues[-1].created_at < since:
                 return
 
     def get(self, number: int) -> IssueView:
@@ -121,10 +122,8 @@ class IssueClient:
         what = f"list the comments of the issue {self.repository}#{number}"
         query: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
         pages = self.github.paginate(f"{self._path}/{number}/comments", what, query, permission=READ)
-        for count, page in enumerate(pages, start=1):
+        for page in islice(pages, MAX_COMMENT_PAGES):
             yield from page
-            if count >= MAX_COMMENT_PAGES:
-                return
 
     def has_comment(self, number: int, marker: str) -> bool:
         return any(marker in str(row.get("body")) for row in self.list_comments(number, None))

@@ -60,9 +60,6 @@ class DispatchRequest:
         return any(record.verb == self.verb and record.state.is_attempted for record in self.draft.dispatches)
 
 
-Guard = Callable[[DispatchRequest], str]
-
-
 def first_refusal(request: DispatchRequest) -> tuple[str, str]:
     """(guard, reason) of the first guard that refuses; ("", "") where none does."""
     for name, guard in GUARDS:
@@ -182,7 +179,7 @@ def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
             yield run.key, run.created_at
 
 
-GUARDS: tuple[tuple[str, Guard], ...] = (
+GUARDS: tuple[tuple[str, Callable[[DispatchRequest], str]], ...] = (
     ("past", check_firing),
     ("configured", check_configured),
     ("unobservable", check_observable),

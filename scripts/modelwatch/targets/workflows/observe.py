@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from ...clients.github import GitHubClient, quote_segment, repository_path
@@ -69,12 +70,9 @@ def _list_runs(github: GitHubClient, repository: str, workflow: str, now: float 
     if now is not None:
         query["created"] = f">={format_iso(now - RUN_MAX_AGE)}"
     pages = github.paginate(repository_path(repository) + path, what, query, permission=READ, item="workflow_runs")
-    for number, page in enumerate(pages, start=1):
-        for row in page:
-            if run := parse_run(row):
-                yield run
-        if number >= MAX_PAGES:
-            return
+    for row in chain.from_iterable(islice(pages, MAX_PAGES)):
+        if run := parse_run(row):
+            yield run
 
 
 def parse_run(row: dict[str, Any]) -> ObservedRun | None:

@@ -51,13 +51,10 @@ def sync_runs(draft: GroupPlan) -> None:
 def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
     run = _find_run(draft, record)
     if run is None:
-        if record.state is not DispatchState.INTENDED:
-            return
-        if draft.now - record.at < LISTED_WITHIN:
-            draft.add_skip(
-                record.verb, f"waiting: {record.name} was intended, and its workflow run may not be listed yet"
-            )
-        else:
+        if record.state is DispatchState.INTENDED and draft.now - record.at < LISTED_WITHIN:
+            reason = f"waiting: {record.name} was intended, and its workflow run may not be listed yet"
+            draft.add_skip(record.verb, reason)
+        elif record.state is DispatchState.INTENDED:
             draft.put_dispatch(replace(record, state=DispatchState.LOST))
         return
     state = DispatchState.FINISHED if run.status == "completed" else DispatchState.SENT
