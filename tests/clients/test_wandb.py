@@ -85,7 +85,7 @@ def test_files_of_the_client_go_to_a_scratch_folder(
         (RuntimeError("while retrying: HTTP 429: slow down"), WandbDownError, "limits the rate"),
         (RuntimeError("HTTP 403: no"), SourceError, "refuses the API key (HTTP 403)"),
         (RuntimeError("dial tcp: connection refused"), WandbDownError, "cannot be read: dial tcp"),
-        (RuntimeError("x" * 1000), WandbDownError, "..."),
+        (RuntimeError("x" * 1000), WandbDownError, "…"),
     ],
 )
 def test_errors_in_plain_words(error: Exception, kind: type[SourceError], said: str) -> None:
