@@ -19,7 +19,7 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, MessageRecord, PageRecord, Register
+from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, PageRecord, Register
 from ..model.severity import Severity
 
 
@@ -163,11 +163,6 @@ class GroupPlan:
             repository=self.model.github.repository,
         )
         self.changes.append(replace(change, **fields))  # type: ignore[arg-type]
-
-    def put_message(self, record: MessageRecord) -> None:
-        """Add a message to the draft's register."""
-        if self.register is not None:
-            self.update_register(messages=(*self.register.messages, record)[-MAX_REMEMBERED:])
 
     def update_register(self, **fields: object) -> None:
         if self.register is not None:

@@ -10,7 +10,6 @@ from ..model.monitored_model import Config
 from ..model.plan import (
     Change,
     ChangeKind,
-    Command,
     ModelObservation,
     ObservationError,
     Plan,
@@ -146,17 +145,13 @@ def answer_commands(draft: GroupPlan) -> None:
     for command in sorted(draft.issue.commands, key=lambda command: command.comment):
         if is_answered(draft.register.commands, command.comment):
             continue
-        answer = _apply_command(draft, command) if command.allowed else f"{REFUSED_PREFIX}{command.refused}"
+        answer = f"{REFUSED_PREFIX}{command.refused}"
+        if command.allowed:
+            unknown = f"{REFUSED_PREFIX}unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
+            answer = next(filter(None, (target.answer(draft, command) for target in TARGETS)), unknown)
         if answer.startswith(REFUSED_PREFIX):  # any other answer already names both
             # Its beginning shows which of several commands the answer belongs to.
             quote = shorten(f"{command.verb} {command.argument}", MAX_SHOWN)
             answer = f"{command.author or 'somebody'}, `{quote}`: {answer}"
         draft.add_note("command", command.comment, answer)
         draft.update_register(commands=remember_command(draft.register.commands, command.comment))
-
-
-def _apply_command(draft: GroupPlan, command: Command) -> str:
-    for target in TARGETS:
-        if answer := target.answer(draft, command):
-            return answer
-    return f"refused: unknown command `{command.verb}`. Commands: {COMMAND_LIST}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...model.monitored_model import MessageEvent
 from ...model.plan import ChangeKind, Note
-from ...model.register import MessageRecord, MessageState
+from ...model.register import MAX_REMEMBERED, MessageRecord, MessageState
 from ...timeutil import DAY
 from ..draft import GroupPlan, Situation
 from ..register.muting import muted_reason
@@ -35,8 +35,9 @@ def plan_messages(draft: GroupPlan) -> None:
         return
     known = {record.key for record in register.messages}
     events = [(event, note) for event, note in _events(draft) if event in spec.on and note.key not in known]
+    records = [MessageRecord(note.key, MessageState.INTENDED, draft.now) for _, note in events]
+    draft.update_register(messages=(*register.messages, *records)[-MAX_REMEMBERED:])
     for event, note in events:
-        draft.put_message(MessageRecord(note.key, MessageState.INTENDED, draft.now))
         draft.add_change(ChangeKind.SEND_MESSAGE, f"{draft.group.rule}: {event}", about=note.key, notes=(note,))
     for record in register.messages:
         if record.state is MessageState.INTENDED and draft.now - record.at <= REPEAT_WITHIN:
