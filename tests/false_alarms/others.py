@@ -6,9 +6,8 @@ import numpy as np
 
 from modelwatch.evaluate.aggregation import WindowStats
 from modelwatch.evaluate.drift.logged_scores import has_too_few_rows, logged_interval
-from modelwatch.model.drift import MIN_EFFECT
+from modelwatch.model.drift import MIN_EFFECT, drift_spec
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import Rule
 from modelwatch.stats.embeddings import domain_classifier, mmd
 from modelwatch.stats.segment_search import search_segments
 from modelwatch.stats.segmentation import EncodedColumn
@@ -56,7 +55,8 @@ def rows(method: str, shift: float, size: int, windows: int, rng: Rng) -> Tally:
         reference, current = rng.normal(size=(2, size, DIMENSIONS))
         values[window] = measure(reference, current + shift)
     nothing, limit = np.full(windows, np.nan), MIN_EFFECT[method]
-    rule = Rule("drift", "data-drift", KeyPattern(f"features/*/{method}"), ())
+    spec = drift_spec(KeyPattern(f"features/*/{method}"))
+    assert spec is not None
     stat = WindowStats(values, np.full(windows, float(size)), np.ones(windows, dtype=np.int64), nothing, nothing)
-    low, _ = logged_interval(rule, stat)
-    return Tally.of((values > limit) & (low > limit) & ~has_too_few_rows(rule, stat))
+    low, _ = logged_interval(spec, None, stat)
+    return Tally.of((values > limit) & (low > limit) & ~has_too_few_rows(spec, stat))

@@ -66,7 +66,8 @@ def test_the_counts_are_those_of_the_rows() -> None:
     both = list(zip(TABLE["prediction"].to_pylist(), TABLE["label"].to_pylist(), strict=True))
     assert table.pairs.counts["yes\x1fno"] == both.count(("yes", "no"))
     assert table.scores["yes"].n == TABLE["label"].to_pylist().count("yes")
-    assert table.duplicates == 0
+    assert table.ids is not None
+    assert table.ids.duplicates == 0
 
 
 def test_a_column_that_went_away_is_missing_in_every_row() -> None:

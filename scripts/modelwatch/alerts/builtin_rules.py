@@ -12,6 +12,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..model.alert import (
     CANARY_FAILED,
@@ -213,23 +214,12 @@ def _describe_move(move: Move) -> str:
     )
 
 
-def _open_seconds(move: Move, time: float) -> float:
-    """Seconds that it had been in progress at ``time``; 0 where it had ended."""
-    return 0.0 if move.ended is not None and move.ended <= time else time - move.at
-
-
-def _has_failed(move: Move, time: float) -> bool:
-    return move.state is MoveState.FAILED and move.ended is not None and move.ended <= time
-
-
-def _judge_rollback(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
-    if not moves or moves[0].verb is not MoveVerb.ROLLBACK:
+def _judge_newest(moves: Sequence[Move], time: float, _: ReleaseSpec, *, verb: MoveVerb, timeout: float) -> float:
+    """Whether the newest move is of this verb, and failed or is in progress for longer than ``timeout``."""
+    if not moves or moves[0].verb is not verb:
         return 0.0
-    return float(_has_failed(moves[0], time) or _open_seconds(moves[0], time) > ROLLBACK_TIMEOUT)
-
-
-def _judge_retraining(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
-    return float(bool(moves) and (_has_failed(moves[0], time) or _open_seconds(moves[0], time) > TRAINING_TIMEOUT))
+    has_ended = moves[0].ended is not None and moves[0].ended <= time
+    return float(moves[0].state is MoveState.FAILED if has_ended else time - moves[0].at > timeout)
 
 
 def _judge_canary(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
@@ -237,7 +227,7 @@ def _judge_canary(moves: Sequence[Move], time: float, _: ReleaseSpec) -> float:
     if newest is None or newest.ended is None or not newest.ended <= time < newest.ended + CANARY_FAILURE_AGE:
         return 0.0
     taken_back = newest.verb is MoveVerb.ABORT and newest.state is MoveState.DONE
-    return float(taken_back or (newest.verb is MoveVerb.CANARY and _has_failed(newest, time)))
+    return float(taken_back or (newest.verb is MoveVerb.CANARY and newest.state is MoveState.FAILED))
 
 
 def _judge_rollback_count(moves: Sequence[Move], time: float, spec: ReleaseSpec) -> float:
@@ -249,8 +239,14 @@ def _judge_rollback_count(moves: Sequence[Move], time: float, spec: ReleaseSpec)
 
 
 _RELEASE_RULES: dict[str, tuple[tuple[MoveVerb, ...], MoveJudge]] = {
-    ROLLBACK_FAILED: ((MoveVerb.ROLLBACK, MoveVerb.PROMOTE), _judge_rollback),
-    RETRAINING_FAILED: ((MoveVerb.RETRAIN,), _judge_retraining),
+    ROLLBACK_FAILED: (
+        (MoveVerb.ROLLBACK, MoveVerb.PROMOTE),
+        partial(_judge_newest, verb=MoveVerb.ROLLBACK, timeout=ROLLBACK_TIMEOUT),
+    ),
+    RETRAINING_FAILED: (
+        (MoveVerb.RETRAIN,),
+        partial(_judge_newest, verb=MoveVerb.RETRAIN, timeout=TRAINING_TIMEOUT),
+    ),
     CANARY_FAILED: ((MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE), _judge_canary),
     FREQUENT_ROLLBACKS: ((MoveVerb.ROLLBACK,), _judge_rollback_count),
 }

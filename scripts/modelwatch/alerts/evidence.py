@@ -33,7 +33,9 @@ def collect_evidence(
     why: Explanation | None = None,
 ) -> Evidence:
     """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
-    main, headline = _main_track(tracks, alerts), _headline_track(tracks, alerts)
+    main = _main_track(tracks, alerts)
+    loudest = alerts[0].labels if alerts else ()  # alerts are sorted worst first
+    headline = next((track for track in tracks if track.labels == loudest), main)
     version = _serving_version(main, pull)
     since = _deployed_at(version, pull)
     labelled = [track for track in tracks if track.labels]
@@ -106,12 +108,6 @@ def _bad_rows(track: Track) -> Iterable[int]:
 
 def _versions(track: Track, rows: Iterable[int]) -> set[str]:
     return {track.versions[code] for code in {track.version[row] for row in rows} if code >= 0}
-
-
-def _headline_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:
-    """The series in the headline: alerts are sorted worst first."""
-    labels = alerts[0].labels if alerts else ()
-    return next((track for track in tracks if track.labels == labels), None) or _main_track(tracks, alerts)
 
 
 def _main_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:

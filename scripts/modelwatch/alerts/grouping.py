@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..model.alert import (
@@ -13,7 +13,6 @@ from ..model.alert import (
     AlertState,
     Group,
     Judgement,
-    Mute,
     SourceFailure,
 )
 from ..model.explanation import Explanation
@@ -57,16 +56,15 @@ def judge_models(
             continue
         own = findings[model.name]
         groups.extend(judge_model(model, own, pull, now, explain))
-        own_notes = (*pull.notes, *own.notes, *_unmatched_rules(model, own.tracks))
+        with_series = {track.rule.name for track in own.tracks}
+        unmatched = (
+            f"rule {rule.name} found no series that matches {rule.metric.text}"
+            for rule in model.rules
+            if rule.name not in with_series
+        )
+        own_notes = (*pull.notes, *own.notes, *unmatched)
         notes.extend(f"{model.name}: {note}" for note in own_notes)
     return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes))
-
-
-def _unmatched_rules(model: Model, tracks: Sequence[Track]) -> Iterator[str]:
-    rules_with_series = {track.rule.name for track in tracks}
-    for rule in model.rules:
-        if rule.name not in rules_with_series:
-            yield f"rule {rule.name} found no series that matches {rule.metric.text}"
 
 
 def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:
@@ -138,6 +136,7 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
     same_state = [alert for alert in ordered if alert.state is state]
     ends = [alert.end for alert in ordered if alert.end is not None]
     tier = holding_tier(rule, unmuted[0]) if unmuted else None
+    runbook = f"{model.runbook_base.rstrip('/')}/{rule.kind}.md" if model.runbook_base else ""
     return Group(
         model=model.name,
         rule=rule.name,
@@ -157,8 +156,8 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         do=tuple(dict.fromkeys(("issue", *tier.do))) if tier and tier.do else (),
         limits=tier.limits if tier else (),
         latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
-        mutes=_common_mutes(firing),
-        runbook=rule.runbook or _runbook_url(model, rule.kind),
+        mutes=tuple(dict.fromkeys(mute for alert in unmuted for mute in alert.mutes)),
+        runbook=rule.runbook or runbook,
         unit="" if rule.name in BUILT_IN_RULES else unit_of(rule),
     )
 
@@ -170,12 +169,6 @@ def _distance(rule: Rule, alert: Alert) -> float:
         return abs(finding.change)
     value = finding.value or 0.0
     return -value if rule.better is Direction.HIGHER else value
-
-
-def _common_mutes(firing: Sequence[Alert]) -> tuple[Mute, ...]:
-    if not all(alert.mutes for alert in firing):
-        return ()
-    return tuple(dict.fromkeys(mute for alert in firing for mute in alert.mutes))
 
 
 def holding_tier(rule: Rule, alert: Alert) -> Tier | None:
@@ -194,7 +187,3 @@ def holding_tier(rule: Rule, alert: Alert) -> Tier | None:
 
 def _find_tier(tiers: Sequence[Tier], alert: Alert) -> Tier | None:
     return next((tier for tier in tiers if tier.severity is alert.severity), None)
-
-
-def _runbook_url(model: Model, kind: str) -> str:
-    return f"{model.runbook_base.rstrip('/')}/{kind}.md" if model.runbook_base else ""

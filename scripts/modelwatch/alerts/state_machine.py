@@ -29,7 +29,6 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 def finding_codes(track: Track) -> bytes:
-    """One code a finding."""
     return bytes(map(_finding_code, track.outcome, track.severity, track.clear))
 
 

@@ -157,7 +157,6 @@ def _capture_histogram(
 
 
 def _describe_source(model: Model, since: float, until: float) -> str:
-    """Where the points came from, as text."""
     origin = "a table"
     if model.table:
         origin = model.table.path

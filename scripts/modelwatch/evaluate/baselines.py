@@ -55,7 +55,6 @@ class BaselineRequest:
 
 
 def compute_baseline(place: BaselineRequest) -> Baseline:
-    """The rule's baseline at every evaluation time."""
     return _KINDS[place.rule.baseline.kind](place)
 
 

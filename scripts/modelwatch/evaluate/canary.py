@@ -6,6 +6,7 @@ morning falls on both alike. A tier is reached as ever: its limit passed, and th
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -165,13 +166,12 @@ def _canary_points(series: Series, trial: CanaryPeriod) -> Series:
     rows = [row for row, time in enumerate(series.times) if trial.covers(_version(series, row), time)]
     if len(rows) == len(series):
         return series
-    pick = series.times.__class__
     return replace(
         series,
-        times=pick("d", (series.times[row] for row in rows)),
-        values=pick("d", (series.values[row] for row in rows)),
-        weights=None if series.weights is None else pick("d", (series.weights[row] for row in rows)),
-        version_of=pick("i", (series.version_of[row] for row in rows)),
+        times=array("d", (series.times[row] for row in rows)),
+        values=array("d", (series.values[row] for row in rows)),
+        weights=None if series.weights is None else array("d", (series.weights[row] for row in rows)),
+        version_of=array("i", (series.version_of[row] for row in rows)),
     )
 
 

@@ -42,13 +42,13 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
         return ModelFindings(())
-    desk = _RuleEvaluator(model, pull, now)
+    evaluator = _RuleEvaluator(model, pull, now)
     # Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them.
     with np.errstate(all="ignore"):
-        parts = [desk.evaluate(rule) for rule in model.rules]
+        parts = [(rule.name, evaluator.evaluate(rule)) for rule in model.rules]
     return ModelFindings(
-        tuple(track for part in parts for track in part.tracks),
-        tuple(note for part in parts for note in part.notes),
+        tuple(track for _, part in parts for track in part.tracks),
+        tuple(f"{model.name} / {name}: {note}" for name, part in parts for note in part.notes),
     )
 
 
@@ -106,7 +106,7 @@ class _RuleEvaluator:
         results = measure_features(rule, known, features, self.service, times.at, self.now)
         notes = comparison_notes(rule, known, features)
         if rule.across is not None:
-            return self._evaluate_share(rule, logged, list(zip(features, results, strict=True)), notes)
+            return self._evaluate_share(rule, spec, logged, list(zip(features, results, strict=True)), notes)
         ranked = sorted(range(len(results)), key=lambda place: (-np.nan_to_num(results[place].stat.value[-1]), place))
         if len(ranked) > MAX_SEGMENTS:
             left = len(ranked) - MAX_SEGMENTS
@@ -119,8 +119,7 @@ class _RuleEvaluator:
             tracks.append(replace(track, drifted=(result.summary,) if result.summary else ()))
         largest, more = self._largest_segments(rule, list(logged))
         tracks += [self._track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
-        messages = (f"{self.model.name} / {rule.name}: {note}" for note in notes)
-        return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*messages, *more))
+        return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*notes, *more))
 
     def _distance_track(
         self, rule: Rule, labels: Labels, stat: WindowStats, undecided: Sequence[tuple[Bools, Cause]]
@@ -136,6 +135,7 @@ class _RuleEvaluator:
     def _evaluate_share(
         self,
         rule: Rule,
+        spec: DriftSpec,
         logged: Sequence[Series],
         measured: Sequence[tuple[Histograms, FeatureResult]],
         notes: list[str],
@@ -143,17 +143,15 @@ class _RuleEvaluator:
         """One track for all features."""
         from .drift.features import feature_name, logged_result, share_of_features
 
-        spec, times = drift_spec(rule.metric), self.times(rule)
-        least = MIN_EFFECT[spec.method] if spec else 0.0
+        least = MIN_EFFECT[spec.method]
         features = [(feature_name(histograms.labels), result) for histograms, result in measured]
         for series in logged:
             stat = self._window_stats(rule, Aggregator(self.points(series), None, rule.aggregate, rule.interval))
-            features.append((feature_name(series.labels), logged_result(rule, series.labels, stat, least)))
-        share = share_of_features(features, least, rule.importances, times.grid.count)
+            features.append((feature_name(series.labels), logged_result(spec, series.labels, stat, least)))
+        share = share_of_features(features, least, rule.importances, self.times(rule).grid.count)
         track = self._distance_track(rule, (), share.stat, [(share.undecided, Cause.TOO_FEW_FEATURES)])
         track = replace(track, drifted=share.drifted, features=int(np.nan_to_num(share.stat.n[-1])))
-        messages = (f"{self.model.name} / {rule.name}: {note}" for note in (*notes, *share.notes))
-        return ModelFindings((track,), tuple(messages))
+        return ModelFindings((track,), (*notes, *share.notes))
 
     def points(self, series: Series) -> Points:
         points = self._clean.get(id(series))
@@ -173,7 +171,9 @@ class _RuleEvaluator:
 
     def _first_point_time(self, series: Sequence[Series]) -> float:
         """When the first of these series began."""
-        return min((float(one.times[0]) for one in map(self.points, series) if len(one.times)), default=-np.inf)
+        return min(
+            (float(points.times[0]) for points in map(self.points, series) if len(points.times)), default=-np.inf
+        )
 
     def _largest_segments(self, rule: Rule, segments: list[Series]) -> tuple[list[Series], tuple[str, ...]]:
         """The segments with the largest count in the newest window (points, where no count is logged)."""
@@ -185,8 +185,7 @@ class _RuleEvaluator:
         )
         left = len(segments) - MAX_SEGMENTS
         note = (
-            f"{self.model.name} / {rule.name}: the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest "
-            f"window are judged, {left} left out"
+            f"the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest window are judged, {left} left out"
         )
         return sorted(ranked[:MAX_SEGMENTS], key=lambda series: series.labels), (note,)
 
@@ -208,10 +207,11 @@ class _RuleEvaluator:
         new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
         context = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
         rows = decide_outcomes(rule, stat, reference, context)
-        if drift_spec(rule.metric) is not None:
+        spec = drift_spec(rule.metric)
+        if spec is not None:
             from .drift.logged_scores import has_too_few_rows
 
-            rows.mark_undecided(has_too_few_rows(rule, stat), Cause.TOO_SMALL_COUNT)
+            rows.mark_undecided(has_too_few_rows(spec, stat), Cause.TOO_SMALL_COUNT)
         bad, late = len(points.bad_times), points.late
         if below is not None:
             bad, late = bad + len(below.bad_times), late + below.late
@@ -244,11 +244,12 @@ class _RuleEvaluator:
         """The windows; those of measures of drift with the interval that follows from their count."""
         times = self.times(rule)
         stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since)
-        if drift_spec(rule.metric) is None:
+        spec = drift_spec(rule.metric)
+        if spec is None:
             return stat
         from .drift.logged_scores import logged_interval
 
-        low, high = logged_interval(rule, stat)
+        low, high = logged_interval(spec, rule.false_alarms, stat)
         return replace(stat, low=low, high=high)
 
     def _denominator(self, rule: Rule, labels: Labels) -> Points | None:

@@ -39,20 +39,15 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
     times = np.asarray(series.times)
     rows = _ascending_rows(times)
     times = times[rows]
-    late = 0
     ends = int(np.searchsorted(times, now + MAX_CLOCK_SKEW, side="right"))
-    if ends < len(times):
-        late = len(times) - ends
-        times = times[:ends]
+    late, times = len(times) - ends, times[:ends]
     rows = slice(ends) if isinstance(rows, slice) else rows[:ends]
     values = np.asarray(series.values)[rows]
     weights = None if series.weights is None else np.asarray(series.weights)[rows]
     keep = _rows_that_count(times, weights, _version_codes(series, service, rows), service)
     finite = np.isfinite(values)
-    bad = times[:0]
-    if not finite.all():
-        bad = times[keep & ~finite]
-        keep &= finite
+    bad = times[keep & ~finite]
+    keep &= finite
     if not keep.all():
         times, values = times[keep], values[keep]
         weights = None if weights is None else weights[keep]

@@ -25,7 +25,7 @@ def table_quality(table: TableProfile) -> Scalars:
     """Volume and duplicates of one version in one window."""
     scalars: Scalars = {"rows": float(table.rows), "n": float(table.rows)}
     if table.ids is not None and table.ids.rows:
-        scalars["duplicate_rate"] = table.duplicates / table.ids.rows
+        scalars["duplicate_rate"] = table.ids.duplicates / table.ids.rows
         scalars["id_missing_rate"] = table.ids.missing / table.rows
     return scalars
 

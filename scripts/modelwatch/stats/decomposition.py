@@ -37,7 +37,6 @@ class Decomposition:
 
     @property
     def contributions(self) -> Floats:
-        """What each segment contributes."""
         return self.mix + self.rate
 
     @property
@@ -66,8 +65,6 @@ def decompose(n_before: ArrayLike, before: ArrayLike, n_after: ArrayLike, after:
         raise ValueError(f"{len(n0)} segments before, {len(n1)} after")
     s0, s1 = _shares(n0), _shares(n1)
     left, right = np.where(n0 > 0, v0, v1), np.where(n1 > 0, v1, v0)
-    is_present = (n0 > 0) | (n1 > 0)
-    left, right = np.where(is_present, left, 0.0), np.where(is_present, right, 0.0)
     total0, total1 = _dot(s0, left), _dot(s1, right)
     middle = total0 / 2 + total1 / 2
     with np.errstate(over="ignore"):

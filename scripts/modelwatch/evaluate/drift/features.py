@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...model.drift import FeatureDrift, ReferenceDrift
+from ...model.drift import DriftSpec, FeatureDrift, ReferenceDrift
 from ...model.rule import BaselineKind, BaselineSpec, Rule
 from ...model.series import Histograms, Labels, Series
 from ...stats.arrays import Bools, Floats
@@ -121,14 +121,13 @@ def feature_name(labels: Labels) -> str:
     return ", ".join(value for _, value in labels)
 
 
-def logged_result(rule: Rule, labels: Labels, stat: WindowStats, least: float) -> FeatureResult:
+def logged_result(spec: DriftSpec, labels: Labels, stat: WindowStats, least: float) -> FeatureResult:
     """A feature whose measure of drift was logged; its effect is real where its interval reaches no further down than
     ``least``."""
     rows = np.flatnonzero(~np.isnan(stat.value))
-    method = rule.metric.text.rpartition("/")[2]
-    summary = FeatureDrift(feature_name(labels), method, float(stat.value[rows[-1]])) if len(rows) else None
+    summary = FeatureDrift(feature_name(labels), spec.method, float(stat.value[rows[-1]])) if len(rows) else None
     significant = np.isnan(stat.low) | (stat.low >= least)
-    return FeatureResult(stat, has_too_few_rows(rule, stat), np.zeros(len(stat.n), np.bool_), significant, summary)
+    return FeatureResult(stat, has_too_few_rows(spec, stat), np.zeros(len(stat.n), np.bool_), significant, summary)
 
 
 def _display_name(histograms: Histograms) -> str:

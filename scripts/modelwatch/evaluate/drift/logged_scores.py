@@ -11,8 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from ...model.drift import EMBEDDING_METHODS, drift_spec
-from ...model.rule import Rule
+from ...model.drift import EMBEDDING_METHODS, DriftSpec
 from ...stats import embeddings
 from ...stats.arrays import Bools, Floats
 from ...stats.drift.methods import MIN_RELIABLE_COUNT, QUANTILE_BINS
@@ -26,29 +25,24 @@ MMD_VARIANCE = (1.0, 2.0)
 there is one; measured, widest for a single column (0.66/n^2 and 2/n)."""
 
 
-def has_too_few_rows(rule: Rule, stat: WindowStats) -> Bools:
+def has_too_few_rows(spec: DriftSpec, stat: WindowStats) -> Bools:
     """Fewer rows than any measure of drift says something about; an unknown count is not known to be small."""
-    return np.asarray((_current_rows(rule, stat) < MIN_RELIABLE_COUNT) & (drift_spec(rule.metric) is not None))
+    return np.asarray(_current_rows(spec, stat) < MIN_RELIABLE_COUNT)
 
 
-def logged_interval(rule: Rule, stat: WindowStats) -> tuple[Floats, Floats]:
+def logged_interval(spec: DriftSpec, false_alarms: float | None, stat: WindowStats) -> tuple[Floats, Floats]:
     """NaN where there is none: without a count, and where the value is beyond chance."""
-    spec, n = drift_spec(rule.metric), _current_rows(rule, stat)
-    if spec is None:
-        return nans(len(n)), nans(len(n))
+    n = _current_rows(spec, stat)
     if spec.method in EMBEDDING_METHODS:
         return _embedding_interval(spec.method, stat.value, n)
-    rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
+    rate = FALSE_ALARM_RATE if false_alarms is None else false_alarms
     return _chance_interval(spec.full_method, rate, stat.value, n)
 
 
-def _current_rows(rule: Rule, stat: WindowStats) -> Floats:
+def _current_rows(spec: DriftSpec, stat: WindowStats) -> Floats:
     """Rows of the current side; the reference is taken to have as many. A mean of scores is as far from 0 by chance as
     each of them, however many they are: so of a window's rows those count that stand behind one of its points."""
-    spec = drift_spec(rule.metric)
-    if spec is None or spec.method in EMBEDDING_METHODS:
-        return stat.n
-    return np.asarray(stat.n / np.maximum(stat.points, 1))
+    return stat.n if spec.method in EMBEDDING_METHODS else np.asarray(stat.n / np.maximum(stat.points, 1))
 
 
 def _chance_interval(method: str, rate: float, value: Floats, n: Floats) -> tuple[Floats, Floats]:

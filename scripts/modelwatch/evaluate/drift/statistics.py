@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...stats.arrays import Floats
-from ...stats.drift import binned_statistics, cdf_statistics
-from ...stats.drift.methods import BINNED_STATISTICS
+from ...stats.drift import binned_statistics
+from ...stats.drift.methods import BINNED_STATISTICS, statistic
 from ...stats.drift.null_distribution import null_distribution
 from ...stats.drift.p_values import binned_p_values
 from .rebinning import CumulativeCounts, closest_shares
@@ -27,7 +27,7 @@ def compare_numbers(
         ends = ends / largest
     with np.errstate(all="ignore"):
         r, c = reference.counts, current.counts
-        value, sure = _statistic(method, r, c, ends), _least_statistic(method, reference, current, ends)
+        value, sure = statistic(method, r, c, ends), _least_statistic(method, reference, current, ends)
         # Of both sides: a small reference lacks the tail that a large window has (62 % false alarms of Wasserstein for
         # Cauchy values, 300 beside 10,000), and a constant one varies not at all.
         total = r.sum(axis=0) + c.sum(axis=0)
@@ -67,21 +67,12 @@ def unseen_share(reference: CumulativeCounts, current: CumulativeCounts) -> Floa
     return np.asarray(new / np.where(current.n > 0, current.n, np.nan))
 
 
-def _statistic(method: str, r: Floats, c: Floats, ends: Floats) -> Floats:
-    if method in BINNED_STATISTICS:
-        return BINNED_STATISTICS[method](r, c)
-    if method == "cramer_von_mises":
-        return cdf_statistics.cramer_von_mises(r, c)
-    gap = cdf_statistics.cdf_differences(r, c)
-    return cdf_statistics.kolmogorov_smirnov(gap) if method == "ks" else cdf_statistics.wasserstein(gap, ends)
-
-
 def _least_statistic(method: str, reference: CumulativeCounts, current: CumulativeCounts, ends: Floats) -> Floats:
     """The least that the bins allow."""
     n, m = reference.n[:, None], current.n[:, None]
     if method not in BINNED_STATISTICS:
         closest = np.diff(closest_shares(reference, current), axis=1, prepend=0.0) * m
-        return _statistic(method, reference.counts, closest, ends)
+        return statistic(method, reference.counts, closest, ends)
     apart = _least_differences(reference, current)
     if method == "total_variation":
         return np.asarray(np.abs(apart).sum(axis=1) / 2)
@@ -91,7 +82,7 @@ def _least_statistic(method: str, reference: CumulativeCounts, current: Cumulati
     before = np.concatenate([np.zeros_like(n), reference.lower[:, :-1]], axis=1)
     share = (reference.upper - before) / n
     total = share.sum(axis=1)
-    value = _statistic(method, share * n / total[:, None], np.maximum(share + apart, 0.0) * m / total[:, None], ends)
+    value = statistic(method, share * n / total[:, None], np.maximum(share + apart, 0.0) * m / total[:, None], ends)
     return np.asarray(value * (np.sqrt(total) if method in ("jensen_shannon", "hellinger") else total))
 
 

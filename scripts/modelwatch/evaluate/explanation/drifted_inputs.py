@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 
 from ...model.explanation import DriftedInput
-from ...model.finding import Finding, Outcome, Track
+from ...model.finding import Outcome, Track
 from ...model.rule import Aggregate, Rule
-from ...model.severity import Severity
 from ...model.unit import unit_of
 from ...stats.decomposition import change_in_moved_bins
 
@@ -26,7 +25,9 @@ def drifted_inputs(rule: Rule, all_tracks: Sequence[Track], total: float, at: fl
     for track in all_tracks:
         if track.rule.kind not in DRIFT_KINDS or track.rule.name == rule.name:
             continue
-        finding = _newest_breach(track)
+        outcome = track.outcome.tobytes()
+        row = max(outcome.rfind(Outcome.OK.code), outcome.rfind(Outcome.BREACH.code))  # the newest that decides
+        finding = track.finding(row) if row >= 0 else None
         if finding is None or finding.severity is None or finding.value is None:
             continue
         for feature, value in _features(track, finding.value):
@@ -46,14 +47,6 @@ def _features(track: Track, value: float) -> list[tuple[str, float]]:
 
 def _sort_key(drifted: DriftedInput) -> tuple[float, int, float, str]:
     return -(drifted.share or 0.0), -drifted.severity.code, -abs(drifted.value), drifted.feature
-
-
-def _newest_breach(track: Track) -> Finding | None:
-    """The newest finding that decides, where it is a breach."""
-    outcome = track.outcome.tobytes()
-    row = max(outcome.rfind(Outcome.OK.code), outcome.rfind(Outcome.BREACH.code))
-    finding = track.finding(row) if row >= 0 else None
-    return finding if finding is not None and isinstance(finding.severity, Severity) else None
 
 
 def _share_of_change(rule: Rule, feature: str, all_tracks: Sequence[Track], total: float, at: float) -> float | None:

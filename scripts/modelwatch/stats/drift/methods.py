@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from . import binned_statistics
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import Floats
+from . import binned_statistics, cdf_statistics
 
 QUANTILE_BINS = 10
 """Bins of ``BINNED_STATISTICS`` for a numeric feature: at the quantiles of both sides together."""
@@ -20,3 +24,15 @@ BINNED_STATISTICS = {
 CDF_METHODS = ("ks", "wasserstein", "cramer_von_mises")
 """Of distribution functions: numeric columns only."""
 METHODS = (*BINNED_STATISTICS, *CDF_METHODS)
+
+
+def statistic(method: str, reference: ArrayLike, current: ArrayLike, ends: Floats | None = None) -> Floats:
+    """One row a window of counts. ``ends``: where bins end, for Wasserstein; by default one step apart."""
+    if method in BINNED_STATISTICS:
+        return BINNED_STATISTICS[method](reference, current)
+    if method == "cramer_von_mises":
+        return cdf_statistics.cramer_von_mises(reference, current)
+    gap = cdf_statistics.cdf_differences(reference, current)
+    if method == "ks":
+        return cdf_statistics.kolmogorov_smirnov(gap)
+    return cdf_statistics.wasserstein(gap, np.arange(gap.shape[-1], dtype=np.float64) if ends is None else ends)

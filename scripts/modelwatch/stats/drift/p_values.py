@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Ints
-from . import binned_statistics, cdf_statistics
-from .methods import BINNED_STATISTICS
+from . import binned_statistics
+from .methods import BINNED_STATISTICS, statistic
 
 MANY_CATEGORIES = 5
 """Categories from which on the sum is near enough to its limit."""
@@ -103,15 +103,11 @@ SEED = 20_260_101
 def scaled_statistic(method: str, left: ArrayLike, right: ArrayLike, bin_ends: Floats | None = None) -> Floats:
     """The statistic without its p-value, of many tables at once, on a scale that grows with the root of 1/n + 1/m
     (so PSI and chi-square by their roots). ``bin_ends``: for Wasserstein; by default one step apart."""
-    if method == "psi":
-        return np.sqrt(binned_statistics.psi(left, right))
+    value = statistic(method, left, right, bin_ends)
     if method == "chi_square":
         n, m = (np.sum(side, axis=-1) for side in (left, right))
-        return np.sqrt(binned_statistics.chi_square(left, right) * binned_statistics.sampling_variance(n, m))
-    if method in BINNED_STATISTICS:
-        return BINNED_STATISTICS[method](left, right)
-    ends = np.arange(np.shape(left)[-1], dtype=np.float64) if bin_ends is None else bin_ends
-    return cdf_statistics.wasserstein(cdf_statistics.cdf_differences(left, right), ends)
+        value = value * binned_statistics.sampling_variance(n, m)
+    return np.sqrt(value) if method in ("psi", "chi_square") else value
 
 
 def permutation_p_value(method: str, reference: ArrayLike, current: ArrayLike) -> float:

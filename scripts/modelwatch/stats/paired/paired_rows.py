@@ -49,7 +49,6 @@ class PairedRows:
         return self.n if self.query is None else len(np.unique(self.query))
 
     def take(self, rows: Ints) -> PairedRows:
-        """Some of the rows."""
         names = ("label", "champion", "candidate", "positive", "scores", "truth", "numbers", "query", "worth")
         columns = ((name, getattr(self, name)) for name in names)
         return replace(self, n=len(rows), **{name: column.take(rows) for name, column in columns if column is not None})

@@ -39,7 +39,7 @@ class DistinctProfile:
 
     @property
     def duplicates(self) -> float:
-        """Rows beyond the first of their id."""
+        """Rows beyond the first of their id; estimated where there are many ids."""
         sampled = int(self.counts.sum())
         if not sampled:
             return 0.0

@@ -34,12 +34,11 @@ _DECODING_ERRORS = (
     OverflowError,
     RecursionError,
     OSError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
     EOFError,
     ValueError,
-    IndexError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -52,11 +52,6 @@ class TableProfile:
     samples: Mapping[str, SampleProfile] = field(default_factory=dict)
     """Of embeddings and texts."""
 
-    @property
-    def duplicates(self) -> float:
-        """Rows beyond the first of their id; estimated where there are many ids."""
-        return self.ids.duplicates if self.ids else 0.0
-
     def merge(self, other: TableProfile) -> TableProfile:
         """Both together. Raises ``ProfileMismatchError``."""
         return TableProfile(
@@ -96,7 +91,6 @@ class Profile:
 
 
 def merge_profiles(profiles: Iterable[Profile]) -> Profile:
-    """The sum of any number of profiles."""
     return reduce(Profile.merge, profiles, Profile())
 
 
