@@ -183,7 +183,7 @@ def test_rollback_chooses_and_asked_again_does_not_go_back_twice(shell: Shell) -
     assert shell("rollback", "--key", "k1") == 0
     assert shell.world.held() == {"production": "v2", "previous": "v3"}
     assert shell("rollback", "--healthy", "v3", "--healthy", "v2") == 2
-    assert "no version will do to go back to" in shell.err
+    assert "there is no version to go back to" in shell.err
     assert "it was itself rolled back from: accuracy fell" in shell.out
 
 
@@ -202,7 +202,7 @@ def test_rollback_asks_the_history_which_versions_were_healthy(shell: Shell, tmp
     lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
     (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
     assert shell("rollback", "--reason", "too slow") == 0, shell.err
-    assert "healthy under the rules of today: 1.0.0" in shell.out
+    assert "healthy under today's rules: 1.0.0" in shell.out
     assert "not 1.1.0 (v2): it has no record of being healthy" in shell.out
     assert shell.world.held()["production"] == "v1"
 

@@ -112,22 +112,17 @@ class MoveContext:
         """What questions to the history of metrics share."""
         return make_context(self.config, self.now)
 
-    def request(self, verb: MoveVerb, target: str = "", **values: Any) -> MoveRequest:
-        """A request for a move with this context; ``values`` are further fields."""
-        common: dict[str, Any] = {
-            "key": self.key,
-            "reason": " ".join(self.reason.split()),
-            "by": self.by,
-            "issue": self.issue,
-            "take_over": self.take_over,
-        }
-        return MoveRequest(verb, target, **(common | values))
+    def make_move(self, verb: MoveVerb, target: str = "", workspace: Path | None = None, **values: Any) -> Move:
+        """Make the move that is requested; ``values`` are further fields of the request."""
+        common: dict[str, Any] = {"key": self.key, "by": self.by, "issue": self.issue, "take_over": self.take_over}
+        common["reason"] = " ".join(self.reason.split())
+        request = MoveRequest(verb, target, **(common | values))
+        policy = retry_policy()
+        return make_move(self.model, request, self.env, policy, self.now, echo=self.print_message, workspace=workspace)
 
-    def execute(self, request: MoveRequest) -> Exit:
+    def execute(self, verb: MoveVerb, target: str = "", **values: Any) -> Exit:
         """Make the move and print its result."""
-        return self.print_result(
-            make_move(self.model, request, self.env, retry_policy(), self.now, echo=self.print_message)
-        )
+        return self.print_result(self.make_move(verb, target, **values))
 
     def print_message(self, text: str) -> None:
         """Print a line of the user's command, or of the move."""

@@ -11,7 +11,7 @@ from .. import history, pipeline
 from ..errors import Exit, SourceError, UserError
 from ..model.alert import AlertState
 from ..model.release import PRODUCTION, CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb
-from ..release.moves import finish_open_moves, make_move
+from ..release.moves import finish_open_moves
 from ..release.registry import read_registry
 from ..report.console import print_table
 from ..report.formatting import utc_time
@@ -35,7 +35,7 @@ def promote(context: MoveContext, version: str) -> Exit:
 
     The version that served until now becomes `previous`. If the deploy command fails, the aliases are restored.
     """
-    return context.execute(context.request(MoveVerb.PROMOTE, version))
+    return context.execute(MoveVerb.PROMOTE, version)
 
 
 @click.command("rollback")
@@ -49,7 +49,7 @@ def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], servi
     Without --healthy, today's rules are evaluated on the metric history to find the healthy versions.
     """
     target = version or _choose_rollback_target(context, healthy)
-    return context.execute(context.request(MoveVerb.ROLLBACK, target, expected_champion=serving))
+    return context.execute(MoveVerb.ROLLBACK, target, expected_champion=serving)
 
 
 @click.command("degrade")
@@ -57,14 +57,14 @@ def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], servi
 @move_command
 def degrade(context: MoveContext, serving: str) -> Exit:
     """Run the degrade command, which replaces the model by a simpler fallback, and mark it as degraded."""
-    return context.execute(context.request(MoveVerb.DEGRADE, expected_champion=serving))
+    return context.execute(MoveVerb.DEGRADE, expected_champion=serving)
 
 
 @click.command("restore")
 @move_command
 def restore(context: MoveContext) -> Exit:
     """Run the degrade command with MODELWATCH_VERB=restore: the model serves again."""
-    return context.execute(context.request(MoveVerb.RESTORE))
+    return context.execute(MoveVerb.RESTORE)
 
 
 @click.command("finish")
@@ -89,7 +89,7 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
 
 
 def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> str:
-    """The version to go back to; UserError with every refusal where none will do."""
+    """The version to go back to; prints why others are refused, and raises UserError where all are."""
     registry = read_registry(context.model, os.environ, retry_policy())
     known = [move for move in registry.moves if context.key and move.key == context.key]
     known += [move for move in registry.open_moves if move.verb is MoveVerb.ROLLBACK]
@@ -103,8 +103,8 @@ def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> s
         context.print_message(f"not {title}: it {why}")
     if choice.target is None:
         raise UserError(
-            "no version will do to go back to.",
-            hint="Name one yourself; say with --healthy what was; or use `modelwatch release degrade`.",
+            "there is no version to go back to.",
+            hint="Name one, give --healthy, or use `modelwatch release degrade`.",
             where=registry.artifact,
         )
     return choice.target.name
@@ -117,9 +117,7 @@ def _healthy_versions(context: MoveContext) -> tuple[str, ...]:
     except SourceError as error:
         context.print_message(f"warning: cannot read which versions were healthy: {error}")
         return ()
-    context.print_message(
-        f"healthy under the rules of today: {', '.join(versions) or 'no version that the history knows'}"
-    )
+    context.print_message(f"healthy under today's rules: {', '.join(versions) or 'no version in the history'}")
     return versions
 
 
@@ -138,14 +136,14 @@ def start(context: MoveContext, version: str, percent: float | None) -> Exit:
     """Give VERSION the alias `canary` and run the deploy command with MODELWATCH_PERCENT."""
     spec = context.model.release
     share = percent if percent is not None else spec.canary.percent if spec else None
-    return context.execute(context.request(MoveVerb.CANARY, version, percent=share))
+    return context.execute(MoveVerb.CANARY, version, percent=share)
 
 
 @canary.command("abort")
 @move_command
 def abort(context: MoveContext) -> Exit:
     """Abort the canary: run the deploy command with MODELWATCH_PERCENT=0."""
-    return context.execute(context.request(MoveVerb.ABORT, percent=0.0))
+    return context.execute(MoveVerb.ABORT, percent=0.0)
 
 
 @canary.command("judge")
@@ -178,7 +176,7 @@ def _execute_verdict(context: MoveContext, verdict: CanaryVerdict, begun: Move |
     """The key follows from that of the canary: of two judges who say the same, one acts."""
     abort = verdict.decision is CanaryDecision.ABORT
     verb = MoveVerb.ABORT if abort else MoveVerb.PROMOTE
-    request = context.request(
+    return context.execute(
         verb,
         "" if abort else verdict.version,
         key=context.key or f"{begun.key if begun else verdict.version}.{verb}",
@@ -186,7 +184,6 @@ def _execute_verdict(context: MoveContext, verdict: CanaryVerdict, begun: Move |
         issue=context.issue or (begun.issue if begun else ""),
         percent=0.0 if abort else None,
     )
-    return context.execute(request)
 
 
 def _propose_on_issue(context: MoveContext, verdict: CanaryVerdict, begun: Move | None) -> Exit:
@@ -226,7 +223,7 @@ _bump_option = click.option(
 @move_command
 def register(context: MoveContext, version: str, bump: str) -> Exit:
     """Make VERSION (v7, or an alias such as latest) the candidate, with the next semantic number as an alias."""
-    return context.execute(context.request(MoveVerb.REGISTER, version, bump=bump))
+    return context.execute(MoveVerb.REGISTER, version, bump=bump)
 
 
 @click.command("retrain")
@@ -247,15 +244,12 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
     _print_last_retraining(context)
     require_sound_data(context)
     end = until if until is not None else context.now // DAY * DAY
-    request = context.request(MoveVerb.RETRAIN, window=(end - spec.window, end))
-    trained = make_move(
-        context.model, request, context.env, retry_policy(), context.now, echo=context.print_message, workspace=Path()
-    )
+    trained = context.make_move(MoveVerb.RETRAIN, workspace=Path(), window=(end - spec.window, end))
     if trained.state is not MoveState.DONE:
         return context.print_result(trained)
     context.print_message(f"The training logged {trained.made}.")
     key = f"{trained.key}.register"
-    return context.execute(context.request(MoveVerb.REGISTER, trained.made, key=key, bump=bump))
+    return context.execute(MoveVerb.REGISTER, trained.made, key=key, bump=bump)
 
 
 def _print_last_retraining(context: MoveContext) -> None:

@@ -61,7 +61,7 @@ def read_limits(section: ParsedSection) -> tuple[Limit, ...]:
 
 
 def read_actions(section: ParsedSection, verbs: Collection[str]) -> tuple[str, ...]:
-    """What is asked for: nothing where the list is empty, else with ``issue`` first."""
+    """The actions of a tier: none where the list is empty, else with ``issue`` first."""
     if "do" not in section:
         return vocabulary.DEFAULT_ACTIONS
     actions = list(dict.fromkeys(section.get("do", [])))

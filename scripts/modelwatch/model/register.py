@@ -24,7 +24,7 @@ class DispatchState(StrEnum):
     """How far a dispatch came."""
 
     INTENDED = "intended"
-    """Written before the dispatch; nothing is proved yet."""
+    """Written before the dispatch: it may not have been sent."""
     SENT = "sent"
     PROPOSED = "proposed"
     FINISHED = "finished"
@@ -65,7 +65,7 @@ class DispatchRecord:
     version: str = ""
     target_version: str = ""
     by: str = ""
-    """The person who asked for it, approved or rejected it; empty where a tier did."""
+    """The person who requested, approved or rejected it; empty where a tier did."""
     ended: float | None = None
     """When its workflow run ended."""
     told: bool = False

@@ -29,7 +29,7 @@ Narrate = Callable[[float, str, str], None]
 
 @dataclass(slots=True)
 class Story:
-    """The state of one telling."""
+    """The state of one story while it runs."""
 
     environment: DemoEnvironment
     demo_model: DemoModel

@@ -11,9 +11,9 @@ from .servers import serve_all
 
 
 @click.command("standins")
-@click.option("--wandb-port", type=int, default=0, help="Port for this service; 0 picks a free one.")
-@click.option("--github-port", type=int, default=0, help="Port for this service; 0 picks a free one.")
-@click.option("--pagerduty-port", type=int, default=0, help="Port for this service; 0 picks a free one.")
+@click.option("--wandb-port", type=int, default=0, help="Port of the simulated W&B; 0 picks a free one.")
+@click.option("--github-port", type=int, default=0, help="Port of the simulated GitHub; 0 picks a free one.")
+@click.option("--pagerduty-port", type=int, default=0, help="Port of the simulated PagerDuty; 0 picks a free one.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

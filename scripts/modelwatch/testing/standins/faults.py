@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a stand-in, to be asked for request by request."""
+"""What can go wrong between a client and a stand-in, planned for single requests."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def _resolve_value(value: Any, field: Field, variables: dict[str, Any]) -> Any:
 
 
 def _merge_values(old: Any, new: Any) -> Any:
-    """One field asked for twice, through two fragments: the union of what was asked."""
+    """A field that two fragments request: the union of what they select."""
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{key: _merge_values(old[key], value) if key in old else value for key, value in new.items()}}
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):

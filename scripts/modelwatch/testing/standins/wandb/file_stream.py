@@ -80,7 +80,7 @@ def _serve_file(files: dict[str, bytes] | None, name: str, request: Request) -> 
 
 
 def _content_response(content: bytes, request: Request) -> Response:
-    """A stored object, or the one range of it that was asked for."""
+    """A stored object, or the one range of it that was requested."""
     headers = (("content-type", "application/octet-stream"), ("accept-ranges", "bytes"))
     asked = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("range", ""))
     if asked is None:

@@ -52,7 +52,7 @@ class WandbState:
         self.projects: dict[tuple[str, str], ProjectRecord] = {}
         self.artifacts: dict[str, ArtifactRecord] = {}
         self.alerts: list[dict[str, Any]] = []
-        """What ``run.alert`` asked for."""
+        """The alerts that ``run.alert`` requested."""
         self._numbers = 0
 
     @property
