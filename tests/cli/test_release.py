@@ -211,7 +211,7 @@ def test_without_history_nothing_is_known_to_be_healthy(shell: Shell) -> None:
     shell("promote", "v3")
     assert shell("rollback") == 2
     assert "warning: cannot read which versions were healthy" in shell.out
-    assert "say with --healthy what was" in shell.err
+    assert "mark one with --healthy" in shell.err
 
 
 def test_secrets_are_masked_in_what_the_command_prints(shell: Shell) -> None:

@@ -104,7 +104,7 @@ def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> s
     if choice.target is None:
         raise UserError(
             "there is no version to go back to.",
-            hint="Name one, give --healthy, or use `modelwatch release degrade`.",
+            hint="Name one, mark one with --healthy, or use `modelwatch release degrade`.",
             where=registry.artifact,
         )
     return choice.target.name
