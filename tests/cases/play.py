@@ -94,9 +94,9 @@ class Case:
         group = self._group(change)
         run = GroupRun(TargetSessions(self.config, {}), group, self.now, self.now, RUN_URL)
         if change.register is not None:
-            text = issue_text(run, change.register)
-            yield f"# The issue ({change.kind})\n\n**Title:** {text.title}"
-            yield text.body
+            title, body = issue_text(run, change.register)
+            yield f"# The issue ({change.kind})\n\n**Title:** {title}"
+            yield body
             for note in change.notes:
                 yield f"# A comment on it\n\n{note_text(run, note, change.register)}"
         if change.kind is ChangeKind.TRIGGER_INCIDENT and group is not None:

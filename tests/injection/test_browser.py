@@ -72,7 +72,7 @@ def texts(sample: str) -> Iterator[str]:
     yield release_verdicts.gate_comment(world.gate(sample))
     yield release_verdicts.canary_markdown(world.canary(sample), "churn")
     for person in (PagerDutyPerson(sample), PagerDutyPerson(unknown_reason=sample)):
-        yield handle.acknowledgement_note(person, sample, assigned=False)
+        yield handle.acknowledgement_note(person, sample)
         yield handle.resolution_question(person, sample)
     known = runbooks_render.alert_context(
         world.group(sample), None, ModelObservation("churn"), making.NOW, (), (sample,)

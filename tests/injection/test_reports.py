@@ -209,8 +209,7 @@ def test_mermaid_and_links(sample: Sample) -> None:
 @every_sample
 def test_what_was_done_at_pagerduty(sample: Sample) -> None:
     for person in (PagerDutyPerson(sample.text), PagerDutyPerson(unknown_reason=sample.text)):
-        for assigned in (True, False):
-            check_markdown(handle.acknowledgement_note(person, sample.text, assigned), OWN)
+        check_markdown(handle.acknowledgement_note(person, sample.text), OWN)
         check_markdown(handle.resolution_question(person, sample.text), OWN)
 
 

@@ -9,7 +9,6 @@ import pytest
 from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition, Target
 from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.severity import Severity
-from modelwatch.targets.issues.render import IssueText
 from modelwatch.testing.standins.faults import Fault
 
 from .world import (
@@ -145,7 +144,7 @@ def test_no_routing_key_is_told(world: World) -> None:
 
 
 def test_a_text_that_fails_does_not_keep_the_page_from_going(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> IssueText:
+    def fail(*_: object) -> None:
         raise KeyError("no such thing")
 
     monkeypatch.setattr("modelwatch.targets.issues.apply.issue_text", fail)

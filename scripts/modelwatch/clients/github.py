@@ -36,6 +36,11 @@ _LOGIN_ACTION = "find out whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _NEXT_LINK = re.compile(r'<([^>]+)>;\s*rel="?next"?')
 _REPOSITORY_URL = re.compile(r"https?://[^?#]*?/(?:repositories/\d+|repos/[^/?#]+/[^/?#]+)")
+_HINTS = {
+    401: "The token is wrong, expired or revoked: check the secret behind GITHUB_TOKEN.",
+    404: "The repository or workflow does not exist, or the token cannot see it.",
+    410: "Issues are switched off in this repository, or this one was deleted.",
+}
 _RATE_WORDS = ("rate limit", "abuse detection", "submitted too quickly")
 _ODD_ERRORS = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
 """What PyGithub raises, besides its own exceptions, for an answer that is not GitHub's."""
@@ -310,20 +315,10 @@ def _error_from_github_answer(error: GithubException, action: str, permission: s
 
 
 def _github_hint(status: int, permission: str) -> str:
-    match status:
-        case 401:
-            return "The token is wrong, expired or revoked: check the secret behind GITHUB_TOKEN."
-        case 403:
-            remedy = f" It needs `{permission}`" if permission else " Check its permissions"
-            return f"The token may not do this.{remedy} (in a workflow: under `permissions:`)."
-        case 404:
-            return "The repository or workflow does not exist, or the token cannot see it."
-        case 410:
-            return "Issues are switched off in this repository, or this one was deleted."
-        case _ if status >= 500:
-            return "GitHub has trouble; try again later (githubstatus.com)."
-        case _:
-            return ""
+    if status == 403:
+        remedy = f"It needs `{permission}`" if permission else "Check its permissions"
+        return f"The token may not do this. {remedy} (in a workflow: under `permissions:`)."
+    return _HINTS.get(status, "GitHub has trouble; try again later (githubstatus.com)." if status >= 500 else "")
 
 
 def _is_rate_limit(message: str, headers: Mapping[str, Any]) -> bool:

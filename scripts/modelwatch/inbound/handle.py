@@ -19,10 +19,8 @@ def person_text(person: PagerDutyPerson, agent: str) -> str:
     return mention(f"@{person.login}") if person.login else f"PagerDuty user {code(agent or 'unknown')}"
 
 
-def acknowledgement_note(person: PagerDutyPerson, agent: str, assigned: bool) -> str:
-    """The comment on an acknowledgement; empty where the issue could be assigned."""
-    if assigned:
-        return ""
+def acknowledgement_note(person: PagerDutyPerson, agent: str) -> str:
+    """The comment on an acknowledgement where the issue could not be assigned."""
     text = f"{person_text(person, agent)} acknowledged the incident at PagerDuty."
     if person.login:
         return f"{text} GitHub does not let this issue be assigned to them: do they have access to the repository?"
@@ -91,8 +89,8 @@ def _notify_people(
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:
             assigned = bool(person.login) and client.assign(issue.number, person.login)
-            if text := acknowledgement_note(person, event.agent, assigned):
-                client.comment_once(issue.number, key, text)
+            if not assigned:
+                client.comment_once(issue.number, key, acknowledgement_note(person, event.agent))
             return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
         case EventAction.ASK:
             client.comment_once(issue.number, key, resolution_question(person, event.agent))

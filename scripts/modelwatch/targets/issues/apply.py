@@ -16,7 +16,7 @@ from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.client import LABEL, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
 from ..register.selection import PROGRESS_ORDER
-from .render import IssueText, issue_text, note_text
+from .render import issue_text, note_text
 
 MAX_TITLE = 256
 MAX_COMMENT = 65_536
@@ -59,10 +59,10 @@ def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
     if existing is not None:
         warnings = [f"issue #{existing.number} is there already", *_add_labels(client, existing, labels)]
         return ChangeResult.ALREADY, "; ".join(warnings), existing
-    text = issue_text(run, register)
-    title = _issue_title(text, register)
+    title, text = issue_text(run, register)
+    title = _issue_title(title, register)
     notes = "\n\n".join(_comment_body(run, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
-    body = render_body(notes, text.body, register, title)
+    body = render_body(notes, text, register, title)
     try:
         issue, warnings = _create_issue(client, title, body, labels, list(spec.assignees))
     except ServiceError as error:
@@ -144,11 +144,11 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
 
 def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str, str]:
     """The body, and the title unless a person changed it."""
-    text = issue_text(run, register)
-    title = _issue_title(text, register) if text.title else ""
+    title, text = issue_text(run, register)
+    title = _issue_title(title, register) if title else ""
     if issue.register_block.title != digest_title(issue.title):
         title = ""
-    fields = {"body": render_body(issue.body, text.body, register, title)}
+    fields = {"body": render_body(issue.body, text, register, title)}
     return fields | {"title": title} if title not in ("", issue.title) else fields
 
 
@@ -181,9 +181,8 @@ def _note_marker(key: str) -> str:
     return f"{NOTE_MARKER} {plain} -->"
 
 
-def _issue_title(text: IssueText, register: Register) -> str:
-    line = " ".join(text.title.split()) or f"{register.model}: {register.rule}"
-    return shorten(line, MAX_TITLE)
+def _issue_title(title: str, register: Register) -> str:
+    return shorten(title or f"{register.model}: {register.rule}", MAX_TITLE)
 
 
 def _is_satisfied(issue: IssueView, change: Change) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from ...model.alert import (
@@ -54,21 +53,13 @@ DAY_AXIS_ABOVE = 4 * DAY
 """A longer trend (seconds) has an axis in days."""
 
 
-@dataclass(frozen=True, slots=True)
-class IssueText:
-    """``body`` is Markdown without the register's block."""
-
-    title: str
-    body: str
-
-
-def issue_text(run: GroupRun, register: Register) -> IssueText:
-    """Title and body without secrets and without the register's block; both empty where the group is not known."""
+def issue_text(run: GroupRun, register: Register) -> tuple[str, str]:
+    """(title, body) without secrets and without the register's block; both empty where the group is not known."""
     group = run.group
     if group is None:
-        return IssueText("", "")
+        return "", ""
     body = issue_body(group, register, run.now, model=run.model(group.model), run_url=run.run_url)
-    return IssueText(run.redact(issue_title(group, register)), run.redact(body))
+    return run.redact(issue_title(group, register)), run.redact(body)
 
 
 def note_text(run: GroupRun, note: Note, register: Register) -> str:
