@@ -36,7 +36,7 @@ class EventHandler:
             try:
                 key = incidents.alert_key(event.incident) if incidents else ""
             except ServiceError as error:
-                failure = None if error.status == 404 else error
+                failure = failure if error.status == 404 else error
                 continue
             if key:
                 return replace(event, key=key)

@@ -60,7 +60,7 @@ def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
         warnings = [f"issue #{existing.number} is there already", *_add_labels(client, existing, labels)]
         return ChangeResult.ALREADY, "; ".join(warnings), existing
     title, text = issue_text(run, register)
-    title = _issue_title(title, register)
+    title = shorten(title or f"{register.model}: {register.rule}", MAX_TITLE)
     notes = "\n\n".join(_comment_body(run, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
     body = render_body(notes, text, register, title)
     try:
@@ -145,7 +145,7 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
 def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str, str]:
     """The body, and the title unless a person changed it."""
     title, text = issue_text(run, register)
-    title = _issue_title(title, register) if title else ""
+    title = shorten(title, MAX_TITLE)
     if issue.register_block.title != digest_title(issue.title):
         title = ""
     fields = {"body": render_body(issue.body, text, register, title)}
@@ -179,10 +179,6 @@ def _comment_body(run: GroupRun, note: Note, register: Register | None) -> str:
 def _note_marker(key: str) -> str:
     plain = "".join(letter if letter.isalnum() or letter in "._#:" else "-" for letter in key)[:200]
     return f"{NOTE_MARKER} {plain} -->"
-
-
-def _issue_title(title: str, register: Register) -> str:
-    return shorten(title or f"{register.model}: {register.rule}", MAX_TITLE)
 
 
 def _is_satisfied(issue: IssueView, change: Change) -> bool:
