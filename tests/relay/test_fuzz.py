@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import unsupported_method
 
 from modelwatch.relay.app import openapi_document
-from modelwatch.relay.service import STATUS_BY_OUTCOME
+from modelwatch.relay.telemetry import STATUS_BY_OUTCOME
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from modelwatch.relay.settings import MAX_BODY
-from modelwatch.relay.telemetry import OUTCOMES
+from modelwatch.relay.telemetry import STATUS_BY_OUTCOME
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty.webhooks import signature
@@ -145,7 +145,7 @@ def test_metrics_do_not_grow_with_what_is_sent(relay: RelayProcess) -> None:
         relay.send(incident(f"CARDINALITY-{number}", f"incident.kind_{'x' * (number % 30)}"))
     after = call(f"{relay.url}/metrics").body["text"].splitlines()
     assert len(after) - before <= 2, "a status of GitHub's that was not seen before adds a line and its time"
-    assert sum(line.startswith("modelwatch_relay_webhooks_total{") for line in after) == len(OUTCOMES)
+    assert sum(line.startswith("modelwatch_relay_webhooks_total{") for line in after) == len(STATUS_BY_OUTCOME)
 
 
 def test_nobody_can_fill_the_log(another: Callable[..., RelayProcess]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import AdminClient, Resource
-from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
+from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal
 from ..model.pagerduty_setup import EscalationPolicy, EscalationStep, ownership_mark
 from .lookup import (
     USER,
@@ -15,6 +15,7 @@ from .lookup import (
     escalation_references,
     find_by_name,
     ownership_refusal,
+    plan_change,
     step_references,
 )
 
@@ -38,22 +39,20 @@ def plan_policy(
             return None
         hint = "Give `escalation: {policy: ..., steps: [...]}` to create it."
         return SetupRefusal(SetupKind.POLICY, name, "PagerDuty has no escalation policy of this name", hint)
-    refused = ownership_refusal(row, owner, SetupKind.POLICY, name) if row is not None else None
-    if refused is not None:
+    if refused := ownership_refusal(row, owner, SetupKind.POLICY, name):
         return refused
     if missing := references.missing_reasons(escalation_references(desired)):
         hint = "modelwatch creates no users or schedules: is it spelled as at PagerDuty?"
         return SetupRefusal(SetupKind.POLICY, name, "; ".join(missing), hint)
     before = ("", "") if row is None else (describe_policy(row, references), str(row.get("num_loops") or 0))
     after = (describe_escalation(desired), str(desired.repeat))
-    same = row is not None and observed_steps(row) == [desired_step(step, references) for step in desired.steps]
+    same = row is not None and list(map(_observed_step, row.get("escalation_rules") or ())) == [
+        desired_step(step, references) for step in desired.steps
+    ]
     fields = [] if same else [FieldChange("steps", before[0], after[0])]
     if before[1] != after[1]:
         fields.append(FieldChange("repeat", before[1], after[1]))
-    if not fields:
-        return None
-    verb = SetupVerb.CREATE if row is None else SetupVerb.UPDATE
-    return SetupChange(verb, SetupKind.POLICY, name, tuple(fields), str(row["id"]) if row is not None else "")
+    return plan_change(SetupKind.POLICY, name, row, fields)
 
 
 def apply_policy(
@@ -64,22 +63,19 @@ def apply_policy(
     row: Resource | None,
     references: ReferenceIds,
 ) -> str:
-    """Create or replace; returns the id. Raises ServiceError."""
-    body = policy_payload(desired, owner, models, row, references)
-    return create_or_replace(admin, PATH, "escalation_policy", row, body, f"the escalation policy {desired.policy!r}")
+    """Create or replace; returns the id. What people added to our policy (a team, a text) is sent back unchanged.
 
-
-def policy_payload(
-    desired: EscalationPolicy, owner: str, models: tuple[str, ...], row: Resource | None, references: ReferenceIds
-) -> dict[str, Any]:
-    """The request's body; what people added to our policy (a team, a text) is sent back unchanged."""
+    Raises ServiceError.
+    """
     sent: dict[str, Any] = {"type": "escalation_policy", "name": desired.policy, "num_loops": desired.repeat}
     rules = list((row or {}).get("escalation_rules") or ())
     sent["escalation_rules"] = [_rule_payload(step, references, rules) for step in desired.steps]
     if row is None:
-        return sent | {"description": f"On-call for {', '.join(models)}; {ownership_mark(owner)}"}
-    unchanged = ("name", "description", "on_call_handoff_notifications", "teams")
-    return sent | {key: row[key] for key in unchanged if row.get(key)}
+        sent["description"] = f"On-call for {', '.join(models)}; {ownership_mark(owner)}"
+    else:
+        unchanged = ("name", "description", "on_call_handoff_notifications", "teams")
+        sent |= {key: row[key] for key in unchanged if row.get(key)}
+    return create_or_replace(admin, PATH, "escalation_policy", row, sent, f"the escalation policy {desired.policy!r}")
 
 
 def _rule_payload(step: EscalationStep, references: ReferenceIds, rules: list[Resource]) -> Resource:
@@ -98,10 +94,6 @@ def _rule_payload(step: EscalationStep, references: ReferenceIds, rules: list[Re
 def desired_step(step: EscalationStep, references: ReferenceIds) -> PolicyStep:
     ids = frozenset((kind, references.ids[kind, name]) for kind, name in step_references(step))
     return int(step.wait // 60), ids
-
-
-def observed_steps(row: Resource) -> list[PolicyStep]:
-    return [_observed_step(rule) for rule in row.get("escalation_rules") or ()]
 
 
 def _observed_step(rule: Resource) -> PolicyStep:

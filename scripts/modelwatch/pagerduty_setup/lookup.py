@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ServiceError
-from ..model.pagerduty_plan import SetupKind, SetupRefusal
+from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from ..model.pagerduty_setup import EscalationPolicy, EscalationStep, owner_in_mark, ownership_mark
 from .desired_state import DesiredState
 
@@ -16,8 +16,10 @@ Reference = tuple[str, str]
 """Kind and name; or kind and id."""
 
 
-def ownership_refusal(row: Resource, owner: str, kind: SetupKind, name: str) -> SetupRefusal | None:
-    """Why an object of the wanted name is not touched; ``None`` where it is ours."""
+def ownership_refusal(row: Resource | None, owner: str, kind: SetupKind, name: str) -> SetupRefusal | None:
+    """Why an object of the wanted name is not touched; ``None`` where it is ours, or there is none."""
+    if row is None:
+        return None
     manager = owner_in_mark(str(row.get("description") or ""))
     if manager == owner:
         return None
@@ -64,6 +66,13 @@ def escalation_references(escalation: EscalationPolicy) -> list[Reference]:
 
 def step_references(step: EscalationStep) -> list[Reference]:
     return [(SCHEDULE, name) for name in step.schedules] + [(USER, name) for name in step.users]
+
+
+def plan_change(kind: SetupKind, name: str, row: Resource | None, fields: Iterable[FieldChange]) -> SetupChange | None:
+    """The creation, or the update of ``row``; ``None`` where no field changes."""
+    changed = tuple(fields)
+    verb, number = (SetupVerb.CREATE, "") if row is None else (SetupVerb.UPDATE, str(row["id"]))
+    return SetupChange(verb, kind, name, changed, number) if changed else None
 
 
 def create_or_replace(

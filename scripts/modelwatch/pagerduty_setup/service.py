@@ -9,7 +9,7 @@ from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRef
 from ..model.pagerduty_setup import Urgency, ownership_mark
 from ..timeutil import HOUR
 from .desired_state import DesiredService
-from .lookup import create_or_replace, find_by_name, ownership_refusal, same_name
+from .lookup import create_or_replace, find_by_name, ownership_refusal, plan_change, same_name
 
 SERVICES_PATH = "/services"
 URGENCIES = {Urgency.SEVERITY: "severity_based", Urgency.HIGH: "high", Urgency.LOW: "low"}
@@ -22,20 +22,14 @@ def fetch_service(admin: AdminClient, name: str) -> Resource | None:
 
 def plan_service(desired: DesiredService, row: Resource | None, policy: str) -> SetupChange | SetupRefusal | None:
     """``policy`` is the id of its escalation policy; empty where that is still to be created."""
-    refused = ownership_refusal(row, desired.owner, SetupKind.SERVICE, desired.name) if row is not None else None
-    if refused is not None:
+    if refused := ownership_refusal(row, desired.owner, SetupKind.SERVICE, desired.name):
         return refused
-    after = (desired.escalation.policy, str(desired.urgency), "never")
-    before = (
-        ("", "", "") if row is None else (_policy_text(row, desired, policy), _urgency_text(row), _timeout_text(row))
+    fields = (
+        FieldChange("escalation policy", _policy_text(row, desired, policy) if row else "", desired.escalation.policy),
+        FieldChange("urgency", _urgency_text(row) if row else "", str(desired.urgency)),
+        FieldChange("resolves automatically", _timeout_text(row) if row else "", "never"),
     )
-    names = ("escalation policy", "urgency", "resolves automatically")
-    pairs = zip(names, before, after, strict=True)
-    fields = tuple(FieldChange(name, old, new) for name, old, new in pairs if old != new)
-    if not fields:
-        return None
-    verb = SetupVerb.CREATE if row is None else SetupVerb.UPDATE
-    return SetupChange(verb, SetupKind.SERVICE, desired.name, fields, str(row["id"]) if row is not None else "")
+    return plan_change(SetupKind.SERVICE, desired.name, row, (field for field in fields if field.before != field.after))
 
 
 def _policy_text(row: Resource, desired: DesiredService, policy: str) -> str:
@@ -60,13 +54,10 @@ def _timeout_text(row: Resource) -> str:
 
 
 def apply_service(admin: AdminClient, desired: DesiredService, row: Resource | None, policy: str) -> str:
-    """Create or replace; returns the id. Raises ServiceError."""
-    body = service_payload(desired, row, policy)
-    return create_or_replace(admin, SERVICES_PATH, "service", row, body, f"the service {desired.name!r}")
+    """Create or replace; returns the id. No incident resolves automatically, on purpose: recovery needs proof.
 
-
-def service_payload(desired: DesiredService, row: Resource | None, policy: str) -> dict[str, Any]:
-    """The request's body. No incident resolves automatically, on purpose: recovery needs proof."""
+    Raises ServiceError.
+    """
     payload: dict[str, Any] = {
         "type": "service",
         "name": desired.name,
@@ -75,10 +66,10 @@ def service_payload(desired: DesiredService, row: Resource | None, policy: str) 
         "auto_resolve_timeout": 0,
     }
     if row is None:
-        return payload | {
-            "description": f"Models in production: {', '.join(desired.models)}; {ownership_mark(desired.owner)}"
-        }
-    return payload | {key: row[key] for key in ("name", "description", "acknowledgement_timeout") if row.get(key)}
+        payload["description"] = f"Models in production: {', '.join(desired.models)}; {ownership_mark(desired.owner)}"
+    else:
+        payload |= {key: row[key] for key in ("name", "description", "acknowledgement_timeout") if row.get(key)}
+    return create_or_replace(admin, SERVICES_PATH, "service", row, payload, f"the service {desired.name!r}")
 
 
 INTEGRATION_NAME = "modelwatch"
@@ -112,19 +103,12 @@ def _managed_integration(rows: list[Resource]) -> Resource | None:
 
 def routing_key(rows: list[Resource]) -> str:
     """The key of our integration; empty where PagerDuty does not show it."""
-    managed = _managed_integration(rows)
-    return (
-        str(managed.get("integration_key") or "")
-        if managed is not None and managed.get("type") == INTEGRATION_TYPE
-        else ""
-    )
+    managed = _managed_integration(rows) or {}
+    return str(managed.get("integration_key") or "") if managed.get("type") == INTEGRATION_TYPE else ""
 
 
 def create_integration(admin: AdminClient, desired: DesiredService, service: str) -> Resource:
     """Raises ServiceError."""
     action = f"create the integration of the service {desired.name!r}"
-    return admin.post(f"/services/{service}/integrations", "integration", integration_payload(), action)
-
-
-def integration_payload() -> dict[str, Any]:
-    return {"type": INTEGRATION_TYPE, "name": INTEGRATION_NAME}
+    body = {"type": INTEGRATION_TYPE, "name": INTEGRATION_NAME}
+    return admin.post(f"/services/{service}/integrations", "integration", body, action)

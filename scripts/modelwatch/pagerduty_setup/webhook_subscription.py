@@ -15,6 +15,7 @@ from ..errors import ServiceError
 from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from ..model.pagerduty_setup import WebhookSpec, owner_in_mark, ownership_mark
 from .desired_state import DesiredService
+from .lookup import plan_change
 
 SUBSCRIPTIONS_PATH = "/webhook_subscriptions"
 UNFINISHED_SUFFIX = " (being set up)"
@@ -70,21 +71,16 @@ def _plan_update(desired: DesiredService, hook: WebhookSpec, row: Resource) -> S
         fields.append(FieldChange("events", _listed(before), _listed(hook.events)))
     if not _active(row):
         fields.append(FieldChange("active", "no", "yes"))
-    if not fields:
-        return None
-    return SetupChange(SetupVerb.UPDATE, SetupKind.WEBHOOK, desired.name, tuple(fields), str(row["id"]))
+    return plan_change(SetupKind.WEBHOOK, desired.name, row, fields)
 
 
 def _plan_deactivations(desired: DesiredService, rows: list[Resource]) -> Iterator[SetupChange]:
+    configured = desired.webhook.url if desired.webhook is not None else None
     for row in rows:
         if _active(row):
             fields = (FieldChange("active", "yes", "no"),)
-            why = "it is a duplicate" if _is_configured(desired, row) else f"{_url(row)} is not in the configuration"
+            why = "it is a duplicate" if _url(row) == configured else f"{_url(row)} is not in the configuration"
             yield SetupChange(SetupVerb.UPDATE, SetupKind.WEBHOOK, desired.name, fields, str(row["id"]), why)
-
-
-def _is_configured(desired: DesiredService, row: Resource) -> bool:
-    return desired.webhook is not None and desired.webhook.url == _url(row)
 
 
 def apply_subscription(
@@ -105,13 +101,22 @@ def _create_subscription(
     admin: AdminClient, desired: DesiredService, service: str, store: Callable[[str, str], None], action: str
 ) -> None:
     hook = desired.webhook or WebhookSpec("")
-    subscription = admin.post(SUBSCRIPTIONS_PATH, RESOURCE_NAME, subscription_payload(desired, hook, service), action)
+    description = f"Incidents of {desired.name}; {ownership_mark(desired.owner)}"
+    draft = {
+        "type": "webhook_subscription",
+        "active": False,
+        "description": description + UNFINISHED_SUFFIX,
+        "delivery_method": {"type": "http_delivery_method", "url": hook.url},
+        "events": list(hook.events),
+        "filter": {"type": "service_reference", "id": service},
+    }
+    subscription = admin.post(SUBSCRIPTIONS_PATH, RESOURCE_NAME, draft, action)
     secret = (subscription.get("delivery_method") or {}).get("secret")
     if not isinstance(secret, str) or not secret:
         text = f"could not {action}: PagerDuty did not return its signing secret"
         raise ServiceError(text, uncertain=True, hint="The same command creates it anew.")
     store(hook.secret_name, secret)
-    finished = {"active": True, "description": subscription_description(desired)}
+    finished = {"active": True, "description": description}
     admin.put(f"{SUBSCRIPTIONS_PATH}/{subscription['id']}", RESOURCE_NAME, finished, action)
 
 
@@ -123,21 +128,6 @@ def _update_payload(desired: DesiredService, change: SetupChange) -> dict[str, A
         elif field.field == "events" and desired.webhook is not None:
             sent["events"] = list(desired.webhook.events)
     return sent
-
-
-def subscription_payload(desired: DesiredService, hook: WebhookSpec, service: str) -> dict[str, Any]:
-    return {
-        "type": "webhook_subscription",
-        "active": False,
-        "description": subscription_description(desired) + UNFINISHED_SUFFIX,
-        "delivery_method": {"type": "http_delivery_method", "url": hook.url},
-        "events": list(hook.events),
-        "filter": {"type": "service_reference", "id": service},
-    }
-
-
-def subscription_description(desired: DesiredService) -> str:
-    return f"Incidents of {desired.name}; {ownership_mark(desired.owner)}"
 
 
 def _description(row: Resource) -> str:

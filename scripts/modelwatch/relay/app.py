@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 from ..clients.environment import environment
 from . import telemetry
 from .pagerduty_webhook import SIGNATURE_HEADER
-from .service import STATUS_BY_OUTCOME, Relay
+from .service import Relay
 from .settings import RelaySettings, read_settings
-from .telemetry import log_to_stderr
+from .telemetry import STATUS_BY_OUTCOME, log_to_stderr
 
 _STATUS_DESCRIPTIONS = {
     202: "Done: GitHub accepted the dispatch, or the event needs none.",

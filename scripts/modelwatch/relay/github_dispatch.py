@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
@@ -31,19 +31,6 @@ class TokenUnavailableError(Exception):
     def __init__(self, reason: str, status: int = 0) -> None:
         super().__init__(reason)
         self.status = status
-
-
-class TokenProvider(Protocol):
-    """Where tokens come from."""
-
-    async def token(self, session: ClientSession, repository: str) -> str:
-        """A token for dispatches to ``repository``. Raises TokenUnavailableError, aiohttp's errors and TimeoutError."""
-
-    def invalidate(self, repository: str) -> None:
-        """Drop the last token, which GitHub refused (401)."""
-
-    def problem(self) -> str:
-        """Why there is no token now; empty where there is one."""
 
 
 class StaticTokenProvider:
@@ -84,6 +71,7 @@ class AppTokenProvider:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def token(self, session: ClientSession, repository: str) -> str:
+        """A token for dispatches to ``repository``. Raises TokenUnavailableError, aiohttp's errors and TimeoutError."""
         async with self._locks.setdefault(repository, asyncio.Lock()):
             lease = self._leases.get(repository)
             if lease is None or lease.expires_at - _RENEW_BEFORE <= self._clock():
@@ -92,9 +80,11 @@ class AppTokenProvider:
             return lease.token
 
     def invalidate(self, repository: str) -> None:
+        """Drop the last token, which GitHub refused (401)."""
         self._leases.pop(repository, None)
 
     def problem(self) -> str:
+        """Why there is no token now; empty where there is one."""
         return "" if self._key.value() else f"the private key of the GitHub App: {self._key.problem}"
 
     def app_jwt(self) -> str:
@@ -132,6 +122,9 @@ class AppTokenProvider:
             except ValueError as error:
                 raise TokenUnavailableError("GitHub's answer about the App is malformed") from error
             return data
+
+
+TokenProvider = StaticTokenProvider | AppTokenProvider
 
 
 def make_token_provider(settings: RelaySettings, clock: Callable[[], float]) -> TokenProvider:

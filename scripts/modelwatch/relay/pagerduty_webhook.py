@@ -40,7 +40,6 @@ def is_authentic(body: bytes, header: str, secrets: Iterable[bytes]) -> bool:
 
 PING = "pagey.ping"
 WORKFLOW_STARTED = "incident.workflow.started"
-STATUSES = frozenset({"triggered", "acknowledged", "resolved"})
 AGENTS = {
     "user_reference": "user",
     "service_reference": "service",
@@ -55,6 +54,7 @@ PAYLOAD_SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEDUP_KEY = re.compile(r"[A-Za-z0-9_.:/=-]{1,255}")
 _TYPE = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40}){1,4}")
+_STATUS = re.compile(r"triggered|acknowledged|resolved")
 _MAX_NUMBER = 2**53
 
 
@@ -108,7 +108,7 @@ def read_event(body: bytes) -> WebhookEvent:
         service=_text(service.get("id"), _ID),
         incident=_text(incident.get("id"), _ID),
         number=_number(incident.get("number")),
-        status=_known_status(incident.get("status")),
+        status=_text(incident.get("status"), _STATUS),
         dedup_key=_text(incident.get("incident_key"), _DEDUP_KEY),
         agent_type=_agent_type(agent),
         agent=_text(_object(agent).get("id"), _ID),
@@ -152,10 +152,6 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 def _text(value: Any, pattern: re.Pattern[str]) -> str:
     return value if isinstance(value, str) and pattern.fullmatch(value) else ""
-
-
-def _known_status(value: Any) -> str:
-    return value if isinstance(value, str) and value in STATUSES else ""
 
 
 def _number(value: Any) -> int:

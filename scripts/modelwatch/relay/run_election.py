@@ -55,8 +55,7 @@ def elect(name: str, own: int, runs: Iterable[WorkflowRun]) -> ElectionResult | 
     chosen = next(run for run in same if run.id == own or not run.failed)
     if chosen.id != own:
         return ElectionResult(False, f"workflow run {chosen.id} carries the same event and came first")
-    before = [run for run in same if run.id < own]
-    if before:
+    if before := [run for run in same if run.id < own]:
         return ElectionResult(True, f"the {len(before)} workflow runs before it failed")
     return ElectionResult(True, "it is the first workflow run of this event")
 
@@ -106,7 +105,7 @@ class RunElection:
 
     def _list_runs(self, path: str, since: float, until: float) -> list[WorkflowRun]:
         """Every workflow run created in a span; a span with too many is split in two."""
-        created = f"{_created_filter_time(since)}..{_created_filter_time(until)}"
+        created = "..".join(format_iso(int(max(at, 0.0))) for at in (since, until))
         params: dict[str, str | int] = {"event": "repository_dispatch", "created": created}
         runs: list[WorkflowRun] = []
         for page in self.github.paginate(
@@ -122,15 +121,8 @@ class RunElection:
 def _workflow_run(run: dict[str, Any]) -> WorkflowRun:
     title = str(run.get("display_title") or run.get("name") or "")
     status, conclusion = str(run.get("status") or ""), str(run.get("conclusion") or "")
-    return WorkflowRun(int(run.get("id") or 0), title, status, conclusion, _parse_run_time(str(run.get("created_at"))))
-
-
-def _created_filter_time(at: float) -> str:
-    return format_iso(int(max(at, 0.0)))
-
-
-def _parse_run_time(text: str) -> float:
     try:
-        return parse_iso(text)
+        created = parse_iso(str(run.get("created_at")))
     except ValueError as error:
         raise ServiceError("GitHub does not say when a workflow run was created") from error
+    return WorkflowRun(int(run.get("id") or 0), title, status, conclusion, created)

@@ -29,7 +29,7 @@ from .pagerduty_webhook import (
 )
 from .reloading_file import ReloadingFile, parse_secrets
 from .settings import MAX_BODY, RelaySettings
-from .telemetry import Metrics, RateLimitedLogger, log
+from .telemetry import STATUS_BY_OUTCOME, Metrics, RateLimit, log
 
 T = TypeVar("T")
 
@@ -87,13 +87,6 @@ class DedupCache(Generic[T]):
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-STATUS_BY_OUTCOME = {
-    "accepted": 202, "duplicate": 202, "unwanted": 202, "old": 202, "ping": 202,
-    "forged": 403, "oversized": 413,
-    "refused": 502, "unreachable": 502, "timeout": 504,
-    "slow": 503, "limited": 503, "full": 503, "unready": 503, "bug": 500,
-}  # fmt: skip
-"""PagerDuty drops a webhook after a 2xx and retries a 5xx for 48 hours; a 4xx loses it, so it is rare."""
 _CLOSING_OUTCOMES = frozenset({"oversized", "slow"})
 _MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 """Bytes of all bodies being received; PagerDuty's are a few thousand each."""
@@ -146,7 +139,7 @@ class Relay:
         self._tokens = make_token_provider(settings, clock)
         self._dispatcher = Dispatcher(settings, self._tokens, self.metrics)
         self._dedup: DedupCache[DispatchResult] = DedupCache(settings.dedup_size)
-        self._forgery_log = RateLimitedLogger()
+        self._forgery_log = RateLimit()
         self.max_delayed = 2_000
         """How many forgers wait at once; a server lowers it, so that half of its connections stay free."""
         self._delayed = 0

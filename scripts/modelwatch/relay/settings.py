@@ -75,35 +75,24 @@ _DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in fields(Relay
 
 def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySettings:
     """From the file at ``path`` (else the one that ``env`` names) and ``env``. ConfigError with every problem."""
-    problems: list[UserError] = []
     path = path or (Path(env[CONFIG]) if env.get(CONFIG) else None)
     if path is None:
         raise UserError("there is no configuration of the relay", hint="Name a TOML file.", where=CONFIG)
-    reader = _SettingsReader(_load_toml(path), str(path), problems)
+    reader = _SettingsReader(_load_toml(path), str(path))
     if not env.get(SECRETS_FILE):
-        problems.append(
-            UserError(
-                "no file of webhook secrets is named",
-                hint="Set it to a file with one secret a line, as PagerDuty showed it.",
-                where=SECRETS_FILE,
-            )
-        )
+        hint = "Set it to a file with one secret a line, as PagerDuty showed it."
+        reader.add_problem("no file of webhook secrets is named", hint, SECRETS_FILE)
     key_file = env.get(APP_KEY_FILE, "")
     if bool(env.get(APP_ID)) != bool(key_file):
-        problems.append(UserError(f"a GitHub App needs both {APP_ID} and {APP_KEY_FILE}", where=APP_ID))
+        reader.add_problem(f"a GitHub App needs both {APP_ID} and {APP_KEY_FILE}", where=APP_ID)
     api_url = github_api_url(env)
     if not is_secure_url(api_url):
         hint = "It looks like https://<host>/api/v3."
-        problems.append(UserError("the address of GitHub's API is not https", hint=hint, where="GITHUB_API_URL"))
+        reader.add_problem("the address of GitHub's API is not https", hint, "GITHUB_API_URL")
     token = github_token(env)
     if not (key_file or env.get(TOKEN_FILE) or token):
-        problems.append(
-            UserError(
-                "there is no GitHub token",
-                hint=f"Set {TOKEN_FILE} (read again when it changes), GITHUB_TOKEN, or {APP_ID} and {APP_KEY_FILE}.",
-                where=TOKEN_FILE,
-            )
-        )
+        hint = f"Set {TOKEN_FILE} (read again when it changes), GITHUB_TOKEN, or {APP_ID} and {APP_KEY_FILE}."
+        reader.add_problem("there is no GitHub token", hint, TOKEN_FILE)
     forged_ms = reader.integer("forged_wait_ms", int(Timeouts().forged_delay * 1000), 0, 1_000)
     settings = RelaySettings(
         services=reader.services(),
@@ -122,8 +111,8 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
         wait_scale=read_scale(env),
     )
     reader.reject_unknown()
-    if problems:
-        raise ConfigError(tuple(problems))
+    if reader.problems:
+        raise ConfigError(tuple(reader.problems))
     return settings
 
 
@@ -142,11 +131,11 @@ class _SettingsReader:
 
     document: dict[str, Any]
     path: str
-    problems: list[UserError]
+    problems: list[UserError] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
 
-    def add_problem(self, message: str, hint: str = "") -> None:
-        self.problems.append(UserError(message, hint=hint, where=self.path))
+    def add_problem(self, message: str, hint: str = "", where: str = "") -> None:
+        self.problems.append(UserError(message, hint=hint, where=where or self.path))
 
     def _table(self, name: str) -> dict[str, str]:
         self.known.add(name)

@@ -47,23 +47,6 @@ def log(level: int, message: str, **fields: object) -> None:
         logger.log(level, message, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
 
-class _WarningRateLimit(logging.Filter):
-    """Lets one warning a second through: anybody can provoke uvicorn's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._next = 0.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno != logging.WARNING:
-            return True
-        now = time.monotonic()
-        passes = now >= self._next
-        if passes:
-            self._next = now + 1.0
-        return passes
-
-
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Log the relay's and uvicorn's lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
@@ -72,31 +55,43 @@ def log_to_stderr(level: int = logging.INFO) -> None:
         target = logging.getLogger(name)
         target.handlers, target.propagate = [handler], False
         target.setLevel(level)
-    logging.getLogger("uvicorn.error").filters = [_WarningRateLimit()]
+    limit = RateLimit()
+    # Anybody can provoke uvicorn's warnings.
+    logging.getLogger("uvicorn.error").filters = [
+        lambda record: record.levelno != logging.WARNING or limit.allows_line()
+    ]
 
 
-class RateLimitedLogger:
+class RateLimit:
     """Lets one line a second through, and counts the others: a flood must not fill the disk."""
 
     def __init__(self) -> None:
         self._next = 0.0
         self._suppressed = 0
 
-    def log(self, level: int, message: str, **fields: object) -> None:
+    def allows_line(self) -> bool:
         now = time.monotonic()
         if now < self._next:
             self._suppressed += 1
-            return
-        log(level, message, **fields, kept_back=self._suppressed)
-        self._next, self._suppressed = now + 1.0, 0
+            return False
+        self._next = now + 1.0
+        return True
+
+    def log(self, level: int, message: str, **fields: object) -> None:
+        if self.allows_line():
+            log(level, message, **fields, kept_back=self._suppressed)
+            self._suppressed = 0
 
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-OUTCOMES = (
-    "accepted", "duplicate", "unwanted", "old", "ping", "forged", "oversized", "slow", "refused", "limited", "timeout",
-    "unreachable", "full", "unready", "bug",
-)  # fmt: skip
+STATUS_BY_OUTCOME = {
+    "accepted": 202, "duplicate": 202, "unwanted": 202, "old": 202, "ping": 202,
+    "forged": 403, "oversized": 413,
+    "refused": 502, "unreachable": 502, "timeout": 504,
+    "slow": 503, "limited": 503, "full": 503, "unready": 503, "bug": 500,
+}  # fmt: skip
+"""PagerDuty drops a webhook after a 2xx and retries a 5xx for 48 hours; a 4xx loses it, so it is rare."""
 
 
 class Metrics:
@@ -126,7 +121,7 @@ class Metrics:
         self.rotations = Gauge(
             "modelwatch_relay_secret_reads", "How often the file of secrets was read again.", registry=self.registry
         )
-        self.by_outcome = {name: self.webhooks.labels(name) for name in OUTCOMES}
+        self.by_outcome = {name: self.webhooks.labels(name) for name in STATUS_BY_OUTCOME}
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
