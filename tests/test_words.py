@@ -49,6 +49,10 @@ BETTER = {
     r"hears? of": "is notified of",
     r"speaks? (of|up)": "is about; alerts again",
     r"bears?|bore": "has, carries",
+    r"telling": "reporting, notifying",
+    r"asked for": "requested",
+    r"is proved": "is proven",
+    r"came to": "was, ended as",
     r"thither|hence|whence|thereby|lest|whither": "the usual word",
 }
 """A pattern of whole words, and what to say instead."""
