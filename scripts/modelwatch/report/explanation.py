@@ -140,21 +140,17 @@ def drift_share_text(share: float, word: str) -> str:
 def _segment_table(why: Explanation) -> str:
     if not why.parts:
         return ""
-    rows = [_segment_row(why, part) for part in why.parts[:MAX_SEGMENT_ROWS]]
+    rows = []
+    rate, mix = why.rate or 0.0, why.mix or 0.0
+    total = ("total", "", "", _share_text(why, rate), _share_text(why, mix))
+    for part in why.parts[:MAX_SEGMENT_ROWS]:
+        name = code(labels_text(part.labels)) if part.labels else "all others"
+        value = f"{number(part.before)} → {number(part.value)}"
+        rows.append((name, value, _size_change(part), _share_text(why, part.rate), _share_text(why, part.mix)))
+        rate, mix = rate - part.rate, mix - part.mix
     more = why.parts_seen - len(rows)
-    if more > 0:
-        shown = why.parts[:MAX_SEGMENT_ROWS]
-        rate = (why.rate or 0.0) - sum(part.rate for part in shown)
-        mix = (why.mix or 0.0) - sum(part.mix for part in shown)
-        rows.append((f"{more} more", "", "", _share_text(why, rate), _share_text(why, mix)))
-    rows.append(("total", "", "", _share_text(why, why.rate or 0.0), _share_text(why, why.mix or 0.0)))
-    return table(("Segment", "Value", "Share of rows", "By value", "By size"), rows)
-
-
-def _segment_row(why: Explanation, part: SegmentContribution) -> tuple[str, ...]:
-    name = code(labels_text(part.labels)) if part.labels else "all others"
-    value = f"{number(part.before)} → {number(part.value)}"
-    return name, value, _size_change(part), _share_text(why, part.rate), _share_text(why, part.mix)
+    rows += [(f"{more} more", "", "", _share_text(why, rate), _share_text(why, mix))] if more > 0 else []
+    return table(("Segment", "Value", "Share of rows", "By value", "By size"), [*rows, total])
 
 
 def _size_change(part: SegmentContribution) -> str:
@@ -175,8 +171,9 @@ def _whole_percent(share: float) -> str:
 def drift_section(evidence: Evidence) -> str:
     """The drifted features as a list for the issue; empty where no reference is known."""
     sentences = list(_drift_sentences(evidence, code))
-    lead, rest = (sentences[:1], sentences[1:]) if evidence.features else ([], sentences)
-    return "\n\n".join([*lead, *(["\n".join(f"- {sentence}" for sentence in rest)] if rest else [])])
+    lead = [sentences.pop(0)] if evidence.features else []
+    items = "\n".join(f"- {sentence}" for sentence in sentences)
+    return "\n\n".join(filter(None, (*lead, items)))
 
 
 def drift_text(evidence: Evidence) -> str:
@@ -201,10 +198,7 @@ def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
     name = f"{quote(feature.feature)}: " if feature.feature else ""
     if not feature.against:
         return f"{name}{method_name(feature.method)} {number(feature.value)}."
-    sides = [
-        f"{_distance_text(side)} against {reference_text(side.kind, side.what, side.length, quote)}"
-        for side in feature.against
-    ]
+    sides = [_side_text(side, quote) for side in feature.against]
     text = f"{name}{method_name(feature.method)} {', '.join(sides)}{_pace_clause(feature)}."
     unseen = 100 * max(side.unseen for side in feature.against)
     if unseen >= 0.05:
@@ -215,8 +209,9 @@ def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
     return f"{text} Judged by measured profiles." if feature.exact else text
 
 
-def _distance_text(side: ReferenceDrift) -> str:
-    return "unknown" if side.value is None else number(side.value) + ("" if side.sure else " (could be chance)")
+def _side_text(side: ReferenceDrift, quote: Quote) -> str:
+    distance = "unknown" if side.value is None else number(side.value) + ("" if side.sure else " (could be chance)")
+    return f"{distance} against {reference_text(side.kind, side.what, side.length, quote)}"
 
 
 def _pace_clause(feature: FeatureDrift) -> str:
