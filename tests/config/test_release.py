@@ -8,7 +8,8 @@ import pytest
 
 from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
-from modelwatch.model.monitored_model import GATE_METRICS, RANKING_METRICS, ReleaseSpec
+from modelwatch.model.monitored_model import ReleaseSpec
+from modelwatch.model.prediction_log import GATE_METRICS, RANKING_METRICS
 from modelwatch.stats.paired.metrics import METRICS
 from modelwatch.stats.paired.metrics import RANKING_METRICS as COMPARED_RANKING_METRICS
 

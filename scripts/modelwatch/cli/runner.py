@@ -16,7 +16,7 @@ import click
 
 from ..clients.redaction import RedactedStream, Redactor
 from ..clients.workflow_commands import annotation
-from ..config.secrets import BUNDLE_VARIABLE, find_secrets, parse_dotenv
+from ..config.secrets import BUNDLE_VARIABLE, Vault, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
 
 def make_redactor() -> Redactor:
     """A redactor of every secret of the environment."""
-    return Redactor(find_secrets(os.environ).values())
+    return Redactor(secret.reveal() for secret in Vault(os.environ).all_secrets())
 
 
 def _export_bundle() -> None:

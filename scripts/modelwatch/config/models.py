@@ -96,8 +96,10 @@ def read_silences(model: ParsedSection) -> tuple[Silence, ...]:
     """Every silence, with those of the defaults; each needs an end, an owner and a reason."""
     silences: dict[tuple[object, ...], Silence] = {}
     for section in model.get("silences", []):
+        _note_references(section)
+        labels = labels_of({name: value for name, (_, value) in section.get("labels", {}).items()})
         silence: Silence = section.build(
-            match=_read_matcher(section, model.get("name", "")),
+            match=Matcher(model.get("name", ""), section.get("rule", ""), section.get("kind", ""), labels),
             until=section.get("until", 0.0),
             window=_read_recurrence(section.get("every")),
             where=section.reader.location(section.node),
@@ -127,22 +129,19 @@ def read_inhibitions(model: ParsedSection) -> tuple[Inhibition, ...]:
     """The default ones, and what the model adds."""
     inhibitions = list(DEFAULT_INHIBITIONS)
     for section in model.get("inhibit", []):
-        source, target = section.get("source"), section.get("target")
-        if source is None or target is None:
-            continue
-        for part in (source, target):
-            if not part.key_names():
-                part.add_problem("this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
-        inhibitions.append(section.build(source=_read_matcher(source), target=_read_matcher(target)))
+        for matcher in filter(None, (section.get("source"), section.get("target"))):
+            _note_references(matcher)
+            if not matcher.key_names():
+                matcher.add_problem("this matcher matches everything.", "Give `rule`, `kind` or `labels`.")
+        inhibitions.append(section.build())
     return tuple(dict.fromkeys(inhibitions))
 
 
-def _read_matcher(section: ParsedSection, model: str = "") -> Matcher:
+def _note_references(section: ParsedSection) -> None:
+    """That the rule and the kind of a matcher exist is checked when all files are read."""
     for word in ("rule", "kind"):
         if section.get(word):
             section.reader.references.append((section.value_node(word), word, section.get(word)))
-    labels = labels_of({name: value for name, (_, value) in section.get("labels", {}).items()})
-    return Matcher(model=model, rule=section.get("rule", ""), kind=section.get("kind", ""), labels=labels)
 
 
 def build_model(section: ParsedSection, files: BaselineFiles) -> Model:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import did_you_mean
-from ..model.monitored_model import GATE_METRICS, RANKING_METRICS, CanarySpec, GateSpec, ReleaseSpec, WandbSpec
-from ..model.prediction_log import MeasureSpec
+from ..model.monitored_model import CanarySpec, GateSpec, ReleaseSpec, WandbSpec
+from ..model.prediction_log import GATE_METRICS, RANKING_METRICS, MeasureSpec
 from ..model.rule import Direction
 from ..timeutil import DAY, HOUR
 from .field_types import Count, Enumeration, Number, Percentage, SecretText, Text, duration, one_or_more

@@ -22,6 +22,7 @@ from ..model.rule import (
     Tier,
     VersionOverride,
 )
+from ..model.severity import Severity
 from ..timeutil import DAY
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
@@ -62,7 +63,7 @@ TIER = Section(
 )
 TIERS = Section(
     "the tiers",
-    {name: Field(TIER, f"When the severity is `{name}`, and what happens then.") for name in vocabulary.SEVERITIES},
+    {str(name): Field(TIER, f"When the severity is `{name}`, and what happens then.") for name in Severity},
     "Limits by severity. With `critical` alone there is a warning at 90 % of its limit. In rules with `drift` a tier "
     "without a limit has the default limits of its method, from the mildest tier on: 0.1, 0.25, 0.5 for psi and most "
     "others; 0.005, 0.03, 0.125 for cramer_von_mises; 0.55, 0.625, 0.75 for classifier_auc; 0.01, 0.06, 0.25 for mmd; "

@@ -10,6 +10,7 @@ from ..model.monitored_model import (
     BlastRadius,
     GitHubSpec,
     Inhibition,
+    Matcher,
     Model,
     Silence,
     TableSpec,
@@ -143,7 +144,7 @@ SILENCE = Section(
     "Mutes messages and dispatches until a date. Nothing is closed.",
     dataclass=Silence,
 )
-MATCHER = Section("a matcher", _MATCHER_FIELDS)
+MATCHER = Section("a matcher", _MATCHER_FIELDS, dataclass=Matcher)
 INHIBITION = Section(
     "an inhibition",
     {
@@ -268,33 +269,27 @@ JSON Schema for editors, and `modelwatch config check` reports every problem in 
 def reference_page() -> str:
     """Markdown: a table for each section, in the order of ``FIRST_SECTIONS`` and then as they are named."""
     page = _Page()
-    return "\n".join([INTRODUCTION, *(part for record in page.records() for part in page.section(record))])
+    return "\n".join([INTRODUCTION, *(part for section in page.sections for part in page.describe(section))])
 
 
 class _Page:
     """A field is described in the first section that has it; other sections point there."""
 
     def __init__(self) -> None:
-        self._records: dict[int, Section] = {id(record): record for record in FIRST_SECTIONS}
+        self.sections = list(FIRST_SECTIONS)
+        """Grows while the earlier ones are described."""
         self._described_in: dict[int, Section] = {}
 
-    def records(self) -> Iterator[Section]:
-        """All of them, with those that an earlier one has named."""
-        done = 0
-        while done < len(self._records):
-            yield list(self._records.values())[done]
-            done += 1
-
-    def section(self, record: Section) -> Iterator[str]:
-        yield f"## {_heading(record)}\n"
-        if record.doc:
-            yield f"{record.doc}\n"
+    def describe(self, section: Section) -> Iterator[str]:
+        yield f"## {_heading(section)}\n"
+        if section.doc:
+            yield f"{section.doc}\n"
         known: dict[str, list[str]] = {}
         rows = []
-        for name, field in record.fields.items():
-            first = self._described_in.setdefault(id(field), record)
-            if first is record:
-                rows.append(self._row(name, field, record.shown_default(name)))
+        for name, field in section.fields.items():
+            first = self._described_in.setdefault(id(field), section)
+            if first is section:
+                rows.append(self._row(name, field, section.shown_default(name)))
             else:
                 known.setdefault(self._link(first), []).append(f"`{name}`")
         if rows:
@@ -309,14 +304,15 @@ class _Page:
             says = f"{says} Default: {_format_default(default)}."
         return f"| {key} | {_cell(takes)} | {_cell(says)} |"
 
-    def _link(self, record: Section) -> str:
-        self._records.setdefault(id(record), record)
-        heading = _heading(record)
-        return f"[{record.title}](#{re.sub('[^a-z0-9-]', '', heading.lower().replace(' ', '-'))})"
+    def _link(self, section: Section) -> str:
+        if section not in self.sections:
+            self.sections.append(section)
+        heading = _heading(section)
+        return f"[{section.title}](#{re.sub('[^a-z0-9-]', '', heading.lower().replace(' ', '-'))})"
 
 
-def _heading(record: Section) -> str:
-    title = re.sub("^(?:an?|the) ", "", record.title)
+def _heading(section: Section) -> str:
+    title = re.sub("^(?:an?|the) ", "", section.title)
     return title[:1].upper() + title[1:]
 
 

@@ -60,20 +60,6 @@ def _assigned_value(match: re.Match[str]) -> str:
     return re.split(r"(?:^|[ \t])#", match["bare"], maxsplit=1)[0].strip()
 
 
-def find_secrets(env: Mapping[str, str], bundle: Mapping[str, str] | None = None) -> dict[str, str]:
-    """By name the value of every variable whose name suggests a secret, and of those in the bundle."""
-    secret_variables = {
-        name: value for name, value in env.items() if _SECRET_NAME.search(name) and name not in _NOT_SECRET
-    }
-    if bundle is None:
-        bundle = parse_dotenv(env.get(BUNDLE_VARIABLE, ""))[0]
-    return {
-        name: value.strip()
-        for name, value in {**secret_variables, **bundle}.items()
-        if len(value.strip()) >= MIN_MASKED_LENGTH
-    }
-
-
 class Vault:
     """Finds what ``${NAME}`` stands for, and remembers which secrets were read."""
 
@@ -100,9 +86,12 @@ class Vault:
         return self._read.setdefault(name, Secret(name, value))
 
     def all_secrets(self) -> tuple[Secret, ...]:
-        """Everything to be masked: the secrets that were read, and those of the environment and the bundle."""
-        unread = {name: Secret(name, value) for name, value in find_secrets(self._env, self._bundle).items()}
-        secrets = unread | self._read
+        """Everything to be masked: the secrets that were read, the bundle, and variables with the name of a secret."""
+        variables = {name for name in self._env if _SECRET_NAME.search(name)} - _NOT_SECRET
+        values = {name: self._env[name] for name in variables} | self._bundle
+        unread = {name: Secret(name, value.strip()) for name, value in values.items()}
+        long = {name: secret for name, secret in unread.items() if len(secret.reveal()) >= MIN_MASKED_LENGTH}
+        secrets = long | self._read
         return tuple(secrets[name] for name in sorted(secrets))
 
     def mask(self, text: str) -> str:

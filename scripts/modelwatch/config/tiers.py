@@ -24,8 +24,8 @@ def read_tiers(
     ``default_limits``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
     """
     tiers: list[Tier] = []
-    for name, severity in vocabulary.SEVERITIES.items():
-        tier = section.get(name)
+    for severity in Severity:
+        tier = section.get(str(severity))
         if tier is not None:
             place = len(tiers)
             tiers.append(_read_tier(severity, tier, verbs, default_limits[place : place + 1]))
@@ -45,13 +45,13 @@ def _read_tier(
     if not _has_limit(section):
         limits = tuple(Limit(LimitKind.ABOVE, value) for value in default_limits)
         if not limits:
-            known = ", ".join(f"`{form}`" for form in vocabulary.FORMS)
+            known = ", ".join(f"`{form}`" for form in LimitKind)
             section.add_problem(f"this tier has no limit: give one of {known}.")
     return Tier(severity, limits, read_actions(section, verbs), section.get("for"))
 
 
 def _has_limit(section: ParsedSection | None) -> bool:
-    return section is not None and any(form in section for form in vocabulary.FORMS)
+    return section is not None and any(form in section for form in LimitKind)
 
 
 def read_limits(section: ParsedSection) -> tuple[Limit, ...]:
@@ -136,6 +136,6 @@ def first_limit(section: ParsedSection | None, forms: Collection[LimitKind]) -> 
     """The first limit of one of these kinds, and its tier."""
     for tier in [section.get(name) for name in section.key_names()] if section else []:
         for name in tier.key_names() if tier else []:
-            if vocabulary.FORMS.get(name) in forms:
-                return tier, vocabulary.FORMS[name]
+            if name in forms:
+                return tier, LimitKind(name)
     return None

@@ -43,8 +43,6 @@ NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME_DESCRIPTION = "a name (letters, digits, `.`, `_`, `-`; at most 64)"
 VERB_PATTERN = r"[a-z][a-z0-9_-]*"
 
-SEVERITIES = {str(severity): severity for severity in Severity}
-FORMS = {str(form): form for form in LimitKind}
 DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
 """``neither``: a change either way is bad, as with the share of a class."""
 ON_OFF = {"on": True, "off": False}

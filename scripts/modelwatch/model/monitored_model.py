@@ -182,18 +182,6 @@ RELEASE_RULE_DEFAULTS = {
 """Severity and actions of the built-in rules about the moves of a release."""
 
 
-_PER_CLASS = ("precision", "recall", "f1")
-GATE_METRICS = (
-    *("accuracy", *_PER_CLASS, *(f"{metric}_{how}" for metric in _PER_CLASS for how in ("macro", "weighted"))),
-    *("auc", "pr_auc", "log_loss", "brier"),
-    *("mae", "rmse", "mape", "r2"),
-    *("ndcg", "hit_rate"),
-    *("accuracy_by_value", "mae_by_value"),
-)
-"""What two versions are compared by, beside metrics of the user's own."""
-RANKING_METRICS = ("ndcg", "hit_rate")
-
-
 @dataclass(frozen=True, slots=True)
 class GateSpec:
     """How a candidate is judged against the champion."""

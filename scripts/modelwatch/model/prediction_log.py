@@ -42,14 +42,18 @@ class RankingSpec:
     at: int = 10
 
 
+_PER_CLASS = ("precision", "recall", "f1")
+RANKING_METRICS = ("ndcg", "hit_rate")
+GATE_METRICS = (
+    *("accuracy", *_PER_CLASS, *(f"{metric}_{how}" for metric in _PER_CLASS for how in ("macro", "weighted"))),
+    *("auc", "pr_auc", "log_loss", "brier"),
+    *("mae", "rmse", "mape", "r2"),
+    *(*RANKING_METRICS, "accuracy_by_value", "mae_by_value"),
+)
+"""What two versions are compared by, beside metrics of the user's own."""
 METRICS = (
-    *("accuracy", "precision", "recall", "f1"),
-    *(f"{metric}_{how}" for metric in ("precision", "recall", "f1") for how in ("macro", "weighted")),
-    *("class_precision", "class_recall", "class_f1", "confusion"),
-    *("auc", "pr_auc", "log_loss", "brier", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"),
-    *("mae", "rmse", "mape", "r2", "bias"),
-    *("accuracy_by_value", "mae_by_value"),
-    *("ndcg", "hit_rate"),
+    *(*GATE_METRICS, "class_precision", "class_recall", "class_f1", "confusion"),
+    *("auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc", "bias"),
 )
 DEFAULT_METRICS = (
     *("accuracy", "f1", "f1_macro", "auc", "auc_macro", "log_loss"),
