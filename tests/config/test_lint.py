@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from modelwatch.config.lint import limit_boundary, lint_config, wilson_interval
+from modelwatch.config.lint import lint_config, wilson_interval
 from modelwatch.errors import UserError
 from modelwatch.model.rule import Limit, LimitKind
 
@@ -115,7 +115,7 @@ def test_the_interval_of_a_proportion_agrees_with_scipy(hits: int, n: int) -> No
     ],
 )
 def test_where_a_limit_lies(form: LimitKind, amount: float, value: float, expected: float | None) -> None:
-    assert limit_boundary(Limit(form, amount), value) == pytest.approx(expected)
+    assert Limit(form, amount).boundary(value) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, UserError
 from ..model.monitored_model import Config, Model, WorkflowSpec
-from ..model.rule import BaselineEntry, BaselineKind, Limit, LimitKind, Rule
+from ..model.rule import RELATIVE_LIMITS, BaselineEntry, BaselineKind, Limit, LimitKind, Rule
 from ..model.series import format_labels
 from ..timeutil import DAY
 from . import vocabulary
@@ -78,8 +78,7 @@ def _lint_recovery_limit(rule: Rule) -> Iterator[str]:
             if (away > 0) if limit.form is LimitKind.BELOW else (away < 0):
                 yield (
                     f"{rule.where}: `recover: {{{_format_limit(rule.recover)}}}` of {rule.name} is looser than the "
-                    "limit "
-                    f"`{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as "
+                    f"limit `{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as "
                     "recovered."
                 )
 
@@ -91,17 +90,17 @@ def _lint_baseline_interval(rule: Rule) -> Iterator[str]:
         return
     for tier in rule.tiers:
         for limit in tier.limits:
-            at = limit_boundary(limit, reference.value)
+            at = limit.boundary(reference.value)
             if at is None or not reference.low <= at <= reference.high:
                 continue
             labels = f" ({format_labels(reference.labels)})" if reference.labels else ""
             count = f", n = {reference.n:g}" if reference.n is not None else ""
+            interval = f"{reference.low:.4g} to {reference.high:.4g}"
             yield (
                 f"{rule.where}: the limit `{_format_limit(limit)}` of `{tier.severity}` in {rule.name} lies at "
-                f"{at:.4g}, "
-                f"inside the baseline's own interval{labels}, {reference.low:.4g} to {reference.high:.4g}{count}: "
-                "chance alone reaches it. Metrics from training differ from production by 3-5 % as a rule: capture the "
-                "baseline from production and from more data, or move the limit."
+                f"{at:.4g}, inside the baseline's own interval{labels}, {interval}{count}: chance alone reaches it. "
+                "Metrics from training differ from production by 3-5 % as a rule: capture the baseline from production "
+                "and from more data, or move the limit."
             )
 
 
@@ -114,23 +113,6 @@ def _baseline_entry(rule: Rule) -> BaselineEntry | None:
         low, high = wilson_interval(baseline.value, baseline.n)
         return BaselineEntry(rule.metric.name, (), baseline.value, baseline.n, low, high)
     return None
-
-
-def limit_boundary(limit: Limit, value: float) -> float | None:
-    """Where a limit lies for a baseline of ``value``; ``None`` for ``sigma``, which is about spread."""
-    match limit.form:
-        case LimitKind.DROP:
-            return value - abs(value) * limit.value
-        case LimitKind.RISE:
-            return value + abs(value) * limit.value
-        case LimitKind.DROP_POINTS:
-            return value - limit.value
-        case LimitKind.RISE_POINTS:
-            return value + limit.value
-        case LimitKind.ABOVE | LimitKind.BELOW:
-            return limit.value
-        case LimitKind.SIGMA:
-            return None
 
 
 def wilson_interval(share: float, n: float) -> tuple[float, float]:
@@ -160,7 +142,7 @@ def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
 
 
 def _format_limit(limit: Limit) -> str:
-    amount = f"{limit.value * 100:g}%" if limit.form in (LimitKind.DROP, LimitKind.RISE) else f"{limit.value:g}"
+    amount = f"{limit.value * 100:g}%" if limit.form in RELATIVE_LIMITS else f"{limit.value:g}"
     return f"{limit.form}: {amount}"
 
 

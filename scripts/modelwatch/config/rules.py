@@ -10,6 +10,10 @@ from ..errors import did_you_mean
 from ..model.alert import BUILT_IN_RULES
 from ..model.keys import KeyPattern
 from ..model.rule import (
+    FALL_LIMITS,
+    RELATIVE_LIMITS,
+    RISE_LIMITS,
+    STATIC_LIMITS,
     Aggregate,
     BaselineKind,
     BaselineSpec,
@@ -335,17 +339,17 @@ def _read_recovery_limit(section: ParsedSection, better: Direction | None) -> Li
     if not limits:
         return None
     limit = limits[0]
-    if better is not None and limit.form in vocabulary.GOOD_SIDE_FORMS[better]:
+    if better is not None and limit.form in (RISE_LIMITS if better is Direction.HIGHER else FALL_LIMITS):
         message = f"`recover` must limit the bad direction, and `{limit.form}` limits the good one."
         recover.add_problem(message, "Use the form that the tiers use.", key=str(limit.form))
     return limit
 
 
 def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: BaselineSpec) -> None:
-    compared = {limit.form for tier in tiers for limit in tier.limits} & vocabulary.BASELINE_FORMS
-    recover = section.get("recover")
-    if recover is not None:
-        compared |= {limit.form for limit in read_limits(recover)} & vocabulary.BASELINE_FORMS
+    limits = [limit for tier in tiers for limit in tier.limits]
+    if section.get("recover") is not None:
+        limits += read_limits(section.get("recover"))
+    compared = {limit.form for limit in limits} - STATIC_LIMITS
     if compared and "baseline" not in section:
         tier, form = first_limit(section.get("tiers"), compared) or (section, min(compared))
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
@@ -359,7 +363,7 @@ def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: B
             f"a captured baseline holds the mean of points, which `aggregate: {aggregate}` cannot be compared with."
         )
         section.add_problem(message, "Use `rolling`, `seasonal` or `version`.", key="baseline")
-    if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & vocabulary.RELATIVE_FORMS:
+    if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & RELATIVE_LIMITS:
         message = "a share of a baseline of 0 is always 0."
         section.add_problem(message, "Use `drop_points` or `rise_points`.", key="baseline")
 

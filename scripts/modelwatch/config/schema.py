@@ -11,6 +11,8 @@ from ..model.monitored_model import (
     GitHubSpec,
     Inhibition,
     Matcher,
+    MessageEvent,
+    MessagesSpec,
     Model,
     Silence,
     TableSpec,
@@ -20,9 +22,8 @@ from ..model.monitored_model import (
 from ..model.rule import Rule
 from ..timeutil import DAY
 from . import rules, vocabulary
-from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, Text, duration, one_or_more
+from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .measure import MEASURE
-from .messages import MESSAGES
 from .pagerduty import PAGERDUTY
 from .quality_rules import QUALITY
 from .release import RELEASE
@@ -88,6 +89,23 @@ GITHUB = Section(
     },
     "Where issues go.",
     dataclass=GitHubSpec,
+)
+MESSAGES = Section(
+    "the messages section",
+    {
+        "to": Field(
+            one_or_more(SecretText(), min_items=1),
+            "Addresses in the notation of [apprise](https://appriseit.com/services/) such as `slack://...`, "
+            "`msteams://...` or `mailto://...`, each as `${NAME}`.",
+            required=True,
+        ),
+        "on": Field(
+            one_or_more(Enumeration("an event", MessageEvent)),
+            "What is sent: `opened` (also fired again), `worse`, `proposal` (one waits for approval), `recovered`.",
+        ),
+    },
+    "Short messages about what changed on an issue; needs the extra `messages`. Each is sent at most once.",
+    dataclass=MessagesSpec,
 )
 WORKFLOW = Section(
     "a workflow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from ..errors import did_you_mean
-from ..model.rule import Direction, Limit, LimitKind, Tier
+from ..model.rule import FALL_LIMITS, RISE_LIMITS, Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import vocabulary
 from .reader import shorten
@@ -117,9 +117,9 @@ def infer_direction(section: ParsedSection, tiers: Iterable[Tier]) -> Direction 
     """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
     stated = section.get("better")
     forms = {limit.form for tier in tiers for limit in tier.limits}
-    higher, lower = forms & vocabulary.HIGHER_IS_BETTER_FORMS, forms & vocabulary.LOWER_IS_BETTER_FORMS
+    higher, lower = forms & FALL_LIMITS, forms & RISE_LIMITS
     if isinstance(stated, Direction):
-        wrong = sorted(forms & vocabulary.GOOD_SIDE_FORMS[stated])
+        wrong = sorted(lower if stated is Direction.HIGHER else higher)
         if wrong:
             message = f"`better: {stated}` contradicts the limit `{wrong[0]}`."
             section.add_problem(message, "Where both directions are bad, write `better: neither`.", key="better")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.rule import Direction, LimitKind, Mode
+from ..model.rule import Direction, Mode
 from ..model.severity import Severity
 from ..timeutil import parse_iso_or_none
 from .field_types import BOOLEANS, Enumeration, Quantity, Text, one_or_more
@@ -48,16 +48,6 @@ DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "
 ON_OFF = {"on": True, "off": False}
 SWITCH = {**ON_OFF, **BOOLEANS}
 WEEKDAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
-
-RELATIVE_FORMS = frozenset((LimitKind.DROP, LimitKind.RISE))
-BASELINE_FORMS = frozenset(
-    (LimitKind.DROP, LimitKind.RISE, LimitKind.DROP_POINTS, LimitKind.RISE_POINTS, LimitKind.SIGMA)
-)
-"""Forms that need a baseline."""
-HIGHER_IS_BETTER_FORMS = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW))
-LOWER_IS_BETTER_FORMS = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))
-GOOD_SIDE_FORMS = {Direction.HIGHER: LOWER_IS_BETTER_FORMS, Direction.LOWER: HIGHER_IS_BETTER_FORMS}
-"""Forms that limit the good direction, by which direction is good."""
 
 TEXT = Text()
 TEXTS = one_or_more(TEXT)

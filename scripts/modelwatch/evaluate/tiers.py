@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.finding import Cause, Outcome
-from ..model.rule import Direction, Interval, Limit, LimitKind, Rule, Tier
+from ..model.rule import FALL_LIMITS, RISE_LIMITS, STATIC_LIMITS, Direction, Interval, Limit, LimitKind, Rule, Tier
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import difference_interval
 from .aggregation import WindowStats, is_no_proportion
@@ -20,10 +20,6 @@ from .baselines import Baseline
 
 TOLERANCE = 1e-9
 """Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
-
-FALL_LIMITS = (LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW)
-RISE_LIMITS = (LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE)
-STATIC_LIMITS = (LimitKind.ABOVE, LimitKind.BELOW)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +149,7 @@ def good_direction(rule: Rule, tiers: Sequence[Tier]) -> Direction | None:
     forms = {limit.form for tier in tiers for limit in tier.limits}
     if LimitKind.SIGMA in forms:
         return None
-    falls, rises = bool(forms & set(FALL_LIMITS)), bool(forms & set(RISE_LIMITS))
+    falls, rises = bool(forms & FALL_LIMITS), bool(forms & RISE_LIMITS)
     if falls == rises:
         return None
     return Direction.HIGHER if falls else Direction.LOWER

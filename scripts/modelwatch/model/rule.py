@@ -55,11 +55,28 @@ class LimitKind(StrEnum):
     """This many standard deviations of the baseline away, in the direction that is worse."""
 
 
+FALL_LIMITS = frozenset((LimitKind.DROP, LimitKind.DROP_POINTS, LimitKind.BELOW))
+"""Passed by falling: where they are stated higher is better."""
+RISE_LIMITS = frozenset((LimitKind.RISE, LimitKind.RISE_POINTS, LimitKind.ABOVE))
+STATIC_LIMITS = frozenset((LimitKind.ABOVE, LimitKind.BELOW))
+"""They need no baseline."""
+RELATIVE_LIMITS = frozenset((LimitKind.DROP, LimitKind.RISE))
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     form: LimitKind
     value: float
     """As a fraction for ``drop`` and ``rise`` (2 % is 0.02), in the metric's unit for the others."""
+
+    def boundary(self, baseline: float) -> float | None:
+        """The value at which it is passed; ``None`` for ``sigma``, which is about spread."""
+        if self.form is LimitKind.SIGMA:
+            return None
+        if self.form in STATIC_LIMITS:
+            return self.value
+        distance = abs(baseline) * self.value if self.form in RELATIVE_LIMITS else self.value
+        return baseline - distance if self.form in FALL_LIMITS else baseline + distance
 
 
 class FeatureAggregation(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .drift import drift_spec
-from .rule import FeatureAggregation, LimitKind, Rule
+from .rule import STATIC_LIMITS, FeatureAggregation, Rule
 
 MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS = TIMES = ("ms", "s", "min", "h", "d")
 PERCENT = "%"
@@ -22,7 +22,6 @@ _UNIT_SUFFIXES = {
 """The last word of a metric's name, behind an underscore."""
 _SHARE_SUFFIXES = ("rate", "share", "fraction", "excess")
 _FRESHNESS = "quality/freshness"
-_STATIC = (LimitKind.ABOVE, LimitKind.BELOW)
 
 
 def unit_of(rule: Rule) -> str:
@@ -41,5 +40,5 @@ def unit_of(rule: Rule) -> str:
     if ending[1] and ending[2] in _UNIT_SUFFIXES:
         return _UNIT_SUFFIXES[ending[2]]
     limits = [limit for tier in rule.tiers for limit in tier.limits]
-    fixed = bool(limits) and all(limit.form in _STATIC and 0 <= limit.value <= 1 for limit in limits)
+    fixed = bool(limits) and all(limit.form in STATIC_LIMITS and 0 <= limit.value <= 1 for limit in limits)
     return PERCENT if fixed and (ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate") else ""

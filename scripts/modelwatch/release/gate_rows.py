@@ -9,6 +9,7 @@ import numpy as np
 
 from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.monitored_model import GateSpec
+from ..model.prediction_log import RANKING_METRICS
 from ..stats.arrays import Floats, Ints
 from ..stats.paired.contingency_tables import agreement
 from ..stats.paired.metrics import compare_metric
@@ -21,7 +22,6 @@ BINARY_METRICS = ("accuracy", "precision", "recall", "f1")
 MULTICLASS_METRICS = ("accuracy", "f1_macro")
 PROBABILITY_METRICS = ("auc", "log_loss")
 REGRESSION_METRICS = ("mae", "rmse", "r2")
-RANKING_METRICS = ("ndcg", "hit_rate")
 MAX_CLASSES = 200
 """With more classes, agreement is not reported: the table of two predictions would be too large."""
 

@@ -19,7 +19,7 @@ from ..model.alert import (
     Group,
 )
 from ..model.finding import Finding
-from ..model.rule import Limit, LimitKind
+from ..model.rule import STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
 from .formatting import bare_value, baseline_comparison, count, is_clause, labels_text, number, quantity, row_count
 
@@ -102,7 +102,7 @@ def _builtin_predicate(rule: str, finding: Finding) -> str:
 
 def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
     """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
-    fixed = [limit for limit in limits if limit.form in (LimitKind.ABOVE, LimitKind.BELOW)]
+    fixed = [limit for limit in limits if limit.form in STATIC_LIMITS]
     for limit in fixed:
         if finding.value is not None and _exceeds_limit(finding.value, limit):
             return f"{limit.form.value} its limit {bare_value(limit.value, unit)}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from ..model.finding import Finding
-from ..model.rule import Limit, LimitKind
+from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
 from ..model.series import Labels
 from ..model.unit import FEATURES, IMPORTANCE, TIMES
 from ..timeutil import format_utc
@@ -175,6 +175,6 @@ def interval(finding: Finding, unit: str = "") -> str:
 def limit_text(limit: Limit, unit: str = "") -> str:
     """A limit as the configuration states it: ``drop 2 %``, ``above 0.25``, ``above 250 ms``."""
     word = limit.form.value.replace("_", " ")
-    if limit.form in (LimitKind.DROP, LimitKind.RISE):
+    if limit.form in RELATIVE_LIMITS:
         return f"{word} {number(limit.value * 100)} %"
     return f"{word} {number(limit.value) if limit.form is LimitKind.SIGMA else bare_value(limit.value, unit)}"
