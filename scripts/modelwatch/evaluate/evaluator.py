@@ -19,7 +19,7 @@ from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .deployments import VersionTimeline, version_timeline
 from .points import Points, clean_points
-from .segments import MAX_SEGMENTS, find_series, group_by_name, segment_series, whole_labels
+from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import evaluation_grid, grid_times, row_ranges, window_sums
 
@@ -60,7 +60,7 @@ class _RuleEvaluator:
         self.now = now
         self.service: VersionTimeline = version_timeline(pull.deployments)
         self.series = group_by_name(pull.series)
-        self.histograms = group_by_name(pull.histograms)
+        self.histograms = group_by_name(histograms for histograms in pull.histograms if len(histograms))
         self.references = pull.references
         self._clean: dict[int, Points] = {}
         self._grids: dict[tuple[float, float], EvaluationTimes] = {}
@@ -82,15 +82,6 @@ class _RuleEvaluator:
         tracks.extend(self._track(rule, series, series.labels, start) for series in largest)
         return ModelFindings(tuple(tracks), notes)
 
-    def _features(self, spec: DriftSpec) -> list[Histograms]:
-        """The histograms from which drift is computed where it is not logged; those of one key for each feature."""
-        features: dict[Labels, Histograms] = {}
-        for pattern in spec.patterns:
-            for histograms in self.histograms[pattern.name]:
-                if pattern.allows(histograms.labels) and len(histograms):
-                    features.setdefault(histograms.labels, histograms)
-        return [features[labels] for labels in sorted(features)]
-
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
         like any other."""
@@ -98,7 +89,9 @@ class _RuleEvaluator:
         from .drift.references import ReferenceLookup
 
         scalars = {series.labels for series in logged}
-        features = [histograms for histograms in self._features(spec) if histograms.labels not in scalars]
+        # The histograms from which drift is computed where it is not logged; those of one key for each feature.
+        matches = match_patterns(spec.patterns, self.histograms)
+        features = [histograms for histograms in matches if histograms.labels not in scalars]
         if not features and rule.across is None:
             return None
         times = self.times(rule)

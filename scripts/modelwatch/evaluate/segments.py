@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from ..model.keys import KeyPattern
 from ..model.rule import Rule
 from ..model.series import Histograms, Labels, Series
 
@@ -41,9 +42,14 @@ def segment_series(rule: Rule, series: SeriesByName) -> list[Series]:
     whole = whole_labels(rule)
     patterns = [rule.metric] if whole is None else []
     patterns += rule.segments
-    segments: dict[Labels, Series] = {}
+    return [candidate for candidate in match_patterns(patterns, series) if candidate.labels != whole]
+
+
+def match_patterns(patterns: Iterable[KeyPattern], columns: Mapping[str, Sequence[Named]]) -> list[Named]:
+    """Whatever the patterns name, ordered by labels; of equal labels what the first pattern names."""
+    matches: dict[Labels, Named] = {}
     for pattern in patterns:
-        for candidate in series.get(pattern.name, ()):
-            if candidate.labels != whole and pattern.allows(candidate.labels):
-                segments.setdefault(candidate.labels, candidate)
-    return [segments[labels] for labels in sorted(segments)]
+        for candidate in columns.get(pattern.name, ()):
+            if pattern.allows(candidate.labels):
+                matches.setdefault(candidate.labels, candidate)
+    return [matches[labels] for labels in sorted(matches)]

@@ -1,9 +1,8 @@
 """Drift from histograms: per feature and window the statistic against the reference, and whether chance did it.
 
-A window is its histograms merged; a reference a rolling stretch before it, the same hours of the week, the service of
-another version, or one captured histogram. Tiers are compared with the effect. It stands without an
-interval where it is significant after correction for the number of features (Benjamini and Hochberg), even at the least
-that the bins allow; else its interval reaches down to 0, so that a limit that is passed is not cleared.
+Tiers are compared with the effect. It stands without an interval where it is significant after correction for the
+number of features (Benjamini and Hochberg), even at the least that the bins allow; else its interval reaches down to 0,
+so that a limit that is passed is not cleared.
 
 Of several references that one counts from which the feature is furthest beyond chance: gradual creep is far from the
 training set and near to last month, a jump is far from both.
@@ -170,7 +169,8 @@ def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) ->
         return None
     row = int(rows[-1])
     specs = (rule.baseline, *rule.also)
-    against = [_reference_drift(*one, row) for one in zip(specs, feature.against, real, strict=True)]
+    compared = zip(specs, feature.against, real, strict=True)
+    against = [_reference_drift(spec, raw, significant, row) for spec, raw, significant in compared]
     histograms = feature.histograms
     return FeatureDrift(_display_name(histograms), feature.method, float(effect[row]), tuple(against), histograms.exact)
 

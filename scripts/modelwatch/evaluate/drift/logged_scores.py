@@ -16,7 +16,7 @@ from ...stats import embeddings
 from ...stats.arrays import Bools, Floats
 from ...stats.drift.methods import MIN_RELIABLE_COUNT, QUANTILE_BINS
 from ...stats.drift.null_distribution import FALSE_ALARM_RATE, NullDistribution, null_distribution
-from ...stats.intervals import z_value
+from ...stats.intervals import normal_interval
 from ..aggregation import WindowStats
 from ..arrays import nans
 
@@ -73,22 +73,15 @@ def _normal_null(method: str) -> NullDistribution:
 def _embedding_interval(method: str, value: Floats, n: Floats) -> tuple[Floats, Floats]:
     """The 95 % interval of an AUC (Hanley and McNeil 1982), or of a squared mean discrepancy; no more rows count than
     were looked at (5,000 a side for a classifier, 500 for the discrepancy)."""
-    most = embeddings.CLASSIFIER_MAX_ROWS if method == "classifier_auc" else embeddings.MMD_MAX_ROWS
+    is_auc = method == "classifier_auc"
+    max_rows = embeddings.CLASSIFIER_MAX_ROWS if is_auc else embeddings.MMD_MAX_ROWS
     with np.errstate(invalid="ignore", divide="ignore"):
-        rows = np.where(n > 0, np.minimum(n, float(most)), np.nan)
-        variance = _auc_variance(value, rows) if method == "classifier_auc" else _mmd_variance(value, rows)
-        half = z_value() * np.sqrt(variance)
-    if method == "classifier_auc":
-        return np.maximum(value - half, 0.0), np.minimum(value + half, 1.0)
-    return value - half, value + half
-
-
-def _auc_variance(value: Floats, n: Floats) -> Floats:
-    area = np.clip(np.maximum(value, 1 - value), 0.5, 1.0)
-    one, two = area / (2 - area), 2 * area**2 / (1 + area)
-    return np.asarray((area * (1 - area) + (n - 1) * (one - area**2 + two - area**2)) / n**2)
-
-
-def _mmd_variance(value: Floats, n: Floats) -> Floats:
-    still, moving = MMD_VARIANCE
-    return np.asarray(still / n**2 + moving * np.maximum(value, 0.0) / n)
+        rows = np.where(n > 0, np.minimum(n, float(max_rows)), np.nan)
+        if is_auc:
+            area = np.clip(np.maximum(value, 1 - value), 0.5, 1.0)
+            one, two = area / (2 - area), 2 * area**2 / (1 + area)
+            variance = (area * (1 - area) + (rows - 1) * (one - area**2 + two - area**2)) / rows**2
+        else:
+            variance = MMD_VARIANCE[0] / rows**2 + MMD_VARIANCE[1] * np.maximum(value, 0.0) / rows
+        low, high = normal_interval(value, np.sqrt(variance))
+    return (np.maximum(low, 0.0), np.minimum(high, 1.0)) if is_auc else (low, high)

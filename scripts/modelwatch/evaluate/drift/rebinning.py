@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -199,12 +199,6 @@ def rebinning_error(side: CumulativeCounts) -> Floats:
     """Per row the most by which a share at or below any point can be wrong."""
     off = np.maximum(side.upper - side.estimate, side.estimate - side.lower).max(axis=1, initial=0.0)
     return np.asarray(off / np.where(side.n > 0, side.n, np.nan))
-
-
-def append_histogram(histograms: Histograms, edges: Sequence[float], counts: Sequence[float]) -> Histograms:
-    """A histogram that stands for no time, such as a captured reference, behind all rows."""
-    columns = array("d", edges), array("d", counts)
-    return replace(histograms, edges=(*histograms.edges, columns[0]), counts=(*histograms.counts, columns[1]))
 
 
 def rebin_categories(histograms: Histograms, rows: Sequence[int]) -> tuple[Floats, CumulativeCounts]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from .rebinning import (
     FINE_BINS,
     MAX_CELLS,
     CumulativeCounts,
-    append_histogram,
     common_bin_ends,
     rebin,
     rebin_categories,
@@ -86,8 +86,11 @@ def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup,
     """The windows of the feature against what ``spec`` names, in the bins that ``method`` needs."""
     histograms, times = place.histograms, place.times
     captured = known.find_histogram(spec, histograms) if spec.kind is BaselineKind.FILE else None
-    candidates = append_histogram(histograms, *captured) if captured else histograms
-    rows = [*place.rows, len(histograms)] if captured else place.rows
+    candidates, rows = histograms, place.rows
+    if captured:  # it stands for no time, behind all rows
+        edges, counts = (array("d", column) for column in captured)
+        candidates = replace(histograms, edges=(*histograms.edges, edges), counts=(*histograms.counts, counts))
+        rows = [*rows, len(histograms)]
     if known.spec.is_categorical(histograms.name):
         ends, binned = rebin_categories(candidates, rows)
     else:
