@@ -228,13 +228,12 @@ def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]
     pagerduty = section.get("pagerduty")
     if pagerduty is not None and "routing_key" in pagerduty:
         return
+    message = "this rule pages, and the model has no `pagerduty.routing_key`."
     hint = 'Give `pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}`.'
     for rule, rule_section in rules:
         overridden = (tier for override in rule.overrides for tier in override.tiers)
         if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
-            rule_section.add_problem(
-                "this rule pages, and the model has no `pagerduty.routing_key`.", hint, key="tiers"
-            )
+            rule_section.add_problem(message, hint, key="tiers")
             return
     for name in ("silent", "improvement", "gone"):
         built_in = section.get(name)

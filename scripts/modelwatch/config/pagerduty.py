@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ..model.monitored_model import PagerDutySpec
@@ -151,7 +152,7 @@ def _check_service(section: ParsedSection) -> None:
 def _read_escalation(section: Any) -> EscalationPolicy | None:
     if section is None or isinstance(section, str):
         return EscalationPolicy(section) if section else None
-    steps = tuple(_read_step(one) for one in section.get("steps", ()))
+    steps = tuple(_read_step(step) for step in section.get("steps", ()))
     if len(steps) > MAX_STEPS:
         section.add_problem(f"an escalation policy has at most {MAX_STEPS} steps.", key="steps")
     policy: EscalationPolicy = section.build(steps=steps)
@@ -170,15 +171,13 @@ def _read_step(section: ParsedSection) -> EscalationStep:
     return step
 
 
-def _read_event_rules(section: Any) -> tuple[EventRule, ...]:
+def _read_event_rules(sections: Iterable[ParsedSection]) -> tuple[EventRule, ...]:
     rules: dict[str, EventRule] = {}
-    for rule_section in section:
-        name = rule_section.get("name", "")
+    for rule in sections:
+        name = rule.get("name", "")
         if name in rules:
-            rule_section.add_problem(
-                f"there is an event rule `{shorten(name)}` already.", "Names are unique.", value="name"
-            )
-        rules[name] = _read_event_rule(rule_section)
+            rule.add_problem(f"there is an event rule `{shorten(name)}` already.", "Names are unique.", value="name")
+        rules[name] = _read_event_rule(rule)
     return tuple(rules.values())
 
 
@@ -194,13 +193,10 @@ def _read_event_rule(section: ParsedSection) -> EventRule:
 
 
 def _read_webhook(section: ParsedSection) -> WebhookSpec | None:
-    webhook_value = section.get("webhook")
-    if webhook_value is None:
+    webhook = section.get("webhook")
+    if webhook is None:
         return None
-    url, more = (
-        (webhook_value, None) if isinstance(webhook_value, str) else (webhook_value.get("url", ""), webhook_value)
-    )
-    if url and not url.startswith("https://") and not re.fullmatch(LOOPBACK_URL, url):
+    spec: WebhookSpec = WebhookSpec(webhook) if isinstance(webhook, str) else webhook.build()
+    if spec.url and not spec.url.startswith("https://") and not re.fullmatch(LOOPBACK_URL, spec.url):
         section.add_problem("PagerDuty's webhooks go to an https:// address.", value="webhook")
-    spec: WebhookSpec = more.build() if more is not None else WebhookSpec(url)
     return spec

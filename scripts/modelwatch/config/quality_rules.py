@@ -31,10 +31,11 @@ class QualityCheck:
     without_reference: str
 
 
-def _share_check(doc: str, name: str, warning: str, error: str, *, without_reference: bool = True) -> QualityCheck:
+def _share_check(doc: str, name: str, warning: str, error: str, without_reference: str = "") -> QualityCheck:
+    """``without_reference``: the rule for a model without a reference, with the same limits."""
     limits = (name, warning, error)
     doc = f"{doc}: warning {warning}, error {error}."
-    return QualityCheck(doc, REFERENCE_RULE % limits, SEASONAL_RULE % limits if without_reference else "")
+    return QualityCheck(doc, REFERENCE_RULE % limits, without_reference % limits if without_reference else "")
 
 
 def _same_check(doc: str, text: str) -> QualityCheck:
@@ -42,22 +43,16 @@ def _same_check(doc: str, text: str) -> QualityCheck:
 
 
 QUALITY_CHECKS = {
-    "missing": _share_check("Share of missing cells above the reference", "missing", "2%", "10%"),
-    "type": _share_check("Cells that are not numbers in a numeric column", "type", "1%", "10%"),
-    "format": _share_check(
-        "Texts in a format that the reference does not have", "format", "5%", "20%", without_reference=False
-    ),
+    "missing": _share_check("Share of missing cells above the reference", "missing", "2%", "10%", SEASONAL_RULE),
+    "type": _share_check("Cells that are not numbers in a numeric column", "type", "1%", "10%", SEASONAL_RULE),
+    "format": _share_check("Texts in a format that the reference does not have", "format", "5%", "20%"),
     "infinite": QualityCheck(
         "Infinite numbers: warning 0, error 1%.",
         REFERENCE_RULE % ("infinite", "0", "1%"),
         "metric: 'quality/feature=*/infinite_rate', tiers: {warning: {above: 0}, error: {above: 1%}}",
     ),
-    "range": _share_check(
-        "Numbers outside the range of the reference", "out_of_range", "5%", "20%", without_reference=False
-    ),
-    "new": _share_check(
-        "Rows in categories that the reference does not have", "new", "5%", "20%", without_reference=False
-    ),
+    "range": _share_check("Numbers outside the range of the reference", "out_of_range", "5%", "20%"),
+    "new": _share_check("Rows in categories that the reference does not have", "new", "5%", "20%"),
     "vanished": QualityCheck(
         "Categories of the reference that do not occur although 20 rows of each were expected.",
         "metric: 'quality/feature=*/vanished', tiers: {warning: {above: 0}}",
@@ -109,9 +104,7 @@ def build_quality_rules(
     value = section.get("quality", False)
     if value is False:
         return
-    stated = value
-    if value is True:
-        stated = ParsedSection(QUALITY, section.value_node("quality"), section.reader)
+    stated = ParsedSection(QUALITY, section.value_node("quality"), section.reader) if value is True else value
     for name, check in QUALITY_CHECKS.items():
         own = stated.get(name)
         text = check.with_reference if reference else check.without_reference

@@ -16,9 +16,7 @@ DERIVED_WARNING_FRACTION = 0.9
 """How far along the way to a lone critical limit the warning lies."""
 
 
-def read_tiers(
-    section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float] = ()
-) -> tuple[Tier, ...]:
+def read_tiers(section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float]) -> tuple[Tier, ...]:
     """From the mildest to the most severe, with the derived warning; problems are reported where they are.
 
     ``default_limits``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
