@@ -45,9 +45,8 @@ def read_profile_header(data: bytes) -> ProfileHeader | str:
                 return "is too large"
             header = json.loads(_npy_content(file.read("header.npy")))
         if header["format"] != PROFILE_FORMAT:
-            return (
-                f"is a profile of format {header['format']}; this version of modelwatch reads format {PROFILE_FORMAT}"
-            )
+            readable = f"this version of modelwatch reads format {PROFILE_FORMAT}"
+            return f"is a profile of format {header['format']}; {readable}"
         columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
         return "is no profile: `modelwatch baseline capture --from-table` writes one"

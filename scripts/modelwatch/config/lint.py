@@ -23,6 +23,7 @@ ROUTING_KEY_LENGTH = 32
 _HANDLE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(?:/[A-Za-z0-9._-]+)?")
 _SLOW_REACTION = 7 * DAY
 _Z_95 = 1.959963984540054
+_CONTRACT_HINT = f"modelwatch passes {', '.join(vocabulary.CONTRACT_INPUTS)}; `modelwatch init` writes such a workflow."
 
 
 def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
@@ -168,7 +169,7 @@ def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, r
     key, on = entries.get("on", (root, None))
     is_declared, dispatch = _find_dispatch_trigger(on, reader)
     if not is_declared:
-        reader.add_problem(key, "a dispatched workflow needs `on: workflow_dispatch`.", _contract_hint())
+        reader.add_problem(key, "a dispatched workflow needs `on: workflow_dispatch`.", _CONTRACT_HINT)
         return
     section = reader.entries(dispatch) if isinstance(dispatch, MappingNode) else {}
     where, inputs = section.get("inputs", (dispatch or key, None))
@@ -176,7 +177,7 @@ def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, r
     missing = [name for name in vocabulary.CONTRACT_INPUTS if name not in declared]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        reader.add_problem(where, f"the dispatched workflow lacks the inputs {names}.", _contract_hint())
+        reader.add_problem(where, f"the dispatched workflow lacks the inputs {names}.", _CONTRACT_HINT)
     configured = {name for name, _ in workflow.inputs}
     if declared:
         for name in sorted(configured - declared.keys()):
@@ -223,7 +224,3 @@ def _find_dispatch_trigger(on: Node | None, reader: Reader) -> tuple[bool, Node 
 def _scalar_text(entries: Entries, name: str) -> str:
     value = entries[name][1] if name in entries else None
     return value.text if isinstance(value, ScalarNode) else ""
-
-
-def _contract_hint() -> str:
-    return f"modelwatch passes {', '.join(vocabulary.CONTRACT_INPUTS)}; `modelwatch init` writes such a workflow."

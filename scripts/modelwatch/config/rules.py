@@ -36,10 +36,9 @@ from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Perce
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .tiers import first_limit, infer_direction, read_limits, read_tiers
-from .vocabulary import KIND, PATH
+from .vocabulary import KIND, NAME, PATH
 from .yaml_nodes import Node, SequenceNode
 
-NAME_TEXT = Text(vocabulary.NAME_DESCRIPTION, vocabulary.NAME_PATTERN, max_length=64)
 _key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", max_length=500)
 _page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|\S+\.md")
 _version = Text("a version", max_length=200)
@@ -159,7 +158,7 @@ RULE_FIELDS = {
 }
 RULE = Section(
     "a rule",
-    {"name": Field(NAME_TEXT, "Its name, unique within the model.", required=True), **RULE_FIELDS},
+    {"name": Field(NAME, "Its name, unique within the model.", required=True), **RULE_FIELDS},
     "One configured check of one metric.",
     dataclass=Rule,
 )

@@ -27,9 +27,9 @@ from .measure import MEASURE
 from .pagerduty import PAGERDUTY
 from .quality_rules import QUALITY
 from .release import RELEASE
-from .rules import DO_FIELD, NAME_TEXT, RULE, RULE_FIELDS
+from .rules import DO_FIELD, RULE, RULE_FIELDS
 from .sections import Field, Section
-from .vocabulary import KIND, MODE, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, TIME_OF_DAY, TIMESTAMP, URL
+from .vocabulary import KIND, MODE, NAME, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, TIME_OF_DAY, TIMESTAMP, URL
 
 _pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
@@ -137,7 +137,7 @@ WORKFLOW = Section(
     renamed={"automatic": "automatic_within"},
 )
 _MATCHER_FIELDS: dict[str, Field] = {
-    "rule": Field(NAME_TEXT, "Only this rule."),
+    "rule": Field(NAME, "Only this rule."),
     "kind": Field(KIND, "Only rules of this kind."),
     "labels": Field(MapOf(TEXT, r"[^\s].*", "the name of a label"), "Only segments with these labels."),
 }
@@ -227,7 +227,7 @@ DEFAULTS = Section(
 MODEL = Section(
     "a model",
     {
-        "name": Field(NAME_TEXT, "Its name, unique in the whole configuration.", required=True),
+        "name": Field(NAME, "Its name, unique in the whole configuration.", required=True),
         **MODEL_FIELDS,
         "rules": Field(ListOf(RULE, min_items=1), "The rules that are checked.", required=True),
     },

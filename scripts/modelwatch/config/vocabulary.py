@@ -39,8 +39,6 @@ DEFAULT_ACTIONS = ("issue",)
 CONTRACT_INPUTS = ("key", "model", "version", "target_version", "reason", "issue")
 """The inputs that every dispatched workflow takes."""
 
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-NAME_DESCRIPTION = "a name (letters, digits, `.`, `_`, `-`; at most 64)"
 VERB_PATTERN = r"[a-z][a-z0-9_-]*"
 
 DIRECTIONS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "neither": "neither"}
@@ -50,6 +48,7 @@ SWITCH = {**ON_OFF, **BOOLEANS}
 WEEKDAYS = {name: place for place, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 
 TEXT = Text()
+NAME = Text("a name (letters, digits, `.`, `_`, `-`; at most 64)", r"[A-Za-z0-9][A-Za-z0-9._-]*", max_length=64)
 TEXTS = one_or_more(TEXT)
 PATH = Text("a path")
 KIND = Text("a kind", r"[a-z][a-z0-9-]*", max_length=64)

@@ -55,11 +55,8 @@ class KeyPattern:
 
         A ``*`` without ``=`` is named after the part before it; of equal names the later ones are numbered.
         """
-        labels: dict[str, str | None] = {}
-        for label, value in self._label_parts:
-            if label is not None:
-                labels[label] = None if "*" in value else unquote(value)
-        return tuple(sorted(labels.items()))
+        parts = ((label, value) for label, value in self._label_parts if label is not None)
+        return tuple(sorted((label, None if "*" in value else unquote(value)) for label, value in parts))
 
     @cached_property
     def _label_parts(self) -> tuple[tuple[str | None, str], ...]:
