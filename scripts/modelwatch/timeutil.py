@@ -40,6 +40,14 @@ def parse_iso_or_none(text: str) -> float | None:
         return None
 
 
+def parse_time_text(text: str) -> float | None:
+    """Seconds of a text that is a number (as in ``scale_to_seconds``) or an ISO 8601 time; ``None`` for other text."""
+    try:
+        return scale_to_seconds(float(text))
+    except ValueError:
+        return parse_iso_or_none(text.strip())
+
+
 def format_iso(time: float) -> str:
     """``2026-11-20T14:00:00Z``, for machines."""
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

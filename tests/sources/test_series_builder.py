@@ -152,7 +152,7 @@ def test_what_a_canary_logs_is_kept_apart_while_it_serves_beside_the_champion() 
             made.add_row(row(time, eval__accuracy=0.9, eval__n=90), "v7")
         if time > 1:
             made.add_row(row(time, eval__accuracy=0.5, eval__n=10), "1.5.0")
-    (champion,), (canary,) = made.series(), made.canary_series()
+    (champion,), (canary,) = made.series(), made.series(canary=True)
     assert points(champion) == {1.0: 0.9, 2.0: 0.9, 3.0: 0.9, 4.0: 0.5, 5.0: 0.5}
     assert points(canary) == {2.0: 0.5, 3.0: 0.5}
     assert list(canary.weights or ()) == [10.0, 10.0]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stats.arrays import Bools, Floats, Hashes, Ints
-from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_iso_or_none, scale_to_seconds
+from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_time_text
 
 MAX_MIXED_BYTES = 64
 """Bytes of a text that are hashed one by one; a digest represents the rest of a longer one."""
@@ -69,7 +69,7 @@ def times_by_row(array: Any) -> Floats:
         if cast is not None:
             return cast
         codes, texts = factorize(array)
-        return np.array([*map(_parse_time, texts), np.nan])[codes]
+        return np.array([*map(parse_time_text, texts), None], dtype=np.float64)[codes]
     times = floats_by_row(array)
     if pa.types.is_temporal(array.type):
         return times
@@ -105,6 +105,12 @@ def factorize(array: Any, rename: Rename | None = None) -> tuple[Ints, list[str]
     if len(number_of) < len(names):
         codes = np.array([*(number_of[name] for name in names), -1], dtype=np.int64)[codes]
     return codes, list(number_of)
+
+
+def texts_by_row(array: Any, missing: str | None, rename: Rename | None = None) -> NDArray[Any]:
+    """One text a row, ``missing`` if the cell has none; ``rename`` as in ``factorize``."""
+    codes, texts = factorize(array, rename)
+    return np.array([*texts, missing], dtype=object)[codes]
 
 
 def count_shapes(counts: dict[str, int]) -> dict[str, int]:
@@ -270,14 +276,6 @@ def _cast_times(array: Any) -> Floats | None:
     return None
 
 
-def _parse_time(text: str) -> float:
-    try:
-        time = scale_to_seconds(float(text))
-    except ValueError:
-        time = parse_iso_or_none(text.strip())
-    return np.nan if time is None else time
-
-
 def _to_encodable(array: Any) -> Any:
     """An array that ``dictionary_encode`` accepts: nested cells as text, 0.0 without a sign."""
     import pyarrow as pa
@@ -309,8 +307,7 @@ def _cast_or_str(values: Any) -> list[str | None]:
     import pyarrow as pa
 
     try:
-        cast: Callable[..., Any] = values.cast
-        texts: list[str | None] = cast(pa.string()).to_pylist()
+        texts: list[str | None] = values.cast(pa.string()).to_pylist()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         return [None if cell is None else str(cell) for cell in values.to_pylist()]
     return [None if text == "nan" and pa.types.is_floating(values.type) else text for text in texts]

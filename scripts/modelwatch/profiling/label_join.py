@@ -36,16 +36,13 @@ class JoinedLog:
 
     def __init__(self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec) -> None:
         self._log, self._outcomes, self._id, self._spec = log, outcomes, id, spec
-        self.where = log.where
+        self.where, self.rows = log.where, log.rows
         self._buckets = max(MIN_BUCKETS, -(-max(log.rows() or 0, outcomes.rows() or 0) // MAX_BUCKET_ROWS))
         require_columns(log, [id])
         require_columns(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name])
 
     def names(self) -> tuple[str, ...]:
         return (*self._log.names(), self._spec.label)
-
-    def rows(self) -> int | None:
-        return self._log.rows()
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         if self._spec.label not in columns:

@@ -53,18 +53,11 @@ class WindowSelection:
 
 
 class FilteredLog:
-    """A log without the rows of windows that are not selected."""
+    """A log without the rows of windows that are not selected; ``rows`` counts those of the whole log."""
 
     def __init__(self, log: PredictionLog, selection: WindowSelection, spec: MeasureSpec) -> None:
         self._log, self._selection, self._spec = log, selection, spec
-        self.where = log.where
-
-    def names(self) -> tuple[str, ...]:
-        return self._log.names()
-
-    def rows(self) -> int | None:
-        """The rows of the whole log: at least as many as are selected."""
-        return self._log.rows()
+        self.where, self.names, self.rows = log.where, log.names, log.rows
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         if self._selection == WindowSelection(partition=self._selection.partition):

@@ -25,7 +25,7 @@ from ..stats.performance.probabilistic import loss_metrics, pr_auc, roc_auc
 from ..stats.performance.ranking import ranking_metrics
 from ..stats.performance.regression import regression_metrics
 from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
-from .arrow_columns import factorize, floats_by_row, hash_ids, is_text_type, to_mask
+from .arrow_columns import floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
 from .profile_plan import ProfilePlan
 from .profiler import split_by_window
 from .readers import PredictionLog
@@ -58,7 +58,9 @@ def performance_metrics(
         return
     whole = not segment
     requested = {name for name in spec.metrics or DEFAULT_METRICS if whole or not name.startswith(WHOLE_ONLY_PREFIXES)}
-    estimates = [one for one in _estimates(table, requested, whole and spec.intervals) if one.name in requested]
+    estimates = [
+        estimate for estimate in _estimates(table, requested, whole and spec.intervals) if estimate.name in requested
+    ]
     scalars: dict[str, float] = {}
     for estimate in (*estimates, *extra):
         if math.isnan(estimate.value):
@@ -151,12 +153,12 @@ def _curve_areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
     areas: dict[str, list[Estimate]] = {"auc": [], "pr_auc": []}
     for name in sorted({name.partition(PAIR_SEPARATOR)[0] for name in scores}):
         positive, negative = (scores[f"{name}{PAIR_SEPARATOR}{side}"].counts for side in (1, 0))
-        for one in (roc_auc(positive, negative), pr_auc(positive, negative, intervals=intervals)):
-            areas[one.name].append(one)
-            yield replace(one, name=f"class_{one.name}", label=name)
+        for area in (roc_auc(positive, negative), pr_auc(positive, negative, intervals=intervals)):
+            areas[area.name].append(area)
+            yield replace(area, name=f"class_{area.name}", label=name)
     for metric, estimates in areas.items():
-        known = [one for one in estimates if math.isfinite(one.value)]
-        yield _macro_average(metric, known, max((one.n for one in estimates), default=0.0))
+        known = [estimate for estimate in estimates if math.isfinite(estimate.value)]
+        yield _macro_average(metric, known, max((estimate.n for estimate in estimates), default=0.0))
 
 
 def _macro_average(metric: str, estimates: Sequence[Estimate], n: float) -> Estimate:
@@ -205,7 +207,9 @@ def _evaluate_ranking(spec: MeasureSpec, ranking: RankingSpec, columns: RowColum
     queries, relevance, scores = columns
     requested = spec.metrics or DEFAULT_METRICS
     try:
-        return [one for one in ranking_metrics(queries, relevance, scores, ranking.at) if one.name in requested]
+        return [
+            metric for metric in ranking_metrics(queries, relevance, scores, ranking.at) if metric.name in requested
+        ]
     except ValueError as error:
         raise UserError(f"the ranking cannot be evaluated: {error}.", where="measure: {ranking}") from error
 
@@ -254,16 +258,11 @@ def _read_predictions(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     spec = plan.spec
     arrays = [rows.column(name) for name in (spec.label, spec.prediction or spec.score)]
     as_text = any(is_text_type(array.type) for array in arrays) and plan.typical_label is None
-    columns = [_text_array(array) if as_text else floats_by_row(array) for array in arrays]
+    columns = [texts_by_row(array, "") if as_text else floats_by_row(array) for array in arrays]
     known = np.logical_and(*((column != "") if as_text else ~np.isnan(column) for column in columns))
     if share < 1:
         known &= _draw_rows(rows.column(spec.id or spec.time), share)[1]
     return tuple(column[known] for column in columns)
-
-
-def _text_array(array: Any) -> NDArray[Any]:
-    codes, names = factorize(array)
-    return np.array([*names, ""], dtype=object)[codes]
 
 
 def _draw_rows(array: Any, share: float) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:

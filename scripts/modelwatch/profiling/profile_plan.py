@@ -107,7 +107,10 @@ def plan_from_reference(reference: TableProfile, spec: MeasureSpec) -> ProfilePl
         ColumnPlan(name, unit_edges, unit_edges[::4]) if name in scores else ColumnPlan(name)
         for name in dict.fromkeys(missing)
     ]
-    counts = {name: _category_counts(reference.columns.get(name)) for name in spec.segments}
+    segments = {name: reference.columns.get(name) for name in spec.segments}
+    counts = {
+        name: column.named_counts if isinstance(column, CategoricalProfile) else {} for name, column in segments.items()
+    }
     label = reference.columns.get(spec.label)
     classes: tuple[str, ...] = ()
     if isinstance(label, CategoricalProfile) and len(label.counts) <= MAX_CLASSES:
@@ -157,10 +160,6 @@ def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> Colum
 def coarse_bin_count(name: str, spec: MeasureSpec) -> int:
     """Bins of a column within a segment: more for scores, so that areas under curves stay close to the exact ones."""
     return SCORE_BINS if name in score_columns(spec) else SEGMENT_BINS
-
-
-def _category_counts(profile: object) -> dict[str, int]:
-    return profile.named_counts if isinstance(profile, CategoricalProfile) else {}
 
 
 def most_frequent(counts: dict[str, int], limit: int) -> Vocabulary:

@@ -16,7 +16,7 @@ from ..model.monitored_model import Model
 from ..stats.profile.categorical import shorten_category
 from ..stats.segment_search import SearchResult, search_segments
 from ..stats.segmentation import encode_columns
-from .arrow_columns import factorize, floats_by_row, times_by_row
+from .arrow_columns import floats_by_row, texts_by_row, times_by_row
 from .label_comparison import compare_with_labels
 from .measure import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
@@ -100,5 +100,4 @@ def _read_periods(
 def _column_values(array: Any, plan: ColumnPlan | None) -> NDArray[Any]:
     if plan is not None and plan.is_numeric:
         return floats_by_row(array)
-    codes, names = factorize(array)
-    return np.array([*map(shorten_category, names), None], dtype=object)[codes]
+    return texts_by_row(array, None, shorten_category)

@@ -18,10 +18,6 @@ from ..stats.performance.probabilistic import calibration_error
 from ..stats.segmentation import EncodedColumn
 from .comparison import Comparison
 
-BINARY_METRICS = ("accuracy", "precision", "recall", "f1")
-MULTICLASS_METRICS = ("accuracy", "f1_macro")
-PROBABILITY_METRICS = ("auc", "log_loss")
-REGRESSION_METRICS = ("mae", "rmse", "r2")
 MAX_CLASSES = 200
 """With more classes, agreement is not reported: the table of two predictions would be too large."""
 
@@ -131,11 +127,11 @@ def _other_metrics(comparison: Comparison) -> tuple[str, ...]:
     pairs = comparison.pairs
     metrics: tuple[str, ...] = ()
     if pairs.candidate is not None:
-        metrics += BINARY_METRICS if len(pairs.classes) == 2 else MULTICLASS_METRICS
+        metrics += ("accuracy", "precision", "recall", "f1") if len(pairs.classes) == 2 else ("accuracy", "f1_macro")
     if pairs.positive is not None:
-        metrics += PROBABILITY_METRICS
+        metrics += ("auc", "log_loss")
     if pairs.numbers is not None:
-        metrics += REGRESSION_METRICS
+        metrics += ("mae", "rmse", "r2")
     if pairs.query is not None:
         metrics += RANKING_METRICS
     return metrics

@@ -125,10 +125,10 @@ class MoveExecutor:
             if code != 0:
                 return self.revert(move, MoveState.FAILED, f"the {name} command ended with exit code {code}")
         if move.verb is MoveVerb.RETRAIN:
-            new_version = self._find_new_version(move)
-            if not new_version:
+            newest = next((version.name for version in self.read_versions().versions), "")
+            if newest in ("", dict(move.before).get(NEWEST_KEY, "")):
                 return self.revert(move, MoveState.FAILED, f"the command logged no new version of {registry.artifact}")
-            move = replace(move, made=new_version)
+            move = replace(move, made=newest)
         move = self.end(move, MoveState.DONE, "")
         return self.announce(move, registry)
 
@@ -204,12 +204,6 @@ class MoveExecutor:
             else:
                 self.access.session.add_alias(id, step.alias)
 
-    def _find_new_version(self, move: Move) -> str:
-        """The newest version logged since the intent was written; empty if there is none."""
-        before = dict(move.before).get(NEWEST_KEY, "")
-        newest = next((version.name for version in self.read_versions().versions), "")
-        return newest if newest != before else ""
-
     def _run_path(self, move: Move) -> tuple[str, str, str]:
         return (*self.access.runs_project, run_id(move.model, move.key))
 
@@ -284,7 +278,10 @@ def make_move(
     _refuse_stale_request(request, registry)
     target = resolve_target(request, registry)
     conflicts = _conflicting_records(request.verb, records)
-    for record in (*conflicts, *_awaited_records(request.verb, records)):
+    # No training starts while production changes: it waits for a rollback, without touching it.
+    trains = request.verb is MoveVerb.RETRAIN
+    rollbacks = [record for record in records if trains and record.move.verb is MoveVerb.ROLLBACK]
+    for record in (*conflicts, *rollbacks):
         if record.is_alive(now) and not request.take_over:
             raise _in_progress_error(record, now)
     superseded = settle_previous_moves(executor, request, registry, conflicts)
@@ -293,9 +290,7 @@ def make_move(
     unnumbered = request.verb is MoveVerb.REGISTER and target is not None and not target.number
     number = next_number(registry, request.bump) if unnumbered else ""
     intended = build_intent(request, registry, target, number, now)
-    if request.verb is not MoveVerb.RETRAIN and not steps_forward(
-        intended.before, intended.after, dict(intended.before)
-    ):
+    if not trains and not steps_forward(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=already_done_text(intended, registry))
     with report_as_interrupted_move(intended):
         if not executor.write_intent(intended):
@@ -344,8 +339,9 @@ def find_own_record(request: MoveRequest, registry: Registry, records: tuple[Mov
     if request.verb is MoveVerb.RETRAIN:
         return None
     target = registry.version(request.target)
-    effect = (request.verb, target.name if target else "", False)
-    return next((one for one in records if (one.move.verb, one.move.target, one.move.state.ended) == effect), None)
+    effect = (request.verb, target.name if target else "")
+    same = (record for record in records if (record.move.verb, record.move.target) == effect)
+    return next((record for record in same if not record.move.state.ended), None)
 
 
 def settle_previous_moves(
@@ -419,12 +415,9 @@ def _conflicting_records(verb: MoveVerb, records: tuple[MoveRecord, ...]) -> tup
     """Open moves that must not run beside this one. Trainings only exclude each other: they move no alias, and take
     hours."""
     trains = verb is MoveVerb.RETRAIN
-    return tuple(one for one in records if not one.move.state.ended and (one.move.verb is MoveVerb.RETRAIN) is trains)
-
-
-def _awaited_records(verb: MoveVerb, records: tuple[MoveRecord, ...]) -> tuple[MoveRecord, ...]:
-    """Rollbacks that a training waits for, without touching them: no training starts while production changes."""
-    return tuple(one for one in records if verb is MoveVerb.RETRAIN and one.move.verb is MoveVerb.ROLLBACK)
+    return tuple(
+        record for record in records if not record.move.state.ended and (record.move.verb is MoveVerb.RETRAIN) is trains
+    )
 
 
 def _refuse_stale_request(request: MoveRequest, registry: Registry) -> None:

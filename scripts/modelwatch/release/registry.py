@@ -158,8 +158,7 @@ def build_version(listed: ArtifactVersion, maker: ProducerRun | None, data: str)
 
 def highest_number(aliases: Iterable[str]) -> str:
     """The highest semantic version among the aliases."""
-    numbers = [alias for alias in aliases if SEMVER.fullmatch(alias)]
-    return max(numbers, key=number_parts, default="")
+    return max(filter(SEMVER.fullmatch, aliases), key=number_parts, default="")
 
 
 def number_parts(number: str) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from ..timeutil import parse_iso_or_none, scale_to_seconds, timestamp
+from ..timeutil import parse_time_text, scale_to_seconds, timestamp
 
 _NUMBER_WORDS = {"nan": math.nan, "infinity": math.inf, "inf": math.inf, "-infinity": -math.inf, "-inf": -math.inf}
 
@@ -39,10 +39,7 @@ def parse_time(cell: Any) -> float | None:
     if isinstance(cell, datetime):
         return timestamp(cell)
     if isinstance(cell, str):
-        try:
-            return scale_to_seconds(float(cell))
-        except ValueError:
-            return parse_iso_or_none(cell.strip())
+        return parse_time_text(cell)
     seconds = parse_number(cell)
     return None if seconds is None or isinstance(cell, bool) else scale_to_seconds(seconds)
 

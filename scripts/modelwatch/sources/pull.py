@@ -110,7 +110,7 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         links=result.links,
         histograms=histograms,
         canary_periods=request.canary_periods,
-        canary_series=builder.canary_series(),
+        canary_series=builder.series(canary=True),
         references=references,
     )
 

@@ -27,11 +27,8 @@ class KeyRequest:
 
     def weight_of(self, key: str) -> str:
         """The key of the count that weighs ``key``."""
-        return self.weight if self._is_whole else sibling_key(key, self.weight.rpartition("/")[2])
-
-    @property
-    def _is_whole(self) -> bool:
-        return self.pattern.is_plain and self.pattern.name == self.pattern.text
+        is_whole = self.pattern.is_plain and self.pattern.name == self.pattern.text
+        return self.weight if is_whole else sibling_key(key, self.weight.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +55,15 @@ class ReadRequest:
     @property
     def scalars(self) -> tuple[KeyPattern, ...]:
         """Every pattern of a key that holds numbers."""
-        both = (pattern for want in self.keys for pattern in (want.pattern, want.weight_pattern))
+        both = (pattern for request in self.keys for pattern in (request.pattern, request.weight_pattern))
         return tuple(dict.fromkeys(pattern for pattern in both if pattern is not None))
 
 
 def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
     reach = max((history_reach(rule) for rule in model.rules), default=0.0)
-    wants, notes = key_requests(model.rules)
-    return ReadRequest(wants, now - model.history - reach, None, notes, histogram_patterns(model.rules))
+    requests, notes = key_requests(model.rules)
+    return ReadRequest(requests, now - model.history - reach, None, notes, histogram_patterns(model.rules))
 
 
 def history_reach(rule: Rule) -> float:
@@ -91,19 +88,19 @@ def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[s
 
     A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken, and noted.
     """
-    wants: dict[str, KeyRequest] = {}
+    requests: dict[str, KeyRequest] = {}
     notes: list[str] = []
     for rule in rules:
-        for want in _rule_keys(rule):
-            known = wants.get(want.pattern.text)
-            if known is None or (want.weight and not known.weight):
-                wants[want.pattern.text] = want
-            elif want.weight and want.weight != known.weight:
+        for request in _rule_keys(rule):
+            known = requests.get(request.pattern.text)
+            if known is None or (request.weight and not known.weight):
+                requests[request.pattern.text] = request
+            elif request.weight and request.weight != known.weight:
                 notes.append(
-                    f"rule {rule.name}: {want.pattern.text} is weighed by {known.weight}, as an earlier rule asks, "
-                    f"and not by {want.weight}"
+                    f"rule {rule.name}: {request.pattern.text} is weighed by {known.weight}, as an earlier rule asks, "
+                    f"and not by {request.weight}"
                 )
-    return tuple(wants.values()), tuple(notes)
+    return tuple(requests.values()), tuple(notes)
 
 
 def histogram_patterns(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:

@@ -127,22 +127,17 @@ class SeriesBuilder:
         self.newest = max(self.newest, time)
         return True
 
-    def series(self) -> tuple[Series, ...]:
-        """Every series that the rules name, in the rules' order, the whole before its segments."""
-        return self._series(self._columns)
-
-    def canary_series(self) -> tuple[Series, ...]:
-        """The same of what canaries logged."""
-        return self._series(self._canary_columns)
-
-    def _series(self, columns: Mapping[str, PointColumn]) -> tuple[Series, ...]:
+    def series(self, *, canary: bool = False) -> tuple[Series, ...]:
+        """Every series that the rules name, in the rules' order, the whole before its segments; ``canary``: of what
+        canaries logged."""
+        columns = self._canary_columns if canary else self._columns
         names = tuple(self._versions)
         joined: dict[tuple[str, Labels], Series] = {}
-        for want in self.request.keys:
-            matches = ((want.pattern.match(key), key) for key in columns)
+        for request in self.request.keys:
+            matches = ((request.pattern.match(key), key) for key in columns)
             for labels, key in sorted((labels, key) for labels, key in matches if labels is not None):
-                if (want.pattern.name, labels) not in joined:
-                    joined[want.pattern.name, labels] = _build_series(columns, want, labels, key, names)
+                if (request.pattern.name, labels) not in joined:
+                    joined[request.pattern.name, labels] = _build_series(columns, request, labels, key, names)
         return tuple(joined.values())
 
     def histograms(self) -> tuple[Histograms, ...]:
@@ -180,8 +175,8 @@ class SeriesBuilder:
 
     def _optional_keys(self) -> set[str]:
         """Counts beside drift scores: used where they are logged, and not missed where they are not."""
-        wants = (want for want in self.request.keys if drift_spec(want.pattern) is not None)
-        return {want.weight_pattern.text for want in wants if want.weight_pattern is not None}
+        requests = (request for request in self.request.keys if drift_spec(request.pattern) is not None)
+        return {request.weight_pattern.text for request in requests if request.weight_pattern is not None}
 
     def _has_points(self, pattern: KeyPattern) -> bool:
         if any(pattern.match(key) is not None for key in self._columns):
