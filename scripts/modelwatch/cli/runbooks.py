@@ -53,11 +53,8 @@ def check(config_path: Path, root: Path) -> Exit:
     if problems:
         parts = [problem.partition(": ") for problem in problems]
         raise ConfigError(tuple(UserError(message, where=where) for where, _, message in parts))
-    rules = (
-        f"{report.rule_count} rules, {len(report.user_pages)} pages of your own"
-        if configured
-        else f"no {DEFAULT_CONFIG} here"
-    )
+    rules = f"{report.rule_count} rules, {len(report.user_pages)} pages of your own"
+    rules = rules if configured else f"no {DEFAULT_CONFIG} here"
     click.echo(f"runbooks: {len(KINDS)} pages, {rules}, no problem.")
     return Exit.OK
 
@@ -84,11 +81,15 @@ def render(kind: str, alert: str, name: str, config_path: Path, style: str, now:
     if bool(kind) == bool(alert):
         raise click.UsageError("give either a kind, or an alert with --alert.")
     if alert:
-        config = read_config(config_path, read_only=True)
-        _print_page(*_page_for_alert(config, alert, now), style)
-        return Exit.OK
-    model = read_config(config_path, (name,), read_only=True).models[0] if name else None
-    _print_page(_load_page(kind, model, ""), AlertContext({"MODEL": name}), style)
+        (page, base), context = _page_for_alert(read_config(config_path, read_only=True), alert, now)
+    else:
+        model = read_config(config_path, (name,), read_only=True).models[0] if name else None
+        (page, base), context = _load_page(kind, model, ""), AlertContext({"MODEL": name})
+    text = render_page(page, context, base)
+    if style == "markdown":
+        click.echo(text, nl=False)
+    else:
+        show_markdown(open_console(), text)
     return Exit.OK
 
 
@@ -150,11 +151,3 @@ def _load_page(kind: str, model: Model | None, link: str) -> tuple[str, str]:
         hint = did_you_mean(kind, KINDS, f"Kinds: {', '.join(KINDS)}.")
         raise UserError(f"there is no page for {kind!r}.", hint=hint)
     return path.read_text("utf-8"), OUR_RUNBOOKS
-
-
-def _print_page(page: tuple[str, str], known: AlertContext, style: str) -> None:
-    text = render_page(page[0], known, page[1])
-    if style == "markdown":
-        click.echo(text, nl=False)
-    else:
-        show_markdown(open_console(), text)

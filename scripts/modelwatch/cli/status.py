@@ -70,9 +70,8 @@ def _issue_row(observation: ModelObservation, issue: ObservedIssue) -> dict[str,
 
 def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], now: float) -> None:
     if rows:
-        print_table(
-            ("model", "rule", "issue", "severity", "for", "incident", "workflows"), [_cells(row, now) for row in rows]
-        )
+        columns = ("model", "rule", "issue", "severity", "for", "incident", "workflows")
+        print_table(columns, [_cells(row, now) for row in rows])
     else:
         click.echo("No issue could be read." if troubles else "No open issue of modelwatch.")
     in_registers = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
@@ -126,10 +125,8 @@ def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
         return AuditEntry(at, register.model, register.rule, who, what, where)
 
     yield entry(issue.created_at, f"opened issue #{issue.number} (episode {register.episode})")
-    if register.page:
-        yield entry(
-            register.page.at, f"incident {register.page.state} ({register.page.severity})", where=register.page.url
-        )
+    if page := register.page:
+        yield entry(page.at, f"incident {page.state} ({page.severity})", where=page.url)
     for record in register.dispatches:
         conclusion = f": {record.conclusion}" if record.conclusion else ""
         yield entry(record.at, f"{record.verb} {record.state}{conclusion}", where=record.url or issue.url)
