@@ -114,32 +114,23 @@ def degradation_onset(
 def _fit_onset(x: Floats, w: Floats) -> int:
     """Where a level ends, by the better of a step and a line that starts at the level, each with its best start.
 
-    Every start's sums of squares at once, out of running sums of the centred points.
+    Every start's sums of squares at once, out of running sums of the centred points: up to each start, without it, and
+    from each start on.
     """
     x = x - np.average(x, weights=w)
     place = np.arange(1.0, len(x))  # a start at index s counts its points 1, 2, ... from s on
-    mass, first, second = _sums_before(w), _sums_before(w * x), _sums_before(w * x * x)
+    mass, first, second = (np.cumsum(column)[:-1] for column in (w, w * x, w * x * x))
     level = first / mass
     before = second - level * first
     rank = np.arange(float(len(x)))
-    mass, first, second = _sums_after(w), _sums_after(w * x), _sums_after(w * x * x)
-    ranks, squares, product = _sums_after(w * rank), _sums_after(w * rank * rank), _sums_after(w * rank * x)
+    columns = (w, w * x, w * x * x, w * rank, w * rank * rank, w * rank * x)
+    mass, first, second, ranks, squares, product = (np.cumsum(column[::-1])[::-1][1:] for column in columns)
     ramp = ranks - (place - 1) * mass
     ramp_squares = squares - 2 * (place - 1) * ranks + (place - 1) ** 2 * mass
     along = product - (place - 1) * first - level * ramp
     step = second - first**2 / mass
     line = second - 2 * level * first + level**2 * mass - along**2 / ramp_squares
     return 1 + int(np.argmin(before + np.minimum(step, line)))
-
-
-def _sums_before(column: Floats) -> Floats:
-    """Sums up to each start (1, 2, ...), without it."""
-    return np.asarray(np.cumsum(column)[:-1])
-
-
-def _sums_after(column: Floats) -> Floats:
-    """Sums from each start (1, 2, ...) on."""
-    return np.asarray(np.cumsum(column[::-1])[::-1][1:])
 
 
 def _validated_columns(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:

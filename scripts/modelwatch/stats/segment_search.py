@@ -147,13 +147,10 @@ def _sum_segments(
     # Both sides in one pass: a segment's number on the second side lies ``count`` higher.
     cells = codes + side * np.int32(count)
     n = np.bincount(cells, minlength=2 * count).astype(np.float64).reshape(2, count)
-    sums, binary = _sum_values(cells, values, count), bool(((values == 0) | (values == 1)).all())
-    return SegmentSums(n, sums, sums if binary else _sum_values(cells, values * values, count), binary, segment)
-
-
-def _sum_values(cells: NDArray[np.int32], values: Floats, count: int) -> Floats:
-    sums = np.bincount(cells, weights=values, minlength=2 * count)
-    return np.asarray(sums, dtype=np.float64).reshape(2, count)
+    is_binary = bool(((values == 0) | (values == 1)).all())
+    columns = [values] if is_binary else [values, values * values]
+    sums = [np.bincount(cells, column, 2 * count).astype(np.float64).reshape(2, count) for column in columns]
+    return SegmentSums(n, sums[0], sums[-1], is_binary, segment)
 
 
 def _z_scores(sums: SegmentSums, whole: SegmentSums, worse: int, least: int) -> Floats:

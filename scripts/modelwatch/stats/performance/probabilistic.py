@@ -36,9 +36,9 @@ def roc_auc(positive: ArrayLike, negative: ArrayLike) -> Estimate:
     beats, beaten = placements_by_bin(hits, misses)
     value = float((hits * beats).sum() / n)
     variance = _placement_variance(hits, beats, value) + _placement_variance(misses, beaten, value)
-    half = z_value() * math.sqrt(variance) if math.isfinite(variance) else math.nan
-    if not math.isfinite(half):
+    if not math.isfinite(variance):
         return Estimate("auc", value, math.nan, math.nan, n + m)
+    half = z_value() * math.sqrt(variance)
     return Estimate("auc", value, max(0.0, value - half), min(1.0, value + half), n + m)
 
 

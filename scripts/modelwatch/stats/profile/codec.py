@@ -183,17 +183,10 @@ class _Reader:
         counts[self.ints[slice(*record["filled"])]] = self.ints[slice(*record["counts"])]
         if counts.sum() != record["n"]:
             raise ProfileMismatchError("its counts do not add up.")
-        return NumericProfile(
-            edges,
-            counts,
-            record["n"],
-            record["missing"],
-            record["infinite"][0],
-            record["infinite"][1],
-            _nan_if_none(record["low"]),
-            _nan_if_none(record["high"]),
-            record["other_types"],
-        )
+        infinite_low, infinite_high = record["infinite"]
+        low, high = _nan_if_none(record["low"]), _nan_if_none(record["high"])
+        n, missing, other_types = record["n"], record["missing"], record["other_types"]
+        return NumericProfile(edges, counts, n, missing, infinite_low, infinite_high, low, high, other_types)
 
     def categorical(self, record: Mapping[str, Any]) -> CategoricalProfile:
         words = self._words[record["vocabulary"]]
