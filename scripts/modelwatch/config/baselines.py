@@ -144,7 +144,10 @@ def _read_file_baseline(
     if isinstance(content, ProfileHeader):
         _check_column(section, path, metric, content, files)
         return replace(spec, profile=content.digest, place=path)
-    entries = tuple(entry for name in _entry_names(metric) for entry in content.get(name, ()))
+    # Entries of the metric, and where it is a measure of drift those of the histograms behind it.
+    drift = drift_spec(metric)
+    names = dict.fromkeys((metric.name, *(pattern.name for pattern in (drift.patterns if drift else ()))))
+    entries = tuple(entry for name in names for entry in content.get(name, ()))
     if not entries:
         hint = did_you_mean(metric.name, content) if metric.name not in content else ""
         _report(section, f"the baseline file {path} has no entry for {metric.name}.", hint, files)
@@ -156,12 +159,6 @@ def _report(section: ParsedSection, message: str, hint: str, files: BaselineFile
         section.add_problem(message, hint, value="file")
     else:
         section.reader.add_warning(section.value_node("file"), message)
-
-
-def _entry_names(metric: KeyPattern) -> tuple[str, ...]:
-    """Entries that a rule may use: of its metric, and where that is a measure of drift the histograms behind it."""
-    drift = drift_spec(metric)
-    return tuple(dict.fromkeys((metric.name, *(pattern.name for pattern in (drift.patterns if drift else ())))))
 
 
 def _check_column(

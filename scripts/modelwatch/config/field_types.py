@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from ..errors import did_you_mean
 from ..model.secret import Secret
 from . import literals
-from .reader import Reader, describe_kind, shorten
+from .reader import Reader, describe_node, shorten
 from .secrets import VARIABLE_PATTERN, VARIABLE_REFERENCE
 from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -339,10 +339,6 @@ class AnyOf(FieldType[Any]):
 
     def to_markdown(self, link: Callable[[Any], str]) -> str:
         return "; or ".join(dict.fromkeys(shape.to_markdown(link) for shape in self._shapes))
-
-
-def describe_node(node: Node) -> str:
-    return "an empty value" if isinstance(node, ScalarNode) and node.is_null else describe_kind(node)
 
 
 class JsonObject(FieldType[str]):

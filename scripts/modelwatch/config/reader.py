@@ -53,7 +53,7 @@ class Reader:
     def is_value(self, node: Node, what: str) -> TypeGuard[ScalarNode]:
         """Whether the node is a single value that is not empty; where it is not, that is a problem."""
         if not isinstance(node, ScalarNode):
-            self.add_problem(node, f"expected {what} here, not {describe_kind(node)}.")
+            self.add_problem(node, f"expected {what} here, not {describe_node(node)}.")
             return False
         if node.is_null:
             self.add_problem(node, f"expected {what} here, and the value is empty.", "Give a value or remove the key.")
@@ -66,11 +66,9 @@ class Reader:
             hint = "Pass the value in an environment variable of the step and write ${NAME} here."
             self.add_problem(node, "GitHub does not expand `${{ }}` in this file.", hint)
             return None
-        missing = False
-        for name in VARIABLE_REFERENCE.findall(node.text):
-            if self.vault.find(name) is None:
-                missing = True
-                self.add_missing_variable(node, name)
+        missing = [name for name in VARIABLE_REFERENCE.findall(node.text) if self.vault.find(name) is None]
+        for name in missing:
+            self.add_missing_variable(node, name)
         if missing:
             return node.text if not self.vault.require else None
         return VARIABLE_REFERENCE.sub(lambda reference: self.vault.find(reference[1]) or "", node.text)
@@ -90,7 +88,7 @@ class Reader:
         merged: list[MappingNode] = []
         for key, value in mapping.pairs:
             if not isinstance(key, ScalarNode):
-                self.add_problem(key, f"a key must be a word, not {describe_kind(key)}.")
+                self.add_problem(key, f"a key must be a word, not {describe_node(key)}.")
             elif key.plain and key.text == "<<":
                 merged.extend(self._merge_mappings(value))
             elif key.text in entries:
@@ -113,7 +111,7 @@ class Reader:
             if isinstance(part, MappingNode):
                 yield part
             else:
-                self.add_problem(part, f"`<<` merges mappings, not {describe_kind(part)}.")
+                self.add_problem(part, f"`<<` merges mappings, not {describe_node(part)}.")
 
     def overlay(self, base: Node | None, override: Node, deep: frozenset[str] = frozenset()) -> Node:
         """``override`` with the keys that only ``base`` has; the values of the keys in ``deep`` likewise.
@@ -134,10 +132,10 @@ class Reader:
         return result
 
 
-def describe_kind(node: Node) -> str:
-    if isinstance(node, MappingNode):
-        return "a mapping"
-    return "a list" if isinstance(node, SequenceNode) else "a single value"
+def describe_node(node: Node) -> str:
+    if isinstance(node, ScalarNode):
+        return "an empty value" if node.is_null else "a single value"
+    return "a list" if isinstance(node, SequenceNode) else "a mapping"
 
 
 def shorten(text: str) -> str:

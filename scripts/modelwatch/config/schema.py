@@ -320,7 +320,7 @@ class _Page:
         takes, says = field.field_type.to_markdown(self._link), field.doc
         if default is not None:
             says = f"{says} Default: {_format_default(default)}."
-        return f"| {key} | {_cell(takes)} | {_cell(says)} |"
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in (key, takes, says)) + " |"
 
     def _link(self, section: Section) -> str:
         if section not in self.sections:
@@ -338,7 +338,3 @@ def _format_default(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{', '.join(value)}`" if isinstance(value, list) else f"`{value}`"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

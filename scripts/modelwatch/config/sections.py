@@ -13,8 +13,8 @@ from dataclasses import MISSING, dataclass, field, replace
 from typing import Any
 
 from ..errors import did_you_mean
-from .field_types import FieldType, Schema, describe_node
-from .reader import Entries, Reader, shorten
+from .field_types import FieldType, Schema
+from .reader import Entries, Reader, describe_node, shorten
 from .yaml_nodes import MappingNode, Node
 
 
