@@ -32,29 +32,25 @@ def render_starter_files(
     if release:
         sections = {"workflows": "release_workflows_section.yml", "release": "release_section.yml"}
     quoted |= {"name": model, "artifact": json.dumps(f"{entity}/{project}/{model}", ensure_ascii=False)}
+    parts = {part: _render(file, quoted) for part, file in sections.items()}
     files = {
-        "modelwatch.yml": _render(
-            "modelwatch.yml", quoted | {part: _render(file, quoted) for part, file in sections.items()}
-        ),
+        "modelwatch.yml": _render("modelwatch.yml", quoted | parts),
         ".github/workflows/modelwatch.yml": _render("monitor.yml"),
         f"runbooks/{model}.md": _render("runbook.md", {"name": model, "owner": owner}),
     }
     if not release:
-        return files | {
-            f".github/workflows/{verb}.yml": _render(
-                "dispatched.yml", {"verb": verb, "purpose": purpose, "title": title}
-            )
-            for verb, (purpose, title) in _DISPATCHED_WORKFLOWS.items()
-        }
+        for verb, texts in _DISPATCHED_WORKFLOWS.items():
+            files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})
+        return files
     callers = {f".github/workflows/{verb}.yml": _render_caller(verb, spec, model) for verb, spec in _CALLERS.items()}
     return files | callers | {".github/workflows/modelwatch-commands.yml": _render("commands.yml")}
 
 
 _DISPATCHED_WORKFLOWS = {
-    "retrain": ("Trains the model again on recent data.", "Retrain"),
-    "rollback": ("Puts an earlier version back into production.", "Roll back"),
+    "retrain": {"purpose": "Trains the model again on recent data.", "title": "Retrain"},
+    "rollback": {"purpose": "Puts an earlier version back into production.", "title": "Roll back"},
 }
-"""Verb -> purpose and title of a workflow that the user fills in."""
+"""By verb the purpose and the title of a workflow that the user fills in."""
 
 
 @dataclass(frozen=True, slots=True)
