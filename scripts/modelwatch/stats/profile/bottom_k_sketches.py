@@ -34,17 +34,13 @@ class DistinctProfile:
         return cls(distinct[:bound], counts[:bound].astype(np.int64), len(hashes), missing, bound)
 
     @property
-    def is_exact(self) -> bool:
-        return len(self.hashes) < self.bound
-
-    @property
     def duplicates(self) -> float:
         """Rows beyond the first of their id; estimated where there are many ids."""
         sampled = int(self.counts.sum())
         if not sampled:
             return 0.0
         repeated = sampled - len(self.hashes)
-        return float(repeated) if self.is_exact else repeated / sampled * self.rows
+        return float(repeated) if len(self.hashes) < self.bound else repeated / sampled * self.rows
 
     def merge(self, other: DistinctProfile) -> DistinctProfile:
         if self.bound != other.bound:
