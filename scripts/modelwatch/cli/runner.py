@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TextIO, cast
 import click
 
 from ..clients.redaction import RedactedStream, Redactor
-from ..clients.workflow_commands import annotation
 from ..config.secrets import BUNDLE_VARIABLE, Vault, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
 
@@ -98,6 +97,8 @@ def print_error(error: UserError) -> None:
     for problem in problems:
         click.echo(f"{click.style('error', fg='red', bold=True)}: {one_line(problem)}", err=True)
         if os.environ.get("GITHUB_ACTIONS") == "true":
+            from ..clients.workflow_commands import annotation  # brings pathlib and secrets: a sixth of `--help`
+
             write_workflow_command(annotation("error", str(problem), problem.where))
     if len(problems) > 1:
         click.echo(f"{len(problems)} problems.", err=True)
