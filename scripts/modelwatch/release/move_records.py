@@ -72,12 +72,8 @@ def encode_progress(move: Move, heartbeat_at: float) -> dict[str, Any]:
 
 def read_record(run: Any) -> MoveRecord | None:
     """The move in a W&B run; ``None`` if it is not one that this version understands: it is left alone."""
-    return decode_record(
-        dict(run.config),
-        dict(run.summary_metrics or {}),
-        parse_time_or_zero(getattr(run, "created_at", None)),
-        str(run.url),
-    )
+    created = parse_time_or_zero(getattr(run, "created_at", None))
+    return decode_record(dict(run.config), dict(run.summary_metrics or {}), created, str(run.url))
 
 
 def decode_record(config: Mapping[str, Any], summary: Mapping[str, Any], created: float, url: str) -> MoveRecord | None:

@@ -13,13 +13,7 @@ from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
 from ..model.series import Deployment, Histograms, Labels, Series
 from ..timeutil import HOUR
-from .cell_parsing import (
-    Bins,
-    parse_histogram,
-    parse_number,
-    parse_time,
-    version_text,
-)
+from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
 
 UNKNOWN_VERSION = -1
