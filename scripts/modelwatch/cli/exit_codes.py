@@ -19,9 +19,7 @@ def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
     """3 where a source is down; else, with ``report_findings``, 10 to 12 by the worst firing alert."""
     if judgement.failures:
         return Exit.SOURCE_DOWN
-    if not report_findings:
-        return Exit.OK
-    worst = judgement.worst_severity
+    worst = judgement.worst_severity if report_findings else None
     return EXIT_CODES.get(worst, Exit.OK) if worst else Exit.OK
 
 

@@ -97,14 +97,11 @@ def measure(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             (out / f"{model.name}.npz").write_bytes(to_bytes(result.profile, {"model": model.name}))
-        paths: list[str] = []
-        if publish:
-            paths = publish_profile(
-                model, result.profile, result.rows, os.environ, policy, partition, result.other_partitions
-            )
         click.echo(f"{model.name}: {result.profile.rows} rows, {len(result.rows)} windows.")
-        for path in paths:
-            click.echo(f"  {path}")
+        if publish:
+            others = result.other_partitions
+            for path in publish_profile(model, result.profile, result.rows, os.environ, policy, partition, others):
+                click.echo(f"  {path}")
     return Exit.OK
 
 

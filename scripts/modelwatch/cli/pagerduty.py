@@ -100,9 +100,8 @@ def apply(
         print_json(_to_json(setup_plan, applied))
     elif setup_plan.changes:
         _print_plan(setup_plan, applied)
-    _print_routing_keys(
-        desired, applied, secrets_path if file and file.remove_if_empty() else None, show=show_routing_key
-    )
+    written = secrets_path if file and file.remove_if_empty() else None
+    _print_routing_keys(desired, applied, written, show=show_routing_key)
     bad = any(receipt.result.value in ("failed", "refused") for receipt in applied.receipts)
     return Exit.PARTIAL if bad or setup_plan.refusals else Exit.OK
 

@@ -102,11 +102,8 @@ def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> s
     for title, why in choice.rejected:
         context.print_message(f"not {title}: it {why}")
     if choice.target is None:
-        raise UserError(
-            "there is no version to go back to.",
-            hint="Name one, mark one with --healthy, or use `modelwatch release degrade`.",
-            where=registry.artifact,
-        )
+        hint = "Name one, mark one with --healthy, or use `modelwatch release degrade`."
+        raise UserError("there is no version to go back to.", hint=hint, where=registry.artifact)
     return choice.target.name
 
 
@@ -164,9 +161,8 @@ def judge(context: MoveContext, act: bool) -> Exit:
     if not act or verdict.decision is CanaryDecision.CONTINUE:
         return Exit.OK
     registry = read_registry(context.model, context.env, retry_policy())
-    begun = next(
-        (move for move in registry.moves if move.verb is MoveVerb.CANARY and move.target == verdict.version), None
-    )
+    starts = (move for move in registry.moves if move.verb is MoveVerb.CANARY)
+    begun = next((move for move in starts if move.target == verdict.version), None)
     if verdict.decision is CanaryDecision.PROPOSE:
         return _propose_on_issue(context, verdict, begun)
     return _execute_verdict(context, verdict, begun)
@@ -238,9 +234,8 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
     """
     spec = context.model.release
     if spec is None or not spec.train:
-        raise UserError(
-            "the model has no train command.", hint="Give `release: {train: ...}`.", where=context.model.where
-        )
+        hint = "Give `release: {train: ...}`."
+        raise UserError("the model has no train command.", hint=hint, where=context.model.where)
     _print_last_retraining(context)
     require_sound_data(context)
     end = until if until is not None else context.now // DAY * DAY
@@ -271,8 +266,6 @@ def require_sound_data(context: MoveContext) -> None:
     firing = [group for group in judgement.groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
     if firing:
         alerts = ", ".join(f"the data-quality alert {group.rule!r} of {context.model.name}" for group in firing)
-        raise UserError(
-            f"{alerts} fires: a model trained on bad data is worse than an old one.",
-            hint="Fix the data, or wait until the alert has recovered.",
-            where=context.model.name,
-        )
+        hint = "Fix the data, or wait until the alert has recovered."
+        message = f"{alerts} fires: a model trained on bad data is worse than an old one."
+        raise UserError(message, hint=hint, where=context.model.name)

@@ -16,16 +16,13 @@ from ..step_files import write_text
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, path_option
 
-MAX_JOBS = 256
-"""GitHub's limit of jobs a matrix."""
-
 
 @click.command("shards")
 @config_option
 @click.option(
     "--max",
     "max_shards",
-    type=click.IntRange(1, MAX_JOBS),
+    type=click.IntRange(1, 256),  # a matrix of GitHub has no more jobs
     default=20,
     show_default=True,
     help="The largest number of jobs.",
