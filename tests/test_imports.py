@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "distribution": frozenset(),
     "timeutil": frozenset(),
     "model": frozenset({"timeutil"}),
-    "stats": frozenset(),
+    "stats": frozenset({"timeutil"}),
     "evaluate": frozenset({"model", "stats", "errors", "timeutil"}),
     "alerts": frozenset({"model", "timeutil"}),
     "report": frozenset({"model", "timeutil"}),

@@ -183,7 +183,7 @@ def test_other_rules_take_none_of_it(tmp_path: Path) -> None:
         load(tmp_path, text("X").replace('drift: "features/*", X', keys + ", tiers: {warning: {drop: 2%}}"))
     told = messages(caught.value)
     for part in (
-        "`false_alarms` belongs to `drift`",
+        "`false_alarms` without `drift` is a mapping",
         "`across` belongs",
         "several baselines",
         "train.npz is a profile",

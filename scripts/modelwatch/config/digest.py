@@ -12,11 +12,12 @@ from typing import Any
 
 from ..model.keys import KeyPattern
 from ..model.monitored_model import BlastRadius, Model, PagerDutySpec, Silence
-from ..model.rule import BaselineEntry, Rule
+from ..model.rule import BaselineEntry, Rule, Tier
 from ..model.secret import Secret
 
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
     Rule: frozenset({"where", "digest", "runbook"}),
+    Tier: frozenset({"false_alarms"}),  # follows from what is stated
     BaselineEntry: frozenset({"source", "captured", "percentiles"}),
     Silence: frozenset({"where"}),
     Model: frozenset({"where", "rules"}),

@@ -12,7 +12,7 @@ from .reader import shorten
 from .sections import ParsedSection
 from .yaml_nodes import ScalarNode
 
-DRIFT_ONLY_KEYS = ("method", "false_alarms", "across", "importances")
+DRIFT_ONLY_KEYS = ("method", "across", "importances")
 MAX_REFERENCES = 3
 
 

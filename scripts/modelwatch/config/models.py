@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from ..errors import did_you_mean
 from ..model.monitored_model import (
     DEFAULT_INHIBITIONS,
@@ -16,7 +18,7 @@ from ..model.monitored_model import (
     WorkflowSpec,
 )
 from ..model.prediction_log import MeasureSpec
-from ..model.rule import BaselineKind, Mode, Rule
+from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule
 from ..model.series import labels_of
 from . import vocabulary
 from .baselines import BaselineFiles
@@ -163,6 +165,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         issue_mode=issue_mode,
         page_mode=page_mode,
         **{name: _read_built_in(section, name, verbs) for name in ("silent", "improvement", "gone")},
+        false_alarms=_read_budget(section),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=section.reader.location(section.node),
     )
@@ -173,6 +176,13 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     if section.get("release") is not None:
         check_release(section.get("release"), model.wandb, measure)
     return model
+
+
+def _read_budget(section: ParsedSection) -> FalseAlarmBudget | None:
+    stated = section.setting("false_alarms")
+    if isinstance(stated, ParsedSection):
+        return cast(FalseAlarmBudget, stated.build())
+    return stated or None
 
 
 def _read_rules(

@@ -11,6 +11,7 @@ from ..model.monitored_model import Model, ReleaseSpec
 from ..model.prediction_log import MeasureSpec, is_artifact
 from ..model.rule import Rule
 from ..model.secret import Secret
+from .false_alarms import share_budget
 from .secrets import PAGERDUTY_READ_TOKEN, Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
@@ -47,6 +48,7 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
     release = _resolve_release(model.release, folder)
     rules = tuple(_resolve_rule(rule, folder, github.repository, vault) for rule in model.rules)
     base = _runbook_link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
+    rules = share_budget(model, rules)
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, messages=messages, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
 

@@ -18,6 +18,7 @@ from ..model.rule import (
     BaselineKind,
     BaselineSpec,
     Direction,
+    FalseAlarmBudget,
     FeatureAggregation,
     Interval,
     Limit,
@@ -59,9 +60,24 @@ LIMITS = {
     "sigma": Field(Number(above=0.0), "This many standard deviations of the baseline away, in the worse direction."),
 }
 
+BUDGET = Section(
+    "the false alarms",
+    {
+        "warnings": Field(duration(DAY), "Tiers that open an issue or retrain."),
+        "pages": Field(duration(DAY), "Tiers that page."),
+        "actions": Field(duration(DAY), "Tiers that start another workflow without approval."),
+    },
+    "The mean time between two false alarms, by what an alarm does.",
+    dataclass=FalseAlarmBudget,
+)
 TIER = Section(
     "a tier",
-    {**LIMITS, "do": DO_FIELD, "for": Field(Count(), "The `for` of this tier, instead of the rule's.")},
+    {
+        **LIMITS,
+        "do": DO_FIELD,
+        "for": Field(Count(), "The `for` of this tier, instead of the rule's."),
+        "false_alarms": Field(duration(DAY), "The mean time between false alarms of this tier alone."),
+    },
     "A severity: it is reached when any of its limits is exceeded. Rules with `drift` have default limits.",
 )
 TIERS = Section(
@@ -109,7 +125,10 @@ RULE_FIELDS = {
     ),
     "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The drift method: `psi`, `ks`, ..."),
     "false_alarms": Field(
-        Percentage(high=0.5), "With `drift`: how often a window may exceed the limit by chance.", default="1%"
+        AnyOf(scalar=Percentage(high=0.5), mapping=BUDGET),
+        "The rule's own budget of false alarms, instead of a share of the model's. With `drift` a percentage: how "
+        "often a window may exceed the limit by chance; by default 1%.",
+        show_default=False,
     ),
     "across": Field(
         Enumeration("a way to make one number of all features", FeatureAggregation),
@@ -204,11 +223,24 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
         also=tuple(also),
         segments=_read_segments(section, metric),
         overrides=overrides,
+        **_read_false_alarms(section),
         where=section.reader.location(section.node),
     )
     _check_times(section, rule)
     _check_counts(section, rule)
     return replace(rule, digest=rule_digest(rule))
+
+
+def _read_false_alarms(section: ParsedSection) -> dict[str, Any]:
+    """A percentage is of drift, a mapping is a budget."""
+    stated = section.get("false_alarms")
+    is_budget = isinstance(stated, ParsedSection)
+    if stated is not None and is_budget == ("drift" in section):
+        expected = "a percentage such as `1%`" if is_budget else "a mapping of `warnings`, `pages` and `actions`"
+        kind = "with" if is_budget else "without"
+        section.add_problem(f"`false_alarms` {kind} `drift` is {expected}.", value="false_alarms")
+        return {"false_alarms": None}
+    return {"false_alarms": None, "budget": stated.build()} if is_budget else {"false_alarms": stated}
 
 
 def _read_metric(section: ParsedSection) -> KeyPattern | None:

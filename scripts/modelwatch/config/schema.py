@@ -27,7 +27,7 @@ from .measure import MEASURE
 from .pagerduty import PAGERDUTY
 from .quality_rules import QUALITY
 from .release import RELEASE
-from .rules import DO_FIELD, RULE, RULE_FIELDS
+from .rules import BUDGET, DO_FIELD, RULE, RULE_FIELDS
 from .sections import Field, Section
 from .vocabulary import KIND, MODE, NAME, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, TIME_OF_DAY, TIMESTAMP, URL
 
@@ -201,6 +201,11 @@ MODEL_FIELDS = {
         ListOf(INHIBITION), "Alerts that mute other alerts, in addition to the default (data-quality mutes drift)."
     ),
     "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
+    "false_alarms": Field(
+        AnyOf(scalar=Enumeration("`off` or a mapping", {"off": False}), mapping=BUDGET),
+        "The budget of false alarms, shared by all rules with a limit relative to a baseline, their segments and "
+        "their tiers. It holds however often the rules are evaluated. `off`: every window is decided alone, at 95 %.",
+    ),
     "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),
     "improvement": Field(BUILT_IN, "What happens when a metric improves suddenly."),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
@@ -212,7 +217,7 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "gone", "quality", "release"),
+        *("silent", "improvement", "gone", "quality", "release", "false_alarms"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

@@ -45,7 +45,7 @@ def _read_tier(
         if not limits:
             known = ", ".join(f"`{form}`" for form in LimitKind)
             section.add_problem(f"this tier has no limit: give one of {known}.")
-    return Tier(severity, limits, read_actions(section, verbs), section.get("for"))
+    return Tier(severity, limits, read_actions(section, verbs), section.get("for"), budget=section.get("false_alarms"))
 
 
 def _has_limit(section: ParsedSection | None) -> bool:

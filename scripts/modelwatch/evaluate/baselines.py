@@ -16,6 +16,9 @@ from .aggregation import Aggregator, WindowStats, proportion_interval
 from .arrays import nans
 from .deployments import VersionTimeline
 
+GAP_SHARE = 0.25
+"""At most this share of the history before a window is left out of a rolling baseline, so that it begins early."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
@@ -45,6 +48,8 @@ class BaselineRequest:
     aggregator: Aggregator
     timeline: VersionTimeline
     times: Floats
+    first: float = -np.inf
+    """When the series began: a rolling baseline of a young series leaves a smaller gap before the window."""
 
     @property
     def needs_spread(self) -> bool:
@@ -112,13 +117,15 @@ def _rolling(place: BaselineRequest) -> Baseline:
     at their time.
     """
     rule = place.rule
-    start, end = rolling_stretch(place.times, rule.window, rule.baseline.length)
+    history = np.maximum(place.times - rule.window - place.first, 0.0)
+    gap = np.minimum(rolling_gap(rule.window), history * GAP_SHARE)
+    start, end = rolling_stretch(place.times, rule.window, rule.baseline.length, gap)
     return _baseline_of_windows(place, start, end)
 
 
-def rolling_stretch(times: Floats, window: float, length: float) -> tuple[Floats, Floats]:
+def rolling_stretch(times: Floats, window: float, length: float, gap: float | Floats) -> tuple[Floats, Floats]:
     """Begin and end of the rolling baseline at each time."""
-    end = times - window - rolling_gap(window)
+    end = times - window - gap
     return end - length, end
 
 

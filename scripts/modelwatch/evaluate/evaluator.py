@@ -18,6 +18,7 @@ from .aggregation import Aggregator, WindowStats
 from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .deployments import VersionTimeline, version_timeline
+from .detection import DetectionRequest, detect_tiers, is_detectable
 from .points import Points, clean_points
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
@@ -76,10 +77,13 @@ class _RuleEvaluator:
                 return drift
         largest, notes = self._largest_segments(rule, segments)
         tracks: list[Track] = []
-        if labels is not None or not segments:
-            tracks.append(self._track(rule, whole, labels or (), None))
+        has_whole = labels is not None or not segments
+        # Half of the budget is for the whole, the other half for the segments together.
+        if has_whole:
+            tracks.append(self._track(rule, whole, labels or (), None, 2.0 if largest else 1.0))
         start = self._first_point_time([whole] if whole is not None else segments)
-        tracks.extend(self._track(rule, series, series.labels, start) for series in largest)
+        share = float(2 * len(largest) if has_whole else len(largest))
+        tracks.extend(self._track(rule, series, series.labels, start, share) for series in largest)
         return ModelFindings(tuple(tracks), notes)
 
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
@@ -188,17 +192,25 @@ class _RuleEvaluator:
         weights = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
         return -float(window_sums(weights, spans)[0]), -float(len(points.times))
 
-    def _track(self, rule: Rule, series: Series | None, labels: Labels, start: float | None) -> Track:
-        """``start``: for a segment, when the whole began; a segment that came later is new for its first window."""
+    def _track(
+        self, rule: Rule, series: Series | None, labels: Labels, start: float | None, share: float = 1.0
+    ) -> Track:
+        """``start``: for a segment, when the whole began; a segment that came later is new for its first window.
+        ``share``: how many series share the rule's budget of false alarms, each as much as this one."""
         times = self.times(rule)
         points = self.points(series) if series is not None else _NO_POINTS
         below = self._denominator(rule, labels)
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
         request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
-        reference = compute_baseline(request)
+        if is_detectable(rule):
+            reference, detection = detect_tiers(self._detection_request(request, points, share))
+        else:
+            reference, detection = compute_baseline(request), None
         new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
-        context = RowContext(times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times))
+        context = RowContext(
+            times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times), detection
+        )
         rows = decide_outcomes(rule, stat, reference, context)
         spec = drift_spec(rule.metric)
         if spec is not None:
@@ -232,6 +244,17 @@ class _RuleEvaluator:
             versions=self.service.versions,
             baseline_n=to_array("d", reference.n),
         )
+
+    def _detection_request(self, request: BaselineRequest, points: Points, share: float) -> DetectionRequest:
+        rule, times = request.rule, self.times(request.rule)
+
+        first = float(points.times[0]) if len(points.times) else -np.inf
+
+        def baseline(quiet: Points) -> Baseline:
+            aggregator = Aggregator(quiet, None, rule.aggregate, rule.interval)
+            return compute_baseline(replace(request, aggregator=aggregator, first=first))
+
+        return DetectionRequest(rule, points, times.at, times.version, self.service, share, baseline)
 
     def _window_stats(self, rule: Rule, aggregator: Aggregator) -> WindowStats:
         """The windows; those of measures of drift with the interval that follows from their count."""

@@ -27,6 +27,11 @@ class Points:
     late: int = 0
     """Points left out because they lie too far in the future."""
 
+    def select(self, rows: Bools) -> Points:
+        """Only these points."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late)
+
 
 def clean_points(series: Series, service: VersionTimeline, now: float) -> Points:
     """What counts of a series.

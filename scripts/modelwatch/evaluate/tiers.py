@@ -17,6 +17,7 @@ from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import difference_interval
 from .aggregation import WindowStats, is_no_proportion
 from .baselines import Baseline
+from .detection import Detection
 
 TOLERANCE = 1e-9
 """Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
@@ -118,6 +119,7 @@ class TierDecision:
 def decide_tier(rule: Rule, rows: BaselineComparison, context: RowContext) -> TierDecision:
     """By the tiers of the version in each window; the most severe tier reached wins, whatever their order."""
     count = len(rows.value)
+    detected = frozenset() if context.detection is None else context.detection.limits
     verdict = TierDecision(np.full(count, -1.0), *(np.zeros(count, np.bool_) for _ in range(3)))
     for tiers, serves in _tiers_by_version(rule, context):
         np.logical_or(verdict.improved, is_improvement(rule, tiers, rows), out=verdict.improved, where=serves)
@@ -125,9 +127,13 @@ def decide_tier(rule: Rule, rows: BaselineComparison, context: RowContext) -> Ti
             code = float(tier.severity.code)
             for limit in tier.limits:
                 check = check_limit(limit, rows, rule.better)
+                np.logical_or(verdict.unknown, check.unknown, out=verdict.unknown, where=serves)
+                if limit in detected:
+                    continue
                 np.maximum(verdict.severity, code, out=verdict.severity, where=check.significant & serves)
                 np.logical_or(verdict.passed, check.passed, out=verdict.passed, where=serves)
-                np.logical_or(verdict.unknown, check.unknown, out=verdict.unknown, where=serves)
+    if context.detection is not None:
+        np.maximum(verdict.severity, context.detection.severity, out=verdict.severity)
     return verdict
 
 
@@ -211,6 +217,8 @@ class RowContext:
     """The segment has not been there for a full window."""
     only_bad: Bools | None = None
     """The window holds points, but none of them is finite."""
+    detection: Detection | None = None
+    """What is proven of limits that have a budget of false alarms."""
 
 
 def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context: RowContext) -> Outcomes:
@@ -234,7 +242,8 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
             outcome[mask], cause[mask] = result.code, why.code
     fine = outcome == Outcome.OK.code
     severity = np.where(outcome == Outcome.BREACH.code, verdict.severity, -1.0)
-    return Outcomes(outcome, severity, fine & _has_recovered(rule, rows), fine & verdict.improved, cause)
+    clear = fine if _detects_recovery(rule, context.detection) else fine & _has_recovered(rule, rows)
+    return Outcomes(outcome, severity, clear, fine & verdict.improved, cause)
 
 
 def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]:
@@ -249,6 +258,11 @@ def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]
     if fewest > 1:
         doubts.append((stat.points < fewest, Cause.TOO_FEW_POINTS))
     return doubts
+
+
+def _detects_recovery(rule: Rule, detection: Detection | None) -> bool:
+    """Whether what holds until recovery is decided by the detectors already."""
+    return detection is not None and (rule.recover is None or rule.recover.form not in STATIC_LIMITS)
 
 
 def _has_recovered(rule: Rule, rows: BaselineComparison) -> Bools:

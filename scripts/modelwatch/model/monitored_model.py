@@ -13,7 +13,7 @@ from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .pagerduty_setup import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .prediction_log import MeasureSpec
-from .rule import Direction, Mode, Rule
+from .rule import Direction, FalseAlarmBudget, Mode, Rule
 from .secret import Secret
 from .series import Labels
 from .severity import Severity
@@ -265,6 +265,8 @@ class Model:
     """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""
     messages: MessagesSpec = field(default_factory=MessagesSpec)
+    false_alarms: FalseAlarmBudget | None = field(default_factory=FalseAlarmBudget)
+    """Shared by its rules, their segments and their tiers; ``None``: every window is decided alone, at 95 %."""
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)

@@ -95,6 +95,17 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FalseAlarmBudget:
+    """Mean time between false alarms (seconds), by what an alarm does."""
+
+    warnings: float = 90 * DAY
+    """Issues and retraining: a retraining has a cooldown and a budget of its own."""
+    pages: float = 365 * DAY
+    actions: float = 5 * 365 * DAY
+    """Workflows that start without anybody's approval."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     """One step of severity: reached when any of its limits is passed."""
 
@@ -106,6 +117,11 @@ class Tier:
     """Overrides the rule's ``for_``."""
     derived: bool = False
     """True for the warning at 90 % of the way that exists where only a critical limit was given."""
+    budget: float | None = None
+    """Mean time (seconds) between false alarms, as the configuration states it for this tier."""
+    false_alarms: float | None = None
+    """The one in effect, which is a share of the rule's or the model's where none is stated; ``None``: each window is
+    decided alone, at 95 %."""
 
 
 class BaselineKind(StrEnum):
@@ -199,6 +215,8 @@ class Rule:
     baseline: BaselineSpec = field(default_factory=BaselineSpec)
     also: tuple[BaselineSpec, ...] = ()
     """Drift: further references; each feature is compared with the one from which it is furthest."""
+    budget: FalseAlarmBudget | None = None
+    """Its own, instead of a share of the model's."""
     false_alarms: float | None = None
     """Drift: how often chance alone may pass, per window; ``None``: 1 %."""
     across: FeatureAggregation | None = None

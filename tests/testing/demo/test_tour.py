@@ -52,7 +52,8 @@ def test_a_night_that_goes_well(well: Night) -> None:
     assert well.held["previous"] == "v7"
     assert (well.incident.status, well.issue.state) == ("resolved", "closed")
     log = [(entry.action, entry.by.kind) for entry in well.incident.log]
-    assert log == [("trigger", "integration"), ("acknowledge", "user"), ("resolve", "integration")]
+    assert log[:2] == [("trigger", "integration"), ("acknowledge", "user")]
+    assert log[-1] == ("resolve", "integration")
     changes = [str(change.event["payload"]["summary"]) for change in well.world.pagerduty.standin.state.change_events]
     assert changes[-1] == "churn rolled back to v6 from v7: v7 misreads tenure"
     assert not well.repository.runs.items, "nobody started a workflow"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...model.drift import DriftSpec
-from ...model.rule import BaselineKind, BaselineSpec
+from ...model.rule import BaselineKind, BaselineSpec, rolling_gap
 from ...model.series import Histograms
 from ...stats.arrays import Floats
 from ...stats.drift.methods import BINNED_STATISTICS, QUANTILE_BINS
@@ -109,7 +109,7 @@ def _reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowR
     """The stretches of histograms that make up the reference of each time."""
     at, window, times = place.at, place.window, place.times
     if spec.kind is BaselineKind.ROLLING:
-        return [row_ranges(at, *rolling_stretch(times, window, spec.length))]
+        return [row_ranges(at, *rolling_stretch(times, window, spec.length, rolling_gap(window)))]
     if spec.kind is BaselineKind.SEASONAL:
         back = [times - WEEK * week for week in range(1, int(spec.length // WEEK) + 1)]
         return [row_ranges(at, then - window, then) for then in back]

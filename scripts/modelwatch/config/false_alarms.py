@@ -1,0 +1,42 @@
+"""Sharing a model's budget of false alarms among its rules and their tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..model.monitored_model import Model
+from ..model.rule import STATIC_LIMITS, FalseAlarmBudget, Mode, Rule, Tier
+
+
+def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules with a budget on every tier that compares with a baseline.
+
+    Rules without a budget of their own share the model's: each alarms falsely so much more seldom that all of them
+    together keep it.
+    """
+    sharing = sum(rule.budget is None and _compares(rule) for rule in rules)
+    return tuple(_with_budget(model, rule, sharing) if _compares(rule) else rule for rule in rules)
+
+
+def _compares(rule: Rule) -> bool:
+    return any(limit.form not in STATIC_LIMITS for tier in rule.tiers for limit in tier.limits)
+
+
+def _with_budget(model: Model, rule: Rule, sharing: int) -> Rule:
+    budget, factor = (rule.budget, 1) if rule.budget else (model.false_alarms, sharing)
+    if budget is None:
+        return rule
+
+    def with_budget(tier: Tier) -> Tier:
+        return replace(tier, false_alarms=tier.budget or factor * _time_between(model, budget, tier))
+
+    overrides = tuple(replace(other, tiers=tuple(map(with_budget, other.tiers))) for other in rule.overrides)
+    return replace(rule, tiers=tuple(map(with_budget, rule.tiers)), overrides=overrides)
+
+
+def _time_between(model: Model, budget: FalseAlarmBudget, tier: Tier) -> float:
+    workflows = [workflow for verb in tier.do if (workflow := model.workflow(verb)) and workflow.mode is Mode.ACT]
+    if any(workflow.name != "retrain" for workflow in workflows):
+        return budget.actions
+    return budget.pages if "page" in tier.do else budget.warnings

@@ -1,0 +1,342 @@
+"""Which tiers the evidence supports at each time: an e-detector for every limit of a series.
+
+A tier begins to hold when two things are so: it is proven, by an e-detector whose mean time to a false alarm is the
+tier's budget, that the metric is worse than ``MARGIN`` of the limit; and the best estimate since the change reaches the
+limit. It holds until it is proven that the limit is no longer reached. Both are decided point by point, so how often
+anybody looks, and how windows overlap, changes nothing. Everything at a time follows from earlier points alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.rule import (
+    FALL_LIMITS,
+    RISE_LIMITS,
+    STATIC_LIMITS,
+    Aggregate,
+    BaselineKind,
+    Direction,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
+from ..stats.arrays import Bools, Floats, Ints
+from ..stats.e_detector import best_start, evidence_bound, location_log_e, log_evidence, proportion_log_e
+from ..stats.intervals import z_value
+from ..stats.noise import Stretches, exclude, fit_noise
+from ..timeutil import DAY, WEEK
+from .baselines import Baseline
+from .deployments import VersionTimeline
+from .points import Points
+
+MARGIN = 0.4
+"""A change up to this share of a limit is no news: slow trends and moods of the data stay inside."""
+CHANGES = np.array([1.0, 1.5, 2.5, 5.0])[:, None]
+"""The changes that a detector looks for, in limits."""
+RECOVERIES = np.array([0.0, 0.25, 0.5])[:, None]
+"""What is left of the change after a recovery, in limits."""
+RECOVERY_ODDS = 50.0
+"""Evidence that ends a tier."""
+FIRST_FITS = (1, 2, 4)
+"""Noise is fitted so many days after the first point of a series; later once a week."""
+DEPLOYMENT_CREDIT = WEEK
+"""Time that a deployment counts for: half of the budget is spent there, where changes are likely."""
+ONE_SIDED = z_value(0.9) / z_value()
+"""From a two-sided 95 % interval to a one-sided 95 % bound."""
+MAX_ROUNDS = 4
+"""Rounds in which stretches that fired are taken out of noise and baselines."""
+_INSIDE = 1e-6
+"""Proportions stay this far from 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """What is proven at each evaluation time."""
+
+    severity: Floats
+    """``Severity.code`` of the most severe tier that holds; -1 for none."""
+    limits: frozenset[Limit]
+    """The limits decided here; others are decided by the window alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One limit of one tier in one direction; ``sign`` is 1 where higher is worse, -1 where lower is."""
+
+    severity: int
+    limit: Limit
+    sign: float
+    budget: float
+    """Mean time between false alarms (seconds)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """The points that count, as trials or measurements, with what they are compared with."""
+
+    times: Floats
+    values: Floats
+    exposure: Floats
+    expected: Floats
+    """The baseline at each point, with its seasonal effects; NaN where there is none."""
+    level: Floats
+    """The baseline without them."""
+    uncertainty: Floats
+    """Half of the baseline's own interval, one-sided."""
+    spread: Floats
+    """Standard deviation of a point; the dispersion is in it."""
+    trials: Floats
+    """Exposure over dispersion."""
+    sigma: Floats
+    """The baseline's own standard deviation, for limits in sigma."""
+    is_proportion: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectionRequest:
+    """One series of a rule whose limits have a budget of false alarms."""
+
+    rule: Rule
+    points: Points
+    times: Floats
+    """Evaluation times."""
+    version: Ints
+    """Index into ``versions`` at each of them."""
+    timeline: VersionTimeline
+    share: float
+    """How many series share the budget, each as much as this one."""
+    baseline: Callable[[Points], Baseline]
+    """The baseline at each evaluation time, from these points."""
+
+
+def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
+    """The baseline and what is proven against it. Stretches that fired are left out of both baseline and noise."""
+    rule = request.rule
+    stretches: Stretches = []
+    sets = dict.fromkeys([rule.tiers, *(override.tiers for override in rule.overrides)])
+    tests = {tiers: criteria(rule, tiers, request.share) for tiers in sets}
+    limits = frozenset(test.limit for some in tests.values() for test in some)
+    for _ in range(MAX_ROUNDS):
+        quiet = request.points.select(exclude(request.points.times, stretches)) if stretches else request.points
+        reference = request.baseline(quiet)
+        samples = prepare(rule, request.points, request.times, reference, stretches)
+        if samples is None:
+            return reference, Detection(np.full(len(request.times), -1.0), limits)
+        holds = {tiers: detect(samples, some, rule, request.timeline.since[1:]) for tiers, some in tests.items()}
+        rows = {tiers: to_rows(samples, some, holds[tiers], request.times) for tiers, some in tests.items()}
+        before, stretches = stretches, fired_stretches(samples, holds[rule.tiers])
+        if stretches == before:
+            break
+    severity = rows[rule.tiers]
+    for place, version in enumerate(request.timeline.versions):
+        severity = np.where(request.version == place, rows[rule.tiers_for(version)], severity)
+    return reference, Detection(severity, limits)
+
+
+def is_detectable(rule: Rule) -> bool:
+    """Whether some tier has a budget, and the points say how sure they are, by their counts or by their spread."""
+    if all(tier.false_alarms is None for tier in rule.tiers):
+        return False
+    if rule.baseline.kind is BaselineKind.NONE:
+        return False
+    if rule.interval is Interval.WILSON:
+        return rule.aggregate in (Aggregate.MEAN, Aggregate.LAST)
+    return rule.interval is Interval.NORMAL and rule.aggregate is Aggregate.MEAN
+
+
+def criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]:
+    """A detector for each limit that compares with the baseline, of tiers that have a budget.
+
+    ``share``: how many series share the budget, each as much as this one.
+    """
+    found = [
+        (tier, limit, sign)
+        for tier in tiers
+        if tier.false_alarms is not None
+        for limit in tier.limits
+        if limit.form not in STATIC_LIMITS
+        for sign in _signs(limit.form, rule.better)
+    ]
+    together = {tier.severity: sum(other is tier for other, _, _ in found) for tier, _, _ in found}
+    return [
+        Criterion(tier.severity.code, limit, sign, (tier.false_alarms or 0.0) * share * together[tier.severity])
+        for tier, limit, sign in found
+    ]
+
+
+def _signs(form: LimitKind, better: Direction | None) -> tuple[float, ...]:
+    if form in FALL_LIMITS or (form is LimitKind.SIGMA and better is Direction.HIGHER):
+        return (-1.0,)
+    if form in RISE_LIMITS or (form is LimitKind.SIGMA and better is Direction.LOWER):
+        return (1.0,)
+    return (-1.0, 1.0)
+
+
+def prepare(rule: Rule, points: Points, at: Floats, reference: Baseline, stretches: Stretches) -> Samples | None:
+    """The points between the first and the last of the evaluation times ``at``, with what is expected of them.
+
+    ``reference`` has a row for each of these times. Noise is not fitted to ``stretches``. ``None``: no points.
+    """
+    is_proportion = rule.interval is Interval.WILSON
+    exposure = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
+    usable = exposure > 0
+    if is_proportion:
+        usable &= (points.values >= 0) & (points.values <= 1)
+    times, values, exposure = points.times[usable], points.values[usable], exposure[usable]
+    begin = int(np.searchsorted(times, at[0] - rule.every, side="right"))
+    end = int(np.searchsorted(times, at[-1], side="right"))
+    if begin >= end:
+        return None
+    row = np.searchsorted(at, times[begin:end], side="left")
+    level = reference.value[row]
+    counted = np.where(exclude(times, stretches), exposure, 0.0) if stretches else exposure
+    days = _fit_days(times[begin], times[end - 1], times[0])
+    noise = fit_noise(times[:end], values[:end], counted[:end], days, is_proportion=is_proportion)
+    effect, dispersion, variance = noise.at(times[begin:end])
+    if rule.baseline.kind is BaselineKind.SEASONAL:
+        effect = np.zeros_like(effect)
+    expected = level + effect
+    if is_proportion:
+        expected = np.clip(expected, _INSIDE, 1 - _INSIDE)
+        variance = expected * (1 - expected)
+    exposure = exposure[begin:end]
+    half = np.nan_to_num(np.maximum(reference.high[row] - level, level - reference.low[row]))
+    return Samples(
+        times=times[begin:end],
+        values=values[begin:end],
+        exposure=exposure,
+        expected=expected,
+        level=level,
+        uncertainty=half * ONE_SIDED * np.sqrt(dispersion),
+        spread=np.sqrt(variance * dispersion / exposure),
+        trials=exposure / dispersion,
+        sigma=reference.sd[row],
+        is_proportion=is_proportion,
+    )
+
+
+def _fit_days(begin: float, end: float, first: float) -> Ints:
+    """Days on which noise is fitted: once a week, the first time before ``begin``; oftener in a young series."""
+    week = np.arange(begin // WEEK, end // WEEK + 1) * 7
+    young = first // DAY + np.array(FIRST_FITS)
+    days: Ints = np.unique([*week, *young[young <= end // DAY]]).astype(np.int64)
+    return days
+
+
+def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats) -> list[Bools]:
+    """At which points each criterion holds. ``deployed``: when versions were deployed, ascending."""
+    starts = np.searchsorted(samples.times, deployed, side="left")
+    restarts = sorted({int(start) for start in starts if 0 < start < len(samples.times)})
+    elapsed = np.minimum(np.diff(samples.times, prepend=samples.times[0] - rule.every), DAY)
+    budget_factor = 1.0
+    if restarts:
+        since = np.diff(samples.times[restarts], prepend=samples.times[0])
+        elapsed[restarts] += np.minimum(since, DEPLOYMENT_CREDIT)
+        budget_factor = 2.0
+    log_start = np.log(elapsed)
+    return [_hold(samples, test, rule, log_start - np.log(test.budget * budget_factor), restarts) for test in tests]
+
+
+def _hold(samples: Samples, test: Criterion, rule: Rule, log_start: Floats, restarts: Sequence[int]) -> Bools:
+    """Where one criterion holds; ``log_start`` is in budgets, so that the alarm is at log M = 0."""
+    change = _distance(test.limit, samples)
+    known = np.isfinite(change) & (change > 0) & np.isfinite(samples.expected) & np.isfinite(samples.spread)
+    change = np.where(known, change, 1.0)
+    log_e = _log_e(samples, test.sign, MARGIN * change, CHANGES * change, known)
+    count = len(samples.times)
+    holds = np.zeros(count, np.bool_)
+    if evidence_bound(log_e, log_start) < 0:
+        return holds
+    back = _recovery_change(rule, samples, change)
+    log_recovered = _log_e(samples, -test.sign, -back, -RECOVERIES * back, known)
+    estimate = _Estimate(samples, test.sign, change, known)
+    held = False
+    for begin, end in zip([0, *restarts], [*restarts, count], strict=True):
+        at = begin
+        while at < end:
+            if held:
+                turn = _first(log_evidence(log_recovered[:, at:end], np.zeros(end - at)) >= np.log(RECOVERY_ODDS))
+            else:
+                proved = log_evidence(log_e[:, at:end], log_start[at:end]) >= 0
+                turn = _first(proved & estimate.reaches(best_start(log_e[0, at:end]), at, end))
+            stop = end if turn is None else at + turn
+            holds[at:stop] = held
+            if turn is not None:
+                held = not held
+                holds[stop] = held
+                stop += 1
+            at = stop
+    return holds
+
+
+def _first(mask: Bools) -> int | None:
+    index = int(mask.argmax()) if len(mask) else 0
+    return index if len(mask) and mask[index] else None
+
+
+def _distance(limit: Limit, samples: Samples) -> Floats:
+    """How far from what is expected the limit lies at each point."""
+    if limit.form in (LimitKind.DROP, LimitKind.RISE):
+        return limit.value * np.abs(samples.level)
+    if limit.form is LimitKind.SIGMA:
+        return limit.value * samples.sigma
+    return np.full(len(samples.times), limit.value)
+
+
+def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:
+    """How far from what is expected recovery counts."""
+    if rule.recover is None or rule.recover.form in STATIC_LIMITS:
+        return change
+    back = _distance(rule.recover, samples)
+    return np.where(np.isfinite(back) & (back > 0), back, change)
+
+
+def _log_e(samples: Samples, sign: float, bound: Floats, changes: Floats, known: Bools) -> Floats:
+    """log e of the hypothesis that the change, in the direction of ``sign``, is at most ``bound``."""
+    limit = samples.expected + sign * (bound + samples.uncertainty)
+    sought = samples.expected + sign * (changes + samples.uncertainty)
+    if samples.is_proportion:
+        limit, sought = np.clip(limit, _INSIDE, 1 - _INSIDE), np.clip(sought, _INSIDE, 1 - _INSIDE)
+        log_e = proportion_log_e(samples.values * samples.trials, samples.trials, limit, sought)
+    else:
+        spread = np.maximum(samples.spread, _INSIDE * np.abs(changes).max(axis=0))
+        log_e = location_log_e(sign * (samples.values - limit) / spread, sign * (sought - limit) / spread)
+    return np.where(known, log_e, 0.0)
+
+
+class _Estimate:
+    """The mean change since a point, compared with a limit."""
+
+    def __init__(self, samples: Samples, sign: float, change: Floats, known: Bools) -> None:
+        exposure = np.where(known, samples.exposure, 0.0)
+        excess = sign * (samples.values - np.where(known, samples.expected, 0.0)) - change
+        self._beyond = np.concatenate([[0.0], np.cumsum(exposure * np.where(known, excess, 0.0))])
+
+    def reaches(self, starts: Ints, begin: int, end: int) -> Bools:
+        """Whether the mean from each start to its point reaches the limit."""
+        reached: Bools = self._beyond[begin + 1 : end + 1] >= self._beyond[begin + starts]
+        return reached
+
+
+def to_rows(samples: Samples, tests: Sequence[Criterion], holds: Sequence[Bools], at: Floats) -> Floats:
+    """The most severe tier that holds at each evaluation time, in codes."""
+    severity = np.full(len(samples.times), -1.0)
+    for test, held in zip(tests, holds, strict=True):
+        np.maximum(severity, float(test.severity), out=severity, where=held)
+    row = np.searchsorted(samples.times, at, side="right") - 1
+    return np.where(row >= 0, severity[np.maximum(row, 0)], -1.0)
+
+
+def fired_stretches(samples: Samples, holds: Sequence[Bools]) -> Stretches:
+    """First and last time of every stretch in which something held."""
+    held = np.any(holds, axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]]).astype(np.int8)))
+    return [
+        (float(samples.times[a]), float(samples.times[b - 1])) for a, b in zip(edges[::2], edges[1::2], strict=True)
+    ]

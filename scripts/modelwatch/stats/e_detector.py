@@ -1,0 +1,70 @@
+"""E-detectors: sequential tests whose mean time to a false alarm holds however often one looks.
+
+An e-value is a number that is at most 1 on average where nothing is wrong; a likelihood ratio is one. The detector
+of Shin, Ramdas and Rinaldo (2023, arXiv:2203.03532) starts a test at every point, and adds their products:
+``M = (M + w) e``. Here ``w`` is the time since the point before, so that ``M`` grows by time, not by points: where
+nothing is wrong, ``M`` minus the time that has passed is a supermartingale, and the mean time until ``M`` first
+reaches a budget ``c`` is at least ``c``, for any rate of logging and of looking. All of it in logarithms.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arrays import Floats, Ints
+
+TAIL_DEGREES = 5.0
+"""Degrees of freedom of the tails of means: an outlier of 10 standard deviations counts as 9 nats, not 50."""
+
+
+def proportion_log_e(successes: Floats, trials: Floats, bound: Floats, alternatives: Floats) -> Floats:
+    """log e of each point: binomial likelihood ratio of each alternative to the bound; (alternatives, points).
+
+    ``bound`` (points) and ``alternatives`` (alternatives, points) lie strictly between 0 and 1. For alternatives on
+    one side of the bound the ratio is an e-value for every proportion on the other side. Counts need not be whole:
+    divided by a dispersion they weigh less.
+    """
+    failures = trials - successes
+    ratio: Floats = successes * np.log(alternatives / bound) + failures * np.log((1 - alternatives) / (1 - bound))
+    return ratio
+
+
+def location_log_e(excess: Floats, shifts: Floats) -> Floats:
+    """log e of each point: likelihood ratio of a shift to none under Student's t; (shifts, points).
+
+    ``excess`` (points): how far beyond the bound, in standard deviations; ``shifts`` (shifts, points): the same of
+    each alternative. The promise is that of an approximation: it holds where the noise is no heavier than t with
+    ``TAIL_DEGREES``.
+    """
+    power = (TAIL_DEGREES + 1) / 2
+    ratio: Floats = power * (np.log1p(excess**2 / TAIL_DEGREES) - np.log1p((excess - shifts) ** 2 / TAIL_DEGREES))
+    return ratio
+
+
+def log_evidence(log_e: Floats, log_start: Floats) -> Floats:
+    """log M at each point, averaged over the alternatives; ``log_start`` is log w of each point."""
+    total = np.cumsum(log_e, axis=1)
+    before = np.zeros_like(total)
+    before[:, 1:] = total[:, :-1]
+    paths = total + np.logaddexp.accumulate(log_start - before, axis=1)
+    top = paths.max(axis=0)
+    evidence: Floats = top + np.log(np.exp(paths - top).mean(axis=0))
+    return evidence
+
+
+def evidence_bound(log_e: Floats, log_start: Floats) -> float:
+    """An upper bound of log M over all points that costs a fifth of it: all tests begin where it suits best."""
+    total = np.cumsum(log_e, axis=1)
+    lowest = np.minimum(np.minimum.accumulate(total, axis=1), 0.0)
+    rise = total[:, 1:] - lowest[:, :-1]
+    most = max(float(rise.max(initial=-np.inf)), float(total[:, 0].max()))
+    return most + float(np.logaddexp.reduce(log_start))
+
+
+def best_start(log_e: Floats) -> Ints:
+    """At each point the first point of the stretch that ends there and speaks most for the alternative."""
+    before = np.zeros(len(log_e))
+    np.cumsum(log_e[:-1], out=before[1:])
+    is_lowest = before <= np.minimum.accumulate(before)
+    starts: Ints = np.maximum.accumulate(np.where(is_lowest, np.arange(len(log_e)), 0))
+    return starts

@@ -1,0 +1,147 @@
+"""How a healthy series varies: by hour and weekday, and more than its counts explain.
+
+Everything is fitted to whole days, to the three weeks before a day, and for many days at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..timeutil import DAY, HOUR
+from .arrays import Bools, Floats, Ints
+
+WEEKS = 3
+"""Weeks of history behind a fit."""
+BLOCKS = (1, 6, 24, 72)
+"""Hours over which the variance is compared with that of counts alone: the longer ones see what neighbouring hours
+have in common."""
+PRIOR_DISPERSION, PRIOR_BLOCKS = 1.5, 3.0
+"""What is assumed before anything is known, and for how many blocks it counts; for longer blocks the dispersion of the
+shorter ones is assumed."""
+MAX_STEP = 16.0
+"""A step between neighbours counts at most this many medians: one jump is no noise."""
+
+Stretches = list[tuple[float, float]]
+"""First and last time of each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Noise:
+    """One row a fit."""
+
+    days: Ints
+    """The day (since 1970) on which each fit is made, ascending: it knows the days before."""
+    weekdays: Floats
+    """What to add to the level, by days after ``days`` modulo 7."""
+    hours: Floats
+    """The same by the hour of the day."""
+    dispersion: Floats
+    """Variance over that of independent counts, at least 1 (sigma z squared of Laney's p' chart, 2002)."""
+    variance: Floats
+    """Variance of a value of exposure 1; NaN where it is unknown."""
+
+    def at(self, times: Floats) -> tuple[Floats, Floats, Floats]:
+        """Seasonal effect, dispersion and variance at each time, as the newest fit before it has them."""
+        day = (times // DAY).astype(np.int64)
+        fit = np.searchsorted(self.days, day, side="right") - 1
+        known, row = fit >= 0, np.maximum(fit, 0)
+        hour = (times % DAY // HOUR).astype(np.int64)
+        effect = self.weekdays[row, (day - self.days[row]) % 7] + self.hours[row, hour]
+        return (
+            np.where(known, effect, 0.0),
+            np.where(known, self.dispersion[row], PRIOR_DISPERSION),
+            np.where(known, self.variance[row], np.nan),
+        )
+
+
+def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is_proportion: bool) -> Noise:
+    """Seasonal effects and dispersion on each of ``days``, from points on which nothing happened.
+
+    ``exposure`` (points): the count behind each value, 1 where none is known, 0 where a point does not count. The
+    variance of a value of exposure 1 is p (1 - p) for proportions, else it is that of the steps between neighbours.
+    """
+    weight, moment, steps = _hourly(times, values, exposure, days)
+    level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
+    residual = moment - weight * level[:, None, None, None]
+    variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
+    dispersion = np.ones(len(days))
+    for _ in range(2):  # the effects shrink by what the dispersion says, which is known after the first round
+        spread = variance * dispersion
+        weekdays = _shrunken_means(residual.sum(axis=(1, 3)), weight.sum(axis=(1, 3)), spread)
+        left = residual - weight * weekdays[:, None, :, None]
+        hours = _shrunken_means(left.sum(axis=(1, 2)), weight.sum(axis=(1, 2)), spread)
+        left = left - weight * hours[:, None, None, :]
+        dispersion = _dispersion(left.reshape(len(days), -1), weight.reshape(len(days), -1), variance)
+    return Noise(days, weekdays, hours, dispersion, variance)
+
+
+def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tuple[Floats, Floats, Floats]:
+    """Exposure, exposure times value, and the scaled square of the step from the hour before, of each hour behind each
+    fit: (fits, weeks, days of the week, hours). The step is NaN where there is none."""
+    first = int(days[0]) - 7 * WEEKS
+    length = 24 * int(days[-1] - first)
+    hour = np.floor(times / HOUR).astype(np.int64) - 24 * first
+    inside = (hour >= 0) & (hour < length)
+    weight = np.bincount(hour[inside], exposure[inside], length)
+    moment = np.bincount(hour[inside], (exposure * values)[inside], length)
+    steps = np.full(length, np.nan)
+    filled = np.flatnonzero(weight > 0)
+    mean, share = moment[filled] / weight[filled], 1 / weight[filled]
+    steps[filled[1:]] = np.diff(mean) ** 2 / (share[1:] + share[:-1])
+    rows = 24 * (days - first - 7 * WEEKS)[:, None] + np.arange(24 * 7 * WEEKS)
+    weight, moment, steps = (column[rows].reshape(-1, WEEKS, 7, 24) for column in (weight, moment, steps))
+    return weight, moment, steps
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """A quotient that is 0 where ``below`` is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below > 0, above / below, 0.0)
+
+
+def _shrunken_means(sums: Floats, weight: Floats, variance: Floats) -> Floats:
+    """Mean of each group (fits, groups), shrunk towards 0 as far as chance explains how far the means lie apart.
+
+    Empirical Bayes by the method of moments (Morris 1983, JASA 78:47-55).
+    """
+    mean = _ratio(sums, weight)
+    chance = _ratio(variance[:, None], weight)
+    apart = _ratio((weight * (mean**2 - chance)).sum(axis=1), weight.sum(axis=1))
+    apart = np.where((weight > 0).sum(axis=1) > 1, np.maximum(apart, 0.0), 0.0)[:, None]
+    shrunk: Floats = mean * _ratio(apart, apart + chance)
+    return shrunk
+
+
+def _variance_of_steps(steps: Floats) -> Floats:
+    """Variance of a value of exposure 1 from the steps between neighbours, in which the level cancels (von Neumann
+    1941); NaN below two steps."""
+    flat = steps.reshape(len(steps), -1)
+    known = np.isfinite(flat)
+    count = known.sum(axis=1)
+    middle = np.full(len(flat), np.nan)
+    enough = count > 1
+    if enough.any():
+        middle[enough] = np.nanmedian(flat[enough], axis=1)
+    capped = np.where(known, np.minimum(flat, MAX_STEP * middle[:, None]), 0.0)
+    return np.where(enough, capped.sum(axis=1) / np.maximum(count, 1), np.nan)
+
+
+def _dispersion(residual: Floats, weight: Floats, variance: Floats) -> Floats:
+    """The largest ratio of the variance of blocks of hours to that of independent counts."""
+    dispersion, largest = np.full(len(residual), PRIOR_DISPERSION), np.ones(len(residual))
+    for length in BLOCKS:
+        sums, count = (column.reshape(len(residual), -1, length).sum(axis=2) for column in (residual, weight))
+        ratios = _ratio(sums**2, variance[:, None] * count)
+        dispersion = (ratios.sum(axis=1) + PRIOR_BLOCKS * dispersion) / ((count > 0).sum(axis=1) + PRIOR_BLOCKS)
+        largest = np.fmax(largest, dispersion)
+    return largest
+
+
+def exclude(times: Floats, stretches: Stretches) -> Bools:
+    """Points outside all stretches (both ends included)."""
+    keep = np.ones(len(times), np.bool_)
+    for start, end in stretches:
+        keep &= (times < start) | (times > end)
+    return keep

@@ -1,0 +1,96 @@
+"""E-values are at most 1 on average, evidence is the recursion that the paper states, and its promise holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binom
+
+from modelwatch.stats.arrays import Floats
+from modelwatch.stats.e_detector import (
+    best_start,
+    evidence_bound,
+    location_log_e,
+    log_evidence,
+    proportion_log_e,
+)
+
+LOG_E = arrays(np.float64, (3, 12), elements=st.floats(-5, 5))
+
+
+@pytest.mark.parametrize(("p", "most"), [(0.9, 1.0), (0.95, 1.0), (0.85, None)])
+def test_the_mean_e_value_is_at_most_1_for_every_proportion_on_the_right_side(p: float, most: float | None) -> None:
+    n, bound, worse = 40, 0.9, np.array([[0.85], [0.7]])
+    hits = np.arange(n + 1.0)
+    e = np.exp(proportion_log_e(hits, np.full(n + 1, float(n)), np.full(n + 1, bound), worse))
+    mean = (e * binom.pmf(hits, n, p)).sum(axis=1)
+    if most is None:
+        assert (mean > 1).all()
+    else:
+        assert (mean <= most + 1e-9).all()
+
+
+def test_counts_divided_by_a_dispersion_weigh_less() -> None:
+    whole = proportion_log_e(np.array([80.0]), np.array([100.0]), np.array([0.9]), np.array([[0.8]]))
+    half = proportion_log_e(np.array([40.0]), np.array([50.0]), np.array([0.9]), np.array([[0.8]]))
+    assert half == pytest.approx(whole / 2)
+
+
+def test_an_outlier_of_a_mean_counts_little() -> None:
+    shifts = np.array([[1.0], [3.0], [10.0]])
+    ten, hundred = location_log_e(np.array([10.0]), shifts), location_log_e(np.array([100.0]), shifts)
+    assert 5 < ten.max() < 10
+    assert hundred.max() < 2
+    assert (location_log_e(np.array([-1.0]), shifts) < 0).all()
+
+
+def naive(log_e: Floats, start: Floats) -> Floats:
+    evidence = np.zeros(log_e.shape)
+    for row, own in enumerate(log_e):
+        m = 0.0
+        for column, (log, w) in enumerate(zip(own, start, strict=True)):
+            m = (m + w) * np.exp(log)
+            evidence[row, column] = m
+    mean: Floats = evidence.mean(axis=0)
+    return mean
+
+
+@given(LOG_E, arrays(np.float64, 12, elements=st.floats(0.01, 10)))
+def test_evidence_is_the_recursion_and_its_bound_is_above_it(log_e: Floats, start: Floats) -> None:
+    evidence = log_evidence(log_e, np.log(start))
+    assert evidence == pytest.approx(np.log(naive(log_e, start)), abs=1e-6)
+    assert evidence_bound(log_e, np.log(start)) >= evidence.max() - 1e-9
+
+
+def test_evidence_survives_long_healthy_and_long_broken_times() -> None:
+    for step in (-50.0, 50.0):
+        evidence = log_evidence(np.full((2, 5000), step), np.zeros(5000))
+        assert np.isfinite(evidence).all()
+
+
+@given(arrays(np.float64, 10, elements=st.floats(-3, 3)))
+def test_the_best_start_begins_the_stretch_with_the_largest_sum(log_e: Floats) -> None:
+    starts = best_start(log_e)
+    for end, start in enumerate(starts):
+        sums = [log_e[begin : end + 1].sum() for begin in range(end + 1)]
+        assert log_e[start : end + 1].sum() == pytest.approx(max(sums), abs=1e-9)
+
+
+@pytest.mark.parametrize("spacing", [1.0, 5.0])
+def test_the_mean_time_to_a_false_alarm_is_at_least_the_budget_whatever_the_spacing(spacing: float) -> None:
+    """Exactly on the bound, where alarms are most frequent: 300 runs to a budget of 100 units of time."""
+    budget, rng = 100.0, np.random.default_rng(11)
+    points = int(3000 / spacing)
+    hits = rng.binomial(30, 0.9, (300, points)).astype(float)
+    alternatives = np.array([[0.85], [0.75]])
+    times = []
+    for run in hits:
+        log_e = proportion_log_e(run, np.full(points, 30.0), np.full(points, 0.9), alternatives)
+        over = np.flatnonzero(log_evidence(log_e, np.full(points, np.log(spacing / budget))) >= 0)
+        times.append(spacing * (over[0] + 1) if len(over) else spacing * points)
+    error = np.std(times) / np.sqrt(len(times))
+    assert np.mean(times) + 3 * error >= budget
+    assert np.mean(times) < 20 * budget, "a detector that never alarms keeps any promise"

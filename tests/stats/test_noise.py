@@ -1,0 +1,86 @@
+"""What is fitted to a healthy series: patterns, what neighbouring hours have in common, and nothing that is chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modelwatch.stats.arrays import Floats
+from modelwatch.stats.noise import PRIOR_DISPERSION, Noise, exclude, fit_noise
+from modelwatch.timeutil import DAY, HOUR
+
+FIRST_DAY = 19_000
+DAYS = 28
+
+
+def times() -> Floats:
+    return FIRST_DAY * DAY + HOUR * np.arange(24 * DAYS) + 60.0
+
+
+def fit(values: Floats, exposure: Floats, *, is_proportion: bool = True, day: int = FIRST_DAY + DAYS) -> Noise:
+    return fit_noise(times(), values, exposure, np.array([day]), is_proportion=is_proportion)
+
+
+def accuracies(rng: np.random.Generator, p: Floats | float, n: int = 400) -> tuple[Floats, Floats]:
+    count = np.full(24 * DAYS, float(n))
+    return rng.binomial(n, p, 24 * DAYS) / n, count
+
+
+def test_chance_alone_has_no_pattern_and_no_dispersion() -> None:
+    noise = fit(*accuracies(np.random.default_rng(1), 0.9))
+    assert np.abs(noise.hours).max() < 0.002
+    assert np.abs(noise.weekdays).max() < 0.002
+    assert 1.0 <= noise.dispersion[0] < 1.6
+    assert noise.variance[0] == pytest.approx(0.09, rel=0.05)
+
+
+def test_a_daily_and_a_weekly_pattern_are_learned_and_do_not_count_as_dispersion() -> None:
+    hour, weekday = times() % DAY // HOUR, times() // DAY % 7
+    pattern = 0.03 * np.sin(2 * np.pi * hour / 24) - np.where(weekday >= 5, 0.04, 0.0)
+    noise = fit(*accuracies(np.random.default_rng(2), 0.85 + pattern))
+    effect, dispersion, _ = noise.at((FIRST_DAY + DAYS) * DAY + HOUR * np.arange(7 * 24) + 60.0)
+    assert np.abs(effect - (pattern[: 7 * 24] - pattern[: 7 * 24].mean())).max() < 0.015
+    assert dispersion[0] < 1.6
+
+
+def test_what_neighbouring_hours_have_in_common_is_dispersion() -> None:
+    rng = np.random.default_rng(3)
+    mood = np.repeat(0.02 * rng.standard_normal(DAYS * 2), 12)
+    noise = fit(*accuracies(rng, 0.85 + mood))
+    hourly = 400 * 0.02**2 / (0.85 * 0.15)
+    assert noise.dispersion[0] > 4 * hourly, "twelve hours together vary twelve times as much"
+
+
+def test_the_variance_of_means_follows_from_steps_in_which_levels_cancel() -> None:
+    rng = np.random.default_rng(4)
+    exposure = rng.integers(50, 200, 24 * DAYS).astype(float)
+    values = 250 + np.where(times() < times()[300], 0.0, 40.0) + 30 * rng.standard_normal(24 * DAYS) / np.sqrt(exposure)
+    assert fit(values, exposure, is_proportion=False).variance[0] == pytest.approx(900, rel=0.2)
+
+
+def test_before_the_first_fit_only_the_prior_is_known() -> None:
+    values, count = accuracies(np.random.default_rng(5), 0.9)
+    effect, dispersion, variance = fit(values, count).at(times()[:5])
+    assert (effect == 0).all()
+    assert (dispersion == PRIOR_DISPERSION).all()
+    assert np.isnan(variance).all()
+
+
+def test_a_fit_knows_the_days_before_it_alone() -> None:
+    values, count = accuracies(np.random.default_rng(6), 0.9)
+    later = values.copy()
+    later[24 * 22 :] = 0.1
+    one, other = (fit(some, count, day=FIRST_DAY + 22) for some in (values, later))
+    assert one.dispersion == other.dispersion
+    assert (one.hours == other.hours).all()
+
+
+def test_an_empty_stretch_leaves_the_prior() -> None:
+    noise = fit(np.full(24 * DAYS, 0.9), np.zeros(24 * DAYS))
+    assert noise.dispersion[0] == pytest.approx(PRIOR_DISPERSION)
+    assert not noise.hours.any()
+    assert np.isnan(fit(np.full(24 * DAYS, 0.9), np.zeros(24 * DAYS), is_proportion=False).variance[0])
+
+
+def test_stretches_are_excluded_with_both_their_ends() -> None:
+    assert exclude(np.arange(6.0), [(1.0, 2.0), (4.0, 4.0)]).tolist() == [True, False, False, True, False, True]
