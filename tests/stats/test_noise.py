@@ -14,7 +14,7 @@ DAYS = 28
 
 
 def times() -> Floats:
-    return FIRST_DAY * DAY + HOUR * np.arange(24 * DAYS) + 60.0
+    return np.asarray(FIRST_DAY * DAY + HOUR * np.arange(24 * DAYS) + 60.0, dtype=np.float64)
 
 
 def fit(values: Floats, exposure: Floats, *, is_proportion: bool = True, day: int = FIRST_DAY + DAYS) -> Noise:
@@ -38,7 +38,7 @@ def test_a_daily_and_a_weekly_pattern_are_learned_and_do_not_count_as_dispersion
     hour, weekday = times() % DAY // HOUR, times() // DAY % 7
     pattern = 0.03 * np.sin(2 * np.pi * hour / 24) - np.where(weekday >= 5, 0.04, 0.0)
     noise = fit(*accuracies(np.random.default_rng(2), 0.85 + pattern))
-    effect, dispersion, _ = noise.at((FIRST_DAY + DAYS) * DAY + HOUR * np.arange(7 * 24) + 60.0)
+    effect, dispersion, _ = noise.at(times()[: 7 * 24] + DAYS * DAY)
     assert np.abs(effect - (pattern[: 7 * 24] - pattern[: 7 * 24].mean())).max() < 0.015
     assert dispersion[0] < 1.6
 
