@@ -233,11 +233,11 @@ def test_ctrl_c_at_the_keyboard_ends_with_the_summary(tmp_path: Path) -> None:
 def read_until(terminal: int, text: bytes | None, again: bytes = b"") -> bytes:
     """What the terminal shows until ``text`` is there, or until nobody writes to it any more.
 
-    ``again`` is pressed every two seconds: Python's readline loses a Ctrl-C that comes just before it waits.
+    ``again`` is pressed every ten seconds: Python's readline loses a Ctrl-C that comes just before it waits.
     """
     seen, end, pressed = b"", time.monotonic() + 120, 0.0
     while time.monotonic() < end and (text is None or text not in seen):
-        if again and time.monotonic() >= pressed + 2:
+        if again and time.monotonic() >= pressed + 10:
             pressed = time.monotonic()
             with suppress(OSError):
                 os.write(terminal, again)
