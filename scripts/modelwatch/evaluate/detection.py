@@ -203,7 +203,7 @@ def prepare(rule: Rule, points: Points, at: Floats, reference: Baseline, stretch
         effect = np.zeros_like(effect)
     expected = level + effect
     if is_proportion:
-        expected = np.clip(expected, _INSIDE, 1 - _INSIDE)
+        expected = _inside(expected)
         variance = expected * (1 - expected)
     exposure = exposure[begin:end]
     half = np.nan_to_num(np.maximum(reference.high[row] - level, level - reference.low[row]))
@@ -302,12 +302,17 @@ def _log_e(samples: Samples, sign: float, bound: Floats, changes: Floats, known:
     limit = samples.expected + sign * (bound + samples.uncertainty)
     sought = samples.expected + sign * (changes + samples.uncertainty)
     if samples.is_proportion:
-        limit, sought = np.clip(limit, _INSIDE, 1 - _INSIDE), np.clip(sought, _INSIDE, 1 - _INSIDE)
+        limit, sought = _inside(limit), _inside(sought)
         log_e = proportion_log_e(samples.values * samples.trials, samples.trials, limit, sought)
     else:
         spread = np.maximum(samples.spread, _INSIDE * np.abs(changes).max(axis=0))
         log_e = location_log_e(sign * (samples.values - limit) / spread, sign * (sought - limit) / spread)
-    return np.where(known, log_e, 0.0)
+    return log_e if known.all() else np.where(known, log_e, 0.0)
+
+
+def _inside(p: Floats) -> Floats:
+    """Proportions strictly between 0 and 1."""
+    return np.minimum(np.maximum(p, _INSIDE), 1 - _INSIDE)
 
 
 class _Estimate:

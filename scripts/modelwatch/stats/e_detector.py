@@ -58,7 +58,7 @@ def evidence_bound(log_e: Floats, log_start: Floats) -> float:
     lowest = np.minimum(np.minimum.accumulate(total, axis=1), 0.0)
     rise = total[:, 1:] - lowest[:, :-1]
     most = max(float(rise.max(initial=-np.inf)), float(total[:, 0].max()))
-    return most + float(np.logaddexp.reduce(log_start))
+    return most + float(np.log(np.exp(log_start).sum()))
 
 
 def best_start(log_e: Floats) -> Ints:

@@ -16,7 +16,7 @@ WEEKS = 3
 """Weeks of history behind a fit."""
 BLOCKS = (1, 6, 24, 72)
 """Hours over which the variance is compared with that of counts alone: the longer ones see what neighbouring hours
-have in common."""
+have in common. Each is a multiple of the one before."""
 PRIOR_DISPERSION, PRIOR_BLOCKS = 1.5, 3.0
 """What is assumed before anything is known, and for how many blocks it counts; for longer blocks the dispersion of the
 shorter ones is assumed."""
@@ -66,14 +66,17 @@ def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is
     level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
     residual = moment - weight * level[:, None, None, None]
     variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
+    # Sums over the weeks: the effects need no more.
+    weights, residuals = weight.sum(axis=1), residual.sum(axis=1)
+    by_weekday, by_hour = weights.sum(axis=2), weights.sum(axis=1)
     dispersion = np.ones(len(days))
     for _ in range(2):  # the effects shrink by what the dispersion says, which is known after the first round
         spread = variance * dispersion
-        weekdays = _shrunken_means(residual.sum(axis=(1, 3)), weight.sum(axis=(1, 3)), spread)
-        left = residual - weight * weekdays[:, None, :, None]
-        hours = _shrunken_means(left.sum(axis=(1, 2)), weight.sum(axis=(1, 2)), spread)
-        left = left - weight * hours[:, None, None, :]
-        dispersion = _dispersion(left.reshape(len(days), -1), weight.reshape(len(days), -1), variance)
+        weekdays = _shrunken_means(residuals.sum(axis=2), by_weekday, spread)
+        left = residuals - weights * weekdays[:, :, None]
+        hours = _shrunken_means(left.sum(axis=1), by_hour, spread)
+        effect = weekdays[:, None, :, None] + hours[:, None, None, :]
+        dispersion = _dispersion(residual - weight * effect, weight, variance)
     return Noise(days, weekdays, hours, dispersion, variance)
 
 
@@ -131,10 +134,12 @@ def _variance_of_steps(steps: Floats) -> Floats:
 def _dispersion(residual: Floats, weight: Floats, variance: Floats) -> Floats:
     """The largest ratio of the variance of blocks of hours to that of independent counts."""
     dispersion, largest = np.full(len(residual), PRIOR_DISPERSION), np.ones(len(residual))
-    for length in BLOCKS:
-        sums, count = (column.reshape(len(residual), -1, length).sum(axis=2) for column in (residual, weight))
-        ratios = _ratio(sums**2, variance[:, None] * count)
-        dispersion = (ratios.sum(axis=1) + PRIOR_BLOCKS * dispersion) / ((count > 0).sum(axis=1) + PRIOR_BLOCKS)
+    length = 1
+    for block in BLOCKS:
+        residual, weight = (column.reshape(len(column), -1, block // length) for column in (residual, weight))
+        residual, weight, length = residual.sum(axis=2), weight.sum(axis=2), block
+        ratios = _ratio(residual**2, variance[:, None] * weight)
+        dispersion = (ratios.sum(axis=1) + PRIOR_BLOCKS * dispersion) / ((weight > 0).sum(axis=1) + PRIOR_BLOCKS)
         largest = np.fmax(largest, dispersion)
     return largest
 

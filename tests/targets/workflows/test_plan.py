@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from modelwatch.alerts.grouping import judge_models
+from modelwatch.model.finding import Track
 from modelwatch.model.monitored_model import Config, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import Mode
-from modelwatch.model.series import PulledSeries
+from modelwatch.model.series import Deployment, Labels, PulledSeries
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
@@ -263,3 +265,22 @@ def test_the_data_quality_of_one_model_blocks_no_other() -> None:
     told = {c.model: c.register.troubles for c in made.changes if c.register and c.register.rule == RULE.name}
     assert told["churn"] == ("retrain is blocked: data quality is in doubt: nulls fires",), "the issue says so"
     assert told["fraud"] == ()
+
+
+@pytest.mark.parametrize(("share", "starts"), [(0.04, False), (0.4, True)])
+def test_one_small_segment_alone_rolls_nothing_back(share: float, starts: bool) -> None:
+    """But it is paged, and so is a segment that many are in."""
+    labels = (("region", "eu"),)
+
+    def rows(text: str, n: float, labels: Labels = ()) -> Track:
+        return replace(track(text, RULE, labels, versions=("v1", "v2"), version=[0, 1, 1]), n=array("d", [n] * 3))
+
+    of = config()
+    tracks = findings(rows("...", 1000), rows("..c", 1000 * share, labels))
+    pull = PulledSeries("churn", (), (Deployment("v1", at(0)), Deployment("v2", at(1))))
+    judgement = judge_models(of, {"churn": tracks}, {"churn": pull}, later("..c"), unexplained)
+    plan = make_plan(judgement, of, seen(), later("..c"))
+    assert "trigger-incident" in kinds(plan)
+    assert any("rollback" in key for key in dispatched(plan)) == starts
+    if not starts:
+        assert skipped(plan, "rollback") == "[small-segment] only region=eu is critical, and it has 4% of the rows"

@@ -20,6 +20,10 @@ from ..draft import GroupPlan, Situation
 from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal
 from .rollback_target import choose_rollback_target
 
+SERVING_VERBS = frozenset({"rollback", "degrade"})
+"""They change what serves everybody."""
+SMALL_SEGMENT = 0.1
+"""A single segment with a smaller share of the rows starts neither."""
 MAX_LOST_INTENTS = 2
 """After so many lost intents of one verb in an episode, the next dispatch needs approval."""
 
@@ -85,6 +89,8 @@ def plan_dispatches(draft: GroupPlan) -> None:
             continue
         elif recovering:
             draft.add_skip(verb, recovering, "recovering")
+        elif verb in SERVING_VERBS and (reason := small_segment_reason(draft.group)):
+            draft.add_skip(verb, reason, "small-segment")
         else:
             _plan_dispatch(draft, verb)
 
@@ -94,6 +100,19 @@ def recovery_reason(group: Group) -> str:
     firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
     healthy = bool(firing) and all(alert.finding.clear for alert in firing)
     return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
+
+
+def small_segment_reason(group: Group) -> str:
+    """That one small segment alone is this bad, which is no reason to change what serves everybody; empty where it is
+    not so, or where the counts are unknown."""
+    worst = [alert for alert in group.alerts if alert.state is AlertState.FIRING and alert.severity is group.severity]
+    whole = group.latest
+    if len(worst) != 1 or not worst[0].labels or whole is None or whole.labels or not whole.n:
+        return ""
+    share = (worst[0].finding.n or whole.n) / whole.n
+    if share >= SMALL_SEGMENT:
+        return ""
+    return f"only {format_labels(worst[0].labels)} is {group.severity}, and it has {share:.0%} of the rows"
 
 
 def _plan_dispatch(draft: GroupPlan, verb: str) -> None:

@@ -44,7 +44,6 @@ CONFIG = """\
         better: higher
         window: 6h
         every: 1h
-        for: 2
         hold: 3
         recover: {drop: 1.5%}
         baseline: {file: baselines/churn.json}

@@ -58,7 +58,6 @@ CONFIG = f"""\
         better: higher
         window: 30m
         every: 10m
-        for: 2
         hold: 2
         recover: {{drop: 1.5%}}
         baseline: {{file: baselines/churn.json}}
