@@ -24,7 +24,7 @@ now = 1_790_000_000 // 3600 * 3600.0
 rng = np.random.default_rng(7)
 def column(values): a = array("d"); a.frombytes(np.asarray(values, dtype="d").tobytes()); return a
 times = now - 3600.0 * np.arange(HOURS)[::-1]
-tiers = tuple(Tier(s, (Limit(LimitKind.DROP, v),), ("issue",))
+tiers = tuple(Tier(s, (Limit(LimitKind.DROP, v),), ("issue",), false_alarms=RULES * 90 * 86400.0)
               for s, v in ((Severity.WARNING, .02), (Severity.ERROR, .05), (Severity.CRITICAL, .10)))
 rules, series = [], []
 for i in range(RULES):

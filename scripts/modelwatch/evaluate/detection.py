@@ -118,24 +118,25 @@ class DetectionRequest:
 def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
     """The baseline and what is proven against it. Stretches that fired are left out of both baseline and noise."""
     rule = request.rule
+    tests = [criteria(rule, tiers, request.share) for tiers in (rule.tiers, *(one.tiers for one in rule.overrides))]
+    limits = frozenset(test.limit for some in tests for test in some)
     stretches: Stretches = []
-    sets = dict.fromkeys([rule.tiers, *(override.tiers for override in rule.overrides)])
-    tests = {tiers: criteria(rule, tiers, request.share) for tiers in sets}
-    limits = frozenset(test.limit for some in tests.values() for test in some)
     for _ in range(MAX_ROUNDS):
         quiet = request.points.select(exclude(request.points.times, stretches)) if stretches else request.points
         reference = request.baseline(quiet)
         samples = prepare(rule, request.points, request.times, reference, stretches)
         if samples is None:
             return reference, Detection(np.full(len(request.times), -1.0), limits)
-        holds = {tiers: detect(samples, some, rule, request.timeline.since[1:]) for tiers, some in tests.items()}
-        rows = {tiers: to_rows(samples, some, holds[tiers], request.times) for tiers, some in tests.items()}
-        before, stretches = stretches, fired_stretches(samples, holds[rule.tiers])
+        reached = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
+        row = np.searchsorted(samples.times, request.times, side="right")
+        before, stretches = stretches, fired_stretches(samples, reached[0])
         if stretches == before:
             break
-    severity = rows[rule.tiers]
-    for place, version in enumerate(request.timeline.versions):
-        severity = np.where(request.version == place, rows[rule.tiers_for(version)], severity)
+    severity = reached[0][row]
+    for override, other in zip(rule.overrides, reached[1:], strict=True):
+        if override.version in request.timeline.versions:
+            serves = request.version == request.timeline.versions.index(override.version)
+            severity = np.where(serves, other[row], severity)
     return reference, Detection(severity, limits)
 
 
@@ -229,8 +230,14 @@ def _fit_days(begin: float, end: float, first: float) -> Ints:
     return days
 
 
-def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats) -> list[Bools]:
-    """At which points each criterion holds. ``deployed``: when versions were deployed, ascending."""
+def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats) -> Floats:
+    """The most severe tier that holds, in codes: before the first point, and after each.
+
+    ``deployed``: when versions were deployed, ascending.
+    """
+    severity = np.full(len(samples.times) + 1, -1.0)
+    if not tests:
+        return severity
     starts = np.searchsorted(samples.times, deployed, side="left")
     restarts = sorted({int(start) for start in starts if 0 < start < len(samples.times)})
     elapsed = np.minimum(np.diff(samples.times, prepend=samples.times[0] - rule.every), DAY)
@@ -239,45 +246,57 @@ def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: F
         since = np.diff(samples.times[restarts], prepend=samples.times[0])
         elapsed[restarts] += np.minimum(since, DEPLOYMENT_CREDIT)
         budget_factor = 2.0
-    log_start = np.log(elapsed)
-    return [_hold(samples, test, rule, log_start - np.log(test.budget * budget_factor), restarts) for test in tests]
-
-
-def _hold(samples: Samples, test: Criterion, rule: Rule, log_start: Floats, restarts: Sequence[int]) -> Bools:
-    """Where one criterion holds; ``log_start`` is in budgets, so that the alarm is at log M = 0."""
-    change = _distance(test.limit, samples)
+    log_start, log_budget = np.log(elapsed), np.log([test.budget * budget_factor for test in tests])
+    change = np.stack([_distance(test.limit, samples) for test in tests])
     known = np.isfinite(change) & (change > 0) & np.isfinite(samples.expected) & np.isfinite(samples.spread)
     change = np.where(known, change, 1.0)
-    log_e = _log_e(samples, test.sign, MARGIN * change, CHANGES * change, known)
-    count = len(samples.times)
-    holds = np.zeros(count, np.bool_)
-    if evidence_bound(log_e, log_start) < 0:
+    sign = np.array([test.sign for test in tests])[:, None, None]
+    log_e = _log_e(samples, sign, MARGIN * change[:, None], CHANGES * change[:, None], known[:, None])
+    for place in np.flatnonzero(evidence_bound(log_e, log_start) >= log_budget).tolist():
+        watch = _Watch(samples, tests[place].sign, rule, change[place], known[place])
+        holds = watch.hold(log_e[place], log_start - log_budget[place], restarts)
+        np.maximum(severity[1:], float(tests[place].severity), out=severity[1:], where=holds)
+    return severity
+
+
+class _Watch:
+    """One criterion, point by point."""
+
+    def __init__(self, samples: Samples, sign: float, rule: Rule, change: Floats, known: Bools) -> None:
+        back = _recovery_change(rule, samples, change)
+        self._log_recovered = _log_e(samples, -sign, -back, -RECOVERIES * back, known)
+        exposure = np.where(known, samples.exposure, 0.0)
+        excess = sign * (samples.values - np.where(known, samples.expected, 0.0)) - change
+        self._beyond = np.concatenate([[0.0], np.cumsum(exposure * excess)])
+
+    def hold(self, log_e: Floats, log_start: Floats, restarts: Sequence[int]) -> Bools:
+        """Where it holds. ``log_start`` is in budgets, so that the alarm is at log M = 0."""
+        count = len(log_start)
+        holds = np.zeros(count, np.bool_)
+        held = False
+        for begin, end in zip([0, *restarts], [*restarts, count], strict=True):
+            at = begin
+            while at < end:
+                turns = self._recovered(at, end) if held else self._reached(log_e, log_start, at, end)
+                stop = at + int(turns.argmax()) if turns.any() else end
+                holds[at:stop] = held
+                if stop < end:
+                    held = not held
+                    holds[stop] = held
+                at = stop + 1
         return holds
-    back = _recovery_change(rule, samples, change)
-    log_recovered = _log_e(samples, -test.sign, -back, -RECOVERIES * back, known)
-    estimate = _Estimate(samples, test.sign, change, known)
-    held = False
-    for begin, end in zip([0, *restarts], [*restarts, count], strict=True):
-        at = begin
-        while at < end:
-            if held:
-                turn = _first(log_evidence(log_recovered[:, at:end], np.zeros(end - at)) >= np.log(RECOVERY_ODDS))
-            else:
-                proved = log_evidence(log_e[:, at:end], log_start[at:end]) >= 0
-                turn = _first(proved & estimate.reaches(best_start(log_e[0, at:end]), at, end))
-            stop = end if turn is None else at + turn
-            holds[at:stop] = held
-            if turn is not None:
-                held = not held
-                holds[stop] = held
-                stop += 1
-            at = stop
-    return holds
 
+    def _reached(self, log_e: Floats, log_start: Floats, begin: int, end: int) -> Bools:
+        """Where the margin is proven passed, and the mean change since the best start reaches the limit."""
+        starts = best_start(log_e[0, begin:end])
+        estimated = self._beyond[begin + 1 : end + 1] >= self._beyond[begin + starts]
+        reached: Bools = estimated & (log_evidence(log_e[:, begin:end], log_start[begin:end]) >= 0)
+        return reached
 
-def _first(mask: Bools) -> int | None:
-    index = int(mask.argmax()) if len(mask) else 0
-    return index if len(mask) and mask[index] else None
+    def _recovered(self, begin: int, end: int) -> Bools:
+        evidence = log_evidence(self._log_recovered[:, begin:end], np.zeros(end - begin))
+        recovered: Bools = evidence >= np.log(RECOVERY_ODDS)
+        return recovered
 
 
 def _distance(limit: Limit, samples: Samples) -> Floats:
@@ -297,7 +316,7 @@ def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:
     return np.where(np.isfinite(back) & (back > 0), back, change)
 
 
-def _log_e(samples: Samples, sign: float, bound: Floats, changes: Floats, known: Bools) -> Floats:
+def _log_e(samples: Samples, sign: Floats | float, bound: Floats, changes: Floats, known: Bools) -> Floats:
     """log e of the hypothesis that the change, in the direction of ``sign``, is at most ``bound``."""
     limit = samples.expected + sign * (bound + samples.uncertainty)
     sought = samples.expected + sign * (changes + samples.uncertainty)
@@ -305,7 +324,7 @@ def _log_e(samples: Samples, sign: float, bound: Floats, changes: Floats, known:
         limit, sought = _inside(limit), _inside(sought)
         log_e = proportion_log_e(samples.values * samples.trials, samples.trials, limit, sought)
     else:
-        spread = np.maximum(samples.spread, _INSIDE * np.abs(changes).max(axis=0))
+        spread = np.maximum(samples.spread, _INSIDE * np.abs(changes).max(axis=-2, keepdims=True))
         log_e = location_log_e(sign * (samples.values - limit) / spread, sign * (sought - limit) / spread)
     return log_e if known.all() else np.where(known, log_e, 0.0)
 
@@ -315,33 +334,8 @@ def _inside(p: Floats) -> Floats:
     return np.minimum(np.maximum(p, _INSIDE), 1 - _INSIDE)
 
 
-class _Estimate:
-    """The mean change since a point, compared with a limit."""
-
-    def __init__(self, samples: Samples, sign: float, change: Floats, known: Bools) -> None:
-        exposure = np.where(known, samples.exposure, 0.0)
-        excess = sign * (samples.values - np.where(known, samples.expected, 0.0)) - change
-        self._beyond = np.concatenate([[0.0], np.cumsum(exposure * np.where(known, excess, 0.0))])
-
-    def reaches(self, starts: Ints, begin: int, end: int) -> Bools:
-        """Whether the mean from each start to its point reaches the limit."""
-        reached: Bools = self._beyond[begin + 1 : end + 1] >= self._beyond[begin + starts]
-        return reached
-
-
-def to_rows(samples: Samples, tests: Sequence[Criterion], holds: Sequence[Bools], at: Floats) -> Floats:
-    """The most severe tier that holds at each evaluation time, in codes."""
-    severity = np.full(len(samples.times), -1.0)
-    for test, held in zip(tests, holds, strict=True):
-        np.maximum(severity, float(test.severity), out=severity, where=held)
-    row = np.searchsorted(samples.times, at, side="right") - 1
-    return np.where(row >= 0, severity[np.maximum(row, 0)], -1.0)
-
-
-def fired_stretches(samples: Samples, holds: Sequence[Bools]) -> Stretches:
-    """First and last time of every stretch in which something held."""
-    held = np.any(holds, axis=0)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]]).astype(np.int8)))
-    return [
-        (float(samples.times[a]), float(samples.times[b - 1])) for a, b in zip(edges[::2], edges[1::2], strict=True)
-    ]
+def fired_stretches(samples: Samples, severity: Floats) -> Stretches:
+    """First and last time of every stretch in which something held; ``severity`` as ``detect`` gives it."""
+    edges = np.flatnonzero(np.diff(severity >= 0, append=False))
+    first, last = samples.times[edges[::2]], samples.times[edges[1::2] - 1]
+    return list(zip(first.tolist(), last.tolist(), strict=True))

@@ -52,13 +52,18 @@ def log_evidence(log_e: Floats, log_start: Floats) -> Floats:
     return evidence
 
 
-def evidence_bound(log_e: Floats, log_start: Floats) -> float:
-    """An upper bound of log M over all points that costs a fifth of it: all tests begin where it suits best."""
-    total = np.cumsum(log_e, axis=1)
-    lowest = np.minimum(np.minimum.accumulate(total, axis=1), 0.0)
-    rise = total[:, 1:] - lowest[:, :-1]
-    most = max(float(rise.max(initial=-np.inf)), float(total[:, 0].max()))
-    return most + float(np.log(np.exp(log_start).sum()))
+def evidence_bound(log_e: Floats, log_start: Floats) -> Floats:
+    """An upper bound of log M over all points, at a fifth of its cost: every test begins where it suits best.
+
+    ``log_e``: (..., alternatives, points); one bound for each of the leading places.
+    """
+    total = np.cumsum(log_e, axis=-1)
+    lowest = np.minimum(np.minimum.accumulate(total, axis=-1), 0.0)
+    highest = np.max(total[..., 1:] - lowest[..., :-1], axis=-1, initial=-np.inf)
+    highest = np.maximum(highest, total[..., 0])
+    top = highest.max(axis=-1, keepdims=True)
+    mean: Floats = top[..., 0] + np.log(np.exp(highest - top).mean(axis=-1))
+    return mean + float(np.log(np.exp(log_start).sum()))
 
 
 def best_start(log_e: Floats) -> Ints:

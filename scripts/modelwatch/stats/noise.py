@@ -5,6 +5,7 @@ Everything is fitted to whole days, to the three weeks before a day, and for man
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,17 +67,16 @@ def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is
     level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
     residual = moment - weight * level[:, None, None, None]
     variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
-    # Sums over the weeks: the effects need no more.
-    weights, residuals = weight.sum(axis=1), residual.sum(axis=1)
-    by_weekday, by_hour = weights.sum(axis=2), weights.sum(axis=1)
-    dispersion = np.ones(len(days))
-    for _ in range(2):  # the effects shrink by what the dispersion says, which is known after the first round
-        spread = variance * dispersion
-        weekdays = _shrunken_means(residuals.sum(axis=2), by_weekday, spread)
-        left = residuals - weights * weekdays[:, :, None]
-        hours = _shrunken_means(left.sum(axis=1), by_hour, spread)
-        effect = weekdays[:, None, :, None] + hours[:, None, None, :]
-        dispersion = _dispersion(residual - weight * effect, weight, variance)
+    by_day, daily = weight.sum(axis=3), residual.sum(axis=3)
+    # How far the effects shrink depends on the dispersion, and that on the effects: whole days tell enough to begin.
+    weekdays = _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), variance)
+    spread = variance * _dispersion(daily - by_day * weekdays[:, None], by_day, variance, (1, 3))
+    weekdays = _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), spread)
+    weights = weight.sum(axis=1)
+    left = residual.sum(axis=1) - weights * weekdays[:, :, None]
+    hours = _shrunken_means(left.sum(axis=1), weights.sum(axis=1), spread)
+    effect = weekdays[:, None, :, None] + hours[:, None, None, :]
+    dispersion = _dispersion(residual - weight * effect, weight, variance, BLOCKS)
     return Noise(days, weekdays, hours, dispersion, variance)
 
 
@@ -100,8 +100,7 @@ def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tupl
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """A quotient that is 0 where ``below`` is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(below > 0, above / below, 0.0)
+    return np.where(below > 0, above / np.where(below > 0, below, 1.0), 0.0)
 
 
 def _shrunken_means(sums: Floats, weight: Floats, variance: Floats) -> Floats:
@@ -131,13 +130,15 @@ def _variance_of_steps(steps: Floats) -> Floats:
     return np.where(enough, capped.sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _dispersion(residual: Floats, weight: Floats, variance: Floats) -> Floats:
-    """The largest ratio of the variance of blocks of hours to that of independent counts."""
-    dispersion, largest = np.full(len(residual), PRIOR_DISPERSION), np.ones(len(residual))
-    length = 1
-    for block in BLOCKS:
-        residual, weight = (column.reshape(len(column), -1, block // length) for column in (residual, weight))
-        residual, weight, length = residual.sum(axis=2), weight.sum(axis=2), block
+def _dispersion(residual: Floats, weight: Floats, variance: Floats, blocks: Sequence[int]) -> Floats:
+    """The largest ratio of the variance of ``blocks`` of cells to that of independent counts."""
+    count, length = len(residual), 1
+    dispersion, largest = np.full(count, PRIOR_DISPERSION), np.ones(count)
+    both = np.stack([residual, weight]).reshape(2, count, -1)
+    for block in blocks:
+        both = both.reshape(2, count, -1, block // length).sum(axis=3) if block > length else both
+        residual, weight = both
+        length = block
         ratios = _ratio(residual**2, variance[:, None] * weight)
         dispersion = (ratios.sum(axis=1) + PRIOR_BLOCKS * dispersion) / ((weight > 0).sum(axis=1) + PRIOR_BLOCKS)
         largest = np.fmax(largest, dispersion)
