@@ -252,7 +252,7 @@ SCENES: dict[str, Scene] = {
     "label-delay": _page(
         _above("label-age", "label-delay", "labels/age_hours", 24, 48) + ACCURACY,
         lambda bad: {"labels/age_hours": 60 if bad else 6, **_accuracy(bad, 0.9), "eval/n": 40 if bad else 5000},
-        *("Data", "0.9, baseline 0.92"),
+        "Data",
         after=_training,
     ),
     "label-quality": _page(
