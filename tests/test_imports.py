@@ -51,7 +51,7 @@ NOT_FOR = {
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""
-LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec"})
+LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec", "holidays"})
 """Imported inside functions only, by everyone."""
 LATE = {
     ("cli", ""): "a command loads what it uses when it is called: `modelwatch --help` stays fast",
@@ -67,9 +67,9 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),
     "stats": frozenset({"numpy", "scipy", "pandas", "statsmodels", "sklearn", "ruptures"}),
-    "evaluate": frozenset({"numpy"}),
+    "evaluate": frozenset({"numpy", "holidays"}),
     "report": frozenset({"rich"}),
-    "config": frozenset({"yaml", "msgspec"}),
+    "config": frozenset({"yaml", "msgspec", "holidays"}),
 }
 """Where a package is named here, it may import nothing else from outside the standard library."""
 CLOCK = {

@@ -41,6 +41,7 @@ HOLD = 2
 _OK, _BREACH, _UNDECIDED = Outcome.OK.code, Outcome.BREACH.code, Outcome.UNDECIDED.code
 _DECIDED = bytes(_OK if code in (_OK, _BREACH) else _UNDECIDED for code in range(256))
 _SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
+_UNKNOWN_DAY = Cause.UNKNOWN_DAY.code
 _ABSENT_RUN = re.compile(b"%c+" % Cause.NO_POINTS.code)
 
 
@@ -106,9 +107,13 @@ def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
 
 
 def _silence_outcome(track: Track) -> bytes:
-    """Breach from the third finding in a row that decides nothing; the time before the first point is no silence."""
+    """Breach from the third finding in a row that decides nothing; the time before the first point is no silence, nor
+    is a day of the calendar that is unknown."""
     before = next((row for row, points in enumerate(track.points) if points), 0)
-    later = _breach_after(track.outcome.tobytes()[before:], _SILENT_RUN, SILENT_AFTER)
+    outcome = track.outcome.tobytes()
+    if _UNKNOWN_DAY in track.cause:
+        outcome = bytes(_OK if why == _UNKNOWN_DAY else code for code, why in zip(outcome, track.cause, strict=True))
+    later = _breach_after(outcome[before:], _SILENT_RUN, SILENT_AFTER)
     return bytes([_UNDECIDED]) * before + later
 
 

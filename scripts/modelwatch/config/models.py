@@ -22,6 +22,7 @@ from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule
 from ..model.series import labels_of
 from . import vocabulary
 from .baselines import BaselineFiles
+from .calendars import read_calendar
 from .literals import format_duration
 from .measure import read_measure
 from .pagerduty import read_pagerduty
@@ -166,6 +167,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         page_mode=page_mode,
         **{name: _read_built_in(section, name, verbs) for name in ("silent", "improvement", "gone")},
         false_alarms=_read_budget(section),
+        calendar=read_calendar(section),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=section.reader.location(section.node),
     )

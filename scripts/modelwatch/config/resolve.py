@@ -48,7 +48,10 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
     release = _resolve_release(model.release, folder)
     rules = tuple(_resolve_rule(rule, folder, github.repository, vault) for rule in model.rules)
     base = _runbook_link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
-    rules = share_budget(model, rules)
+    rules = tuple(
+        replace(rule, timezone=rule.timezone or model.timezone, calendar=rule.calendar or model.calendar)
+        for rule in share_budget(model, rules)
+    )
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, messages=messages, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
 

@@ -31,6 +31,7 @@ from ..model.severity import Severity
 from ..timeutil import DAY
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
+from .calendars import CALENDAR_FIELDS, read_calendar
 from .digest import rule_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration, one_or_more
@@ -99,7 +100,11 @@ BASELINE = Section(
             "artifact (`entity/project/name:alias`).",
         ),
         "rolling": Field(duration(DAY), "The history of this length, ending a week before the window."),
-        "seasonal": Field(duration(7 * DAY), "The same hour of the week, this far back."),
+        "seasonal": Field(
+            duration(7 * DAY),
+            "The same hour of the week, this far back; from `52w` on the same week of earlier years, times the change "
+            "of the level since.",
+        ),
         "version": Field(_version, "Another model version: its name, or `previous`."),
         "value": Field(Number(), "A constant."),
         "n": Field(Number(above=0.0), "The count behind `value`, so that its own uncertainty counts."),
@@ -172,6 +177,7 @@ RULE_FIELDS = {
         AnyOf(sequence=ListOf(OVERRIDE), mapping=MapOf(TIERS, r"[^\s].*", "a model version", max_key_length=200)),
         "Other tiers for a model version: a list of `version` and `tiers`, or tiers by version.",
     ),
+    **CALENDAR_FIELDS,
     "improvement": Field(Percentage(), "An improvement on the baseline by this share is reported, too."),
     "runbook": Field(_page, "Your own page instead of ours: a URL, or a path from the root of the repository."),
 }
@@ -223,6 +229,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
         also=tuple(also),
         segments=_read_segments(section, metric),
         overrides=overrides,
+        calendar=read_calendar(section),
         **_read_false_alarms(section),
         where=section.reader.location(section.node),
     )

@@ -22,6 +22,7 @@ from ..model.monitored_model import (
 from ..model.rule import Rule
 from ..timeutil import DAY
 from . import rules, vocabulary
+from .calendars import CALENDAR_FIELDS
 from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .measure import MEASURE
 from .pagerduty import PAGERDUTY
@@ -206,6 +207,7 @@ MODEL_FIELDS = {
         "The budget of false alarms, shared by all rules with a limit relative to a baseline, their segments and "
         "their tiers. It holds however often the rules are evaluated. `off`: every window is decided alone, at 95 %.",
     ),
+    **CALENDAR_FIELDS,
     "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),
     "improvement": Field(BUILT_IN, "What happens when a metric improves suddenly."),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
@@ -217,7 +219,7 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "gone", "quality", "release", "false_alarms"),
+        *("silent", "improvement", "gone", "quality", "release", "false_alarms", "calendar"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.rule import Aggregate, BaselineKind, Interval, LimitKind, Rule, rolling_gap
+from ..model.rule import LEVEL_LENGTH, YEAR, Aggregate, BaselineKind, Interval, LimitKind, Rule, rolling_gap
 from ..model.series import Labels
 from ..stats.arrays import Bools, Floats
 from ..stats.intervals import normal_interval
-from ..timeutil import WEEK
+from ..timeutil import HOUR, WEEK
 from .aggregation import Aggregator, WindowStats, proportion_interval
 from .arrays import nans
 from .deployments import VersionTimeline
+from .local_time import utc_offsets
 
 GAP_SHARE = 0.25
 """At most this share of the history before a window is left out of a rolling baseline, so that it begins early."""
+NEIGHBOURS = HOUR * np.arange(-2, 3)
+"""Hours beside a seasonal baseline's own whose windows say how much windows vary: two to four are no spread."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,29 +136,117 @@ def _seasonal(place: BaselineRequest) -> Baseline:
     """The mean of the windows at the same hour of the week, 1 to ``length`` / 7 days weeks back.
 
     Those windows obey the rules of any window: none crosses a deployment, and one with too few points is left out.
-    Its spread is that of the windows; its interval Wilson's of all their counts, or normal from that spread.
+    Its spread is that of the windows at this hour and at neighbouring ones, each around the mean of its hour; its
+    interval Wilson's of all their counts, or normal from that spread.
     """
-    rule, count = place.rule, len(place.times)
+    rule = place.rule
     weeks = int(rule.baseline.length // WEEK)
     if weeks < 1:
-        return _none(place)
-    times = (place.times - WEEK * np.arange(1, weeks + 1)[:, None]).ravel()
-    stat = place.aggregator.aggregate(times - rule.window, times, place.timeline.start_of(times))
-    usable = _has_enough(stat, rule)
-    value = np.where(usable, stat.value, 0.0).reshape(weeks, count)
-    is_usable = usable.reshape(weeks, count)
-    used = is_usable.sum(axis=0).astype(np.float64)
+        return Baseline.missing(len(place.times))
+    if rule.baseline.is_yearly:
+        return _yearly(place)
+    back = WEEK * np.arange(1.0, weeks + 1)
+    value, n = _windows_before(place, back)
+    used = np.isfinite(value).sum(axis=0).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(used > 0, value.sum(axis=0) / used, np.nan)
-        apart = np.where(is_usable, value - mean, 0.0)
-        sd = np.sqrt(np.where(used > 1, (apart**2).sum(axis=0) / (used - 1), np.nan))
-    n = np.where(usable, stat.n, 0.0).reshape(weeks, count).sum(axis=0)
+        mean = np.where(used > 0, np.nansum(value, axis=0) / used, np.nan)
+    sd = nans(len(mean))
+    if place.needs_spread or rule.interval is Interval.NORMAL:
+        sd = _pooled_sd([value, *(_windows_before(place, back + lag)[0] for lag in NEIGHBOURS if lag)])
+    n = np.nansum(n, axis=0)
     low, high = mean, mean
     if rule.interval is Interval.WILSON:
         low, high = bounds_or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
     elif rule.interval is Interval.NORMAL:
         low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(used)))
     return Baseline(mean, low, high, np.where(n > 0, n, np.nan), sd)
+
+
+def _yearly(place: BaselineRequest) -> Baseline:
+    """The window 52 weeks ago (the mean of several years), times the change of the level since then.
+
+    The weeks beside it and the windows that begin later on that day say how sure that is: a dip of a day is not seen
+    whole by the window that ends within it. The interval spans all of them, and the value's own interval on top.
+    """
+    rule = place.rule
+    years = YEAR * np.arange(1.0, rule.baseline.length // YEAR + 1)
+    growth = _growth(place, years)
+    moved = [week - shift for week in (0.0, -WEEK, WEEK) for shift in (0.0, rule.window / 2, rule.window)]
+    tables = [_windows_before(place, years + lag) for lag in moved]
+    top = 1.0 if rule.interval is Interval.WILSON else np.inf
+    values = [np.minimum(value * growth, top) for value, _ in tables]
+    beside = _mean(np.concatenate(values))
+    mean = _mean(values[0])
+    mean = np.where(np.isfinite(mean), mean, beside)
+    least, most = (edge.reduce(np.concatenate(values)) for edge in (np.fmin, np.fmax))
+    n = np.nansum(tables[0][1], axis=0)
+    sd, low, high = nans(len(mean)), mean, mean
+    if place.needs_spread or rule.interval is Interval.NORMAL:
+        weeks = np.concatenate(values[::3])
+        hours = [
+            np.concatenate([_windows_before(place, years + w + lag)[0] * growth for w in (0.0, -WEEK, WEEK)])
+            for lag in NEIGHBOURS
+            if lag
+        ]
+        sd = _pooled_sd([weeks, *hours])
+    if rule.interval is Interval.WILSON:
+        low, high = bounds_or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
+    elif rule.interval is Interval.NORMAL:
+        low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(len(years))))
+    # Not fmin and fmax: without a baseline there are no bounds.
+    low, high = np.minimum(low, least - (mean - low)), np.maximum(high, most + (high - mean))
+    return Baseline(mean, low, high, np.where(n > 0, n, np.nan), sd)
+
+
+def _growth(place: BaselineRequest, years: Floats) -> Floats:
+    """Level of the weeks before each time over that of the same weeks before, (years, times)."""
+    window = place.rule.window
+
+    def level(times: Floats) -> Floats:
+        start, end = rolling_stretch(times, window, LEVEL_LENGTH, rolling_gap(window))
+        return place.aggregator.aggregate(start, end).value
+
+    then = np.array([level(_times_before(place, np.array([year]))[0]) for year in years])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = level(place.times) / then
+    return np.where(ratio > 0, ratio, np.nan)
+
+
+def _times_before(place: BaselineRequest, back: Floats) -> Floats:
+    """The same time of the local clock so many seconds before, (back, times)."""
+    times = place.times - back[:, None]
+    zone = place.rule.timezone
+    if zone in ("", "UTC"):
+        return times
+    now = utc_offsets(place.times, zone)
+    return np.array([row + now - utc_offsets(row, zone) for row in times])
+
+
+def _windows_before(place: BaselineRequest, back: Floats) -> tuple[Floats, Floats]:
+    """Value and count of the windows so many seconds before, (back, times); NaN where there are too few points."""
+    times = _times_before(place, back).ravel()
+    stat = place.aggregator.aggregate(times - place.rule.window, times, place.timeline.start_of(times))
+    usable, shape = _has_enough(stat, place.rule), (len(back), len(place.times))
+    return np.where(usable, stat.value, np.nan).reshape(shape), np.where(usable, stat.n, np.nan).reshape(shape)
+
+
+def _mean(values: Floats) -> Floats:
+    """Mean of each column over what is known in it."""
+    known = np.isfinite(values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0)
+
+
+def _pooled_sd(tables: Sequence[Floats]) -> Floats:
+    """Standard deviation of windows around the mean of their own table, pooled over the tables; NaN below two."""
+    squares, degrees = (np.zeros(tables[0].shape[1]) for _ in range(2))
+    for table in tables:
+        known = np.isfinite(table)
+        apart = np.where(known, table - _mean(table), 0.0)
+        squares += (apart**2).sum(axis=0)
+        degrees += np.maximum(known.sum(axis=0) - 1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt(np.where(degrees > 0, squares / degrees, np.nan))
 
 
 def _version(place: BaselineRequest) -> Baseline:

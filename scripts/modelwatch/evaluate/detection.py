@@ -32,7 +32,9 @@ from ..stats.intervals import z_value
 from ..stats.noise import Stretches, exclude, fit_noise
 from ..timeutil import DAY, WEEK
 from .baselines import Baseline
+from .calendars import DayEffects, SeriesCalendar
 from .deployments import VersionTimeline
+from .local_time import local_times
 from .points import Points
 
 MARGIN = 0.4
@@ -63,6 +65,8 @@ class Detection:
     """``Severity.code`` of the most severe tier that holds; -1 for none."""
     limits: frozenset[Limit]
     """The limits decided here; others are decided by the window alone."""
+    effects: DayEffects | None = None
+    """What the days of the calendar are expected to do, of every point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,9 @@ class Samples:
     """The baseline at each point, with its seasonal effects; NaN where there is none."""
     level: Floats
     """The baseline without them."""
-    uncertainty: Floats
-    """Half of the baseline's own interval, one-sided."""
+    below: Floats
+    """How far the baseline may lie below its value: its own interval, one-sided."""
+    above: Floats
     spread: Floats
     """Standard deviation of a point; the dispersion is in it."""
     trials: Floats
@@ -113,6 +118,8 @@ class DetectionRequest:
     """How many series share the budget, each as much as this one."""
     baseline: Callable[[Points], Baseline]
     """The baseline at each evaluation time, from these points."""
+    calendar: SeriesCalendar | None = None
+    """Its days count neither for the baseline nor for the noise."""
 
 
 def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
@@ -122,11 +129,11 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
     limits = frozenset(test.limit for some in tests for test in some)
     stretches: Stretches = []
     for _ in range(MAX_ROUNDS):
-        quiet = request.points.select(exclude(request.points.times, stretches)) if stretches else request.points
-        reference = request.baseline(quiet)
-        samples = prepare(rule, request.points, request.times, reference, stretches)
+        quiet, effects = _quiet_rows(request, stretches)
+        reference = request.baseline(request.points if quiet is None else request.points.select(quiet))
+        samples = prepare(rule, request.points, request.times, reference, quiet, effects)
         if samples is None:
-            return reference, Detection(np.full(len(request.times), -1.0), limits)
+            return reference, Detection(np.full(len(request.times), -1.0), limits, effects)
         reached = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
         row = np.searchsorted(samples.times, request.times, side="right")
         before, stretches = stretches, fired_stretches(samples, reached[0])
@@ -137,7 +144,16 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
         if override.version in request.timeline.versions:
             serves = request.version == request.timeline.versions.index(override.version)
             severity = np.where(serves, other[row], severity)
-    return reference, Detection(severity, limits)
+    return reference, Detection(severity, limits, effects)
+
+
+def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:
+    """Points on ordinary days outside ``stretches`` (``None``: all), and what the other days do."""
+    quiet = exclude(request.points.times, stretches) if stretches else None
+    if request.calendar is None:
+        return quiet, None
+    ordinary = request.calendar.is_ordinary
+    return ordinary if quiet is None else ordinary & quiet, request.calendar.effects(quiet)
 
 
 def is_detectable(rule: Rule) -> bool:
@@ -179,10 +195,17 @@ def _signs(form: LimitKind, better: Direction | None) -> tuple[float, ...]:
     return (-1.0, 1.0)
 
 
-def prepare(rule: Rule, points: Points, at: Floats, reference: Baseline, stretches: Stretches) -> Samples | None:
+def prepare(
+    rule: Rule,
+    points: Points,
+    at: Floats,
+    reference: Baseline,
+    quiet: Bools | None,
+    effects: DayEffects | None = None,
+) -> Samples | None:
     """The points between the first and the last of the evaluation times ``at``, with what is expected of them.
 
-    ``reference`` has a row for each of these times. Noise is not fitted to ``stretches``. ``None``: no points.
+    ``reference`` has a row for each of these times. Noise is fitted to the ``quiet`` points only. ``None``: no points.
     """
     is_proportion = rule.interval is Interval.WILSON
     exposure = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
@@ -196,30 +219,44 @@ def prepare(rule: Rule, points: Points, at: Floats, reference: Baseline, stretch
         return None
     row = np.searchsorted(at, times[begin:end], side="left")
     level = reference.value[row]
-    counted = np.where(exclude(times, stretches), exposure, 0.0) if stretches else exposure
-    days = _fit_days(times[begin], times[end - 1], times[0])
-    noise = fit_noise(times[:end], values[:end], counted[:end], days, is_proportion=is_proportion)
-    effect, dispersion, variance = noise.at(times[begin:end])
+    counted = exposure if quiet is None else np.where(quiet[usable], exposure, 0.0)
+    clock = local_times(times, rule.timezone)
+    days = _fit_days(clock[begin], clock[end - 1], clock[0])
+    noise = fit_noise(clock[:end], values[:end], counted[:end], days, is_proportion=is_proportion)
+    effect, dispersion, variance = noise.at(clock[begin:end])
     if rule.baseline.kind is BaselineKind.SEASONAL:
-        effect = np.zeros_like(effect)
+        # The baseline has the mean of its window in it already.
+        effect = effect - noise.mean_effect(clock[begin:end], rule.window)
     expected = level + effect
+    doubt = 0.0
+    if effects is not None:
+        expected = expected + effects.change[usable][begin:end] * np.abs(level)
+        doubt = effects.doubt[usable][begin:end] * np.abs(level)
     if is_proportion:
         expected = _inside(expected)
         variance = expected * (1 - expected)
     exposure = exposure[begin:end]
-    half = np.nan_to_num(np.maximum(reference.high[row] - level, level - reference.low[row]))
+    factor = ONE_SIDED * np.sqrt(dispersion)
+    sides = [np.nan_to_num(side[row]) * factor + doubt for side in _sides(rule, reference)]
     return Samples(
         times=times[begin:end],
         values=values[begin:end],
         exposure=exposure,
         expected=expected,
         level=level,
-        uncertainty=half * ONE_SIDED * np.sqrt(dispersion),
+        below=sides[0],
+        above=sides[-1],
         spread=np.sqrt(variance * dispersion / exposure),
         trials=exposure / dispersion,
         sigma=reference.sd[row],
         is_proportion=is_proportion,
     )
+
+
+def _sides(rule: Rule, reference: Baseline) -> list[Floats]:
+    """How far the baseline's interval reaches down and up; one for both, the wider one, unless it is yearly."""
+    below, above = reference.value - reference.low, reference.high - reference.value
+    return [below, above] if rule.baseline.is_yearly else [np.maximum(below, above)]
 
 
 def _fit_days(begin: float, end: float, first: float) -> Ints:
@@ -318,8 +355,11 @@ def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:
 
 def _log_e(samples: Samples, sign: Floats | float, bound: Floats, changes: Floats, known: Bools) -> Floats:
     """log e of the hypothesis that the change, in the direction of ``sign``, is at most ``bound``."""
-    limit = samples.expected + sign * (bound + samples.uncertainty)
-    sought = samples.expected + sign * (changes + samples.uncertainty)
+    uncertainty = samples.below
+    if samples.above is not samples.below:
+        uncertainty = np.where(np.asarray(sign) > 0, samples.above, samples.below)
+    limit = samples.expected + sign * (bound + uncertainty)
+    sought = samples.expected + sign * (changes + uncertainty)
     if samples.is_proportion:
         limit, sought = _inside(limit), _inside(sought)
         log_e = proportion_log_e(samples.values * samples.trials, samples.trials, limit, sought)

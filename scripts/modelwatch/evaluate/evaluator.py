@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
-from ..model.finding import Cause, Grid, ModelFindings, Track
+from ..model.finding import Cause, Grid, ModelFindings, Outcome, Track
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
@@ -17,8 +17,9 @@ from ..stats.arrays import Bools, Floats, Ints
 from .aggregation import Aggregator, WindowStats
 from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
+from .calendars import SeriesCalendar, expect_windows, series_calendar
 from .deployments import VersionTimeline, version_timeline
-from .detection import DetectionRequest, detect_tiers, is_detectable
+from .detection import Detection, DetectionRequest, detect_tiers, is_detectable
 from .points import Points, clean_points
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
@@ -203,15 +204,22 @@ class _RuleEvaluator:
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
         request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
+        calendar = series_calendar(rule, points)
+        detection: Detection | None = None
         if is_detectable(rule):
-            reference, detection = detect_tiers(self._detection_request(request, points, share))
+            reference, detection = detect_tiers(self._detection_request(request, points, share, calendar))
         else:
-            reference, detection = compute_baseline(request), None
+            reference = compute_baseline(_on_ordinary_days(request, calendar))
+        unknown: Bools | None = None
+        if calendar is not None:
+            reference, unknown = self._on_calendar_days(rule, calendar, reference, detection)
         new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
         context = RowContext(
             times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times), detection
         )
         rows = decide_outcomes(rule, stat, reference, context)
+        if unknown is not None:
+            rows.mark_undecided(unknown & (rows.outcome != Outcome.BREACH.code) & (stat.points > 0), Cause.UNKNOWN_DAY)
         spec = drift_spec(rule.metric)
         if spec is not None:
             from .drift.logged_scores import has_too_few_rows
@@ -245,7 +253,24 @@ class _RuleEvaluator:
             baseline_n=to_array("d", reference.n),
         )
 
-    def _detection_request(self, request: BaselineRequest, points: Points, share: float) -> DetectionRequest:
+    def _on_calendar_days(
+        self, rule: Rule, calendar: SeriesCalendar, reference: Baseline, detection: Detection | None
+    ) -> tuple[Baseline, Bools]:
+        """The baseline on the days of the calendar, and the rows about which nothing can be said on them: those whose
+        window holds a day of unknown level or, where detectors decide, whose newest point is of such a day."""
+        times = self.times(rule)
+        effects = (detection.effects if detection else None) or calendar.effects()
+        start, floor = times.at - rule.window, times.deployed_since
+        moved, unknown = expect_windows(reference, calendar, effects, start, times.at, floor)
+        if detection is None:
+            value, low, high = (np.where(unknown, np.nan, column) for column in (moved.value, moved.low, moved.high))
+            return replace(moved, value=value, low=low, high=high), unknown
+        newest = np.searchsorted(calendar.points.times, times.at, side="right") - 1
+        return moved, (newest >= 0) & np.isnan(effects.change[newest])
+
+    def _detection_request(
+        self, request: BaselineRequest, points: Points, share: float, calendar: SeriesCalendar | None
+    ) -> DetectionRequest:
         rule, times = request.rule, self.times(request.rule)
 
         first = float(points.times[0]) if len(points.times) else -np.inf
@@ -254,7 +279,7 @@ class _RuleEvaluator:
             aggregator = Aggregator(quiet, None, rule.aggregate, rule.interval)
             return compute_baseline(replace(request, aggregator=aggregator, first=first))
 
-        return DetectionRequest(rule, points, times.at, times.version, self.service, share, baseline)
+        return DetectionRequest(rule, points, times.at, times.version, self.service, share, baseline, calendar)
 
     def _window_stats(self, rule: Rule, aggregator: Aggregator) -> WindowStats:
         """The windows; those of measures of drift with the interval that follows from their count."""
@@ -276,6 +301,22 @@ class _RuleEvaluator:
 
 
 _NO_POINTS = Points(nans(0), nans(0), None, nans(0))
+
+
+def _on_ordinary_days(request: BaselineRequest, calendar: SeriesCalendar | None) -> BaselineRequest:
+    """The request for a baseline in which the days of the calendar do not count."""
+    if calendar is None:
+        return request
+    rule, below = request.rule, request.aggregator.denominator
+    if below is not None:
+        other = series_calendar(rule, below)
+        below = below if other is None else below.select(other.is_ordinary)
+    points, ordinary = calendar.points, calendar.is_ordinary
+    if rule.aggregate is Aggregate.SUM:  # a sum over a part of a window is no sum: such windows have none
+        quiet = replace(points, values=np.where(ordinary, points.values, np.nan))
+    else:
+        quiet = points.select(ordinary)
+    return replace(request, aggregator=Aggregator(quiet, below, rule.aggregate, rule.interval))
 
 
 def _new_segment_rows(points: Points, times: Floats, window: float, start: float) -> Bools | None:

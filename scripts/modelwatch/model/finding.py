@@ -46,6 +46,7 @@ class Cause(CodedEnum):
         "too-few-features",
         "no feature could be judged: too few values, nothing to compare with, or no importance",
     )
+    UNKNOWN_DAY = "unknown-day", "a day of the calendar with too few earlier ones to know what it does"
 
 
 @dataclass(frozen=True, slots=True)

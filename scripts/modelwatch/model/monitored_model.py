@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
+from .calendar import CalendarSpec
 from .pagerduty_setup import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .prediction_log import MeasureSpec
 from .rule import Direction, FalseAlarmBudget, Mode, Rule
@@ -267,6 +268,10 @@ class Model:
     messages: MessagesSpec = field(default_factory=MessagesSpec)
     false_alarms: FalseAlarmBudget | None = field(default_factory=FalseAlarmBudget)
     """Shared by its rules, their segments and their tiers; ``None``: every window is decided alone, at 95 %."""
+
+    timezone: str = ""
+    """Empty: UTC."""
+    calendar: CalendarSpec | None = None
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)

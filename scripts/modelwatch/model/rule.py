@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..timeutil import DAY, HOUR, WEEK
+from .calendar import CalendarSpec
 from .keys import KeyPattern
 from .series import Labels
 from .severity import Severity
@@ -180,6 +181,11 @@ class BaselineSpec:
     n: float | None = None
     """CONSTANT: the count behind ``value``, where known."""
 
+    @property
+    def is_yearly(self) -> bool:
+        """SEASONAL: whether it compares with the same period of earlier years."""
+        return self.kind is BaselineKind.SEASONAL and self.length >= YEAR
+
 
 @dataclass(frozen=True, slots=True)
 class VersionOverride:
@@ -232,6 +238,10 @@ class Rule:
     runbook: str = ""
     where: str = ""
     """``file:line:column`` in the configuration."""
+    timezone: str = ""
+    """IANA name; hours and days are those of its clocks. Empty: the model's."""
+    calendar: CalendarSpec | None = None
+    """``None``: the model's."""
     digest: str = ""
     """Hash of everything here that decides; written to the register, so that a changed rule is noticed."""
 
@@ -240,6 +250,17 @@ class Rule:
             if override.version == version:
                 return override.tiers
         return self.tiers
+
+
+YEAR = 52 * WEEK
+"""After it the same date has nearly come again, on the same weekday."""
+LEVEL_LENGTH = 28 * DAY
+"""History over which levels are compared with those of a year before."""
+
+
+def yearly_reach(window: float) -> float:
+    """Seconds of history before the windows of a year ago that a yearly baseline needs: the week before, the level."""
+    return WEEK + rolling_gap(window) + LEVEL_LENGTH
 
 
 def rolling_gap(window: float) -> float:

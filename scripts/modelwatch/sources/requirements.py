@@ -10,7 +10,7 @@ from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
-from ..model.rule import BaselineKind, BaselineSpec, Rule, rolling_gap
+from ..model.rule import BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,10 @@ def plan_read(model: Model, now: float) -> ReadRequest:
 def history_reach(rule: Rule) -> float:
     """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
     specs = [rule.baseline, *rule.also]
-    return rule.lag + rule.every + rule.window + max(_baseline_reach(spec, rule.window) for spec in specs)
+    before = max(_baseline_reach(spec, rule.window) for spec in specs)
+    if rule.calendar is not None and not rule.calendar.is_empty:
+        before = max(before, rule.calendar.history)
+    return rule.lag + rule.every + rule.window + before
 
 
 def _baseline_reach(spec: BaselineSpec, window: float) -> float:
@@ -78,7 +81,7 @@ def _baseline_reach(spec: BaselineSpec, window: float) -> float:
         case BaselineKind.ROLLING:
             return rolling_gap(window) + spec.length
         case BaselineKind.SEASONAL:
-            return spec.length + window
+            return spec.length + window + (yearly_reach(window) if spec.is_yearly else 0.0)
         case _:
             return 0.0
 

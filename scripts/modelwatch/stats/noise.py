@@ -56,6 +56,19 @@ class Noise:
             np.where(known, self.variance[row], np.nan),
         )
 
+    def mean_effect(self, times: Floats, window: float) -> Floats:
+        """Mean of the seasonal effects over the hours of a window (seconds) that ends with the hour of each time."""
+        day = (times // DAY).astype(np.int64)
+        row = np.searchsorted(self.days, day, side="right") - 1
+        known, row = row >= 0, np.maximum(row, 0)
+        pattern = (self.weekdays[:, :, None] + self.hours[:, None, :]).reshape(len(self.days), -1)
+        total = np.cumsum(np.concatenate([np.zeros((len(pattern), 1)), pattern, pattern], axis=1), axis=1)
+        week = pattern.shape[1]
+        hours = max(1, round(window / HOUR))
+        end = (day - self.days[row]) % 7 * 24 + (times % DAY // HOUR).astype(np.int64) + week + 1
+        part = total[row, end] - total[row, end - hours % week]
+        return np.where(known, (hours // week * total[row, week] + part) / hours, 0.0)
+
 
 def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is_proportion: bool) -> Noise:
     """Seasonal effects and dispersion on each of ``days``, from points on which nothing happened.

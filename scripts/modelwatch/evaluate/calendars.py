@@ -1,0 +1,236 @@
+"""What the days of a calendar do to a series, learned from the earlier days of their kind.
+
+The effect of a day is how far its mean lies from the same hours of the week of the four weeks before, as a share of
+that level. A day is expected to be like the earlier days of its name, or of its kind where they do not differ; where
+there are too few of them its level is unknown. Only days of the past count, so nothing is known from later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from ..model.calendar import CalendarEvent, CalendarSpec
+from ..model.rule import Aggregate, Rule
+from ..stats.arrays import Bools, Floats, Ints
+from ..stats.intervals import z_value
+from ..timeutil import HOUR
+from .arrays import nans
+from .baselines import Baseline
+from .local_time import MAX_DAYS, local_times
+from .points import Points
+from .windows import row_ranges, window_sums
+
+HOLIDAY = "holiday"
+"""The kind of all holidays of a country. Every name of a file is a kind of its own."""
+WEEKS = 4
+"""Weeks before a day that it is compared with."""
+MIN_GAP = 7
+"""Days between a day and the earlier ones that say what to expect: a failure during a festival is no custom."""
+MIN_OF_KIND = 3
+"""Days of the kind without which a new name is unknown."""
+PRIOR_SPREAD, PRIOR_DAYS = 0.25, 2.0
+"""How much the effect varies from one time to the next before that is known (a share of it), and for how many days
+this counts."""
+ONE_SIDED = z_value(0.9)
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class EventDay:
+    """A local day (since 1970) of a calendar. ``episode`` is the first of the days in a row that have its name."""
+
+    day: int
+    kind: str
+    name: str
+    episode: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DayEffects:
+    """One row a point: how far it is expected from an ordinary day, as shares of the level."""
+
+    change: Floats
+    """0 on ordinary days; NaN where it is unknown."""
+    doubt: Floats
+    """Half of its one-sided 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesCalendar:
+    """The days of a calendar within a series."""
+
+    points: Points
+    hour: Ints
+    """Local hour of each point (since 1970). A point belongs to the hour, and to the day, that it ends."""
+    days: tuple[EventDay, ...]
+    event: Ints
+    """Index into ``days`` of each point; -1 for an ordinary day."""
+    is_known: bool
+    """Whether effects can be learned."""
+
+    @property
+    def is_ordinary(self) -> Bools:
+        return self.event < 0
+
+    def effects(self, counted: Bools | None = None) -> DayEffects:
+        """What is expected of the days, from those points that are ``counted``; by default all."""
+        exposure = point_exposure(self.points)
+        if counted is not None:
+            exposure = np.where(counted, exposure, 0.0)
+        change, doubt = nans(len(self.days) + 1), np.zeros(len(self.days) + 1)
+        change[-1] = 0.0
+        if self.is_known:
+            effect, variance = self._measure(exposure)
+            for place, day in enumerate(self.days):
+                change[place], doubt[place] = expect(day, self.days, effect, variance)
+        return DayEffects(change[self.event], doubt[self.event])
+
+    def _measure(self, exposure: Floats) -> tuple[Floats, Floats]:
+        """The effect of each day and its variance; NaN where it or the weeks before hold too little."""
+        last = int(self.hour.max())
+        first = max(int(self.hour.min()), last - 24 * MAX_DAYS) // 24 * 24 - 24 * 7 * WEEKS
+        length = last - first + 25
+        place = np.clip(self.hour - first, 0, length - 1)
+        weight = np.bincount(place, exposure, length)
+        moment = np.bincount(place, exposure * self.points.values, length)
+        ordinary = np.bincount(place, np.where(self.is_ordinary, exposure, 0.0), length)
+        usual = np.bincount(place, np.where(self.is_ordinary, exposure, 0.0) * self.points.values, length)
+        rows = 24 * np.array([day.day for day in self.days])[:, None] - first + np.arange(24)
+        rows = np.minimum(rows, length - 1)
+        before = rows[:, :, None] - 24 * 7 * np.arange(1, WEEKS + 1)
+        count, sums = ordinary[before].sum(axis=2), usual[before].sum(axis=2)
+        share = np.where(count > 0, weight[rows], 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = np.where(share > 0, sums / count, 0.0)
+            apart = np.where(share > 0, moment[rows] / weight[rows] - expected, 0.0)
+            total = share.sum(axis=1)
+            level = np.abs((share * expected).sum(axis=1) / total)
+            mean = (share * apart).sum(axis=1) / total
+            variance = (share**2 * (apart - mean[:, None]) ** 2).sum(axis=1) / total**2
+            return mean / level, variance / level**2
+
+
+def series_calendar(rule: Rule, points: Points) -> SeriesCalendar | None:
+    """``None`` where no day of the series is in the rule's calendar."""
+    spec = rule.calendar
+    if spec is None or spec.is_empty or not len(points.times):
+        return None
+    hour = (np.ceil(local_times(points.times, rule.timezone) / HOUR) - 1).astype(np.int64)
+    day = hour // 24
+    last = int(day.max())
+    days = event_days(spec, max(int(day.min()), last - MAX_DAYS), last)
+    if not days:
+        return None
+    known = np.array([event.day for event in days])
+    place = np.minimum(np.searchsorted(known, day), len(days) - 1)
+    event = np.where(known[place] == day, place, -1)
+    return SeriesCalendar(points, hour, days, event, rule.aggregate is not Aggregate.RATIO)
+
+
+def point_exposure(points: Points) -> Floats:
+    """The count behind each point; 1 where none is logged, 0 where it is unknown."""
+    return np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
+
+
+def expect(day: EventDay, days: tuple[EventDay, ...], effect: Floats, variance: Floats) -> tuple[float, float]:
+    """The effect that is expected of ``day`` and half of its one-sided 95 % prediction interval; NaN where too few
+    earlier days are known. A single day of its name counts for more than its kind only where the two differ."""
+    earlier = [
+        place
+        for place, other in enumerate(days)
+        if other.day <= day.day - MIN_GAP
+        and (other.name, other.episode) != (day.name, day.episode)
+        and other.kind == day.kind
+        and np.isfinite(effect[place])
+    ]
+    same = [place for place in earlier if days[place].name == day.name]
+    kind = _predict(effect[earlier], variance[earlier]) if len(earlier) >= MIN_OF_KIND else None
+    own = _predict(effect[same], variance[same]) if same else None
+    if own is None or kind is None:
+        best = own or kind
+    else:
+        best = own if abs(own[0] - kind[0]) > ONE_SIDED * (own[2] + kind[1] ** 2) ** 0.5 else kind
+    return (best[0], ONE_SIDED * best[1]) if best else (np.nan, 0.0)
+
+
+def _predict(effect: Floats, variance: Floats) -> tuple[float, float, float]:
+    """Mean, standard deviation of the next one, and variance of the mean."""
+    count, mean = len(effect), float(effect.mean())
+    apart = float(((effect - mean) ** 2).sum()) + PRIOR_DAYS * (PRIOR_SPREAD * mean) ** 2
+    spread = max(apart / (count - 1 + PRIOR_DAYS), float(variance.mean()))
+    return mean, (spread * (1 + 1 / count)) ** 0.5, float(variance.mean()) / count
+
+
+def expect_windows(
+    reference: Baseline, calendar: SeriesCalendar, effects: DayEffects, start: Floats, end: Floats, floor: Floats | None
+) -> tuple[Baseline, Bools]:
+    """The baseline on the days that each window holds; and which windows hold days of unknown level."""
+    spans = row_ranges(calendar.points.times, start, end, floor)
+    exposure = point_exposure(calendar.points)
+    unknown = np.isnan(effects.change)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = window_sums(exposure, spans)
+        shift, doubt = (
+            np.nan_to_num(window_sums(exposure * column, spans) / total) * np.abs(reference.value)
+            for column in (np.nan_to_num(effects.change), effects.doubt)
+        )
+    doubt = doubt * z_value() / ONE_SIDED
+    moved = Baseline(
+        reference.value + shift,
+        reference.low + shift - doubt,
+        reference.high + shift + doubt,
+        reference.n,
+        reference.sd,
+    )
+    return moved, window_sums(unknown.astype(np.float64), spans) > 0
+
+
+@lru_cache(maxsize=64)
+def event_days(spec: CalendarSpec, first: int, last: int) -> tuple[EventDay, ...]:
+    """The days of a calendar between two days (since 1970), both included. A file's own entries win over holidays."""
+    names: dict[int, tuple[str, str]] = {}
+    years = range(date.fromordinal(first + _EPOCH).year, date.fromordinal(last + _EPOCH).year + 1)
+    for country in spec.countries:
+        for day, name in _holidays(country, years).items():
+            names.setdefault(day.toordinal() - _EPOCH, (HOLIDAY, name))
+    own: dict[int, tuple[str, str]] = {}
+    for event in spec.events:
+        for begin, end in _occurrences(event, years):
+            for day_number in range(max(begin, first), min(end, last) + 1):
+                own.setdefault(day_number, (event.name, event.name))
+    names.update(own)
+    days: list[EventDay] = []
+    for number in sorted(number for number in names if first <= number <= last):
+        kind, name = names[number]
+        goes_on = days and days[-1].day == number - 1 and days[-1].name == name
+        days.append(EventDay(number, kind, name, days[-1].episode if goes_on else number))
+    return tuple(days)
+
+
+def _holidays(country: str, years: range) -> dict[date, str]:
+    from holidays import country_holidays
+
+    code, _, subdivision = country.partition("-")
+    return dict(country_holidays(code, subdiv=subdivision or None, years=years, language="en_US"))
+
+
+def _occurrences(event: CalendarEvent, years: range) -> list[tuple[int, int]]:
+    """First and last day (since 1970) of an entry, each time that it recurs."""
+    first, last = date.fromisoformat(event.first), date.fromisoformat(event.last)
+    if not event.yearly:
+        return [(first.toordinal() - _EPOCH, last.toordinal() - _EPOCH)]
+    length = (last - first).days
+    starts = (_in_year(first, year) for year in range(years.start - 1, years.stop))
+    return [(start.toordinal() - _EPOCH, (start + timedelta(days=length)).toordinal() - _EPOCH) for start in starts]
+
+
+def _in_year(day: date, year: int) -> date:
+    """The same date of another year; 29 February is the 28th where there is none."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return day.replace(year=year, day=28)
