@@ -18,8 +18,9 @@ from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.local_time import local_times
 from modelwatch.model.calendar import CalendarEvent, CalendarSpec
 from modelwatch.model.finding import Cause, Outcome, Track
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, KeyPattern, Limit, LimitKind, Rule
+from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.stats.arrays import Floats
 from modelwatch.timeutil import DAY, HOUR, parse_iso
@@ -148,8 +149,8 @@ def judge(
         values = rng.binomial(weights.astype(int), mean * factor) / weights
     else:
         weights, values = None, mean * factor * rng.normal(1, 0.02, len(times))
-    columns = [array("d", column) for column in (times, values)]
-    series = Series("eval/accuracy", (), *columns, None if weights is None else array("d", weights))
+    counts = None if weights is None else array("d", weights)
+    series = Series("eval/accuracy", (), array("d", times), array("d", values), counts)
     model = Model(name="m", rules=(rule,), history=30 * DAY)
     return evaluate_model(model, PulledSeries("m", (series,)), end + 1).tracks[0]
 
@@ -221,7 +222,7 @@ class TestJudgement:
         assert breaches(more) > 0
 
     def test_means_without_counts(self) -> None:
-        more = {"interval": Interval.NORMAL, "weight": None}
+        more: dict[str, Any] = {"interval": Interval.NORMAL, "weight": None}
         assert breaches(judge(readme_rule(segments=(), **more), CHRISTMAS, GERMANY, mean=50.0)) > 0
         assert breaches(judge(with_calendar(**more), CHRISTMAS, GERMANY, mean=50.0)) == 0
         lost = {"2026-12-25": 0.15, "2026-12-26": 0.15}

@@ -28,7 +28,7 @@ def test_offsets_are_those_of_the_standard_library(zone: str, times: list[int]) 
     ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24), ("2026-12-31", 24)]
 )
 def test_days_of_berlin_have_23_to_25_hours(day: str, hours: int) -> None:
-    times = parse_iso(day) - DAY + HOUR * np.arange(72)
+    times = parse_iso(day) - DAY + HOUR * np.arange(72, dtype=np.float64)
     clock = local_times(times, "Europe/Berlin")
     assert int((clock // DAY == parse_iso(day) // DAY).sum()) == hours
 

@@ -234,7 +234,8 @@ def _mean(values: Floats) -> Floats:
     """Mean of each column over what is known in it."""
     known = np.isfinite(values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0)
+        mean: Floats = np.where(known, values, 0.0).sum(axis=0) / known.sum(axis=0)
+    return mean
 
 
 def _pooled_sd(tables: Sequence[Floats]) -> Floats:

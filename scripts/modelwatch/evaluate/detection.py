@@ -228,7 +228,7 @@ def prepare(
         # The baseline has the mean of its window in it already.
         effect = effect - noise.mean_effect(clock[begin:end], rule.window)
     expected = level + effect
-    doubt = 0.0
+    doubt = np.zeros(1)
     if effects is not None:
         expected = expected + effects.change[usable][begin:end] * np.abs(level)
         doubt = effects.doubt[usable][begin:end] * np.abs(level)
