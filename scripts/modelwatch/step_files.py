@@ -54,12 +54,18 @@ _MISSING_HINTS: dict[type, str] = {
 }
 
 
+OMITTED_FIELDS = (OMITTED_WHEN_EMPTY, ',"estimate":null')
+"""Younger than the format, so they are written only where they say something: what an older version wrote is written
+as it was, and a plan keeps its digest."""
+
+
 def encode_file(content: StepFile) -> str:
     """The text of the file, without its last line end."""
     import msgspec
 
-    # No text in the file holds the omitted field: its quotes would be escaped there.
-    encoded = msgspec.json.encode(content, order="deterministic").replace(OMITTED_WHEN_EMPTY.encode(), b"")
+    encoded = msgspec.json.encode(content, order="deterministic")
+    for field in OMITTED_FIELDS:  # no text in the file holds one: its quotes would be escaped there
+        encoded = encoded.replace(field.encode(), b"")
     return msgspec.json.format(encoded, indent=1).decode()
 
 

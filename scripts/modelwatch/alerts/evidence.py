@@ -53,6 +53,7 @@ def collect_evidence(
         notes=(*_left_out_notes(tracks), *notes, *pull.notes),
         why=why,
         drifted=_feature_drifts(tracks, alerts),
+        estimate=headline.estimate if headline else None,
         features=max((track.features for track in tracks), default=0),
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..model.finding import ChangeEstimate
 from ..model.rule import (
     FALL_LIMITS,
     RISE_LIMITS,
@@ -67,6 +68,8 @@ class Detection:
     """The limits decided here; others are decided by the window alone."""
     effects: DayEffects | None = None
     """What the days of the calendar are expected to do, of every point."""
+    estimate: ChangeEstimate | None = None
+    """Of the most severe tier that holds at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,8 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
         samples = prepare(rule, request.points, request.times, reference, quiet, effects)
         if samples is None:
             return reference, Detection(np.full(len(request.times), -1.0), limits, effects)
-        reached = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
+        found = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
+        reached = [severity for severity, _ in found]
         row = np.searchsorted(samples.times, request.times, side="right")
         before, stretches = stretches, fired_stretches(samples, reached[0])
         if stretches == before:
@@ -144,7 +148,7 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
         if override.version in request.timeline.versions:
             serves = request.version == request.timeline.versions.index(override.version)
             severity = np.where(serves, other[row], severity)
-    return reference, Detection(severity, limits, effects)
+    return reference, Detection(severity, limits, effects, found[0][1])
 
 
 def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:
@@ -267,14 +271,16 @@ def _fit_days(begin: float, end: float, first: float) -> Ints:
     return days
 
 
-def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats) -> Floats:
-    """The most severe tier that holds, in codes: before the first point, and after each.
+def detect(
+    samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats
+) -> tuple[Floats, ChangeEstimate | None]:
+    """The most severe tier that holds, in codes: before the first point, and after each; and the change at the end.
 
     ``deployed``: when versions were deployed, ascending.
     """
-    severity = np.full(len(samples.times) + 1, -1.0)
+    severity, estimate = np.full(len(samples.times) + 1, -1.0), None
     if not tests:
-        return severity
+        return severity, estimate
     starts = np.searchsorted(samples.times, deployed, side="left")
     restarts = sorted({int(start) for start in starts if 0 < start < len(samples.times)})
     elapsed = np.minimum(np.diff(samples.times, prepend=samples.times[0] - rule.every), DAY)
@@ -292,8 +298,23 @@ def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: F
     for place in np.flatnonzero(evidence_bound(log_e, log_start) >= log_budget).tolist():
         watch = _Watch(samples, tests[place].sign, rule, change[place], known[place])
         holds = watch.hold(log_e[place], log_start - log_budget[place], restarts)
+        if holds[-1] and tests[place].severity > severity[-1]:
+            begin = restarts[-1] if restarts else 0
+            estimate = _estimate(samples, begin + int(best_start(log_e[place, 0, begin:])[-1]))
         np.maximum(severity[1:], float(tests[place].severity), out=severity[1:], where=holds)
-    return severity
+    return severity, estimate
+
+
+def _estimate(samples: Samples, start: int) -> ChangeEstimate | None:
+    """The mean change from one point to the end, relative to the baseline; ``None`` where that is 0 or unknown."""
+    since = slice(start, None)
+    weight = samples.exposure[since]
+    level = float(np.average(np.abs(samples.level[since]), weights=weight))
+    change = float(np.average(samples.values[since] - samples.expected[since], weights=weight))
+    half = z_value() * float(np.sqrt(((weight * samples.spread[since]) ** 2).sum()) / weight.sum())
+    if not (level > 0 and np.isfinite(change)):
+        return None
+    return ChangeEstimate(float(samples.times[start]), change / level, (change - half) / level, (change + half) / level)
 
 
 class _Watch:

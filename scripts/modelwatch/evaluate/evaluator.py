@@ -228,7 +228,9 @@ class _RuleEvaluator:
         bad, late = len(points.bad_times), points.late
         if below is not None:
             bad, late = bad + len(below.bad_times), late + below.late
-        return replace(self._build_track(rule, labels, stat, reference, rows), bad_points=bad, late_points=late)
+        estimate = detection.estimate if detection is not None else None
+        track = self._build_track(rule, labels, stat, reference, rows)
+        return replace(track, bad_points=bad, late_points=late, estimate=estimate)
 
     def _build_track(self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> Track:
         times = self.times(rule)

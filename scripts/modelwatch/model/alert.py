@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from .drift import FeatureDrift
 from .explanation import Explanation
-from .finding import Finding
+from .finding import ChangeEstimate, Finding
 from .rule import Limit
 from .series import Labels
 from .severity import Severity
@@ -140,6 +140,8 @@ class Evidence:
     """Of a rule about drift: features against their references, worst first, at most 10."""
     features: int = 0
     """Of a rule across features: how many were judged."""
+    estimate: ChangeEstimate | None = None
+    """Of the series of the worst alert."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,18 @@ class Finding:
         return self.cause.text
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeEstimate:
+    """How much has changed since the moment that speaks most for a change; no window has to fill up first."""
+
+    since: float
+    change: float
+    """Mean of (value - expected) / |baseline|."""
+    low: float
+    high: float
+    """95 % interval of ``change``."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """All findings of one rule on one series over the grid. Every column has ``grid.count`` rows."""
@@ -138,6 +150,8 @@ class Track:
     value; of a rule across features those that drifted, worst first."""
     features: int = 0
     """Of a rule across features: how many could be judged in that window."""
+    estimate: ChangeEstimate | None = None
+    """Of a tier that holds at the end, where it was decided by a detector."""
 
     def finding(self, index: int) -> Finding:
         """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""
