@@ -16,6 +16,15 @@ class TestConfig:
         found = world.run("config", "check", now=False)
         assert (found.code, found.out) == (0, "modelwatch.yml: 1 model, 1 rule, no problem.\n")
 
+    def test_the_false_signals_of_control_charts_are_stated(self, world: World) -> None:
+        text = world.read("modelwatch.yml").replace("{drop: 2%, do:", "{chart: western_electric, for: 1, do:")
+        world.write("modelwatch.yml", text)
+        found = world.run("config", "check", now=False)
+        assert found.out.splitlines()[0] == (
+            "churn / accuracy: the western_electric chart of `warning` signals falsely once in 183 points (7.6 d at "
+            "one point every 1h) for each series, and finds a change of 1 standard deviation after 9.2."
+        )
+
     def test_all_problems_at_once(self, world: World) -> None:
         text = world.read("modelwatch.yml").replace("every: 1h", "evry: 1h").replace("hold: 2", "hold: none")
         world.write("modelwatch.yml", text)

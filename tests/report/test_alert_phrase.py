@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT
+from modelwatch.model.control_chart import ChartSignal
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.report.alert_phrase import describe_alert, limit_comparison, recovery_streak, subject_of
@@ -35,6 +36,15 @@ def test_a_fixed_limit_is_named_where_it_is_passed(
     limits: tuple[Limit, ...], value: float, change: float | None, told: str
 ) -> None:
     assert limit_comparison(finding(value=value, change=change, baseline=0.92 if change else None), limits) == told
+
+
+def test_what_a_control_chart_signals_is_named() -> None:
+    runs = finding(signal=ChartSignal.NELSON_2)
+    assert describe_alert(group(alert(runs), limits=())).sentence == (
+        "accuracy is 0.85, 7.6 % below its baseline 0.92 (Nelson rule 2: nine points in a row on one side)"
+    )
+    average = finding(signal=ChartSignal.EWMA)
+    assert describe_alert(group(alert(average))).phrase.endswith("(EWMA beyond its limit)")
 
 
 def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:

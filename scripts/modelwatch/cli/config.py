@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,11 +11,15 @@ import click
 
 from .. import step_files
 from ..config.lint import lint_config
+from ..config.literals import format_duration
 from ..config.loader import load_config
 from ..config.schema import json_schema, reference_page
 from ..config.templates import render_starter_files
 from ..errors import ConfigError, Exit, UserError
+from ..model.monitored_model import Config
+from ..model.rule import Rule, Tier
 from ..pagerduty_setup.desired_state import find_conflicts
+from ..timeutil import DAY
 from .options import DEFAULT_CONFIG, FOLDER, config_option, path_option, print_json
 
 
@@ -45,8 +50,32 @@ def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path
         raise ConfigError(problems)
     counts = {"model": len(config.models), "rule": sum(len(model.rules) for model in config.models)}
     texts = [f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items()]
+    for line in _chart_lines(config):
+        click.echo(line)
     click.echo(f"{path}: {', '.join(texts)}, no problem.")
     return Exit.OK
+
+
+def _chart_lines(config: Config) -> Iterator[str]:
+    """How often each control chart signals though nothing changed, and how soon it finds a change."""
+    for model in config.models:
+        for rule in model.rules:
+            yield from (f"{model.name} / {rule.name}: {_chart_line(rule, tier)}" for tier in rule.tiers if tier.chart)
+
+
+def _chart_line(rule: Rule, tier: Tier) -> str:
+    """Of a series with one point for every evaluation."""
+    # NumPy loads only for configurations that have charts.
+    from ..evaluate.chart_signals import chart_run_length
+
+    false = chart_run_length(tier, rule.better, rule.every)
+    found = chart_run_length(tier, rule.better, rule.every, shift=1.0)
+    days, step = false * rule.every / DAY, format_duration(rule.every)
+    chart = tier.chart.method if tier.chart else ""
+    return (
+        f"the {chart} chart of `{tier.severity}` signals falsely once in {false:,.0f} points ({days:,.1f} d at one "
+        f"point every {step}) for each series, and finds a change of 1 standard deviation after {found:,.1f}."
+    )
 
 
 @config.command("schema")

@@ -20,7 +20,9 @@ def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
 
 
 def _compares(rule: Rule) -> bool:
-    return any(limit.form not in STATIC_LIMITS for tier in rule.tiers for limit in tier.limits)
+    return any(
+        tier.chart is not None or any(limit.form not in STATIC_LIMITS for limit in tier.limits) for tier in rule.tiers
+    )
 
 
 def _with_budget(model: Model, rule: Rule, sharing: int) -> Rule:

@@ -32,6 +32,7 @@ from ..timeutil import DAY
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .calendars import CALENDAR_FIELDS, read_calendar
+from .charts import CHART_FIELD, check_charts
 from .digest import rule_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration, one_or_more
@@ -75,11 +76,13 @@ TIER = Section(
     "a tier",
     {
         **LIMITS,
+        "chart": CHART_FIELD,
         "do": DO_FIELD,
         "for": Field(Count(), "The `for` of this tier, instead of the rule's."),
         "false_alarms": Field(duration(DAY), "The mean time between false alarms of this tier alone."),
     },
-    "A severity: it is reached when any of its limits is exceeded. Rules with `drift` have default limits.",
+    "A severity: it is reached when any of its limits is exceeded, or its chart signals. Rules with `drift` have "
+    "default limits.",
 )
 TIERS = Section(
     "the tiers",
@@ -235,6 +238,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     )
     _check_times(section, rule)
     _check_counts(section, rule)
+    check_charts(section, rule)
     return replace(rule, digest=rule_digest(rule))
 
 

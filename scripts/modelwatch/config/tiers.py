@@ -8,6 +8,7 @@ from ..errors import did_you_mean
 from ..model.rule import FALL_LIMITS, RISE_LIMITS, Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import vocabulary
+from .charts import read_chart
 from .reader import shorten
 from .sections import ParsedSection
 from .yaml_nodes import Node, ScalarNode, SequenceNode
@@ -40,12 +41,14 @@ def _read_tier(
     severity: Severity, section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float]
 ) -> Tier:
     limits = read_limits(section)
-    if not _has_limit(section):
+    chart = read_chart(section)
+    if not _has_limit(section) and "chart" not in section:
         limits = tuple(Limit(LimitKind.ABOVE, value) for value in default_limits)
         if not limits:
             known = ", ".join(f"`{form}`" for form in LimitKind)
             section.add_problem(f"this tier has no limit: give one of {known}.")
-    return Tier(severity, limits, read_actions(section, verbs), section.get("for"), budget=section.get("false_alarms"))
+    actions, budget = read_actions(section, verbs), section.get("false_alarms")
+    return Tier(severity, limits, actions, section.get("for"), budget=budget, chart=chart)
 
 
 def _has_limit(section: ParsedSection | None) -> bool:
@@ -111,7 +114,7 @@ def _check_limit_order(section: ParsedSection, tiers: list[Tier]) -> None:
                 section.get(str(tier.severity)).add_problem(message, value=str(limit.form))
 
 
-def infer_direction(section: ParsedSection, tiers: Iterable[Tier]) -> Direction | None:
+def infer_direction(section: ParsedSection, tiers: Collection[Tier]) -> Direction | None:
     """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
     stated = section.get("better")
     forms = {limit.form for tier in tiers for limit in tier.limits}
@@ -122,9 +125,10 @@ def infer_direction(section: ParsedSection, tiers: Iterable[Tier]) -> Direction 
             message = f"`better: {stated}` contradicts the limit `{wrong[0]}`."
             section.add_problem(message, "Where both directions are bad, write `better: neither`.", key="better")
         return stated
-    if stated is None and "better" not in section and not higher and not lower and LimitKind.SIGMA in forms:
+    silent = "sigma" if LimitKind.SIGMA in forms else "chart" if any(tier.chart for tier in tiers) else ""
+    if stated is None and "better" not in section and not higher and not lower and silent:
         hint = "Give `better: higher`, `lower` or `neither` (then both directions count)."
-        section.add_problem("`sigma` does not say which direction is worse.", hint, key="tiers")
+        section.add_problem(f"`{silent}` does not say which direction is worse.", hint, key="tiers")
     if stated == "neither" or bool(higher) == bool(lower):
         return None
     return Direction.HIGHER if higher else Direction.LOWER

@@ -59,7 +59,7 @@ class BaselineRequest:
         recover = (self.rule.recover,) if self.rule.recover else ()
         tiers = (*self.rule.tiers, *(tier for override in self.rule.overrides for tier in override.tiers))
         limits = (*recover, *(limit for tier in tiers for limit in tier.limits))
-        return any(limit.form is LimitKind.SIGMA for limit in limits)
+        return any(tier.chart is not None for tier in tiers) or any(limit.form is LimitKind.SIGMA for limit in limits)
 
 
 def compute_baseline(place: BaselineRequest) -> Baseline:

@@ -161,8 +161,9 @@ def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools 
 
 
 def is_detectable(rule: Rule) -> bool:
-    """Whether some tier has a budget, and the points say how sure they are, by their counts or by their spread."""
-    if all(tier.false_alarms is None for tier in rule.tiers):
+    """Whether the limits of some tier have a budget, and the points say how sure they are, by their counts or by their
+    spread."""
+    if all(tier.false_alarms is None or not tier.limits for tier in rule.tiers):
         return False
     if rule.baseline.kind is BaselineKind.NONE:
         return False

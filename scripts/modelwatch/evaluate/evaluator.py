@@ -18,6 +18,7 @@ from .aggregation import Aggregator, WindowStats
 from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
+from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_charts
 from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers, is_detectable
 from .points import Points, clean_points
@@ -215,7 +216,12 @@ class _RuleEvaluator:
             reference, unknown = self._on_calendar_days(rule, calendar, reference, detection)
         new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
         context = RowContext(
-            times.version, self.service.versions, new, _only_bad_rows(points, stat, rule, times), detection
+            times.version,
+            self.service.versions,
+            new,
+            _only_bad_rows(points, stat, rule, times),
+            detection,
+            self._charts(rule, points, reference, share),
         )
         rows = decide_outcomes(rule, stat, reference, context)
         if unknown is not None:
@@ -231,6 +237,12 @@ class _RuleEvaluator:
         estimate = detection.estimate if detection is not None else None
         track = self._build_track(rule, labels, stat, reference, rows)
         return replace(track, bad_points=bad, late_points=late, estimate=estimate)
+
+    def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
+        if not chart_tiers(rule):
+            return None
+        times = self.times(rule)
+        return decide_charts(ChartRequest(rule, points, times.at, times.version, self.service, share, reference))
 
     def _build_track(self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> Track:
         times = self.times(rule)
@@ -253,6 +265,7 @@ class _RuleEvaluator:
             version=to_array("i", times.version),
             versions=self.service.versions,
             baseline_n=to_array("d", reference.n),
+            signal=to_array("b", np.zeros(0) if rows.signal is None else rows.signal),
         )
 
     def _on_calendar_days(

@@ -17,6 +17,7 @@ from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import difference_interval
 from .aggregation import WindowStats, is_no_proportion
 from .baselines import Baseline
+from .chart_signals import ChartDecision
 from .detection import Detection
 
 TOLERANCE = 1e-9
@@ -134,6 +135,9 @@ def decide_tier(rule: Rule, rows: BaselineComparison, context: RowContext) -> Ti
                 np.logical_or(verdict.passed, check.passed, out=verdict.passed, where=serves)
     if context.detection is not None:
         np.maximum(verdict.severity, context.detection.severity, out=verdict.severity)
+    if context.charts is not None:
+        np.maximum(verdict.severity, context.charts.severity, out=verdict.severity)
+        np.logical_or(verdict.unknown, context.charts.unknown, out=verdict.unknown)
     return verdict
 
 
@@ -199,11 +203,15 @@ class Outcomes:
     clear: Bools
     improved: Bools
     cause: Floats
+    signal: Floats | None = None
+    """Of the control chart that reached the severity; ``None`` where the rule has no charts."""
 
     def mark_undecided(self, mask: Bools, cause: Cause) -> None:
         """What these rows would have said does not count, for this cause."""
         self.outcome[mask], self.cause[mask], self.severity[mask] = Outcome.UNDECIDED.code, cause.code, -1.0
         self.clear[mask] = self.improved[mask] = False
+        if self.signal is not None:
+            self.signal[mask] = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,6 +227,8 @@ class RowContext:
     """The window holds points, but none of them is finite."""
     detection: Detection | None = None
     """What is proven of limits that have a budget of false alarms."""
+    charts: ChartDecision | None = None
+    """What the control charts of the tiers say."""
 
 
 def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context: RowContext) -> Outcomes:
@@ -243,7 +253,11 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
     fine = outcome == Outcome.OK.code
     severity = np.where(outcome == Outcome.BREACH.code, verdict.severity, -1.0)
     clear = fine if _detects_recovery(rule, context.detection) else fine & _has_recovered(rule, rows)
-    return Outcomes(outcome, severity, clear, fine & verdict.improved, cause)
+    return Outcomes(outcome, severity, clear, fine & verdict.improved, cause, _chart_signal(context.charts, severity))
+
+
+def _chart_signal(charts: ChartDecision | None, severity: Floats) -> Floats | None:
+    return None if charts is None else np.where((severity >= 0) & (charts.severity == severity), charts.signal, 0.0)
 
 
 def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]:

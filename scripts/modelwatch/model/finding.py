@@ -6,6 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Self
 
+from .control_chart import ChartSignal
 from .drift import FeatureDrift
 from .rule import Rule
 from .series import Labels, doubles
@@ -92,6 +93,8 @@ class Finding:
     clear: bool
     """Decided, and beyond ``recover``: counts towards falling."""
     cause: Cause = Cause.NONE
+    signal: ChartSignal = ChartSignal.NONE
+    """Of the control chart that reached the tier."""
 
     @property
     def reason(self) -> str:
@@ -148,6 +151,8 @@ class Track:
     drifted: tuple[FeatureDrift, ...] = ()
     """Of rules about drift judged by histograms: the feature against its references, in the newest window that has a
     value; of a rule across features those that drifted, worst first."""
+    signal: array[int] = field(default_factory=lambda: array("b"))
+    """Typecode b: ``ChartSignal.code``; no rows at all: no charts."""
     features: int = 0
     """Of a rule across features: how many could be judged in that window."""
     estimate: ChangeEstimate | None = None
@@ -183,6 +188,7 @@ class Track:
             improved=bool(self.improved[index]),
             clear=bool(self.clear[index]),
             cause=Cause.from_code(self.cause[index]),
+            signal=ChartSignal.from_code(self.signal[index]) if self.signal else ChartSignal.NONE,
         )
 
 

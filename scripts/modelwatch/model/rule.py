@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from ..timeutil import DAY, HOUR, WEEK
 from .calendar import CalendarSpec
+from .control_chart import ChartData, ControlChart
 from .keys import KeyPattern
 from .series import Labels
 from .severity import Severity
@@ -108,7 +109,7 @@ class FalseAlarmBudget:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One step of severity: reached when any of its limits is passed."""
+    """One step of severity: reached when any of its limits is passed, or its chart signals."""
 
     severity: Severity
     limits: tuple[Limit, ...]
@@ -123,6 +124,8 @@ class Tier:
     false_alarms: float | None = None
     """The one in effect, which is a share of the rule's or the model's where none is stated; ``None``: each window is
     decided alone, at 95 %."""
+    chart: ControlChart | None = None
+    """Reaches the tier, too, point by point."""
 
 
 class BaselineKind(StrEnum):
@@ -250,6 +253,10 @@ class Rule:
             if override.version == version:
                 return override.tiers
         return self.tiers
+
+    def chart_data(self, chart: ControlChart) -> ChartData:
+        """What the points of a chart are: as it says, else as the interval says."""
+        return chart.data or (ChartData.LANEY_P if self.interval is Interval.WILSON else ChartData.INDIVIDUALS)
 
 
 YEAR = 52 * WEEK

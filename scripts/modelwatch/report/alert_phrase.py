@@ -18,6 +18,7 @@ from ..model.alert import (
     AlertState,
     Group,
 )
+from ..model.control_chart import ChartSignal
 from ..model.finding import Finding
 from ..model.rule import STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
@@ -85,6 +86,8 @@ def describe_alert(group: Group) -> AlertPhrase:
     if group.built_in:
         return AlertPhrase(rule, where, "", _builtin_predicate(group.rule, finding))
     predicate = limit_comparison(finding, group.limits, group.unit)
+    if finding.signal is not ChartSignal.NONE:
+        predicate = f"{predicate} ({finding.signal.text})"
     return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
 
 
