@@ -153,8 +153,8 @@ def test_simulated_charts_take_as_long(name: str) -> None:
 
 def test_innovations_keep_the_run_length_under_autocorrelation() -> None:
     rng = np.random.default_rng(3)
-    correlation, length = 0.6, 1200
-    noise = rng.normal(size=(800, length))
+    correlation, length = 0.6, 500
+    noise = rng.normal(size=(400, length))
     series = noise.copy()
     for at in range(1, length):
         series[:, at] = correlation * series[:, at - 1] + np.sqrt(1 - correlation**2) * noise[:, at]
