@@ -9,6 +9,7 @@ import pytest
 from modelwatch.errors import ConfigError
 from modelwatch.model.calendar import CalendarEvent, CalendarSpec
 from modelwatch.model.rule import Rule
+from modelwatch.sources.requirements import history_reach, plan_read
 from modelwatch.timeutil import DAY
 
 from .making import load_model
@@ -51,6 +52,22 @@ def test_or_its_own(tmp_path: Path) -> None:
 def test_a_calendar_changes_the_digest_of_its_rule(tmp_path: Path) -> None:
     plain, dated = (load_rule(tmp_path, "", more) for more in ("", "calendar: {country: DE}"))
     assert plain.digest != dated.digest
+
+
+def test_drift_has_no_calendar(tmp_path: Path) -> None:
+    drift = "{name: d, drift: features/*, method: psi, baseline: {rolling: 28d}, tiers: {warning: {}} MORE}"
+    keys = "calendar: {country: DE}"
+    assert load_model(tmp_path, keys, drift.replace("MORE", "")).rules[0].calendar is None
+    with pytest.raises(ConfigError, match="rules about drift have no `calendar`"):
+        load_model(tmp_path, "", drift.replace("MORE", ", calendar: {country: DE}"))
+
+
+def test_a_calendar_needs_the_history_of_earlier_days(tmp_path: Path) -> None:
+    compares = RULE.replace("{above: 1}", "{rise: 10%}").replace("MORE", "baseline: {rolling: 28d}")
+    plain, dated = (load_model(tmp_path, keys, compares) for keys in ("", "calendar: {country: DE}"))
+    assert plan_read(plain, 0.0).since - plan_read(dated, 0.0).since == (400 - 28 - 7) * DAY
+    static = load_rule(tmp_path, "calendar: {country: DE}")
+    assert history_reach(static) == history_reach(load_rule(tmp_path))
 
 
 YAML = """\

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..model.monitored_model import Model
-from ..model.rule import STATIC_LIMITS, FalseAlarmBudget, Mode, Rule, Tier
+from ..model.rule import FalseAlarmBudget, Mode, Rule, Tier
 
 
 def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -15,14 +15,8 @@ def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
     Rules without a budget of their own share the model's: each alarms falsely so much more seldom that all of them
     together keep it.
     """
-    sharing = sum(rule.budget is None and _compares(rule) for rule in rules)
-    return tuple(_with_budget(model, rule, sharing) if _compares(rule) else rule for rule in rules)
-
-
-def _compares(rule: Rule) -> bool:
-    return any(
-        tier.chart is not None or any(limit.form not in STATIC_LIMITS for limit in tier.limits) for tier in rule.tiers
-    )
+    sharing = sum(rule.budget is None and rule.compares for rule in rules)
+    return tuple(_with_budget(model, rule, sharing) if rule.compares else rule for rule in rules)
 
 
 def _with_budget(model: Model, rule: Rule, sharing: int) -> Rule:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..distribution import SLUG
+from ..model.drift import drift_spec
 from ..model.monitored_model import Model, ReleaseSpec
 from ..model.prediction_log import MeasureSpec, is_artifact
 from ..model.rule import Rule
@@ -49,7 +50,11 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
     rules = tuple(_resolve_rule(rule, folder, github.repository, vault) for rule in model.rules)
     base = _runbook_link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
     rules = tuple(
-        replace(rule, timezone=rule.timezone or model.timezone, calendar=rule.calendar or model.calendar)
+        replace(
+            rule,
+            timezone=rule.timezone or model.timezone,
+            calendar=None if drift_spec(rule.metric) else rule.calendar or model.calendar,
+        )
         for rule in share_budget(model, rules)
     )
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, messages=messages, runbook_base=base)

@@ -219,6 +219,8 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     _check_baseline(section, everything, baseline)
     check_drift(section, everything, (baseline, *also))
     check_drift_keys(section)
+    if "drift" in section and "calendar" in section:
+        section.add_problem("rules about drift have no `calendar`.", "Remove it.", key="calendar")
     rule: Rule = section.build(
         kind=_read_kind(section, context.has_own_runbooks),
         metric=metric or KeyPattern("unknown"),

@@ -115,9 +115,9 @@ class SeriesCalendar:
 
 
 def series_calendar(rule: Rule, points: Points) -> SeriesCalendar | None:
-    """``None`` where no day of the series is in the rule's calendar."""
+    """``None`` where no day of the series is in the rule's calendar, or the rule compares with nothing."""
     spec = rule.calendar
-    if spec is None or spec.is_empty or not len(points.times):
+    if spec is None or spec.is_empty or not rule.compares or not len(points.times):
         return None
     hour = (np.ceil(local_times(points.times, rule.timezone) / HOUR) - 1).astype(np.int64)
     day = hour // 24

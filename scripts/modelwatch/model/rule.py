@@ -248,6 +248,14 @@ class Rule:
     digest: str = ""
     """Hash of everything here that decides; written to the register, so that a changed rule is noticed."""
 
+    @property
+    def compares(self) -> bool:
+        """Whether some tier compares with the baseline: by a limit, or by a control chart."""
+        return any(
+            tier.chart is not None or any(limit.form not in STATIC_LIMITS for limit in tier.limits)
+            for tier in self.tiers
+        )
+
     def tiers_for(self, version: str) -> tuple[Tier, ...]:
         for override in self.overrides:
             if override.version == version:

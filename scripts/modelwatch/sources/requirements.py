@@ -70,7 +70,7 @@ def history_reach(rule: Rule) -> float:
     """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
     specs = [rule.baseline, *rule.also]
     before = max(_baseline_reach(spec, rule.window) for spec in specs)
-    if rule.calendar is not None and not rule.calendar.is_empty:
+    if rule.calendar is not None and not rule.calendar.is_empty and rule.compares:
         before = max(before, rule.calendar.history)
     return rule.lag + rule.every + rule.window + before
 
