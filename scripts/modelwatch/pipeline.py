@@ -17,10 +17,12 @@ from .context import RunContext
 from .errors import UserError
 from .model.alert import Alert, AlertState, Judgement
 from .model.explanation import Explanation
-from .model.finding import Track
+from .model.finding import ModelFindings, Track
 from .model.monitored_model import Config
 from .model.release import ANNOUNCED_VERBS, Registry
+from .model.sensitivity import ModelSensitivity
 from .model.series import PulledSeries
+from .model.unit import unit_of
 from .timeutil import DAY
 
 if TYPE_CHECKING:
@@ -143,7 +145,56 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
 
     config, now = context.config, context.now
     findings = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
-    return context.redactor.redact(judge_models(config, findings, pulls, now, _explain))
+    judgement = judge_models(config, findings, pulls, now, _explain)
+    return context.redactor.redact(_add_sensitivity(judgement, config, findings))
+
+
+def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str, ModelFindings]) -> Judgement:
+    """Add what a rule can see: to the evidence of groups that are not quiet, and a note for each rule that does not see
+    its own limit within a week."""
+    from .evaluate.sensitivity import is_blind, measure_sensitivity
+    from .report.sensitivity import blindness_note
+
+    tracks = {name: found.by_rule() for name, found in findings.items()}
+    groups = []
+    for group in judgement.groups:
+        if group.alerts:
+            own = tracks[group.model].get(group.rule, ())
+            worst = next((track for track in own if track.labels == group.alerts[0].labels), None)
+            seen = measure_sensitivity(worst) if worst else None
+            group = replace(group, evidence=replace(group.evidence, sensitivity=seen))
+        groups.append(group)
+    notes = []
+    for model in config.models:
+        for rule in model.rules:
+            own = tracks[model.name].get(rule.name, ())
+            blind = [track for track in own if is_blind(track)]
+            if blind and (seen := measure_sensitivity(blind[0])):
+                segments = sum(bool(track.labels) for track in own)
+                notes.append(f"{model.name}: {blindness_note(seen, len(blind), segments, unit_of(rule))}")
+    return replace(judgement, groups=tuple(groups), notes=(*judgement.notes, *notes))
+
+
+def measure_sensitivity(context: RunContext) -> tuple[ModelSensitivity, ...]:
+    """Pull, and compute what the rules of every model can see."""
+    from .evaluate.evaluator import evaluate_model
+    from .evaluate.sensitivity import measure_sensitivity
+
+    pulls, found = pull(context), []
+    for model in context.config.models:
+        tracks = evaluate_model(model, pulls[model.name], context.now).tracks
+        series = tuple(seen for track in tracks if (seen := measure_sensitivity(track)))
+        covered = {seen.rule for seen in series}
+        found.append(
+            ModelSensitivity(
+                model.name,
+                series,
+                units=tuple((rule.name, unit_of(rule)) for rule in model.rules if rule.name in covered),
+                others=tuple(rule.name for rule in model.rules if rule.name not in covered),
+                error=pulls[model.name].error,
+            )
+        )
+    return context.redactor.redact(tuple(found))
 
 
 def _explain(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -18,9 +19,25 @@ from ..config.templates import render_starter_files
 from ..errors import ConfigError, Exit, UserError
 from ..model.monitored_model import Config
 from ..model.rule import Rule, Tier
+from ..model.sensitivity import ModelSensitivity
+from ..model.unit import unit_of
 from ..pagerduty_setup.desired_state import find_conflicts
+from ..report.sensitivity import COLUMNS, advice_lines, budget_lines, sensitivity_rows
 from ..timeutil import DAY
-from .options import DEFAULT_CONFIG, FOLDER, config_option, path_option, print_json
+from .options import DEFAULT_CONFIG, FOLDER, Decorator, config_option, path_option, print_json
+
+
+def _rows_option(text: str) -> Decorator:
+    return click.option("--rows-per-hour", type=click.FloatRange(0, min_open=True), metavar="N", help=text)
+
+
+_level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="With --rows-per-hour: what the metric is about.",
+)
 
 
 @click.group("config")
@@ -38,8 +55,19 @@ def config() -> None:
     default=".",
     help="Repository whose .github/workflows are checked against the dispatch contract.",
 )
-def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path) -> Exit:
-    """Report every problem in PATH (the same as --config), and give advice."""
+@_rows_option("Also print what each rule sees at this volume, of a proportion such as an accuracy.")
+@_level_option
+@click.option("--segments", type=click.IntRange(1), default=5, show_default=True, help="How many a rule has, of those.")
+def check_config(
+    path: Path | None,
+    config_path: Path,
+    secrets: bool,
+    root: Path,
+    rows_per_hour: float | None,
+    level: float,
+    segments: int,
+) -> Exit:
+    """Report every problem in PATH (the same as --config), give advice, and explain the budget of false alarms."""
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
     findings = lint_config(config, root)
@@ -53,6 +81,11 @@ def check_config(path: Path | None, config_path: Path, secrets: bool, root: Path
     for line in _chart_lines(config):
         click.echo(line)
     click.echo(f"{path}: {', '.join(texts)}, no problem.")
+    for model in config.models:
+        for line in budget_lines(model):
+            click.echo(line)
+    if rows_per_hour is not None:
+        _print_expectations(config, rows_per_hour, level, segments)
     return Exit.OK
 
 
@@ -78,6 +111,33 @@ def _chart_line(rule: Rule, tier: Tier) -> str:
     )
 
 
+def _print_expectations(config: Config, rows_per_hour: float, level: float, segments: int) -> None:
+    """What the rules are going to see at this volume."""
+    from ..evaluate.sensitivity import expected_sensitivities
+    from ..report.console import print_table
+
+    found = [
+        ModelSensitivity(
+            model.name,
+            tuple(
+                seen for rule in model.rules for seen in expected_sensitivities(rule, rows_per_hour, level, segments)
+            ),
+            tuple((rule.name, unit_of(rule)) for rule in model.rules),
+        )
+        for model in config.models
+    ]
+    click.echo(
+        f"\nAt {rows_per_hour:g} rows an hour, where the metric is {level:g} unless its baseline says otherwise:\n"
+    )
+    if rows := [row for model in found for row in sensitivity_rows(model, with_model=len(found) > 1)]:
+        print_table(COLUMNS, rows)
+    else:
+        click.echo("Nothing is known: no rule has a `weight` and a limit that compares with a baseline.")
+    for model_found in found:
+        for line in advice_lines(model_found):
+            click.echo(f"\n{model_found.model}: {line}")
+
+
 @config.command("schema")
 def print_config_schema() -> None:
     """Print the JSON Schema of modelwatch.yml, for completion and checks in editors."""
@@ -98,12 +158,14 @@ def print_reference() -> None:
 @click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
 @click.option("--release", is_flag=True, help="Also write workflows that retrain, promote, roll back and degrade.")
-def init(folder: Path, model: str, entity: str, project: str, repository: str, owner: str, release: bool) -> Exit:
+@_rows_option("Labelled predictions; with few, the limits are raised to what can be seen within a week.")
+@_level_option
+def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
-    files = render_starter_files(
-        model=model, entity=entity, project=project, repository=repository, owner=owner, release=release
-    )
-    _validate_config(files[DEFAULT_CONFIG])
+    files = render_starter_files(**names, release=release)
+    config = _validate_config(files[DEFAULT_CONFIG])
+    if rows_per_hour is not None and (limits := _choose_limits(config.models[0].rules[0], rows_per_hour, level)):
+        files = render_starter_files(**names, release=release, limits=limits)
     for name, text in files.items():
         path = folder / name
         if path.exists():
@@ -118,13 +180,27 @@ def init(folder: Path, model: str, entity: str, project: str, repository: str, o
     return Exit.OK
 
 
-def _validate_config(text: str) -> None:
+def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[float, ...]:
+    """Limits that can be seen at this volume; empty where none can."""
+    from ..evaluate.sensitivity import visible_limits
+
+    limits = visible_limits(rule, rows_per_hour, level)
+    volume = f"At {rows_per_hour:g} rows an hour"
+    if not limits:
+        click.echo(f"warning: {volume} no drop is found within a week: the limits are the usual ones.", err=True)
+    elif limits[0] > rule.tiers[0].limits[0].value:
+        texts = ", ".join(f"{limit:.0%}" for limit in limits)
+        click.echo(f"{volume} a week shows drops of {texts}: these are the limits in {DEFAULT_CONFIG}.")
+    return limits
+
+
+def _validate_config(text: str) -> Config:
     """UserError before anything is written, where the options give a configuration that cannot be read."""
     with TemporaryDirectory() as folder:
         path = Path(folder, DEFAULT_CONFIG)
         path.write_text(text, "utf-8")
         try:
-            load_config(path, {}, require_secrets=False, require_baselines=False)
+            return load_config(path, {}, require_secrets=False, require_baselines=False)
         except ConfigError as error:
             message = " ".join(problem.message for problem in error.problems)
             raise UserError(message, hint="Nothing was written.", where="init") from error

@@ -70,6 +70,8 @@ class Detection:
     """What the days of the calendar are expected to do, of every point."""
     estimate: ChangeEstimate | None = None
     """Of the most severe tier that holds at the end."""
+    samples: Samples | None = None
+    """The points it was decided from; ``None``: no points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
         if override.version in request.timeline.versions:
             serves = request.version == request.timeline.versions.index(override.version)
             severity = np.where(serves, other[row], severity)
-    return reference, Detection(severity, limits, effects, found[0][1])
+    return reference, Detection(severity, limits, effects, found[0][1], samples)
 
 
 def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:
@@ -291,11 +293,11 @@ def detect(
         elapsed[restarts] += np.minimum(since, DEPLOYMENT_CREDIT)
         budget_factor = 2.0
     log_start, log_budget = np.log(elapsed), np.log([test.budget * budget_factor for test in tests])
-    change = np.stack([_distance(test.limit, samples) for test in tests])
+    change = np.stack([distance_to_limit(test.limit, samples) for test in tests])
     known = np.isfinite(change) & (change > 0) & np.isfinite(samples.expected) & np.isfinite(samples.spread)
     change = np.where(known, change, 1.0)
     sign = np.array([test.sign for test in tests])[:, None, None]
-    log_e = _log_e(samples, sign, MARGIN * change[:, None], CHANGES * change[:, None], known[:, None])
+    log_e = change_log_e(samples, sign, MARGIN * change[:, None], CHANGES * change[:, None], known[:, None])
     for place in np.flatnonzero(evidence_bound(log_e, log_start) >= log_budget).tolist():
         watch = _Watch(samples, tests[place].sign, rule, change[place], known[place])
         holds = watch.hold(log_e[place], log_start - log_budget[place], restarts)
@@ -323,7 +325,7 @@ class _Watch:
 
     def __init__(self, samples: Samples, sign: float, rule: Rule, change: Floats, known: Bools) -> None:
         back = _recovery_change(rule, samples, change)
-        self._log_recovered = _log_e(samples, -sign, -back, -RECOVERIES * back, known)
+        self._log_recovered = change_log_e(samples, -sign, -back, -RECOVERIES * back, known)
         exposure = np.where(known, samples.exposure, 0.0)
         excess = sign * (samples.values - np.where(known, samples.expected, 0.0)) - change
         self._beyond = np.concatenate([[0.0], np.cumsum(exposure * excess)])
@@ -358,7 +360,7 @@ class _Watch:
         return recovered
 
 
-def _distance(limit: Limit, samples: Samples) -> Floats:
+def distance_to_limit(limit: Limit, samples: Samples) -> Floats:
     """How far from what is expected the limit lies at each point."""
     if limit.form in (LimitKind.DROP, LimitKind.RISE):
         return limit.value * np.abs(samples.level)
@@ -371,11 +373,11 @@ def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:
     """How far from what is expected recovery counts."""
     if rule.recover is None or rule.recover.form in STATIC_LIMITS:
         return change
-    back = _distance(rule.recover, samples)
+    back = distance_to_limit(rule.recover, samples)
     return np.where(np.isfinite(back) & (back > 0), back, change)
 
 
-def _log_e(samples: Samples, sign: Floats | float, bound: Floats, changes: Floats, known: Bools) -> Floats:
+def change_log_e(samples: Samples, sign: Floats | float, bound: Floats, changes: Floats, known: Bools) -> Floats:
     """log e of the hypothesis that the change, in the direction of ``sign``, is at most ``bound``."""
     uncertainty = samples.below
     if samples.above is not samples.below:

@@ -23,6 +23,7 @@ from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers, is_detectable
 from .points import Points, clean_points
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
+from .sensitivity import summarize_noise
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import evaluation_grid, grid_times, row_ranges, window_sums
 
@@ -234,9 +235,11 @@ class _RuleEvaluator:
         bad, late = len(points.bad_times), points.late
         if below is not None:
             bad, late = bad + len(below.bad_times), late + below.late
-        estimate = detection.estimate if detection is not None else None
         track = self._build_track(rule, labels, stat, reference, rows)
-        return replace(track, bad_points=bad, late_points=late, estimate=estimate)
+        if detection is not None:
+            noise = None if detection.samples is None else summarize_noise(detection.samples)
+            track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
+        return replace(track, bad_points=bad, late_points=late)
 
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):

@@ -10,6 +10,7 @@ from .drift import FeatureDrift
 from .explanation import Explanation
 from .finding import ChangeEstimate, Finding
 from .rule import Limit
+from .sensitivity import Sensitivity
 from .series import Labels
 from .severity import Severity
 
@@ -136,6 +137,8 @@ class Evidence:
     links: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     why: Explanation | None = None
+    sensitivity: Sensitivity | None = None
+    """What the rule can see on the series of the worst alert."""
     drifted: tuple[FeatureDrift, ...] = ()
     """Of a rule about drift: features against their references, worst first, at most 10."""
     features: int = 0

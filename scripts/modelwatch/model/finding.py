@@ -9,6 +9,7 @@ from typing import Self
 from .control_chart import ChartSignal
 from .drift import FeatureDrift
 from .rule import Rule
+from .sensitivity import SeriesNoise
 from .series import Labels, doubles
 from .severity import CodedEnum, Severity
 
@@ -157,6 +158,10 @@ class Track:
     """Of a rule across features: how many could be judged in that window."""
     estimate: ChangeEstimate | None = None
     """Of a tier that holds at the end, where it was decided by a detector."""
+    noise: SeriesNoise | None = None
+    """Where limits are decided by detectors: what they work with."""
+    budget_share: float = 1.0
+    """How many series share the rule's budget of false alarms, each as much as this one."""
 
     def finding(self, index: int) -> Finding:
         """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""
@@ -199,6 +204,13 @@ class ModelFindings:
     tracks: tuple[Track, ...]
     notes: tuple[str, ...] = ()
     """What readers should know, such as how many segments were left out."""
+
+    def by_rule(self) -> dict[str, list[Track]]:
+        """The tracks of each rule that has some."""
+        tracks: dict[str, list[Track]] = {}
+        for track in self.tracks:
+            tracks.setdefault(track.rule.name, []).append(track)
+        return tracks
 
 
 def _none_if_nan(value: float) -> float | None:

@@ -24,6 +24,7 @@ from .formatting import (
     utc_time,
 )
 from .markdown import code, link, two_column_table
+from .sensitivity import visible_changes
 
 
 def alert_facts(group: Group, rule: Rule | None) -> str:
@@ -39,6 +40,8 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
         facts.append(("Worst so far", worst))
     if not group.built_in and group.state is AlertState.FIRING:
         facts.append(("Tier", tier_text(group, alert, rule)))
+    if seen := group.evidence.sensitivity:
+        facts.append(("Can see", visible_changes(seen, group.unit)))
     return two_column_table([*facts, *_context_facts(group)])
 
 

@@ -7,30 +7,40 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...distribution import PIN, SLUG
 
 FOLDER = Path(__file__).parent
+STARTER_LIMITS = (0.02, 0.05, 0.10)
 _PLACEHOLDER = re.compile(r"^# <(?P<lines>[a-z_]+)>\n|__(?P<value>[a-z_]+)__", re.MULTILINE)
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _YAML_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 
 
 def render_starter_files(
-    *, model: str, entity: str, project: str, repository: str, owner: str, release: bool = False
+    *,
+    model: str,
+    entity: str,
+    project: str,
+    repository: str,
+    owner: str,
+    release: bool = False,
+    limits: Sequence[float] = STARTER_LIMITS,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
 
-    ``release``: with workflows that call ours for retraining, canaries, promotions, rollbacks and degrading.
+    ``limits``: drops of accuracy, relative, for a warning, an error and a critical alert. ``release``: with workflows
+    that call ours for retraining, canaries, promotions, rollbacks and degrading.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
     sections = {"workflows": "workflows_section.yml", "release": "release_example_section.yml"}
     if release:
         sections = {"workflows": "release_workflows_section.yml", "release": "release_section.yml"}
+    quoted |= {name: f"{limit * 100:g}%" for name, limit in zip(("warning", "error", "critical"), limits, strict=True)}
     quoted |= {"name": model, "artifact": json.dumps(f"{entity}/{project}/{model}", ensure_ascii=False)}
     parts = {part: _render(file, quoted) for part, file in sections.items()}
     files = {

@@ -1,0 +1,53 @@
+"""``modelwatch sensitivity``: what each rule can see, from the volume and the noise of its series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from .. import pipeline
+from ..errors import Exit
+from ..report.console import make_table, make_text, open_console
+from ..report.markdown import plain_line
+from ..report.sensitivity import COLUMNS, advice_lines, sensitivity_rows
+from .options import format_option, print_json, read_context, run_options
+from .runner import progress_bar
+
+
+@click.command("sensitivity")
+@run_options
+@format_option
+def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
+    """Pull the metrics and print what each rule can see: how small a change, and how soon. Changes nothing.
+
+    "in a day" and "in a week" are the smallest changes that are found so soon, "found in" is how soon a change of that
+    size is found, and "false a year" how many false alarms to expect at most. Of a rule's segments the one that sees
+    least is shown.
+    """
+    context = read_context(config_path, now, models, read_only=True)
+    with progress_bar(len(context.config.models)) as progress:
+        found = pipeline.measure_sensitivity(replace(context, progress=progress))
+    if style == "json":
+        import msgspec
+
+        print_json({"models": msgspec.to_builtins(found)})
+    else:
+        console = open_console()
+        if rows := [row for model in found for row in sensitivity_rows(model, with_model=len(found) > 1)]:
+            console.print(make_table(COLUMNS, rows))
+            console.print()
+        for model in found:
+            for line in advice_lines(model):
+                console.print(make_text(plain_line(f"{model.model}: {line}", 600)))
+            if model.others:
+                console.print(make_text(plain_line(f"{model.model}: {others_text(model.others)}", 600), "dim"))
+            if model.error:
+                console.print(make_text(f"{model.model}: source down: {plain_line(model.error, 400)}", "red"))
+    return Exit.SOURCE_DOWN if any(model.error for model in found) else Exit.OK
+
+
+def others_text(rules: tuple[str, ...]) -> str:
+    """These rules have no sensitivity, and why."""
+    return f"nothing is known about {', '.join(rules)}: no limit has a budget of false alarms, or no baseline yet."
