@@ -83,6 +83,7 @@ class HistogramsLine:
     version_of: list[int]
     source: str = ""
     exact: bool = False
+    categories: tuple[str, ...] = ()
 
 
 def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
@@ -147,6 +148,7 @@ def _lines(
                 version_of=histograms.version_of.tolist(),
                 source=histograms.source,
                 exact=histograms.exact,
+                categories=histograms.categories,
             )
         yield from map(_series_line, pull.canary_series)
 
@@ -241,6 +243,7 @@ def _read_histograms(lines: _LineReader) -> Histograms:
         version_of=array("i", line.version_of),
         source=line.source,
         exact=line.exact,
+        categories=line.categories,
     )
 
 

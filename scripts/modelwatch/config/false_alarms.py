@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..model.drift import drift_spec
 from ..model.monitored_model import Model
-from ..model.rule import FalseAlarmBudget, Mode, Rule, Tier
+from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule, Tier
 
 
 def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """The rules with a budget on every tier that compares with a baseline.
+    """The rules with a budget on every tier that compares with a baseline, drift rules included.
 
     Rules without a budget of their own share the model's: each alarms falsely so much more seldom that all of them
     together keep it.
     """
-    sharing = sum(rule.budget is None and rule.compares for rule in rules)
-    return tuple(_with_budget(model, rule, sharing) if rule.compares else rule for rule in rules)
+    sharing = sum(rule.budget is None and _has_budget(rule) for rule in rules)
+    return tuple(_with_budget(model, rule, sharing) if _has_budget(rule) else rule for rule in rules)
+
+
+def _has_budget(rule: Rule) -> bool:
+    """Whether it compares with a baseline; one about drift does, and may state a rate for each window instead."""
+    if drift_spec(rule.metric) is None or rule.compares:
+        return rule.compares
+    return rule.false_alarms is None and rule.baseline.kind is not BaselineKind.NONE
 
 
 def _with_budget(model: Model, rule: Rule, sharing: int) -> Rule:

@@ -134,8 +134,8 @@ RULE_FIELDS = {
     "method": Field(Text("a word such as psi", r"[A-Za-z0-9_.-]+"), "The drift method: `psi`, `ks`, ..."),
     "false_alarms": Field(
         AnyOf(scalar=Percentage(high=0.5), mapping=BUDGET),
-        "The rule's own budget of false alarms, instead of a share of the model's. With `drift` a percentage: how "
-        "often a window may exceed the limit by chance; by default 1%.",
+        "The rule's own budget of false alarms, instead of a share of the model's. With `drift` also a percentage: "
+        "each window is decided alone, and exceeds the limit by chance so often.",
         show_default=False,
     ),
     "across": Field(
@@ -245,15 +245,15 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
 
 
 def _read_false_alarms(section: ParsedSection) -> dict[str, Any]:
-    """A percentage is of drift, a mapping is a budget."""
+    """A percentage is of drift, for each window; a mapping is a budget."""
     stated = section.get("false_alarms")
-    is_budget = isinstance(stated, ParsedSection)
-    if stated is not None and is_budget == ("drift" in section):
-        expected = "a percentage such as `1%`" if is_budget else "a mapping of `warnings`, `pages` and `actions`"
-        kind = "with" if is_budget else "without"
-        section.add_problem(f"`false_alarms` {kind} `drift` is {expected}.", value="false_alarms")
+    if isinstance(stated, ParsedSection):
+        return {"false_alarms": None, "budget": stated.build()}
+    if stated is not None and "drift" not in section:
+        message = "`false_alarms` without `drift` is a mapping of `warnings`, `pages` and `actions`."
+        section.add_problem(message, value="false_alarms")
         return {"false_alarms": None}
-    return {"false_alarms": None, "budget": stated.build()} if is_budget else {"false_alarms": stated}
+    return {"false_alarms": stated}
 
 
 def _read_metric(section: ParsedSection) -> KeyPattern | None:

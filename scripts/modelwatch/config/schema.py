@@ -204,8 +204,9 @@ MODEL_FIELDS = {
     "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
     "false_alarms": Field(
         AnyOf(scalar=Enumeration("`off` or a mapping", {"off": False}), mapping=BUDGET),
-        "The budget of false alarms, shared by all rules with a limit relative to a baseline, their segments and "
-        "their tiers. It holds however often the rules are evaluated. `off`: every window is decided alone, at 95 %.",
+        "The budget of false alarms, shared by all rules about drift or with a limit relative to a baseline, their "
+        "segments and tiers. It holds however often the rules are evaluated. `off`: every window is decided alone, "
+        "at 95 %.",
     ),
     **CALENDAR_FIELDS,
     "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),

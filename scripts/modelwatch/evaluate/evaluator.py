@@ -115,19 +115,25 @@ class _RuleEvaluator:
         for place in ranked[:MAX_SEGMENTS]:
             result = results[place]
             undecided = ((result.small, Cause.TOO_SMALL_COUNT), (result.unknown, Cause.NO_BASELINE))
-            track = self._distance_track(rule, features[place].labels, result.stat, undecided)
+            track = self._distance_track(rule, features[place].labels, result.stat, undecided, result.detection)
             tracks.append(replace(track, drifted=(result.summary,) if result.summary else ()))
         largest, more = self._largest_segments(rule, list(logged))
         tracks += [self._track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
         return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*notes, *more))
 
     def _distance_track(
-        self, rule: Rule, labels: Labels, stat: WindowStats, undecided: Sequence[tuple[Bools, Cause]]
+        self,
+        rule: Rule,
+        labels: Labels,
+        stat: WindowStats,
+        undecided: Sequence[tuple[Bools, Cause]],
+        detection: Detection | None = None,
     ) -> Track:
         """The track of a drift statistic, which is a distance already: it has no baseline."""
         times = self.times(rule)
         reference = Baseline.missing(times.grid.count)
-        rows = decide_outcomes(rule, stat, reference, RowContext(times.version, self.service.versions))
+        context = RowContext(times.version, self.service.versions, detection=detection)
+        rows = decide_outcomes(rule, stat, reference, context)
         for mask, cause in undecided:
             rows.mark_undecided(mask, cause)
         return self._build_track(rule, labels, stat, reference, rows)

@@ -89,6 +89,38 @@ class ReferenceDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareChange:
+    """One category's share of the values."""
+
+    category: str
+    """Empty where its name is not known: a histogram holds only a checksum of it."""
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileChange:
+    """The value below which a share of the values lies."""
+
+    share: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionChange:
+    """What a feature was like in the reference and in the newest window: numbers by mean and quantiles, categories by
+    their shares."""
+
+    mean: tuple[float, float] | None = None
+    sd: float = 0.0
+    """Standard deviation before."""
+    quantiles: tuple[QuantileChange, ...] = ()
+    shares: tuple[ShareChange, ...] = ()
+    """Those that changed most, most first."""
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureDrift:
     """One feature against every reference of its rule."""
 
@@ -101,3 +133,5 @@ class FeatureDrift:
     """In the rule's order."""
     exact: bool = False
     """Judged by measured profiles, not by the coarser histograms of the history."""
+    change: DistributionChange | None = None
+    """Against the worst reference."""

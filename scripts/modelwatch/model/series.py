@@ -66,6 +66,8 @@ class Histograms:
     """Of a reference: the file that it was read from, as the configuration names it; it stands for no time."""
     exact: bool = False
     """Every row has the bins of a measured profile, not those of a histogram that was logged."""
+    categories: tuple[str, ...] = ()
+    """Names of categories that are known; the histograms hold their checksums."""
 
     def __len__(self) -> int:
         return len(self.times)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..model.alert import Evidence
-from ..model.drift import FeatureDrift, ReferenceDrift
+from ..model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
 from ..model.explanation import Explanation, SegmentContribution
 from ..model.rule import BaselineKind
 from ..model.series import Labels
-from .formatting import MINUS, duration, labels_text, method_name, number, p_value, quantity, utc_time
+from .formatting import MINUS, duration, labels_text, method_name, number, p_value, quantity, short_number, utc_time
 from .markdown import code, plain_line, table
 
 MAX_SEGMENT_ROWS = 5
@@ -21,6 +21,8 @@ STEADY_SHARE = 0.02
 MAX_DRIFTED_FEATURES = 5
 FIXED_REFERENCES = frozenset({BaselineKind.FILE, BaselineKind.VERSION})
 """References that never change; the others move with time."""
+MIN_MEAN_CHANGE = 0.1
+"""A mean that moved by less of a standard deviation is not what changed."""
 GRADUAL_SHARE = 0.5
 """Less than this share of the distance from a fixed reference arose within the last weeks: it drifted slowly."""
 
@@ -194,8 +196,10 @@ def _drift_sentences(evidence: Evidence, quote: Quote) -> Iterator[str]:
 
 
 def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
-    """``tenure``: PSI 0.31 against the file …, 0.04 against the 28 d …: it drifted slowly."""
+    """``tenure``: mean 38 → 52; PSI 0.31 against the file …, 0.04 against the 28 d …: it drifted slowly."""
     name = f"{quote(feature.feature)}: " if feature.feature else ""
+    if change := change_text(feature.change, quote):
+        name += f"{change}; "
     if not feature.against:
         return f"{name}{method_name(feature.method)} {number(feature.value)}."
     sides = [_side_text(side, quote) for side in feature.against]
@@ -207,6 +211,42 @@ def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
     if error >= 0.005:
         text += f" The bins differ: re-binning shifts at most {error:.2g} % of the values."
     return f"{text} Judged by measured profiles." if feature.exact else text
+
+
+def change_text(change: DistributionChange | None, quote: Quote) -> str:
+    """``mean 38 → 52``; ``median 3 → 3, 10 % to 90 % of values 1 to 5 → 0 to 9`` where the mean stayed; ``urban 70 % →
+    55 %, rural 20 % → 34 %``. Empty where nothing is known."""
+    if change is None:
+        return ""
+    if change.mean is None:
+        return ", ".join(_share_change(share, quote) for share in change.shares)
+    before, after = change.mean
+    if abs(after - before) >= MIN_MEAN_CHANGE * change.sd and before != after:
+        return f"mean {_before_and_after(before, after)}"
+    if len(change.quantiles) < 3:
+        return ""
+    low, middle, high = change.quantiles
+    spread = f"{short_number(low.before)} to {short_number(high.before)}"
+    spread_after = f"{short_number(low.after)} to {short_number(high.after)}"
+    middles = _before_and_after(middle.before, middle.after)
+    return f"median {middles}, {low.share:.0%} to {high.share:.0%} of values {spread} → {spread_after}".replace(
+        "%", " %"
+    )
+
+
+def _before_and_after(before: float, after: float) -> str:
+    """With as many digits as tell the two apart."""
+    for digits in (2, 3):
+        texts = short_number(before, digits), short_number(after, digits)
+        if texts[0] != texts[1]:
+            break
+    return " → ".join(texts)
+
+
+def _share_change(share: ShareChange, quote: Quote) -> str:
+    name = quote(share.category) if share.category else "a category"
+    digits = 0 if round(100 * share.before) != round(100 * share.after) else 1
+    return f"{name} {100 * share.before:.{digits}f} % → {100 * share.after:.{digits}f} %"
 
 
 def _side_text(side: ReferenceDrift, quote: Quote) -> str:

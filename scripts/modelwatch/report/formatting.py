@@ -36,6 +36,11 @@ def number(value: float | None) -> str:
     return (MINUS if value < 0 else "") + text
 
 
+def short_number(value: float, digits: int = 2) -> str:
+    """So many significant digits: ``38``, ``0.31``, ``12,000``."""
+    return number(float(f"{value:.{digits}g}"))
+
+
 def count(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}"
 

@@ -24,10 +24,11 @@ from ..model.monitored_model import Model
 from ..model.prediction_log import PROFILE_FILE, MeasureSpec, is_artifact, measured_run_id, profile_artifact
 from ..model.rule import BaselineSpec, Rule
 from ..model.series import Histograms
+from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.codec import from_bytes
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile, merge_profiles
-from ..stats.profile.wandb_histogram import full_histogram, to_histogram
+from ..stats.profile.wandb_histogram import full_histogram, known_categories, to_histogram
 from ..timeutil import DAY
 
 MAX_ARTIFACTS = 80
@@ -226,6 +227,7 @@ def _profile_histograms(spec: BaselineSpec, drift: DriftSpec, profile: TableProf
                 counts=(counts,),
                 version_of=array("i", [-1]),
                 source=spec.path,
+                categories=known_categories(known) if isinstance(known, CategoricalProfile) else (),
             )
 
 

@@ -108,6 +108,8 @@ def captured(kind: str, one: Histograms) -> BaselineSpec:
 def below(edges: Sequence[float], counts: Sequence[float], point: float, kind: str) -> tuple[float, float, float]:
     """Values at or below a point: where they lie evenly, at least, at most. Categories stand where their bins begin."""
     even = least = most = 0.0
+    # Evenly spaced bins hold their lower end, others their upper one; it matters where histograms' edges differ.
+    holds_lower = kind not in ("shared", "cities") and np.ptp(np.diff(edges)) < 1e-6 * np.diff(edges).max()
     for left, right, count in zip(edges, edges[1:], counts, strict=False):
         if kind == "cities":
             right = left
@@ -115,7 +117,7 @@ def below(edges: Sequence[float], counts: Sequence[float], point: float, kind: s
         part = float(left <= point) if left == right else (point / 2 - left / 2) / (right / 2 - left / 2)
         even += min(max(part, 0.0), 1.0) * count
         least += count if right <= point else 0.0
-        most += count if left < point or right <= point else 0.0
+        most += count if left < point or right <= point or (holds_lower and left == point) else 0.0
     return even, least, most
 
 

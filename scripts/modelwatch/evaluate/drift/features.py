@@ -25,8 +25,11 @@ from ...stats.drift.p_values import adjust_p_values
 from ..aggregation import WindowStats
 from ..arrays import nans, to_array
 from ..deployments import VersionTimeline
+from ..detection import Detection
 from ..points import clean_points
 from ..windows import row_ranges
+from .change import describe_change
+from .detection import ComparedFeature, detect_drift, is_budgeted
 from .logged_scores import has_too_few_rows
 from .rebinning import rebinning_error
 from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
@@ -46,6 +49,8 @@ class FeatureResult:
     """Beyond chance."""
     summary: FeatureDrift | None = None
     """Its newest window that has a value, against every reference."""
+    detection: Detection | None = None
+    """The tiers that hold; ``None``: each window is decided alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +68,7 @@ class ReferenceResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Feature:
-    histograms: Histograms
+    windows: FeatureWindows
     method: str
     n: Floats
     points: Floats
@@ -78,17 +83,31 @@ def measure_features(
     times: Floats,
     now: float,
 ) -> list[FeatureResult]:
-    """Every feature at every evaluation time; p-values are corrected over features and references, time by time."""
+    """Every feature at every evaluation time.
+
+    Where the rule has a budget of false alarms, drift is proven by all history; else p-values are corrected over
+    features and references, time by time.
+    """
     compared = [_compare_feature(rule, known, histograms, service, times, now) for histograms in features]
     if not compared:
         return []
+    if is_budgeted(rule):
+        some = [
+            ComparedFeature(feature.windows, feature.method, np.array([raw.effect for raw in feature.against]))
+            for feature in compared
+        ]
+        proofs = detect_drift(rule, known, some, service)
+        return [
+            _worst_reference(rule, known, feature, proof.proven, proof.detection)
+            for feature, proof in zip(compared, proofs, strict=True)
+        ]
     tests = [raw.p_value for feature in compared for raw in feature.against]
     rate = FALSE_ALARM_RATE if rule.false_alarms is None else rule.false_alarms
     with np.errstate(invalid="ignore"):
         real = adjust_p_values(np.array(tests), axis=0) <= rate
     references = len(compared[0].against)
     return [
-        _worst_reference(rule, feature, real[place * references : (place + 1) * references])
+        _worst_reference(rule, known, feature, real[place * references : (place + 1) * references])
         for place, feature in enumerate(compared)
     ]
 
@@ -138,7 +157,9 @@ def _list_names(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")
 
 
-def _worst_reference(rule: Rule, feature: _Feature, real: Bools) -> FeatureResult:
+def _worst_reference(
+    rule: Rule, known: ReferenceLookup, feature: _Feature, real: Bools, detection: Detection | None = None
+) -> FeatureResult:
     """Of the references that decide, the one with the largest effect beyond chance."""
     against = feature.against
     best = against[0]
@@ -151,19 +172,21 @@ def _worst_reference(rule: Rule, feature: _Feature, real: Bools) -> FeatureResul
         effect, sure = np.where(better, other.effect, effect), np.where(better, real[place], sure)
         small, decides = np.where(better, other.small, small), decides | can
     unknown = np.logical_and.reduce([raw.unknown for raw in against])
-    low = np.where(sure | np.isnan(effect), np.nan, 0.0)
+    low = np.where(sure | np.isnan(effect) | (detection is not None), np.nan, 0.0)
     high = np.where(np.isnan(low), np.nan, effect)
     # Without a reference there is a window still: its value is unknown, not missing.
     value = np.where(unknown & (feature.n > 0), 0.0, effect)
     stat = WindowStats(value, feature.n, feature.points.astype(np.int64), low, high)
-    return FeatureResult(stat, small, unknown, sure, _newest_drift(rule, feature, real, effect))
+    return FeatureResult(stat, small, unknown, sure, _newest_drift(rule, known, feature, real, effect), detection)
 
 
 def _is_decisive(raw: ReferenceResult) -> Bools:
     return np.asarray(~np.isnan(raw.effect) & ~raw.small)
 
 
-def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) -> FeatureDrift | None:
+def _newest_drift(
+    rule: Rule, known: ReferenceLookup, feature: _Feature, real: Bools, effect: Floats
+) -> FeatureDrift | None:
     rows = np.flatnonzero(~np.isnan(effect))
     if not len(rows):
         return None
@@ -171,8 +194,16 @@ def _newest_drift(rule: Rule, feature: _Feature, real: Bools, effect: Floats) ->
     specs = (rule.baseline, *rule.also)
     compared = zip(specs, feature.against, real, strict=True)
     against = [_reference_drift(spec, raw, significant, row) for spec, raw, significant in compared]
-    histograms = feature.histograms
-    return FeatureDrift(_display_name(histograms), feature.method, float(effect[row]), tuple(against), histograms.exact)
+    histograms = feature.windows.histograms
+    worst = next((spec for spec, raw in zip(specs, feature.against, strict=True) if raw.effect[row] == effect[row]))
+    return FeatureDrift(
+        _display_name(histograms),
+        feature.method,
+        float(effect[row]),
+        tuple(against),
+        histograms.exact,
+        describe_change(worst, feature.windows, known, row),
+    )
 
 
 def _reference_drift(spec: BaselineSpec, raw: ReferenceResult, real: Bools, row: int) -> ReferenceDrift:
@@ -199,17 +230,17 @@ def _compare_feature(
     categorical = known.spec.is_categorical(histograms.name)
     method = _method_for_categories(known.spec.full_method) if categorical else known.spec.full_method
     points = spans.counts.astype(np.float64)
+    place = FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
     if not len(rows):
         empty, false = nans(len(times)), np.zeros(len(times), np.bool_)
         nothing = ReferenceResult(empty, empty, false, false, empty, empty)
-        return _Feature(histograms, method, empty, points, (nothing,) * len(specs))
+        return _Feature(place, method, empty, points, (nothing,) * len(specs))
     against, n = [], nans(len(times))
-    place = FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
     for spec in specs:
         both = bin_sides(spec, place, known, method)
         n = np.where(both.current.n > 0, both.current.n, np.nan)
         against.append(compare_sides(method, both, categorical))
-    return _Feature(histograms, method, n, points, tuple(against))
+    return _Feature(place, method, n, points, tuple(against))
 
 
 def _method_for_categories(method: str) -> str:

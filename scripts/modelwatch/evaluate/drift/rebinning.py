@@ -119,8 +119,8 @@ def _counts_at(below: Floats, edges: Floats, which: Ints, points: Floats) -> tup
     last = edges.shape[1] - 1
     right = np.array([ends.searchsorted(points, side="right") for ends in edges])
     under = np.maximum(right - 1, 0)
-    on_edge = np.take_along_axis(edges, under, axis=1) == points
-    over = np.minimum(np.where(on_edge, under, right), last)
+    is_edge = np.take_along_axis(edges, under, axis=1) == points
+    over = np.minimum(np.where(is_edge & ~_are_even(edges)[:, None], under, right), last)
     begin = np.minimum(under, last - 1)
     # A difference of huge edges would overflow; halves of tiny ones would be nothing.
     scale = np.where(np.maximum(np.abs(edges[:, :1]), np.abs(edges[:, -1:])) > 1e307, 0.5, 1.0)
@@ -137,6 +137,17 @@ def _counts_at(below: Floats, edges: Floats, which: Ints, points: Floats) -> tup
     return low, high, first + inside * (second - first)
 
 
+def _are_even(edges: Floats) -> Bools:
+    """Which rows of edges are evenly spaced, as NumPy and W&B make them. Such bins hold their lower end; those of a
+    profile, which are not, hold their upper end.
+
+    A whole number on an edge is above it in one histogram, and below it in another one whose range ends there: in 39 %
+    of windows an alarm at a nominal 1 %.
+    """
+    widths = np.diff(edges, axis=1)
+    return np.asarray(np.ptp(widths, axis=1) <= 1e-6 * np.abs(widths).max(axis=1))
+
+
 def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_shared: int = 0) -> Floats:
     """Ends of ``bins`` bins at quantiles of these histograms together, the last end beyond all values.
 
@@ -144,11 +155,11 @@ def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_
     shared edge, up to so many; and in any case begin with the lowest edge, at which nothing is counted yet.
     """
     distinct = {edges.tobytes(): edges for edges in (histograms.edges[row] for row in rows)}
-    spread, holders = np.unique(np.frombuffer(b"".join(distinct)), return_counts=True)
+    spread = np.unique(np.frombuffer(b"".join(distinct)))
     if len(distinct) == 1 and len(spread) <= max_shared:
         return spread
     first = spread[:1] if max_shared else spread[:0]
-    shared = spread[_is_exact_at(list(distinct.values()), spread, holders)]
+    shared = spread[_is_exact_at(list(distinct.values()), spread)]
     if len(spread) > 4 * FINE_BINS and len(distinct) > 1:
         spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE_BINS).astype(np.int64))]
     # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
@@ -169,13 +180,17 @@ def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_
     return np.unique(np.concatenate([first, inner[inner < spread[-1]], spread[-1:]]))
 
 
-def _is_exact_at(distinct: Sequence[array[float]], spread: Floats, holders: Ints) -> Bools:
-    """Of these ascending points, each an edge of ``holders`` histograms, those at which every histogram counts exactly:
-    at its edges, and where nothing of it lies on one side."""
+def _is_exact_at(distinct: Sequence[array[float]], spread: Floats) -> Bools:
+    """Of these ascending points those at which every histogram counts exactly: at its edges (of even bins only the
+    last), and where nothing of it lies on one side."""
+    exact = [edges[-1:] if len(distinct) > 1 and _are_even(np.array([edges]))[0] else edges for edges in distinct]
+    places, holders = np.unique(np.frombuffer(b"".join(exact)), return_counts=True)
+    count = np.zeros(len(spread), np.int64)
+    count[np.searchsorted(spread, places)] = holders
     first, last = (np.sort([edges[end] for edges in distinct]) for end in (0, -1))
     above = len(distinct) - np.searchsorted(first, spread, side="right")
     under = np.searchsorted(last, spread, side="left")
-    return np.asarray(holders + above + under == len(distinct))
+    return np.asarray(count + above + under == len(distinct))
 
 
 def _fullest_bin(below: Floats) -> float:

@@ -42,6 +42,11 @@ class ReferenceLookup:
         edges, counts = next(same, (None, None))
         return None if edges is None or counts is None else (edges, counts)
 
+    def category_names(self, feature: Histograms) -> tuple[str, ...]:
+        """The names of the feature's categories, from its history and from profiles of it."""
+        same = (other for other in self.profiles if (other.name, other.labels) == (feature.name, feature.labels))
+        return tuple(dict.fromkeys(name for known in (feature, *same) for name in known.categories))
+
     def is_of_another_kind(self, spec: BaselineSpec, feature: Histograms) -> bool:
         """Whether the file has the feature, with categories where history has numbers, or the reverse."""
         return self.find_histogram(spec, feature) is None and any(self._captured(spec, feature))
@@ -101,11 +106,11 @@ def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup,
     if captured:
         [current] = binned.take(slice(len(place.rows))).sum_windows([windows])
         return BinnedSides(binned.take(np.full(len(times), len(place.rows))), current, ends)
-    current, *parts = binned.sum_windows([windows, *_reference_stretches(spec, place)])
+    current, *parts = binned.sum_windows([windows, *reference_stretches(spec, place)])
     return BinnedSides(_sum_counts(parts, binned, times), current, ends)
 
 
-def _reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowRanges]:
+def reference_stretches(spec: BaselineSpec, place: FeatureWindows) -> list[RowRanges]:
     """The stretches of histograms that make up the reference of each time."""
     at, window, times = place.at, place.window, place.times
     if spec.kind is BaselineKind.ROLLING:

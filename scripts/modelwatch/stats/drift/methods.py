@@ -21,6 +21,8 @@ BINNED_STATISTICS = {
     "chi_square": binned_statistics.chi_square,
 }
 """Of counts over shared bins: numeric columns and categories alike."""
+RATIO_METHODS = ("psi", "jensen_shannon", "hellinger", "chi_square")
+"""Of these those whose terms are ratios of shares, so that rare bins have long tails."""
 CDF_METHODS = ("ks", "wasserstein", "cramer_von_mises")
 """Of distribution functions: numeric columns only."""
 METHODS = (*BINNED_STATISTICS, *CDF_METHODS)

@@ -80,6 +80,11 @@ def category_positions(names: Iterable[str]) -> dict[str, float]:
     return {name: float(zlib.crc32(name.encode("utf-8", "surrogatepass"))) for name in names}
 
 
+def known_categories(column: CategoricalProfile) -> tuple[str, ...]:
+    """The names of the categories that have a bin, the most frequent first."""
+    return tuple(_most_frequent(column.named_counts, MAX_CATEGORIES))
+
+
 def _category_histogram(column: CategoricalProfile, reference: CategoricalProfile | None) -> tuple[Floats, Floats]:
     counts = column.named_counts
     shown = _most_frequent(reference.named_counts, MAX_CATEGORIES) if reference else []
