@@ -93,7 +93,7 @@ def test_creep_is_found_and_told_with_both_references(config: Config) -> None:
     group = groups(config)["features"]
     assert (group.state, [dict(alert.labels)["features"] for alert in group.alerts]) == (AlertState.FIRING, ["tenure"])
     told = drift_section(group.evidence)
-    assert told.startswith("- `tenure`: PSI 0.")
+    assert told.startswith("- `tenure`: mean −0.011 → 0.76; PSI 0.")
     assert "against the reference `train.npz`" in told
     assert told.endswith("against the 28 d up to a week before the window: it drifted slowly.")
     assert [dict(found.labels)["features"] for found in group.evidence.segments] == ["tenure", "age"]
@@ -103,7 +103,7 @@ def test_one_number_names_the_features_behind_it(config: Config) -> None:
     group = groups(config)["how-many"]
     assert [alert.labels for alert in group.alerts] == [()]
     assert group.alerts[0].finding.value == 0.5
-    assert drift_text(group.evidence).startswith("1 of 2 features drifted, worst first: tenure: PSI 0.")
+    assert drift_text(group.evidence).startswith("1 of 2 features drifted, worst first: tenure: mean ")
 
 
 def test_a_profile_that_is_gone_by_the_time_of_the_pull_is_told(config: Config, tmp_path: Path) -> None:

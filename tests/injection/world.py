@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelwatch.model.alert import Evidence, Group, Judgement, Mute, SourceFailure, TrendPoint
-from modelwatch.model.drift import FeatureDrift, ReferenceDrift
+from modelwatch.model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.finding import Outcome
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
@@ -43,6 +43,7 @@ def evidence(text: str) -> Evidence:
         ReferenceDrift(BaselineKind.FILE, text, 0.0, 0.4, True, 0.001, 0.01),
         ReferenceDrift(BaselineKind.VERSION, text, 0.0, 0.3, True),
     )
+    change = DistributionChange(shares=(ShareChange(text, 0.7, 0.55),))
     return Evidence(
         segments=(segment, replace(segment, outcome=Outcome.UNDECIDED, severity=None)),
         segments_seen=2,
@@ -52,7 +53,7 @@ def evidence(text: str) -> Evidence:
         links=((text, f"{WANDB}abc"), (text, address(text))),
         notes=(text,),
         why=why(text),
-        drifted=(FeatureDrift(text, "psi", 0.4, against),),
+        drifted=(FeatureDrift(text, "psi", 0.4, against, change=change),),
         features=3,
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from modelwatch.model.alert import Evidence
-from modelwatch.model.drift import FeatureDrift, ReferenceDrift
+from modelwatch.model.drift import DistributionChange, FeatureDrift, QuantileChange, ReferenceDrift, ShareChange
 from modelwatch.model.rule import BaselineKind
-from modelwatch.report.explanation import drift_section, drift_sentence, drift_text
+from modelwatch.report.explanation import change_text, drift_section, drift_sentence, drift_text
 from modelwatch.report.markdown import code, plain_line
 from modelwatch.timeutil import DAY
 
@@ -44,6 +46,38 @@ def test_creep_is_said_in_words() -> None:
 )
 def test_each_reference_is_named(against: tuple[ReferenceDrift, ...], end: str) -> None:
     assert drift_sentence(FeatureDrift("tenure", "ks", 0.3, against), plain_line).endswith(end)
+
+
+AGE = DistributionChange(
+    (38.2, 52.4), 12.0, (QuantileChange(0.1, 20, 33), QuantileChange(0.5, 38, 52), QuantileChange(0.9, 60, 71))
+)
+WIDER = DistributionChange(
+    (3.0, 3.1), 2.0, (QuantileChange(0.1, 1, -2), QuantileChange(0.5, 3, 3), QuantileChange(0.9, 5, 8.26))
+)
+CITY = DistributionChange(shares=(ShareChange("urban", 0.7, 0.55), ShareChange("a|b", 0.2, 0.34)))
+CLOSE = DistributionChange(shares=(ShareChange("", 0.0123, 0.0148),))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (AGE, "mean 38 → 52"),
+        (WIDER, "median 3 → 3, 10 % to 90 % of values 1 to 5 → −2 to 8.3"),
+        (CITY, "`urban` 70 % → 55 %, `a¦b` 20 % → 34 %"),
+        (CLOSE, "a category 1.2 % → 1.5 %"),
+        (DistributionChange((1001.0, 1004.0), 2.0), "mean 1,001 → 1,004"),
+        (DistributionChange((0.5, 0.5), 0.0), ""),
+        (DistributionChange((math.nan, math.nan), math.nan), ""),
+        (None, ""),
+    ],
+)
+def test_a_change_is_described_as_people_read_it(change: DistributionChange | None, words: str) -> None:
+    assert change_text(change, code) == words
+
+
+def test_the_change_comes_before_the_measure() -> None:
+    said = drift_sentence(FeatureDrift("age", "psi", 0.312, (FILE,), change=AGE), plain_line)
+    assert said == "age: mean 38 → 52; PSI 0.312 against the reference train.npz."
 
 
 def test_an_unknown_reference_is_called_so() -> None:

@@ -236,7 +236,7 @@ def change_text(change: DistributionChange | None, quote: Quote) -> str:
 
 def _before_and_after(before: float, after: float) -> str:
     """With as many digits as tell the two apart."""
-    for digits in (2, 3):
+    for digits in (2, 3, 4):
         texts = short_number(before, digits), short_number(after, digits)
         if texts[0] != texts[1]:
             break
