@@ -47,12 +47,13 @@ def summarize_noise(samples: Samples) -> SeriesNoise | None:
     before = max(newest.start - 1, 0)
     steps = len(times) - 1 - before
     spread = samples.spread[newest][known]
+    below = _round(samples.below[newest][known].mean())
     return SeriesNoise(
         gap=_round(float(times[-1] - times[before]) / steps if steps else DAY),
         level=_round(samples.level[-1]),
         expected=_round(samples.expected[newest][known].mean()),
-        below=_round(np.median(samples.below[newest][known])),
-        above=_round(np.median(samples.above[newest][known])),
+        below=below,
+        above=below if samples.above is samples.below else _round(samples.above[newest][known].mean()),
         spread=_round((spread**-2.0).mean() ** -0.5) if spread.min() > 0 else 0.0,
         exposure=_round(samples.exposure[newest].mean()),
         trials=_round(samples.trials[newest].mean()),
@@ -166,8 +167,10 @@ def is_blind(track: Track) -> bool:
     above it have larger limits."""
     if track.noise is None:
         return False
-    mildest = next(_mean_paths(track.rule, track.rule.tiers, track.noise, track.budget_share), None)
-    return mildest is not None and not mildest.sees_limit(WEEK)
+    for tier in track.rule.tiers:
+        for path in _mean_paths(track.rule, (tier,), track.noise, track.budget_share):
+            return not path.sees_limit(WEEK)
+    return False
 
 
 def _usual_changes(limit: Limit, tiers: Sequence[Tier]) -> tuple[float, ...]:
