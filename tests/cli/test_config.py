@@ -77,6 +77,18 @@ class TestSchema:
         world.at(3)
         jsonschema.validate(world.run("check", "--format", "json").json, world.run("schema", "alerts", now=False).json)
 
+    def test_an_alert_of_a_control_chart_says_what_it_signals(self, world: World) -> None:
+        chart = "{chart: {shewhart: {data: p, limit: 3}}, for: 1, do:"
+        world.write("modelwatch.yml", world.read("modelwatch.yml").replace("{drop: 5%, do:", chart))
+        world.metrics(HEALTHY, HEALTHY, HEALTHY, ERROR)
+        world.at(4)
+        alerts = world.run("check", "--format", "json").json
+        jsonschema.validate(alerts, world.run("schema", "alerts", now=False).json)
+        (group,) = (group for group in alerts["groups"] if group["rule"] == "accuracy")
+        assert (group["state"], group["severity"]) == ("firing", "error")
+        assert group["alerts"][0]["finding"]["signal"] == "shewhart"
+        assert "(a point" in world.run("check").out
+
     def test_each_line_of_series(self, world: World) -> None:
         world.metrics(HEALTHY, ERROR, ERROR)
         world.at(3)

@@ -85,6 +85,22 @@ def test_each_chart_finds_a_drop_of_three_sigma_within_hours_and_only_on_the_bad
     assert late <= sided
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+@pytest.mark.parametrize("method", [ChartMethod.SHEWHART, ChartMethod.EWMA, ChartMethod.CUSUM])
+def test_a_healthy_series_signals_as_often_as_stated(method: ChartMethod, correlation: float) -> None:
+    """Excursions, two days or more apart, in 16 series of 110 days: 85 expected."""
+    rng, length, own = np.random.default_rng(1), 150 * 24, chart_rule(charted(ControlChart(method, run_length=500.0)))
+    excursions = rows = 0
+    for _ in range(16):
+        noise = rng.normal(size=length)
+        for at in range(1, length):
+            noise[at] = correlation * noise[at - 1] + np.sqrt(1 - correlation**2) * noise[at]
+        track = track_of(own, hourly((0.9 + 0.01 * noise).tolist()), history=110 * DAY)
+        excursions += int((np.diff(fired(track), prepend=-100) > 48).sum())
+        rows += track.grid.count
+    assert rows / excursions == pytest.approx(500, rel=0.25)
+
+
 def test_an_ewma_of_a_small_shift_holds_until_it_is_over() -> None:
     data = values(drop=0.015, since=LENGTH - 72)
     data[LENGTH - 24 :] += 0.015
