@@ -207,6 +207,21 @@ def test_without_a_spread_nothing_is_decided() -> None:
     assert longer.finding(-1).outcome is Outcome.OK
 
 
+def test_a_metric_that_never_changed_signals_at_its_first_change() -> None:
+    own = chart_rule(charted(ControlChart(ChartMethod.SHEWHART)))
+    track = judge(own, hourly([0.9] * (LENGTH - 3) + [0.8] * 3))
+    assert fired(track) == list(range(track.grid.count - 3, track.grid.count))
+
+
+def test_an_average_forgets_an_outlier_within_a_day() -> None:
+    data = values()
+    data[LENGTH - 40] = -1000.0
+    track = judge(chart_rule(charted(ControlChart(ChartMethod.EWMA, limit=2.7))), hourly(data.tolist()))
+    late = [row - (track.grid.count - 40) for row in fired(track) if row >= track.grid.count - 40]
+    assert late[0] == 0
+    assert late[-1] < 24
+
+
 def test_a_head_start_is_taken_at_each_deployment() -> None:
     data = values(drop=0.012, since=LENGTH - 48)
     deployed = [("v1", NOW - 2 * LENGTH * HOUR), ("v2", NOW - 48 * HOUR)]

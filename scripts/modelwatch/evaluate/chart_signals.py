@@ -49,6 +49,10 @@ YOUNG = (1, 2, 4)
 """A young series is measured so many days after its first point; later once a week."""
 MAX_GAP = 1.5
 """Points further apart than this many usual distances are no neighbours."""
+MAX_Z = 20.0
+"""No point counts for more standard deviations: an average forgets an outlier soon."""
+ROUNDING = 1e-9
+"""A spread is at least this share of the centre line, so that a metric that never changed can be judged."""
 HEAD_START = 0.5
 SHORTEST_RUN = 10.0
 _SPREAD_OF_POINTS = frozenset((BaselineKind.FILE, BaselineKind.ROLLING, BaselineKind.VERSION))
@@ -171,9 +175,9 @@ def _chart_points(request: ChartRequest, data: ChartData) -> _ChartPoints:
         deviation = request.reference.sd[row]
     elif data in (ChartData.P, ChartData.U):
         deviation = np.ones(len(row))
-    scale = np.sqrt(_unit_variance(centre, data) / exposure[inside])
+    spread = deviation * np.sqrt(_unit_variance(centre, data) / exposure[inside])
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = (values[inside] - centre) / (deviation * scale)
+        z = np.clip((values[inside] - centre) / np.maximum(spread, ROUNDING * np.abs(centre)), -MAX_Z, MAX_Z)
     known = np.isfinite(z)
     gaps = np.diff(times[inside][known], prepend=-np.inf)
     begins = np.searchsorted(times[inside][known], request.timeline.since[1:], side="left")

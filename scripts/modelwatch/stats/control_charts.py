@@ -19,6 +19,8 @@ from .arrays import Bools, Floats, Ints
 
 MOVING_RANGE_SIGMA = 2 / np.sqrt(np.pi)
 """d2 of two: mean distance of two neighbours, in standard deviations (1.128)."""
+MEMORY_LIMIT = 3.0
+"""At most so many standard deviations of a point are expected to last: an outlier has no echo on the other side."""
 _BLOCK = 64
 
 
@@ -188,6 +190,6 @@ def innovations(z: Floats, correlation: Floats, is_neighbour: Bools) -> Floats:
     keeps its run length. A lasting shift shrinks to sqrt((1 - r) / (1 + r)) of itself, as it does in what can be known.
     """
     known = np.where(is_neighbour, correlation, 0.0)
-    before = np.concatenate([[0.0], z[:-1]]) if len(z) else z
+    before = np.clip(np.concatenate([[0.0], z[:-1]]) if len(z) else z, -MEMORY_LIMIT, MEMORY_LIMIT)
     residual: Floats = (z - known * before) / np.sqrt(1 - known**2)
     return residual
