@@ -17,11 +17,13 @@ from modelwatch.evaluate.calendars import EventDay, event_days, expect
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.local_time import local_times
 from modelwatch.model.calendar import CalendarEvent, CalendarSpec
+from modelwatch.model.control_chart import ChartMethod, ControlChart
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule
+from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import PulledSeries, Series
+from modelwatch.model.severity import Severity
 from modelwatch.stats.arrays import Floats
 from modelwatch.timeutil import DAY, HOUR, parse_iso
 from tests.false_alarms.model_years import BUDGETS, readme_rule
@@ -113,6 +115,13 @@ class TestExpectation:
         change, _ = expect(days[4], days, effect, np.full(5, 1e-6))
         assert change == pytest.approx(-0.5, abs=0.35)
         assert change < -0.1
+
+    def test_one_of_the_name_counts_where_the_kind_says_little(self) -> None:
+        days = self.days((0, "a"), (20, "b"), (40, "c"), (50, "christmas"), (415, "christmas"))
+        effect = np.array([-0.1, 0.0, -0.05, -0.06, np.nan])
+        assert expect(days[4], days, effect, np.full(5, 1e-6))[0] == pytest.approx(-0.06)
+        noisy = np.array([1e-6, 1e-6, 1e-6, 0.01, 1.0])
+        assert expect(days[4], days, effect, noisy)[0] == pytest.approx(-0.0525)
 
     def test_neither_the_same_episode_nor_the_last_days_count(self) -> None:
         days = tuple(EventDay(day, "sale", "sale", 0) for day in range(20))
@@ -247,6 +256,12 @@ class TestJudgement:
     def test_static_limits_stand_on_every_day(self) -> None:
         tiers = tuple(replace(tier, limits=(Limit(LimitKind.BELOW, 0.88),)) for tier in readme_rule(NO_BUDGET).tiers)
         assert breaches(judge(with_calendar(tiers=tiers), CHRISTMAS, GERMANY, days=70)) > 0
+
+    def test_control_charts_skip_the_days(self) -> None:
+        chart = ControlChart(ChartMethod.SHEWHART, run_length=1e6)
+        tiers = (Tier(Severity.WARNING, (), ("issue",), chart=chart),)
+        assert breaches(judge(readme_rule(segments=(), tiers=tiers), CHRISTMAS, GERMANY)) > 0
+        assert breaches(judge(with_calendar(tiers=tiers), CHRISTMAS, GERMANY)) == 0
 
     def test_a_calendar_without_days_in_the_series_changes_nothing(self) -> None:
         never = CalendarSpec(events=(CalendarEvent("launch", "2031-01-01", "2031-01-02"),))

@@ -138,7 +138,7 @@ def point_exposure(points: Points) -> Floats:
 
 def expect(day: EventDay, days: tuple[EventDay, ...], effect: Floats, variance: Floats) -> tuple[float, float]:
     """The effect that is expected of ``day`` and half of its one-sided 95 % prediction interval; NaN where too few
-    earlier days are known. A single day of its name counts for more than its kind only where the two differ."""
+    earlier days are known. Days of its name count for more than its kind where the two differ, or they are surer."""
     earlier = [
         place
         for place, other in enumerate(days)
@@ -153,7 +153,8 @@ def expect(day: EventDay, days: tuple[EventDay, ...], effect: Floats, variance: 
     if own is None or kind is None:
         best = own or kind
     else:
-        best = own if abs(own[0] - kind[0]) > ONE_SIDED * (own[2] + kind[1] ** 2) ** 0.5 else kind
+        differs = abs(own[0] - kind[0]) > ONE_SIDED * (own[2] + kind[1] ** 2) ** 0.5
+        best = own if differs or own[1] < kind[1] else kind
     return (best[0], ONE_SIDED * best[1]) if best else (np.nan, 0.0)
 
 

@@ -218,6 +218,8 @@ class _RuleEvaluator:
             reference, detection = detect_tiers(self._detection_request(request, points, share, calendar))
         else:
             reference = compute_baseline(_on_ordinary_days(request, calendar))
+        ordinary = points if calendar is None else points.select(calendar.is_ordinary)
+        charts = self._charts(rule, ordinary, reference, share)  # charts skip the days of a calendar
         unknown: Bools | None = None
         if calendar is not None:
             reference, unknown = self._on_calendar_days(rule, calendar, reference, detection)
@@ -228,7 +230,7 @@ class _RuleEvaluator:
             new,
             _only_bad_rows(points, stat, rule, times),
             detection,
-            self._charts(rule, points, reference, share),
+            charts,
         )
         rows = decide_outcomes(rule, stat, reference, context)
         if unknown is not None:
