@@ -56,6 +56,22 @@ def test_rules_share_the_budget_of_their_model(tmp_path: Path) -> None:
     assert [days(rule) for rule in both] == [[20, 40, 40], [20, 40, 40]]
 
 
+def test_drift_rules_share_it_unless_they_state_a_rate_for_each_window(tmp_path: Path) -> None:
+    def drift(name: str, more: str) -> str:
+        keys = f"drift: 'features/*', method: psi, tiers: {{warning: {{}}}}{more}"
+        return f"{{name: {name}, kind: data-drift, {BASELINE}, {keys}}}"
+
+    rules = [
+        accuracy("a"),
+        drift("b", ""),
+        drift("c", ", false_alarms: 1%"),
+        drift("d", ", false_alarms: {warnings: 9d}"),
+    ]
+    found = load_model(tmp_path, "false_alarms: {warnings: 10d, pages: 20d}", "\n  - ".join(rules)).rules
+    assert [days(rule) for rule in found] == [[20, 40, 40], [20], [None], [9]]
+    assert found[2].false_alarms == 0.01
+
+
 def test_rules_with_limits_of_the_value_itself_have_no_share(tmp_path: Path) -> None:
     rules = load_model(tmp_path, "owner: '@a'", f"{accuracy('a')}\n  - {STATIC}").rules
     assert [days(rule) for rule in rules] == [[90, 365, 365], [None]]

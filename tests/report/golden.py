@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from modelwatch.model.alert import Evidence
+from modelwatch.model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.gate import GateCheck, GateReport, GateRow, GateVerdict
 from modelwatch.model.monitored_model import GateSpec
@@ -22,7 +23,7 @@ from modelwatch.model.plan import ModelObservation, Note, ObservedIncident, Obse
 from modelwatch.model.register import DispatchState, PageRecord, Register
 from modelwatch.model.release import CanaryCheck as CanaryCheck
 from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb, Registry, Version
-from modelwatch.model.rule import Limit, LimitKind
+from modelwatch.model.rule import BaselineKind, Limit, LimitKind
 from modelwatch.model.series import Deployment, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.release.gate import decide
@@ -67,12 +68,26 @@ _EVIDENCE = Evidence(
     why=_WHY,
 )
 DROP = group(alert(_WORST, severity=Severity.CRITICAL), severity=Severity.CRITICAL, evidence=_EVIDENCE)
+_TRAINING = (ReferenceDrift(BaselineKind.FILE, "train.npz", 0.0, 0.31, True),)
 DRIFT = group(
     alert(finding(rule="inputs", value=0.6, baseline=None, change=None, low=None, high=None, n=None)),
     rule="inputs",
     kind="data-drift",
     limits=(Limit(LimitKind.ABOVE, 0.5),),
     unit="features",
+    evidence=Evidence(
+        features=5,
+        drifted=(
+            FeatureDrift("age", "psi", 1.2, _TRAINING, change=DistributionChange((38.2, 52.4), 12.0)),
+            FeatureDrift(
+                "home",
+                "psi",
+                0.31,
+                _TRAINING,
+                change=DistributionChange(shares=(ShareChange("urban", 0.7, 0.55), ShareChange("rural", 0.2, 0.34))),
+            ),
+        ),
+    ),
 )
 PROPOSED = record(target_version="v6")
 OPEN = register(severity=Severity.CRITICAL, peak=Severity.CRITICAL, dispatches=(PROPOSED,), told=NOW - 2 * HOUR)
