@@ -72,6 +72,12 @@ def test_drift_rules_share_it_unless_they_state_a_rate_for_each_window(tmp_path:
     assert found[2].false_alarms == 0.01
 
 
+def test_a_rule_whose_tiers_do_nothing_takes_no_share(tmp_path: Path) -> None:
+    clue = f"{{name: b, kind: data-drift, {BASELINE}, drift: 'f/*', method: psi, tiers: {{warning: {{do: []}}}}}}"
+    found = load_model(tmp_path, "false_alarms: {warnings: 10d, pages: 20d}", f"{accuracy('a')}\n  - {clue}").rules
+    assert [days(rule) for rule in found] == [[10, 20, 20], [10]]
+
+
 def test_rules_with_limits_of_the_value_itself_have_no_share(tmp_path: Path) -> None:
     rules = load_model(tmp_path, "owner: '@a'", f"{accuracy('a')}\n  - {STATIC}").rules
     assert [days(rule) for rule in rules] == [[90, 365, 365], [None]]

@@ -14,10 +14,14 @@ def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """The rules with a budget on every tier that compares with a baseline, drift rules included.
 
     Rules without a budget of their own share the model's: each alarms falsely so much more seldom that all of them
-    together keep it.
+    together keep it. A rule whose tiers do nothing takes no share, as it alarms nobody.
     """
-    sharing = sum(rule.budget is None and _has_budget(rule) for rule in rules)
+    sharing = max(1, sum(rule.budget is None and _has_budget(rule) and _acts(rule) for rule in rules))
     return tuple(_with_budget(model, rule, sharing) if _has_budget(rule) else rule for rule in rules)
+
+
+def _acts(rule: Rule) -> bool:
+    return any(tier.do for tier in rule.tiers)
 
 
 def _has_budget(rule: Rule) -> bool:
