@@ -258,5 +258,6 @@ def test_every_module_that_writes_is_tried_here() -> None:
     tried |= {release_verdicts, summary, messages_render, plan_tables}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
-        f"report.{name}" for name in ("alert_phrase", "explanation", "facts_table", "formatting", "group_states")
+        f"report.{name}"
+        for name in ("alert_phrase", "explanation", "facts_table", "formatting", "group_states", "sensitivity")
     }
