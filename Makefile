@@ -56,6 +56,7 @@ crash-matrix: setup ## Kill and fail every outbound request of an evaluation, th
 .PHONY: false-alarms
 false-alarms: setup ## How often each default alarms without any change, and with named shifts
 	@$(BIN)/python -m tests.false_alarms $(WINDOWS)
+	@$(BIN)/python -m tests.false_alarms.anomalies
 
 .PHONY: check-peers
 check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in .tools/peers (needs the internet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import diagnose, drift, fleet, gate, install, performance, profiles, relay, respond, rules, start
+from . import anomaly, diagnose, drift, fleet, gate, install, performance, profiles, relay, respond, rules, start
 from .measure import Row, busy
 
 PARTS = {
@@ -12,6 +12,7 @@ PARTS = {
     "install": install.rows,
     "rules": rules.rows,
     "drift rules": drift.rows,
+    "anomaly rules": anomaly.rows,
     "fleet": fleet.rows,
     "performance": performance.rows,
     "profiles": profiles.rows,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT
+from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
 from modelwatch.model.control_chart import ChartSignal
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.report.alert_phrase import describe_alert, limit_comparison, recovery_streak, subject_of
+from modelwatch.timeutil import DAY
 
 from .making import LATAM, alert, clear, finding, group
 
@@ -45,6 +46,15 @@ def test_what_a_control_chart_signals_is_named() -> None:
     )
     average = finding(signal=ChartSignal.EWMA)
     assert describe_alert(group(alert(average))).phrase.endswith("(EWMA beyond its limit)")
+
+
+def test_an_anomaly_says_what_was_expected_and_how_long_nothing_was_like_it() -> None:
+    spike = finding(value=12.3, baseline=8.1234, change=0.51, low=None, high=None, past=34.2 * DAY)
+    later = finding(value=8.2, baseline=8.0, change=0.025, low=None, high=None, past=34.5 * DAY)
+    firing = describe_alert(group(alert(later, worst=spike), limits=()))
+    assert firing.sentence == "accuracy is 12.3, unlike anything in 34 d: expected about 8.1"
+    over = describe_alert(group(alert(later, worst=spike, state=AlertState.RESOLVED), limits=()))
+    assert over.sentence == "accuracy is 8.2, as usual again: expected about 8"
 
 
 def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:

@@ -68,6 +68,8 @@ class Scene:
     """What else happens before somebody looks."""
     moves: Mapping[int, Sequence[tuple[str, ...]]] = field(default_factory=dict)
     """Of a scene with releases: at an hour, what the deploy command is and what is moved."""
+    past: int = 0
+    """Hours that are logged before the first one."""
     fix: tuple[str, ...] = ()
     """The deploy command and the move that ends a trouble with releases."""
 
@@ -105,7 +107,7 @@ class Scene:
 
     def _log(self, world: World, until: int) -> None:
         rows: list[Row] = []
-        for hour in range(1, until + 1):
+        for hour in range(1 - self.past, until + 1):
             bad = DEPLOYED <= hour <= NOW
             rows.append({"time": _iso(hour), "version": "v7" if bad else "v6", **self.row(bad)})
         names = list(dict.fromkeys(name for row in rows for name in row))
@@ -291,6 +293,12 @@ SCENES: dict[str, Scene] = {
         _drop("conversion", "business-metric", "business/conversion", 0.05) + ACCURACY,
         _with("business/conversion", 0.05, 0.03),
         *("healthy", "Why", "with version"),
+    ),
+    "anomaly": _page(
+        _rule("orders", "anomaly", "metric: business/orders", "anomaly: {}", "error: {do: [issue, page]}") + ACCURACY,
+        _with("business/orders", 120, 80),
+        *("healthy", "Changed", "first seen", "unlike anything in"),
+        past=14 * 24,
     ),
     "sudden-improvement": _page(
         ACCURACY.replace("value: 0.92", "value: 0.8"),

@@ -52,7 +52,7 @@ def plant(path: Path, old: str, new: str) -> None:
 def test_pages_of_a_users_own_that_hold(check: World) -> None:
     found = checked(check)
     assert (found.code, found.err) == (0, "")
-    assert found.out == "runbooks: 18 pages, 3 rules, 3 pages of your own, no problem.\n"
+    assert found.out == "runbooks: 19 pages, 3 rules, 3 pages of your own, no problem.\n"
 
 
 def test_a_missing_page(check: World) -> None:
@@ -145,5 +145,5 @@ def test_pages_in_another_repository_are_not_looked_for(world: World) -> None:
 
 def test_without_a_configuration_our_pages_are_checked(world: World) -> None:
     (world.folder / "modelwatch.yml").unlink()
-    assert checked(world).out == "runbooks: 18 pages, no modelwatch.yml here, no problem.\n"
+    assert checked(world).out == "runbooks: 19 pages, no modelwatch.yml here, no problem.\n"
     assert world.run("runbooks", "check", "--config", "fleet.yml", now=False).code == 2

@@ -107,9 +107,10 @@ def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
 
 
 def _silence_outcome(track: Track) -> bytes:
-    """Breach from the third finding in a row that decides nothing; the time before the first point is no silence, nor
-    is a day of the calendar that is unknown."""
+    """Breach from the third finding in a row that decides nothing; the time before the first point, and before it is
+    known what is usual, is no silence, nor is a day of the calendar that is unknown."""
     before = next((row for row, points in enumerate(track.points) if points), 0)
+    before = max(before, track.cause.tobytes().rfind(bytes([Cause.TOO_YOUNG.code])) + 1)
     outcome = track.outcome.tobytes()
     if _UNKNOWN_DAY in track.cause:
         outcome = bytes(_OK if why == _UNKNOWN_DAY else code for code, why in zip(outcome, track.cause, strict=True))

@@ -11,7 +11,8 @@ from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule, Tier
 
 
 def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """The rules with a budget on every tier that compares with a baseline, drift rules included.
+    """The rules with a budget on every tier that compares with a baseline, drift rules included, or with the metric's
+    own past.
 
     Rules without a budget of their own share the model's: each alarms falsely so much more seldom that all of them
     together keep it. A rule whose tiers do nothing takes no share, as it alarms nobody.
@@ -26,6 +27,8 @@ def _acts(rule: Rule) -> bool:
 
 def _has_budget(rule: Rule) -> bool:
     """Whether it compares with a baseline; one about drift does, and may state a rate for each window instead."""
+    if rule.anomaly is not None:
+        return True
     if drift_spec(rule.metric) is None or rule.compares:
         return rule.compares
     return rule.false_alarms is None and rule.baseline.kind is not BaselineKind.NONE
@@ -34,7 +37,9 @@ def _has_budget(rule: Rule) -> bool:
 def _with_budget(model: Model, rule: Rule, sharing: int) -> Rule:
     budget, factor = (rule.budget, 1) if rule.budget else (model.false_alarms, sharing)
     if budget is None:
-        return rule
+        if rule.anomaly is None:
+            return rule
+        budget = FalseAlarmBudget()  # Points unlike the past are found by nothing but a budget.
 
     def with_budget(tier: Tier) -> Tier:
         return replace(tier, false_alarms=tier.budget or factor * _time_between(model, budget, tier))

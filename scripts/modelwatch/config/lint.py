@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import ConfigError, UserError
@@ -58,6 +59,7 @@ def _lint_model(model: Model) -> Iterator[str]:
 def _lint_rule(rule: Rule) -> Iterator[str]:
     yield from _lint_baseline_interval(rule)
     yield from _lint_recovery_limit(rule)
+    yield from _lint_equal_tiers(rule)
     if rule.for_ == 1 and rule.hold == 1 and rule.recover is None:
         yield (
             f"{rule.where}: one finding opens an alert of {rule.name} and one closes it: near a limit it will flap. "
@@ -82,6 +84,16 @@ def _lint_recovery_limit(rule: Rule) -> Iterator[str]:
                     f"limit `{_format_limit(limit)}` of `{rule.tiers[0].severity}`: what still breaches would count as "
                     "recovered."
                 )
+
+
+def _lint_equal_tiers(rule: Rule) -> Iterator[str]:
+    """Tiers of a rule with ``anomaly`` differ by their budgets alone."""
+    for milder, tier in pairwise(rule.tiers if rule.anomaly is not None else ()):
+        if (tier.false_alarms or 0.0) <= (milder.false_alarms or 0.0):
+            yield (
+                f"{rule.where}: `{tier.severity}` of {rule.name} is reached as often as `{milder.severity}`. Give it a "
+                "longer `false_alarms`, or an action with a longer one, such as `page`."
+            )
 
 
 def _lint_baseline_interval(rule: Rule) -> Iterator[str]:

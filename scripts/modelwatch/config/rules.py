@@ -15,6 +15,7 @@ from ..model.rule import (
     RISE_LIMITS,
     STATIC_LIMITS,
     Aggregate,
+    AnomalySpec,
     BaselineKind,
     BaselineSpec,
     Direction,
@@ -28,7 +29,7 @@ from ..model.rule import (
     VersionOverride,
 )
 from ..model.severity import Severity
-from ..timeutil import DAY
+from ..timeutil import DAY, WEEK
 from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .calendars import CALENDAR_FIELDS, read_calendar
@@ -115,6 +116,13 @@ BASELINE = Section(
     "What a rule compares with: one of `file`, `rolling`, `seasonal`, `version`, `value`.",
 )
 
+ANOMALY = Section(
+    "the anomaly section",
+    {"memory": Field(duration(4 * WEEK), "How much history before the oldest evaluation counts as the past.")},
+    "Finds points unlike the metric's own past, without limits and without a baseline. Each tier is reached as seldom "
+    "as its budget of `false_alarms` says.",
+    dataclass=AnomalySpec,
+)
 OVERRIDE = Section(
     "an override",
     {
@@ -146,6 +154,7 @@ RULE_FIELDS = {
         MapOf(Number(low=0.0), r"[^\s].*", "a feature", max_key_length=200),
         "With `across`: the weight of each feature. Features without one do not count, and are reported.",
     ),
+    "anomaly": Field(ANOMALY, "`{}`: tiers without limits, which points unlike the metric's own past reach."),
     "weight": Field(_key, "The key of the count behind the metric; segments have it under its last part."),
     "denominator": Field(_key, "With `aggregate: ratio`: the key that the metric is divided by."),
     "aggregate": Field(Enumeration("an aggregate", Aggregate), "How the points of a window become one number."),
@@ -197,6 +206,11 @@ _WITHOUT_PROPORTION_INTERVAL = frozenset((Aggregate.SUM, Aggregate.P50, Aggregat
 _WITHOUT_STANDARD_ERROR = frozenset((Aggregate.LAST, Aggregate.RATIO))
 """Aggregates whose standard error does not follow from the spread of the window's points."""
 
+_WITHOUT_MEANING_FOR_ANOMALY = (
+    *("drift", "denominator", "aggregate", "interval", "baseline", "recover", "overrides"),
+    *("min_weight", "improvement"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RuleContext:
@@ -210,7 +224,7 @@ class RuleContext:
 def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     """The rule; problems are reported where they are."""
     metric = _read_metric(section)
-    limits = default_limits(section)
+    limits = None if "anomaly" in section else default_limits(section)
     tiers = _read_rule_tiers(section, context.verbs, limits)
     overrides = _read_overrides(section, context.verbs, limits)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
@@ -221,6 +235,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     check_drift_keys(section)
     if "drift" in section and "calendar" in section:
         section.add_problem("rules about drift have no `calendar`.", "Remove it.", key="calendar")
+    _check_anomaly(section)
     rule: Rule = section.build(
         kind=_read_kind(section, context.has_own_runbooks),
         metric=metric or KeyPattern("unknown"),
@@ -235,6 +250,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
         segments=_read_segments(section, metric),
         overrides=overrides,
         calendar=read_calendar(section),
+        anomaly=_read_anomaly(section),
         **_read_false_alarms(section),
         where=section.reader.location(section.node),
     )
@@ -242,6 +258,11 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     _check_counts(section, rule)
     check_charts(section, rule)
     return replace(rule, digest=rule_digest(rule))
+
+
+def _read_anomaly(section: ParsedSection) -> AnomalySpec | None:
+    stated = section.get("anomaly")
+    return stated.build() if stated is not None else None
 
 
 def _read_false_alarms(section: ParsedSection) -> dict[str, Any]:
@@ -313,7 +334,7 @@ def _read_segment(text: str, node: Node, metric: KeyPattern | None, section: Par
 
 
 def _read_kind(section: ParsedSection, own_runbooks: bool) -> str:
-    default = "data-drift" if "drift" in section else ""
+    default = "data-drift" if "drift" in section else "anomaly" if "anomaly" in section else ""
     if "kind" not in section and not default:
         hint = f"Known: {', '.join(vocabulary.KINDS)}."
         section.add_problem("a rule needs `kind`: what is wrong when it fires; it names the runbook.", hint)
@@ -324,7 +345,9 @@ def _read_kind(section: ParsedSection, own_runbooks: bool) -> str:
     return kind
 
 
-def _read_rule_tiers(section: ParsedSection, verbs: Collection[str], limits: tuple[float, ...]) -> tuple[Tier, ...]:
+def _read_rule_tiers(
+    section: ParsedSection, verbs: Collection[str], limits: tuple[float, ...] | None
+) -> tuple[Tier, ...]:
     if "tiers" not in section:
         section.add_problem("a rule needs `tiers`: severity -> limits and what to do.")
     tiers = section.get("tiers")
@@ -332,7 +355,7 @@ def _read_rule_tiers(section: ParsedSection, verbs: Collection[str], limits: tup
 
 
 def _read_overrides(
-    section: ParsedSection, verbs: Collection[str], limits: tuple[float, ...]
+    section: ParsedSection, verbs: Collection[str], limits: tuple[float, ...] | None
 ) -> tuple[VersionOverride, ...]:
     stated: Any = section.get("overrides", [])
     if isinstance(stated, dict):
@@ -410,6 +433,14 @@ def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: B
     if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & RELATIVE_LIMITS:
         message = "a share of a baseline of 0 is always 0."
         section.add_problem(message, "Use `drop_points` or `rise_points`.", key="baseline")
+
+
+def _check_anomaly(section: ParsedSection) -> None:
+    """Report keys that have no meaning beside ``anomaly``."""
+    for name in _WITHOUT_MEANING_FOR_ANOMALY if "anomaly" in section else ():
+        if name in section:
+            message = f"`{name}` has no meaning with `anomaly`, which learns from the points themselves what is usual."
+            section.add_problem(message, f"Remove `{name}`, or give the tiers limits instead of `anomaly`.", key=name)
 
 
 def _check_times(section: ParsedSection, rule: Rule) -> None:

@@ -17,17 +17,21 @@ DERIVED_WARNING_FRACTION = 0.9
 """How far along the way to a lone critical limit the warning lies."""
 
 
-def read_tiers(section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float]) -> tuple[Tier, ...]:
+def read_tiers(
+    section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float] | None
+) -> tuple[Tier, ...]:
     """From the mildest to the most severe, with the derived warning; problems are reported where they are.
 
-    ``default_limits``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on.
+    ``default_limits``: the ``above`` of tiers that give no limit, for the mildest, the next one, and so on;
+    ``None``: tiers have no limits, their budget of false alarms says when they are reached.
     """
     tiers: list[Tier] = []
     for severity in Severity:
         tier = section.get(str(severity))
         if tier is not None:
             place = len(tiers)
-            tiers.append(_read_tier(severity, tier, verbs, default_limits[place : place + 1]))
+            limits = None if default_limits is None else default_limits[place : place + 1]
+            tiers.append(_read_tier(severity, tier, verbs, limits))
     if not section.key_names():
         section.add_problem("the tiers are empty, so the rule would never fire.", "Give at least one severity.")
     _check_limit_order(section, tiers)
@@ -38,11 +42,16 @@ def read_tiers(section: ParsedSection, verbs: Collection[str], default_limits: S
 
 
 def _read_tier(
-    severity: Severity, section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float]
+    severity: Severity, section: ParsedSection, verbs: Collection[str], default_limits: Sequence[float] | None
 ) -> Tier:
     limits = read_limits(section)
     chart = read_chart(section)
-    if not _has_limit(section) and "chart" not in section:
+    if default_limits is None:
+        for name in [*(str(limit.form) for limit in limits), *(["chart"] if "chart" in section else [])]:
+            message = f"`{name}` has no meaning in tiers of a rule with `anomaly`, which have no limits."
+            section.add_problem(message, "Say with `false_alarms` how seldom it is reached.", key=name)
+        limits, chart = (), None
+    elif not _has_limit(section) and "chart" not in section:
         limits = tuple(Limit(LimitKind.ABOVE, value) for value in default_limits)
         if not limits:
             known = ", ".join(f"`{form}`" for form in LimitKind)

@@ -10,6 +10,7 @@ from .literals import parse_time_of_day
 
 KINDS = (
     "accuracy-drop",
+    "anomaly",
     "business-metric",
     "calibration",
     "canary-failed",

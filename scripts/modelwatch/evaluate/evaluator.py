@@ -15,6 +15,7 @@ from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
 from ..stats.arrays import Bools, Floats, Ints
 from .aggregation import Aggregator, WindowStats
+from .anomaly import find_anomalies
 from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
@@ -208,6 +209,8 @@ class _RuleEvaluator:
         ``share``: how many series share the rule's budget of false alarms, each as much as this one."""
         times = self.times(rule)
         points = self.points(series) if series is not None else _NO_POINTS
+        if rule.anomaly is not None:
+            return self._anomaly_track(rule, labels, points, share)
         below = self._denominator(rule, labels)
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
@@ -254,6 +257,17 @@ class _RuleEvaluator:
             return None
         times = self.times(rule)
         return decide_charts(ChartRequest(rule, points, times.at, times.version, self.service, share, reference))
+
+    def _anomaly_track(self, rule: Rule, labels: Labels, points: Points, share: float) -> Track:
+        """The track of a rule without limits, whose baseline is what was usual at each time."""
+        times = self.times(rule)
+        found = find_anomalies(rule, points, times.at, share)
+        bad = _only_bad_rows(points, found.stat, rule, times)
+        context = RowContext(times.version, self.service.versions, only_bad=bad, detection=found.detection)
+        rows = decide_outcomes(rule, found.stat, found.reference, context)
+        rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
+        track = self._build_track(rule, labels, found.stat, found.reference, rows)
+        return replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
 
     def _build_track(self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> Track:
         times = self.times(rule)

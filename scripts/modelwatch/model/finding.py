@@ -49,6 +49,7 @@ class Cause(CodedEnum):
         "no feature could be judged: too few values, nothing to compare with, or no importance",
     )
     UNKNOWN_DAY = "unknown-day", "a day of the calendar with too few earlier ones to know what it does"
+    TOO_YOUNG = "too-young", "the series is too short to know what is usual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Finding:
     cause: Cause = Cause.NONE
     signal: ChartSignal = ChartSignal.NONE
     """Of the control chart that reached the tier."""
+    past: float | None = None
+    """Of rules with ``anomaly``: the length of the history (seconds) that the value is compared with."""
 
     @property
     def reason(self) -> str:
@@ -162,6 +165,8 @@ class Track:
     """Where limits are decided by detectors: what they work with."""
     budget_share: float = 1.0
     """How many series share the rule's budget of false alarms, each as much as this one."""
+    past_since: float | None = None
+    """Of rules with ``anomaly``: when the history began (seconds, UTC) that values are compared with."""
 
     def finding(self, index: int) -> Finding:
         """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""
@@ -194,6 +199,7 @@ class Track:
             clear=bool(self.clear[index]),
             cause=Cause.from_code(self.cause[index]),
             signal=ChartSignal.from_code(self.signal[index]) if self.signal else ChartSignal.NONE,
+            past=None if self.past_since is None else max(0.0, self.grid.time(index) - self.past_since),
         )
 
 

@@ -88,6 +88,18 @@ class FeatureAggregation(StrEnum):
     """The share of them that drifted."""
 
 
+MEMORY_STEP = 4 * WEEK
+"""The past of an anomaly rule begins at a multiple of this, so that it stays the same from one look to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySpec:
+    """How a rule finds what is unlike a metric's own past."""
+
+    memory: float = 26 * WEEK
+    """Seconds of history before the oldest evaluation."""
+
+
 class Mode(StrEnum):
     OBSERVE = "observe"
     """Reported only."""
@@ -232,6 +244,8 @@ class Rule:
     """Drift: judged is one number for all features; ``None``: each feature."""
     importances: tuple[tuple[str, float], ...] = ()
     """Drift, ``across``: what features weigh, by name; the others weigh nothing. Empty: all have the same weight."""
+    anomaly: AnomalySpec | None = None
+    """Tiers are reached by points unlike the metric's own past, as seldom as each tier's budget says: no limits."""
     segments: tuple[KeyPattern, ...] = ()
     min_points: int = 1
     min_weight: float = 0.0

@@ -22,7 +22,18 @@ from ..model.control_chart import ChartSignal
 from ..model.finding import Finding
 from ..model.rule import STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
-from .formatting import bare_value, baseline_comparison, count, is_clause, labels_text, number, quantity, row_count
+from ..timeutil import DAY
+from .formatting import (
+    bare_value,
+    baseline_comparison,
+    count,
+    is_clause,
+    labels_text,
+    number,
+    quantity,
+    round_roughly,
+    row_count,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +96,22 @@ def describe_alert(group: Group) -> AlertPhrase:
         return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
     if group.built_in:
         return AlertPhrase(rule, where, "", _builtin_predicate(group.rule, finding))
+    if finding.past is not None:
+        return _describe_anomaly(alert, rule, where, group.unit)
     predicate = limit_comparison(finding, group.limits, group.unit)
     if finding.signal is not ChartSignal.NONE:
         predicate = f"{predicate} ({finding.signal.text})"
     return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
+
+
+def _describe_anomaly(alert: Alert, rule: str, where: str, unit: str) -> AlertPhrase:
+    """``12.3, unlike anything in 34 d: expected about 8``; the most unusual value, until the alert is over."""
+    is_over = alert.state is AlertState.RESOLVED
+    finding = alert.finding if is_over else alert.worst
+    expected = f"expected about {bare_value(round_roughly(finding.baseline), unit)}"
+    days = round((finding.past or 0.0) / DAY)
+    predicate = f"as usual again: {expected}" if is_over else f"unlike anything in {days} d: {expected}"
+    return AlertPhrase(rule, where, quantity(finding.value, unit), predicate, is_clause(unit))
 
 
 def _builtin_predicate(rule: str, finding: Finding) -> str:

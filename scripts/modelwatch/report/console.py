@@ -108,7 +108,8 @@ def group_text(group: Group) -> str:
         return ""
     if latest.reason:
         return plain_line(latest.reason)
-    against = f", baseline {bare_value(latest.baseline, group.unit)}" if latest.baseline is not None else ""
+    reference = "baseline" if latest.past is None else "expected"
+    against = f", {reference} {bare_value(latest.baseline, group.unit)}" if latest.baseline is not None else ""
     return f"{quantity(latest.value, group.unit)}{against}"
 
 

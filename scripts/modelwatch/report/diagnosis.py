@@ -96,7 +96,7 @@ def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
     rule = next((rule for rule in model.rules if rule.name == group.rule), None)
     parts = [f"{utc_time(group.start)} ({duration(now - group.start)})"] if group.start is not None else []
     if alert is not None and alert.finding.value is not None and not group.built_in:
-        parts += [f"over {window_text(rule.window)}"] if rule else []
+        parts += [f"over {window_text(rule.window)}"] if rule and rule.anomaly is None else []
         parts += confidence_facts(alert.finding, group.unit)
     if parts:
         yield plain_line(", ".join(parts))

@@ -47,10 +47,13 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
 
 def _value_facts(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tuple[str, str]]:
     if finding.value is not None:
-        yield "Value", quantity(finding.value, unit) + (f" over {window_text(rule.window)}" if rule else "")
+        over = f" over {window_text(rule.window)}" if rule and finding.past is None else ""
+        yield "Value", quantity(finding.value, unit) + over
         if sure := ", ".join(confidence_facts(finding, unit)):
             yield "Confidence" if interval(finding, unit) else "From", sure
-    if finding.baseline is not None:
+    if finding.past is not None:
+        yield "Expected", f"{bare_value(finding.baseline, unit)}, from {duration(finding.past)} of history"
+    elif finding.baseline is not None:
         spec = rule.baseline if rule else None
         origin = f" ({reference_text(spec.kind, spec.path or spec.version, spec.length, code)})" if spec else ""
         yield "Baseline", bare_value(finding.baseline, unit) + origin

@@ -41,6 +41,11 @@ def short_number(value: float, digits: int = 2) -> str:
     return number(float(f"{value:.{digits}g}"))
 
 
+def round_roughly(value: float | None) -> float | None:
+    """To two significant digits: ``0.8412`` is about 0.84."""
+    return None if value is None else float(f"{value:.2g}")
+
+
 def count(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}"
 

@@ -10,7 +10,7 @@ from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
-from ..model.rule import BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
+from ..model.rule import MEMORY_STEP, BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ def history_reach(rule: Rule) -> float:
     """Seconds of history that the oldest evaluation of ``rule`` looks back on, its window included."""
     specs = [rule.baseline, *rule.also]
     before = max(_baseline_reach(spec, rule.window) for spec in specs)
+    if rule.anomaly is not None:
+        before = rule.anomaly.memory + MEMORY_STEP
     if rule.calendar is not None and not rule.calendar.is_empty and rule.compares:
         before = max(before, rule.calendar.history)
     return rule.lag + rule.every + rule.window + before

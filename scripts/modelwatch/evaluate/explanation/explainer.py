@@ -52,6 +52,8 @@ def explain(
     """
     if not tracks or not alerts or tracks[0].rule.name in BUILT_IN_RULES or not tracks[0].grid.count:
         return None
+    if tracks[0].rule.anomaly is not None:
+        return None  # What is expected follows the series itself, so it has no segments that add up.
     whole_name = whole_labels(tracks[0].rule)
     whole = None if whole_name is None else _find_track(tracks, whole_name)
     subject = whole or _find_track(tracks, alerts[0].labels) or tracks[0]
