@@ -107,8 +107,8 @@ def test_apply_refuses_a_plan_that_is_missing_altered_or_old(world: World) -> No
 @pytest.mark.parametrize(("level", "code"), [(HEALTHY, 0), (WARNING, 10), (ERROR, 11), (CRITICAL, 12)])
 @pytest.mark.parametrize("command", ["check", "run --dry-run", "evaluate"])
 def test_exit_code_reports_the_worst_alert_when_asked_to(world: World, level: float, code: int, command: str) -> None:
-    world.metrics(HEALTHY, level, level)
-    world.at(3)
+    world.metrics(HEALTHY, *[level] * 5)
+    world.at(6)
     if command == "evaluate":
         world.run("pull")
     assert world.run(*command.split(), "--exit-code").code == code
