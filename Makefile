@@ -54,13 +54,17 @@ crash-matrix: setup ## Kill and fail every outbound request of an evaluation, th
 	@$(BIN)/python -m tests.crash
 
 .PHONY: false-alarms
-false-alarms: setup ## How often each default alarms without any change, and with named shifts
-	@$(BIN)/python -m tests.false_alarms $(WINDOWS)
+false-alarms: setup ## False alarms and delays: each default on windows (WINDOWS=n), rules over model-years (YEARS=n)
+	@$(BIN)/python -m tests.false_alarms $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(YEARS),--years $(YEARS))
 	@$(BIN)/python -m tests.false_alarms.anomalies
 
 .PHONY: check-peers
 check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in .tools/peers (needs the internet)
 	@$(BIN)/python -m tests.peers
+
+.PHONY: compare-detectors
+compare-detectors: setup ## Delays beside River's detectors and others, at equally many false alarms (needs the internet)
+	@$(BIN)/python -m tests.peers.detectors $(if $(YEARS),--years $(YEARS)) $(if $(TRIALS),--trials $(TRIALS))
 
 .PHONY: false-promotions
 false-promotions: setup ## How often the gate promotes a candidate that is no better, and ones that are

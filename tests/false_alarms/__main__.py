@@ -1,4 +1,7 @@
-"""The table: ``python -m tests.false_alarms [windows]``. Status 1 where a default alarms more often than it says.
+"""The tables: ``python -m tests.false_alarms``. Status 1 where a default or a rule alarms more often than it says.
+
+First every default of drift, the search and embeddings on windows; then the rules that have a budget of false alarms,
+over model-years (``model_year_table``).
 
 The verdict, laid down before anything is drawn. A default is a method on a kind of data. It is judged on all of its
 windows together, whatever their world and size: at least 10,000 of 100 to 10,000 rows, and on their own at least 200
@@ -15,11 +18,12 @@ Of more than 5,000 or 500 rows a sample of embeddings is judged, so that larger 
 
 from __future__ import annotations
 
+import argparse
 import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from zlib import crc32
@@ -30,7 +34,7 @@ from threadpoolctl import threadpool_limits
 from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS, MIN_RELIABLE_COUNT
 from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
 
-from . import histograms, others
+from . import histograms, model_year_table, others
 from .tally import Tally
 from .worlds import CATEGORIES, NUMBERS, SHIFTS, WORLDS, Shares
 
@@ -181,24 +185,35 @@ cells of its table; that fails, too. Below {MIN_RELIABLE_COUNT} rows a default n
 
 
 def main() -> int:
-    windows = int(sys.argv[1]) if len(sys.argv) > 1 else WINDOWS
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--windows", type=int, default=WINDOWS, help="of each default; 0: none")
+    parser.add_argument("--years", type=int, default=model_year_table.YEARS, help="model-years; 0: none")
+    options = parser.parse_args()
     begin = time.monotonic()
-    print(OPENING, flush=True)
-    found: dict[Job, dict[str, Tally]] = {}
-    todo = jobs(windows)
-    parts = [part for job in todo for part in job.parts()]
+    wrong = 0
     with ProcessPoolExecutor(2, initializer=threadpool_limits, initargs=(1,)) as pool:
-        together = zip(parts, pool.map(task, parts), strict=True)
-        for table, here in groupby(together, key=lambda one: one[0][0].table):
-            for (job, _, _), tallies in here:
-                before = found.setdefault(job, {})
-                for method, tally in tallies.items():
-                    before[method] = before.get(method, Tally()) + tally
-            print_cells(table, {job: tallies for job, tallies in found.items() if job.table == table})
-    wrong = print_verdict(found)
+        if options.windows:
+            wrong += print_windows(pool, options.windows)
+        if options.years:
+            wrong += model_year_table.print_model_years(pool, options.years)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{time.monotonic() - begin:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time")
     return 1 if wrong else 0
+
+
+def print_windows(pool: Executor, windows: int) -> int:
+    """The tables of the defaults on windows; how much is wrong."""
+    print(OPENING, flush=True)
+    found: dict[Job, dict[str, Tally]] = {}
+    parts = [part for job in jobs(windows) for part in job.parts()]
+    together = zip(parts, pool.map(task, parts), strict=True)
+    for table, here in groupby(together, key=lambda one: one[0][0].table):
+        for (job, _, _), tallies in here:
+            before = found.setdefault(job, {})
+            for method, tally in tallies.items():
+                before[method] = before.get(method, Tally()) + tally
+        print_cells(table, {job: tallies for job, tallies in found.items() if job.table == table})
+    return print_verdict(found)
 
 
 def print_cells(table: str, found: Mapping[Job, Mapping[str, Tally]]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import numpy as np
 
@@ -22,6 +23,7 @@ WARM_UP = 36 * 24
 """Hours before anything is judged: a rolling baseline of 28 days, the week before the window, and the window."""
 YEAR = 365 * 24
 LIMITS = (0.02, 0.05, 0.10)
+ERROR_LIMITS = (0.2, 0.5, 1.0)
 SEVERITIES = (Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
 BUDGETS = (90 * DAY, 365 * DAY, 365 * DAY)
 """Of README's rule: an issue, a page, and a page with a rollback that is proposed."""
@@ -29,31 +31,68 @@ BUDGETS = (90 * DAY, 365 * DAY, 365 * DAY)
 Rng = np.random.Generator
 
 
+class Metric(Enum):
+    """What is logged every hour."""
+
+    ACCURACY = auto()
+    """A share that should be high, with its count."""
+    ERRORS = auto()
+    """A share that should be low, with its count."""
+    NORMAL = auto()
+    """A mean that should be low, without a count, as all that follow; its noise is normal."""
+    HEAVY = auto()
+    """Its noise is Student's t with 5 degrees of freedom: what the promise assumes at most."""
+    HEAVIER = auto()
+    """With 3 degrees of freedom."""
+    SKEWED = auto()
+    """Lognormal, with a skewness of 2."""
+    EVENTS = auto()
+    """A rate: events an hour, by Poisson."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """A model whose accuracy does not get worse, and what else happens to it."""
+    """A model whose metric does not get worse, and what else happens to it."""
 
     volume: float = 1000
     """Predictions an hour, over all segments."""
     segments: int = 5
     correlation: float = 0.0
-    """Of a segment's accuracy from one hour to the next."""
+    """Of a segment's level from one point to the next."""
     wander: float = 0.0
-    """Standard deviation of that wandering (relative to the accuracy)."""
+    """Standard deviation of that wandering (relative to the level)."""
     daily: float = 0.0
     """Amplitude of a daily pattern (relative)."""
     weekend: float = 0.0
-    """How much lower the accuracy is at weekends (relative)."""
+    """How much lower the level is at weekends (relative)."""
     trend: float = 0.0
     """Largest distance from the mean of a slow yearly swing (relative)."""
     holidays: float = 0.0
-    """How much lower the accuracy is on ten days of the year (relative)."""
+    """How much lower the level is on ten days of the year (relative)."""
     burst: float = 0.0
     """Standard deviation of the logarithm of the volume."""
     closed: int = 0
     """Hours of every night without predictions."""
     is_nuisance: bool = False
     """Whether it breaks what the promise assumes; then twice the promised rate is allowed."""
+    metric: Metric = Metric.ACCURACY
+    level: float = 0.9
+    """Of a share or a mean; events an hour."""
+    spread: float = 0.05
+    """Standard deviation of a mean's noise (relative)."""
+    step: int = 1
+    """Hours between points."""
+    label_delay: float = 0.0
+    """Mean hours until the label of a prediction is known; the rule is looked at once a day, with what is known."""
+
+    @property
+    def is_share(self) -> bool:
+        return self.metric in (Metric.ACCURACY, Metric.ERRORS)
+
+
+def _mean(metric: Metric, **more: float) -> World:
+    """A mean of 250, such as a latency."""
+    return replace(World(metric=metric, level=250.0), **more)  # type: ignore[arg-type]
 
 
 WORLDS: Mapping[str, World] = {
@@ -67,6 +106,14 @@ WORLDS: Mapping[str, World] = {
     "slow swing": World(trend=0.004),
     "bursts": World(burst=1.0),
     "closed at night": World(closed=10),
+    "labels three days late": World(label_delay=72),
+    "daily points": World(step=24),
+    "accuracy 0.995": World(level=0.995),
+    "accuracy 0.02": World(level=0.02),
+    "error rate 0.01": World(metric=Metric.ERRORS, level=0.01),
+    "error rate 0.0005": World(metric=Metric.ERRORS, level=0.0005),
+    "mean, normal noise": _mean(Metric.NORMAL),
+    "mean, heavy tails": _mean(Metric.HEAVY),
     "holidays": World(holidays=0.02, is_nuisance=True),
     **{
         f"everything, {volume:g} an hour": World(
@@ -74,27 +121,32 @@ WORLDS: Mapping[str, World] = {
         )
         for volume in (200, 1000, 5000)
     },
+    "mean, heavier tails": replace(_mean(Metric.HEAVIER), is_nuisance=True),
+    "mean, skewed noise": replace(_mean(Metric.SKEWED), is_nuisance=True),
+    "mean, correlated 0.8": replace(_mean(Metric.NORMAL), correlation=0.8, wander=0.02, is_nuisance=True),
+    "20 events an hour": World(metric=Metric.EVENTS, level=20.0, is_nuisance=True),
 }
 
 
-def draw(world: World, hours: int, rng: Rng, accuracy: float = 0.9) -> tuple[Floats, Ints]:
-    """Accuracy and number of predictions, (hours, segments); one column where there are no segments."""
+def draw(world: World, hours: int, rng: Rng) -> tuple[Floats, Ints]:
+    """Level of the metric and number of predictions, (points, segments); one column where there are no segments."""
     columns = max(world.segments, 1)
-    hour = np.arange(hours)
-    factor = np.ones((hours, columns))
+    hour = np.arange(0, hours, world.step)
+    factor = np.ones((len(hour), columns))
     if world.wander:
-        factor += world.wander * wandering(world.correlation, (hours, columns), rng)
-    factor += (world.daily * np.sin(2 * np.pi * hour / 24))[:, None]
+        factor += world.wander * wandering(world.correlation, factor.shape, rng)
+    if world.step < 24:
+        factor += (world.daily * np.sin(2 * np.pi * hour / 24))[:, None]
     factor -= np.where(hour // 24 % 7 >= 5, world.weekend, 0.0)[:, None]
     factor += (world.trend * np.sin(2 * np.pi * (hour / YEAR + rng.random())))[:, None]
     if world.holidays:
         days = rng.choice(hours // 24, max(1, round(10 * hours / YEAR)), replace=False)
         factor -= np.where(np.isin(hour // 24, days), world.holidays, 0.0)[:, None]
-    volume = np.full((hours, columns), world.volume / columns)
+    volume = np.full(factor.shape, world.step * world.volume / columns)
     if world.burst:
-        volume *= np.exp(world.burst * rng.standard_normal((hours, 1)) - world.burst**2 / 2)
+        volume *= np.exp(world.burst * rng.standard_normal((len(hour), 1)) - world.burst**2 / 2)
     volume[hour % 24 < world.closed] = 0.0
-    return np.clip(accuracy * factor, 0.0, 1.0), rng.poisson(volume)
+    return world.level * factor, rng.poisson(volume)
 
 
 def wandering(correlation: float, shape: tuple[int, int], rng: Rng) -> Floats:
@@ -106,46 +158,84 @@ def wandering(correlation: float, shape: tuple[int, int], rng: Rng) -> Floats:
     return steps
 
 
+def observe(world: World, level: Floats, count: Ints, rng: Rng) -> Floats:
+    """What is logged, (points, segments); NaN where nothing was predicted."""
+    if world.is_share:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(rng.binomial(count, np.clip(level, 0.0, 1.0)) / count)
+    if world.metric is Metric.EVENTS:
+        return rng.poisson(level).astype(np.float64)
+    return level + world.spread * world.level * _noise(world.metric, level.shape, rng)
+
+
+def _noise(metric: Metric, shape: tuple[int, ...], rng: Rng) -> Floats:
+    """Noise of variance 1."""
+    if metric in (Metric.HEAVY, Metric.HEAVIER):
+        degrees = 5.0 if metric is Metric.HEAVY else 3.0
+        return np.asarray(rng.standard_t(degrees, shape) / np.sqrt(degrees / (degrees - 2)))
+    if metric is Metric.SKEWED:
+        sigma = 0.55
+        raw = np.exp(sigma * rng.standard_normal(shape))
+        middle = np.exp(sigma**2 / 2)
+        return np.asarray((raw - middle) / (middle * np.sqrt(np.expm1(sigma**2))))
+    return rng.standard_normal(shape)
+
+
 def readme_rule(budgets: tuple[float | None, ...] = BUDGETS, **more: object) -> Rule:
     """README's rule about accuracy; without budgets as 0.1 decided it."""
-    tiers = tuple(
-        Tier(severity, (Limit(LimitKind.DROP, limit),), ("issue",), false_alarms=budget)
-        for severity, limit, budget in zip(SEVERITIES, LIMITS, budgets, strict=True)
+    return replace(_rule(LimitKind.DROP, LIMITS, Direction.HIGHER, budgets), **more)  # type: ignore[arg-type]
+
+
+def rule_for(world: World) -> Rule:
+    """The rule that judges a world's metric."""
+    if world.metric is Metric.ACCURACY:
+        return readme_rule()
+    if world.metric is Metric.ERRORS:
+        return _rule(LimitKind.RISE, ERROR_LIMITS, Direction.LOWER, BUDGETS)
+    rule = _rule(
+        LimitKind.RISE, LIMITS if world.metric is not Metric.EVENTS else ERROR_LIMITS, Direction.LOWER, BUDGETS
     )
-    rule = Rule(
+    return replace(rule, weight=None, interval=Interval.NORMAL)
+
+
+def _rule(form: LimitKind, limits: tuple[float, ...], better: Direction, budgets: tuple[float | None, ...]) -> Rule:
+    tiers = tuple(
+        Tier(severity, (Limit(form, limit),), ("issue",), false_alarms=budget)
+        for severity, limit, budget in zip(SEVERITIES, limits, budgets, strict=True)
+    )
+    return Rule(
         name="accuracy",
         kind="accuracy-drop",
         metric=KeyPattern("eval/accuracy"),
         tiers=tiers,
-        better=Direction.HIGHER,
+        better=better,
         weight="eval/n",
         interval=Interval.WILSON,
         for_=2,
         baseline=BaselineSpec(BaselineKind.ROLLING),
         segments=(KeyPattern("eval/region=*/accuracy"),),
     )
-    return replace(rule, **more)  # type: ignore[arg-type]
 
 
-def severities(rule: Rule, right: Ints, count: Ints, segments: int) -> Ints:
-    """The severity that each series reaches at each hour after the warm-up, (series, hours); -1 for none."""
-    hours = len(count)
-    times = START + HOUR * np.arange(1, hours + 1)
-    columns: list[tuple[tuple[tuple[str, str], ...], Ints, Ints]] = [((), right.sum(axis=1), count.sum(axis=1))]
-    columns += [((("region", f"r{place}"),), right[:, place], count[:, place]) for place in range(segments)]
+def whole(values: Floats, count: Ints) -> tuple[Floats, Floats]:
+    """Value and count of all segments together at each point."""
+    total = count.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values * count, axis=1) / total, total.astype(np.float64)
+
+
+def severities(rule: Rule, values: Floats, count: Ints, segments: int, step: int = 1, days: int = 0) -> Ints:
+    """The severity that each series reaches at each hour after the warm-up (of the last ``days``, where they are
+    given), (series, hours); -1 for none. ``values`` and ``count``: (points, columns), a point every ``step`` hours."""
+    times = START + HOUR * step * np.arange(1, len(count) + 1)
+    columns: list[tuple[tuple[tuple[str, str], ...], Floats, Floats]] = [((), *whole(values, count))]
+    columns += [((("region", f"r{at}"),), values[:, at], count[:, at].astype(np.float64)) for at in range(segments)]
     pulled = []
-    for labels, hits, trials in columns:
-        some = trials > 0
-        pulled.append(
-            Series(
-                "eval/accuracy",
-                labels,
-                array("d", times[some]),
-                array("d", hits[some] / trials[some]),
-                array("d", trials[some].astype(float)),
-            )
-        )
-    history = (hours - WARM_UP) * HOUR
+    for labels, value, trials in columns:
+        known = (trials > 0) & np.isfinite(value)
+        weights = array("d", trials[known]) if rule.weight else None
+        pulled.append(Series("eval/accuracy", labels, array("d", times[known]), array("d", value[known]), weights))
+    history = days * DAY if days else float(times[-1] - START - WARM_UP * HOUR)
     model = Model(name="churn", rules=(rule,), history=history)
     findings = evaluate_model(model, PulledSeries("churn", tuple(pulled)), float(times[-1]) + 1)
     return np.array([np.frombuffer(track.severity, np.int8) for track in findings.tracks]).astype(np.int64)
@@ -153,27 +243,87 @@ def severities(rule: Rule, right: Ints, count: Ints, segments: int) -> Ints:
 
 def false_alarms(rule: Rule, world: World, hours: int, rng: Rng) -> Ints:
     """How often each tier began to hold, on any series, in so many hours in which nothing got worse."""
-    accuracy, count = draw(world, WARM_UP + hours, rng)
-    reached = severities(rule, rng.binomial(count, accuracy), count, world.segments)
-    began = [((reached[:, 1:] >= s.code) & (reached[:, :-1] < s.code)).sum() for s in SEVERITIES]
-    return np.array(began)
+    level, count = draw(world, WARM_UP + hours, rng)
+    if world.label_delay:
+        reached = daily_looks(rule, world, np.clip(level, 0.0, 1.0), count, rng)
+    else:
+        values = observe(world, level, count, rng)
+        reached = severities(rule, values, count, world.segments, world.step)
+    return count_beginnings(reached)
 
 
-Damage = Callable[[int], Floats]
-"""The share of the accuracy that is lost so many hours after the beginning."""
+def count_beginnings(reached: Ints) -> Ints:
+    """How often each tier, or a more severe one, began to hold on any series."""
+    before = np.concatenate([np.full((len(reached), 1), -1), reached[:, :-1]], axis=1)
+    return np.array([((reached >= s.code) & (before < s.code)).sum() for s in SEVERITIES])
 
 
-def delays(rule: Rule, world: World, size: float, rng: Rng, days: int = 14, over: int = 0) -> tuple[Floats, Floats]:
-    """Hours until each tier holds after a drop of ``size`` (of all segments, within ``over`` hours), infinite where it
-    does not within ``days``; and the share of the first week spent in no tier and in each."""
+LOOK_BACK = 14
+"""Days that are judged again at each look, where labels are late."""
+
+
+def daily_looks(rule: Rule, world: World, accuracy: Floats, count: Ints, rng: Rng) -> Ints:
+    """The severity that each series reaches in the last 24 h of each look, by the labels known then, (series, looks).
+
+    A label is as likely to come late where the prediction was right as where it was wrong.
+    """
+    right = rng.binomial(count, accuracy)
+    waiting = np.stack([right, count - right])
+    known = np.zeros_like(waiting)
+    per_hour = 1 - np.exp(-1 / world.label_delay)
+    looks = []
+    for end in range(24, len(count) + 1, 24):
+        ages = np.minimum(end - np.arange(end), 24)  # hours in which a label could come since the look before
+        share = np.broadcast_to((1 - (1 - per_hour) ** ages)[None, :, None], waiting[:, :end].shape)
+        came = rng.binomial(waiting[:, :end], share)
+        waiting[:, :end] -= came
+        known[:, :end] += came
+        begin = end - WARM_UP - 24 * LOOK_BACK
+        if begin >= 0:
+            hits, trials = known[0, begin:end], known[:, begin:end].sum(axis=0)
+            with np.errstate(invalid="ignore"):
+                reached = severities(rule, hits / trials, trials, world.segments, days=LOOK_BACK)
+            looks.append(reached[:, -24:].max(axis=1))
+    return np.array(looks).T
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A metric that gets worse."""
+
+    size: float
+    """Share of the level that is lost (gained, where low is better)."""
+    over: int = 0
+    """Hours within which it comes, evenly; 0: at once."""
+    one_segment: bool = False
+    """In the first segment alone."""
+
+    def __str__(self) -> str:
+        how = f"over {self.over // 24} days" if self.over else "sudden"
+        return f"{self.size:.0%} {how}{', one segment' if self.one_segment else ''}"
+
+
+def draw_change(world: World, change: Change, rng: Rng, days: int) -> tuple[Floats, Ints, int]:
+    """Values and counts of a model that gets worse, and the hour in which that begins: after the warm-up."""
     begin = WARM_UP + int(rng.integers(0, 24))
-    hours = begin + 24 * days
-    accuracy, count = draw(world, hours, rng)
-    after = np.maximum(np.arange(hours) - begin + 1, 0)
-    lost = size * (np.minimum(after / over, 1.0) if over else (after > 0))
-    reached = severities(rule, rng.binomial(count, accuracy * (1 - lost)[:, None]), count, world.segments)
-    worst = reached.max(axis=0)[begin - WARM_UP :]
-    first = [np.flatnonzero(worst >= s.code) for s in SEVERITIES]
-    week = worst[: 7 * 24]
-    shares = [(week == -1).mean(), *((week == s.code).mean() for s in SEVERITIES)]
-    return np.array([float(rows[0]) if len(rows) else np.inf for rows in first]), np.array(shares)
+    level, count = draw(world, begin + 24 * days, rng)
+    after = np.maximum(np.arange(len(level)) - begin + 1, 0)
+    lost = change.size * (np.minimum(after / change.over, 1.0) if change.over else (after > 0))
+    columns = np.arange(level.shape[1]) < (1 if change.one_segment else level.shape[1])
+    return observe(world, level * (1 - lost[:, None] * columns), count, rng), count, begin
+
+
+def tier_delays(reached: Ints, size: float) -> tuple[Floats, Floats]:
+    """Hours until each tier holds, infinite where it does not; and the shares of these hours in a milder and in a more
+    severe tier than the change deserves. ``reached``: (series, hours since the change)."""
+    worst = reached.max(axis=0)
+    first = [np.flatnonzero(worst >= severity.code) for severity in SEVERITIES]
+    fair = max((s.code for s, limit in zip(SEVERITIES, LIMITS, strict=True) if size >= limit - 1e-9), default=-1)
+    shares = np.array([(worst < fair).mean(), (worst > fair).mean()])
+    return np.array([float(rows[0]) + 1 if len(rows) else np.inf for rows in first]), shares
+
+
+def delays(rule: Rule, world: World, size: float, rng: Rng) -> tuple[Floats, Floats]:
+    """``tier_delays`` of one model that loses ``size`` at once, watched for 14 days."""
+    values, count, begin = draw_change(world, Change(size), rng, 14)
+    return tier_delays(severities(rule, values, count, world.segments)[:, begin - WARM_UP :], size)

@@ -11,7 +11,10 @@ from modelwatch.stats.drift.methods import BINNED_STATISTICS, METHODS
 from modelwatch.stats.drift.null_distribution import FALSE_ALARM_RATE
 
 from . import __main__ as table
-from . import histograms, others
+from . import histograms, model_year_table, model_years, others
+from .model_year_table import FailingModels, HealthyYears
+from .model_years import BUDGETS, YEAR, Change, World
+from .model_years import WORLDS as MODEL_WORLDS
 from .tally import Tally
 from .worlds import NUMBERS, SHIFTS, WORLDS, Shares
 
@@ -112,7 +115,7 @@ def test_the_run_ends_with_1_where_a_default_alarms_too_often(
         map = staticmethod(map)
 
     monkeypatch.setattr(table, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr("sys.argv", ["false_alarms"])
+    monkeypatch.setattr("sys.argv", ["false_alarms", "--years", "0"])
     monkeypatch.setattr(table, "jobs", lambda _: [table.Job("rules, numbers", "normal", 1000, 100)])
     monkeypatch.setattr(table, "task", lambda _: {"psi": Tally(100, alarms, alarms)})
     assert table.main() == status
@@ -162,3 +165,60 @@ def test_the_search_and_measures_of_embeddings_hold_their_rates_and_find() -> No
     for method in ("classifier_auc", "mmd"):
         assert too_often({method: others.rows(method, 0.0, 100, 40, rng)}) == {}
         assert others.rows(method, 0.5, 200, 5, rng).power == 1
+
+
+def seen_too_often(name: str, years: int = 1) -> bool:
+    alarms = HealthyYears(name, years).count()
+    return model_year_table.is_over_promise(MODEL_WORLDS[name], alarms, years)
+
+
+@pytest.mark.parametrize("name", [name for name, world in MODEL_WORLDS.items() if world.segments <= 5])
+def test_rules_keep_their_budget_where_nothing_gets_worse(name: str) -> None:
+    assert not seen_too_often(name)
+
+
+def test_a_rule_without_a_budget_alarms_too_often() -> None:
+    """The table can fail: README's rule as 0.1 decided it."""
+    world = World(200)
+    alarms = model_years.false_alarms(model_years.readme_rule((None,) * 3), world, YEAR, np.random.default_rng(1))
+    assert model_year_table.is_over_promise(world, alarms, 1)
+    assert not model_year_table.is_over_promise(world, np.zeros_like(alarms), 1)
+
+
+def test_bounds_of_a_rate_are_poissons() -> None:
+    alarms = np.array([0, 1, 10])
+    assert model_year_table.lower_bound(alarms, 2) == pytest.approx([0, 0.01005 / 2, 4.130 / 2], rel=1e-3)
+    assert model_year_table.upper_bound(alarms, 2) == pytest.approx([4.605 / 2, 6.638 / 2, 20.14 / 2], rel=1e-3)
+
+
+def test_a_nuisance_may_alarm_twice_as_often() -> None:
+    alarms = np.array([60, 0, 0])
+    assert model_year_table.is_over_promise(World(), alarms, 10)
+    assert not model_year_table.is_over_promise(World(is_nuisance=True), alarms, 10)
+
+
+def test_model_years_are_about_as_many_as_requested_and_no_world_is_left_out() -> None:
+    jobs = list(model_year_table.healthy_jobs(model_year_table.YEARS))
+    assert sum(job.years for job in jobs) == pytest.approx(model_year_table.YEARS, rel=0.1)
+    assert {job.world for job in jobs} == MODEL_WORLDS.keys()
+    assert len({(job.world, job.part) for job in jobs}) == len(jobs)
+
+
+def test_a_drop_of_twelve_per_cent_is_critical_within_a_day() -> None:
+    hours, (mild, severe) = FailingModels(1000, Change(0.12), 6).measure()
+    assert list(hours) == sorted(hours)
+    assert hours[-1] <= 24
+    assert mild < 0.1
+    assert severe == 0
+
+
+def test_delays_and_wrong_tiers_are_counted() -> None:
+    reached = np.array([[-1, -1, 1, 1, 2, 3], [-1, -1, -1, -1, -1, -1]])
+    hours, shares = model_years.tier_delays(reached, 0.05)
+    assert hours.tolist() == [3, 5, 6]
+    assert shares == pytest.approx([4 / 6, 1 / 6])
+    assert model_years.count_beginnings(np.array([[1, 1, -1, 2, 3, 1, 3]])).tolist() == [2, 2, 2]
+
+
+def test_promises_are_the_budgets() -> None:
+    assert pytest.approx(365 * 86400 / np.array(BUDGETS)) == model_year_table.PROMISED

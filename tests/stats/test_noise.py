@@ -82,5 +82,28 @@ def test_an_empty_stretch_leaves_the_prior() -> None:
     assert np.isnan(fit(np.full(24 * DAYS, 0.9), np.zeros(24 * DAYS), is_proportion=False).variance[0])
 
 
+@pytest.mark.parametrize("is_proportion", [True, False])
+def test_one_outlier_is_no_pattern_and_no_dispersion(is_proportion: bool) -> None:
+    rng = np.random.default_rng(7)
+    values, exposure = accuracies(rng, 0.9)
+    if not is_proportion:
+        values, exposure = 250 + 12 * rng.standard_normal(24 * DAYS), np.ones(24 * DAYS)
+    clean = fit(values, exposure, is_proportion=is_proportion)
+    values[24 * 20 + 7] *= 10 if not is_proportion else 0.1
+    noise = fit(values, exposure, is_proportion=is_proportion)
+    spread = np.sqrt(noise.variance[0] / exposure[0])
+    assert np.abs(noise.hours - clean.hours).max() < 0.5 * spread
+    assert noise.dispersion[0] < clean.dispersion[0] + 0.5
+
+
+def test_a_pattern_of_two_hours_a_day_is_no_outlier() -> None:
+    rng = np.random.default_rng(8)
+    nightly = np.where((times() % DAY // HOUR >= 3) & (times() % DAY // HOUR < 5), 0.5, 0.0)
+    values, exposure = accuracies(rng, 0.9 - nightly, 1000)
+    effect, dispersion, _ = fit(values, exposure).at(times()[:24] + DAYS * DAY)
+    assert effect[3] - effect[12] == pytest.approx(-0.5, abs=0.02)
+    assert dispersion[0] < 2
+
+
 def test_stretches_are_excluded_with_both_their_ends() -> None:
     assert exclude(np.arange(6.0), [(1.0, 2.0), (4.0, 4.0)]).tolist() == [True, False, False, True, False, True]

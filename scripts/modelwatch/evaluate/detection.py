@@ -49,7 +49,7 @@ RECOVERY_ODDS = 50.0
 FIRST_FITS = (1, 2, 4)
 """Noise is fitted so many days after the first point of a series; later once a week."""
 DEPLOYMENT_CREDIT = WEEK
-"""Time that a deployment counts for: half of the budget is spent there, where changes are likely."""
+"""Of this time after a deployment half of the budget is saved for the next one: changes are likely there."""
 ONE_SIDED = z_value(0.9) / z_value()
 """From a two-sided 95 % interval to a one-sided 95 % bound."""
 MAX_ROUNDS = 4
@@ -286,13 +286,8 @@ def detect(
         return severity, estimate
     starts = np.searchsorted(samples.times, deployed, side="left")
     restarts = sorted({int(start) for start in starts if 0 < start < len(samples.times)})
-    elapsed = np.minimum(np.diff(samples.times, prepend=samples.times[0] - rule.every), DAY)
-    budget_factor = 1.0
-    if restarts:
-        since = np.diff(samples.times[restarts], prepend=samples.times[0])
-        elapsed[restarts] += np.minimum(since, DEPLOYMENT_CREDIT)
-        budget_factor = 2.0
-    log_start, log_budget = np.log(elapsed), np.log([test.budget * budget_factor for test in tests])
+    log_start = np.log(_starting_weights(samples.times, rule.every, deployed, starts))
+    log_budget = np.log([test.budget for test in tests])
     change = np.stack([distance_to_limit(test.limit, samples) for test in tests])
     known = np.isfinite(change) & (change > 0) & np.isfinite(samples.expected) & np.isfinite(samples.spread)
     change = np.where(known, change, 1.0)
@@ -318,6 +313,19 @@ def _estimate(samples: Samples, start: int) -> ChangeEstimate | None:
     if not (level > 0 and np.isfinite(change)):
         return None
     return ChangeEstimate(float(samples.times[start]), change / level, (change - half) / level, (change + half) / level)
+
+
+def _starting_weights(times: Floats, every: float, deployed: Floats, starts: Ints) -> Floats:
+    """How much of the budget (seconds) is spent at each point: the time that passes. Of the first week after a
+    deployment half is saved for the next one. ``starts``: the first point of each deployment."""
+    weights = np.minimum(np.diff(times, prepend=times[0] - every), DAY)
+    if len(deployed):
+        newest = np.searchsorted(deployed, times, side="right") - 1
+        weights[(newest >= 0) & (times < deployed[newest] + DEPLOYMENT_CREDIT)] /= 2
+        saved = np.minimum(np.diff(deployed), DEPLOYMENT_CREDIT) / 2
+        inside = (starts[1:] > 0) & (starts[1:] < len(times))
+        np.add.at(weights, starts[1:][inside], saved[inside])
+    return weights
 
 
 class _Watch:

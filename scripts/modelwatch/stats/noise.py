@@ -23,6 +23,11 @@ PRIOR_DISPERSION, PRIOR_BLOCKS = 1.5, 3.0
 shorter ones is assumed."""
 MAX_STEP = 16.0
 """A step between neighbours counts at most this many medians: one jump is no noise."""
+MAX_RESIDUAL = 5.0
+"""An hour counts as at most so many standard deviations from the median of its hour of the day (Huber 1981): one
+outlier neither becomes a pattern nor hides what comes in the next three weeks."""
+NORMAL_MEDIAN = 0.6745
+"""Median of the distance from the mean, in standard deviations."""
 
 Stretches = list[tuple[float, float]]
 """First and last time of each."""
@@ -80,6 +85,7 @@ def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is
     level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
     residual = moment - weight * level[:, None, None, None]
     variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
+    residual = _without_outliers(residual, weight, variance)
     by_day, daily = weight.sum(axis=3), residual.sum(axis=3)
     # How far the effects shrink depends on the dispersion, and that on the effects: whole days tell enough to begin.
     weekdays = _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), variance)
@@ -114,6 +120,23 @@ def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tupl
 def _ratio(above: Floats, below: Floats) -> Floats:
     """A quotient that is 0 where ``below`` is 0."""
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), 0.0)
+
+
+def _without_outliers(residual: Floats, weight: Floats, variance: Floats) -> Floats:
+    """Residuals of hours (fits, weeks, days of the week, hours), none further out than ``MAX_RESIDUAL``."""
+    scale = np.sqrt(variance[:, None, None, None] * weight)
+    distance = _ratio(residual, scale)
+    rows = np.flatnonzero((np.abs(distance) > MAX_RESIDUAL).any(axis=(1, 2, 3)))  # seldom any: medians take long
+    if not len(rows):
+        return residual
+    distance, is_known = distance[rows], weight[rows] > 0
+    middle = np.median(distance, axis=(1, 2), keepdims=True)
+    away = np.sort(np.where(is_known, np.abs(distance - middle), np.inf).reshape(len(rows), -1), axis=1)
+    half = is_known.sum(axis=(1, 2, 3)) // 2
+    robust = np.maximum(away[np.arange(len(rows)), half] / NORMAL_MEDIAN, 1.0)[:, None, None, None]
+    inside = residual.copy()
+    inside[rows] = np.clip(distance, middle - MAX_RESIDUAL * robust, middle + MAX_RESIDUAL * robust) * scale[rows]
+    return inside
 
 
 def _shrunken_means(sums: Floats, weight: Floats, variance: Floats) -> Floats:
