@@ -55,8 +55,10 @@ def track(
     values: Sequence[float] | None = None,
     versions: tuple[str, ...] = (),
     version: Sequence[int] | None = None,
+    fresh: Sequence[bool] = (),
     **more: Any,
 ) -> Track:
+    """``fresh``: which findings have new points; by default all of them."""
     outcome = {"?": Outcome.UNDECIDED, "_": Outcome.NO_DATA} | dict.fromkeys(_REACHED, Outcome.BREACH)
     causes = {"?": Cause.TOO_FEW_POINTS, "_": Cause.NO_POINTS}
     size = len(text)
@@ -79,6 +81,7 @@ def track(
         points=array("i", [0 if c == "_" else 1 for c in text]),
         version=array("i", version if version is not None else [0 if versions else -1] * size),
         versions=versions,
+        fresh=array("b", fresh),
         **more,
     )
 

@@ -40,17 +40,61 @@ def test_three_undecided_in_a_row_are_monitoring_silent() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(alphabet=".we?_", max_size=40))
-def test_silent_breaches_exactly_from_the_third_on(text: str) -> None:
-    derived = derive_health_tracks(CHURN, [track(text)])[0].get(MONITORING_SILENT)
+@given(st.text(alphabet=".we?_", max_size=40), st.data())
+def test_silent_breaches_exactly_from_the_third_on(text: str, data: st.DataObject) -> None:
+    """Of those with new points, and of those without any."""
+    size = len(text)
+    fresh = data.draw(st.one_of(st.just([True] * size), st.lists(st.booleans(), min_size=size, max_size=size)))
+    derived = derive_health_tracks(CHURN, [track(text, fresh=fresh)])[0].get(MONITORING_SILENT)
     first = len(text) - len(text.lstrip("_")) if text.strip("_") else 0
-    for index in range(len(text)):
-        silent = index >= first + 2 and all(letter in "?_" for letter in text[index - 2 : index + 1])
+    counted: list[str] = []
+    for index, letter in enumerate(text):
+        counts = fresh[index] or letter == "_"
+        counted += [letter] if index >= first and counts else []
+        silent = counts and index >= first + 2 and len(counted) > 2 and set(counted[-3:]) <= set("?_")
         if derived is not None:
             assert (derived[0].finding(index).severity is not None) == silent
-            assert derived[0].finding(index).clear == (text[index] not in "?_")
+            assert derived[0].finding(index).clear == (index >= first and counts and letter not in "?_")
         else:
             assert not silent
+
+
+def test_one_undecided_day_is_no_silence() -> None:
+    """Logged daily and judged hourly, it is one finding, and not 24."""
+    day = [True, *[False] * 23]
+    assert judged_daily(".?..", day) == "quiet"
+    assert judged_daily(".??.", day) == "quiet"
+    assert judged_daily(".???", day) == "firing"
+    assert judged_daily(".???..", day) == "resolved"
+
+
+def judged_daily(text: str, day: list[bool]) -> str:
+    daily = track("".join(letter * len(day) for letter in text), fresh=day * len(text))
+    derived = derive_health_tracks(CHURN, [daily])[0].get(MONITORING_SILENT)
+    alert = latest_alert(derived[0], at(len(text) * len(day) - 1)) if derived else None
+    return alert.state if alert else "quiet"
+
+
+def test_points_that_stop_are_silence_by_time() -> None:
+    stopped = track("." * 24 + "___", fresh=[True, *[False] * 26])
+    alert = latest_alert(derive_health_tracks(CHURN, [stopped])[0][MONITORING_SILENT][0], at(27))
+    assert alert is not None
+    assert (alert.state, alert.start) == (AlertState.FIRING, at(26))
+
+
+def test_an_improvement_seen_again_is_one_improvement() -> None:
+    of = rule(for_=2)
+    seen = [track("...+++", of, fresh=[True] * 4 + [False] * 2), track("...+++", of)]
+    found = [latest_alert(derive_health_tracks(CHURN, [one])[0][SUDDEN_IMPROVEMENT][0], at(6)) for one in seen]
+    assert [alert and alert.state for alert in found] == [AlertState.PENDING, AlertState.FIRING]
+
+
+def test_a_segment_is_gone_by_time() -> None:
+    whole = track("......")
+    gone = track("..____", labels=EU, fresh=[True, True, *[False] * 4])
+    alert = latest_alert(derive_health_tracks(CHURN, [whole, gone])[0][SEGMENT_GONE][0], at(6))
+    assert alert is not None
+    assert alert.state is AlertState.FIRING
 
 
 def test_silence_is_judged_on_the_whole() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -22,7 +23,7 @@ def soon(text: str) -> float:
     return at(len(text))
 
 
-def naive(text: str, of: Rule) -> tuple[str, str | None, int | None, int | None]:
+def naive(text: str, of: Rule, fresh: Sequence[bool]) -> tuple[str, str | None, int | None, int | None]:
     """(state, severity, start, end), one finding after the other and tier by tier."""
     words = ("info", "warning", "error", "critical")
     held: dict[str, bool] = dict.fromkeys(words, False)
@@ -33,7 +34,7 @@ def naive(text: str, of: Rule) -> tuple[str, str | None, int | None, int | None]
     firing, last, start, end = False, None, None, None
     needs = {found.severity.value: found.for_ or of.for_ for found in of.tiers}
     for index, letter in enumerate(text):
-        if letter in "?_":
+        if letter in "?_" or not fresh[index]:
             continue
         reached = "iwec".find(letter)
         breach = None if reached < 0 else (index if breach is None else breach)
@@ -62,13 +63,17 @@ def naive(text: str, of: Rule) -> tuple[str, str | None, int | None, int | None]
 
 
 @settings(max_examples=100, deadline=None)
-@given(texts, st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
-def test_agrees_with_one_finding_after_the_other(text: str, for_: int, hold: int, critical_for: int) -> None:
+@given(texts, st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.data())
+def test_agrees_with_one_finding_after_the_other(
+    text: str, for_: int, hold: int, critical_for: int, data: st.DataObject
+) -> None:
     """ "State is a fold over the grid, recomputed each time." """
     tiers = (tier("info"), tier("warning"), tier("error"), tier("critical", for_=critical_for))
     of = rule(for_=for_, hold=hold, tiers=tiers)
-    state, severity, start, end = naive(text, of)
-    found = latest_alert(track(text, of), soon(text))
+    size = len(text)
+    fresh = data.draw(st.one_of(st.just([True] * size), st.lists(st.booleans(), min_size=size, max_size=size)))
+    state, severity, start, end = naive(text, of, fresh)
+    found = latest_alert(track(text, of, fresh=fresh), soon(text))
     if state == "quiet":
         assert found is None
         return
@@ -82,6 +87,7 @@ def test_agrees_with_one_finding_after_the_other(text: str, for_: int, hold: int
     if state != "pending":
         assert severity is not None
         assert found.severity is Severity(severity if state == "firing" else str(found.severity))
+    assert found.finding.time == at(max(place for place, letter in enumerate(text) if letter not in "?_"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,6 +104,41 @@ def test_undecided_findings_change_nothing(text: str, for_: int, hold: int, data
     if plain is not None and mixed is not None:
         same = (plain.state, plain.severity, plain.peak, [step.severity for step in plain.steps])
         assert (mixed.state, mixed.severity, mixed.peak, [step.severity for step in mixed.steps]) == same
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts, st.integers(1, 3), st.integers(1, 3), st.integers(1, 5))
+def test_looking_again_changes_nothing(text: str, for_: int, hold: int, looks: int) -> None:
+    """However often one looks between two points."""
+    of = rule(for_=for_, hold=hold)
+    once = latest_alert(track(text, of), at(0))
+    again = "".join(letter * looks for letter in text)
+    often = latest_alert(track(again, of, fresh=[place % looks == 0 for place in range(len(again))]), at(0))
+    assert (once is None) == (often is None)
+    if once is not None and often is not None:
+        same = (once.state, once.severity, once.peak, [step.severity for step in once.steps])
+        assert (often.state, often.severity, often.peak, [step.severity for step in often.steps]) == same
+
+
+@pytest.mark.parametrize("for_", range(2, 25))
+def test_one_bad_day_judged_hourly_is_one_finding(for_: int) -> None:
+    """Logged daily and judged hourly, one bad day holds a tier for no `for` above 1."""
+    text, fresh = "." * 240 + "c" * 24, [hour % 24 == 0 for hour in range(264)]
+    found = latest_alert(track(text, rule(for_=for_), fresh=fresh), soon(text))
+    assert found is not None
+    assert found.state is AlertState.PENDING
+    assert found.finding.time == at(263), "the newest is shown"
+    healed = latest_alert(track(text + "." * 24, rule(for_=for_), fresh=[*fresh, True, *[False] * 23]), at(288))
+    assert healed is None
+
+
+def test_recovery_needs_new_points() -> None:
+    firing = track("cc" + "." * 10, rule(hold=2), fresh=[True, True, True, *[False] * 9])
+    found = latest_alert(firing, at(12))
+    assert found is not None
+    assert found.state is AlertState.FIRING
+    assert found.finding.clear, "the newest is shown"
+    assert healthy_streak(firing).times == (at(2),)
 
 
 @settings(max_examples=60, deadline=None)

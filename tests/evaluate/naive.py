@@ -31,6 +31,7 @@ class Row:
     n: float | None
     points: int
     version: str
+    fresh: bool
 
 
 @dataclass(frozen=True)
@@ -312,22 +313,25 @@ def is_improved(rule: Rule, tiers: Sequence[Tier], one: Estimate, base: Base | N
 
 
 def evaluate(
-    rule: Rule, series: Series | None, below: Series | None, deployed: Deployed, now: float, time: float
+    rule: Rule, series: Series | None, below: Series | None, deployed: Deployed, now: float, time: float, before: float
 ) -> Row:
+    """``before``: the evaluation time before; ``-inf`` where there is none."""
     points, others = points_of(series, deployed, now), points_of(below, deployed, now)
     version, since = stretch(deployed, time)
     span = (time - rule.window, time, since)
     here = inside(points, *span)
     finite = [p for p in here if math.isfinite(p.value)]
-    one = aggregate(rule, finite, inside(others, *span))
+    there = inside(others, *span)
+    one = aggregate(rule, finite, there)
     clean = [[p for p in some if math.isfinite(p.value)] for some in (points, others)]
     base = baseline(rule, clean[0], clean[1], deployed, time)
     base_value = base.value if base else None
+    known = finite + ([p for p in there if math.isfinite(p.value)] if rule.aggregate is Aggregate.RATIO else [])
+    fresh = any(p.time > before for p in (here if here and not finite else known))
     if one is None:
         cause = Cause.ONLY_BAD_VALUES if here and not finite else Cause.NO_POINTS
-        return Row(
-            Outcome.NO_DATA, None, cause, False, False, None, base_value, None, None, None, len(finite), version or ""
-        )
+        empty = (None, base_value, None, None, None, len(finite))
+        return Row(Outcome.NO_DATA, None, cause, False, False, *empty, version or "", fresh)
     outcome, severity, cause = outcome_of(rule, version or "", one, base)
     clear = outcome is Outcome.OK
     if clear and rule.recover:
@@ -347,6 +351,7 @@ def evaluate(
         one.n,
         one.points,
         version or "",
+        fresh,
     )
 
 

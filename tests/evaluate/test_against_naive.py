@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -91,9 +92,12 @@ DEPLOYED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600).map(la
 @given(some_rule(), some_series(), some_series("eval/requests"), DEPLOYED)
 def test_every_row(a_rule: Rule, some: Series, below: Series, deployed: list[tuple[str, float]]) -> None:
     found = track(a_rule, some, below, deployed=deployed, history=5 * DAY)
+    before = -math.inf
     for index in range(found.grid.count):
         row = found.finding(index)
-        wanted = naive.evaluate(a_rule, some, below, deployed, NOW, row.time)
+        wanted = naive.evaluate(a_rule, some, below, deployed, NOW, row.time, before)
+        before = row.time
+        assert found.is_fresh(index) == wanted.fresh, (row, wanted)
         exact = ("outcome", "severity", "cause", "clear", "improved", "points", "version")
         assert [getattr(row, name) for name in exact] == [getattr(wanted, name) for name in exact], (row, wanted)
         for name in ("value", "baseline", "low", "high", "n"):

@@ -55,7 +55,7 @@ def test_every_rule_has_its_tracks_in_order() -> None:
 def test_columns_are_arrays_of_the_grids_length() -> None:
     found = track(BY_REGION, hourly([0.9, NAN], weight=3.0), deployed=[("a", 0.0)])
     for name, code in {
-        **dict.fromkeys(("outcome", "severity", "clear", "improved", "cause"), "b"),
+        **dict.fromkeys(("outcome", "severity", "clear", "improved", "cause", "fresh"), "b"),
         **dict.fromkeys(("value", "baseline", "low", "high", "n"), "d"),
         **dict.fromkeys(("points", "version"), "i"),
     }.items():

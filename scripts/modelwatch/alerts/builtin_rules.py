@@ -33,7 +33,7 @@ from ..timeutil import DAY, HOUR, format_utc
 from .state_machine import healthy_streak
 
 SILENT_AFTER = 3
-"""Findings in a row that are undecided or without data."""
+"""Findings in a row that are undecided about new points, or have no data."""
 GONE_AFTER = 3
 """Windows in a row without a point."""
 HOLD = 2
@@ -63,7 +63,7 @@ def derive_health_tracks(
     """
     derived: dict[str, list[Track]] = {}
     healthy: dict[str, HealthyRule] = {}
-    for name, source, spec, outcome in _outcomes(model, tracks):
+    for name, source, spec, outcome, fresh in _outcomes(model, tracks):
         track = replace(
             source,
             rule=derived_rule(name, source.rule, spec),
@@ -72,6 +72,7 @@ def derive_health_tracks(
             severity=array("b", (spec.severity.code if code == _BREACH else -1 for code in outcome)),
             clear=array("b", (code == _OK for code in outcome)),
             improved=array("b", bytes(len(outcome))),
+            fresh=fresh,
         )
         if _BREACH in outcome:
             derived.setdefault(name, []).append(track)
@@ -80,15 +81,17 @@ def derive_health_tracks(
     return derived, healthy
 
 
-def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes]]:
-    """(built-in rule, track, its severity and actions, an outcome for each of the track's findings)."""
+def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes, array[int]]]:
+    """(built-in rule, track, its severity and actions, an outcome for each of the track's findings, which count)."""
     unsegmented_rules = {track.rule.name for track in tracks if not track.labels}
     for track in tracks:
         if not track.labels or track.rule.name not in unsegmented_rules:
-            yield MONITORING_SILENT, track, model.silent, _silence_outcome(track)
+            counts = _rows_of_silence(track)
+            yield MONITORING_SILENT, track, model.silent, _silence_outcome(track, counts), counts
         if track.labels:
-            yield SEGMENT_GONE, track, model.gone, _absence_outcome(track)
-        yield SUDDEN_IMPROVEMENT, track, model.improvement, _improvement_outcome(track)
+            # Absence is about time without points: every finding counts.
+            yield SEGMENT_GONE, track, model.gone, _absence_outcome(track), array("b")
+        yield SUDDEN_IMPROVEMENT, track, model.improvement, _improvement_outcome(track), track.fresh
 
 
 def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
@@ -106,16 +109,37 @@ def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
     )
 
 
-def _silence_outcome(track: Track) -> bytes:
-    """Breach from the third finding in a row that decides nothing; the time before the first point, and before it is
-    known what is usual, is no silence, nor is a day of the calendar that is unknown."""
+def _rows_of_silence(track: Track) -> array[int]:
+    """Which findings count: those with new points, and those without any point; none listed: all."""
+    if 0 not in track.fresh.tobytes():
+        return array("b")
+    return array(
+        "b",
+        (
+            fresh or (cause == Cause.NO_POINTS.code and not points)
+            for fresh, cause, points in zip(track.fresh, track.cause, track.points, strict=False)
+        ),
+    )
+
+
+def _silence_outcome(track: Track, counts: array[int]) -> bytes:
+    """Breach from the third finding in a row that counts and decides nothing; the time before the first point, and
+    before it is known what is usual, is no silence, nor is a day of the calendar that is unknown. Findings that do not
+    count are undecided."""
     before = next((row for row, points in enumerate(track.points) if points), 0)
     before = max(before, track.cause.tobytes().rfind(bytes([Cause.TOO_YOUNG.code])) + 1)
-    outcome = track.outcome.tobytes()
+    outcome = bytes([_UNDECIDED]) * before + track.outcome.tobytes()[before:]
     if _UNKNOWN_DAY in track.cause:
         outcome = bytes(_OK if why == _UNKNOWN_DAY else code for code, why in zip(outcome, track.cause, strict=True))
-    later = _breach_after(outcome[before:], _SILENT_RUN, SILENT_AFTER)
-    return bytes([_UNDECIDED]) * before + later
+    if not _SILENT_RUN.search(outcome, before):
+        return outcome[:before] + bytes([_OK]) * (len(outcome) - before)
+    rows = [row for row in range(before, len(outcome)) if not counts or counts[row]]
+    judged = bytearray([_UNDECIDED]) * len(outcome)
+    for row, code in zip(
+        rows, _breach_after(bytes(outcome[row] for row in rows), _SILENT_RUN, SILENT_AFTER), strict=True
+    ):
+        judged[row] = code
+    return bytes(judged)
 
 
 def _absence_outcome(track: Track) -> bytes:

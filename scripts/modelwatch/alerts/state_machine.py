@@ -1,7 +1,8 @@
 """The state machine of an alert over the findings of its track; recomputed every time, stored nowhere.
 
-Undecided findings and findings without data neither advance nor reset anything: the machine does not see them. What is
-left is run-length encoded, so that a track that never breached costs microseconds.
+Undecided findings, findings without data and findings without new points (a look is not data) neither advance nor
+reset anything: the machine does not see them. What is left is run-length encoded, so that a track that never breached
+costs microseconds.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ def finding_codes(track: Track) -> bytes:
     return bytes(map(_finding_code, track.outcome, track.severity, track.clear))
 
 
+def _counted_codes(track: Track, codes: bytes) -> bytes:
+    """``codes`` as the machine sees them: without findings that know no new points."""
+    if not track.fresh:
+        return codes
+    return bytes(code if fresh else UNSEEN for code, fresh in zip(codes, track.fresh, strict=True))
+
+
 def _finding_code(outcome: int, severity: int, clear: int) -> int:
     if outcome in _UNDECIDED:
         return UNSEEN
@@ -41,11 +49,12 @@ def _finding_code(outcome: int, severity: int, clear: int) -> int:
 
 
 def healthy_streak(track: Track) -> HealthyStreak:
-    """The newest unbroken streak of decided findings that are clear: its times, newest first, up to twice ``hold``."""
+    """The newest unbroken streak of decided findings with new points that are clear: its times, newest first, up to
+    twice ``hold``."""
     times: list[float] = []
     outcome, clear, grid = track.outcome, track.clear, track.grid
     for index in range(len(outcome) - 1, -1, -1):
-        if outcome[index] in _UNDECIDED:
+        if outcome[index] in _UNDECIDED or not track.is_fresh(index):
             continue
         if outcome[index] != Outcome.OK.code or not clear[index]:
             break
@@ -61,14 +70,15 @@ def latest_alert(track: Track, now: float) -> Alert | None:
     if first < 0:
         return None
     codes = finding_codes(track)
+    counted = _counted_codes(track, codes)
     machine = AlertStateMachine(track.rule)
-    for code, begin, length, version in _runs(track, codes, first):
+    for code, begin, length, version in _runs(track, counted, first):
         machine.advance(code, begin, length, version)
-    return _alert(track, codes, machine, now)
+    return _alert(track, codes, counted, machine, now)
 
 
 def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, int, str]]:
-    """(code, first index, length, version) of the decided findings from ``first`` on; the version only matters to
+    """(code, first index, length, version) of the findings that count from ``first`` on; the version only matters to
     a rule that has other tiers for some version, so only such a rule's runs end where the version changes."""
     for run in _RUN.finditer(codes, first):
         code, begin, end = run[0][0], run.start(), run.end()
@@ -176,15 +186,16 @@ class AlertStateMachine:
             self.steps.append((index, severity))
 
 
-def _alert(track: Track, codes: bytes, machine: AlertStateMachine, now: float) -> Alert | None:
+def _alert(track: Track, codes: bytes, counted: bytes, machine: AlertStateMachine, now: float) -> Alert | None:
+    """What is shown is the newest decided finding, whether it counts or not."""
     time = track.grid.time
     newest = len(codes.rstrip(bytes([UNSEEN]))) - 1
     start, fired, end, steps = machine.start, machine.fired, machine.end, machine.steps
     if not machine.firing and machine.breach_since is not None:
         state = AlertState.PENDING
         start, fired, end, steps = machine.breach_since, None, None, []
-        severity = codes[newest] - REACHED
-        peak = max(code for code in codes[start : newest + 1] if code != UNSEEN) - REACHED
+        since = counted[start:].replace(bytes([UNSEEN]), b"")
+        severity, peak = since[-1] - REACHED, max(since) - REACHED
     elif fired is None or (end is not None and time(end) <= now - RESOLVED_RETENTION):
         return None
     else:

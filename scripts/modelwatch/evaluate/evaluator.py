@@ -116,7 +116,9 @@ class _RuleEvaluator:
         for place in ranked[:MAX_SEGMENTS]:
             result = results[place]
             undecided = ((result.small, Cause.TOO_SMALL_COUNT), (result.unknown, Cause.NO_BASELINE))
-            track = self._distance_track(rule, features[place].labels, result.stat, undecided, result.detection)
+            track = self._distance_track(
+                rule, features[place].labels, result.stat, undecided, [result.times], result.detection
+            )
             tracks.append(replace(track, drifted=(result.summary,) if result.summary else ()))
         largest, more = self._largest_segments(rule, list(logged))
         tracks += [self._track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
@@ -128,16 +130,18 @@ class _RuleEvaluator:
         labels: Labels,
         stat: WindowStats,
         undecided: Sequence[tuple[Bools, Cause]],
+        points: Sequence[Floats],
         detection: Detection | None = None,
     ) -> Track:
-        """The track of a drift statistic, which is a distance already: it has no baseline."""
+        """The track of a drift statistic, which is a distance already: it has no baseline. ``points``: the times of
+        what it is computed from."""
         times = self.times(rule)
         reference = Baseline.missing(times.grid.count)
         context = RowContext(times.version, self.service.versions, detection=detection)
         rows = decide_outcomes(rule, stat, reference, context)
         for mask, cause in undecided:
             rows.mark_undecided(mask, cause)
-        return self._build_track(rule, labels, stat, reference, rows)
+        return self._build_track(rule, labels, stat, reference, rows, fresh_rows(points, rule.window, times))
 
     def _evaluate_share(
         self,
@@ -154,9 +158,12 @@ class _RuleEvaluator:
         features = [(feature_name(histograms.labels), result) for histograms, result in measured]
         for series in logged:
             stat = self._window_stats(rule, Aggregator(self.points(series), None, rule.aggregate, rule.interval))
-            features.append((feature_name(series.labels), logged_result(spec, series.labels, stat, least)))
+            result = logged_result(spec, series.labels, stat, self.points(series).times, least)
+            features.append((feature_name(series.labels), result))
         share = share_of_features(features, least, rule.importances, self.times(rule).grid.count)
-        track = self._distance_track(rule, (), share.stat, [(share.undecided, Cause.TOO_FEW_FEATURES)])
+        undecided = [(share.undecided, Cause.TOO_FEW_FEATURES)]
+        points = [result.times for _, result in features]
+        track = self._distance_track(rule, (), share.stat, undecided, points)
         track = replace(track, drifted=share.drifted, features=int(np.nan_to_num(share.stat.n[-1])))
         return ModelFindings((track,), (*notes, *share.notes))
 
@@ -243,14 +250,19 @@ class _RuleEvaluator:
             from .drift.logged_scores import has_too_few_rows
 
             rows.mark_undecided(has_too_few_rows(spec, stat), Cause.TOO_SMALL_COUNT)
-        bad, late = len(points.bad_times), points.late
-        if below is not None:
-            bad, late = bad + len(below.bad_times), late + below.late
-        track = self._build_track(rule, labels, stat, reference, rows)
+        both = [points] if below is None else [points, below]
+        fresh = fresh_rows([part.times for part in both], rule.window, times)
+        if context.only_bad is not None:
+            fresh = np.where(context.only_bad, fresh_rows([points.bad_times], rule.window, times), fresh)
+        track = self._build_track(rule, labels, stat, reference, rows, fresh)
         if detection is not None:
             noise = None if detection.samples is None else summarize_noise(detection.samples)
             track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
-        return replace(track, bad_points=bad, late_points=late)
+        return replace(
+            track,
+            bad_points=sum(len(part.bad_times) for part in both),
+            late_points=sum(part.late for part in both),
+        )
 
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):
@@ -266,10 +278,13 @@ class _RuleEvaluator:
         context = RowContext(times.version, self.service.versions, only_bad=bad, detection=found.detection)
         rows = decide_outcomes(rule, found.stat, found.reference, context)
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
-        track = self._build_track(rule, labels, found.stat, found.reference, rows)
+        fresh = fresh_rows([points.times], rule.window, times)
+        track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh)
         return replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
 
-    def _build_track(self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes) -> Track:
+    def _build_track(
+        self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes, fresh: Bools
+    ) -> Track:
         times = self.times(rule)
         return Track(
             model=self.model.name,
@@ -291,6 +306,7 @@ class _RuleEvaluator:
             versions=self.service.versions,
             baseline_n=to_array("d", reference.n),
             signal=to_array("b", np.zeros(0) if rows.signal is None else rows.signal),
+            fresh=to_array("b", fresh),
         )
 
     def _on_calendar_days(
@@ -364,6 +380,16 @@ def _new_segment_rows(points: Points, times: Floats, window: float, start: float
     if not len(points.times) or points.times[0] <= start + window:
         return None
     return np.asarray(times < points.times[0] + window)
+
+
+def fresh_rows(points: Sequence[Floats], window: float, times: EvaluationTimes) -> Bools:
+    """Rows whose window holds points (of any of these times) that the row before did not know."""
+    before = np.append(-np.inf, times.at[:-1])
+    start = np.maximum(times.at - window, before)
+    fresh = np.zeros(len(times.at), np.bool_)
+    for some in points:
+        fresh |= ~row_ranges(some, start, times.at, times.deployed_since).is_empty
+    return fresh
 
 
 def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: EvaluationTimes) -> Bools | None:

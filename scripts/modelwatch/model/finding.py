@@ -152,6 +152,9 @@ class Track:
     """Points left out because they lie more than 5 min in the future."""
     baseline_n: array[float] = field(default_factory=doubles)
     """Count behind the baseline; no rows at all: unknown throughout."""
+    fresh: array[int] = field(default_factory=lambda: array("b"))
+    """Typecode b: 1 where the window holds points that the finding before did not know; looking again at the same
+    points counts for nothing. No rows at all: 1 throughout."""
     drifted: tuple[FeatureDrift, ...] = ()
     """Of rules about drift judged by histograms: the feature against its references, in the newest window that has a
     value; of a rule across features those that drifted, worst first."""
@@ -167,6 +170,9 @@ class Track:
     """How many series share the rule's budget of false alarms, each as much as this one."""
     past_since: float | None = None
     """Of rules with ``anomaly``: when the history began (seconds, UTC) that values are compared with."""
+
+    def is_fresh(self, index: int) -> bool:
+        return not self.fresh or bool(self.fresh[index])
 
     def finding(self, index: int) -> Finding:
         """Row ``index``; negative counts from the end. Raises ``IndexError`` beyond the grid."""

@@ -14,7 +14,7 @@ from modelwatch.model.drift import EMBEDDING_METHODS, METHOD_ALIASES, MIN_EFFECT
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import BaselineKind, BaselineSpec, LimitKind
+from modelwatch.model.rule import BaselineKind, BaselineSpec, FeatureAggregation, LimitKind
 from modelwatch.model.series import Histograms, PulledSeries
 from modelwatch.stats.drift.methods import METHODS
 from modelwatch.timeutil import DAY, HOUR
@@ -52,18 +52,25 @@ def moved(by: float, size: int = 400, last: int = 4, days: int = 18) -> Draw:
     return lambda rng, i: rng.normal(by if i >= days * 4 - last else 0.0, 1.0, size=size)
 
 
-def judged(*features: Histograms, method: str = "psi", baseline: BaselineSpec = ROLLING) -> dict[str, Track]:
+def judged(
+    *features: Histograms,
+    method: str = "psi",
+    baseline: BaselineSpec = ROLLING,
+    every: float = 6 * HOUR,
+    across: FeatureAggregation | None = None,
+) -> dict[str, Track]:
     limit = MIN_EFFECT[method]
     asked = rule(
         tier("warning", LimitKind.ABOVE, limit),
         metric=KeyPattern(f"features/*/{method}"),
         window=DAY,
-        every=6 * HOUR,
+        every=every,
         baseline=baseline,
+        across=across,
     )
     pull = PulledSeries("churn", (), histograms=features)
     found = evaluate_model(Model("churn", (asked,), history=2 * DAY), pull, NOW)
-    return {dict(track.labels)["features"]: track for track in found.tracks}
+    return {dict(track.labels).get("features", ""): track for track in found.tracks}
 
 
 @pytest.mark.parametrize("method", ["psi", "ks", "wasserstein", "js", "hellinger", "tv", "chi2", "cvm"])
@@ -164,3 +171,13 @@ def test_the_names_and_limits_of_methods_are_those_of_the_statistics() -> None:
     of_bins = MIN_EFFECT.keys() - set(EMBEDDING_METHODS)
     assert {METHOD_ALIASES.get(name, name) for name in of_bins} == set(METHODS)
     assert all(MIN_EFFECT[name] == MIN_EFFECT[METHOD_ALIASES.get(name, name)] for name in of_bins)
+
+
+@pytest.mark.parametrize("across", [None, FeatureAggregation.SHARE])
+def test_findings_count_where_histograms_are_new(across: FeatureAggregation | None) -> None:
+    """Logged every six hours and judged every hour; of each feature, and of the share of features."""
+    tracks = judged(feature("age", still()), feature("income", still()), every=HOUR, across=across)
+    assert len(tracks) == (2 if across is None else 1)
+    for found in tracks.values():
+        fresh = [row for row in range(found.grid.count) if found.is_fresh(row)]
+        assert fresh == list(range(0, found.grid.count, 6))

@@ -47,6 +47,8 @@ class FeatureResult:
     """There is no reference."""
     significant: Bools
     """Beyond chance."""
+    times: Floats
+    """When its histograms, or its logged numbers, are from."""
     summary: FeatureDrift | None = None
     """Its newest window that has a value, against every reference."""
     detection: Detection | None = None
@@ -139,13 +141,14 @@ def feature_name(labels: Labels) -> str:
     return ", ".join(value for _, value in labels)
 
 
-def logged_result(spec: DriftSpec, labels: Labels, stat: WindowStats, least: float) -> FeatureResult:
-    """A feature whose measure of drift was logged; its effect is real where its interval reaches no further down than
-    ``least``."""
+def logged_result(spec: DriftSpec, labels: Labels, stat: WindowStats, times: Floats, least: float) -> FeatureResult:
+    """A feature whose measure of drift was logged at ``times``; its effect is real where its interval reaches no
+    further down than ``least``."""
     rows = np.flatnonzero(~np.isnan(stat.value))
     summary = FeatureDrift(feature_name(labels), spec.method, float(stat.value[rows[-1]])) if len(rows) else None
     significant = np.isnan(stat.low) | (stat.low >= least)
-    return FeatureResult(stat, has_too_few_rows(spec, stat), np.zeros(len(stat.n), np.bool_), significant, summary)
+    unknown = np.zeros(len(stat.n), np.bool_)
+    return FeatureResult(stat, has_too_few_rows(spec, stat), unknown, significant, times, summary)
 
 
 def _display_name(histograms: Histograms) -> str:
@@ -177,7 +180,9 @@ def _worst_reference(
     # Without a reference there is a window still: its value is unknown, not missing.
     value = np.where(unknown & (feature.n > 0), 0.0, effect)
     stat = WindowStats(value, feature.n, feature.points.astype(np.int64), low, high)
-    return FeatureResult(stat, small, unknown, sure, _newest_drift(rule, known, feature, real, effect), detection)
+    return FeatureResult(
+        stat, small, unknown, sure, feature.windows.at, _newest_drift(rule, known, feature, real, effect), detection
+    )
 
 
 def _is_decisive(raw: ReferenceResult) -> Bools:
