@@ -75,3 +75,12 @@ def test_the_digest_of_the_configuration_takes_it_in(one: str, other: str, tmp_p
         load(tmp_path, f"quality: {quality}, ")
         digests.add(load_config(tmp_path / "modelwatch.yml", {}).digest)
     assert len(digests) == 2
+
+
+def test_only_what_every_log_has_must_exist(tmp_path: Path) -> None:
+    rules = of_quality(load(tmp_path, "quality: {missing: {every: 1d}, format: {every: 1d}}, "))
+    assert {name for name, rule in rules.items() if not rule.optional} == {
+        "quality-missing",
+        "quality-volume",
+        "quality-freshness",
+    }

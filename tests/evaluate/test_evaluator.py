@@ -158,3 +158,23 @@ def test_nothing_is_warned_about_on_the_way(recwarn: pytest.WarningsRecorder) ->
     tracks(BY_REGION, hourly([NAN, 1e308, -1e308, 0.0], weight=0.0), region("eu", [1e308] * 9, weight=1e308))
     tracks(rule(LIMIT), series([]))
     assert not [str(one.message) for one in recwarn]
+
+
+class TestOptionalRules:
+    """Columns that do not exist are not judged; those that existed are."""
+
+    FORMAT = rule(LIMIT, metric=KeyPattern("quality/feature=*/format_excess"), optional=True)
+    IDS = rule(LIMIT, metric=KeyPattern("quality/duplicate_rate"), optional=True)
+    OTHER = hourly([0.9] * 48)
+
+    @pytest.mark.parametrize("optional", [FORMAT, IDS])
+    def test_without_a_series_there_is_no_track(self, optional: Rule) -> None:
+        assert tracks(optional, self.OTHER) == ()
+        assert len(tracks(replace(optional, optional=False), self.OTHER)) == 1
+
+    def test_a_series_that_stops_is_still_judged(self) -> None:
+        stopped = hourly([0.9] * 9, until=NOW - DAY, name="quality/duplicate_rate")
+        assert track(self.IDS, stopped, self.OTHER).finding(-1).outcome is Outcome.NO_DATA
+        column = hourly([0.9] * 9, until=NOW - DAY, name="quality/format_excess", labels=(("feature", "zip"),))
+        (found,) = tracks(self.FORMAT, column, self.OTHER)
+        assert (found.labels, found.finding(-1).outcome) == ((("feature", "zip"),), Outcome.NO_DATA)

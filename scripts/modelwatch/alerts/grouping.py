@@ -60,7 +60,7 @@ def judge_models(
         unmatched = (
             f"rule {rule.name} found no series that matches {rule.metric.text}"
             for rule in model.rules
-            if rule.name not in with_series
+            if rule.name not in with_series and not rule.optional
         )
         own_notes = (*pull.notes, *own.notes, *unmatched)
         notes.extend(f"{model.name}: {note}" for note in own_notes)
@@ -68,11 +68,15 @@ def judge_models(
 
 
 def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:
-    """The groups of one model: its rules in their order, then the built-in ones."""
+    """The groups of one model: its rules in their order, then the built-in ones. Optional rules without a series have
+    none."""
     derived, healthy = derive_health_tracks(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
         by_rule.setdefault(track.rule.name, []).append(track)
+    for rule in model.rules:
+        if rule.optional and not by_rule[rule.name]:
+            del by_rule[rule.name]
     built_in: dict[str, list[Track]] = {name: [] for name in healthy}
     everything = by_rule | built_in | derived | derive_release_tracks(model, pull.moves, now)
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)

@@ -16,7 +16,7 @@ from ..model.rule import BaselineEntry, Rule, Tier
 from ..model.secret import Secret
 
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
-    Rule: frozenset({"where", "digest", "runbook"}),
+    Rule: frozenset({"where", "digest", "runbook", "optional"}),
     Tier: frozenset({"false_alarms"}),  # follows from what is stated
     BaselineEntry: frozenset({"source", "captured", "percentiles"}),
     Silence: frozenset({"where"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from ..model.rule import Rule
@@ -29,21 +29,28 @@ class QualityCheck:
     doc: str
     with_reference: str
     without_reference: str
+    optional: bool = True
+    """Whether only some logs have columns for it."""
 
 
-def _share_check(doc: str, name: str, warning: str, error: str, without_reference: str = "") -> QualityCheck:
+def _share_check(
+    doc: str, name: str, warning: str, error: str, without_reference: str = "", *, optional: bool = True
+) -> QualityCheck:
     """``without_reference``: the rule for a model without a reference, with the same limits."""
     limits = (name, warning, error)
     doc = f"{doc}: warning {warning}, error {error}."
-    return QualityCheck(doc, REFERENCE_RULE % limits, without_reference % limits if without_reference else "")
+    without = without_reference % limits if without_reference else ""
+    return QualityCheck(doc, REFERENCE_RULE % limits, without, optional)
 
 
-def _same_check(doc: str, text: str) -> QualityCheck:
-    return QualityCheck(doc, text, text)
+def _same_check(doc: str, text: str, *, optional: bool = True) -> QualityCheck:
+    return QualityCheck(doc, text, text, optional)
 
 
 QUALITY_CHECKS = {
-    "missing": _share_check("Share of missing cells above the reference", "missing", "2%", "10%", SEASONAL_RULE),
+    "missing": _share_check(
+        "Share of missing cells above the reference", "missing", "2%", "10%", SEASONAL_RULE, optional=False
+    ),
     "type": _share_check("Cells that are not numbers in a numeric column", "type", "1%", "10%", SEASONAL_RULE),
     "format": _share_check("Texts in a format that the reference does not have", "format", "5%", "20%"),
     "infinite": QualityCheck(
@@ -70,11 +77,13 @@ QUALITY_CHECKS = {
     "freshness": _same_check(
         "Seconds from the newest row to the window's end: warning at an eighth of the window, error at half.",
         "metric: quality/freshness, tiers: {warning: {above: EIGHTH}, error: {above: HALF}}",
+        optional=False,
     ),
     "volume": _same_check(
         "The number of rows against the same hours of four weeks: 30% less or twice as many.",
         "metric: quality/volume, baseline: {seasonal: 4w}, "
         "tiers: {warning: {drop: 30%, rise: 100%}, error: {drop: 60%, rise: 400%}}",
+        optional=False,
     ),
 }
 """Shares of rows; ``vanished`` counts categories, ``freshness`` is in seconds: an EIGHTH and HALF of the window."""
@@ -118,7 +127,7 @@ def build_quality_rules(
         common = stated.select(TIMING_KEYS)
         merged = common.with_defaults(defaults)
         merged = own.with_defaults(merged) if isinstance(own, ParsedSection) else merged
-        yield build_rule(merged, context), merged
+        yield replace(build_rule(merged, context), optional=check.optional), merged
 
 
 def _default_rule(name: str, text: str, window: float, quality: ParsedSection) -> ParsedSection:

@@ -79,6 +79,8 @@ class _RuleEvaluator:
             drift = self._evaluate_drift(rule, spec, segments)
             if drift is not None:
                 return drift
+        if rule.optional and whole is None and not segments:
+            return ModelFindings(())
         largest, notes = self._largest_segments(rule, segments)
         tracks: list[Track] = []
         has_whole = labels is not None or not segments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
@@ -20,6 +20,8 @@ class KeyRequest:
     pattern: KeyPattern
     weight: str = ""
     """Key of the count; for a pattern with labels its last part, looked for beside every key that matches."""
+    optional: bool = False
+    """Nobody is told where there is none."""
 
     @property
     def weight_pattern(self) -> KeyPattern | None:
@@ -97,10 +99,10 @@ def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[s
     notes: list[str] = []
     for rule in rules:
         for request in _rule_keys(rule):
-            known = requests.get(request.pattern.text)
-            if known is None or (request.weight and not known.weight):
-                requests[request.pattern.text] = request
-            elif request.weight and request.weight != known.weight:
+            known = requests.setdefault(request.pattern.text, request)
+            merged = replace(known, weight=known.weight or request.weight, optional=known.optional and request.optional)
+            requests[request.pattern.text] = merged
+            if request.weight and request.weight != merged.weight:
                 notes.append(
                     f"rule {rule.name}: {request.pattern.text} is weighed by {known.weight}, as an earlier rule asks, "
                     f"and not by {request.weight}"
@@ -118,9 +120,9 @@ def _rule_keys(rule: Rule) -> Iterator[KeyRequest]:
     weight = rule.weight or ""
     patterns = [rule.metric, *rule.segments]
     for pattern in patterns:
-        yield KeyRequest(pattern, weight)
+        yield KeyRequest(pattern, weight, rule.optional)
         if rule.denominator:
-            yield KeyRequest(_denominator_beside(pattern, rule.denominator))
+            yield KeyRequest(_denominator_beside(pattern, rule.denominator), optional=rule.optional)
 
 
 def _denominator_beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:

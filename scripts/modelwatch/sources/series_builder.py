@@ -159,18 +159,23 @@ class SeriesBuilder:
             notes.append(f"{self._rows_without_time} rows left out: no readable time")
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
+        required = self._required_keys()
         missing = [
-            pattern
-            for pattern in self.request.scalars
-            if pattern.text not in self._optional_keys() and not self._has_points(pattern)
+            pattern for pattern in self.request.scalars if pattern.text in required and not self._has_points(pattern)
         ]
         notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
         return tuple(notes)
 
-    def _optional_keys(self) -> set[str]:
-        """Counts beside drift scores: used where they are logged, and not missed where they are not."""
-        requests = (request for request in self.request.keys if drift_spec(request.pattern) is not None)
-        return {request.weight_pattern.text for request in requests if request.weight_pattern is not None}
+    def _required_keys(self) -> set[str]:
+        """All but those of optional rules, and the counts beside drift scores: used where they are logged, and not
+        missed where they are not."""
+        required: set[str] = set()
+        for request in self.request.keys:
+            if not request.optional:
+                required.add(request.pattern.text)
+                if request.weight_pattern is not None and drift_spec(request.pattern) is None:
+                    required.add(request.weight_pattern.text)
+        return required
 
     def _has_points(self, pattern: KeyPattern) -> bool:
         if any(pattern.match(key) is not None for key in self._columns):
