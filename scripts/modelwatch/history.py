@@ -38,7 +38,9 @@ def capture_baseline(context: RunContext, model: Model, period: BaselinePeriod) 
     """Capture reference values of every series in the model's rules from one period of its history."""
     until = period.until if period.until is not None else context.now
     since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
-    pulled = context.redactor.redact(pull_period(model, since, until, context.wandb, wandb_run=period.wandb_run))
+    pulled = context.redactor.redact(
+        pull_period(model, since, until, context.wandb, wandb_run=period.wandb_run, now=context.now)
+    )
     _require_success(pulled)
     names = {name for series in pulled.series for name in series.versions if name}
     version = period.version or _resolve_version(model, period, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from modelwatch.errors import SourceError
-from modelwatch.model.prediction_log import OutcomesSpec
-from modelwatch.profiling.label_join import JoinedLog
+from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
+from modelwatch.profiling.label_join import JoinedLog, join_outcomes
 from modelwatch.profiling.readers import open_log
 
 from .logs import write
@@ -18,11 +19,13 @@ from .logs import write
 SPEC = OutcomesSpec("outcomes", "key", "truth", "known")
 
 
-def joined(folder: Path, outcomes: pa.Table, ids: list[Any], name: str = "log.parquet") -> dict[Any, Any]:
+def joined(
+    folder: Path, outcomes: pa.Table, ids: list[Any], name: str = "log.parquet", now: float = math.inf
+) -> dict[Any, Any]:
     log = pa.table({"id": pa.array(ids), "x": list(range(len(ids)))})
     path = write(log, folder / name)
     other = write(outcomes, folder / "outcomes.parquet")
-    both = JoinedLog(open_log(str(path)), open_log(str(other)), "id", SPEC)
+    both = JoinedLog(open_log(str(path)), open_log(str(other)), "id", SPEC, now)
     assert both.names() == ("id", "x", "truth")
     table = pa.Table.from_batches(list(both.batches(["x", "truth"])))
     assert table.num_rows == len(ids)
@@ -64,3 +67,41 @@ def test_no_outcomes_at_all(tmp_path: Path) -> None:
 def test_a_missing_column_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no column 'known'"):
         joined(tmp_path, pa.table({"key": ["a"], "truth": ["x"]}), ["a"])
+
+
+@pytest.mark.parametrize(
+    ("now", "known"),
+    [(0.5, {0: None, 1: None, 2: "x"}), (1, {0: "no", 1: None, 2: "x"}), (2, {0: "yes", 1: None, 2: "x"})],
+)
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv"])
+def test_outcomes_of_later_are_not_known_yet(
+    name: str, now: float, known: dict[int, str | None], tmp_path: Path
+) -> None:
+    """One without a time was always known."""
+    later = outcomes(["a", "a", "b", "c"], ["no", "yes", "yes", "x"], [1, 2, 3, None])
+    assert joined(tmp_path, later, ["a", "b", "c"], name, now) == known
+
+
+LABELS = {"id": [1, 2, 3, 4], "truth": ["no", "yes", "yes", None], "known": [1.0, 2.0, None, 4.0]}
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_labels_in_the_log_itself_are_known_from_their_time_on(encoded: bool, tmp_path: Path) -> None:
+    table = pa.table(LABELS)
+    if encoded:
+        table = table.set_column(1, "truth", table["truth"].dictionary_encode())
+    log = open_log(str(write(table, tmp_path / "log.parquet")))
+    spec = MeasureSpec(label="truth", label_time="known")
+
+    def cells(columns: list[str], now: float) -> dict[str, list[Any]]:
+        return pa.Table.from_batches(list(join_outcomes(log, spec, now).batches(columns))).to_pydict()
+
+    assert cells(["truth"], 1.0) == {"truth": ["no", None, "yes", None]}
+    assert cells(["known", "truth"], 2.0) == {"known": LABELS["known"], "truth": ["no", "yes", "yes", None]}
+    assert cells(["id"], 0.0) == {"id": [1, 2, 3, 4]}
+
+
+def test_a_log_without_its_label_or_its_time_is_read_as_it_is(tmp_path: Path) -> None:
+    log = open_log(str(write(pa.table(LABELS), tmp_path / "log.parquet")))
+    assert join_outcomes(log, MeasureSpec(label="truth", label_time="booked"), 0.0) is log
+    assert join_outcomes(log, MeasureSpec(label="truth"), 0.0) is log

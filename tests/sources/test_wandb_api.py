@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from modelwatch.clients.wandb import MAX_FAILURES
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import WandbSpec
+from modelwatch.model.prediction_log import MEASURED_TIME
 from modelwatch.model.rule import BaselineKind, BaselineSpec
 from modelwatch.model.series import Deployment
 from modelwatch.sources.pull import pull_all, pull_period
@@ -27,12 +30,13 @@ from modelwatch.timeutil import DAY, HOUR
 from .builders import NOW, Wandb, counts, hourly, model, operations, points, pull, rule, series_of, sessions, versions
 
 CLIENT = """
+import sys
 import wandb
 for day, version in enumerate(("v1", "v2")):
     with wandb.init(entity="acme", project="churn", id=f"day-{day}", resume="allow", tags=["production"],
                     config={"model": {"version": version}}) as run:
         for hour in range(5):
-            end = 1_779_900_000 + (day * 5 + hour) * 3600
+            end = float(sys.argv[1]) + (day * 5 + hour) * 3600
             run.log({"window_end": end, "eval": {"accuracy": 0.9, "n": 100 + hour, "region=eu": {"accuracy": 0.8}},
                      "scores": wandb.Histogram([1, 2, 3])})
             run.log({"window_end": end, "latency/p95": float("nan") if hour == 4 else 120})
@@ -45,7 +49,9 @@ def add(server: Wandb, id: str, rows: list[dict[str, Any]], **about: Any) -> Non
 
 
 def test_what_the_client_logs_is_what_is_pulled(wandb_server: Wandb, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", textwrap.dedent(CLIENT)], check=True, cwd=tmp_path, timeout=120)
+    begin = time.time() // HOUR * HOUR - 10 * HOUR
+    command = [sys.executable, "-c", textwrap.dedent(CLIENT), str(begin)]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=120)
     watched = model(
         rule(weight="eval/n", segments=(KeyPattern("eval/region=*/accuracy"),)),
         rule("latency/p95", name="latency"),
@@ -53,9 +59,9 @@ def test_what_the_client_logs_is_what_is_pulled(wandb_server: Wandb, tmp_path: P
         version="model.version",
         time="window_end",
     )
-    found = pull(watched, NOW)
+    found = pull(watched, time.time())
     whole = series_of(found)
-    assert list(whole.times) == [1_779_900_000.0 + i * HOUR for i in range(10)]
+    assert list(whole.times) == [begin + i * HOUR for i in range(10)]
     assert list(whole.weights or ()) == [100.0, 101.0, 102.0, 103.0, 104.0] * 2
     assert versions(whole) == ["v1"] * 5 + ["v2"] * 5
     assert len(series_of(found, region="eu")) == 10
@@ -64,6 +70,58 @@ def test_what_the_client_logs_is_what_is_pulled(wandb_server: Wandb, tmp_path: P
     assert math.isnan(latency.values[4])
     assert [deployment.version for deployment in found.deployments] == ["v1", "v2"]
     assert found.links[0][1] == f"{wandb_server.url}/acme/churn/runs/day-1"
+    replayed = pull(watched, begin + 10 * HOUR - 600)
+    assert (replayed.series, replayed.notes[0]) == ((), "20 rows left out: they were logged later")
+
+
+EVENTS = [
+    {"_timestamp": NOW - 50 * HOUR, "end": NOW - 50 * HOUR, "eval/accuracy": 0.9},
+    {"_timestamp": NOW - 49 * HOUR, "end": NOW - 49 * HOUR, "eval/accuracy": 0.8},
+    {"_timestamp": NOW - 20 * HOUR, "end": NOW - 49 * HOUR, "eval/accuracy": 0.7},
+    {"_timestamp": NOW - 19 * HOUR, "end": NOW - 48 * HOUR, "eval/accuracy": 0.6},
+]
+"""The third corrects the second; it and the fourth were logged a day late."""
+
+
+@pytest.mark.parametrize("key", ["end", ""])
+def test_a_replay_reads_what_was_logged_by_then(wandb_server: Wandb, key: str) -> None:
+    """With an event time of its own, and by the log time, which evaluation looks at."""
+    add(wandb_server, "late", EVENTS)
+    watched = model(time=key)
+    after = pull(watched, NOW)
+    then = pull(watched, NOW - 40 * HOUR)
+    if key:
+        assert points(series_of(after)) == {NOW - 50 * HOUR: 0.9, NOW - 49 * HOUR: 0.7, NOW - 48 * HOUR: 0.6}
+        assert points(series_of(then)) == {NOW - 50 * HOUR: 0.9, NOW - 49 * HOUR: 0.8}
+        assert then.notes == ("2 rows left out: they were logged later",)
+        assert "left out" not in " ".join(after.notes)
+    else:
+        track = evaluate_model(watched, then, NOW - 40 * HOUR).tracks[0]
+        assert (track.late_points, track.finding(-1).time) == (2, NOW // HOUR * HOUR - 40 * HOUR)
+
+
+def test_clocks_may_differ_by_five_minutes(wandb_server: Wandb) -> None:
+    add(wandb_server, "late", EVENTS)
+    assert len(series_of(pull(model(time="end"), NOW - 19 * HOUR - 299))) == 3
+    assert len(series_of(pull(model(time="end"), NOW - 19 * HOUR - 301))) == 2
+
+
+def test_a_baseline_captured_in_a_replay_knows_no_later_rows(wandb_server: Wandb) -> None:
+    add(wandb_server, "late", EVENTS)
+    period = (NOW - 3 * DAY, NOW - 40 * HOUR)
+    assert len(series_of(pull_period(model(time="end"), *period, sessions()))) == 3
+    assert len(series_of(pull_period(model(time="end"), *period, sessions(), now=NOW - 40 * HOUR))) == 2
+
+
+def test_a_window_measured_again_counts_as_it_was_measured_by_then(wandb_server: Wandb) -> None:
+    """One that was measured only later, since the log was there before modelwatch, counts as it was measured last."""
+    measured = [{MEASURED_TIME: row["end"], **row} for row in EVENTS]
+    measured.append({**measured[3], "_timestamp": NOW - 18 * HOUR, "eval/accuracy": 0.5})
+    add(wandb_server, "measured", measured)
+    after, then = pull(model(), NOW), pull(model(), NOW - 40 * HOUR)
+    assert points(series_of(after)) == {NOW - 50 * HOUR: 0.9, NOW - 49 * HOUR: 0.7, NOW - 48 * HOUR: 0.5}
+    assert points(series_of(then)) == {NOW - 50 * HOUR: 0.9, NOW - 49 * HOUR: 0.8, NOW - 48 * HOUR: 0.5}
+    assert then.notes == ()
 
 
 def test_a_pull_of_one_run_makes_four_calls_and_writes_nothing(

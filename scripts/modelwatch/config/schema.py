@@ -60,7 +60,8 @@ WANDB = Section(
         "version": Field(TEXT, "The key in the config of the W&B run that holds the model version."),
         "time": Field(
             TEXT,
-            "The history key of the event time; by default the log time. Rows of `modelwatch measure` have their own.",
+            "The history key of the event time; by default the log time. Rows of `modelwatch measure` have their own. "
+            "A replay (`--now`) leaves out rows that were logged later.",
         ),
         "base_url": Field(URL, "Your own W&B server; by default WANDB_BASE_URL."),
         "offline": Field(PATH, "A directory of offline W&B runs, instead of `entity` and `project`."),
@@ -72,7 +73,10 @@ TABLE = Section(
     "the table source",
     {
         "path": Field(PATH, "A CSV or Parquet file, or a pattern of files.", required=True),
-        "time": Field(TEXT, "The column of the time."),
+        "time": Field(
+            TEXT,
+            "The column of the time. A table does not say when a row was written: a replay (`--now`) reads them all.",
+        ),
         "version": Field(TEXT, "The column of the model version."),
     },
     "A file of metrics instead of W&B: one row for each time, columns are keys.",

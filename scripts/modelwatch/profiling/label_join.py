@@ -6,6 +6,7 @@ labels. Ids are compared by the 64-bit hash of their text, so that 7 in one tabl
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,18 +25,43 @@ MAX_BUCKET_ROWS = 500_000
 _HASH_COLUMN = "modelwatch hash of the id"
 
 
-def join_outcomes(log: PredictionLog, spec: MeasureSpec) -> PredictionLog:
-    """The log with the labels of ``outcomes``, if the model names any."""
-    if spec.outcomes is None:
-        return log
-    return JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes)
+def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) -> PredictionLog:
+    """The log with the labels of ``outcomes``, if the model names any. Labels that became known after ``now`` are
+    null."""
+    if spec.outcomes is not None:
+        return JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes, now)
+    if spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
+        return KnownLabelLog(log, spec.label, spec.label_time, now)
+    return log
+
+
+class KnownLabelLog:
+    """A log whose labels are null where they became known after ``now``."""
+
+    def __init__(self, log: PredictionLog, label: str, label_time: str, now: float) -> None:
+        self._log, self._label, self._label_time, self._now = log, label, label_time, now
+        self.where, self.names, self.rows = log.where, log.names, log.rows
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        if self._label not in columns:
+            yield from self._log.batches(columns)
+            return
+        for batch in self._log.batches(list(dict.fromkeys([*columns, self._label_time]))):
+            place = batch.schema.get_field_index(self._label)
+            later = times_by_row(batch.column(self._label_time)) > self._now
+            if later.any():
+                known = batch.column(place).take(to_arrow(np.arange(batch.num_rows), missing=later))
+                batch = batch.set_column(place, self._label, known)
+            yield batch if self._label_time in columns else batch.drop_columns([self._label_time])
 
 
 class JoinedLog:
     """A log with the outcomes' label as an additional column; null if it is not known (yet)."""
 
-    def __init__(self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec) -> None:
-        self._log, self._outcomes, self._id, self._spec = log, outcomes, id, spec
+    def __init__(
+        self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec, now: float = math.inf
+    ) -> None:
+        self._log, self._outcomes, self._id, self._spec, self._now = log, outcomes, id, spec, now
         self.where, self.rows = log.where, log.rows
         self._buckets = max(MIN_BUCKETS, -(-max(log.rows() or 0, outcomes.rows() or 0) // MAX_BUCKET_ROWS))
         require_columns(log, [id])
@@ -56,7 +82,7 @@ class JoinedLog:
             kinds = _split_by_hash(outcomes, spec.id, folder / "outcomes", self._buckets)
             _split_by_hash(self._log.batches(own), self._id, folder / "log", self._buckets)
             for bucket in range(self._buckets):
-                yield from _join_bucket(folder, bucket, spec, kinds.get(spec.label))
+                yield from _join_bucket(folder, bucket, spec, kinds.get(spec.label), self._now)
 
 
 def _split_by_hash(batches: Iterator[Any], id: str, path: Path, count: int) -> dict[str, Any]:
@@ -88,13 +114,13 @@ def _split_by_hash(batches: Iterator[Any], id: str, path: Path, count: int) -> d
     return {} if schema is None else {field.name: field.type for field in schema}
 
 
-def _join_bucket(folder: Path, bucket: int, spec: OutcomesSpec, kind: Any) -> Iterator[Any]:
+def _join_bucket(folder: Path, bucket: int, spec: OutcomesSpec, kind: Any, now: float) -> Iterator[Any]:
     """The rows of one bucket of the log with their labels; ``kind``: the label's Arrow type."""
     import pyarrow as pa
 
     if not (folder / f"log-{bucket}").exists():
         return
-    known, labels = _latest_labels(folder / f"outcomes-{bucket}", spec, kind)
+    known, labels = _latest_labels(folder / f"outcomes-{bucket}", spec, kind, now)
     with pa.ipc.open_file(str(folder / f"log-{bucket}")) as file:
         for batch in _merge_batches(file):
             column = batch.column(_HASH_COLUMN)
@@ -120,8 +146,9 @@ def _merge_batches(file: Any) -> Iterator[Any]:
             parts, rows = [], 0
 
 
-def _latest_labels(path: Path, spec: OutcomesSpec, kind: Any) -> tuple[NDArray[np.uint64], Any]:
-    """Hashes, ascending and unique, and the label of each: the latest one, of equally late ones the one read last."""
+def _latest_labels(path: Path, spec: OutcomesSpec, kind: Any, now: float) -> tuple[NDArray[np.uint64], Any]:
+    """Hashes, ascending and unique, and the label of each: the latest one that was known at ``now``, of equally late
+    ones the one read last."""
     import pyarrow as pa
 
     if not path.exists():
@@ -136,5 +163,8 @@ def _latest_labels(path: Path, spec: OutcomesSpec, kind: Any) -> tuple[NDArray[n
     if spec.label_time:
         times = np.nan_to_num(times_by_row(table[spec.label_time].combine_chunks()), nan=-np.inf)
     order = np.lexsort((np.arange(len(hashes)), times, hashes))
+    order = order[times[order] <= now]
+    if not len(order):
+        return np.zeros(0, dtype=np.uint64), pa.nulls(1, kind)
     last = order[np.append(hashes[order][1:] != hashes[order][:-1], True)]
     return hashes[last], table[spec.label].combine_chunks().take(to_arrow(last))

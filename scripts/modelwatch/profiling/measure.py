@@ -118,7 +118,7 @@ def measure(
     if profiles:
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
     else:
-        log = FilteredLog(open_model_log(spec, model, env, retry, scratch), selection, spec)
+        log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now), selection, spec)
         plan = _make_plan(spec, reference, log, notes)
         profile = profile_batches(log.batches(plan.needed_columns), plan)
         extra = row_metrics(log, plan, profile)
@@ -181,10 +181,10 @@ def require_measure_spec(model: Model) -> MeasureSpec:
 
 
 def open_model_log(
-    spec: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
+    spec: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path, now: float = math.inf
 ) -> PredictionLog:
-    """The model's log with the labels of its outcomes."""
+    """The model's log with the labels of its outcomes, as far as they were known at ``now``."""
     if spec.query:
-        return join_outcomes(QueryLog(spec.query), spec)
+        return join_outcomes(QueryLog(spec.query), spec, now)
     location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
-    return join_outcomes(open_log(location), spec)
+    return join_outcomes(open_log(location), spec, now)

@@ -5,6 +5,7 @@ A source that fails never hides another model: its failure is ``PulledSeries.err
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -18,7 +19,7 @@ from ..model.release import CanaryPeriod
 from ..model.series import Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
 from .base import ReadContext, Source
-from .requirements import ReadRequest, histogram_patterns, key_requests, plan_read
+from .requirements import CLOCK_SKEW, ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
 from .table_source import read_tables
 from .wandb_api import read_runs
@@ -66,11 +67,13 @@ def pull_all(
 
 
 def pull_period(
-    model: Model, since: float, until: float, sessions: WandbSessions, *, wandb_run: str = ""
+    model: Model, since: float, until: float, sessions: WandbSessions, *, wandb_run: str = "", now: float = math.inf
 ) -> PulledSeries:
-    """The series of ``model`` from ``since`` to ``until`` (seconds, UTC); only of ``wandb_run``, if any."""
+    """The series of ``model`` from ``since`` to ``until`` (seconds, UTC), as known at ``now``; only of ``wandb_run``,
+    if any."""
     keys, notes = key_requests(model.rules)
-    request = ReadRequest(keys, since, until, notes, histogram_patterns(model.rules), wandb_run=wandb_run)
+    patterns, known = histogram_patterns(model.rules), now + CLOCK_SKEW
+    request = ReadRequest(keys, since, until, notes, patterns, logged_until=known, wandb_run=wandb_run)
     with ThreadPoolExecutor(MODEL_WORKERS) as executor:
         return _pull_model(model, request, until, ReadContext(sessions, executor))
 

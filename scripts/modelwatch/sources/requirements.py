@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +12,9 @@ from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
 from ..model.rule import MEMORY_STEP, BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
+
+CLOCK_SKEW = 300.0
+"""Seconds by which the clocks of W&B and of those who log may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class ReadRequest:
     """Keys of histograms, from which drift is computed where no number was logged."""
     canary_periods: tuple[CanaryPeriod, ...] = ()
     """Canaries: what they logged beside the champion goes into series of its own."""
+    logged_until: float = math.inf
+    """Rows with an event time that were logged later (seconds, UTC) were not known yet."""
     wandb_run: str = ""
     """Id of the only W&B run to read; empty: every run that matches. Tables ignore it."""
 
@@ -65,7 +71,9 @@ def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
     reach = max((history_reach(rule) for rule in model.rules), default=0.0)
     requests, notes = key_requests(model.rules)
-    return ReadRequest(requests, now - model.history - reach, None, notes, histogram_patterns(model.rules))
+    patterns = histogram_patterns(model.rules)
+    since = now - model.history - reach
+    return ReadRequest(requests, since, None, notes, patterns, logged_until=now + CLOCK_SKEW)
 
 
 def history_reach(rule: Rule) -> float:

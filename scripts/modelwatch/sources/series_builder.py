@@ -47,6 +47,8 @@ class _KeyRole:
 
     name: str = ""
     is_time: bool = False
+    is_measured_time: bool = False
+    """That of rows of ``modelwatch measure``."""
     is_version: bool = False
 
 
@@ -69,6 +71,7 @@ class SeriesBuilder:
         """Only an event time counts, not when a row was logged."""
         self._version_resolver = KeyResolver([KeyPattern(version_key)]) if version_key else None
         self._event_time: Any = None
+        self._is_measured = False
         self._row_version: Any = None
         self._roles: dict[str, _KeyRole] = {}
         self._columns: dict[str, PointColumn] = {}
@@ -79,6 +82,7 @@ class SeriesBuilder:
         self._version_times = array("d")
         self._version_places = array("i")
         self._rows_without_time = 0
+        self._rows_logged_later = 0
         self._not_numbers: dict[str, int] = {}
 
     def add_row(self, row: Mapping[str, Any], version: str) -> bool:
@@ -88,6 +92,7 @@ class SeriesBuilder:
         """
         cells: list[tuple[str, float]] = []
         self._event_time = self._row_version = None
+        self._is_measured = False
         self._row_histograms = []
         self._walk(row, "", cells)
         if not cells and not self._row_histograms:
@@ -97,9 +102,14 @@ class SeriesBuilder:
         if time is None:
             self._rows_without_time += 1
             return False
-        return self.add_cells(
-            cells, time, time if logged is None else logged, version_text(self._row_version) or version
-        )
+        written = time if logged is None else logged
+        if self._event_time is not None and written > self.request.logged_until:
+            if not self._is_measured:
+                self._rows_logged_later += 1
+                return False
+            # What was measured by then goes before what was measured later, which counts where there is nothing else.
+            written -= self.request.logged_until
+        return self.add_cells(cells, time, written, version_text(self._row_version) or version)
 
     def add_cells(self, cells: Iterable[tuple[str, float]], time: float, written: float, version: str) -> bool:
         """Values under wanted keys, all of one time; False where that time is not wanted."""
@@ -157,6 +167,8 @@ class SeriesBuilder:
         notes = list(self.request.notes)
         if self._rows_without_time:
             notes.append(f"{self._rows_without_time} rows left out: no readable time")
+        if self._rows_logged_later:
+            notes.append(f"{self._rows_logged_later} rows left out: they were logged later")
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
         required = self._required_keys()
@@ -206,6 +218,7 @@ class SeriesBuilder:
                 continue
             if role.is_time:
                 self._event_time = cell
+                self._is_measured |= role.is_measured_time
             if role.is_version:
                 self._row_version = cell
             if role.name:
@@ -228,7 +241,8 @@ class SeriesBuilder:
     def _role(self, key: str) -> _KeyRole:
         role = _KeyRole(
             name=self.key_resolver.resolve(key) or "",
-            is_time=self._time_resolver.resolve(key) is not None,
+            is_time=(time := self._time_resolver.resolve(key)) is not None,
+            is_measured_time=time == MEASURED_TIME,
             is_version=self._version_resolver is not None and self._version_resolver.resolve(key) is not None,
         )
         return _NO_ROLE if role == _NO_ROLE else role

@@ -21,7 +21,7 @@ from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME
 from .base import ReadContext, SourceResult
 from .cell_parsing import lookup_path, parse_number, parse_time, version_text
-from .requirements import KeyResolver, ReadRequest
+from .requirements import CLOCK_SKEW, KeyResolver, ReadRequest
 from .series_builder import SeriesBuilder
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ MAX_LOOKS = 8
 """After this many corrections everything is read."""
 MAX_LINKS = 3
 """The newest W&B runs that are linked."""
-CLOCK_SKEW = 300.0
-"""Seconds by which the clocks of W&B and of those who log may differ."""
 CELLS_PER_CALL = 20_000
 """One more call is worth about as much as this many cells of history that nobody wants."""
 
