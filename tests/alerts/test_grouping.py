@@ -38,6 +38,20 @@ def test_a_rule_that_is_quiet_has_a_group_too() -> None:
     assert group.key == group_key("churn", "accuracy")
 
 
+def test_an_optional_rule_without_a_series_is_not_there() -> None:
+    """Nor does anything say that it is not; one that had a series is silent when that stops."""
+    optional, other = rule("format", optional=True), rule()
+    both = config(optional, other)
+    judged = judge_models(both, {"churn": findings(track("....."))}, {"churn": pull()}, at(10), unexplained)
+    assert [group.rule for group in judged.groups if not group.built_in] == ["accuracy"]
+    assert {group.state for group in judged.groups} == {AlertState.QUIET}
+    assert judged.notes == ()
+    stopped = groups_of(both, track("..___", optional, EU), track("....."))
+    assert stopped["monitoring-silent"].state is AlertState.FIRING
+    assert list(stopped)[:2] == ["format", "accuracy"]
+    assert groups_of(config(replace(optional, optional=False)), now=at(10))["format"].state is AlertState.QUIET
+
+
 def test_segments_travel_inside_their_group() -> None:
     """ "Segments travel inside their group." """
     group = group_of(track("....."), track("..www", labels=EU), track("...ee", labels=US))

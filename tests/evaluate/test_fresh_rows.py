@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ ACCURACY = rule(
 )
 
 
-def daily(values: list[float], weights: list[float] | None = None, **more: str) -> Series:
+def daily(values: list[float], weights: list[float] | None = None, **more: Any) -> Series:
     """One point a day, the last on the day that ends at ``NOW``."""
     first = NOW - len(values) * DAY + LOGGED
     weights = weights or [1000.0] * len(values)
@@ -59,7 +60,7 @@ def test_two_bad_days_are_critical_for_two() -> None:
 def silence(found: Track) -> AlertState | None:
     derived = derive_health_tracks(Model("churn", ()), [found])[0].get(MONITORING_SILENT)
     alert = latest_alert(derived[0], NOW) if derived else None
-    return alert and alert.state
+    return alert.state if alert else None
 
 
 @pytest.mark.parametrize("bad", [(0.9, 10.0), (NAN, 1000.0), (1.5, 1000.0)], ids=["few", "nan", "no proportion"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -94,7 +94,8 @@ def test_labels_in_the_log_itself_are_known_from_their_time_on(encoded: bool, tm
     spec = MeasureSpec(label="truth", label_time="known")
 
     def cells(columns: list[str], now: float) -> dict[str, list[Any]]:
-        return pa.Table.from_batches(list(join_outcomes(log, spec, now).batches(columns))).to_pydict()
+        table = pa.Table.from_batches(list(join_outcomes(log, spec, now).batches(columns)))
+        return cast(dict[str, list[Any]], table.to_pydict())
 
     assert cells(["truth"], 1.0) == {"truth": ["no", None, "yes", None]}
     assert cells(["known", "truth"], 2.0) == {"known": LABELS["known"], "truth": ["no", "yes", "yes", None]}

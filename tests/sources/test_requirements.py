@@ -78,6 +78,14 @@ def test_a_key_that_two_rules_name_is_read_once_and_keeps_its_count() -> None:
     assert notes == ()
 
 
+def test_a_key_is_optional_where_no_rule_must_have_it() -> None:
+    optional, must = rule(optional=True, weight="eval/n"), rule(name="b")
+    assert [want.optional for want in key_requests((optional,))[0]] == [True]
+    for both in ((optional, must), (must, optional)):
+        (want,), _ = key_requests(both)
+        assert (want.optional, want.weight) == (False, "eval/n")
+
+
 def test_two_counts_for_one_metric_are_told() -> None:
     wants, notes = key_requests([rule(name="a", weight="eval/n"), rule(name="b", weight="eval/rows")])
     assert [want.weight for want in wants] == ["eval/n"]

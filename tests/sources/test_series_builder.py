@@ -168,3 +168,13 @@ def test_a_canary_that_was_taken_back_was_never_deployed() -> None:
             made.add_row(row(time, eval__accuracy=0.1), "v8")
     assert made.deployments() == (Deployment("v7", 1.0),)
     assert points(made.series()[0]) == {1.0: 0.9, 2.0: 0.9, 3.0: 0.9}
+
+
+def test_keys_of_optional_rules_are_not_missed() -> None:
+    absent = {"metric": "quality/feature=*/format_excess", "weight": "quality/n"}
+    assert assembler(rule(**absent, optional=True)).notes() == ()
+    assert assembler(rule(**absent)).notes() == (
+        "no points under quality/feature=*/format_excess",
+        "no points under quality/feature=*/n",
+    )
+    assert assembler(rule(optional=True), rule("eval/n", name="b")).notes() == ("no points under eval/n",)

@@ -170,8 +170,14 @@ RULE_FIELDS = {
     "window": Field(duration(60.0), "How much time one evaluation covers."),
     "every": Field(duration(60.0), "How often the rule is evaluated: a divisor of a day, or whole days."),
     "lag": Field(duration(), "How long labels or logs take to arrive."),
-    "for": Field(Count(), "How many findings in a row must reach a tier before it applies.", attribute="for_"),
-    "hold": Field(Count(), "How many findings in a row must be beyond `recover` before the alert resolves."),
+    "for": Field(
+        Count(),
+        "How many findings in a row, each with new points, must reach a tier before it applies.",
+        attribute="for_",
+    ),
+    "hold": Field(
+        Count(), "How many findings in a row, each with new points, must be beyond `recover` for the alert to resolve."
+    ),
     "recover": Field(
         RECOVER, "The limit beyond which a finding counts as recovered; by default the limits of the mildest tier."
     ),

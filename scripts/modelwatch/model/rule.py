@@ -254,7 +254,7 @@ class Rule:
     """Better than the baseline by this fraction is a finding of its own; ``None``: as far as the severest tier."""
     runbook: str = ""
     optional: bool = False
-    """Its series need not exist (no column is of that kind): then nothing is judged, and nobody told."""
+    """Its series need not exist (no column is of that kind): then nothing is judged or reported."""
     where: str = ""
     """``file:line:column`` in the configuration."""
     timezone: str = ""

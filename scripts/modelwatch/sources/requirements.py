@@ -25,7 +25,7 @@ class KeyRequest:
     weight: str = ""
     """Key of the count; for a pattern with labels its last part, looked for beside every key that matches."""
     optional: bool = False
-    """Nobody is told where there is none."""
+    """Where there is none, nothing is reported."""
 
     @property
     def weight_pattern(self) -> KeyPattern | None:

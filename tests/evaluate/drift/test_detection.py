@@ -37,7 +37,7 @@ def test_features_that_wander_a_little_stay_quiet_for_90_days(
     assert len(found) == count
     assert max(severity.max() for severity in found.values()) == -1
     per_window = severities(drift_rule(method, NO_BUDGETS), features, 90)
-    assert sum((severity >= 0).any() for severity in per_window.values()) > 5
+    assert sum((severity >= 0).any() for severity in per_window.values()) >= 3
 
 
 @pytest.mark.parametrize(("method", "size", "latest"), [("psi", 300, 30), ("psi", 3000, 25), ("ks", 3000, 22)])
