@@ -256,7 +256,7 @@ def _dispersion(batches: CumulativeCounts, categorical: bool) -> Floats:
         recent = _recent(ratios)
         capped, some = np.full(recent.shape, np.nan), np.isfinite(recent).any(axis=1)
         if some.any():
-            capped[some] = np.fmin(recent[some], MAX_RATIO * np.nanmedian(recent[some], axis=1, keepdims=True))
+            capped[some] = np.minimum(recent[some], MAX_RATIO * np.nanmedian(recent[some], axis=1, keepdims=True))
         pairs = np.isfinite(recent).sum(axis=1) / span
         known = np.nansum(capped, axis=1) / span
         dispersion = (known + PRIOR_PAIRS * dispersion) / (pairs + PRIOR_PAIRS)
