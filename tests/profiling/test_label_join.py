@@ -79,7 +79,8 @@ def test_outcomes_of_later_are_not_known_yet(
 ) -> None:
     """One without a time was always known."""
     later = outcomes(["a", "a", "b", "c"], ["no", "yes", "yes", "x"], [1, 2, 3, None])
-    assert joined(tmp_path, later, ["a", "b", "c"], name, now) == known
+    values = joined(tmp_path, later, ["a", "b", "c"], name, now)
+    assert {int(row): value for row, value in values.items()} == known
 
 
 LABELS = {"id": [1, 2, 3, 4], "truth": ["no", "yes", "yes", None], "known": [1.0, 2.0, None, 4.0]}

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from modelwatch.model.series import PulledSeries
 from modelwatch.sources.pull import pull_period
 from modelwatch.timeutil import DAY, HOUR
 
-from .builders import NOW, model, pull, rule, series_of, sessions, versions
+from .builders import model, pull, rule, series_of, sessions, versions
 
+NOW = float((int(time.time()) // 3600 + 1) * 3600)
+"""Soon: the client logs at the real time, and what is logged later than ``NOW`` is not known yet."""
 BEGIN = NOW - 2 * DAY
 CLIENT = f"""
 import os, sys, wandb
