@@ -45,7 +45,7 @@ class Hour:
     def metrics(self) -> dict[str, Any]:
         """The scalars that the serving job logs, under W&B keys; the same for the same hour and version."""
         random = Random(f"{self.version}/{self.time:.0f}")  # noqa: S311 - a story, not a secret
-        row: dict[str, Any] = {"monitor/time": self.time}
+        row: dict[str, Any] = {"monitor/time": self.time, "_timestamp": self.time}
         right = seen = 0
         for region, (share, accuracy) in REGIONS.items():
             n = round(DECISIONS_PER_HOUR * share * random.uniform(0.9, 1.1))

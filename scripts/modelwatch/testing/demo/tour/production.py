@@ -102,7 +102,7 @@ class Minute:
 
     def metrics(self) -> dict[str, Any]:
         """The scalars that the serving job logs, under W&B keys."""
-        row: dict[str, Any] = {"monitor/time": self.time}
+        row: dict[str, Any] = {"monitor/time": self.time, "_timestamp": self.time}
         regions = self.counts_by_region()
         for region, (n, hits) in regions.items():
             row[f"eval/region={region}/accuracy"] = hits / n
