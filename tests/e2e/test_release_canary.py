@@ -36,7 +36,7 @@ def pulls(world: World) -> list[str]:
 def test_a_fall_is_answered_by_a_retraining_that_goes_all_the_way(world: World) -> None:
     """The alert dispatches a training, the gate lets its version through, the canary proves it, the loop closes."""
     world.accuracy["v1"] = 0.89
-    world.hours(3)
+    world.hours(6)
     succeeded(world.scheduled())
     assert world.issue().state == "open"
     assert world.executor.ended.acquire(timeout=240)

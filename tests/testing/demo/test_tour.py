@@ -70,11 +70,11 @@ def test_the_real_commands_answer_as_of_the_simulated_time(well: Night) -> None:
     assert "acknowledged" in well.after("status")
     prompts = re.findall(r"(?m)^(\d\d:\d\d) on call> (\w+)", well.out)
     assert prompts[:5] == [
-        ("03:00", "ack"),
-        ("03:02", "diagnose"),
-        ("03:04", "release"),
-        ("03:06", "status"),
-        ("03:08", "wait"),
+        ("02:50", "ack"),
+        ("02:52", "diagnose"),
+        ("02:54", "release"),
+        ("02:56", "status"),
+        ("02:58", "wait"),
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_night_in_which_nobody_acts(idle: Night) -> None:
     assert idle.held["production"] == "v7"
     assert (idle.incident.status, idle.issue.state) == ("triggered", "open")
     assert idle.desk.end_reason == "There are no more lines."
-    assert f"v7 was left in production: at 07:00 it has cost ${bills.actual.dollars:,.0f}." in idle.out
+    assert f"v7 was left in production: at 06:50 it has cost ${bills.actual.dollars:,.0f}." in idle.out
 
 
 def test_wrong_decisions_act_too_and_cost(tmp_path: Path) -> None:
