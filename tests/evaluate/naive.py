@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Series
 from modelwatch.model.severity import Severity
-from modelwatch.stats.noise import fit_noise
 from modelwatch.timeutil import DAY
 
 WEEK = 7 * DAY
@@ -129,7 +126,7 @@ def aggregate(rule: Rule, some: list[Point], below: list[Point]) -> Estimate | N
     ordered = sorted(values)
     q = {Aggregate.P50: 0.5, Aggregate.P95: 0.95, Aggregate.P99: 0.99}[how]
     low = high = None
-    if rule.interval is Interval.NORMAL and len(ordered) > 1:
+    if rule.interval is Interval.NORMAL:
         k, half = len(ordered), Z * math.sqrt(len(ordered) * q * (1 - q))
         at = math.floor((k - 1) * q)
         low = ordered[min(max(math.floor(k * q - half) - 1, 0), at)]
@@ -152,20 +149,6 @@ def _mean_bounds(
         half = Z * math.sqrt(k / (k - 1) * apart) / math.fsum(weights)
         return mean - half, mean + half
     return _wilson_bounds(rule, mean, n)
-
-
-def noise_bounds(one: Point, points: list[Point], series: Series | None) -> tuple[float | None, float | None]:
-    """Of a single point, from the noise of the days before its own."""
-    day = int(one.time // DAY)
-    past = [p for p in points if p.time < day * DAY]
-    weights = [(p.weight or 0.0) if series is not None and series.weights is not None else 1.0 for p in [*past, one]]
-    times, values = (np.array([getattr(p, name) for p in past]) for name in ("time", "value"))
-    noise = fit_noise(times, values, np.array(weights[:-1]), np.array([day]), is_proportion=False)
-    _, dispersion, variance = (float(column[0]) for column in noise.at(np.array([one.time])))
-    if not math.isfinite(variance) or weights[-1] == 0:
-        return None, None
-    half = Z * math.sqrt(variance * dispersion / weights[-1])
-    return one.value - half, one.value + half
 
 
 @dataclass(frozen=True)
@@ -340,14 +323,6 @@ def evaluate(
     finite = [p for p in here if math.isfinite(p.value)]
     there = inside(others, *span)
     one = aggregate(rule, finite, there)
-    if (
-        one is not None
-        and one.points == 1
-        and rule.interval is Interval.NORMAL
-        and rule.aggregate is not Aggregate.RATIO
-    ):
-        low, high = noise_bounds(finite[0], [p for p in points if math.isfinite(p.value)], series)
-        one = replace(one, low=low, high=high)
     clean = [[p for p in some if math.isfinite(p.value)] for some in (points, others)]
     base = baseline(rule, clean[0], clean[1], deployed, time)
     base_value = base.value if base else None
@@ -381,7 +356,7 @@ def evaluate(
 
 
 def outcome_of(rule: Rule, version: str, one: Estimate, base: Base | None) -> tuple[Outcome, Severity | None, Cause]:
-    if one.points < rule.min_points or (rule.interval is Interval.NORMAL and one.points < 2 and one.low is None):
+    if one.points < rule.min_points or (rule.interval is Interval.NORMAL and one.points < 2):
         return Outcome.UNDECIDED, None, Cause.TOO_FEW_POINTS
     if rule.min_weight > 0 and (one.n is None or one.n < rule.min_weight):
         return Outcome.UNDECIDED, None, Cause.TOO_SMALL_COUNT

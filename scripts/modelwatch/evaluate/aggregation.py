@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,8 +10,6 @@ import numpy as np
 from ..model.rule import Aggregate, Interval
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import normal_interval, wilson_interval
-from ..stats.noise import fit_noise
-from ..timeutil import DAY
 from .arrays import nans
 from .points import Points
 from .windows import RowRanges, row_ranges, window_quantiles, window_squares, window_sums
@@ -150,9 +148,7 @@ class Aggregator:
             return proportion_interval(value, n)
         if self.interval is Interval.NORMAL:
             if self.aggregation in QUANTILES:
-                bounds = window_quantiles(self.points.values, spans, QUANTILES[self.aggregation])[1:]
-                low, high = (np.where(spans.counts > 1, bound, np.nan) for bound in bounds)
-                return low, high
+                return window_quantiles(self.points.values, spans, QUANTILES[self.aggregation])[1:]
             if self.aggregation in (Aggregate.MEAN, Aggregate.SUM):
                 return normal_interval(value, self._standard_error(spans, value, n))
         return nans(len(value)), nans(len(value))
@@ -176,24 +172,6 @@ class Aggregator:
             apart = apart + each**2 * window_squares(self.points.values, spans, value, unknown)
             n = np.nan_to_num(n) + each * window_sums(unknown, spans)
         return _divide(np.sqrt(few * apart), n)
-
-
-def single_point_intervals(stat: WindowStats, points: Points, end: Floats) -> WindowStats:
-    """``stat`` of windows that end at ``end``, with the interval of those that hold a single point: from the noise of
-    the three weeks before its day. NaN where those hold fewer than three points."""
-    rows = np.flatnonzero(stat.points == 1)
-    if not len(rows):
-        return stat
-    point = np.searchsorted(points.times, end[rows], side="right") - 1
-    exposure = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
-    days = np.unique((points.times[point] // DAY).astype(np.int64))
-    noise = fit_noise(points.times, points.values, exposure, days, is_proportion=False)
-    _, dispersion, variance = noise.at(points.times[point])
-    low, high = stat.low.copy(), stat.high.copy()
-    low[rows], high[rows] = normal_interval(
-        points.values[point], np.sqrt(_divide(variance * dispersion, exposure[point]))
-    )
-    return replace(stat, low=low, high=high)
 
 
 def _divide(above: Floats, below: Floats | Ints) -> Floats:

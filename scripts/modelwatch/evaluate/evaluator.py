@@ -11,10 +11,10 @@ import numpy as np
 from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
 from ..model.finding import Cause, Grid, ModelFindings, Outcome, Track
 from ..model.monitored_model import Model
-from ..model.rule import Aggregate, Interval, Rule
+from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
 from ..stats.arrays import Bools, Floats, Ints
-from .aggregation import Aggregator, WindowStats, single_point_intervals
+from .aggregation import Aggregator, WindowStats
 from .anomaly import find_anomalies
 from .arrays import nans, to_array
 from .baselines import Baseline, BaselineRequest, compute_baseline
@@ -343,8 +343,6 @@ class _RuleEvaluator:
         """The windows; those of measures of drift with the interval that follows from their count."""
         times = self.times(rule)
         stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since)
-        if rule.interval is Interval.NORMAL and rule.aggregate is not Aggregate.RATIO:
-            stat = single_point_intervals(stat, aggregator.points, times.at)
         spec = drift_spec(rule.metric)
         if spec is None:
             return stat

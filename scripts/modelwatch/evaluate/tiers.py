@@ -268,12 +268,9 @@ def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]
     if rule.min_weight > 0:
         # An unknown count is not known to be large enough.
         doubts.append((~(stat.n >= rule.min_weight), Cause.TOO_SMALL_COUNT))
-    few = stat.points < rule.min_points
-    if rule.interval is Interval.NORMAL:
-        # One point has no spread, unless that of the points before it is known.
-        few |= (stat.points < 2) & np.isnan(stat.low)
-    if few.any():
-        doubts.append((few, Cause.TOO_FEW_POINTS))
+    fewest = max(rule.min_points, 2) if rule.interval is Interval.NORMAL else rule.min_points
+    if fewest > 1:
+        doubts.append((stat.points < fewest, Cause.TOO_FEW_POINTS))
     return doubts
 
 
