@@ -17,9 +17,9 @@ def test_it_looks_as_often_as_it_is_told(world: World) -> None:
 
 
 def test_what_is_critical_ends_it_at_once(world: World) -> None:
-    """`for: 2` holds after two looks, and not after two hours."""
-    world.metrics(*[HEALTHY] * 4, CRITICAL)
-    world.at(5)
+    """`for: 2` holds after two findings with new points: looking again is none."""
+    world.metrics(*[HEALTHY] * 4, CRITICAL, CRITICAL)
+    world.at(6)
     ran = world.run("watch", "--for", "1h", "--every", "1s")
     assert ran.code == 12
     assert "1 firing (critical)" in ran.out.splitlines()[-1]

@@ -243,7 +243,10 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
         (verdict.unknown, Outcome.UNDECIDED, Cause.NO_BASELINE),
         (verdict.passed, Outcome.UNDECIDED, Cause.NOT_CLEARED),
         (verdict.severity >= 0, Outcome.BREACH, Cause.NONE),
-        *((mask, Outcome.UNDECIDED, why) for mask, why in _unreliable_rows(rule, stat)),
+        *(
+            (mask, Outcome.UNDECIDED, why)
+            for mask, why in _unreliable_rows(rule, stat, is_detected=context.detection is not None)
+        ),
         (context.is_new, Outcome.UNDECIDED, Cause.NEW_SEGMENT),
         (np.isnan(stat.value), Outcome.NO_DATA, Cause.NO_POINTS),
         (context.only_bad, Outcome.NO_DATA, Cause.ONLY_BAD_VALUES),
@@ -260,15 +263,17 @@ def _chart_signal(charts: ChartDecision | None, severity: Floats) -> Floats | No
     return None if charts is None else np.where((severity >= 0) & (charts.severity == severity), charts.signal, 0.0)
 
 
-def _unreliable_rows(rule: Rule, stat: WindowStats) -> list[tuple[Bools, Cause]]:
-    """Why a window's value says nothing. Later ones overrule earlier ones."""
+def _unreliable_rows(rule: Rule, stat: WindowStats, *, is_detected: bool) -> list[tuple[Bools, Cause]]:
+    """Why a window's value says nothing. Later ones overrule earlier ones. Detectors know the spread from the history,
+    so a single point in a window is enough for them."""
     doubts: list[tuple[Bools, Cause]] = []
     if rule.interval is Interval.WILSON:
         doubts.append((is_no_proportion(stat.value), Cause.NOT_A_PROPORTION))
     if rule.min_weight > 0:
         # An unknown count is not known to be large enough.
         doubts.append((~(stat.n >= rule.min_weight), Cause.TOO_SMALL_COUNT))
-    fewest = max(rule.min_points, 2) if rule.interval is Interval.NORMAL else rule.min_points
+    needs_spread = rule.interval is Interval.NORMAL and not is_detected
+    fewest = max(rule.min_points, 2) if needs_spread else rule.min_points
     if fewest > 1:
         doubts.append((stat.points < fewest, Cause.TOO_FEW_POINTS))
     return doubts
