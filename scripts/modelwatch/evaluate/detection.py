@@ -130,7 +130,9 @@ class DetectionRequest:
 def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
     """The baseline and what is proven against it. Stretches that fired are left out of both baseline and noise."""
     rule = request.rule
-    tests = [criteria(rule, tiers, request.share) for tiers in (rule.tiers, *(one.tiers for one in rule.overrides))]
+    tests = [
+        criteria(rule, tiers, request.share) for tiers in (rule.tiers, *(override.tiers for override in rule.overrides))
+    ]
     limits = frozenset(test.limit for some in tests for test in some)
     stretches: Stretches = []
     for _ in range(MAX_ROUNDS):
@@ -139,8 +141,8 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
         samples = prepare(rule, request.points, request.times, reference, quiet, effects)
         if samples is None:
             return reference, Detection(np.full(len(request.times), -1.0), limits, effects)
-        found = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
-        reached = [severity for severity, _ in found]
+        detected = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
+        reached = [severity for severity, _ in detected]
         row = np.searchsorted(samples.times, request.times, side="right")
         before, stretches = stretches, fired_stretches(samples, reached[0])
         if stretches == before:
@@ -150,7 +152,7 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
         if override.version in request.timeline.versions:
             serves = request.version == request.timeline.versions.index(override.version)
             severity = np.where(serves, other[row], severity)
-    return reference, Detection(severity, limits, effects, found[0][1], samples)
+    return reference, Detection(severity, limits, effects, detected[0][1], samples)
 
 
 def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:
@@ -179,7 +181,7 @@ def criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]
 
     ``share``: how many series share the budget, each as much as this one.
     """
-    found = [
+    chosen = [
         (tier, limit, sign)
         for tier in tiers
         if tier.false_alarms is not None
@@ -187,10 +189,10 @@ def criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]
         if limit.form not in STATIC_LIMITS
         for sign in _signs(limit.form, rule.better)
     ]
-    together = {tier.severity: sum(other is tier for other, _, _ in found) for tier, _, _ in found}
+    together = {tier.severity: sum(other is tier for other, _, _ in chosen) for tier, _, _ in chosen}
     return [
         Criterion(tier.severity.code, limit, sign, (tier.false_alarms or 0.0) * share * together[tier.severity])
-        for tier, limit, sign in found
+        for tier, limit, sign in chosen
     ]
 
 
