@@ -90,8 +90,8 @@ def watch(
     """Pull, evaluate, plan and apply every few minutes, sooner than a GitHub schedule would.
 
     Rules are evaluated at every round; a tier with `for: 2` applies after two rounds with new points. A round that
-    fails is reported, and the next one continues. Ends with 12 as soon as a critical alert fires, so that a deploy job fails;
-    else with the exit code of the last round.
+    fails is reported, and the next one continues. Ends with 12 as soon as a critical alert fires, so that a deploy job
+    fails; else with the exit code of the last round.
     """
     if not dry_run:
         actions_env.require_default_branch()
