@@ -102,9 +102,10 @@ class TestLooks:
     @FEW
     @given(st.integers(0, 999), SHAPES, st.sampled_from([5 * 60.0, 6 * HOUR, DAY]))
     def test_looking_oftener_or_more_seldom_decides_the_same(self, seed: int, lost: Floats, every: float) -> None:
-        rows = series(accuracy(seed, lost=lost))
-        (hourly,) = judge(accuracy_rule(), rows)
-        (looks,) = judge(accuracy_rule(every=every), rows)
+        """Against a constant: a rolling baseline moves a little between two looks."""
+        rows, constant = series(accuracy(seed, lost=lost)), BaselineSpec(BaselineKind.CONSTANT, value=0.9, n=1e5)
+        (hourly,) = judge(accuracy_rule(baseline=constant), rows)
+        (looks,) = judge(accuracy_rule(every=every, baseline=constant), rows)
         step = every / HOUR
         common = range(0, JUDGED + 1, max(1, round(step)))
         assert [looks[round(hour / step)] for hour in common] == [hourly[hour] for hour in common]
