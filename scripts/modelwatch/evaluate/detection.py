@@ -3,7 +3,8 @@
 A tier begins to hold when two things are so: it is proven, by an e-detector whose mean time to a false alarm is the
 tier's budget, that the metric is worse than ``MARGIN`` of the limit; and the best estimate since the change reaches the
 limit. It holds until it is proven that the limit is no longer reached. Both are decided point by point, so how often
-anybody looks, and how windows overlap, changes nothing. Everything at a time follows from earlier points alone.
+anybody looks, and how windows overlap, changes no promise; only a moving baseline is that of the next evaluation time.
+Everything at a time follows from earlier points alone.
 """
 
 from __future__ import annotations
