@@ -100,6 +100,41 @@ def test_the_group_loads_only_the_command_that_is_asked_for() -> None:
     assert issubclass(LazyGroup, click.Group)
 
 
+LOADED = """
+import sys
+from modelwatch.cli import main
+try:
+    main()
+except SystemExit as end:
+    print("code", end.code, "loaded", *sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "is_first"),
+    [
+        (["check"], "k" * 40, True),
+        (["run", "--dry-run"], "k" * 40, True),
+        (["check"], "", False),
+        (["check", "--help"], "k" * 40, False),
+        (["config", "check"], "k" * 40, False),
+    ],
+)
+def test_a_command_that_reads_wandb_starts_its_client_before_all_else(
+    tmp_path: Path, arguments: list[str], key: str, is_first: bool
+) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    command = [sys.executable, "-c", LOADED, *arguments]
+    done = subprocess.run(command, env=env | {"WANDB_API_KEY": key}, cwd=tmp_path, capture_output=True, text=True)
+    _, code, _, *loaded = done.stdout.splitlines()[-1].split()
+    assert code == ("0" if "--help" in arguments else "2"), "there is no configuration"
+    assert ("wandb" in loaded) == is_first
+    if is_first:
+        assert loaded.index("wandb") < loaded.index("modelwatch.pipeline")
+        assert "modelwatch.yml" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_a_reader_that_has_seen_enough_ends_it_quietly(world: World) -> None:
     """As in ``modelwatch schema plan | head -1``, with secrets to mask and without."""
     for extra in ({}, {"SOME_TOKEN": "x" * 40}):

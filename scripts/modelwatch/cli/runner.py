@@ -25,6 +25,8 @@ MAX_MODELS_WITHOUT_BAR = 3
 """Up to this many models a progress bar would only flicker."""
 EXIT_TIMEOUT = 10.0
 """Seconds."""
+READERS = frozenset({"pull", "check", "run", "watch", "sensitivity", "diagnose"})
+"""Commands that read W&B first of all."""
 GC_THRESHOLD = 50_000
 """So many more objects made than freed, and garbage is looked for (by default after 700)."""
 
@@ -66,10 +68,22 @@ def _start_exit_watchdog(code: int) -> None:
         watchdog.start()
 
 
+def _start_client(arguments: Sequence[str]) -> None:
+    """Start W&B's client, where the command is going to read from W&B, before the command's own modules are imported:
+    a tenth of a small check's time."""
+    reads = arguments[:1] and arguments[0] in READERS and not {"-h", "--help"}.intersection(arguments)
+    if reads and os.environ.get("WANDB_API_KEY"):
+        from ..clients.wandb import start_client
+
+        start_client(os.environ)
+
+
 def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
     try:
+        if arguments is None:
+            _start_client(sys.argv[1:])
         code = group.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo(
             "Interrupted; nothing is lost: the next evaluation goes on from what GitHub and PagerDuty say.", err=True
         )

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -62,6 +63,24 @@ def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> w
             )
         except Exception as error:
             raise translate_wandb_error(error, url) from error
+
+
+def start_client(env: Mapping[str, str]) -> None:
+    """Import W&B's client, and start its service process in the background.
+
+    The client looks for that process every 0.2 s: long enough to import all that reads and judges.
+    """
+    configure_environment(RetryPolicy().scale(env))
+    try:
+        from wandb.sdk import wandb_setup
+    except ImportError:
+        return  # reported where it is used
+
+    def start() -> None:
+        with suppress(Exception), _lock:  # a failure comes again, and is reported, when a session opens
+            wandb_setup.singleton().ensure_service()
+
+    threading.Thread(target=start, daemon=True).start()
 
 
 MAX_FAILURES = 3
