@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.detection import is_detectable
+from modelwatch.evaluate.detection import criteria, is_detectable
 from modelwatch.model.finding import Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import (
@@ -59,6 +59,26 @@ def accuracy_rule(**more: object) -> Rule:
         **more,
     }
     return rule(*tiers(*LIMITS.items()), **given)
+
+
+@pytest.mark.parametrize(
+    ("limits", "margins"),
+    [
+        ((0.02, 0.05, 0.10), (0.3, 0.4, 0.5)),
+        ((0.02, 0.03, 0.20), (0.3, 0.5, 0.3)),
+    ],
+)
+def test_a_severer_tier_proves_more_than_the_one_below_allows(
+    limits: tuple[float, ...], margins: tuple[float, ...]
+) -> None:
+    found = criteria(accuracy_rule(), tiers(*zip(LIMITS, limits, strict=True)), 1.0)
+    assert [test.margin for test in found] == pytest.approx(margins)
+
+
+def test_limits_of_another_form_prove_no_more() -> None:
+    warning, *_ = tiers((Severity.WARNING, 0.02))
+    error = replace(warning, severity=Severity.ERROR, limits=(Limit(LimitKind.DROP_POINTS, 0.04),))
+    assert [test.margin for test in criteria(accuracy_rule(), (warning, error), 1.0)] == [0.3, 0.3]
 
 
 def accuracy(seed: int, *, lost: Floats | float = 0.0, n: int = 200, level: float = 0.9) -> list[tuple[float, ...]]:

@@ -39,8 +39,10 @@ from .deployments import VersionTimeline
 from .local_time import local_times
 from .points import Points
 
-MARGIN = 0.4
-"""A change up to this share of a limit is no news: slow trends and moods of the data stay inside."""
+MARGIN = 0.3
+"""A change up to this share of the mildest limit is no news: slow trends and moods of the data stay inside."""
+MAX_MARGIN = 0.5
+"""A severer tier has to be worse than the tier below it, but never than more of its own limit."""
 CHANGES = np.array([1.0, 1.5, 2.5, 5.0])[:, None]
 """The changes that a detector looks for, in limits."""
 RECOVERIES = np.array([0.0, 0.25, 0.5])[:, None]
@@ -84,6 +86,8 @@ class Criterion:
     sign: float
     budget: float
     """Mean time between false alarms (seconds)."""
+    margin: float = MARGIN
+    """The share of the limit that has to be proven passed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,9 +196,22 @@ def criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]
     ]
     together = {tier.severity: sum(other is tier for other, _, _ in chosen) for tier, _, _ in chosen}
     return [
-        Criterion(tier.severity.code, limit, sign, (tier.false_alarms or 0.0) * share * together[tier.severity])
+        Criterion(
+            tier.severity.code,
+            limit,
+            sign,
+            (tier.false_alarms or 0.0) * share * together[tier.severity],
+            _margin(tier, limit, tiers),
+        )
         for tier, limit, sign in chosen
     ]
+
+
+def _margin(tier: Tier, limit: Limit, tiers: Sequence[Tier]) -> float:
+    """How much of the limit has to be proven passed: as much as the milder tiers allow."""
+    below = [other for milder in tiers if milder.severity < tier.severity for other in milder.limits]
+    largest = max((other.value for other in below if other.form is limit.form), default=0.0)
+    return min(max(MARGIN, largest / limit.value), MAX_MARGIN) if limit.value > 0 else MARGIN
 
 
 def _signs(form: LimitKind, better: Direction | None) -> tuple[float, ...]:
@@ -295,7 +312,8 @@ def detect(
     known = np.isfinite(change) & (change > 0) & np.isfinite(samples.expected) & np.isfinite(samples.spread)
     change = np.where(known, change, 1.0)
     sign = np.array([test.sign for test in tests])[:, None, None]
-    log_e = change_log_e(samples, sign, MARGIN * change[:, None], CHANGES * change[:, None], known[:, None])
+    margin = np.array([test.margin for test in tests])[:, None, None]
+    log_e = change_log_e(samples, sign, margin * change[:, None], CHANGES * change[:, None], known[:, None])
     for place in np.flatnonzero(evidence_bound(log_e, log_start) >= log_budget).tolist():
         watch = _Watch(samples, tests[place].sign, rule, change[place], known[place])
         holds = watch.hold(log_e[place], log_start - log_budget[place], restarts)

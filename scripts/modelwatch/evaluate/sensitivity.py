@@ -23,7 +23,7 @@ from ..stats.arrays import Floats
 from ..stats.intervals import z_value
 from ..stats.noise import PRIOR_DISPERSION
 from ..timeutil import DAY, HOUR, WEEK
-from .detection import CHANGES, MARGIN, Criterion, Samples, change_log_e, criteria, distance_to_limit, is_detectable
+from .detection import CHANGES, Criterion, Samples, change_log_e, criteria, distance_to_limit, is_detectable
 from .segments import whole_labels
 
 YEAR = 365 * DAY
@@ -128,17 +128,20 @@ def visible_limits(rule: Rule, rows_an_hour: float, level: float) -> tuple[float
         limit = tier.limits[0].value
         if is_raised:
             limit = max(limit, math.ceil(150 * limits[-1]) / 100)
-        while limit < 1 and not _sees(rule, tier, limit, rows_an_hour, level):
+        while limit < 1 and not _sees(rule, (*limits, limit), rows_an_hour, level):
             limit, is_raised = math.floor(100 * limit + 1.5) / 100, True
         limits.append(limit)
     return tuple(limits) if limits[-1] < 1 else ()
 
 
-def _sees(rule: Rule, tier: Tier, limit: float, rows_an_hour: float, level: float) -> bool:
-    """Whether the tier with this limit is reached within a week by a change as large."""
-    tiers = (replace(tier, limits=(replace(tier.limits[0], value=limit),)),)
+def _sees(rule: Rule, limits: Sequence[float], rows_an_hour: float, level: float) -> bool:
+    """Whether the last of the tiers that have these limits is reached within a week by a change as large."""
+    tiers = tuple(
+        replace(tier, limits=(replace(tier.limits[0], value=limit),))
+        for tier, limit in zip(rule.tiers, limits, strict=False)
+    )
     paths = _mean_paths(rule, tiers, _expected_noise(rule, rows_an_hour, level), 2.0 if rule.segments else 1.0)
-    return all(path.sees_limit(WEEK) for path in paths)
+    return all(path.sees_limit(WEEK) for path in paths if path.test.severity == tiers[-1].severity.code)
 
 
 def measure_sensitivity(track: Track) -> Sensitivity | None:
@@ -221,7 +224,11 @@ class _MeanPath:
         values = noise.expected + sign * changes[:, None] + noise.spread * nodes
         samples = _point(noise, values.ravel())
         log_e = change_log_e(
-            samples, sign, MARGIN * np.array([self.change]), CHANGES * self.change, np.ones(values.size, np.bool_)
+            samples,
+            sign,
+            self.test.margin * np.array([self.change]),
+            CHANGES * self.change,
+            np.ones(values.size, np.bool_),
         )
         rates: Floats = log_e.reshape(len(log_e), *values.shape) @ (weights / weights.sum())
         return rates

@@ -29,12 +29,14 @@ from ...stats.drift.e_values import (
 from ...stats.drift.methods import MIN_RELIABLE_COUNT
 from ...timeutil import DAY, HOUR
 from ..deployments import VersionTimeline
-from ..detection import MARGIN, RECOVERY_ODDS, Detection
+from ..detection import RECOVERY_ODDS, Detection
 from ..windows import RowRanges
 from .rebinning import CumulativeCounts
 from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
 from .statistics import homogeneity
 
+MARGIN = 0.4
+"""A divergence up to that of this share of a limit is no drift."""
 BATCHES = (6 * HOUR, DAY)
 """Lengths of batches, where the window is no shorter; the window itself is the third."""
 SOUGHT = np.array([1.0, 2.0, 5.0, 20.0])[:, None]
