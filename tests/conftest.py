@@ -19,7 +19,7 @@ from modelwatch.testing.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
 TESTS = Path(__file__).parent
-LONG = frozenset({"e2e", "testing", "crash", "relay", "runbooks", "release"})
+LONG = frozenset({"e2e", "testing", "crash", "relay", "runbooks", "release", "timeline"})
 """Folders of tests that run servers, act and whole stories."""
 
 # A property test tries the same examples every time, so that no run fails by chance; `make fuzz` searches at random.

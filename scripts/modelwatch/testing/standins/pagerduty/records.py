@@ -110,6 +110,22 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """What reaches the person on call: the first trigger of an incident, or one that is no longer acknowledged.
+
+    A further trigger of an open alert is added to its log and reaches nobody, whatever its severity; nor does anything
+    on an acknowledged incident.
+    """
+
+    at: float
+    incident: str
+    key: str
+    title: str
+    severity: str
+    urgency: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeEvent:
     """A change event that was accepted."""
 

@@ -47,6 +47,7 @@ class PagerDutyStandIn:
             ]
             return {
                 "incidents": incidents,
+                "notifications": len(self.state.notifications),
                 "changes": len(self.state.change_events),
                 "dropped": len(self.state.dropped_events),
             }
@@ -55,5 +56,6 @@ class PagerDutyStandIn:
         """Forget incidents and change events; services, users and tokens stay."""
         with self.state.lock:
             self.state.incidents.clear()
+            self.state.notifications.clear()
             self.state.change_events.clear()
             self.state.dropped_events.clear()

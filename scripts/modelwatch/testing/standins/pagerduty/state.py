@@ -9,7 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .records import SEVERITIES, Actor, ChangeEvent, Incident, Integration, LogEntry, Note, RestToken, Service, User
+from .records import (
+    SEVERITIES,
+    Actor,
+    ChangeEvent,
+    Incident,
+    Integration,
+    LogEntry,
+    Note,
+    Notification,
+    RestToken,
+    Service,
+    User,
+)
 
 EVENTS_PER_MINUTE = 120
 REST_PER_MINUTE = 960
@@ -39,6 +51,8 @@ class PagerDutyState:
         self.users: dict[str, User] = {}
         self.tokens: dict[str, RestToken] = {}
         self.incidents: list[Incident] = []
+        self.notifications: list[Notification] = []
+        """What reached the person on call, oldest first."""
         self.change_events: list[ChangeEvent] = []
         self.enforce_limits = False
         self.show_incident_keys = False
@@ -154,12 +168,17 @@ class PagerDutyState:
                 *ids, number, service, event["dedup_key"], title, severity, urgency, event, now, now, now, by
             )
             self.incidents.append(incident)
+            self._notify(incident)
         else:
             # A repeated trigger makes an open alert worse, never milder, and does not touch its incident's status.
             incident.severity = max(incident.severity, severity, key=SEVERITIES.index)
             incident.urgency = "high" if "high" in (incident.urgency, urgency) else "low"
             incident.event, incident.updated = event, now
         self._log(incident, "trigger", by, "api", payload)
+
+    def _notify(self, incident: Incident) -> None:
+        texts = incident.id, incident.key, incident.title, incident.severity, incident.urgency
+        self.notifications.append(Notification(self.clock(), *texts))
 
     def _urgency(self, service: Service, severity: str) -> str:
         rule = self.service_settings.get(service.id, {}).get("incident_urgency_rule", {"urgency": "severity_based"})
@@ -181,6 +200,8 @@ class PagerDutyState:
         incident.resolved = now if status == "resolved" else None
         acknowledged = status == "acknowledged"
         incident.acknowledged_by, incident.acknowledged = (by, now) if acknowledged else (None, None)
+        if status == "triggered":
+            self._notify(incident)
 
     def _log(
         self,

@@ -1,0 +1,45 @@
+"""``python -m tests.timeline [WORD ...]``: play the stories whose name has a word, and print what reached people."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+from .stories import STORIES
+from .timeline import Timeline, start_services
+
+
+def main(words: list[str]) -> int:
+    chosen = [one for one in STORIES if not words or any(word in one.play.__name__ for word in words)]
+    totals: Counter[str] = Counter()
+    began = time.monotonic()
+    print("| story | causes | pages needed | pages | too many | silent | wrong steps | wrong record |")
+    print("|---|---|---|---|---|---|---|---|")
+    with start_services() as services:
+        for story in chosen:
+            played = Timeline(services)
+            story.play(played)
+            wrong = Counter(one.kind for one in played.disagreements)
+            row = {
+                "causes": story.causes,
+                "needed": played.wakes,
+                "pages": len(played.notifications),
+                "page": wrong["page"],
+                "silence": wrong["silence"],
+                "step": wrong["step"],
+                "record": wrong["record"],
+            }
+            totals.update(row)
+            print(f"| {story.name} | {' | '.join(map(str, row.values()))} |", flush=True)
+            for found in played.disagreements:
+                print(f"  hour {found.hour:g}: {found.kind}: {found.text[:600]}", file=sys.stderr)
+    print(f"| **{len(chosen)} stories** | {' | '.join(str(totals[name]) for name in row)} |")
+    per_cause, per_need = (totals["pages"] / max(totals[name], 1) for name in ("causes", "needed"))
+    print(f"\nPages per true cause: {per_cause:.2f}; pages per page that was needed: {per_need:.2f}.")
+    print(f"Silent failures: {totals['silence']}. Wrong next steps: {totals['step']}. {time.monotonic() - began:.0f} s")
+    return int(any(totals[name] for name in ("page", "silence", "step", "record")))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
