@@ -54,7 +54,14 @@ _MISSING_HINTS: dict[type, str] = {
 }
 
 
-OMITTED_FIELDS = (OMITTED_WHEN_EMPTY, ',"estimate":null', ',"signal":"none"', ',"sensitivity":null', ',"past":null')
+OMITTED_FIELDS = (
+    OMITTED_WHEN_EMPTY,
+    ',"estimate":null',
+    ',"signal":"none"',
+    ',"sensitivity":null',
+    ',"past":null',
+    ',"is_count":false',
+)
 """Younger than the format, so they are written only where they say something: what an older version wrote is written
 as it was, and a plan keeps its digest."""
 

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelwatch.model.finding import Cause, Outcome
-from modelwatch.model.rule import Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import (
+    PROPORTION_INTERVALS,
+    Aggregate,
+    BaselineKind,
+    Direction,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
 from modelwatch.model.series import Series
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import DAY
@@ -135,7 +145,7 @@ def aggregate(rule: Rule, some: list[Point], below: list[Point]) -> Estimate | N
 
 
 def _wilson_bounds(rule: Rule, value: float, n: float | None) -> tuple[float | None, float | None]:
-    if rule.interval is Interval.WILSON and n is not None and n > 0 and 0 <= value <= 1:
+    if rule.interval in PROPORTION_INTERVALS and n is not None and n > 0 and 0 <= value <= 1:
         return wilson(value, n)
     return None, None
 
@@ -178,7 +188,7 @@ def baseline(rule: Rule, points: list[Point], below: list[Point], deployed: Depl
         return None
     if spec.kind is BaselineKind.CONSTANT:
         low = high = spec.value
-        if spec.n and rule.interval is Interval.WILSON and 0 <= spec.value <= 1:
+        if spec.n and rule.interval in PROPORTION_INTERVALS and 0 <= spec.value <= 1:
             low, high = wilson(spec.value, spec.n)
         return Base(spec.value, low, high, None)
     if spec.kind is BaselineKind.ROLLING:
@@ -232,7 +242,7 @@ def _weeks(rule: Rule, points: list[Point], below: list[Point], deployed: Deploy
     sd = sd_of([one.value for one in found])
     n = math.fsum(one.n for one in found if one.n is not None)
     low = high = value
-    if rule.interval is Interval.WILSON and n > 0 and 0 <= value <= 1:
+    if rule.interval in PROPORTION_INTERVALS and n > 0 and 0 <= value <= 1:
         low, high = wilson(value, n)
     if rule.interval is Interval.NORMAL and sd is not None:
         half = Z * sd / math.sqrt(len(found))
@@ -360,7 +370,7 @@ def outcome_of(rule: Rule, version: str, one: Estimate, base: Base | None) -> tu
         return Outcome.UNDECIDED, None, Cause.TOO_FEW_POINTS
     if rule.min_weight > 0 and (one.n is None or one.n < rule.min_weight):
         return Outcome.UNDECIDED, None, Cause.TOO_SMALL_COUNT
-    if rule.interval is Interval.WILSON and not 0 <= one.value <= 1:
+    if rule.interval in PROPORTION_INTERVALS and not 0 <= one.value <= 1:
         return Outcome.UNDECIDED, None, Cause.NOT_A_PROPORTION
     reached: list[Severity] = []
     passed = unknown = False

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.evaluate.detection import criteria, is_detectable
+from modelwatch.evaluate.hypotheses import criteria, is_detectable
 from modelwatch.model.finding import Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import (

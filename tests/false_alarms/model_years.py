@@ -8,12 +8,24 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import numpy as np
+from scipy.stats import norm
 
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Interval, Limit, LimitKind, Rule, Tier
-from modelwatch.model.series import PulledSeries, Series
+from modelwatch.model.rule import (
+    PROPORTION_INTERVALS,
+    Aggregate,
+    BaselineKind,
+    BaselineSpec,
+    Direction,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
+from modelwatch.model.series import Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.stats.arrays import Floats, Ints
 from modelwatch.timeutil import DAY, HOUR
@@ -48,6 +60,14 @@ class Metric(Enum):
     """Lognormal, with a skewness of 2."""
     EVENTS = auto()
     """A rate: events an hour, by Poisson."""
+    SUM = auto()
+    """Events an hour that are added up, and should not become fewer."""
+    RATIO = auto()
+    """A sum and another one that it is divided by: amounts of skewed sizes and their number."""
+    LATENCY = auto()
+    """Single values of which the 95 % quantile is judged; lognormal."""
+    AUC = auto()
+    """An area under the ROC curve, with the count of positives; nine times as many are negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +104,8 @@ class World:
     """Hours between points."""
     label_delay: float = 0.0
     """Mean hours until the label of a prediction is known; the rule is looked at once a day, with what is known."""
+    is_static: bool = False
+    """Whether the rule has static limits. The metric lies exactly at the mildest."""
 
     @property
     def is_share(self) -> bool:
@@ -93,6 +115,14 @@ class World:
 def _mean(metric: Metric, **more: float) -> World:
     """A mean of 250, such as a latency."""
     return replace(World(metric=metric, level=250.0), **more)  # type: ignore[arg-type]
+
+
+def _sum(level: float, **more: float) -> World:
+    return replace(World(metric=Metric.SUM, level=level), **more)  # type: ignore[arg-type]
+
+
+def _latency(**more: float) -> World:
+    return replace(World(metric=Metric.LATENCY, level=100.0, spread=0.3, segments=0), **more)  # type: ignore[arg-type]
 
 
 WORLDS: Mapping[str, World] = {
@@ -114,6 +144,23 @@ WORLDS: Mapping[str, World] = {
     "error rate 0.0005": World(metric=Metric.ERRORS, level=0.0005),
     "mean, normal noise": _mean(Metric.NORMAL),
     "mean, heavy tails": _mean(Metric.HEAVY),
+    "sum, 2 events an hour": _sum(2),
+    "sum, 2000 events an hour": _sum(2000, daily=0.4, weekend=0.2),
+    "sum, correlated 0.8": _sum(2000, correlation=0.8, wander=0.05),
+    "ratio": World(metric=Metric.RATIO, level=30.0),
+    "ratio, 5 an hour": World(5, 0, metric=Metric.RATIO, level=30.0),
+    "ratio, daily pattern": World(metric=Metric.RATIO, level=30.0, daily=0.05),
+    "quantile": _latency(),
+    "quantile, daily pattern": _latency(daily=0.1),
+    "quantile, correlated 0.8": _latency(correlation=0.8, wander=0.1),
+    "AUC, 20 positives an hour": World(20, 0, metric=Metric.AUC, level=0.85),
+    "AUC, 3 positives an hour": World(3, 0, metric=Metric.AUC, level=0.85),
+    "static, at the limit": World(is_static=True),
+    "static, at the limit, 20 an hour": World(20, is_static=True),
+    "static, daily pattern": World(daily=0.01, is_static=True),
+    "static, mean": replace(_mean(Metric.NORMAL), is_static=True),
+    "static, ratio": World(metric=Metric.RATIO, level=30.0, is_static=True),
+    "static, quantile": replace(_latency(), is_static=True),
     "holidays": World(holidays=0.02, is_nuisance=True),
     **{
         f"everything, {volume:g} an hour": World(
@@ -165,7 +212,32 @@ def observe(world: World, level: Floats, count: Ints, rng: Rng) -> Floats:
             return np.asarray(rng.binomial(count, np.clip(level, 0.0, 1.0)) / count)
     if world.metric is Metric.EVENTS:
         return rng.poisson(level).astype(np.float64)
+    if world.metric is Metric.SUM:
+        share = rng.gamma(world.spread**-2, world.spread**2, level.shape)
+        events: Floats = rng.poisson(level / level.shape[1] * share).astype(np.float64)
+        return events
+    if world.metric is Metric.RATIO:
+        return np.asarray(level * rng.gamma(count / AMOUNT_SPREAD, AMOUNT_SPREAD))
+    if world.metric is Metric.LATENCY:
+        return np.asarray(level * np.exp(world.spread * rng.standard_normal(level.shape)))
+    if world.metric is Metric.AUC:
+        return _areas(level, count, rng)
     return level + world.spread * world.level * _noise(world.metric, level.shape, rng)
+
+
+AMOUNT_SPREAD = 1.7
+"""Variance of an amount, relative to the square of its mean."""
+
+
+def _areas(level: Floats, count: Ints, rng: Rng) -> Floats:
+    """Areas under the curve of normal scores, of so many positives; NaN where there is none."""
+    apart = np.sqrt(2) * norm.ppf(level)
+    areas = np.full(level.shape, np.nan)
+    for place in np.argwhere(count > 0):
+        n = count[*place]
+        positive = rng.normal(apart[*place], 1.0, n)
+        areas[*place] = np.searchsorted(np.sort(positive), rng.standard_normal(9 * n)).mean() / n
+    return np.asarray(1 - areas)
 
 
 def _noise(metric: Metric, shape: tuple[int, ...], rng: Rng) -> Floats:
@@ -186,16 +258,42 @@ def readme_rule(budgets: tuple[float | None, ...] = BUDGETS, **more: object) -> 
     return replace(_rule(LimitKind.DROP, LIMITS, Direction.HIGHER, budgets), **more)  # type: ignore[arg-type]
 
 
+RULES: Mapping[Metric, tuple[LimitKind, tuple[float, ...], Aggregate, Interval]] = {
+    Metric.ACCURACY: (LimitKind.DROP, LIMITS, Aggregate.MEAN, Interval.WILSON),
+    Metric.ERRORS: (LimitKind.RISE, ERROR_LIMITS, Aggregate.MEAN, Interval.WILSON),
+    **dict.fromkeys(
+        (Metric.NORMAL, Metric.HEAVY, Metric.HEAVIER, Metric.SKEWED),
+        (LimitKind.RISE, LIMITS, Aggregate.MEAN, Interval.NORMAL),
+    ),
+    Metric.EVENTS: (LimitKind.RISE, ERROR_LIMITS, Aggregate.MEAN, Interval.NORMAL),
+    Metric.SUM: (LimitKind.DROP, (0.2, 0.4, 0.6), Aggregate.SUM, Interval.NONE),
+    Metric.RATIO: (LimitKind.RISE, ERROR_LIMITS, Aggregate.RATIO, Interval.NONE),
+    Metric.LATENCY: (LimitKind.RISE, ERROR_LIMITS, Aggregate.P95, Interval.NONE),
+    Metric.AUC: (LimitKind.DROP, LIMITS, Aggregate.MEAN, Interval.AUC),
+}
+"""How each metric is judged: limits, aggregate and interval."""
+
+
 def rule_for(world: World) -> Rule:
     """The rule that judges a world's metric."""
-    if world.metric is Metric.ACCURACY:
-        return readme_rule()
-    if world.metric is Metric.ERRORS:
-        return _rule(LimitKind.RISE, ERROR_LIMITS, Direction.LOWER, BUDGETS)
-    rule = _rule(
-        LimitKind.RISE, LIMITS if world.metric is not Metric.EVENTS else ERROR_LIMITS, Direction.LOWER, BUDGETS
+    form, limits, aggregate, interval = RULES[world.metric]
+    is_high_better = form is LimitKind.DROP
+    if world.is_static:
+        at = world.level * (np.exp(norm.ppf(0.95) * world.spread) if aggregate is Aggregate.P95 else 1.0)
+        limits = tuple(at * (1 - limit if is_high_better else 1 + limit) for limit in (0.0, *limits[1:]))
+        form = LimitKind.BELOW if is_high_better else LimitKind.ABOVE
+    rule = _rule(form, limits, Direction.HIGHER if is_high_better else Direction.LOWER, BUDGETS)
+    return replace(
+        rule,
+        aggregate=aggregate,
+        interval=interval,
+        weight="eval/n" if interval in PROPORTION_INTERVALS else None,
+        denominator=KeyPattern(DENOMINATOR) if aggregate is Aggregate.RATIO else None,
+        baseline=BaselineSpec() if world.is_static else rule.baseline,
     )
-    return replace(rule, weight=None, interval=Interval.NORMAL)
+
+
+DENOMINATOR = "eval/requests"
 
 
 def _rule(form: LimitKind, limits: tuple[float, ...], better: Direction, budgets: tuple[float | None, ...]) -> Rule:
@@ -217,9 +315,11 @@ def _rule(form: LimitKind, limits: tuple[float, ...], better: Direction, budgets
     )
 
 
-def whole(values: Floats, count: Ints) -> tuple[Floats, Floats]:
+def whole(values: Floats, count: Ints, *, is_sum: bool = False) -> tuple[Floats, Floats]:
     """Value and count of all segments together at each point."""
     total = count.sum(axis=1)
+    if is_sum:
+        return np.nansum(values, axis=1), total.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return np.nansum(values * count, axis=1) / total, total.astype(np.float64)
 
@@ -228,13 +328,16 @@ def severities(rule: Rule, values: Floats, count: Ints, segments: int, step: int
     """The severity that each series reaches at each hour after the warm-up (of the last ``days``, where they are
     given), (series, hours); -1 for none. ``values`` and ``count``: (points, columns), a point every ``step`` hours."""
     times = START + HOUR * step * np.arange(1, len(count) + 1)
-    columns: list[tuple[tuple[tuple[str, str], ...], Floats, Floats]] = [((), *whole(values, count))]
+    is_sum = rule.aggregate in (Aggregate.SUM, Aggregate.RATIO)
+    columns: list[tuple[Labels, Floats, Floats]] = [((), *whole(values, count, is_sum=is_sum))]
     columns += [((("region", f"r{at}"),), values[:, at], count[:, at].astype(np.float64)) for at in range(segments)]
     pulled = []
     for labels, value, trials in columns:
         known = (trials > 0) & np.isfinite(value)
         weights = array("d", trials[known]) if rule.weight else None
         pulled.append(Series("eval/accuracy", labels, array("d", times[known]), array("d", value[known]), weights))
+        if rule.denominator is not None:
+            pulled.append(Series(DENOMINATOR, labels, array("d", times), array("d", trials), None))
     history = days * DAY if days else float(times[-1] - START - WARM_UP * HOUR)
     model = Model(name="churn", rules=(rule,), history=history)
     findings = evaluate_model(model, PulledSeries("churn", tuple(pulled)), float(times[-1]) + 1)

@@ -11,8 +11,8 @@ from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule, Tier
 
 
 def share_budget(model: Model, rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    """The rules with a budget on every tier that compares with a baseline, drift rules included, or with the metric's
-    own past.
+    """The rules with a budget on every tier that compares with a baseline, drift rules included, with the metric's own
+    past, or with a static limit that points can prove.
 
     Rules without a budget of their own share the model's: each alarms falsely so much more seldom that all of them
     together keep it. A rule whose tiers do nothing takes no share, as it alarms nobody.
@@ -26,11 +26,12 @@ def _acts(rule: Rule) -> bool:
 
 
 def _has_budget(rule: Rule) -> bool:
-    """Whether it compares with a baseline; one about drift does, and may state a rate for each window instead."""
-    if rule.anomaly is not None:
+    """Whether it compares with a baseline, or a static limit can be proven; one about drift compares, and may state a
+    rate for each window instead."""
+    if rule.anomaly is not None or rule.compares:
         return True
-    if drift_spec(rule.metric) is None or rule.compares:
-        return rule.compares
+    if drift_spec(rule.metric) is None:
+        return any(rule.can_prove(limit) for tier in rule.tiers for limit in tier.limits)
     return rule.false_alarms is None and rule.baseline.kind is not BaselineKind.NONE
 
 

@@ -11,6 +11,7 @@ from ..model.alert import BUILT_IN_RULES
 from ..model.keys import KeyPattern
 from ..model.rule import (
     FALL_LIMITS,
+    PROPORTION_INTERVALS,
     RELATIVE_LIMITS,
     RISE_LIMITS,
     STATIC_LIMITS,
@@ -160,7 +161,8 @@ RULE_FIELDS = {
     "aggregate": Field(Enumeration("an aggregate", Aggregate), "How the points of a window become one number."),
     "interval": Field(
         Enumeration("a kind of interval", Interval),
-        "The confidence interval of a window's value; by default `wilson` where there is a `weight`, else `none`.",
+        "The confidence interval of a window's value; by default `wilson` where there is a `weight`, else `none`. "
+        "`auc`: the metric is an area under the ROC curve, and `weight` counts the rows of the rarer class.",
         show_default=False,
     ),
     "better": Field(
@@ -209,8 +211,11 @@ RULE = Section(
 _WITHOUT_PROPORTION_INTERVAL = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
 """Aggregates to which a proportion's interval does not apply."""
 
-_WITHOUT_STANDARD_ERROR = frozenset((Aggregate.LAST, Aggregate.RATIO))
-"""Aggregates whose standard error does not follow from the spread of the window's points."""
+_INAPPLICABLE = {
+    Interval.NORMAL: frozenset((Aggregate.LAST, Aggregate.RATIO)),
+    Interval.AUC: frozenset((Aggregate.RATIO,)),
+}
+"""Aggregates whose standard error does not follow from the spread of the window's points, or that are no area."""
 
 _WITHOUT_MEANING_FOR_ANOMALY = (
     *("drift", "denominator", "aggregate", "interval", "baseline", "recover", "overrides"),
@@ -393,10 +398,10 @@ def _read_interval(section: ParsedSection) -> Interval:
     if stated is None:
         applies = "weight" in section and aggregate not in _WITHOUT_PROPORTION_INTERVAL
         return Interval.WILSON if applies else Interval.NONE
-    if stated is Interval.WILSON and "weight" not in section:
-        section.add_problem("`wilson` needs the count: give `weight`.", value="interval")
+    if stated in PROPORTION_INTERVALS and "weight" not in section:
+        section.add_problem(f"`{stated}` needs the count: give `weight`.", value="interval")
     elif (stated is not Interval.NONE and aggregate in _WITHOUT_PROPORTION_INTERVAL) or (
-        stated is Interval.NORMAL and aggregate in _WITHOUT_STANDARD_ERROR
+        aggregate in _INAPPLICABLE.get(stated, ())
     ):
         section.add_problem(f"`{stated}` does not apply to `aggregate: {aggregate}`.", value="interval")
     return stated

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..model.rule import Aggregate, Interval
+from ..model.rule import PROPORTION_INTERVALS, Aggregate, Interval
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import normal_interval, wilson_interval
 from .arrays import nans
@@ -144,7 +144,11 @@ class Aggregator:
 
     def _intervals(self, spans: RowRanges, value: Floats, n: Floats) -> tuple[Floats, Floats]:
         """The interval of each window's value; NaN where the aggregate has none of the requested kind."""
-        if self.interval is Interval.WILSON and self.aggregation in (Aggregate.MEAN, Aggregate.LAST, Aggregate.RATIO):
+        if self.interval in PROPORTION_INTERVALS and self.aggregation in (
+            Aggregate.MEAN,
+            Aggregate.LAST,
+            Aggregate.RATIO,
+        ):
             return proportion_interval(value, n)
         if self.interval is Interval.NORMAL:
             if self.aggregation in QUANTILES:

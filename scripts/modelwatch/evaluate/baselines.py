@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.rule import LEVEL_LENGTH, YEAR, Aggregate, BaselineKind, Interval, LimitKind, Rule, rolling_gap
+from ..model.rule import (
+    LEVEL_LENGTH,
+    PROPORTION_INTERVALS,
+    YEAR,
+    Aggregate,
+    BaselineKind,
+    Interval,
+    LimitKind,
+    Rule,
+    rolling_gap,
+)
 from ..model.series import Labels
 from ..stats.arrays import Bools, Floats
 from ..stats.intervals import normal_interval
@@ -103,7 +113,7 @@ def _constant_columns(
 ) -> Baseline:
     """The same statistic at every time; exact unless its interval is given, or follows from its count."""
     count = len(place.times)
-    if bounds is None and n is not None and place.rule.interval is Interval.WILSON:
+    if bounds is None and n is not None and place.rule.interval in PROPORTION_INTERVALS:
         low, high = proportion_interval(np.array([value]), np.array([float(n)]))
         bounds = (float(low[0]), float(high[0]))
     if bounds is None or not np.isfinite(bounds).all():
@@ -155,7 +165,7 @@ def _seasonal(place: BaselineRequest) -> Baseline:
         sd = _pooled_sd([value, *(_windows_before(place, back + lag)[0] for lag in NEIGHBOURS if lag)])
     n = np.nansum(n, axis=0)
     low, high = mean, mean
-    if rule.interval is Interval.WILSON:
+    if rule.interval in PROPORTION_INTERVALS:
         low, high = bounds_or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
     elif rule.interval is Interval.NORMAL:
         low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(used)))
@@ -173,7 +183,7 @@ def _yearly(place: BaselineRequest) -> Baseline:
     growth = _growth(place, years)
     moved = [week - shift for week in (0.0, -WEEK, WEEK) for shift in (0.0, rule.window / 2, rule.window)]
     tables = [_windows_before(place, years + lag) for lag in moved]
-    top = 1.0 if rule.interval is Interval.WILSON else np.inf
+    top = 1.0 if rule.interval in PROPORTION_INTERVALS else np.inf
     values = [np.minimum(value * growth, top) for value, _ in tables]
     beside = _mean(np.concatenate(values))
     mean = _mean(values[0])
@@ -189,7 +199,7 @@ def _yearly(place: BaselineRequest) -> Baseline:
             if lag
         ]
         sd = _pooled_sd([weeks, *hours])
-    if rule.interval is Interval.WILSON:
+    if rule.interval in PROPORTION_INTERVALS:
         low, high = bounds_or_exact(mean, proportion_interval(mean, np.where(n > 0, n, np.nan)))
     elif rule.interval is Interval.NORMAL:
         low, high = bounds_or_exact(mean, normal_interval(mean, sd / np.sqrt(len(years))))

@@ -21,8 +21,10 @@ from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
 from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_charts
 from .deployments import VersionTimeline, version_timeline
-from .detection import Detection, DetectionRequest, detect_tiers, is_detectable
+from .detection import Detection, DetectionRequest, detect_tiers
+from .hypotheses import is_detectable
 from .points import Points, clean_points
+from .samples import measured_baseline, measured_points
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .sensitivity import summarize_noise
 from .tiers import Outcomes, RowContext, decide_outcomes
@@ -224,13 +226,15 @@ class _RuleEvaluator:
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
         request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
-        calendar = series_calendar(rule, points)
+        is_detected = is_detectable(rule)
+        measured = measured_points(rule, points, below) if is_detected else points
+        calendar = series_calendar(rule, measured)
         detection: Detection | None = None
-        if is_detectable(rule):
-            reference, detection = detect_tiers(self._detection_request(request, points, share, calendar))
+        if is_detected:
+            reference, detection = detect_tiers(self._detection_request(request, measured, share, calendar))
         else:
             reference = compute_baseline(_on_ordinary_days(request, calendar))
-        ordinary = points if calendar is None else points.select(calendar.is_ordinary)
+        ordinary = measured if calendar is None else measured.select(calendar.is_ordinary)
         charts = self._charts(rule, ordinary, reference, share)  # charts skip the days of a calendar
         unknown: Bools | None = None
         if calendar is not None:
@@ -334,8 +338,7 @@ class _RuleEvaluator:
         first = float(points.times[0]) if len(points.times) else -np.inf
 
         def baseline(quiet: Points) -> Baseline:
-            aggregator = Aggregator(quiet, None, rule.aggregate, rule.interval)
-            return compute_baseline(replace(request, aggregator=aggregator, first=first))
+            return measured_baseline(request, quiet, first)
 
         return DetectionRequest(rule, points, times.at, times.version, self.service, share, baseline, calendar)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..model.finding import Track
-from ..model.rule import RELATIVE_LIMITS, BaselineKind, Interval, Limit, Rule, Tier
+from ..model.rule import RELATIVE_LIMITS, BaselineKind, Interval, Limit, Rule, SamplingModel, Tier
 from ..model.sensitivity import DetectionDelay, Sensitivity, SeriesNoise, TierSensitivity
 from ..model.series import Labels
 from ..model.severity import Severity
@@ -23,7 +23,8 @@ from ..stats.arrays import Floats
 from ..stats.intervals import z_value
 from ..stats.noise import PRIOR_DISPERSION
 from ..timeutil import DAY, HOUR, WEEK
-from .detection import CHANGES, Criterion, Samples, change_log_e, criteria, distance_to_limit, is_detectable
+from .hypotheses import CHANGES, Criterion, change_log_e, criteria, distance_to_limit, is_detectable
+from .samples import Samples
 from .segments import whole_labels
 
 YEAR = 365 * DAY
@@ -38,7 +39,10 @@ _GRID = 96
 
 
 def summarize_noise(samples: Samples) -> SeriesNoise | None:
-    """The newest week of a series as one point; ``None`` where it has no baseline yet, or its noise is unknown."""
+    """The newest week of a series as one point; ``None`` where it has no baseline yet, or its noise is unknown, and of
+    quantiles: how many more points lie beyond one after a change is not known from it."""
+    if samples.model is SamplingModel.QUANTILE:
+        return None
     times = samples.times
     newest = slice(int(np.searchsorted(times, times[-1] - WEEK, side="right")), None)
     known = np.isfinite(samples.expected[newest]) & np.isfinite(samples.spread[newest])
@@ -59,6 +63,7 @@ def summarize_noise(samples: Samples) -> SeriesNoise | None:
         trials=_round(samples.trials[newest].mean()),
         sigma=_round(samples.sigma[-1]) if np.isfinite(samples.sigma[-1]) else None,
         is_proportion=samples.is_proportion,
+        is_count=samples.model is SamplingModel.COUNT,
     )
 
 
@@ -185,7 +190,8 @@ def _usual_changes(limit: Limit, tiers: Sequence[Tier]) -> tuple[float, ...]:
 
 def _mean_paths(rule: Rule, tiers: Sequence[Tier], noise: SeriesNoise, share: float) -> Iterator[_MeanPath]:
     """One for each limit; of a limit in both directions the one downwards."""
-    both = {(test.severity, test.limit): test for test in reversed(criteria(rule, tiers, share))}
+    tests = [test for test in criteria(rule, tiers, share) if not test.is_static]
+    both = {(test.severity, test.limit): test for test in reversed(tests)}
     for test in reversed(both.values()):
         change = float(distance_to_limit(test.limit, _point(noise, np.zeros(1)))[0])
         if np.isfinite(change) and change > 0:
@@ -194,11 +200,14 @@ def _mean_paths(rule: Rule, tiers: Sequence[Tier], noise: SeriesNoise, share: fl
 
 def _point(noise: SeriesNoise, values: Floats) -> Samples:
     """The series' point with these values."""
-    columns = {
+    columns: dict[str, Any] = {
         name: np.array([np.nan if (number := getattr(noise, name)) is None else number])
         for name in ("exposure", "expected", "level", "below", "above", "spread", "trials", "sigma")
     }
-    return Samples(times=np.zeros(1), values=values, is_proportion=noise.is_proportion, **columns)
+    model = SamplingModel.PROPORTION if noise.is_proportion else SamplingModel.MEAN
+    model = SamplingModel.COUNT if noise.is_count else model
+    none = np.zeros(1)
+    return Samples(times=none, values=values, model=model, effect=none, pattern=none, **columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +222,8 @@ class _MeanPath:
     @property
     def largest(self) -> float:
         """The largest change there can be."""
+        if self.noise.is_count and self.test.sign < 0:
+            return self.noise.expected
         if not self.noise.is_proportion:
             return 100 * max(self.change, self.noise.spread, self.noise.below, self.noise.above)
         return self.noise.expected if self.test.sign < 0 else 1 - self.noise.expected
@@ -220,16 +231,11 @@ class _MeanPath:
     def rates(self, changes: Floats) -> Floats:
         """Expected log e of a point, (alternatives, changes)."""
         noise, sign = self.noise, self.test.sign
-        nodes, weights = (np.zeros(1), np.ones(1)) if noise.is_proportion else (_NODES, _WEIGHTS)
+        is_linear = noise.is_proportion or noise.is_count
+        nodes, weights = (np.zeros(1), np.ones(1)) if is_linear else (_NODES, _WEIGHTS)
         values = noise.expected + sign * changes[:, None] + noise.spread * nodes
         samples = _point(noise, values.ravel())
-        log_e = change_log_e(
-            samples,
-            sign,
-            self.test.margin * np.array([self.change]),
-            CHANGES * self.change,
-            np.ones(values.size, np.bool_),
-        )
+        log_e = change_log_e(samples, sign, self.test.margin * np.array([self.change]), CHANGES * self.change)
         rates: Floats = log_e.reshape(len(log_e), *values.shape) @ (weights / weights.sum())
         return rates
 

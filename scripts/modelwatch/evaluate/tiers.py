@@ -12,7 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.finding import Cause, Outcome
-from ..model.rule import FALL_LIMITS, RISE_LIMITS, STATIC_LIMITS, Direction, Interval, Limit, LimitKind, Rule, Tier
+from ..model.rule import (
+    FALL_LIMITS,
+    PROPORTION_INTERVALS,
+    RISE_LIMITS,
+    STATIC_LIMITS,
+    Direction,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import difference_interval
 from .aggregation import WindowStats, is_no_proportion
@@ -267,7 +278,7 @@ def _unreliable_rows(rule: Rule, stat: WindowStats, *, is_detected: bool) -> lis
     """Why a window's value says nothing. Later ones overrule earlier ones. Detectors know the spread from the history,
     so a single point in a window is enough for them."""
     doubts: list[tuple[Bools, Cause]] = []
-    if rule.interval is Interval.WILSON:
+    if rule.interval in PROPORTION_INTERVALS:
         doubts.append((is_no_proportion(stat.value), Cause.NOT_A_PROPORTION))
     if rule.min_weight > 0:
         # An unknown count is not known to be large enough.

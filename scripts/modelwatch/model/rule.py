@@ -36,9 +36,29 @@ class Interval(StrEnum):
 
     WILSON = "wilson"
     """A proportion of ``weight`` trials; needs values in [0, 1]. (Wilson 1927.)"""
+    AUC = "auc"
+    """An area under the ROC curve; ``weight`` counts the rows of the rarer class. It is as sure as a proportion of so
+    many trials, at the least. (Birnbaum and Klose 1957; Hoeffding 1963, 5a.)"""
     NORMAL = "normal"
     """Mean +- z standard errors, from the spread of the window's points."""
     NONE = "none"
+
+
+PROPORTION_INTERVALS = frozenset((Interval.WILSON, Interval.AUC))
+"""Of values in [0, 1], by the count behind them."""
+
+
+class SamplingModel(StrEnum):
+    """How the points of a series vary by chance, which says what is proven by each of them."""
+
+    PROPORTION = "proportion"
+    """Of trials that are counted: binomial."""
+    MEAN = "mean"
+    """By the spread of the points: Student's t."""
+    COUNT = "count"
+    """Sums over time, and ratios of sums: Poisson, times a dispersion."""
+    QUANTILE = "quantile"
+    """Each point lies beyond the quantile or not."""
 
 
 class LimitKind(StrEnum):
@@ -263,6 +283,30 @@ class Rule:
     """``None``: the model's."""
     digest: str = ""
     """Hash of everything here that decides; written to the register, so that a changed rule is noticed."""
+
+    @property
+    def sampling_model(self) -> SamplingModel | None:
+        """How its points vary; ``None`` where nothing says how sure they are."""
+        if self.aggregate in (Aggregate.P50, Aggregate.P95, Aggregate.P99):
+            return SamplingModel.QUANTILE
+        if self.interval in PROPORTION_INTERVALS:
+            return SamplingModel.PROPORTION if self.aggregate is not Aggregate.SUM else SamplingModel.COUNT
+        if self.aggregate in (Aggregate.SUM, Aggregate.RATIO):
+            return SamplingModel.COUNT
+        is_mean = self.aggregate is Aggregate.MEAN and self.interval is Interval.NORMAL
+        return SamplingModel.MEAN if is_mean else None
+
+    def can_prove(self, limit: Limit) -> bool:
+        """Whether points can prove that a limit is passed. A share beyond 0 is a fact and needs no proof."""
+        if limit.form not in STATIC_LIMITS:
+            return self.sampling_model is not None and self.baseline.kind is not BaselineKind.NONE
+        match self.sampling_model:
+            case SamplingModel.PROPORTION:
+                return 0 < limit.value < 1
+            case SamplingModel.COUNT:
+                return limit.value > 0
+            case model:
+                return model is not None
 
     @property
     def compares(self) -> bool:

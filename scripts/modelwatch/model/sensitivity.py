@@ -31,6 +31,8 @@ class SeriesNoise:
     sigma: float | None
     """The baseline's own standard deviation, for limits in sigma."""
     is_proportion: bool
+    is_count: bool = False
+    """A sum or a ratio: ``trials`` over ``exposure`` is then one over its variance by mean."""
 
 
 @dataclass(frozen=True, slots=True)

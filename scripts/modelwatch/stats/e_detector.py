@@ -15,6 +15,8 @@ from .arrays import Floats, Ints
 
 TAIL_DEGREES = 5.0
 """Degrees of freedom of the tails of means: an outlier of 10 standard deviations counts as 9 nats, not 50."""
+MAX_COUNT_EVIDENCE = 5.0
+"""Nats of a single point of a sum: one burst alone proves no rise."""
 
 
 def proportion_log_e(successes: Floats, trials: Floats, bound: Floats, alternatives: Floats) -> Floats:
@@ -27,6 +29,17 @@ def proportion_log_e(successes: Floats, trials: Floats, bound: Floats, alternati
     failures = trials - successes
     ratio: Floats = successes * np.log(alternatives / bound) + failures * np.log((1 - alternatives) / (1 - bound))
     return ratio
+
+
+def count_log_e(rates: Floats, exposure: Floats, bound: Floats, alternatives: Floats) -> Floats:
+    """log e of each point: Poisson likelihood ratio of each alternative to the bound; (alternatives, points).
+
+    ``rates`` (points) are counts over ``exposure``, ``bound`` (points) and ``alternatives`` (alternatives, points) are
+    positive rates. Divided by a dispersion the exposure weighs less: then the ratio has the mean and the variance of
+    the counts right, and nothing more, so a single point counts at most ``MAX_COUNT_EVIDENCE``.
+    """
+    ratio: Floats = exposure * (rates * np.log(alternatives / bound) - (alternatives - bound))
+    return np.minimum(ratio, MAX_COUNT_EVIDENCE)
 
 
 def location_log_e(excess: Floats, shifts: Floats) -> Floats:

@@ -21,6 +21,8 @@ have in common. Each is a multiple of the one before."""
 PRIOR_DISPERSION, PRIOR_BLOCKS = 1.5, 3.0
 """What is assumed before anything is known, and for how many blocks it counts; for longer blocks the dispersion of the
 shorter ones is assumed."""
+MIN_DISPERSION = 1.0
+"""Counts vary no less than chance."""
 MAX_STEP = 16.0
 """A step between neighbours counts at most this many medians: one jump is no noise."""
 MAX_RESIDUAL = 5.0
@@ -47,6 +49,18 @@ class Noise:
     """Variance over that of independent counts, at least 1 (sigma z squared of Laney's p' chart, 2002)."""
     variance: Floats
     """Variance of a value of exposure 1; NaN where it is unknown."""
+    level: Floats
+    """Mean of the values, by their exposure; NaN where there is none."""
+    is_relative: bool = False
+    """Whether hours add a share of the level of their weekday, not always the same."""
+
+    def level_at(self, times: Floats) -> Floats:
+        """The level at each time, as the newest fit before it has it."""
+        fit = np.searchsorted(self.days, (times // DAY).astype(np.int64), side="right") - 1
+        return np.where(fit >= 0, self.level[np.maximum(fit, 0)], np.nan)
+
+    def _scale(self, rows: Ints) -> Floats:
+        return self.level[rows] if self.is_relative else np.zeros(len(rows))
 
     def at(self, times: Floats) -> tuple[Floats, Floats, Floats]:
         """Seasonal effect, dispersion and variance at each time, as the newest fit before it has them."""
@@ -54,7 +68,8 @@ class Noise:
         fit = np.searchsorted(self.days, day, side="right") - 1
         known, row = fit >= 0, np.maximum(fit, 0)
         hour = (times % DAY // HOUR).astype(np.int64)
-        effect = self.weekdays[row, (day - self.days[row]) % 7] + self.hours[row, hour]
+        weekday = (day - self.days[row]) % 7
+        effect = _add_effects(self.weekdays[row, weekday], self.hours[row, hour], self._scale(row))
         return (
             np.where(known, effect, 0.0),
             np.where(known, self.dispersion[row], PRIOR_DISPERSION),
@@ -66,7 +81,8 @@ class Noise:
         day = (times // DAY).astype(np.int64)
         row = np.searchsorted(self.days, day, side="right") - 1
         known, row = row >= 0, np.maximum(row, 0)
-        pattern = (self.weekdays[:, :, None] + self.hours[:, None, :]).reshape(len(self.days), -1)
+        scale = self._scale(np.arange(len(self.days)))[:, None, None]
+        pattern = _add_effects(self.weekdays[:, :, None], self.hours[:, None, :], scale).reshape(len(self.days), -1)
         total = np.cumsum(np.concatenate([np.zeros((len(pattern), 1)), pattern, pattern], axis=1), axis=1)
         week = pattern.shape[1]
         hours = max(1, round(window / HOUR))
@@ -75,16 +91,34 @@ class Noise:
         return np.where(known, (hours // week * total[row, week] + part) / hours, 0.0)
 
 
-def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is_proportion: bool) -> Noise:
+def _add_effects(weekdays: Floats, hours: Floats, level: Floats) -> Floats:
+    """Effects of weekday and hour together; with a ``level`` (0: none) those of the hour grow with the weekday's."""
+    effect = weekdays + hours
+    return effect + _ratio(weekdays * hours, level) if level.any() else effect
+
+
+def fit_noise(
+    times: Floats,
+    values: Floats,
+    exposure: Floats,
+    days: Ints,
+    *,
+    is_proportion: bool,
+    is_count: bool = False,
+) -> Noise:
     """Seasonal effects and dispersion on each of ``days``, from points on which nothing happened.
 
     ``exposure`` (points): the count behind each value, 1 where none is known, 0 where a point does not count. The
-    variance of a value of exposure 1 is p (1 - p) for proportions, else it is that of the steps between neighbours.
+    variance of a value of exposure 1 is p (1 - p) for proportions, that of all hours for counts (of rare events most
+    steps are 0), else that of the steps between neighbours.
     """
     weight, moment, steps = _hourly(times, values, exposure, days)
     level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
     residual = moment - weight * level[:, None, None, None]
-    variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
+    if is_count:
+        variance = _ratio(_ratio(residual**2, weight).sum(axis=(1, 2, 3)), (weight > 0).sum(axis=(1, 2, 3)))
+    else:
+        variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
     residual = _without_outliers(residual, weight, variance)
     by_day, daily = weight.sum(axis=3), residual.sum(axis=3)
     # How far the effects shrink depends on the dispersion, and that on the effects: whole days tell enough to begin.
@@ -94,9 +128,11 @@ def fit_noise(times: Floats, values: Floats, exposure: Floats, days: Ints, *, is
     weights = weight.sum(axis=1)
     left = residual.sum(axis=1) - weights * weekdays[:, :, None]
     hours = _shrunken_means(left.sum(axis=1), weights.sum(axis=1), spread)
-    effect = weekdays[:, None, :, None] + hours[:, None, None, :]
-    dispersion = _dispersion(residual - weight * effect, weight, variance, BLOCKS)
-    return Noise(days, weekdays, hours, dispersion, variance)
+    scale = level if is_count else np.zeros(len(level))
+    effect = _add_effects(weekdays[:, None, :, None], hours[:, None, None, :], scale[:, None, None, None])
+    dispersion = _dispersion(residual - weight * effect, weight, variance, BLOCKS, 0.0 if is_count else MIN_DISPERSION)
+    known = np.where(weight.sum(axis=(1, 2, 3)) > 0, level, np.nan)
+    return Noise(days, weekdays, hours, dispersion, variance, known, is_count)
 
 
 def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tuple[Floats, Floats, Floats]:
@@ -166,10 +202,12 @@ def _variance_of_steps(steps: Floats) -> Floats:
     return np.where(enough, capped.sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _dispersion(residual: Floats, weight: Floats, variance: Floats, blocks: Sequence[int]) -> Floats:
+def _dispersion(
+    residual: Floats, weight: Floats, variance: Floats, blocks: Sequence[int], least: float = MIN_DISPERSION
+) -> Floats:
     """The largest ratio of the variance of ``blocks`` of cells to that of independent counts."""
     count, length = len(residual), 1
-    dispersion, largest = np.full(count, PRIOR_DISPERSION), np.ones(count)
+    dispersion, largest = np.full(count, PRIOR_DISPERSION), np.full(count, least)
     both = np.stack([residual, weight]).reshape(2, count, -1)
     for block in blocks:
         both = both.reshape(2, count, -1, block // length).sum(axis=3) if block > length else both

@@ -1,0 +1,245 @@
+"""The points of a series as detectors see them: with what is expected of each, and how far chance takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..model.rule import Aggregate, BaselineKind, Interval, Rule, SamplingModel
+from ..stats.arrays import Bools, Floats, Ints
+from ..stats.intervals import z_value
+from ..stats.noise import PRIOR_DISPERSION, WEEKS, Noise, fit_noise
+from ..timeutil import DAY, WEEK
+from .aggregation import QUANTILES, Aggregator
+from .arrays import nans
+from .baselines import Baseline, BaselineRequest, compute_baseline
+from .calendars import DayEffects, point_exposure
+from .local_time import local_times
+from .points import Points
+
+FIRST_FITS = (1, 2, 4)
+"""Noise is fitted so many days after the first point of a series; later once a week."""
+ONE_SIDED = z_value(0.9) / z_value()
+"""From a two-sided 95 % interval to a one-sided 95 % bound."""
+MIN_SPREAD = 1e-3
+"""The least standard deviation of a count (relative): a sum that never varied may."""
+INSIDE = 1e-6
+"""Proportions stay this far from 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """The points that count, as trials, measurements or counts, with what they are compared with."""
+
+    times: Floats
+    values: Floats
+    exposure: Floats
+    expected: Floats
+    """The baseline at each point, with its seasonal effects; NaN where there is none."""
+    level: Floats
+    """The baseline without them."""
+    below: Floats
+    """How far the baseline may lie below its value: its own interval, one-sided."""
+    above: Floats
+    spread: Floats
+    """Standard deviation of a point; the dispersion is in it."""
+    trials: Floats
+    """Exposure over dispersion."""
+    sigma: Floats
+    """The baseline's own standard deviation, for limits in sigma."""
+    model: SamplingModel
+    effect: Floats
+    """Seasonal effect at each point; of quantiles on the share of points beyond them."""
+    pattern: Floats
+    """The same without its mean over the rule's window: what a static limit is moved by."""
+    quantile: float = np.nan
+    """Of quantiles: which one."""
+    is_signed: Bools | None = None
+    """Counts that cannot be such, because a value below 0 came before; ``None``: none."""
+
+    @property
+    def is_proportion(self) -> bool:
+        return self.model is SamplingModel.PROPORTION
+
+    def share_beyond(self, sign: Floats, effect: Floats) -> Floats:
+        """The share of healthy points beyond a quantile in the direction of ``sign``, with this seasonal effect."""
+        return inside(np.where(sign > 0, 1 - self.quantile, self.quantile) + sign * effect)
+
+
+def inside(p: Floats) -> Floats:
+    """Proportions strictly between 0 and 1."""
+    return np.minimum(np.maximum(p, INSIDE), 1 - INSIDE)
+
+
+def measured_points(rule: Rule, points: Points, denominator: Points | None) -> Points:
+    """The points as values with an exposure, whose mean by exposure is the rule's aggregate.
+
+    Of a sum: the sum that a window would have at the rate since the point before. Of a ratio: numerator over
+    denominator. Others as they are.
+    """
+    if rule.aggregate is Aggregate.SUM:
+        return _as_rates(points, rule.window)
+    if rule.aggregate is Aggregate.RATIO:
+        return _as_ratios(points, denominator, is_proportion=rule.sampling_model is SamplingModel.PROPORTION)
+    return points
+
+
+def _as_rates(points: Points, window: float) -> Points:
+    if not len(points.times):
+        return points
+    gaps = np.diff(points.times)
+    usual = float(np.median(gaps)) if len(gaps) else window
+    share = np.minimum(np.append(usual, gaps), window) / window
+    return replace(points, values=points.values / share, weights=share)
+
+
+def _as_ratios(points: Points, below: Points | None, *, is_proportion: bool) -> Points:
+    """The denominator of a point is the sum of all since the point before."""
+    if below is None or not len(below.times) or not len(points.times):
+        return points.select(np.zeros(len(points.times), np.bool_))
+    last = np.searchsorted(below.times, points.times, side="right")
+    total = np.append(0.0, np.cumsum(below.values))
+    amount = total[last] - total[np.append(max(last[0] - 1, 0), last[:-1])]
+    known = amount > 0
+    kept, amount = points.select(known), amount[known]
+    count = kept.weights if is_proportion and kept.weights is not None else amount
+    return replace(kept, values=kept.values / amount, weights=count)
+
+
+def measured_baseline(request: BaselineRequest, measured: Points, first: float) -> Baseline:
+    """The baseline from ``measured_points``; always with an interval, since its own uncertainty counts. ``first``: when
+    the series began."""
+    rule = request.rule
+    if rule.sampling_model is SamplingModel.COUNT:
+        rule = replace(rule, aggregate=Aggregate.MEAN, interval=Interval.NORMAL)
+    elif rule.sampling_model is SamplingModel.QUANTILE:
+        rule = replace(rule, interval=Interval.NORMAL)
+    elif rule.aggregate is Aggregate.RATIO:
+        rule = replace(rule, aggregate=Aggregate.MEAN)
+    is_sum = request.rule.aggregate is Aggregate.SUM
+    if is_sum:
+        rule = replace(rule, min_weight=0.0)  # The exposure of a sum is time.
+    aggregator = Aggregator(measured, None, rule.aggregate, rule.interval)
+    baseline = compute_baseline(replace(request, rule=rule, aggregator=aggregator, first=first))
+    return replace(baseline, n=nans(len(baseline.n))) if is_sum else baseline
+
+
+def prepare(
+    rule: Rule,
+    points: Points,
+    at: Floats,
+    reference: Baseline,
+    quiet: Bools | None,
+    effects: DayEffects | None = None,
+) -> Samples | None:
+    """The points between the first and the last of the evaluation times ``at``, with what is expected of them.
+
+    ``points`` are measured ones; ``reference`` has a row for each of these times. Noise is fitted to the ``quiet``
+    points only. ``None``: no points.
+    """
+    model = rule.sampling_model or SamplingModel.MEAN
+    exposure = np.ones(len(points.times)) if model is SamplingModel.QUANTILE else point_exposure(points)
+    usable = exposure > 0
+    if model is SamplingModel.PROPORTION:
+        usable &= (points.values >= 0) & (points.values <= 1)
+    times, values, exposure = points.times[usable], points.values[usable], exposure[usable]
+    begin = int(np.searchsorted(times, at[0] - rule.every, side="right"))
+    end = int(np.searchsorted(times, at[-1], side="right"))
+    if begin >= end:
+        return None
+    row = np.searchsorted(at, times[begin:end], side="left")
+    level = reference.value[row]
+    counted = exposure if quiet is None else np.where(quiet[usable], exposure, 0.0)
+    clock = local_times(times, rule.timezone)
+    days = _fit_days(clock[begin], clock[end - 1], clock[0])
+    noise = _fit(model, rule, clock[:end], values[:end], counted[:end], days)
+    here, exposure = clock[begin:end], exposure[begin:end]
+    effect, dispersion, variance = noise.at(here)
+    pattern = effect - noise.mean_effect(here, rule.window)
+    is_seasonal = rule.baseline.kind is BaselineKind.SEASONAL
+    if is_seasonal:
+        # The baseline has the mean of its window in it already.
+        effect = pattern
+    is_quantile, is_count = model is SamplingModel.QUANTILE, model is SamplingModel.COUNT
+    expected = level + (0.0 if is_quantile else effect)
+    doubt = np.zeros(1)
+    if effects is not None:
+        expected = expected + effects.change[usable][begin:end] * np.abs(level)
+        doubt = effects.doubt[usable][begin:end] * np.abs(level)
+    if model is SamplingModel.PROPORTION:
+        expected = inside(expected)
+        # Without a baseline the level of the noise says how much chance there is.
+        usual = np.where(np.isfinite(expected), expected, inside(noise.level_at(here)))
+        variance = usual * (1 - usual)
+    # The dispersion of a count is relative to its whole variance, patterns included; weeks beside each other have none.
+    factor = ONE_SIDED * (1.0 if is_count and is_seasonal else np.sqrt(dispersion))
+    sides = [np.nan_to_num(side[row]) * factor + doubt for side in _sides(rule, reference)]
+    spread = np.ones(len(here)) if is_quantile else np.sqrt(variance * dispersion / exposure)
+    return Samples(
+        times=times[begin:end],
+        values=values[begin:end],
+        exposure=exposure,
+        expected=expected,
+        level=level,
+        below=sides[0],
+        above=sides[-1],
+        spread=spread,
+        trials=_count_trials(exposure, spread, noise.level_at(here)) if is_count else exposure / dispersion,
+        sigma=reference.sd[row],
+        model=model,
+        effect=effect,
+        pattern=pattern,
+        quantile=QUANTILES.get(rule.aggregate, np.nan),
+        is_signed=_is_signed(values[:end])[begin:] if is_count else None,
+    )
+
+
+def _count_trials(exposure: Floats, spread: Floats, level: Floats) -> Floats:
+    """Exposure over variance by mean: so many independent counts say as much. Of what was always 0 that is unknown."""
+    variance = np.maximum(spread, MIN_SPREAD * np.abs(level)) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        trials: Floats = np.where(level > 0, level / variance, exposure / PRIOR_DISPERSION)
+    return trials
+
+
+def _is_signed(values: Floats) -> Bools:
+    return np.asarray(np.minimum.accumulate(values) < 0)
+
+
+def _fit(model: SamplingModel, rule: Rule, clock: Floats, values: Floats, counted: Floats, days: Ints) -> Noise:
+    if model is SamplingModel.QUANTILE:
+        usual = _usual_quantile(clock, values, counted, QUANTILES[rule.aggregate])
+        counted = np.where(np.isfinite(usual), counted, 0.0)
+        return fit_noise(clock, (values > usual).astype(np.float64), counted, days, is_proportion=True)
+    is_proportion, is_count = model is SamplingModel.PROPORTION, model is SamplingModel.COUNT
+    return fit_noise(clock, values, counted, days, is_proportion=is_proportion, is_count=is_count)
+
+
+def _usual_quantile(clock: Floats, values: Floats, counted: Floats, q: float) -> Floats:
+    """At each point the quantile of the weeks before its own week (in the first week: before its own day)."""
+    first = clock[0] // DAY
+    day = clock // DAY - first
+    block = np.where(day < 7, day, day - day % 7)
+    starts = np.flatnonzero(np.diff(block, prepend=-1.0))
+    usual = np.full(len(clock), np.nan)
+    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(clock)], strict=True):
+        oldest = int(np.searchsorted(clock, clock[start] - WEEKS * WEEK))
+        known = values[oldest:start][counted[oldest:start] > 0]
+        if len(known):
+            usual[start:stop] = np.quantile(known, q)
+    return usual
+
+
+def _sides(rule: Rule, reference: Baseline) -> list[Floats]:
+    """How far the baseline's interval reaches down and up; one for both, the wider one, unless it is yearly."""
+    below, above = reference.value - reference.low, reference.high - reference.value
+    return [below, above] if rule.baseline.is_yearly else [np.maximum(below, above)]
+
+
+def _fit_days(begin: float, end: float, first: float) -> Ints:
+    """Days on which noise is fitted: once a week, the first time before ``begin``; oftener in a young series."""
+    week = np.arange(begin // WEEK, end // WEEK + 1) * 7
+    young = first // DAY + np.array(FIRST_FITS)
+    days: Ints = np.unique([*week, *young[young <= end // DAY]]).astype(np.int64)
+    return days
