@@ -3,7 +3,8 @@
 The verdict, laid down before anything is drawn. A tier's promise is its budget: so many alarms a year for a whole rule,
 its segments together. An alarm of a more severe tier counts for the milder ones, too. A world fails where the 99 %
 lower bound of the rate that was seen (Poisson, exact: Garwood 1936, one-sided) is above the promise; a nuisance world,
-which breaks what the promise assumes, where it is above twice the promise.
+which breaks what the promise assumes, where it is above twice the promise. Charts with several series, with correlated
+points or without a limit that follows from a budget promise nothing under a budget: they are printed.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def upper_bound(alarms: Ints, years: float) -> Floats:
 
 def is_over_promise(world: World, alarms: Ints, years: float) -> bool:
     """Whether some tier alarms more often than it may."""
+    if world.is_unpromised:
+        return False
     allowed = PROMISED * (2 if world.is_nuisance else 1)
     return bool((lower_bound(alarms, years) > allowed).any())
 
@@ -117,8 +120,8 @@ def print_model_years(pool: Executor, years: int) -> int:
     total = sum(job.years for job in jobs)
     promised = " / ".join(f"{rate:.1f}" for rate in PROMISED)
     print(f"\nREADME's rule for {total} model-years in which nothing got worse: alarms a year by tier, and 99 % bounds")
-    print(f"promised: {promised} (warning / error / critical); nuisance worlds (*) may have twice as many")
-    print(f"{'world':<32}{'years':>6}" + "".join(f"{severity.value:>24}" for severity in SEVERITIES))
+    print(f"promised: {promised} (warning / error / critical); nuisance worlds (*) may have twice as many, (-) any")
+    print(f"{'world':<34}{'years':>6}" + "".join(f"{severity.value:>24}" for severity in SEVERITIES))
     wrong = 0
     together = zip(jobs, pool.map(_count, jobs), strict=True)
     for name, parts in groupby(together, key=lambda pair: pair[0].world):
@@ -139,7 +142,8 @@ def print_world(name: str, world: World, alarms: Ints, years: int) -> bool:
         f"{f'{seen / years:.2f} ({least:.2f} to {most:.2f})':>24}"
         for seen, least, most in zip(alarms, low, high, strict=True)
     )
-    print(f"{name + (' *' if world.is_nuisance else ''):<32}{years:>6}{cells}{'  ABOVE' if over else ''}", flush=True)
+    mark = " *" if world.is_nuisance else " -" if world.is_unpromised else ""
+    print(f"{name + mark:<34}{years:>6}{cells}{'  ABOVE' if over else ''}", flush=True)
     return over
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import norm
 
 from modelwatch.evaluate.evaluator import evaluate_model
+from modelwatch.model.control_chart import ChartMethod, ControlChart
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import (
@@ -29,6 +30,8 @@ from modelwatch.model.series import Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.stats.arrays import Floats, Ints
 from modelwatch.timeutil import DAY, HOUR
+
+from . import drift_years
 
 START = 19_000 * DAY
 WARM_UP = 36 * 24
@@ -66,6 +69,8 @@ class Metric(Enum):
     """A sum and another one that it is divided by: amounts of skewed sizes and their number."""
     LATENCY = auto()
     """Single values of which the 95 % quantile is judged; lognormal."""
+    DRIFT = auto()
+    """Distributions of features instead of segments, with ``volume`` rows a day each."""
     AUC = auto()
     """An area under the ROC curve, with the count of positives; nine times as many are negative."""
 
@@ -95,6 +100,8 @@ class World:
     """Hours of every night without predictions."""
     is_nuisance: bool = False
     """Whether it breaks what the promise assumes; then twice the promised rate is allowed."""
+    is_unpromised: bool = False
+    """Whether nothing is promised: its alarms are printed only."""
     metric: Metric = Metric.ACCURACY
     level: float = 0.9
     """Of a share or a mean; events an hour."""
@@ -104,6 +111,8 @@ class World:
     """Hours between points."""
     label_delay: float = 0.0
     """Mean hours until the label of a prediction is known; the rule is looked at once a day, with what is known."""
+    chart: ChartMethod | None = None
+    """The control chart of each tier, instead of limits."""
     is_static: bool = False
     """Whether the rule has static limits. The metric lies exactly at the mildest."""
 
@@ -161,6 +170,15 @@ WORLDS: Mapping[str, World] = {
     "static, mean": replace(_mean(Metric.NORMAL), is_static=True),
     "static, ratio": World(metric=Metric.RATIO, level=30.0, is_static=True),
     "static, quantile": replace(_latency(), is_static=True),
+    **{
+        f"{method.value} chart, whole": World(segments=0, chart=method, is_nuisance=True)
+        for method in (ChartMethod.EWMA, ChartMethod.CUSUM)
+    },
+    "ewma chart": World(chart=ChartMethod.EWMA, is_unpromised=True),
+    "cusum chart, correlated 0.8": World(correlation=0.8, wander=0.005, chart=ChartMethod.CUSUM, is_unpromised=True),
+    "nelson chart, whole": World(segments=0, chart=ChartMethod.NELSON, is_unpromised=True),
+    "drift, 20 features": World(1000, 20, metric=Metric.DRIFT),
+    "drift, wandering features": World(1000, 20, metric=Metric.DRIFT, wander=0.05),
     "holidays": World(holidays=0.02, is_nuisance=True),
     **{
         f"everything, {volume:g} an hour": World(
@@ -276,6 +294,8 @@ RULES: Mapping[Metric, tuple[LimitKind, tuple[float, ...], Aggregate, Interval]]
 
 def rule_for(world: World) -> Rule:
     """The rule that judges a world's metric."""
+    if world.metric is Metric.DRIFT:
+        return drift_years.drift_rule()
     form, limits, aggregate, interval = RULES[world.metric]
     is_high_better = form is LimitKind.DROP
     if world.is_static:
@@ -283,6 +303,9 @@ def rule_for(world: World) -> Rule:
         limits = tuple(at * (1 - limit if is_high_better else 1 + limit) for limit in (0.0, *limits[1:]))
         form = LimitKind.BELOW if is_high_better else LimitKind.ABOVE
     rule = _rule(form, limits, Direction.HIGHER if is_high_better else Direction.LOWER, BUDGETS)
+    if world.chart is not None:
+        chart = ControlChart(world.chart)
+        rule = replace(rule, tiers=tuple(replace(tier, limits=(), chart=chart) for tier in rule.tiers))
     return replace(
         rule,
         aggregate=aggregate,
@@ -346,6 +369,8 @@ def severities(rule: Rule, values: Floats, count: Ints, segments: int, step: int
 
 def false_alarms(rule: Rule, world: World, hours: int, rng: Rng) -> Ints:
     """How often each tier began to hold, on any series, in so many hours in which nothing got worse."""
+    if world.metric is Metric.DRIFT:
+        return _false_drift(world, hours // 24, rng)
     level, count = draw(world, WARM_UP + hours, rng)
     if world.label_delay:
         reached = daily_looks(rule, world, np.clip(level, 0.0, 1.0), count, rng)
@@ -353,6 +378,15 @@ def false_alarms(rule: Rule, world: World, hours: int, rng: Rng) -> Ints:
         values = observe(world, level, count, rng)
         reached = severities(rule, values, count, world.segments, world.step)
     return count_beginnings(reached)
+
+
+def _false_drift(world: World, days: int, rng: Rng) -> Ints:
+    size = round(world.volume)
+    features = [
+        drift_years.numbers(f"f{place}", days, size, rng, wander=world.wander) for place in range(world.segments)
+    ]
+    reached = drift_years.severities(drift_years.drift_rule(), features, days)
+    return count_beginnings(np.array(list(reached.values())))
 
 
 def count_beginnings(reached: Ints) -> Ints:
