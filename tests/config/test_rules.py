@@ -240,3 +240,12 @@ def test_segments_may_be_told_apart_in_several_ways(tmp_path: Path) -> None:
         load_rule(tmp_path, "segments: ['eval/region=*/accuracy', eval/f1]\ntiers: {warning: {below: 0.5}}")
     assert messages(caught.value) == ["`segments` is a pattern with a label, such as `eval/region=*/accuracy`."]
     assert caught.value.problems[0].where.endswith(":13:46")
+
+
+def test_links_are_read_and_change_no_digest(tmp_path: Path) -> None:
+    plain = load_rule(tmp_path, "tiers: {error: {above: 1.0}}")
+    linked = load_rule(
+        tmp_path, "links: {Grafana: 'https://g.example', scale up: kubectl scale}\ntiers: {error: {above: 1.0}}"
+    )
+    assert linked.links == (("Grafana", "https://g.example"), ("scale up", "kubectl scale"))
+    assert linked.digest == plain.digest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwatch.runbooks.render import AlertContext, render_page
+from modelwatch.runbooks.render import AlertContext, fitting_rows, render_page
 from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import CONFIG, CRITICAL, HEALTHY, Ran, World
 
@@ -99,3 +99,35 @@ def test_commands_on_a_terminal_are_not_wrapped(world: World) -> None:
     assert "gh workflow run rollback.yml -f key=KEY -f model=MODEL -f version=VERSION" in shown
     assert "```" not in shown
     assert "**" not in shown
+
+
+def test_the_rows_that_fit_are_marked() -> None:
+    page = (
+        "# T\n\n**Answer.**\n\n## What you see → likely cause → what to do\n\n"
+        "| What you see | Likely cause | What to do |\n|---|---|---|\n"
+        "| `Why`: it began `with version` … | release | roll back |\n"
+        "| `Drifted` names an input | input | look |\n"
+        "| `Also`: `no points in … window` | silence | restart |\n"
+        "| nothing to quote | chance | wait |\n"
+    )
+    shown = {"": "ERROR", "Why": "began with version v6", "Also": "no points in the window", "Since": "Drifted"}
+    assert fitting_rows(page, shown) == {9, 11}
+    assert fitting_rows(page, shown | {"Why": "from segments", "Drifted": "age"}) == {10, 11}
+    assert fitting_rows(page, {}) == frozenset()
+    marked = render_page(page, AlertContext(summary=("an alert",), shown=shown), "https://x.example")
+    assert "| **►** `Why`: it began" in marked
+    assert "| `Drifted` names" in marked
+    assert "> ► marks the rows of the table" in marked
+
+
+def test_an_alert_marks_its_row_and_shows_the_teams_own_links(world: World) -> None:
+    links = '{Grafana: "https://grafana.example/d/churn", more replicas: "kubectl scale deploy/churn --replicas=4"}'
+    fire(world, CONFIG.replace("    rules:\n", f"    links: {links}\n    rules:\n"))
+    page = rendered(world, "--alert", "churn/accuracy").out
+    assert "> Grafana: <https://grafana.example/d/churn>" in page
+    assert "> `Commands: more replicas: kubectl scale deploy/churn --replicas=4`" in page
+    assert "| **►** `Changed`: `no healthy version on record` |" in page
+    (issue,) = world.github.standin.state.repo("acme/churn-model").issues.items.values()
+    body = issue.body
+    assert "- [Grafana](https://grafana.example/d/churn)" in body
+    assert "- more replicas: `kubectl scale deploy/churn --replicas=4`" in body

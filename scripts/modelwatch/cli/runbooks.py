@@ -15,6 +15,7 @@ from ..context import make_context
 from ..errors import ConfigError, Exit, UserError, did_you_mean
 from ..model.alert import RELEASE_RULES
 from ..report.console import open_console, show_markdown
+from ..report.diagnosis import DiagnosisInput, diagnose
 from ..runbooks.check import check_builtin_pages
 from ..runbooks.coverage import CoverageReport, builtin_page, check_coverage, local_path, page_address
 from ..runbooks.page import PAGES_DIR
@@ -100,7 +101,8 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     if model is None:
         model, rule = _find_alert(config, observed, alert)
     own = context.only(model)
-    judgement = pipeline.evaluate(own).judgement
+    evaluation = pipeline.evaluate(own)
+    judgement = evaluation.judgement
     group = next((part for part in judgement.groups if (part.model, part.rule) == (model.name, rule)), None)
     issues = [issue for issue in observed[model.name].issues if issue.register and issue.register.rule == rule]
     newest = max(issues, key=lambda issue: (issue.state == "open", issue.number), default=None)
@@ -112,7 +114,11 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     page = _load_page(kind, model, group.runbook if group else "")
     needs_history = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
     healthy = history.healthy_versions(own, model) if needs_history else ()
-    return page, alert_context(group, newest, observed[model.name], now, judgement.groups, healthy)
+    known = DiagnosisInput(model, judgement.groups, evaluation.pulls[model.name], observed[model.name], None)
+    facts = alert_context(
+        group, newest, observed[model.name], now, judgement.groups, healthy, diagnose(known, now), model
+    )
+    return page, facts
 
 
 def _parse_alert(config: Config, alert: str) -> tuple[Model | None, str]:

@@ -16,7 +16,7 @@ from ..model.rule import BaselineEntry, Rule, Tier
 from ..model.secret import Secret
 
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
-    Rule: frozenset({"where", "digest", "runbook", "optional"}),
+    Rule: frozenset({"where", "digest", "runbook", "links", "optional"}),
     Tier: frozenset({"false_alarms"}),  # follows from what is stated
     BaselineEntry: frozenset({"source", "captured", "percentiles"}),
     Silence: frozenset({"where"}),
@@ -27,7 +27,7 @@ _LENGTH = 16
 
 
 def rule_digest(rule: Rule) -> str:
-    """16 hex characters over everything in a rule that decides: neither its place nor its runbook."""
+    """16 hex characters over everything in a rule that decides: neither its place nor what is shown beside it."""
     return _hash_json(canonical(rule))
 
 

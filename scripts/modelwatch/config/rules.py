@@ -200,6 +200,7 @@ RULE_FIELDS = {
     **CALENDAR_FIELDS,
     "improvement": Field(Percentage(), "An improvement on the baseline by this share is reported, too."),
     "runbook": Field(_page, "Your own page instead of ours: a URL, or a path from the root of the repository."),
+    "links": Field(vocabulary.LINKS, "Your dashboards and commands for this rule, before those of the model."),
 }
 RULE = Section(
     "a rule",

@@ -216,6 +216,9 @@ MODEL_FIELDS = {
     "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),
     "improvement": Field(BUILT_IN, "What happens when a metric improves suddenly."),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
+    "links": Field(
+        vocabulary.LINKS, "Your dashboards (URLs) and commands by name; the issue, the page and the runbook show them."
+    ),
     "runbooks": Field(
         Section("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
         "Your own runbooks, for all kinds.",
@@ -224,7 +227,7 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "gone", "quality", "release", "false_alarms", "calendar"),
+        *("silent", "improvement", "gone", "quality", "release", "false_alarms", "calendar", "links"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

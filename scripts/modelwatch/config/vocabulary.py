@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..model.rule import Direction, Mode
 from ..model.severity import Severity
 from ..timeutil import parse_iso_or_none
-from .field_types import BOOLEANS, Enumeration, Quantity, Text, one_or_more
+from .field_types import BOOLEANS, Enumeration, MapOf, Quantity, Text, one_or_more
 from .literals import parse_time_of_day
 
 KINDS = (
@@ -52,6 +52,11 @@ TEXT = Text()
 NAME = Text("a name (letters, digits, `.`, `_`, `-`; at most 64)", r"[A-Za-z0-9][A-Za-z0-9._-]*", max_length=64)
 TEXTS = one_or_more(TEXT)
 PATH = Text("a path")
+LINKS = MapOf(
+    Text("a URL or a command", max_length=500),
+    r"[A-Za-z0-9][A-Za-z0-9 ._/()-]*",
+    "the name of a dashboard or a command",
+)
 KIND = Text("a kind", r"[a-z][a-z0-9-]*", max_length=64)
 URL = Text("a URL (https://...)", r"https?://\S+", strip="/")
 MODE = Enumeration("a mode", Mode)

@@ -262,6 +262,8 @@ class Model:
     silent: BuiltInRule = field(default_factory=BuiltInRule)
     improvement: BuiltInRule = field(default_factory=lambda: BuiltInRule(Severity.INFO, ()))
     gone: BuiltInRule = field(default_factory=BuiltInRule)
+    links: tuple[tuple[str, str], ...] = ()
+    """The team's own dashboards (URLs) and commands by name, shown on issue, page and runbook."""
     runbook_base: str = ""
     """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""

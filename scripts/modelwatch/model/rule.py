@@ -273,6 +273,8 @@ class Rule:
     improvement: float | None = None
     """Better than the baseline by this fraction is a finding of its own; ``None``: as far as the severest tier."""
     runbook: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    """As those of the model, which follow after them."""
     optional: bool = False
     """Its series need not exist (no column is of that kind): then nothing is judged or reported."""
     where: str = ""

@@ -29,6 +29,9 @@ INDENT = 10
 MAX_SEGMENTS, MAX_CHANGES, MAX_DEPLOYMENTS, MAX_OTHER_ALERTS, MAX_FEATURES = 5, 6, 3, 5, 5
 DEFAULT_SETTLE = 2 * HOUR
 """How long to wait for the effect of a move that no workflow made."""
+SECTION_TITLES = frozenset(
+    ("Since", "Also", "Where", "Why", "Drifted", "Changed", "Data", "Deployed", "Open", "Unknown", "Before")
+)
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
 

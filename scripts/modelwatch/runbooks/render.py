@@ -9,15 +9,19 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Group
+from ..model.monitored_model import Model
 from ..model.plan import ModelObservation, ObservedIssue
 from ..report.alert_phrase import describe_alert
+from ..report.diagnosis import SECTION_TITLES, Diagnosis
 from ..report.formatting import duration, utc_time
-from ..report.markdown import code, known_word, safe_url
-from .page import PAGES_DIR, PLACEHOLDER, fill_placeholders, parse_page
+from ..report.markdown import code, known_phrase, safe_url
+from ..report.team_links import commands, dashboards, team_links
+from .page import CODE_SPAN, PAGES_DIR, PLACEHOLDER, decision_rows, fill_placeholders, parse_page
 
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+@-]*")
 """What needs no quotation marks in a command line: versions come from outside, and are pasted into a shell."""
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
+FITS = "►"
 _UNKNOWN_REASONS = {
     "VERSION": "no version is logged",
     "TARGET": "no healthy version is on record",
@@ -36,6 +40,8 @@ class AlertContext:
     summary: tuple[str, ...] = ()
     """The alert, and the one behind it, a line each; empty where only a kind was requested."""
     links: tuple[tuple[str, str], ...] = ()
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """What ``diagnose`` shows now: its sections by title, the first line without one."""
     has_alert: bool = False
     """Whether the page is for an alert: then it lists the placeholders without a value."""
 
@@ -47,11 +53,14 @@ def alert_context(
     now: float,
     others: Sequence[Group] = (),
     healthy_versions: Sequence[str] = (),
+    diagnosis: Diagnosis | None = None,
+    model: Model | None = None,
 ) -> AlertContext:
     """The facts about one group, from judgement and registers. ``group`` is ``None`` where its source is down.
 
     ``others`` is every group of the model: after a failed release, people act on the alert behind it.
     ``healthy_versions`` come from the history of metrics, newest first, where the group has none of its own.
+    ``model`` has the team's own links.
     """
     underlying = _underlying_alert(group, others)
     subject = underlying or group
@@ -78,10 +87,18 @@ def alert_context(
     links += [("incident", incident.url) for incident in incidents if issue and incident.group == issue.group]
     links += [(f"{record.verb} run", record.url) for record in records if record.url]
     links += [*evidence.links[:3]] if evidence else []
-    safe = tuple((text, url) for text, url in links if safe_url(url))
+    own = team_links(model, subject.rule if subject else "")
+    safe = tuple((text, url) for text, url in (*dashboards(own), *links) if safe_url(url))
     summary = [_alert_summary(group, now)]
     summary += [f"Behind it: {_alert_summary(underlying, now)}"] if underlying else []
-    return AlertContext(values, tuple(summary), safe, has_alert=True)
+    summary += [f"Commands: {text}"] if (text := commands(own)) else []
+    return AlertContext(values, tuple(summary), safe, _shown(diagnosis), has_alert=True)
+
+
+def _shown(diagnosis: Diagnosis | None) -> dict[str, str]:
+    if diagnosis is None:
+        return {}
+    return {title: "\n".join(lines) for title, lines in diagnosis.sections.items()} | {"": diagnosis.headline}
 
 
 def _underlying_alert(group: Group | None, others: Sequence[Group]) -> Group | None:
@@ -120,15 +137,45 @@ def render_page(text: str, context: AlertContext, base: str) -> str:
         is_absolute = urlsplit(target).scheme or target.startswith("#")
         return match[0] if is_absolute else f"[{match[1]}]({base.rstrip('/')}/{target})"
 
+    fitting = fitting_rows(text, context.shown)
     values = {name: value for name, value in context.values.items() if _SHELL_SAFE.fullmatch(value)}
+    lines = [
+        line.replace("| ", f"| **{FITS}** ", 1) if number in fitting else line
+        for number, line in enumerate(text.splitlines(), 1)
+    ]
+    text = "\n".join(lines)
     page = _LINK.sub(absolute_link, fill_placeholders(text, values)).rstrip("\n")
     title, _, rest = page.partition("\n")
     return "\n".join([title, *_context_block(text, context), rest]) + "\n"
 
 
+def fitting_rows(text: str, shown: Mapping[str, str]) -> frozenset[int]:
+    """The line numbers of the rows of the decision table that fit what ``diagnose`` shows.
+
+    Every quotation of a row has to be shown; one behind a section's title, such as `Why`, in that section. Rows without
+    a quotation fit nothing.
+    """
+    rows = decision_rows(parse_page(PAGES_DIR, text))[2:]
+    return frozenset(number for number, cells in rows if shown and _fits(CODE_SPAN.findall(cells[0]), shown))
+
+
+def _fits(quotations: Sequence[str], shown: Mapping[str, str]) -> bool:
+    section = "\n".join(shown.values())
+    for quotation in quotations:
+        if quotation in SECTION_TITLES:
+            if quotation not in shown:
+                return False
+            section = shown[quotation]
+        elif not all(part.strip() in section for part in quotation.split("…")):
+            return False
+    return bool(quotations)
+
+
 def _context_block(text: str, context: AlertContext) -> list[str]:
     rows = [code(line, 400) for line in context.summary]
-    rows += [f"{known_word(name)}: <{safe_url(url)}>" for name, url in context.links]
+    rows += [f"{known_phrase(name)}: <{safe_url(url)}>" for name, url in context.links]
+    if FITS in text:
+        rows.append(f"{FITS} marks the rows of the table that fit what `modelwatch diagnose` shows now.")
     if context.has_alert:
         used = dict.fromkeys(PLACEHOLDER.findall("\n".join(line for _, line in parse_page(PAGES_DIR, text).commands())))
         missing = [name for name in used if name in _UNKNOWN_REASONS and not context.values.get(name)]

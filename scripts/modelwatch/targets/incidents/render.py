@@ -25,6 +25,7 @@ from ...report.formatting import (
 )
 from ...report.markdown import plain_line, safe_url
 from ...report.next_steps import first_step
+from ...report.team_links import commands, dashboards, team_links
 from ..base import GroupRun
 
 
@@ -54,6 +55,7 @@ def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:
     links = [("GitHub issue", run.issue_url)]
     if run.group is not None:
         links = [("Runbook", run.group.runbook), *links, ("Workflow run", run.run_url)]
+        links += dashboards(team_links(run.model(run.group.model), run.group.rule))
         links += [(f"W&B {text}", url) for text, url in run.group.evidence.links[:3]]
     return tuple((text, url) for text, url in links if safe_url(url))
 
@@ -86,6 +88,8 @@ def incident_details(
         facts["where"] = plain_line(phrase.where)
     limits = limits_text(group)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
+    if own := commands(team_links(model, group.rule)):
+        facts["commands"] = own
     return facts | dict(_context_details(group))
 
 

@@ -40,6 +40,7 @@ from ...report.formatting import (
 )
 from ...report.markdown import bullet_list, code, link, mention, mermaid_text, table
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
+from ...report.team_links import links_section, team_links
 from ...timeutil import DAY, HOUR
 from ..base import GroupRun
 
@@ -159,6 +160,8 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
         parts.append(trend_chart(f"{group.model} {alert.rule}{where}{unit_suffix(group.unit)}", group.evidence.trend))
     if segmented:
         parts.append(segments_table(group.evidence, group.unit))
+    if links := links_section(team_links(model, group.rule)):
+        parts.append(links)
     if actions := actions_table(register):
         parts.append("### Actions taken\n\n" + actions)
     if group.evidence.notes:
