@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binom
+from scipy.stats import binom, poisson
 
 from modelwatch.stats.arrays import Floats
 from modelwatch.stats.e_detector import (
+    MAX_COUNT_EVIDENCE,
     best_start,
+    count_log_e,
     evidence_bound,
     location_log_e,
     log_evidence,
@@ -45,6 +47,29 @@ def test_an_outlier_of_a_mean_counts_little() -> None:
     assert 5 < ten.max() < 10
     assert hundred.max() < 2
     assert (location_log_e(np.array([-1.0]), shifts) < 0).all()
+
+
+@pytest.mark.parametrize(("rate", "most"), [(3.0, 1.0), (2.0, 1.0), (4.0, None)])
+def test_the_mean_e_value_of_counts_is_at_most_1_for_rates_on_the_right_side(rate: float, most: float | None) -> None:
+    exposure, counts = 5.0, np.arange(200.0)
+    e = np.exp(count_log_e(counts / exposure, np.full(200, exposure), np.full(200, 3.0), np.array([[3.5], [6.0]])))
+    mean = (e * poisson.pmf(counts, rate * exposure)).sum(axis=1)
+    if most is None:
+        assert (mean > 1).all()
+    else:
+        assert (mean <= most + 1e-9).all()
+    assert np.log(e).max() == pytest.approx(MAX_COUNT_EVIDENCE)
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 4.0])
+def test_an_area_is_as_sure_as_a_proportion_of_the_rarer_class(spread: float) -> None:
+    """Hoeffding (1963, 5a): whatever the scores are like, the mean e-value of the binomial ratio is at most 1."""
+    rng, n = np.random.default_rng(1), 4000
+    positive, negative = rng.normal(1.0, spread, (n, 5)), rng.normal(0.0, 1.0, (n, 20))
+    area = (positive[:, :, None] > negative[:, None, :]).mean(axis=(1, 2))
+    bound = np.full(n, area.mean())
+    e = np.exp(proportion_log_e(5 * area, np.full(n, 5.0), bound, np.array([[0.9], [0.6]]) * area.mean()))
+    assert (e.mean(axis=1) <= 1.01).all()
 
 
 def naive(log_e: Floats, start: Floats) -> Floats:

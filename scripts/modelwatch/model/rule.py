@@ -299,14 +299,14 @@ class Rule:
         return SamplingModel.MEAN if is_mean else None
 
     def can_prove(self, limit: Limit) -> bool:
-        """Whether points can prove that a limit is passed. A share beyond 0 is a fact and needs no proof."""
+        """Whether points can prove that a limit is passed. A share above 0, or a sum beyond a static limit, is a fact."""
         if limit.form not in STATIC_LIMITS:
             return self.sampling_model is not None and self.baseline.kind is not BaselineKind.NONE
         match self.sampling_model:
             case SamplingModel.PROPORTION:
                 return 0 < limit.value < 1
             case SamplingModel.COUNT:
-                return limit.value > 0
+                return self.aggregate is Aggregate.RATIO and limit.value > 0
             case model:
                 return model is not None
 
