@@ -299,7 +299,7 @@ class Rule:
         return SamplingModel.MEAN if is_mean else None
 
     def can_prove(self, limit: Limit) -> bool:
-        """Whether points can prove that a limit is passed. A share above 0, or a sum beyond a static limit, is a fact."""
+        """Whether points can prove a limit passed. A share above 0, or a sum beyond a static limit, is a fact."""
         if limit.form not in STATIC_LIMITS:
             return self.sampling_model is not None and self.baseline.kind is not BaselineKind.NONE
         match self.sampling_model:
