@@ -21,7 +21,7 @@ STDLIB = frozenset(sys.stdlib_module_names)
 SMALL = frozenset({"model", "errors", "distribution", "timeutil"})
 EDGE = frozenset({"model", "stats", "clients", "errors", "timeutil"})
 MAY_IMPORT: dict[str, frozenset[str]] = {
-    "errors": frozenset(),
+    "errors": frozenset({"distribution"}),
     "distribution": frozenset(),
     "timeutil": frozenset(),
     "model": frozenset({"timeutil"}),

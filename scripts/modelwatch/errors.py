@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
 
+from .distribution import install_command
+
 EXTRAS = {
     "messages": ("apprise",),
     "profiling": ("pyarrow", "duckdb", "sklearn"),
@@ -58,6 +60,10 @@ class UserError(Exception):
         return f"{text}{stop} {self.hint}"
 
 
+class MissingExtraError(UserError):
+    """An extra of the distribution is not installed here."""
+
+
 class ConfigError(UserError):
     """Everything that is wrong with a configuration, all at once."""
 
@@ -102,8 +108,8 @@ def require_extra(extra: str, *, where: str = "") -> Iterator[None]:
         missing = f"{error.name}."
         if not any(missing.startswith(f"{module}.") for module in EXTRAS[extra]):
             raise
-        hint = f"Install it with `pip install 'modelwatch[{extra}]'`."
-        raise UserError(f"{error.name} is not installed.", hint=hint, where=where) from error
+        hint = f"Install it with `{install_command(extra)}`."
+        raise MissingExtraError(f"{error.name} is not installed.", hint=hint, where=where) from error
 
 
 def check_columns(wanted: Iterable[str], existing: Sequence[str], where: str) -> None:

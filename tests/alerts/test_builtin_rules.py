@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +16,7 @@ from modelwatch.model.alert import (
     HealthyStreak,
     fingerprint,
 )
+from modelwatch.model.finding import Cause
 from modelwatch.model.monitored_model import BuiltInRule, Model
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import HOUR
@@ -139,6 +143,16 @@ def test_windows_longer_than_the_step_take_longer_to_be_gone() -> None:
 def test_a_segment_that_never_had_data_is_not_gone() -> None:
     assert states("______..", SEGMENT_GONE, labels=EU) == "quiet"
     assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("..____")])[0], "the whole is no segment"
+
+
+def test_what_was_never_logged_is_told_from_now_on() -> None:
+    """A new setup was not silent for as long as its history is read."""
+    never = track("______")
+    never = replace(never, cause=array("b", [Cause.NO_DATA_YET.code] * 6))
+    found = latest_alert(derive_health_tracks(CHURN, [never])[0][MONITORING_SILENT][0], at(6))
+    assert found is not None
+    assert (found.state, found.start, found.finding.cause) == (AlertState.FIRING, at(5), Cause.NO_DATA_YET)
+    assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("......"), replace(never, labels=EU)])[0]
 
 
 def test_what_they_ask_for_comes_from_the_model() -> None:

@@ -48,6 +48,23 @@ class TestConfig:
         assert world.run("config", "check", now=False).code == 0
         assert world.run("config", "check", "--secrets", now=False).code == 2
 
+    @pytest.mark.parametrize(
+        ("value", "code", "said"),
+        [
+            ("json://127.0.0.1:1/room", 0, ""),
+            ("not-an-address-at-all", 2, "messages: CHAT_URL holds no address that apprise knows. It has the form"),
+            ("", 0, "warning: modelwatch.yml:7:20: the environment has no CHAT_URL, or it is empty."),
+        ],
+    )
+    def test_the_addresses_of_messages(self, world: World, value: str, code: int, said: str) -> None:
+        text = world.read("modelwatch.yml")
+        world.write("modelwatch.yml", text.replace("    github:", '    messages: {to: "${CHAT_URL}"}\n    github:', 1))
+        world.setenv("CHAT_URL", value)
+        found = world.run("config", "check", now=False)
+        assert found.code == code, found.err
+        assert said in found.err
+        assert "not-an-address" not in found.err
+
     def test_a_workflow_that_breaks_the_contract(self, world: World) -> None:
         path = world.folder / ".github/workflows/retrain.yml"
         path.write_text(path.read_text().replace("      reason: {type: string}\n", ""))
@@ -163,6 +180,20 @@ class TestInit:
         second = world.run("init", *options, now=False)
         assert second.out.count("kept ") == len(self.FILES)
         assert (folder / "modelwatch.yml").read_text() == "mine"
+
+    @pytest.mark.parametrize(
+        ("options", "people"),
+        [
+            (("--owner", "@ada"), "[ada]"),
+            (("--owner", "@acme/risk"), "[]"),
+            (("--owner", "@acme/risk", "--people", "ada", "--people", "@acme/sre"), '[ada, "@acme/sre"]'),
+        ],
+    )
+    def test_who_may_approve(self, world: World, tmp_path: Path, options: tuple[str, ...], people: str) -> None:
+        found = world.run("init", str(tmp_path / "new"), *options, now=False)
+        assert found.code == 0
+        assert f"people: {people} #" in (tmp_path / "new/modelwatch.yml").read_text()
+        assert ("Nobody may approve" in found.out) == (people == "[]")
 
     @pytest.mark.parametrize(
         ("options", "said"),

@@ -115,7 +115,7 @@ def test_for_machines(world: World) -> None:
 def test_late_labels_are_told(world: World) -> None:
     furnish(world)
     world.at(20)
-    assert "the newest judged point is 6 h 5 min old; rule accuracy allows 1 h" in " ".join(
+    assert "the newest judged point is 6 h 5 min old; rule accuracy expects one every 1 h" in " ".join(
         world.run("diagnose").out.split()
     )
 

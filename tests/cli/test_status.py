@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from modelwatch.testing.standins.faults import Fault
 
-from .world import CRITICAL, ERROR, HEALTHY, WARNING, World
+from .world import CRITICAL, ERROR, HEALTHY, REPOSITORY, WARNING, World
 
 
 def episode(world: World) -> None:
@@ -52,6 +54,19 @@ def test_audit_tells_who_did_what_in_order(world: World) -> None:
     assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
     shown = world.run("audit").out
     assert all(word in shown for word in ("retrain", "incident", "closed"))
+
+
+def test_audit_lists_the_issue_before_what_followed_from_it(world: World) -> None:
+    """An evaluation stamps its acts with its beginning, and GitHub's clock comes later."""
+    world.metrics(HEALTHY, CRITICAL, CRITICAL)
+    world.at(3)
+    world.run("run")
+    (issue,) = world.issues
+    issues = world.github.standin.state.repo(REPOSITORY).issues.items
+    issues[issue.number] = replace(issue, created=issue.created + 30)
+    told = [entry["what"].split()[0] for entry in world.run("audit", "--format", "json").json]
+    assert told[0] == "opened"
+    assert len(told) == 3
 
 
 def test_audit_of_nothing(world: World) -> None:

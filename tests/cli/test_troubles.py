@@ -86,8 +86,11 @@ def test_an_empty_project_is_no_data_and_told_on_an_issue(world: World, wandb: S
     found = world.run("run")
     assert found.code == 0
     assert "1 without data" in found.out
+    groups = world.run("check", "--format", "json").json["groups"]
+    (silent,) = [group for group in groups if group["rule"] == "monitoring-silent"]
+    assert silent["start"] == silent["newest"], "it was not silent for 30 days"
     (issue,) = world.issues
-    assert issue.title == "[warning] churn: accuracy cannot be judged: no points in the window"
+    assert issue.title == "[warning] churn: accuracy has no data yet (nothing in the history that is read)"
     assert (world.incidents, world.runs) == ([], [])
 
 

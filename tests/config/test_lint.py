@@ -8,10 +8,13 @@ import pytest
 from scipy.stats import binomtest
 
 from modelwatch.config.lint import lint_config, wilson_interval
+from modelwatch.config.templates import render_starter_files
 from modelwatch.errors import UserError
 from modelwatch.model.rule import Limit, LimitKind
 
-from .making import KEY, RULE, load
+from .making import KEY, RULE, load, write
+
+STARTER = render_starter_files(model="m", entity="e", project="p", repository="a/b", owner="@a")
 
 
 def advice(folder: Path, *rules: str, owner: str = "'@a'", key: str = KEY) -> list[str]:
@@ -31,6 +34,32 @@ def advice(folder: Path, *rules: str, owner: str = "'@a'", key: str = KEY) -> li
 
 def test_a_sound_configuration_needs_no_advice(tmp_path: Path) -> None:
     assert advice(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "people", "told"),
+    [
+        ("propose", "[]", ["nobody may approve it: list logins"]),
+        ("propose", "[ada]", []),
+        ("act", "[]", []),
+        ("observe", "[]", []),
+    ],
+)
+def test_proposals_that_nobody_may_approve(tmp_path: Path, mode: str, people: str, told: list[str]) -> None:
+    write(tmp_path, STARTER[".github/workflows/retrain.yml"], ".github/workflows/retrain.yml")
+    text = f"""\
+    version: 1
+    models:
+      - name: m
+        owner: "@a"
+        table: {{path: x}}
+        github: {{people: {people}}}
+        workflows: {{retrain: {{file: retrain.yml, mode: {mode}}}}}
+        rules: [{{name: r, kind: latency, metric: m, tiers: {{error: {{above: 1, do: [issue, retrain]}}}}}}]
+    """
+    found = lint_config(load(tmp_path, text, {}), tmp_path)
+    assert [any(part in str(one) for one in found) for part in told] == [True] * len(told)
+    assert len(found) == len(told)
 
 
 def paging(count: int) -> list[str]:

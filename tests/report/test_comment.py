@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.monitored_model import Model, ReleaseSpec
+from modelwatch.model.monitored_model import GitHubSpec, Model, ReleaseSpec
 from modelwatch.model.plan import Note
 from modelwatch.model.register import DispatchState
 from modelwatch.model.severity import Severity
 from modelwatch.report.comments import comment_text
+from modelwatch.report.next_steps import first_step, next_steps
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -75,6 +76,21 @@ def test_a_proposal_says_how_to_answer_it() -> None:
         "Comment `/modelwatch approve rollback.1` to start it, or `/modelwatch reject rollback.1` to reject it" in shown
     )
     assert shown.endswith("Needs approval (`its mode is propose`).")
+
+
+@pytest.mark.parametrize(
+    ("people", "start"),
+    [
+        (("ada",), "Comment `/modelwatch approve rollback.1` to start it"),
+        ((), "Add who may approve it to `github.people` in the configuration (nobody so far), then comment `/model"),
+    ],
+)
+def test_a_proposal_that_nobody_may_approve_says_what_to_set(people: tuple[str, ...], start: str) -> None:
+    asked, model = register(dispatches=(record(),)), Model("churn", (), github=GitHubSpec(people=people))
+    note = Note("g.1.proposal.rollback.1", "proposal", "mode: propose")
+    assert comment_text(note, None, asked, NOW, model).partition(".** ")[2].startswith(start)
+    steps = next_steps(group(), asked, model, NOW), first_step(group(), asked, model, NOW)
+    assert all(("nobody so far" in text) == (not people) for text in steps)
 
 
 def test_owner_and_stakeholders_are_told_of_what_moves_a_release() -> None:

@@ -14,7 +14,8 @@ from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.release import Move, MoveState, MoveVerb
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
-from modelwatch.report.diagnosis import DiagnosisInput, diagnose, diagnosis_text
+from modelwatch.report.diagnosis import DiagnosisInput, describe_freshness, diagnose, diagnosis_text
+from modelwatch.timeutil import DAY
 
 from .golden import DROP, OPEN, diagnosed, pulled
 from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model
@@ -88,12 +89,30 @@ def test_points_that_are_late_are_told_whatever_fires() -> None:
         return Series(name, (), array("d", (NOW - age,)), array("d", (1.0,)), None)
 
     pull = PulledSeries("churn", (points("eval/accuracy", 5 * HOUR), points("serving/p95", 60.0)))
-    late = "the newest judged point is 5 h old; rule accuracy allows 1 h"
+    late = "the newest judged point is 5 h old; rule accuracy expects one every 1 h"
     assert late in diagnosis_text(diagnose(known(pull, model=replace(COMMANDED, rules=rules)), NOW), 100)
     slow = group(alert(), rule="p95", kind="latency")
     assert late in diagnosis_text(diagnose(known(pull, slow, model=replace(COMMANDED, rules=rules)), NOW), 100)
     quiet = known(pull, model=replace(COMMANDED, rules=rules))
     assert late.capitalize() in diagnosis_text(diagnose(replace(quiet, groups=()), NOW), 100)
+
+
+@pytest.mark.parametrize(
+    ("step", "age", "late"),
+    [
+        (HOUR, 1.2 * HOUR, ""),  # the newest of an hourly metric is that old before the next one comes
+        (HOUR, 2.5 * HOUR, "; rule accuracy expects one every 1 h"),
+        (DAY, 30 * HOUR, ""),
+        (DAY, 50 * HOUR, "; rule accuracy expects one every 1 d"),
+        (60.0, 0.9 * HOUR, ""),  # evaluated every hour, that is soon enough
+        (60.0, 3 * HOUR, "; rule accuracy expects one every 1 min"),
+    ],
+)
+def test_points_are_late_once_one_is_missing(step: float, age: float, late: str) -> None:
+    rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (), window=DAY, every=HOUR)
+    times = array("d", (NOW - age - step * back for back in range(9, -1, -1)))
+    pull = PulledSeries("churn", (Series("eval/accuracy", (), times, array("d", [0.9] * 10), None),))
+    assert describe_freshness(pull, [rule], NOW).partition(" old")[2] == late
 
 
 def test_a_narrow_terminal_gets_narrow_lines() -> None:

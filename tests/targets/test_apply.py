@@ -140,7 +140,9 @@ def test_no_routing_key_is_told(world: World) -> None:
     world.routing_key = ""
     receipts = world.apply(opening())
     assert results(receipts) == ["done", "failed", "done"]
-    assert "routing key" in receipts.receipts[1].detail
+    assert receipts.receipts[1].detail == (
+        "the environment variable PAGERDUTY_ROUTING_KEY, the PagerDuty routing key, is not set"
+    )
 
 
 def test_a_text_that_fails_does_not_keep_the_page_from_going(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

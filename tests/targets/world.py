@@ -81,7 +81,8 @@ class World:
     @property
     def model(self) -> Model:
         token = Secret("PAGERDUTY_TOKEN", self.rest_token) if self.rest_token else None
-        pages = PagerDutySpec(Secret("KEY", self.routing_key) if self.routing_key else None, token, "churn-model")
+        key = Secret("PAGERDUTY_ROUTING_KEY", self.routing_key) if self.routing_key else None
+        pages = PagerDutySpec(key, token, "churn-model", key_name="PAGERDUTY_ROUTING_KEY")
         tier = Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue", "page", "retrain"))
         rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (tier,))
         return Model(

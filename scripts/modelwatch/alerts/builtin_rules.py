@@ -41,8 +41,9 @@ HOLD = 2
 _OK, _BREACH, _UNDECIDED = Outcome.OK.code, Outcome.BREACH.code, Outcome.UNDECIDED.code
 _DECIDED = bytes(_OK if code in (_OK, _BREACH) else _UNDECIDED for code in range(256))
 _SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
+_ABSENT = (Cause.NO_POINTS.code, Cause.NO_DATA_YET.code)
+_ABSENT_RUN = re.compile(b"[%c%c]+" % _ABSENT)
 _UNKNOWN_DAY = Cause.UNKNOWN_DAY.code
-_ABSENT_RUN = re.compile(b"%c+" % Cause.NO_POINTS.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _rows_of_silence(track: Track) -> array[int]:
     return array(
         "b",
         (
-            fresh or (cause == Cause.NO_POINTS.code and not points)
+            fresh or (cause in _ABSENT and not points)
             for fresh, cause, points in zip(track.fresh, track.cause, track.points, strict=False)
         ),
     )
@@ -125,7 +126,9 @@ def _rows_of_silence(track: Track) -> array[int]:
 def _silence_outcome(track: Track, counts: array[int]) -> bytes:
     """Breach from the third finding in a row that counts and decides nothing; the time before the first point, and
     before it is known what is usual, is no silence, nor is a day of the calendar that is unknown. Findings that do not
-    count are undecided."""
+    count are undecided. What was never logged is a breach now, and was none before."""
+    if track.cause and track.cause[-1] == Cause.NO_DATA_YET.code:
+        return bytes([_UNDECIDED]) * (len(track.outcome) - 1) + bytes([_BREACH])
     before = next((row for row, points in enumerate(track.points) if points), 0)
     before = max(before, track.cause.tobytes().rfind(bytes([Cause.TOO_YOUNG.code])) + 1)
     outcome = bytes([_UNDECIDED]) * before + track.outcome.tobytes()[before:]

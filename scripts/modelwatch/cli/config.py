@@ -16,7 +16,7 @@ from ..config.literals import format_duration
 from ..config.loader import load_config
 from ..config.schema import json_schema, reference_page
 from ..config.templates import render_starter_files
-from ..errors import ConfigError, Exit, UserError
+from ..errors import ConfigError, Exit, MissingExtraError, UserError
 from ..model.monitored_model import Config
 from ..model.rule import Rule, Tier
 from ..model.sensitivity import ModelSensitivity
@@ -71,9 +71,15 @@ def check_config(
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
     findings = lint_config(config, root)
-    for warning in (*config.warnings, *(advice for advice in findings if not isinstance(advice, UserError))):
+    unusable, unavailable = _address_findings(config)
+    advice = (finding for finding in findings if not isinstance(finding, UserError))
+    for warning in (*config.warnings, *advice, *unavailable):
         click.echo(f"warning: {warning}", err=True)
-    problems = (*(problem for problem in findings if isinstance(problem, UserError)), *find_conflicts(config))
+    problems = (
+        *(finding for finding in findings if isinstance(finding, UserError)),
+        *find_conflicts(config),
+        *unusable,
+    )
     if problems:
         raise ConfigError(problems)
     counts = {"model": len(config.models), "rule": sum(len(model.rules) for model in config.models)}
@@ -87,6 +93,21 @@ def check_config(
     if rows_per_hour is not None:
         _print_expectations(config, rows_per_hour, level, segments)
     return Exit.OK
+
+
+def _address_findings(config: Config) -> tuple[list[UserError], list[UserError]]:
+    """Addresses of messages that are wrong, and what keeps others from being checked here. That a variable is not set
+    is found when the configuration is read."""
+    from ..targets.messages.addresses import UnsetAddressError, address_problems
+
+    wrong: list[UserError] = []
+    unknown: list[UserError] = []
+    for model in config.models:
+        for error in address_problems(model):
+            found = type(error)(f"messages: {error.message}", hint=error.hint, where=model.where)
+            if not isinstance(error, UnsetAddressError):
+                (unknown if isinstance(error, MissingExtraError) else wrong).append(found)
+    return wrong, unknown
 
 
 def _chart_lines(config: Config) -> Iterator[str]:
@@ -157,14 +178,20 @@ def print_reference() -> None:
 @click.option("--project", default="my-project", show_default=True, help="W&B project.")
 @click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
+@click.option(
+    "--people",
+    multiple=True,
+    metavar="LOGIN",
+    help="Who may approve and silence: a login or @org/team; repeatable.  [default: --owner, if it is a person]",
+)
 @click.option("--release", is_flag=True, help="Also write workflows that retrain, promote, roll back and degrade.")
 @_rows_option("Labelled predictions; with few, the limits are raised to what can be seen within a week.")
 @_level_option
 def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
     files = render_starter_files(**names, release=release)
-    config = _validate_config(files[DEFAULT_CONFIG])
-    if rows_per_hour is not None and (limits := _choose_limits(config.models[0].rules[0], rows_per_hour, level)):
+    model = _validate_config(files[DEFAULT_CONFIG]).models[0]
+    if rows_per_hour is not None and (limits := _choose_limits(model.rules[0], rows_per_hour, level)):
         files = render_starter_files(**names, release=release, limits=limits)
     for name, text in files.items():
         path = folder / name
@@ -176,6 +203,8 @@ def init(folder: Path, rows_per_hour: float | None, level: float, release: bool,
         click.echo(f"written  {path}")
     if release:
         click.echo("In modelwatch.yml, give `release:` the commands that train, deploy and degrade.")
+    if not model.github.people:
+        click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
     click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
     return Exit.OK
 

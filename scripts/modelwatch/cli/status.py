@@ -116,7 +116,7 @@ def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) ->
 
 
 def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
-    """The entries of one issue's register, in no order."""
+    """The entries of one issue's register, in no order but that it was opened first."""
     register = issue.register
     if register is None:
         return
@@ -124,15 +124,18 @@ def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
     def entry(at: float, what: str, who: str = "modelwatch", where: str = issue.url) -> AuditEntry:
         return AuditEntry(at, register.model, register.rule, who, what, where)
 
-    yield entry(issue.created_at, f"opened issue #{issue.number} (episode {register.episode})")
+    # modelwatch stamps what it did with the beginning of its evaluation; GitHub's clock came to the issue later.
+    acts = [record.at for record in register.dispatches] + ([register.page.at] if register.page else [])
+    opened = min([issue.created_at, *acts])
+    yield entry(opened, f"opened issue #{issue.number} (episode {register.episode})")
     if page := register.page:
         yield entry(page.at, f"incident {page.state} ({page.severity})", where=page.url)
     for record in register.dispatches:
         conclusion = f": {record.conclusion}" if record.conclusion else ""
         yield entry(record.at, f"{record.verb} {record.state}{conclusion}", where=record.url or issue.url)
     if register.silence_until:
-        until = f"silenced until {utc_time(register.silence_until)}: {register.silence_reason}"
-        yield entry(register.silence_until, until, register.silence_by or "?")
+        ends = f"the silence ends: {register.silence_reason}"
+        yield entry(register.silence_until, ends, register.silence_by or "?")
     if register.closed:
         yield entry(register.closed, f"closed issue #{issue.number}")
     elif issue.closed_at:

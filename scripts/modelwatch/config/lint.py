@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, UserError
 from ..model.monitored_model import Config, Model, WorkflowSpec
-from ..model.rule import RELATIVE_LIMITS, BaselineEntry, BaselineKind, Limit, LimitKind, Rule
+from ..model.rule import RELATIVE_LIMITS, BaselineEntry, BaselineKind, Limit, LimitKind, Mode, Rule
 from ..model.series import format_labels
 from ..timeutil import DAY
 from . import vocabulary
@@ -50,6 +50,13 @@ def _lint_model(model: Model) -> Iterator[str]:
     elif not _HANDLE.fullmatch(model.owner):
         handles = "`@login` or `@organisation/team`"
         yield f"{model.where}: the owner of {model.name} is not a handle ({handles}): nobody is notified."
+    verbs = {verb for rule in model.rules for tier in rule.tiers for verb in tier.do}
+    proposed = [flow.name for flow in model.workflows if flow.mode is Mode.PROPOSE and flow.name in verbs]
+    if proposed and not model.github.people:
+        yield (
+            f"{model.where}: {model.name} proposes {' and '.join(proposed)}, and nobody may approve it: list logins, "
+            "or teams as `@organisation/team`, under `github: {people: [...]}`."
+        )
     key = model.pagerduty.routing_key
     if key is not None and len(key.reveal()) != ROUTING_KEY_LENGTH:
         length = len(key.reveal())

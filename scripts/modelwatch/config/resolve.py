@@ -34,7 +34,6 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
     if token is None and routing_key is not None:
         token = vault.secret(PAGERDUTY_READ_TOKEN)
     pagerduty = replace(model.pagerduty, routing_key=routing_key, token=token)
-    messages = replace(model.messages, to=tuple(address for address in model.messages.to if address.reveal()))
     wandb, table = model.wandb, model.table
     if wandb is not None:
         wandb = replace(
@@ -57,7 +56,7 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
         )
         for rule in share_budget(model, rules)
     )
-    model = replace(model, rules=rules, github=github, pagerduty=pagerduty, messages=messages, runbook_base=base)
+    model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
     return replace(model, wandb=wandb, table=table, measure=measure, release=release)
 
 

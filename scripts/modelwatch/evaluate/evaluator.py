@@ -169,6 +169,7 @@ class _RuleEvaluator:
         points = [result.times for _, result in features]
         track = self._distance_track(rule, (), share.stat, undecided, points)
         track = replace(track, drifted=share.drifted, features=int(np.nan_to_num(share.stat.n[-1])))
+        track = track if features else _without_data(track)
         return ModelFindings((track,), (*notes, *share.notes))
 
     def points(self, series: Series) -> Points:
@@ -264,11 +265,12 @@ class _RuleEvaluator:
         if detection is not None:
             noise = None if detection.samples is None else summarize_noise(detection.samples)
             track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
-        return replace(
+        track = replace(
             track,
             bad_points=sum(len(part.bad_times) for part in both),
             late_points=sum(part.late for part in both),
         )
+        return track if _has_data(points) else _without_data(track)
 
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):
@@ -286,7 +288,8 @@ class _RuleEvaluator:
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
         fresh = fresh_rows([points.times], rule.window, times)
         track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh)
-        return replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
+        track = replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
+        return track if _has_data(points) else _without_data(track)
 
     def _build_track(
         self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes, fresh: Bools
@@ -362,6 +365,15 @@ class _RuleEvaluator:
 
 
 _NO_POINTS = Points(nans(0), nans(0), None, nans(0))
+
+
+def _has_data(points: Points) -> bool:
+    return bool(len(points.times) or len(points.bad_times) or points.late)
+
+
+def _without_data(track: Track) -> Track:
+    """The track of a metric that was never logged, as far as is known."""
+    return replace(track, cause=to_array("b", np.full(track.grid.count, float(Cause.NO_DATA_YET.code))))
 
 
 def _on_ordinary_days(request: BaselineRequest, calendar: SeriesCalendar | None) -> BaselineRequest:

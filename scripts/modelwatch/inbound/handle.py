@@ -83,8 +83,8 @@ def _notify_people(
     key = f"{decision.group}.pagerduty.{event.id}"
     match decision.action:
         case EventAction.REFRESH:
-            if model.pagerduty.routing_key is None:
-                return ("without a routing key the incident cannot be linked to the issue",)
+            if reason := model.pagerduty.missing_key_reason:
+                return (f"the incident cannot be linked to the issue: {reason}",)
             handler.annotate_incident(model, issue, event)
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:

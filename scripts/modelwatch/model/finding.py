@@ -34,6 +34,7 @@ class Cause(CodedEnum):
 
     NONE = "none", ""
     NO_POINTS = "no-points", "no points in the window"
+    NO_DATA_YET = "no-data-yet", "no data yet (nothing in the history that is read)"
     TOO_FEW_POINTS = "too-few-points", "too few points in the window"
     TOO_SMALL_COUNT = "too-small-count", "the count in the window is too small"
     NOT_CLEARED = "not-cleared", "a limit is passed, but the interval does not clear the baseline"

@@ -68,6 +68,15 @@ class PagerDutySpec:
     people: tuple[tuple[str, str], ...] = ()
     """(address or id of a user there, login at GitHub)."""
 
+    @property
+    def missing_key_reason(self) -> str:
+        """Why nothing can be sent to PagerDuty; empty where there is a routing key."""
+        if self.routing_key is not None:
+            return ""
+        if self.key_name:
+            return f"the environment variable {self.key_name}, the PagerDuty routing key, is not set"
+        return "no PagerDuty routing key is configured for this model (`pagerduty.routing_key`)"
+
 
 class MessageEvent(StrEnum):
     """What a message can be about."""

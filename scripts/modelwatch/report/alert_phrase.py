@@ -19,7 +19,7 @@ from ..model.alert import (
     Group,
 )
 from ..model.control_chart import ChartSignal
-from ..model.finding import Finding
+from ..model.finding import Cause, Finding
 from ..model.rule import STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
 from ..timeutil import DAY
@@ -116,6 +116,8 @@ def _describe_anomaly(alert: Alert, rule: str, where: str, unit: str) -> AlertPh
 
 def _builtin_predicate(rule: str, finding: Finding) -> str:
     rows = f" ({row_count(finding.n)})" if finding.n is not None else ""
+    if finding.cause is Cause.NO_DATA_YET:
+        return f"has {finding.reason}"
     return {
         MONITORING_SILENT: f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}",
         SEGMENT_GONE: "has sent no data for three windows",

@@ -9,7 +9,7 @@ from ..model.register import DispatchRecord, DispatchState, Register
 from .alert_phrase import describe_alert, recovery_streak
 from .formatting import duration, utc_time
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
-from .next_steps import RECOVERY_VERBS, paging_sentence, recovery_deadline, target_clause
+from .next_steps import RECOVERY_VERBS, approval_instruction, paging_sentence, recovery_deadline, target_clause
 
 
 def issue_title(group: Group, register: Register) -> str:
@@ -42,7 +42,7 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
         case "escalated":
             return f"**Escalated.** {detail}{_mentions(note, model)}"
         case "proposal":
-            return _proposal(note, register, detail)
+            return _proposal(note, register, detail, model)
         case _:
             return f"{plain_line(note.topic, 40).capitalize()}: {detail}"
 
@@ -91,12 +91,15 @@ def _run_outcome(note: Note, register: Register, now: float, model: Model | None
     return text if until is None else f"{text} {paging_sentence(until)}"
 
 
-def _proposal(note: Note, register: Register, detail: str) -> str:
+def _proposal(note: Note, register: Register, detail: str, model: Model | None) -> str:
     record, name = _find_dispatch(note, register), dispatch_name(note)
     to = target_clause(record, code) if record else ""
     approve, reject = code(f"/modelwatch approve {name}"), code(f"/modelwatch reject {name}")
     verb = known_word(name.partition(".")[0])
-    text = f"**Proposed: {verb}{to}.** Comment {approve} to start it, or {reject} to reject it."
+    comment = approval_instruction(model)
+    text = (
+        f"**Proposed: {verb}{to}.** {comment[0].upper()}{comment[1:]} {approve} to start it, or {reject} to reject it."
+    )
     return f"{text}\n\nNeeds approval ({detail})."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..model.alert import AlertState, Group
 from ..model.drift import drift_spec
@@ -27,6 +28,8 @@ MIN_WIDTH, MAX_WIDTH = 60, 100
 INDENT = 10
 """Columns of a section's title."""
 MAX_SEGMENTS, MAX_CHANGES, MAX_DEPLOYMENTS, MAX_OTHER_ALERTS, MAX_FEATURES = 5, 6, 3, 5, 5
+MAX_STEPS = 50
+"""The newest points whose distances show how often one is logged."""
 DEFAULT_SETTLE = 2 * HOUR
 """How long to wait for the effect of a move that no workflow made."""
 SECTION_TITLES = frozenset(
@@ -230,28 +233,40 @@ def _recent_move_step(known: DiagnosisInput, worst: Group, now: float) -> str:
 def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
     """How old the newest judged point is, of the rule that is latest; where none is late, of ``rule_name``.
 
-    Labels that come late, and jobs that stopped logging, look like this.
+    Labels that come late, and jobs that stopped logging, look like this. A rule is late once a point is missing: its
+    newest one is older than two of its usual steps, the lag of its labels aside.
     """
-    ages = {rule.name: _newest_age(pull, rule, now) for rule in rules}
-    behind = {rule.name: age - rule.lag - rule.every for rule in rules if (age := ages[rule.name]) is not None}
-    if not behind:
-        return "the history has no points"
+    known = {rule.name: (rule, times) for rule in rules if (times := _judged_times(pull, rule))}
+    if not known:
+        return "no data yet: the history has no point of any rule"
+    ages = {name: max(now - times[-1], 0.0) for name, (_, times) in known.items()}
+    steps = {name: _usual_step(times) for name, (_, times) in known.items()}
+    behind = {name: ages[name] - rule.lag - max(rule.every, 2 * steps[name]) for name, (rule, _) in known.items()}
     worst = max(behind, key=lambda name: behind[name])
-    rule = rule_name if behind[worst] <= 0 and rule_name in behind else worst
-    age = ages[rule] or 0.0
-    late = f"; rule {plain_line(rule)} allows {duration(age - behind[rule])}" if behind[rule] > 0 else ""
-    return f"the newest judged point is {_age_text(age)} old{late}"
+    shown = rule_name if behind[worst] <= 0 and rule_name in behind else worst
+    late = f"; rule {plain_line(shown)} expects one every {_step_text(*known[shown])}" if behind[shown] > 0 else ""
+    return f"the newest judged point is {_age_text(ages[shown])} old{late}"
 
 
-def _newest_age(pull: PulledSeries, rule: Rule, now: float) -> float | None:
-    """Seconds since the newest point of the rule's metric."""
+def _step_text(rule: Rule, times: Sequence[float]) -> str:
+    lag = f", {duration(rule.lag)} later" if rule.lag else ""
+    return f"{duration(_usual_step(times) or rule.every)}{lag}"
+
+
+def _judged_times(pull: PulledSeries, rule: Rule) -> Sequence[float]:
+    """The times of the newest points of the rule's metric, ascending: those of the series that is the most recent."""
     scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
     spec = drift_spec(rule.metric)
     bins = {pattern.name for pattern in spec.patterns} if spec else set()
-    times = [series.times[-1] for series in pull.series if series.name in scalars and len(series)]
-    histograms = [series for series in pull.histograms if series.name in bins and not series.source]
-    times += [series.times[-1] for series in histograms if len(series)]
-    return max(now - max(times), 0.0) if times else None
+    found = [series.times for series in pull.series if series.name in scalars and len(series)]
+    found += [series.times for series in pull.histograms if series.name in bins and not series.source and len(series)]
+    return max(found, key=lambda times: times[-1])[-MAX_STEPS - 1 :] if found else ()
+
+
+def _usual_step(times: Sequence[float]) -> float:
+    """The median time (seconds) between two points; 0 where there are fewer than two."""
+    steps = sorted(after - before for before, after in pairwise(times) if after > before)
+    return steps[len(steps) // 2] if steps else 0.0
 
 
 def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:

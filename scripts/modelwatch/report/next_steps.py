@@ -44,17 +44,25 @@ def first_step(
     group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = "the GitHub issue"
 ) -> str:
     """The next step as plain text, for a lock screen; empty where there is none."""
-    dispatches = _plain_dispatch_steps(register, issue_text) if register else ()
+    dispatches = _plain_dispatch_steps(register, model, issue_text) if register else ()
     steps = _steps(group, register, model, now, plain_line, issue_text, dispatches)
     steps += [f"Follow the runbook: {group.runbook}"] if safe_url(group.runbook) else []
     return steps[0] if steps else ""
 
 
-def _plain_dispatch_steps(register: Register, issue_text: str) -> Iterator[str]:
+def approval_instruction(model: Model | None) -> str:
+    """What comes before the command that answers a proposal: ``comment``, and what is missing where nobody may."""
+    if model is None or model.github.people:
+        return "comment"
+    return "add who may approve it to `github.people` in the configuration (nobody so far), then comment"
+
+
+def _plain_dispatch_steps(register: Register, model: Model | None, issue_text: str) -> Iterator[str]:
+    comment = approval_instruction(model)
     for record in register.dispatches:
         verb = plain_line(record.verb)
         if record.state is DispatchState.PROPOSED:
-            answer = f"comment `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
+            answer = f"{comment} `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
             yield f"Decide on the proposed {verb}{target_clause(record, plain_line)}: {answer}."
         elif record.state is DispatchState.SENT and safe_url(record.url):
             yield f"Watch the {verb} workflow run: {record.url}"
@@ -175,7 +183,8 @@ def _dispatch_steps(register: Register, model: Model | None) -> Iterator[str]:
         if record.state is DispatchState.PROPOSED:
             to = target_clause(record, code)
             approve, reject = code(f"/modelwatch approve {record.name}"), code(f"/modelwatch reject {record.name}")
-            step = f"Decide on the proposed **{known_word(record.verb)}**{to}: comment {approve} or {reject}"
+            answer = f"{approval_instruction(model)} {approve} or {reject}"
+            step = f"Decide on the proposed **{known_word(record.verb)}**{to}: {answer}"
             command = _dispatch_command(register, record, model)
             yield f"{step}. Or start it yourself:\n\n{_code_block(command)}" if command else f"{step}."
         elif record.state is DispatchState.SENT:

@@ -11,6 +11,7 @@ from .issues.apply import apply_issue_change
 from .issues.commands import answer_issue_command
 from .issues.observe import observe_issues
 from .issues.plan import assess_group, detect_manual_changes
+from .messages.addresses import observe_addresses
 from .messages.apply import send_message
 from .messages.plan import plan_messages
 from .workflows.apply import apply_dispatch, describe_dispatch
@@ -47,7 +48,9 @@ TARGETS = (
         prepare=escalate_if_unrecovered,
         plan=plan_dispatches,
     ),
-    TargetPort(Target.MESSAGE, send_message, lambda _: "sending the message", plan=plan_messages),
+    TargetPort(
+        Target.MESSAGE, send_message, lambda _: "sending the message", observe=observe_addresses, plan=plan_messages
+    ),
 )
 """The issue first, since it keeps the intent of whatever follows; pages before dispatches.
 

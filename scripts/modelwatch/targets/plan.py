@@ -59,7 +59,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
         changes.extend(draft.changes)
         skips.extend(draft.skips)
     for name, observation in observed.items():
-        problems.extend((name, f"{error.target} cannot be observed: {error.reason}") for error in observation.errors)
+        problems.extend((name, _observation_problem(error)) for error in observation.errors)
         skips.extend(_skip_unjudged_issues(observation, judgement, config))
     changed_keys = {change.group for change in changes}
     groups = tuple(group for group in judgement.groups if group.key in changed_keys)
@@ -119,6 +119,12 @@ def _close_duplicates(draft: GroupPlan, selection: IssueSelection) -> None:
             expect=Precondition(duplicate.number, duplicate.body_digest, duplicate.state),
             register=duplicate.register,
         )
+
+
+def _observation_problem(error: ObservationError) -> str:
+    if error.target is Target.MESSAGE:
+        return f"messages cannot be sent: {error.reason}"
+    return f"{error.target} cannot be observed: {error.reason}"
 
 
 def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, config: Config) -> list[Skip]:

@@ -62,6 +62,8 @@ class TargetSessions:
         """Raises UserError where the model has no routing key."""
         configured = self.config.model(model)
         spec = configured.pagerduty if configured else PagerDutySpec()
+        if spec.missing_key_reason:
+            raise UserError(spec.missing_key_reason)
         key = (_reveal(spec.routing_key), pagerduty_events_url(self._env, spec.events_url))
         if key not in self._events:
             self._events[key] = EventsApi(*key, pagerduty_retry_policy(self._env))

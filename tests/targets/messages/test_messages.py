@@ -105,6 +105,7 @@ def test_opened_worse_and_recovered(world: World, chat: Server[Chat]) -> None:
     evaluate(world, NOW + 7200, firing=False)
     evaluate(world, NOW + 7260, firing=False)
     assert [title.split()[0] for title in titles(chat)] == ["[error]", "[critical]", "[recovered]"]
+    assert [message["type"] for message in chat.standin.messages] == ["failure", "failure", "success"]
     assert "Worse: now critical." in chat.standin.messages[1]["message"]
     assert chat.standin.messages[2]["message"].startswith("Recovered after 4 h")
 
@@ -153,6 +154,34 @@ def test_a_service_that_is_down_stops_nothing_and_is_reported(world: World, chat
     chat.standin.status = 200
     evaluate(world, NOW + 60)
     assert titles(chat) == [], "it may have been taken: better none than two"
+
+
+@pytest.mark.parametrize(("severity", "level"), [(Severity.WARNING, "warning"), (Severity.INFO, "info")])
+def test_a_message_is_as_loud_as_its_alert(world: World, chat: Server[Chat], severity: Severity, level: str) -> None:
+    evaluate(world, severity=severity)
+    assert [message["type"] for message in chat.standin.messages] == [level]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "the environment variable CHAT_URL, an address of `messages`, is not set"),
+        ("x", "CHAT_URL holds no address"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_in_the_plan_and_its_message_waits(
+    world: World, chat: Server[Chat], value: str, reason: str
+) -> None:
+    right = world.messages
+    world.messages = MessagesSpec((Secret("CHAT_URL", value),))
+    made = planned(world)
+    ((model, problem),) = made.troubles
+    assert (model, problem.startswith(f"messages cannot be sent: {reason}")) == ("churn", True)
+    assert results(world.apply(made)) == ["done", "done", "done", "failed"]
+    assert states(world) == [("opened.1", "intended")]
+    world.messages = right
+    evaluate(world, NOW + 60)
+    assert len(titles(chat)) == 1
 
 
 def test_of_two_addresses_one_may_be_wrong(world: World, chat: Server[Chat]) -> None:

@@ -27,13 +27,15 @@ def render_starter_files(
     project: str,
     repository: str,
     owner: str,
+    people: Sequence[str] = (),
     release: bool = False,
     limits: Sequence[float] = STARTER_LIMITS,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
 
-    ``limits``: drops of accuracy, relative, for a warning, an error and a critical alert. ``release``: with workflows
-    that call ours for retraining, canaries, promotions, rollbacks and degrading.
+    ``people``: whose commands count; by default the owner, where it is a person. ``limits``: drops of accuracy,
+    relative, for a warning, an error and a critical alert. ``release``: with workflows that call ours for retraining,
+    canaries, promotions, rollbacks and degrading.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -41,12 +43,15 @@ def render_starter_files(
     if release:
         sections = {"workflows": "release_workflows_section.yml", "release": "release_section.yml"}
     quoted |= {name: f"{limit * 100:g}%" for name, limit in zip(("warning", "error", "critical"), limits, strict=True)}
+    quoted["people"] = f"[{', '.join(map(_quote_scalar, people or default_people(owner)))}]"
+    runbook = f"runbooks/{model}.md"
+    quoted["runbook"] = _quote_scalar(runbook)
     quoted |= {"name": model, "artifact": json.dumps(f"{entity}/{project}/{model}", ensure_ascii=False)}
     parts = {part: _render(file, quoted) for part, file in sections.items()}
     files = {
         "modelwatch.yml": _render("modelwatch.yml", quoted | parts),
         ".github/workflows/modelwatch.yml": _render("monitor.yml"),
-        f"runbooks/{model}.md": _render("runbook.md", {"name": model, "owner": owner}),
+        runbook: _render("runbook.md", {"name": model, "owner": owner}),
     }
     if not release:
         for verb, texts in _DISPATCHED_WORKFLOWS.items():
@@ -54,6 +59,11 @@ def render_starter_files(
         return files
     callers = {f".github/workflows/{verb}.yml": _render_caller(verb, spec, model) for verb, spec in _CALLERS.items()}
     return files | callers | {".github/workflows/modelwatch-commands.yml": _render("commands.yml")}
+
+
+def default_people(owner: str) -> tuple[str, ...]:
+    """The owner, where it is a person and not a team, whose members the token of a workflow cannot read."""
+    return (owner.removeprefix("@"),) if re.fullmatch(r"@[A-Za-z0-9][A-Za-z0-9-]*", owner) else ()
 
 
 _DISPATCHED_WORKFLOWS = {

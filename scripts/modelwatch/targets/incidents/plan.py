@@ -57,8 +57,8 @@ def plan_page(draft: GroupPlan) -> None:
 
 def _paging_refusal(draft: GroupPlan) -> str:
     """Why the model does not page; empty where it does."""
-    if not draft.model.pagerduty.routing_key:
-        return "no PagerDuty routing key is configured for this model"
+    if reason := draft.model.pagerduty.missing_key_reason:
+        return reason
     mode = draft.model.page_mode
     return "" if mode is Mode.ACT else f"paging is in mode {mode}"
 

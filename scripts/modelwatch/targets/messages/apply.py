@@ -7,16 +7,22 @@ since the issue has everything. A message that could not be sent is reported on 
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...errors import ServiceError, UserError
 from ...model.plan import Change, ChangeResult
 from ...model.register import MessageState, Register
 from ...model.secret import Secret
+from ...model.severity import Severity
 from ..base import ChangeOutcome, GroupRun
 from ..register.client import update_register
+from .addresses import open_address
 from .render import message_text
+
+if TYPE_CHECKING:
+    import apprise
 
 
 def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
@@ -34,15 +40,35 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     model = run.model(change.model)
     if model is None or not model.messages.to:
         raise UserError("no address for messages is configured", hint="Set `messages: {to: [...]}`.")
+    services, failures = _open_services(model.messages.to)
+    if not services:
+        # Not taken: the next evaluation sends it, if the address is right by then.
+        raise failures[0]
     client = run.issue_client(change)
     run.issue = update_register(client, run.issue.number, change.group, lambda register: _take(register, change.about))
     if run.register is None:
         return ChangeOutcome(ChangeResult.REFUSED, "the issue was changed meanwhile")
     title, body = message_text(run, change.notes[0], run.register)
-    failures = [failure for address in model.messages.to if (failure := _notify(address, title, body))]
-    if failures:
-        raise ServiceError("; ".join(failures), hint="It is not sent again; the issue has everything.")
+    level = _notify_level(change.notes[0].topic, run.register.severity)
+    refusals = [
+        f"{service.service_name} did not take the message ({address.name})"
+        for address, service in services
+        if not _notify(service, title, body, level)
+    ]
+    if reasons := [*(failure.message for failure in failures), *refusals]:
+        raise ServiceError("; ".join(reasons), hint="It is not sent again; the issue has everything.")
     return ChangeOutcome(ChangeResult.DONE, record=lambda register: _take(register, change.about))
+
+
+def _open_services(addresses: Sequence[Secret]) -> tuple[list[tuple[Secret, apprise.NotifyBase]], list[UserError]]:
+    """The services that can be reached, and why others cannot."""
+    services, failures = [], []
+    for address in addresses:
+        try:
+            services.append((address, open_address(address)))
+        except UserError as error:
+            failures.append(error)
+    return services, failures
 
 
 def _take(register: Register, key: str) -> Register:
@@ -52,20 +78,21 @@ def _take(register: Register, key: str) -> Register:
     return replace(register, messages=records)
 
 
-def _notify(address: Secret, title: str, body: str) -> str:
-    """Why the message could not be sent to ``address``; empty where it was. Names the variable, never its value."""
-    try:
-        import apprise
-    except ImportError as error:
-        raise UserError("messages need the package apprise", hint='pip install "modelwatch[messages]"') from error
+def _notify(service: apprise.NotifyBase, title: str, body: str, level: str) -> bool:
+    """Whether the service took the message."""
+    import apprise
 
-    # Its warnings can quote a part of the address, and the receipt has what matters of them.
-    logging.getLogger("apprise").propagate = False
-    service = apprise.Apprise.instantiate(address.reveal())
-    if service is None:
-        return f"{address.name} holds no address that apprise knows"
     notifier = apprise.Apprise()
     notifier.add(service)
-    if notifier.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
-        return ""
-    return f"{service.service_name} did not take the message ({address.name})"
+    return bool(
+        notifier.notify(
+            title=title, body=body, notify_type=apprise.NotifyType(level), body_format=apprise.NotifyFormat.TEXT
+        )
+    )
+
+
+def _notify_level(topic: str, severity: Severity) -> str:
+    """The severity in the words of apprise, which give a message its colour and sign."""
+    if topic == "recovered":
+        return "success"
+    return {Severity.INFO: "info", Severity.WARNING: "warning"}.get(severity, "failure")

@@ -45,6 +45,8 @@ class Authorizer:
     def _check_login(self, login: str) -> str:
         if not login:
             return "its author's account is deleted"
+        if not self._logins and not self._teams:
+            return "`github.people` is empty: it names the people whose commands are accepted"
         reasons = [f"{login} is not in `github.people`, the people whose commands are accepted"]
         for team in self._teams:
             try:

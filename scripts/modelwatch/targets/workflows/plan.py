@@ -126,7 +126,8 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
     if newest is not None and newest.state is DispatchState.PROPOSED:
-        draft.add_skip(verb, f"{newest.name} is proposed already and waits for approval", "proposed")
+        reason = f"{newest.name} is proposed already and waits for approval{_nobody_clause(draft)}"
+        draft.add_skip(verb, reason, "proposed")
         return
     if newest is not None and newest.state is DispatchState.REJECTED:
         draft.add_skip(verb, f"{newest.by or 'a person'} rejected {newest.name}: not proposed again here", "rejected")
@@ -286,7 +287,11 @@ def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_
     draft.put_dispatch(replace(record, state=DispatchState.PROPOSED))
     text = f"{reason}; {no_target_reason}" if no_target_reason else reason
     draft.add_note("proposal", record.name, text)
-    draft.add_skip(verb, f"needs approval ({text})", "proposed")
+    draft.add_skip(verb, f"needs approval ({text}){_nobody_clause(draft)}", "proposed")
+
+
+def _nobody_clause(draft: GroupPlan) -> str:
+    return "" if draft.model.github.people else "; nobody may give it: github.people is empty"
 
 
 def dispatch_reason(draft: GroupPlan) -> str:
