@@ -103,15 +103,19 @@ class TestBeforeThereIsData:
 
     def test_a_budget_of_a_rules_own_and_a_rule_outside_of_it(self, world: World) -> None:
         other = CONFIG.partition("    rules:\n")[2]
-        fixed = fixed_limits(other).replace("name: accuracy", "name: fixed")
+        none = other.replace("metric: eval/accuracy", "metric: eval/accuracy\n        interval: none")
+        fixed = fixed_limits(none).replace("name: accuracy", "name: fixed")
+        vague = none.replace("name: accuracy", "name: vague")
+        proven = fixed_limits(other).replace("name: accuracy", "name: proven")
         owned = other.replace("name: accuracy", "name: owned").replace(
             "metric: eval/accuracy", "metric: eval/accuracy\n        false_alarms: {warnings: 30d}"
         )
-        world.config(CONFIG + fixed + owned)
+        world.config(CONFIG + fixed + vague + proven + owned)
         shown = world.run("config", "check", now=False).out
-        assert "(accuracy alone)" in shown
+        assert "(each of 3 rules has an equal share of it)" in shown
         assert "churn: owned has a budget of its own: by chance at most 12 warnings" in shown
-        assert "churn: outside of the budget, because no limit compares with a baseline: fixed." in shown
+        assert "churn: outside of the budget, because points cannot prove their limits: fixed." in shown
+        assert "churn: decided by their windows, whatever the budget: vague (" in shown
 
     def test_config_check_at_a_volume(self, world: World) -> None:
         few = world.run("config", "check", "--rows-per-hour", "5", now=False)

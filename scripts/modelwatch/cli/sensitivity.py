@@ -50,4 +50,5 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
 
 def others_text(rules: tuple[str, ...]) -> str:
     """These rules have no sensitivity, and why."""
-    return f"nothing is known about {', '.join(rules)}: no limit has a budget of false alarms, or no baseline yet."
+    why = "no limit that compares with a baseline has a budget of false alarms, or no baseline yet, or quantiles"
+    return f"nothing is known about {', '.join(rules)}: {why}."

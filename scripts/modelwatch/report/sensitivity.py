@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from ..model.drift import drift_spec
 from ..model.monitored_model import Model
-from ..model.rule import FalseAlarmBudget, Limit
+from ..model.rule import FalseAlarmBudget, Limit, Rule
 from ..model.sensitivity import DetectionDelay, ModelSensitivity, Sensitivity, TierSensitivity
 from ..timeutil import DAY, WEEK
 from .formatting import duration, labels_text, limit_text, number
@@ -176,7 +177,18 @@ def budget_lines(model: Model) -> Iterator[str]:
     if any(rule.segments for rule in decided):
         yield f"{model.name}: half of a rule's share is for the whole, the other half for its segments together."
     if others := [rule.name for rule in model.rules if rule not in decided]:
-        yield f"{model.name}: outside of the budget, because no limit compares with a baseline: {', '.join(others)}."
+        yield f"{model.name}: outside of the budget, because points cannot prove their limits: {', '.join(others)}."
+    if unsure := [rule.name for rule in decided if not _is_proven(rule)]:
+        names = ", ".join(unsure)
+        why = "nothing says how sure their points are; `weight` or `interval: normal` would"
+        yield f"{model.name}: decided by their windows, whatever the budget: {names} ({why})."
+
+
+def _is_proven(rule: Rule) -> bool:
+    """Whether some tier is reached by what points prove, and not by a window's value alone."""
+    if rule.anomaly is not None or drift_spec(rule.metric) is not None:
+        return True
+    return any(tier.chart is not None or any(map(rule.can_prove, tier.limits)) for tier in rule.tiers)
 
 
 def _yearly(budget: FalseAlarmBudget) -> str:
