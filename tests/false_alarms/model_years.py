@@ -170,10 +170,8 @@ WORLDS: Mapping[str, World] = {
     "static, mean": replace(_mean(Metric.NORMAL), is_static=True),
     "static, ratio": World(metric=Metric.RATIO, level=30.0, is_static=True),
     "static, quantile": replace(_latency(), is_static=True),
-    **{
-        f"{method.value} chart, whole": World(segments=0, chart=method, is_nuisance=True)
-        for method in (ChartMethod.EWMA, ChartMethod.CUSUM)
-    },
+    "ewma chart, whole": World(segments=0, chart=ChartMethod.EWMA, is_nuisance=True),
+    "cusum chart, whole": World(segments=0, chart=ChartMethod.CUSUM, is_unpromised=True),
     "ewma chart": World(chart=ChartMethod.EWMA, is_unpromised=True),
     "cusum chart, correlated 0.8": World(correlation=0.8, wander=0.005, chart=ChartMethod.CUSUM, is_unpromised=True),
     "nelson chart, whole": World(segments=0, chart=ChartMethod.NELSON, is_unpromised=True),
