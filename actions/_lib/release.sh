@@ -9,6 +9,7 @@ case $1 in
   promote-model | rollback-model)
     line version MW_VERSION "$([[ $1 == rollback-model ]] || printf required)"
     option from-version MW_FROM_VERSION --from
+    if [[ $1 == rollback-model ]]; then flag fallback MW_FALLBACK --fallback; fi
     moving
     modelwatch "release ${1%-model}" "${flags[@]}" -- "$MW_VERSION"
     ;;

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .alerts.evidence import failed_versions, previous_healthy_versions
+from .alerts.version_health import judge_versions
 from .context import RunContext
 from .errors import SourceError, UserError
 from .evaluate import canary
@@ -14,12 +14,17 @@ from .model.monitored_model import Model
 from .model.release import CanaryVerdict
 from .model.rule import BaselineEntry
 from .model.series import PulledSeries
+from .model.version_health import VersionHealth
 from .pipeline import pull
 from .sources.pull import pull_period
 from .timeutil import DAY
 
 DEFAULT_PERIOD = 28 * DAY
 """The history (seconds) that a baseline is captured from by default: four weeks."""
+
+
+LONG_HISTORY = 180 * DAY
+"""How far back (seconds) a healthy version is searched for, where newer history has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,20 @@ def judge_canary(context: RunContext, model: Model) -> CanaryVerdict | None:
     return context.redactor.redact(canary.judge_canary(model, _pull_one(context, model), context.now))
 
 
-def healthy_versions(context: RunContext, model: Model) -> tuple[str, ...]:
-    """Versions that were judged while they served, without a breach of error or worse, newest first; by their names in
-    the history of metrics. Raises SourceError."""
+def version_health(context: RunContext, model: Model) -> tuple[VersionHealth, ...]:
+    """The records of versions that served, newest first; by their names in the history of metrics. Where no version but
+    the newest was healthy, older history is read, too. Raises SourceError."""
+    health = _judge_history(context, model)
+    if any(record.healthy for record in health[1:]) or model.history >= LONG_HISTORY:
+        return health
+    return _judge_history(context, replace(model, history=LONG_HISTORY))
+
+
+def _judge_history(context: RunContext, model: Model) -> tuple[VersionHealth, ...]:
     pulled = _pull_one(context, model)
-    tracks = evaluate_model(model, pulled, context.now).tracks
-    return previous_healthy_versions("", pulled, tracks, failed_versions(tracks))
+    return context.redactor.redact(
+        judge_versions(pulled.deployments, evaluate_model(model, pulled, context.now).tracks)
+    )
 
 
 def _pull_one(context: RunContext, model: Model) -> PulledSeries:

@@ -61,6 +61,8 @@ OMITTED_FIELDS = (
     ',"sensitivity":null',
     ',"past":null',
     ',"is_count":false',
+    ',"health":[]',
+    ',"rollback":[]',
 )
 """Younger than the format, so they are written only where they say something: what an older version wrote is written
 as it was, and a plan keeps its digest."""

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.evidence import TREND_POINTS, collect_evidence, failed_versions, previous_healthy_versions, trend
+from modelwatch.alerts.evidence import TREND_POINTS, collect_evidence, trend
 from modelwatch.alerts.state_machine import latest_alert
+from modelwatch.alerts.version_health import judge_versions
 from modelwatch.model.alert import Evidence
 from modelwatch.model.finding import Track
 from modelwatch.model.series import Deployment, PulledSeries, Series
@@ -27,11 +28,9 @@ def served(text: str, name: str = "accuracy") -> Track:
 def evidence(*tracks: Track, of: PulledSeries | None = None, **more: Any) -> Evidence:
     alerts = [found for one in tracks if (found := latest_alert(one, at(len(one.outcome))))]
     alerts.sort(key=lambda alert: alert.severity, reverse=True)
-    return collect_evidence(tracks, alerts, failed_versions(tracks), of or pull(**more), ("12 segments left out",))
-
-
-def candidates(of: PulledSeries, tracks: list[Track], *others: Track) -> tuple[str, ...]:
-    return previous_healthy_versions("v3", of, tracks, failed_versions([*tracks, *others]))
+    pulled = of or pull(**more)
+    health = judge_versions(pulled.deployments, tracks)
+    return collect_evidence(tracks, alerts, health, pulled, ("12 segments left out",))
 
 
 @settings(max_examples=50, deadline=None)
@@ -67,26 +66,11 @@ def test_version_and_when_it_was_first_seen() -> None:
 
 
 def test_previous_versions_were_healthy_under_the_same_rules() -> None:
-    """Rollback "to a version that exists, was healthy under the same rules, and is not what just failed"."""
-    of = pull(deployments=DEPLOYED)
-    assert candidates(of, [served("......eee")]) == ("v2", "v1")
-    bad_then = [served("...e..eee")]
-    assert candidates(of, bad_then) == ("v1",)
-    other = served("...c.....", "latency")
-    assert candidates(of, [served("......eee")], other) == ("v1",), "another rule failed"
-    mild = [served("...w..eee")]
-    assert candidates(of, mild) == ("v2", "v1"), "a warning is not a failure"
-    unseen = [served("...___eee")]
-    assert candidates(of, unseen) == ("v1",), "nothing was decided while v2 served"
-
-
-def test_what_just_failed_is_no_candidate_even_where_it_is_only_a_warning() -> None:
-    assert candidates(pull(deployments=DEPLOYED), [served("......www")]) == ("v2", "v1")
-
-
-def test_no_previous_version_where_nothing_is_known() -> None:
-    tracks = [served("......eee")]
-    assert candidates(pull(), tracks) == ()
+    """Neither is what just failed one, even where it is only a warning."""
+    assert evidence(served("......eee"), deployments=DEPLOYED).previous == ("v2", "v1")
+    assert evidence(served("......www"), deployments=DEPLOYED).previous == ("v2", "v1")
+    assert evidence(served("...eeeeee"), deployments=DEPLOYED).previous == ("v1",)
+    assert evidence(served("......eee")).previous == ()
 
 
 def test_data_to_retrain_on_is_what_came_since_the_deployment() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -203,8 +203,76 @@ def test_rollback_asks_the_history_which_versions_were_healthy(shell: Shell, tmp
     (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
     assert shell("rollback", "--reason", "too slow") == 0, shell.err
     assert "healthy under today's rules: 1.0.0" in shell.out
-    assert "not 1.1.0 (v2): it has no record of being healthy" in shell.out
+    assert "not 1.1.0 (v2): it was not healthy while it served: rows was critical from" in shell.out
     assert shell.world.held()["production"] == "v1"
+
+
+CHECKED = CONFIG.replace("      keep: 2\n", "      keep: 2\n      check: ./can-serve.sh\n      check_timeout: 2s\n")
+
+
+@pytest.fixture
+def checked(shell: Shell, tmp_path: Path) -> Callable[[str], None]:
+    """Writes the check, and the configuration that names it."""
+
+    def write(body: str) -> None:
+        script = tmp_path / "can-serve.sh"
+        script.write_text(f"#!/bin/bash\n{body}\n")
+        script.chmod(0o755)
+        (tmp_path / "modelwatch.yml").write_text(CHECKED)
+
+    for version in ("v1", "v2", "v3"):
+        shell("promote", version)
+    return write
+
+
+HEALTHY = ("--healthy", "v2", "--healthy", "v1")
+
+
+def test_a_version_that_the_check_refuses_is_passed_over(shell: Shell, checked: Callable[[str], None]) -> None:
+    """Its output is text from outside: one harmless line."""
+    checked('echo "for $MODELWATCH_VERSION"; [ $MODELWATCH_VERSION = v1 ] || { echo "no\x1b[31m <b>room"; exit 3; }')
+    assert shell("rollback", *HEALTHY, "--key", "k1") == 0
+    assert "for v2" in shell.out
+    assert "not 1.1.0 (v2) failed its check (exit code 3): no" in shell.out
+    assert shell.world.held()["production"] == "v1"
+    checked("exit 1")
+    assert shell("rollback", *HEALTHY, "--key", "k1") == 0, "it is done: nothing is checked again"
+    assert shell("rollback", "--healthy", "v2") == 2
+    assert "there is no version to go back to" in shell.err
+    assert shell.world.held()["production"] == "v1"
+
+
+def test_a_named_version_that_the_check_refuses(shell: Shell, checked: Callable[[str], None]) -> None:
+    """A person who names a version gets no other one, unless they said so."""
+    checked("[ $MODELWATCH_VERSION = v1 ]")
+    assert shell("rollback", "v2", *HEALTHY) == 2
+    assert shell.world.held()["production"] == "v3"
+    assert shell("rollback", "v2", *HEALTHY, "--fallback") == 0
+    assert shell.world.held()["production"] == "v1"
+
+
+def test_a_check_that_hangs_is_ended_with_its_children(shell: Shell, checked: Callable[[str], None]) -> None:
+    checked("sleep 600 & sleep 600")
+    assert shell("rollback", "--healthy", "v2") == 2
+    assert "not 1.1.0 (v2) failed its check (no result within 2 s)" in shell.out
+    assert shell.world.held()["production"] == "v3"
+
+
+def test_status_ranks_the_versions_to_go_back_to(shell: Shell, checked: Callable[[str], None], tmp_path: Path) -> None:
+    checked("exit 1")
+    config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
+    (tmp_path / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
+    first = int(shell.world.now // 3600) * 3600 - 3600 * 15 + 60
+    served = [("v1", 5)] * 6 + [("v2", 0)] * 6 + [("v3", 0)] * 3
+    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
+    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    assert shell("status", "--json") == 0
+    assert [(one["version"], one["fit"]) for one in shell.data()["rollback"]] == [("v1", True), ("v2", False)]
+    assert "was not healthy while it served" in shell.data()["rollback"][1]["reason"]
+    shell("status")
+    assert "1.0.0 (v1)" in shell.out.partition("To go back to:")[2]
+    shell("status", "--no-rollback")
+    assert "To go back to" not in shell.out
 
 
 def test_without_history_nothing_is_known_to_be_healthy(shell: Shell) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -12,32 +12,33 @@ from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
 from ..model.finding import Outcome, Track
 from ..model.series import PulledSeries, format_labels
-from ..model.severity import Severity
+from ..model.version_health import VersionHealth, healthy_names
 from ..timeutil import DAY
 from .state_machine import badness
+from .version_health import judged_by
 
 TREND_POINTS = 60
 MAX_SEGMENTS = 10
 TREND_CONTEXT = 7 * DAY
 """The trend shows at least this much (seconds), where there is as much."""
 _DECIDED_CODES = (Outcome.OK.code, Outcome.BREACH.code)
-_FAILING_CODES = tuple(severity.code for severity in Severity if severity >= Severity.ERROR)
 
 
 def collect_evidence(
     tracks: Sequence[Track],
     alerts: Sequence[Alert],
-    failed: Set[str],
+    health: Sequence[VersionHealth],
     pull: PulledSeries,
     notes: Sequence[str],
     why: Explanation | None = None,
 ) -> Evidence:
-    """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``failed`` is of its model."""
+    """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``health`` is of its model."""
     main = _main_track(tracks, alerts)
     loudest = alerts[0].labels if alerts else ()  # alerts are sorted worst first
     headline = next((track for track in tracks if track.labels == loudest), main)
     version = _serving_version(main, pull)
     since = _deployed_at(version, pull)
+    own = judged_by(health, tracks)
     labelled = [track for track in tracks if track.labels]
     return Evidence(
         trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last)) if headline else (),
@@ -47,7 +48,7 @@ def collect_evidence(
         segments_seen=len(labelled),
         version=version,
         version_since=since,
-        previous=previous_healthy_versions(version, pull, tracks, failed),
+        previous=healthy_names(own, version),
         data=_data_span(main, since, pull),
         links=pull.links,
         notes=(*_left_out_notes(tracks), *notes, *pull.notes),
@@ -55,14 +56,20 @@ def collect_evidence(
         drifted=_feature_drifts(tracks, alerts),
         estimate=headline.estimate if headline else None,
         features=max((track.features for track in tracks), default=0),
+        health=own,
     )
 
 
-def add_serving_versions(evidence: Evidence, tracks: Sequence[Track], failed: Set[str], pull: PulledSeries) -> Evidence:
+def add_serving_versions(evidence: Evidence, health: Sequence[VersionHealth], pull: PulledSeries) -> Evidence:
     """``evidence`` with the version in production, and those that were healthy before it by every rule of the model."""
     version = _serving_version(None, pull)
-    before = previous_healthy_versions(version, pull, tracks, failed)
-    return replace(evidence, version=version, version_since=_deployed_at(version, pull), previous=before)
+    return replace(
+        evidence,
+        version=version,
+        version_since=_deployed_at(version, pull),
+        previous=healthy_names(health, version),
+        health=tuple(health),
+    )
 
 
 def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:
@@ -74,41 +81,6 @@ def trend(track: Track, start: float) -> tuple[TrendPoint, ...]:
     picked = range(grid.count - 1, grid.count - 1 - rows, -stride)
     findings = (track.finding(index) for index in reversed(picked))
     return tuple(TrendPoint(finding.time, finding.value, finding.baseline) for finding in findings)
-
-
-def failed_versions(tracks: Iterable[Track]) -> frozenset[str]:
-    """Versions during whose service some rule of the model found a breach of error or worse."""
-    return frozenset(name for track in tracks for name in _versions(track, _bad_rows(track)))
-
-
-def previous_healthy_versions(
-    version: str, pull: PulledSeries, tracks: Sequence[Track], failed: Set[str]
-) -> tuple[str, ...]:
-    """Versions to go back to, newest first.
-
-    A version qualifies where, while it served, this rule decided about it at least once and no rule of the model
-    found a breach of error or worse; and where it is not the one in production, which just failed.
-    """
-    if not pull.deployments:
-        return ()
-    known = {
-        name
-        for track in tracks
-        for name in _versions(track, (i for i, code in enumerate(track.outcome) if code in _DECIDED_CODES))
-    }
-    served = dict.fromkeys(deployment.version for deployment in sorted(pull.deployments, key=lambda d: -d.since))
-    return tuple(name for name in served if name and name != version and name in known and name not in failed)
-
-
-def _bad_rows(track: Track) -> Iterable[int]:
-    column = track.severity.tobytes()
-    if not any(code in column for code in _FAILING_CODES):
-        return ()
-    return (i for i, code in enumerate(column) if code in _FAILING_CODES and track.outcome[i] == Outcome.BREACH.code)
-
-
-def _versions(track: Track, rows: Iterable[int]) -> set[str]:
-    return {track.versions[code] for code in {track.version[row] for row in rows} if code >= 0}
 
 
 def _main_track(tracks: Sequence[Track], alerts: Sequence[Alert]) -> Track | None:

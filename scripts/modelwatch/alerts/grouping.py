@@ -22,9 +22,10 @@ from ..model.rule import Direction, Rule, Tier
 from ..model.series import PulledSeries
 from ..model.unit import unit_of
 from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_rule_name
-from .evidence import add_serving_versions, collect_evidence, failed_versions
+from .evidence import add_serving_versions, collect_evidence
 from .muting import apply_mutes
 from .state_machine import healthy_streak, latest_alert
+from .version_health import judge_versions
 
 _STATE_ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
 
@@ -81,7 +82,8 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
     everything = by_rule | built_in | derived | derive_release_tracks(model, pull.moves, now)
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
-    failed = failed_versions(findings.tracks)
+    noisy = any(alert.state is not AlertState.QUIET for own in alerts.values() for alert in own)
+    health = judge_versions(pull.deployments, findings.tracks) if noisy else ()
     groups = []
     for name, tracks in everything.items():
         healthy_rule = healthy.get(name)
@@ -95,9 +97,9 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
                 *(note for note in findings.notes if name in note),
             ]
             why = explain(tracks, group.alerts, findings.tracks, pull)
-            evidence = collect_evidence(tracks, group.alerts, failed, pull, group_notes, why)
+            evidence = collect_evidence(tracks, group.alerts, health, pull, group_notes, why)
             if name in RELEASE_RULES:  # their own tracks know no versions
-                evidence = add_serving_versions(evidence, findings.tracks, failed, pull)
+                evidence = add_serving_versions(evidence, health, pull)
             group = replace(group, evidence=evidence)
         groups.append(group)
     return groups

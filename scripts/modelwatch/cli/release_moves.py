@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,17 +9,17 @@ import click
 from .. import history, pipeline
 from ..errors import Exit, SourceError, UserError
 from ..model.alert import AlertState
-from ..model.release import PRODUCTION, CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb
+from ..model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb
 from ..release.moves import finish_open_moves
 from ..release.registry import read_registry
 from ..report.console import print_table
 from ..report.formatting import utc_time
 from ..report.release_verdicts import CANARY_COLUMNS, canary_headline, canary_json, canary_markdown, canary_rows
-from ..targets.workflows.rollback_target import choose_rollback_target
 from ..timeutil import DAY
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, parse_time_option, print_json, retry_policy
 from .release import MoveContext, comment_on_issue, json_option, model_option, move_command, print_moves, read_model
+from .release_rollback import find_rollback_target
 
 _from_option = click.option(
     "--from", "serving", default="", metavar="VERSION", help="Refuse if another version is in production by now."
@@ -41,14 +40,16 @@ def promote(context: MoveContext, version: str) -> Exit:
 @click.command("rollback")
 @click.argument("version", default="")
 @click.option("--healthy", multiple=True, metavar="VERSION", help="A version on record as healthy; repeatable.")
+@click.option("--fallback", is_flag=True, help="If `release.check` refuses VERSION, go to the next one that will do.")
 @_from_option
 @move_command
-def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], serving: str) -> Exit:
+def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], fallback: bool, serving: str) -> Exit:
     """Go back to VERSION; without one, to the newest that served, was healthy and does not share the culprit.
 
-    Without --healthy, today's rules are evaluated on the metric history to find the healthy versions.
+    Without --healthy, today's rules are evaluated on the metric history to find the healthy versions. If the
+    configuration has `release.check`, it must accept the version first.
     """
-    target = version or _choose_rollback_target(context, healthy)
+    target = find_rollback_target(context, version, healthy, fallback)
     return context.execute(MoveVerb.ROLLBACK, target, expected_champion=serving)
 
 
@@ -86,36 +87,6 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
     if not ended and not as_json:
         click.echo("No move is open.")
     return Exit.PARTIAL if any(move.state is MoveState.FAILED for move in ended) else Exit.OK
-
-
-def _choose_rollback_target(context: MoveContext, healthy: tuple[str, ...]) -> str:
-    """The version to go back to; prints why others are refused, and raises UserError where all are."""
-    registry = read_registry(context.model, os.environ, retry_policy())
-    known = [move for move in registry.moves if context.key and move.key == context.key]
-    known += [move for move in registry.open_moves if move.verb is MoveVerb.ROLLBACK]
-    if known:  # It goes on; choosing anew would go back once more.
-        return known[0].target
-    failing = registry.holder(PRODUCTION)
-    if failing is None:
-        raise UserError("nothing is in production: there is nothing to go back from.", where=registry.artifact)
-    choice = choose_rollback_target(registry, failing.name, healthy or _healthy_versions(context))
-    for title, why in choice.rejected:
-        context.print_message(f"not {title}: it {why}")
-    if choice.target is None:
-        hint = "Name one, mark one with --healthy, or use `modelwatch release degrade`."
-        raise UserError("there is no version to go back to.", hint=hint, where=registry.artifact)
-    return choice.target.name
-
-
-def _healthy_versions(context: MoveContext) -> tuple[str, ...]:
-    """Model versions that served without a breach of error or worse; none where the history cannot be read."""
-    try:
-        versions = history.healthy_versions(context.run, context.model)
-    except SourceError as error:
-        context.print_message(f"warning: cannot read which versions were healthy: {error}")
-        return ()
-    context.print_message(f"healthy under today's rules: {', '.join(versions) or 'no version in the history'}")
-    return versions
 
 
 @click.group("canary")

@@ -10,6 +10,7 @@ import click
 
 from ..clients.workflow_commands import annotation
 from ..errors import Exit, UserError
+from ..model.release import PRODUCTION
 from ..release.registry import read_registry
 from ..report.console import print_table
 from ..report.markdown import plain_line
@@ -21,8 +22,10 @@ from ..report.release import (
     status_rows,
     version_differences,
 )
-from .options import config_option, print_json, retry_policy
-from .release import json_option, model_option, read_model
+from ..report.rollback_choice import candidate_rows, candidates_json
+from .options import config_option, now_option, print_json, retry_policy
+from .release import MoveContext, json_option, model_option, read_model
+from .release_rollback import rank_versions
 from .runner import write_workflow_command
 
 if TYPE_CHECKING:
@@ -34,17 +37,32 @@ if TYPE_CHECKING:
 @config_option
 @model_option
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if there is a warning.")
+@click.option(
+    "--rollback/--no-rollback",
+    default=True,
+    help="Rank the versions to go back to, which reads the history of metrics, or do not.",
+)
 @json_option
-def status(config_path: Path, name: str, exit_code: bool, as_json: bool) -> Exit:
+@now_option
+def status(config_path: Path, name: str, exit_code: bool, rollback: bool, as_json: bool, now: float) -> Exit:
     """Show which version has each alias, what it was made of, who assigned the alias, when and why."""
-    model, registry = _read_registry(config_path, name)
+    config, model = read_model(config_path, name)
+    registry = read_registry(model, os.environ, retry_policy())
+    ranked = None
+    if rollback and registry.holder(PRODUCTION) is not None and registry.served_versions:
+        ranked = rank_versions(MoveContext(config, model, now, as_json=as_json), registry).ranked
     keep = model.release.keep if model.release else 0
     warnings = registry_warnings(registry, keep)
     if as_json:
-        print_json(status_json(registry, keep))
+        ranking = {} if ranked is None else {"rollback": candidates_json(ranked)}
+        print_json(status_json(registry, keep) | ranking)
     else:
         click.echo(f"{registry.model}: {registry.artifact}, {len(registry.versions)} versions")
         print_table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
+        if ranked is not None:
+            click.echo("To go back to:" if ranked else "No version to go back to.")
+            rows = [tuple(plain_line(cell, 300) for cell in row) for row in candidate_rows(ranked)]
+            print_table(("rank", "version", "why"), rows)
     _print_warnings(warnings)
     return Exit.WARNING if warnings and exit_code else Exit.OK
 

@@ -14,6 +14,7 @@ from ..config.vocabulary import KINDS
 from ..context import make_context
 from ..errors import ConfigError, Exit, UserError, did_you_mean
 from ..model.alert import RELEASE_RULES
+from ..model.version_health import healthy_names
 from ..report.console import open_console, show_markdown
 from ..report.diagnosis import DiagnosisInput, diagnose
 from ..runbooks.check import check_builtin_pages
@@ -113,7 +114,8 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     kind = group.kind if group else next((part.kind for part in model.rules if part.name == rule), rule)
     page = _load_page(kind, model, group.runbook if group else "")
     needs_history = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
-    healthy = history.healthy_versions(own, model) if needs_history else ()
+    health = history.version_health(own, model) if needs_history else ()
+    healthy = healthy_names(health, group.evidence.version if group else "")
     known = DiagnosisInput(model, judgement.groups, evaluation.pulls[model.name], observed[model.name], None)
     facts = alert_context(
         group, newest, observed[model.name], now, judgement.groups, healthy, diagnose(known, now), model

@@ -77,6 +77,12 @@ RELEASE = Section(
         "train": Field(_command, "The command that trains and logs a new version; run by bash."),
         "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
         "degrade": Field(_command, "The command that switches to a simpler fallback, and back."),
+        "check": Field(
+            _command,
+            "The command that checks whether an earlier version can take over, before a rollback: by bash, with the "
+            "variables of `deploy`. Where it fails, that version is refused and the next one is considered.",
+        ),
+        "check_timeout": Field(duration(1.0), "After this time the check is ended and has failed."),
         "data": Field(TEXT, "The key of the data version, in metadata or config."),
         "window": Field(duration(DAY), "The period of data for a retraining."),
         "every": Field(
@@ -108,6 +114,8 @@ def check_release(section: ParsedSection, wandb: WandbSpec | None, measure: Meas
     if "canary" in section and "deploy" not in section:
         message = "a canary needs `deploy`: the command that gives it its share of the traffic."
         section.add_problem(message, key="canary")
+    if "check_timeout" in section and "check" not in section:
+        section.add_problem("`check_timeout` needs `check`: the command that it ends.", key="check_timeout")
     if "every" in section and "train" not in section:
         section.add_problem("`every` needs `train`: the command that trains.", key="every")
     # A registry holds no W&B runs, and so no history of moves: the model's own project does.

@@ -13,6 +13,7 @@ from .rule import Limit
 from .sensitivity import Sensitivity
 from .series import Labels
 from .severity import Severity
+from .version_health import RollbackCandidate, VersionHealth
 
 MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 """Names of the rules that modelwatch adds to the configured ones."""
@@ -145,6 +146,10 @@ class Evidence:
     """Of a rule across features: how many were judged."""
     estimate: ChangeEstimate | None = None
     """Of the series of the worst alert."""
+    health: tuple[VersionHealth, ...] = ()
+    """The record of each version that served in the history, newest service first."""
+    rollback: tuple[RollbackCandidate, ...] = ()
+    """The versions that could be rolled back to, as the plan ranks them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,8 @@ class ReleaseSpec:
     train: str = ""
     deploy: str = ""
     degrade: str = ""
+    check: str = ""
+    check_timeout: float = 600.0
     data: str = "data_version"
     window: float = 180 * DAY
     every: str = ""

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 
 from ..clients.http import post_json
 from ..clients.pagerduty import EventsApi, pagerduty_events_url
 from ..clients.retry import RetryPolicy
-from ..model.monitored_model import Model
+from ..model.monitored_model import Model, ReleaseSpec
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
 from ..model.secret import Secret
 from ..timeutil import format_iso
 
 EXIT_NOT_STARTED = 127
+EXIT_TIMED_OUT = 124
+"""As of the command `timeout`."""
+MAX_LAST_LINE = 200
+"""Characters of a check's last line of output that go into the reason."""
 _BASH_FLAGS = ("-euo", "pipefail", "-c")
 WEBHOOK = "webhook"
 VERB_PHRASES = {
@@ -67,11 +75,17 @@ def command_environment(move: Move, registry: Registry, window: tuple[float, flo
 
 
 def run_command(
-    line: str, variables: Mapping[str, str], workspace: Path, env: Mapping[str, str], echo: Callable[[str], None]
+    line: str,
+    variables: Mapping[str, str],
+    workspace: Path,
+    env: Mapping[str, str],
+    echo: Callable[[str], None],
+    timeout: float | None = None,
 ) -> int:
     """Run ``line`` with bash in ``workspace`` and pass its output to ``echo`` line by line. Returns its exit code.
 
-    After a signal the code is 128 plus the signal's number, as in a shell.
+    After a signal the code is 128 plus the signal's number, as in a shell. After ``timeout`` seconds it is killed, with
+    every process that it started, and the code is ``EXIT_TIMED_OUT``.
     """
     try:
         process = subprocess.Popen(
@@ -83,20 +97,70 @@ def run_command(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            start_new_session=timeout is not None,
         )
     except OSError as error:
         echo(f"the command could not be started: {error}")
         return EXIT_NOT_STARTED
+    timed_out = Event()
+
+    def kill() -> None:
+        timed_out.set()
+        _kill_group(process.pid)
+
+    timer = Timer(timeout, kill) if timeout is not None else None
     try:
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
         if process.stdout is not None:
             for text in process.stdout:
                 echo(text.rstrip("\n"))
         code = process.wait()
     except BaseException:
-        process.terminate()
+        _kill_group(process.pid) if timer is not None else process.terminate()
         process.wait()
         raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+    if timed_out.is_set():
+        return EXIT_TIMED_OUT
     return code if code >= 0 else 128 - code
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def check_version(
+    spec: ReleaseSpec,
+    move: Move,
+    registry: Registry,
+    workspace: Path,
+    env: Mapping[str, str],
+    echo: Callable[[str], None],
+) -> str:
+    """Run the user's check of the version that ``move`` would put into production. Returns why it is refused, with the
+    last line of the output, which is text from outside; empty where it passed, or there is no check."""
+    if not spec.check:
+        return ""
+    last_line = ""
+
+    def pass_on(text: str) -> None:
+        nonlocal last_line
+        last_line = text.strip() or last_line
+        echo(text)
+
+    variables = command_environment(move, registry)
+    code = run_command(spec.check, variables, workspace, env, pass_on, spec.check_timeout)
+    if code == 0:
+        return ""
+    ending = f"exit code {code}"
+    if code == EXIT_TIMED_OUT:
+        ending = f"no result within {spec.check_timeout:g} s"
+    return f"failed its check ({ending})" + (f": {last_line[:MAX_LAST_LINE]}" if last_line else "")
 
 
 def pending_channels(model: Model, move: Move) -> Iterator[tuple[str, Channel]]:

@@ -23,6 +23,7 @@ from .formatting import bare_value, duration, finding_labels, percent, quantity,
 from .markdown import plain_line
 from .next_steps import RECOVERY_VERBS, first_step, target_clause
 from .release import version_differences
+from .rollback_choice import add_rollback_choice, candidate_rows
 
 MIN_WIDTH, MAX_WIDTH = 60, 100
 INDENT = 10
@@ -30,10 +31,11 @@ INDENT = 10
 MAX_SEGMENTS, MAX_CHANGES, MAX_DEPLOYMENTS, MAX_OTHER_ALERTS, MAX_FEATURES = 5, 6, 3, 5, 5
 MAX_STEPS = 50
 """The newest points whose distances show how often one is logged."""
+MAX_CANDIDATES = 3
 DEFAULT_SETTLE = 2 * HOUR
 """How long to wait for the effect of a move that no workflow made."""
 SECTION_TITLES = frozenset(
-    ("Since", "Also", "Where", "Why", "Drifted", "Changed", "Data", "Deployed", "Open", "Unknown", "Before")
+    ("Since", "Also", "Where", "Why", "Drifted", "Changed", "Data", "Deployed", "Go back", "Open", "Unknown", "Before")
 )
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
@@ -69,7 +71,8 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         return _diagnose_without_metrics(known, now)
     if not firing:
         return _diagnose_healthy(known, now)
-    worst = firing[0]
+    registers = [issue.register for issue in known.observed.issues if issue.trusted] if known.observed else []
+    worst = add_rollback_choice(firing[0], known.registry, registers)
     sections = {
         "Since": _onset_lines(worst, known.model, now),
         "Also": _other_alerts(firing[1:]),
@@ -79,6 +82,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Changed": _version_changes(known, worst),
         "Data": (describe_freshness(known.pull, known.model.rules, now, worst.rule),),
         "Deployed": _deployment_lines(known, now),
+        "Go back": _rollback_lines(worst),
         **_observed_sections(known),
     }
     state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) else "")
@@ -171,6 +175,12 @@ def _version_changes(known: DiagnosisInput, worst: Group) -> Iterator[str]:
     if len(changes) > MAX_CHANGES:
         command = f"modelwatch release diff {plain_line(old.name)} {plain_line(new.name)}"
         yield f"{len(changes) - MAX_CHANGES} more: {command}"
+
+
+def _rollback_lines(worst: Group) -> Iterator[str]:
+    """The versions to go back to, ranked, with the reasons."""
+    for rank, title, reason in candidate_rows(worst.evidence.rollback)[:MAX_CANDIDATES]:
+        yield plain_line(f"{rank} {title} {reason}", 300)
 
 
 def _deployment_lines(known: DiagnosisInput, now: float) -> Iterator[str]:

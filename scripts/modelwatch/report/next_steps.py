@@ -14,12 +14,9 @@ from .alert_phrase import describe_alert, recovery_streak
 from .explanation import Quote
 from .formatting import utc_time
 from .markdown import code, known_word, link, plain_line, safe_url
+from .rollback_choice import ROLLBACK_KINDS, RollbackChoice
 
 HEADING, WAIT = "### Next step\n\n", "Wait:"
-ROLLBACK_KINDS = frozenset(
-    ["accuracy-drop", "segment-drop", "calibration", "prediction-drift", "business-metric", "latency", "error-rate"]
-)
-"""Kinds that an earlier version can fix; data and labels do not depend on the version that serves."""
 RECOVERY_VERBS = ("rollback", "promote", "degrade")
 """Verbs after which the metric has to recover by a deadline."""
 
@@ -142,9 +139,10 @@ def _rollback_steps(
     tried = any(record.verb == "rollback" for record in register.dispatches) if register else False
     if model is None or tried or group.kind not in ROLLBACK_KINDS or not began_with_version(group, register):
         return
-    target = group.evidence.previous[0]
+    ranked = group.evidence.rollback
+    target = RollbackChoice(ranked).target if ranked else group.evidence.previous[0]
     version, command = quote(group.evidence.version), _rollback_command(model, target, where)
-    if command:
+    if command and target:
         yield f"If {version} is the cause, roll back to {quote(target)}, which was healthy: {command}."
 
 

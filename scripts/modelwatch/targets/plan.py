@@ -18,6 +18,7 @@ from ..model.plan import (
     Target,
 )
 from ..model.register import is_answered, remember_command
+from ..report.rollback_choice import add_rollback_choice
 from .draft import BlastRadiusCounter, GroupPlan, Situation
 from .issues.plan import issues_unavailable, write_draft
 from .order import TARGETS
@@ -41,9 +42,10 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
     skips: list[Skip] = []
     problems: list[tuple[str, str]] = []
     groups_of: dict[str, list[Group]] = {}
-    for group in judgement.groups:
+    judged_groups = [_rank_versions(group, observed.get(group.model)) for group in judgement.groups]
+    for group in judged_groups:
         groups_of.setdefault(group.model, []).append(group)
-    for group in sorted(judgement.groups, key=_worst_first):
+    for group in sorted(judged_groups, key=_worst_first):
         model = config.model(group.model)
         if model is None:
             skips.append(Skip("group", group.model, group.key, "the model is not in the configuration"))
@@ -62,8 +64,16 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
         problems.extend((name, _observation_problem(error)) for error in observation.errors)
         skips.extend(_skip_unjudged_issues(observation, judgement, config))
     changed_keys = {change.group for change in changes}
-    groups = tuple(group for group in judgement.groups if group.key in changed_keys)
+    groups = tuple(group for group in judged_groups if group.key in changed_keys)
     return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
+
+
+def _rank_versions(group: Group, observed: ModelObservation | None) -> Group:
+    """``group`` with the versions that could be rolled back to, where that is known."""
+    if observed is None or observed.registry_error:
+        return group
+    registers = (issue.register for issue in observed.issues if issue.trusted)
+    return add_rollback_choice(group, observed.registry, registers)
 
 
 def plan_group(draft: GroupPlan) -> None:

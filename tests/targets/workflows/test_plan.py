@@ -205,7 +205,7 @@ def test_a_rollback_without_a_target_is_only_proposed() -> None:
     plan = plan_for("cwc", PAGED, now=later("..c"))
     assert dispatched(plan) == [f"{GROUP}.1.retrain.1"], "which then need not wait"
     assert records(plan)["rollback.1"] == ("proposed", "")
-    assert "no healthy version is on record" in plan.changes[0].notes[0].detail
+    assert "v1 was not healthy while it served: accuracy was critical" in plan.changes[0].notes[0].detail
 
 
 def test_one_rollback_per_episode() -> None:

@@ -40,6 +40,7 @@ from ...report.formatting import (
 )
 from ...report.markdown import bullet_list, code, link, mention, mermaid_text, table
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
+from ...report.rollback_choice import candidate_table
 from ...report.team_links import links_section, team_links
 from ...timeutil import DAY, HOUR
 from ..base import GroupRun
@@ -162,6 +163,8 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
         parts.append(segments_table(group.evidence, group.unit))
     if links := links_section(team_links(model, group.rule)):
         parts.append(links)
+    if group.evidence.rollback and group.state is AlertState.FIRING:
+        parts.append("### Versions to go back to\n\n" + candidate_table(group.evidence.rollback))
     if actions := actions_table(register):
         parts.append("### Actions taken\n\n" + actions)
     if group.evidence.notes:

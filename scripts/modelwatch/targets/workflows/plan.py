@@ -15,10 +15,10 @@ from ...model.register import DispatchRecord, DispatchState
 from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
+from ...report.rollback_choice import choose_rollback_target
 from ...timeutil import HOUR
 from ..draft import GroupPlan, Situation
 from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal
-from .rollback_target import choose_rollback_target
 
 SERVING_VERBS = frozenset({"rollback", "degrade"})
 """They change what serves everybody."""
@@ -173,13 +173,11 @@ def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None)
 
 def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
     """The version to go back to (empty: none will do), and why each better candidate will not do."""
-    healthy, registry = draft.group.evidence.previous, draft.observed.registry
+    evidence = draft.group.evidence
     if draft.observed.registry_error:
         return "", f"the registry cannot be read: {draft.observed.registry_error}"
-    if registry is None:
-        return next(iter(healthy), ""), ""
-    choice = choose_rollback_target(registry, draft.group.evidence.version, healthy)
-    return (choice.target.name if choice.target else ""), choice.reason
+    choice = choose_rollback_target(draft.observed.registry, evidence.version, evidence.health)
+    return choice.target, choice.reason
 
 
 def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:

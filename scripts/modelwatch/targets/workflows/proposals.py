@@ -10,9 +10,9 @@ from dataclasses import replace
 from ...model.plan import Command
 from ...model.register import DispatchRecord, DispatchState
 from ...model.rule import Mode
+from ...report.rollback_choice import unfit_reason
 from ..draft import GroupPlan
 from . import plan
-from .rollback_target import unfit_reason
 
 WORKFLOW_VERBS = ("retrain", "rollback", "promote", "degrade", "restore")
 """Workflows that a comment can start."""
@@ -91,7 +91,8 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
 
 def _target_refusal(draft: GroupPlan, text: str) -> str:
     """Why the version that a person named cannot be rolled back to; empty where it can."""
-    registry, healthy = draft.observed.registry, draft.group.evidence.previous
+    registry, evidence = draft.observed.registry, draft.group.evidence
+    healthy = evidence.previous
     if registry is None:
         if draft.observed.registry_error:
             return f"the registry cannot be read: {draft.observed.registry_error}"
@@ -103,7 +104,7 @@ def _target_refusal(draft: GroupPlan, text: str) -> str:
     version = registry.version(text)
     if version is None:
         return _unknown_version_reason(draft, text)
-    reason = unfit_reason(version, registry, draft.group.evidence.version, healthy)
+    reason = unfit_reason(version, registry, evidence.version, evidence.health)
     return f"{version.title} {reason}" if reason else ""
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
-from modelwatch.targets.workflows.rollback_target import choose_rollback_target
+from modelwatch.model.version_health import VersionHealth
+from modelwatch.report.rollback_choice import choose_rollback_target
 
 
 def version(number: int, *aliases: str, **more: object) -> Version:
@@ -29,8 +30,8 @@ def registry(*versions: Version, moves: tuple[Move, ...] = SERVED) -> Registry:
 
 
 def chosen(of: Registry, failing: str = "v7", healthy: tuple[str, ...] = HEALTHY) -> tuple[str, str]:
-    choice = choose_rollback_target(of, failing, healthy)
-    return (choice.target.name if choice.target else ""), choice.reason
+    choice = choose_rollback_target(of, failing, [VersionHealth(name, 0.0, judged=1) for name in healthy])
+    return choice.target, choice.reason
 
 
 def test_the_version_before_where_nothing_speaks_against_it() -> None:

@@ -1,0 +1,136 @@
+"""Finds the version that ``modelwatch release rollback`` goes back to: ranked, and accepted by the user's check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from .. import history, pipeline
+from ..errors import SourceError, UserError
+from ..model.register import Register
+from ..model.release import PRODUCTION, Move, MoveVerb, Registry, Version
+from ..model.version_health import VersionHealth, healthy_names
+from ..release.hooks import check_version
+from ..release.registry import read_registry
+from ..report.markdown import bullet_list, plain_line
+from ..report.rollback_choice import RollbackChoice, choose_rollback_target, excuse_false_positives
+from .actions_env import write_summary
+from .options import retry_policy
+from .release import MoveContext, comment_on_issue
+
+MAX_CHECKS = 5
+"""So many versions are checked, at most."""
+
+
+def find_rollback_target(context: MoveContext, version: str, healthy: tuple[str, ...], fallback: bool) -> str:
+    """The version to go back to: ``version``, or without one the first of the ranking that the user's check accepts.
+
+    Where ``version`` is refused, ``fallback`` allows the next one of the ranking. Each refusal is reported. Raises
+    UserError where no version is left.
+    """
+    registry = read_registry(context.model, os.environ, retry_policy())
+    known = [move for move in registry.moves if context.key and move.key == context.key]
+    known += [move for move in registry.open_moves if move.verb is MoveVerb.ROLLBACK and not version]
+    if known:  # It goes on; choosing anew would go back once more.
+        return known[0].target
+    named, champion = registry.version(version) if version else None, registry.holder(PRODUCTION)
+    spec = context.model.release
+    if version and (named is None or named == champion or not named.available or not (spec and spec.check)):
+        return version  # Whether it can be moved to is decided there.
+    refusals: list[str] = []
+    target = ""
+    for name in islice(_candidates(context, registry, named, healthy, fallback), MAX_CHECKS):
+        reason = _check(context, registry, name)
+        if not reason:
+            target = name
+            break
+        candidate = registry.version(name)
+        refusals.append(plain_line(f"{candidate.title if candidate else name} {reason}", 400))
+        context.print_message(f"not {refusals[-1]}")
+    _report_refusals(context, refusals, registry.version(target) if target else None)
+    if target:
+        return target
+    hint = "Name one, mark one with --healthy, or use `modelwatch release degrade`."
+    raise UserError("there is no version to go back to.", hint=hint, where=registry.artifact)
+
+
+def _candidates(
+    context: MoveContext, registry: Registry, named: Version | None, healthy: tuple[str, ...], fallback: bool
+) -> Iterator[str]:
+    """Names of the versions to try, in order."""
+    if named is not None:
+        yield named.name
+        if not fallback:
+            return
+    choice = rank_versions(context, registry, healthy)
+    for candidate in choice.candidates:
+        if candidate.objection:
+            context.print_message(f"not {candidate.title}: it {candidate.objection}")
+    for candidate in choice.ranked:
+        if not candidate.objection and (named is None or candidate.version != named.name):
+            yield candidate.version
+
+
+def rank_versions(context: MoveContext, registry: Registry, healthy: tuple[str, ...] = ()) -> RollbackChoice:
+    """The versions to go back to from the one in production; ``healthy`` are taken as such, instead of the history."""
+    failing = registry.holder(PRODUCTION)
+    if failing is None:
+        raise UserError("nothing is in production: there is nothing to go back from.", where=registry.artifact)
+    marked = tuple(VersionHealth(name, 0.0, judged=1) for name in healthy)
+    return choose_rollback_target(registry, failing.name, marked or _read_health(context, failing.name))
+
+
+def _read_health(context: MoveContext, failing: str) -> tuple[VersionHealth, ...]:
+    """The records of versions in the history; none where it cannot be read."""
+    try:
+        health = history.version_health(context.run, context.model)
+    except SourceError as error:
+        context.print_message(f"warning: cannot read which versions were healthy: {error}")
+        return ()
+    health = excuse_false_positives(health, _read_registers(context)) if any(one.failures for one in health) else health
+    names = ", ".join(healthy_names(health, failing))
+    context.print_message(f"healthy under today's rules: {names or 'no version in the history'}")
+    return health
+
+
+def _read_registers(context: MoveContext) -> list[Register | None]:
+    """Those of the model's issues, with the verdicts of people; none where they cannot be read."""
+    if not context.model.github.repository:
+        return []
+    try:
+        (observed,) = pipeline.observe(context.run.only(context.model)).values()
+    except UserError:
+        return []
+    return [issue.register for issue in observed.issues if issue.trusted]
+
+
+def _check(context: MoveContext, registry: Registry, name: str) -> str:
+    spec, champion = context.model.release, registry.holder(PRODUCTION)
+    if spec is None or not spec.check:
+        return ""
+    move = Move(
+        key=context.key,
+        verb=MoveVerb.ROLLBACK,
+        model=registry.model,
+        source=champion.name if champion else "",
+        target=name,
+        reason=" ".join(context.reason.split()),
+        by=context.by,
+        at=context.now,
+        issue=context.issue,
+    )
+    return check_version(spec, move, registry, Path(), context.env, context.print_message)
+
+
+def _report_refusals(context: MoveContext, refusals: list[str], target: Version | None) -> None:
+    """Report on the job summary, and on the issue, which versions the check refused."""
+    if not refusals:
+        return
+    outcome = f"Going back to {target.title} instead." if target else "No version is left to go back to."
+    text = f"Before the rollback, `release.check` refused:\n\n{bullet_list(refusals)}\n\n{outcome}"
+    write_summary(lambda: f"{text}\n\n")
+    if context.issue:
+        key = f"check.{context.key or int(context.now)}"
+        comment_on_issue(context.config, context.model, context.issue, key, text, context.print_message)
