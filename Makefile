@@ -57,6 +57,7 @@ crash-matrix: setup ## Kill and fail every outbound request of an evaluation, th
 false-alarms: setup ## False alarms and delays: each default on windows (WINDOWS=n), rules over model-years (YEARS=n)
 	@$(BIN)/python -m tests.false_alarms $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(YEARS),--years $(YEARS))
 	@$(BIN)/python -m tests.false_alarms.anomalies
+	@$(BIN)/python -m tests.false_alarms.early_detection
 
 .PHONY: check-peers
 check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in .tools/peers (needs the internet)

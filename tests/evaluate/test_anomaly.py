@@ -49,7 +49,7 @@ def test_a_spike_is_found_at_once_with_what_was_expected_and_is_over_after_half_
     breaches = [row for row in rows(one) if row.outcome is Outcome.BREACH]
     start, hold = NOW - 19 * HOUR, int(HOLD / HOUR)
     assert [row.time for row in breaches] == [start + HOUR * place for place in range(len(breaches))]
-    assert hold <= len(breaches) <= hold + 4  # the means of 4 hours hold the spike a little longer
+    assert hold <= len(breaches) <= hold + 12  # means of up to 12 hours hold the spike longer
     first = breaches[0]
     assert first.severity is Severity.ERROR
     assert first.value == spiked(at)[at]
@@ -95,7 +95,7 @@ def test_a_young_series_is_undecided_and_never_silent() -> None:
 
     one = track(rule(), hourly(metric(hours=10 * 24)), history=20 * DAY)
     causes = [row.cause for row in rows(one)]
-    assert causes.count(Cause.TOO_YOUNG) == 7 * 24
+    assert causes.count(Cause.TOO_YOUNG) == 2 * 24
     assert causes[-1] is Cause.NONE
     derived, _ = derive_health_tracks(Model("churn", (one.rule,)), [one])
     assert derived == {}

@@ -72,6 +72,34 @@ def test_a_constant_metric_surprises_nobody_until_it_moves() -> None:
 
 
 @pytest.mark.parametrize("step", [5 * MINUTE, HOUR])
+def test_a_weekend_and_a_job_that_starts_early_are_known_from_before(step: float) -> None:
+    rng = np.random.default_rng(5)
+    at = times(int(56 * DAY / step), step)
+    weekday, hour = at // DAY % 7, at / HOUR % 24
+    begins = 3 + rng.integers(-1, 2, 20_000)[(at // DAY).astype(np.int64) - 19_000]
+    job = np.where((hour >= begins) & (hour < begins + 1), 6.0, 0.0)
+    values = 10 + 4 * (weekday < 5) + job + 0.3 * rng.standard_normal(len(at))
+    later = at >= START + 21 * DAY
+    assert np.max(score_points(at, values).wait[later]) < 90 * DAY
+
+
+def test_a_slow_trend_is_no_alert_every_day() -> None:
+    at = times(300 * 24)
+    slow = 20 * np.sin(2 * np.pi * (at - START) / (365 * DAY))
+    values = slow + 5 * np.sin(2 * np.pi * at / DAY) + 0.05 * np.random.default_rng(6).standard_normal(len(at))
+    days = np.unique(at[np.nan_to_num(score_points(at, values).wait) >= 90 * DAY] // DAY)
+    assert len(days) <= 6
+
+
+@pytest.mark.parametrize("kind", ["frozen", "smooth"])
+def test_a_metric_that_is_too_calm_is_unusual(kind: str) -> None:
+    values = 10 + np.random.default_rng(8).standard_normal(1000)
+    values[900:] = values[899] if kind == "frozen" else 10 + 0.02 * np.sin(np.arange(100))
+    wait = score_points(times(1000), values).wait
+    assert np.nanmax(wait[900:940]) > 90 * DAY > np.nanmax(wait[700:900])
+
+
+@pytest.mark.parametrize("step", [5 * MINUTE, HOUR])
 def test_an_ordinary_value_at_the_wrong_time_of_the_day_is_unusual(step: float) -> None:
     count = int(28 * DAY / step)
     at = times(count, step)
@@ -100,6 +128,6 @@ def test_the_tail_that_is_fitted_is_the_one_that_was_drawn() -> None:
 
 def test_the_surprise_is_the_logarithm_of_how_seldom_such_a_value_is() -> None:
     shown = np.random.default_rng(2).exponential(1.0, (1, 20_000))
-    surprise = tail_surprise(shown)[0, 5000:]
+    surprise = tail_surprise(shown, np.arange(20_000))[0, 5000:]
     for nats in (4.0, 5.0, 6.0):
         assert (surprise > nats).mean() == pytest.approx(np.exp(-nats), rel=0.4)
