@@ -104,7 +104,7 @@ def test_a_young_series_is_undecided_and_never_silent() -> None:
 def test_without_points_there_is_no_data() -> None:
     gone = track(rule(), hourly(metric(), until=NOW - 2 * DAY))
     assert gone.finding(-1).outcome is Outcome.NO_DATA
-    assert track(rule()).finding(-1).cause is Cause.NO_POINTS
+    assert track(rule()).finding(-1).cause is Cause.NO_DATA_YET
     bad = track(rule(), series([(NOW - HOUR, NAN)])).finding(-1)
     assert bad.cause is Cause.ONLY_BAD_VALUES
 

@@ -31,7 +31,7 @@ DAYS, WEEKS = 7, 4
 """Days and weeks back that say what is usual at a time."""
 TAIL_SHARE, MIN_TAIL = 0.05, 10
 """The largest values so far to which a tail is fitted."""
-GROWTH = 1.15
+GROWTH = 1.2
 """Tails are fitted anew when there are so many times as many points."""
 MAX_EXCESS = 10.0
 """An excess counts at most this many medians in a fit, so that one accident does not hide the next."""
