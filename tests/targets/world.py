@@ -63,6 +63,7 @@ class World:
     spec: GitHubSpec = field(default_factory=lambda: GitHubSpec(repository=REPO))
     messages: MessagesSpec = field(default_factory=MessagesSpec)
     workflows: tuple[WorkflowSpec, ...] = (WorkflowSpec("retrain", "retrain.yml"),)
+    owner: str = ""
 
     @property
     def state(self):  # type: ignore[no-untyped-def]
@@ -86,7 +87,13 @@ class World:
         tier = Tier(Severity.ERROR, (Limit(LimitKind.BELOW, 0.9),), ("issue", "page", "retrain"))
         rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (tier,))
         return Model(
-            "churn", (rule,), pagerduty=pages, github=self.spec, workflows=self.workflows, messages=self.messages
+            "churn",
+            (rule,),
+            self.owner,
+            pagerduty=pages,
+            github=self.spec,
+            workflows=self.workflows,
+            messages=self.messages,
         )
 
     def connect(self) -> TargetSessions:

@@ -87,7 +87,9 @@ GITHUB = Section(
     {
         "repository": Field(_repository, "The repository of issues and workflows; by default GITHUB_REPOSITORY."),
         "labels": Field(one_or_more(Text("a label", max_length=50)), "Labels of the issues, in addition to ours."),
-        "assignees": Field(one_or_more(_login), "Logins that issues are assigned to."),
+        "assignees": Field(
+            one_or_more(_login), "Logins that issues are assigned to; by default the owner, where it is a login."
+        ),
         "authors": Field(one_or_more(_login), "Logins whose issues are trusted; by default the token's own."),
         "people": Field(one_or_more(_person), "Logins, or teams `@org/team`, whose commands on an issue are accepted."),
         "api_url": Field(URL, "Your own GitHub server; by default GITHUB_API_URL."),

@@ -40,9 +40,23 @@ def test_a_new_issue_has_labels_assignees_and_a_short_title(world: World) -> Non
     world.spec = replace(world.spec, labels=("model:churn",), assignees=("alice",))
     assert results(world.apply(plan(OPEN))) == ["done"]
     (issue,) = world.issues()
-    assert issue["labels"] == ["modelwatch", "model:churn"]
+    assert issue["labels"] == ["modelwatch", "severity:error", "model:churn"]
     assert issue["assignees"] == ["alice"]
     assert issue["title"] == "[error] churn: accuracy is not healthy"
+
+
+@pytest.mark.parametrize(("owner", "assigned"), [("@alice", ["alice"]), ("@acme/growth-ml", []), ("the team", [])])
+def test_an_owner_with_a_login_is_assigned(world: World, owner: str, assigned: list[str]) -> None:
+    world.owner = owner
+    assert results(world.apply(plan(OPEN))) == ["done"]
+    assert world.issues()[0]["assignees"] == assigned
+
+
+def test_the_label_of_the_severity_follows_it(world: World) -> None:
+    opened(world)
+    assert world.issues()[0]["labels"] == ["modelwatch", "severity:error"]
+    world.apply(plan(update(world, severity=Severity.CRITICAL)))
+    assert world.issues()[0]["labels"] == ["modelwatch", "severity:critical"]
 
 
 def test_somebody_who_cannot_be_assigned_is_told_and_not_fatal(world: World) -> None:

@@ -6,7 +6,9 @@ first notes in its body. Where an answer is lost, the issue is read once before 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 from ...errors import ServiceError, shorten
 from ...model.plan import Change, ChangeKind, ChangeResult, Note
@@ -18,6 +20,7 @@ from ..register.codec import digest_title, neutralize_markers, render_body, trun
 from ..register.selection import PROGRESS_ORDER
 from .render import issue_text, note_text
 
+SEVERITY_LABEL = "severity:"
 MAX_TITLE = 256
 MAX_COMMENT = 65_536
 _MAX_NOTE_IN_BODY = 4_000
@@ -54,7 +57,8 @@ def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
     register, spec = change.register, run.github_spec(change)
     if register is None:
         return ChangeResult.REFUSED, "the plan has no register for the issue", None
-    authors, labels = trusted_authors(client, spec), list(dict.fromkeys([LABEL, *spec.labels]))
+    authors = trusted_authors(client, spec)
+    labels = list(dict.fromkeys([LABEL, _severity_label(register), *spec.labels]))
     existing = _find_existing(client, register, authors, run.now)
     if existing is not None:
         warnings = [f"issue #{existing.number} is there already", *_add_labels(client, existing, labels)]
@@ -64,7 +68,7 @@ def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
     notes = "\n\n".join(_comment_body(run, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
     body = render_body(notes, text, register, title)
     try:
-        issue, warnings = _create_issue(client, title, body, labels, list(spec.assignees))
+        issue, warnings = _create_issue(client, title, body, labels, _assignees(run, change))
     except ServiceError as error:
         existing = _find_existing(client, register, authors, run.now) if error.uncertain else None
         if existing is None:
@@ -74,6 +78,17 @@ def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
     if problem := untrusted_reason(issue, authors):
         warnings.append(problem)
     return ChangeResult.DONE, "; ".join(warnings), issue
+
+
+def _severity_label(register: Register) -> str:
+    return f"{SEVERITY_LABEL}{register.severity}"
+
+
+def _assignees(run: GroupRun, change: Change) -> list[str]:
+    """Those of the configuration, else the owner; a team cannot be assigned."""
+    model = run.model(change.model)
+    owner = re.fullmatch(r"@([A-Za-z0-9][A-Za-z0-9-]{0,38})", model.owner) if model else None
+    return list(run.github_spec(change).assignees) or ([owner[1]] if owner else [])
 
 
 def _find_existing(client: IssueClient, register: Register, authors: frozenset[str], now: float) -> IssueView | None:
@@ -133,13 +148,20 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
             return ChangeResult.ALREADY, "", issue
         return ChangeResult.REFUSED, _describe_difference(issue, change), issue
     warnings = _post_notes(run, client, change, issue)
-    fields: dict[str, str] = {}
+    fields: dict[str, Any] = {}
     if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
-        fields = text_fields(run, issue, change.register)
+        fields = {**text_fields(run, issue, change.register), **_label_fields(issue, change.register)}
     if change.kind in _STATES_AFTER:
         state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
     return ChangeResult.DONE, "; ".join(warnings), client.update(number, fields)
+
+
+def _label_fields(issue: IssueView, register: Register) -> dict[str, list[str]]:
+    """All labels, where that of the severity changes."""
+    others = sorted(label for label in issue.labels if not label.startswith(SEVERITY_LABEL))
+    label = _severity_label(register)
+    return {} if label in issue.labels else {"labels": [*others, label]}
 
 
 def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str, str]:

@@ -78,7 +78,7 @@ class IssueClient:
         fields = {"title": title, "body": body, "labels": list(labels), "assignees": list(assignees)}
         return self._write("POST", self._path, f"open an issue in {self.repository}", fields)
 
-    def update(self, number: int, fields: dict[str, str]) -> IssueView:
+    def update(self, number: int, fields: dict[str, Any]) -> IssueView:
         """Change ``fields`` of an issue. Where the answer is lost, look whether they were changed."""
         what = f"change the issue {self.repository}#{number}"
         try:
