@@ -16,7 +16,7 @@ from .errors import UserError
 from .model.alert import FORMAT, Judgement
 from .model.gate import GateReport
 from .model.plan import Plan, Receipts
-from .model.register import OMITTED_WHEN_EMPTY
+from .model.register import OMITTED_FIELDS as REGISTER_FIELDS
 from .model.rule import BaselineEntry
 from .model.series import PulledSeries
 from .timeutil import HOUR
@@ -55,7 +55,7 @@ _MISSING_HINTS: dict[type, str] = {
 
 
 OMITTED_FIELDS = (
-    OMITTED_WHEN_EMPTY,
+    *REGISTER_FIELDS,
     ',"estimate":null',
     ',"signal":"none"',
     ',"sensitivity":null',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .timeline import CRITICAL, ERROR, HEALTHY, Timeline, model_config
+from .timeline import CRITICAL, ERROR, HEALTHY, RULES, Timeline, model_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def one_broken_hour(time: Timeline) -> None:
     time.expect(woken=0, issues=0, title="recovered", says="Recovered", verdict="HEALTHY")
 
 
-@story(awaits="what needs a person anew opens a new alert")
+@story()
 def acknowledged_then_worse(time: Timeline) -> None:
     """Critical after an acknowledged error wakes somebody again."""
     time.configure(model_config())
@@ -58,3 +58,215 @@ def acknowledged_then_worse(time: Timeline) -> None:
     time.data(accuracy=CRITICAL)
     time.until(6)
     time.expect(woken=1, page="^critical", urgency="high", issues=1, title=r"^\[critical\]", verdict="^CRITICAL")
+
+
+def proposing(verb: str = "rollback", remind: str = "2h", *, token: bool = True) -> str:
+    """A model whose critical tier proposes ``verb``."""
+    rules = RULES.replace(
+        "critical: {drop: 10%, do: [issue, page]}", f"critical: {{drop: 10%, do: [issue, page, {verb}]}}"
+    )
+    workflows = f"    workflows: {{{verb}: {{file: {verb}.yml, mode: propose, settle: 2h, remind: {remind}}}}}\n"
+    return model_config(rules=rules, more=workflows, token=token)
+
+
+@story()
+def worse_without_rest_token(time: Timeline) -> None:
+    """Worse wakes somebody again where PagerDuty cannot be read, and recovery resolves every alert"""
+    time.configure(model_config(token=False))
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.acknowledge()
+    time.data(accuracy=CRITICAL)
+    time.until(6)
+    time.expect(woken=1, page=r"^critical .*\.2$", says="Incident triggered .critical, 2 alerts")
+    time.data(accuracy=HEALTHY)
+    time.until(11)
+    time.expect(woken=0, open_incidents=0, issues=0)
+
+
+@story()
+def wobbling_between_tiers(time: Timeline) -> None:
+    """Error and critical in turn wake somebody twice, not every time"""
+    time.configure(model_config())
+    for hour in range(3, 28, 4):
+        time.data(accuracy=ERROR if hour % 8 == 3 else CRITICAL)
+        time.until(hour)
+        time.acknowledge()
+    time.expect(woken=2)
+
+
+@story()
+def rollback_did_not_help(time: Timeline) -> None:
+    """A rollback that does not help wakes somebody, and the page says what was tried"""
+    time.configure(proposing())
+    time.deploy("v7")
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1, step="approve rollback.1")
+    time.acknowledge()
+    time.comment("rollback v6")
+    time.until(4)
+    time.expect(dispatched=("rollback",))
+    time.finish("rollback")
+    time.until(8)
+    time.expect(
+        woken=1,
+        page="^critical Not recovered 2 h after rollback.1",
+        details="rollback.1 to v6 .success",
+        urgency="high",
+    )
+    time.expect(says="Escalated.*Tried so far: rollback.1 to v6")
+
+
+@story()
+def proposal_waits(time: Timeline) -> None:
+    """A proposal that nobody decides about reminds once"""
+    time.configure(proposing("degrade"))
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1, step="approve degrade.1")
+    time.acknowledge()
+    time.until(12)
+    time.expect(
+        woken=1,
+        page="proposed degrade waits for a decision",
+        says="Still waiting for a decision",
+        step="approve degrade.1",
+    )
+
+
+@story()
+def escalation_while_pagerduty_is_down(time: Timeline) -> None:
+    """A call that PagerDuty did not take is sent when it is back"""
+    time.configure(proposing("degrade"))
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1)
+    time.acknowledge()
+    time.comment("degrade")
+    time.until(4)
+    time.finish("degrade", "failure")
+    time.down("pagerduty")
+    time.until(6)
+    time.expect(woken=0, says="notifying PagerDuty failed")
+    time.up("pagerduty")
+    time.until(7)
+    time.expect(woken=1, page="Degrade.1 ended in failure", dispatched=("degrade",))
+
+
+@story()
+def acknowledged_on_the_issue(time: Timeline) -> None:
+    """`ack` on the issue acknowledges the incident, and is announced when it expires"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1, incident="triggered")
+    time.comment("ack")
+    time.until(4)
+    time.expect(
+        woken=0, incident="acknowledged", says="Muted: .acknowledged by robin", verdict="muted.*acknowledged by robin"
+    )
+    time.expect(status="muted: churn #1: acknowledged by robin .* until")
+    time.until(26)
+    time.expect(woken=0)
+    time.until(30)
+    time.expect(
+        woken=1,
+        page="24 h acknowledgement by robin has expired",
+        says="Still firing; the 24 h acknowledgement by robin",
+    )
+    time.until(33)
+    time.expect(woken=0, comments=3, verdict="^ERROR · ")
+
+
+@story()
+def silenced_on_the_issue(time: Timeline) -> None:
+    """A silence acknowledges the incident, and its end is announced once"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("silence 6h upstream repairs it")
+    time.until(4)
+    time.expect(incident="acknowledged", verdict="muted.*silenced by robin: upstream repairs it, at most until")
+    time.until(12)
+    time.expect(woken=1, page="silence by robin has expired", says="Still firing; the silence by robin has expired")
+
+
+@story()
+def silence_ends_after_recovery(time: Timeline) -> None:
+    """The end of a silence wakes nobody where the alert is over"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("silence 8h upstream repairs it")
+    time.until(5)
+    time.data(accuracy=HEALTHY)
+    time.until(14)
+    time.expect(woken=0, issues=0, open_incidents=0)
+
+
+@story(causes=0)
+def false_positive(time: Timeline) -> None:
+    """A false positive resolves the incident, and wakes nobody until it has recovered"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("false-positive")
+    time.until(12)
+    time.expect(woken=0, open_incidents=0, issues=1, says="false positive by robin", verdict="muted")
+    time.data(accuracy=HEALTHY)
+    time.until(16)
+    time.data(accuracy=ERROR)
+    time.until(19)
+    time.expect(woken=1, issues=1)
+
+
+@story()
+def closed_by_hand(time: Timeline) -> None:
+    """Closing the issue of a critical alert acknowledges the incident, and nobody says that nothing is open"""
+    time.configure(model_config())
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1)
+    time.close_issue()
+    time.expect(status="closed by hand", verdict="^CRITICAL.*closed by hand")
+    time.until(4)
+    time.expect(incident="acknowledged", issues=0, status="muted: churn #1: acknowledged by closing", verdict="muted")
+    time.until(28)
+    time.expect(woken=1, issues=1, says="Still firing; the 24 h acknowledgement", page="acknowledgement has expired")
+
+
+@story()
+def acknowledged_at_pagerduty(time: Timeline) -> None:
+    """Acknowledging at PagerDuty is shown on the issue, in `status` and in `diagnose`"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.acknowledge()
+    time.until(4)
+    time.expect(
+        says="Incident acknowledged by .oncall. at PagerDuty",
+        status="acknowledged by oncall",
+        verdict="acknowledged by oncall",
+    )
+    time.until(12)
+    time.expect(woken=0, comments=0)
+
+
+@story()
+def resolved_at_pagerduty(time: Timeline) -> None:
+    """Resolving a firing alert at PagerDuty is shown on the issue, and it pages again after four hours"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.resolve()
+    time.until(5)
+    time.expect(woken=0, says="Incident resolved by .oncall. at PagerDuty", issues=1)
+    time.until(8)
+    time.expect(woken=1)

@@ -18,8 +18,11 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from click.testing import CliRunner
+
 from modelwatch import pipeline
 from modelwatch.cli.diagnose import collect_input
+from modelwatch.cli.status import status as status_command
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
 from modelwatch.model.monitored_model import Config
@@ -245,6 +248,9 @@ class Timeline:
         woken: int | None = None,
         page: str = "",
         urgency: str = "",
+        details: str = "",
+        incident: str = "",
+        open_incidents: int | None = None,
         issues: int | None = None,
         title: str = "",
         comments: int | None = None,
@@ -253,19 +259,28 @@ class Timeline:
         no_step: str = "",
         says: str = "",
         verdict: str = "",
+        status: str = "",
         model: str = "",
     ) -> None:
         """Compare with what happened until now; what disagrees is collected, and the story goes on.
 
-        ``woken``: how often a person was notified since the last time this was asked. ``page``, ``urgency``: of the
-        newest notification. ``issues``: how many are open. ``title``, ``comments``, ``step`` (the section *Next step*),
-        ``no_step`` and ``says`` (body and comments): of the newest issue. ``dispatched``: the verbs of every workflow
-        run. ``verdict``: what ``diagnose`` prints. Texts are regular expressions, searched without regard to case.
+        ``woken``: how often a person was notified since this was last asked. ``page``, ``urgency``, ``details``
+        and ``incident``: of the newest notification severity, title and key; urgency; details; its incident's status.
+        ``issues`` and ``open_incidents``: how many are open. ``title``, ``comments``, ``step`` (the section *Next
+        step*), ``no_step`` and ``says`` (body and comments): of the newest issue. ``dispatched``: the verbs of every
+        workflow run. ``verdict`` and ``status``: what ``diagnose`` and ``status`` print. Texts are regular expressions,
+        searched without regard to case.
         """
         if woken is not None:
             self._compare_notifications(woken)
         newest = self.notifications[-1] if self.notifications else None
         self._match("record", page, f"{newest.severity} {newest.title} {newest.key}" if newest else "")
+        pages = self.services.pagerduty.standin.state
+        paged = pages.find_incident(newest.incident) if newest else None
+        self._match("record", details, str(paged.event["payload"]["custom_details"]) if paged else "")
+        self._match("record", incident, paged.status if paged else "")
+        if open_incidents is not None:
+            self._equal("record", "open incidents", open_incidents, len(self._incidents(model)))
         self._match("record", urgency, newest.urgency if newest else "")
         if issues is not None:
             self._equal("record", "open issues", issues, len([i for i in self._issues(model) if i.state == "open"]))
@@ -283,6 +298,10 @@ class Timeline:
         if verdict:
             found = self.diagnosis(model)
             self._match("record", verdict, f"{found.headline}\n{found.sections}\nNext: {found.next}")
+        if status:
+            path = str(self.services.folder / "modelwatch.yml")
+            answer = CliRunner().invoke(status_command, ["--config", path, "--now", f"{self.now():.0f}"])
+            self._match("record", status, answer.output)
 
     @property
     def config(self) -> Config:

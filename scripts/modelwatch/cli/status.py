@@ -12,6 +12,8 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.plan import ObservedIssue
+from ..model.register import ACKNOWLEDGED
+from ..report.comments import mute_sentence
 from ..report.console import make_text, print_table
 from ..report.formatting import duration, utc_time
 from ..report.markdown import plain_line, safe_url
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Include closed issues.")
 @format_option
 def status(config_path: Path, models: tuple[str, ...], everything: bool, style: str, now: float) -> Exit:
-    """List open issues with their incidents and workflow runs, read from GitHub and PagerDuty."""
+    """List open issues with their incidents and workflow runs, read from GitHub and PagerDuty.
+
+    An issue that a person closed while its alert fired is listed, too.
+    """
     issues, troubles = _observe(config_path, models, now)
-    rows = [_issue_row(*pair) for pair in issues if everything or pair[1].state == "open"]
+    rows = [_issue_row(*pair, now) for pair in issues if everything or pair[1].is_under_way]
     if style == "json":
         print_json({"groups": rows, "troubles": troubles})
     else:
@@ -48,22 +53,26 @@ def _observe(
     return [(part, issue) for part in observed for issue in part.issues], list(troubles)
 
 
-def _issue_row(observation: ModelObservation, issue: ObservedIssue) -> dict[str, str]:
+def _issue_row(observation: ModelObservation, issue: ObservedIssue, now: float) -> dict[str, str]:
     register = issue.register
     row = {"model": observation.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
     if register is None:
-        unknown = {"rule": "?", "severity": "?", "since": "", "incident": "", "workflows": ""}
+        unknown = {"rule": "?", "severity": "?", "since": "", "ended": "", "incident": "", "workflows": "", "muted": ""}
         return row | unknown | {"trouble": issue.register_error}
-    incident = next((part for part in observation.incidents or () if part.group == issue.group), None)
-    recorded = register.page.state if register.page else "none"
+    incidents = [part for part in observation.incidents or () if part.group == issue.group]
+    incident = max(incidents, key=lambda part: (part.is_open, part.created_at), default=None)
+    recorded = register.page.status or register.page.state if register.page else "none"
+    by = f" by {incident.by}" if incident and incident.by and incident.status == ACKNOWLEDGED else ""
     workflows = ", ".join(f"{record.verb}: {record.conclusion or record.state}" for record in register.dispatches)
     return row | {
         "rule": register.rule,
         "severity": str(register.severity),
         "since": format_iso(register.start),
+        "ended": "" if register.closed is None else format_iso(register.closed),
         "episode": str(register.episode),
-        "incident": incident.status if incident else recorded,
+        "incident": f"{incident.status}{by}" if incident else recorded,
         "workflows": workflows,
+        "muted": mute_sentence(None, register, now),
         "trouble": "; ".join((issue.register_error, *register.troubles)).strip("; "),
     }
 
@@ -74,6 +83,9 @@ def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], n
         print_table(columns, [_cells(row, now) for row in rows])
     else:
         click.echo("No issue could be read." if troubles else "No open issue of modelwatch.")
+    for row in rows:
+        if row["muted"]:
+            click.echo(f"muted: {plain_line(row['model'])} {row['issue']}: {plain_line(row['muted'], 400)}")
     in_registers = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
     for model, reason in (*in_registers, *troubles):
         click.secho(f"problem: {plain_line(model)}: {plain_line(reason, 400)}", fg="red")
@@ -81,8 +93,9 @@ def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], n
 
 def _cells(row: dict[str, str], now: float) -> list[str]:
     is_open = row["state"] == "open"
-    lasts = duration(now - parse_time(row["since"])) if row["since"] and is_open else ""
-    issue = row["issue"] + ("" if is_open else " closed")
+    lasts = duration(now - parse_time(row["since"])) if row["since"] and (is_open or not row["ended"]) else ""
+    closed = " closed" if row["ended"] else " closed by hand"
+    issue = row["issue"] + ("" if is_open else closed)
     cells = (row["model"], row["rule"], issue, row["severity"], lasts, row["incident"], row["workflows"])
     return [plain_line(cell) for cell in cells]
 

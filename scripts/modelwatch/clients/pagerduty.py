@@ -138,6 +138,10 @@ class EventsApi:
         """Resolve the alert of ``dedup_key``; PagerDuty drops this where none is open."""
         self._send_event("resolve", dedup_key)
 
+    def acknowledge(self, dedup_key: str) -> None:
+        """Acknowledge the incident of the alert of ``dedup_key``; PagerDuty drops this where none is open."""
+        self._send_event("acknowledge", dedup_key)
+
     def _send_event(self, action: str, dedup_key: str, **event: Any) -> None:
         if not 0 < len(dedup_key) <= MAX_DEDUP_KEY:
             raise UserError(f"{dedup_key!r} is not a dedup_key", hint=f"It is text of 1 to {MAX_DEDUP_KEY} characters.")

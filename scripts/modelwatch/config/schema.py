@@ -136,6 +136,11 @@ WORKFLOW = Section(
             attribute="automatic",
         ),
         "settle": Field(duration(), "How long the metric can take to recover afterwards."),
+        "remind": Field(
+            duration(),
+            "After so long without a decision a proposal reminds, once: on the issue and, where the tier pages, by a "
+            "new alert. `0`: never.",
+        ),
         "inputs": Field(
             MapOf(TEXT, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further inputs with fixed values."
         ),

@@ -9,7 +9,7 @@ from ..model.alert import BUILT_IN_RULES, group_key
 from ..model.monitored_model import Config
 from ..model.pagerduty_event import EventAction, EventDecision, PagerDutyEvent, PagerDutyPerson
 from ..model.plan import Command, ModelObservation
-from ..model.register import STALE_SINCE
+from ..model.register import STALE_SINCE, group_of_alert
 
 BUTTON_PRESSED = "incident.workflow.started"
 _ACTIONS = {
@@ -30,7 +30,8 @@ def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
         for model in config.models
         for rule in (*(rule.name for rule in model.rules), *sorted(BUILT_IN_RULES))
     }
-    if event.key not in ours:
+    group = group_of_alert(event.key)
+    if group not in ours:
         return _ignore("the incident is not ours: no rule of this configuration has its key")
     if event.type not in _ACTIONS:
         return _ignore("events of this type need no action")
@@ -39,8 +40,8 @@ def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
         return _ignore("the incident was not resolved by a person")
     if action is EventAction.COMMAND and not (event.verb and event.by_person):
         return _ignore("no person pressed the button" if event.verb else "the button names no verb")
-    model, rule = ours[event.key]
-    return EventDecision(action, reason, model, rule, event.key)
+    model, rule = ours[group]
+    return EventDecision(action, reason, model, rule, group)
 
 
 def _ignore(reason: str) -> EventDecision:

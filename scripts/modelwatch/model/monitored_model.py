@@ -122,6 +122,8 @@ class WorkflowSpec:
     inputs: tuple[tuple[str, str], ...] = ()
     automatic: float = 2 * HOUR
     settle: float = 2 * HOUR
+    remind: float = 2 * HOUR
+    """After so long a proposal reminds, once; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class ChangeKind(StrEnum):
     CLOSE_DUPLICATE = "close-duplicate"
     TRIGGER_INCIDENT = "trigger-incident"
     RESOLVE_INCIDENT = "resolve-incident"
+    ACKNOWLEDGE_INCIDENT = "acknowledge-incident"
+    """A person acknowledged or silenced the alert on its issue."""
     TELL_INCIDENT = "tell-incident"
     """What became of a workflow, as a change event: it appears beside the incident and notifies nobody."""
     DISPATCH_WORKFLOW = "dispatch-workflow"
@@ -36,7 +38,12 @@ class ChangeKind(StrEnum):
     @property
     def target(self) -> Target:
         match self:
-            case ChangeKind.TRIGGER_INCIDENT | ChangeKind.RESOLVE_INCIDENT | ChangeKind.TELL_INCIDENT:
+            case (
+                ChangeKind.TRIGGER_INCIDENT
+                | ChangeKind.RESOLVE_INCIDENT
+                | ChangeKind.ACKNOWLEDGE_INCIDENT
+                | ChangeKind.TELL_INCIDENT
+            ):
                 return Target.PAGE
             case ChangeKind.DISPATCH_WORKFLOW:
                 return Target.DISPATCH
@@ -69,6 +76,13 @@ class ObservedIssue:
     trusted: bool = True
     """Whether its author is a configured one. An untrusted author's issue is ignored; a trusted one whose register
     cannot be read blocks its group."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is open, or a person closed it while its alert fired: then the alert can still fire."""
+        return self.state == "open" or (
+            self.register is not None and self.register.closed is None and self.state_reason != "duplicate"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ class ObservedRun:
 
 @dataclass(frozen=True, slots=True)
 class ObservedIncident:
-    """The newest incident of a group, seen through REST."""
+    """An incident of a group, seen through REST: the newest of one of its alerts."""
 
     group: str
     status: str
@@ -115,6 +129,12 @@ class ObservedIncident:
     changed_at: float
     by_person: bool
     """Whether a person, not a service, made the last status change."""
+    by: str = ""
+    """The name of who made it."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.status != "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +219,8 @@ class Change:
     dispatch: Dispatch | None = None
     repository: str = ""
     about: str = ""
-    """TELL_INCIDENT: key of the dispatch that ended. SEND_MESSAGE: key of the message."""
+    """TELL_INCIDENT: key of the dispatch that ended. SEND_MESSAGE: key of the message. TRIGGER_INCIDENT: ``dedup_key``
+    of a further alert; empty for the group's own."""
 
     @property
     def id(self) -> str:

@@ -9,6 +9,8 @@ from .severity import Severity
 
 PAGE_TRIGGERED, PAGE_RESOLVED = "triggered", "resolved"
 """``PageRecord.state``."""
+ACKNOWLEDGED = "acknowledged"
+"""``PageRecord.status``."""
 DATA_IN_DOUBT_PREFIX = "data quality is in doubt:"
 """How the reason begins for which a retraining waits; what fires follows."""
 ESCALATED = "escalated"
@@ -88,6 +90,37 @@ class PageRecord:
     severity: Severity
     at: float
     url: str = ""
+    alerts: int = 1
+    """How many alerts were opened, each with a key of its own: see ``alert_keys``."""
+    status: str = ""
+    """``acknowledged``, or ``resolved`` by a person, as PagerDuty has it; empty: neither, as far as is known."""
+    status_by: str = ""
+    """Who did that; empty where it is not known."""
+    status_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """Something beside a severity that a person has to be notified of; ``key`` is unique in the episode."""
+
+    key: str
+    """``escalated.rollback.1``, ``reminder.rollback.1``, ``expired.1790000000``."""
+    reason: str
+    at: float
+
+
+def alert_keys(group: str, count: int) -> tuple[str, ...]:
+    """The ``dedup_key`` of each alert of a group, oldest first: the group's own, then ``<group>.2`` and so on.
+
+    PagerDuty notifies nobody of a further trigger of an acknowledged alert, so what a person has to be notified of anew
+    opens another one.
+    """
+    return (group, *(f"{group}.{number}" for number in range(2, count + 1)))
+
+
+def group_of_alert(key: str) -> str:
+    """The group of an alert's ``dedup_key``."""
+    return key.partition(".")[0]
 
 
 class MessageState(StrEnum):
@@ -105,8 +138,17 @@ class MessageRecord:
     at: float
 
 
-OMITTED_WHEN_EMPTY = '"messages":[],'
-"""Left out of the JSON of a register: those of 0.1 have no messages, and a plan of then keeps its digest."""
+OMITTED_FIELDS = (
+    '"messages":[],',
+    '"alerts":1,',
+    '"status":"",',
+    '"status_by":"",',
+    ',"status_at":null',
+    '"calls":[],',
+    '"ack_by":"",',
+    '"verdict_by":"",',
+)
+"""Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +183,7 @@ class Register:
     commands: tuple[int, ...] = ()
     """Ids of the comments already answered; the latest 20 are kept."""
     ack_until: float | None = None
-    """A person closed the issue while the alert fired: acknowledged until then, or until it gets worse."""
+    """A person acknowledged it, or closed the issue while it fired: until then, or until it gets worse."""
     muted_until_recovery: bool = False
     """A person closed it as "not planned"."""
     refired: float | None = None
@@ -154,6 +196,11 @@ class Register:
     """Newest last; the latest 20 are kept."""
     verdict: str = ""
     """Somebody's verdict on the alert: ``false-positive``."""
+    calls: tuple[CallRecord, ...] = ()
+    """What a person had to be notified of in this episode, oldest first."""
+    ack_by: str = ""
+    """Who acknowledged it, or how; empty where that is not known."""
+    verdict_by: str = ""
     format: int = 1
 
     @property

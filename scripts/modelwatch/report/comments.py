@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..model.acknowledgement import mute_text, person_mute
 from ..model.alert import AlertState, Group
 from ..model.monitored_model import Model
 from ..model.plan import Note
@@ -35,7 +36,7 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
             return f"Better: now {register.severity} (peak: {register.peak}). {_alert_state(group, register)}."
         case "recovered":
             return _recovery_comment(group, register, now)
-        case "reopened":
+        case "reopened" | "expired":
             return f"{known_phrase(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
         case "workflow":
             return f"{_run_outcome(note, register, now, model) or f'Workflow: {detail}'}{_mentions(note, model)}"
@@ -43,8 +44,19 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
             return f"**Escalated.** {detail}{_mentions(note, model)}"
         case "proposal":
             return _proposal(note, register, detail, model)
+        case "reminder":
+            return f"**Still waiting for a decision.** {detail}{_mentions(note, model)}"
         case _:
             return f"{plain_line(note.topic, 40).capitalize()}: {detail}"
+
+
+def mute_sentence(group: Group | None, register: Register | None, now: float) -> str:
+    """Who muted the group until when, as plain text: by the configuration, by another alert, or on the issue."""
+    if group is not None and group.mutes:
+        return mute_text(group.mutes[0])
+    severity = group.severity if group else None
+    said = person_mute(register, severity or register.severity, now) if register else None
+    return mute_text(said) if said else ""
 
 
 def _recovery_comment(group: Group | None, register: Register, now: float) -> str:
@@ -73,6 +85,16 @@ def _mentions(note: Note, model: Model | None) -> str:
         return ""
     people = dict.fromkeys(filter(None, (model.owner, *(model.release.stakeholders if model.release else ()))))
     return f"\n\ncc {' '.join(map(mention, people))}" if people else ""
+
+
+def attempts_text(register: Register) -> str:
+    """``rollback.1 to v6 (success), retrain.1 (failure)``; empty where nothing was tried."""
+    attempts = []
+    for record in register.dispatches:
+        if record.state in (DispatchState.SENT, DispatchState.FINISHED):
+            to = f" to {record.target_version}" if record.target_version else ""
+            attempts.append(f"{record.name}{to} ({record.conclusion or record.state.value})")
+    return ", ".join(attempts)
 
 
 def _find_dispatch(note: Note, register: Register) -> DispatchRecord | None:
@@ -148,7 +170,14 @@ def _timeline_table(rows: list[_TimelineRow]) -> str:
 
 def _incident_rows(register: Register) -> list[_TimelineRow]:
     page = register.page
-    return [(page.at, f"Incident {page.state} ({page.severity})", page.url)] if page else []
+    if page is None:
+        return []
+    count = f", {page.alerts} alerts" if page.alerts > 1 else ""
+    rows = [(page.at, f"Incident {page.state} ({page.severity}{count})", page.url)]
+    if page.status and page.status_at is not None:
+        by = f" by {code(page.status_by)}" if page.status_by else ""
+        rows.append((page.status_at, f"Incident {known_word(page.status)}{by} at PagerDuty", page.url))
+    return rows
 
 
 def _dispatch_row(record: DispatchRecord, state: str) -> _TimelineRow:

@@ -11,12 +11,13 @@ from ..model.alert import AlertState, Group
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation
-from ..model.register import DispatchState
+from ..model.register import ACKNOWLEDGED, DispatchState, Register
 from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries
 from ..timeutil import HOUR
 from .alert_phrase import describe_alert, recovery_streak, worst_alert
+from .comments import mute_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, utc_time
@@ -66,7 +67,8 @@ class DiagnosisInput:
 
 def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     firing = [group for group in known.groups if group.state is AlertState.FIRING]
-    firing.sort(key=lambda group: (bool(group.mutes), -(group.severity.code if group.severity else 0)))
+    mutes = {group.key: mute_sentence(group, _register_of(known, group), now) for group in firing}
+    firing.sort(key=lambda group: (bool(mutes[group.key]), -(group.severity.code if group.severity else 0)))
     if known.pull.error:
         return _diagnose_without_metrics(known, now)
     if not firing:
@@ -74,8 +76,9 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     registers = [issue.register for issue in known.observed.issues if issue.trusted] if known.observed else []
     worst = add_rollback_choice(firing[0], known.registry, registers)
     sections = {
+        "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
         "Since": _onset_lines(worst, known.model, now),
-        "Also": _other_alerts(firing[1:]),
+        "Also": _other_alerts(firing[1:], mutes),
         "Where": _segment_lines(worst),
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
         "Drifted": _drift_lines(worst, firing),
@@ -86,9 +89,16 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         **_observed_sections(known),
     }
     state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) else "")
-    state += " (muted)" if worst.mutes else ""
+    state += " (muted)" if mutes[worst.key] else ""
     headline = plain_line(f"{state} · {worst.model}: {describe_alert(worst).sentence}", 400)
     return Diagnosis(headline, _non_empty(sections), _next_step(known, worst, now), firing=True)
+
+
+def _register_of(known: DiagnosisInput, group: Group) -> Register | None:
+    """The register of the group's issue, whether a person closed it or not."""
+    issues = [issue for issue in (known.observed.issues if known.observed else ()) if issue.group == group.key]
+    newest = max((issue for issue in issues if issue.register), key=lambda issue: issue.number, default=None)
+    return newest.register if newest else None
 
 
 def _observed_sections(known: DiagnosisInput) -> dict[str, Iterable[str]]:
@@ -112,9 +122,9 @@ def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
         yield plain_line(", ".join(parts))
 
 
-def _other_alerts(firing: Sequence[Group]) -> Iterator[str]:
+def _other_alerts(firing: Sequence[Group], mutes: Mapping[str, str]) -> Iterator[str]:
     for group in firing[:MAX_OTHER_ALERTS]:
-        muted = f" (muted: {group.mutes[0].reason})" if group.mutes else ""
+        muted = f" (muted: {mutes[group.key]})" if mutes[group.key] else ""
         yield plain_line(f"{group.severity}: {describe_alert(group).sentence}{muted}", 200)
     if len(firing) > MAX_OTHER_ALERTS:
         yield f"{len(firing) - MAX_OTHER_ALERTS} more: modelwatch check"
@@ -200,8 +210,9 @@ def _open_items(known: DiagnosisInput) -> Iterator[str]:
     if observed is None:
         return
     for issue in observed.issues:
-        if issue.state == "open" and issue.register is not None:
-            yield f"issue {plain_line(issue.register.rule)}: {issue.url}"
+        if issue.is_under_way and issue.register is not None:
+            by_hand = "" if issue.state == "open" else " (closed by hand)"
+            yield f"issue {plain_line(issue.register.rule)}{by_hand}: {issue.url}"
             page = issue.register.page
             if page is not None and page.state == "triggered" and observed.incidents is None:
                 yield f"incident ({page.severity}): {page.url or 'at PagerDuty'}"
@@ -211,7 +222,8 @@ def _open_items(known: DiagnosisInput) -> Iterator[str]:
                     yield plain_line(f"{record.name}{to}: {record.state} {record.url}", 200)
     for incident in observed.incidents or ():
         if incident.status != "resolved" and incident.url:
-            yield f"incident {incident.status}: {incident.url}"
+            by = f" by {plain_line(incident.by, 60)}" if incident.by and incident.status == ACKNOWLEDGED else ""
+            yield f"incident {incident.status}{by}: {incident.url}"
 
 
 _OPEN_STATES = (DispatchState.PROPOSED, DispatchState.INTENDED, DispatchState.SENT)

@@ -19,7 +19,7 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import ESCALATED, MAX_REMEMBERED, DispatchRecord, PageRecord, Register
+from ..model.register import ESCALATED, MAX_REMEMBERED, CallRecord, DispatchRecord, PageRecord, Register
 from ..model.severity import Severity
 
 
@@ -96,8 +96,6 @@ class GroupPlan:
     """How the issue changes, when FIRING."""
     issue_reason: str = ""
     notes: list[Note] = field(default_factory=list)
-    escalation: str = ""
-    """Why the on-call is paged now, whatever the tier's actions."""
     troubles: list[str] = field(default_factory=list)
     """What cannot be done this time, to be shown on the issue."""
     changes: list[Change] = field(default_factory=list)
@@ -139,9 +137,15 @@ class GroupPlan:
 
     @property
     def incident(self) -> ObservedIncident | None:
-        """The group's newest incident, where REST was asked and knows one."""
+        """The group's newest incident, an open one before others, where REST was asked and knows one."""
         incidents = [incident for incident in self.observed.incidents or () if incident.group == self.group.key]
-        return max(incidents, key=lambda incident: incident.created_at, default=None)
+        return max(incidents, key=lambda incident: (incident.is_open, incident.created_at), default=None)
+
+    @property
+    def due_calls(self) -> tuple[CallRecord, ...]:
+        """What a person was not notified of yet."""
+        calls = self.register.calls if self.register else ()
+        return tuple(call for call in calls if self.page is None or call.at > self.page.at)
 
     def add_skip(self, what: str | ChangeKind, reason: str, guard: str = "") -> None:
         self.skips.append(Skip(str(what), self.group.model, self.group.key, reason, guard))
@@ -167,6 +171,15 @@ class GroupPlan:
     def update_register(self, **fields: object) -> None:
         if self.register is not None:
             self.register = replace(self.register, **fields)  # type: ignore[arg-type]
+
+    def call_person(self, key: str, reason: str) -> bool:
+        """A person has to be notified of ``reason``, once for each ``key``; whether that is new."""
+        register = self.register
+        if register is None or any(call.key == key for call in register.calls):
+            return False
+        call = CallRecord(key, reason[:300], self.now)
+        self.update_register(calls=(*register.calls, call)[-MAX_REMEMBERED:])
+        return True
 
     def put_dispatch(self, record: DispatchRecord) -> None:
         """Add a dispatch record to the draft, or replace the one with its key."""

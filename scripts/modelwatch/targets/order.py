@@ -6,7 +6,7 @@ from ..model.plan import Target
 from .base import TargetPort
 from .incidents.apply import apply_incident_change, describe_incident_change
 from .incidents.observe import observe_incidents
-from .incidents.plan import notify_workflow_ends, plan_incident
+from .incidents.plan import plan_incident, sync_incident
 from .issues.apply import apply_issue_change
 from .issues.commands import answer_issue_command
 from .issues.observe import observe_issues
@@ -15,7 +15,7 @@ from .messages.addresses import observe_addresses
 from .messages.apply import send_message
 from .messages.plan import plan_messages
 from .workflows.apply import apply_dispatch, describe_dispatch
-from .workflows.escalation import escalate_if_unrecovered
+from .workflows.escalation import call_about_workflows
 from .workflows.observe import observe_workflows
 from .workflows.plan import plan_dispatches, sync_runs
 from .workflows.proposals import answer_workflow_command
@@ -35,7 +35,7 @@ TARGETS = (
         apply_incident_change,
         describe_incident_change,
         observe=observe_incidents,
-        sync=notify_workflow_ends,
+        sync=sync_incident,
         plan=plan_incident,
     ),
     TargetPort(
@@ -45,7 +45,7 @@ TARGETS = (
         observe=observe_workflows,
         sync=sync_runs,
         answer=answer_workflow_command,
-        prepare=escalate_if_unrecovered,
+        prepare=call_about_workflows,
         plan=plan_dispatches,
     ),
     TargetPort(

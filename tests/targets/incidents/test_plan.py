@@ -128,7 +128,8 @@ def test_what_may_have_been_paged_is_resolved_once_pagerduty_answers() -> None:
     by_hand = plan_for("..e..", HELD, incident("resolved", at(3)))
     assert kinds(by_hand) == ["close-issue"]
     assert by_hand.changes[0].register is not None
-    assert by_hand.changes[0].register.page == PageRecord("resolved", Severity.ERROR, at(3))
+    page = by_hand.changes[0].register.page
+    assert page == PageRecord("resolved", Severity.ERROR, at(3), status="resolved", status_at=at(3))
 
 
 @pytest.mark.parametrize("rest", [False, True])

@@ -18,6 +18,10 @@ from ..making import GROUP, World, config, issue, judged, kinds, later, register
 NOW = later("..e")
 HELD = register(alerts=(WHOLE,), page=PageRecord("triggered", Severity.ERROR, at(2)), told=NOW)
 
+ACKNOWLEDGED = PageRecord(
+    "triggered", Severity.ERROR, at(2), status="acknowledged", status_by="modelwatch", status_at=NOW
+)
+
 
 def plan_for(text: str, of: Register = HELD, now: float | None = None, **more: Any) -> Plan:
     when = later(text) if now is None else now
@@ -42,7 +46,9 @@ def first(plan: Plan) -> tuple[Change, Register]:
 def test_closing_while_it_fires_acknowledges_for_24_h() -> None:
     """ "Closing an issue while the alert fires acknowledges it for 24 h or until it gets worse." """
     quiet = plan_for("..e", now=NOW + DAY - 1, **closed())
-    assert not quiet.changes
+    assert kinds(quiet) == ["update-issue", "acknowledge-incident"], "PagerDuty is to know"
+    known = replace(first(quiet)[1], page=ACKNOWLEDGED)
+    assert not plan_for("..e", known, now=NOW + DAY - 1, **closed()).changes
     assert "[ack]" in skipped(quiet, "update-issue")
     assert "[ack]" in skipped(quiet, "trigger-incident")
     change, held = first(plan_for("..e", now=NOW + DAY, **closed()))
@@ -66,10 +72,11 @@ def test_closed_as_not_planned_is_silenced_until_recovery() -> None:
     """ "Closed as 'not planned' it is silenced until recovery." """
     plan = plan_for("..c", now=NOW + 9 * DAY, **closed("not_planned"))
     change, held = first(plan)
-    assert kinds(plan) == ["update-issue"], "written down without reopening, however bad it gets"
+    assert kinds(plan) == ["update-issue", "resolve-incident"], "written down without reopening, however bad it gets"
     assert held.muted_until_recovery
     assert change.expect.issue_state == "closed"
-    assert not plan_for("..c", held, now=NOW + 10 * DAY, **closed("not_planned")).changes
+    known = replace(held, page=PageRecord("resolved", Severity.ERROR, NOW))
+    assert not plan_for("..c", known, now=NOW + 10 * DAY, **closed("not_planned")).changes
     recovered = plan_for("..e..", held, **closed("not_planned"))
     assert kinds(recovered) == ["resolve-incident", "update-issue"]
     assert not first(replace(recovered, changes=recovered.changes[1:]))[1].muted_until_recovery
@@ -123,11 +130,12 @@ def test_silence_asked_for_on_the_issue() -> None:
     """Silences may be "asked for on the issue"."""
     plan = plan_for("..c", commands=(commanded("silence", "24h known upstream trouble"),))
     change, held = first(plan)
-    assert kinds(plan) == ["update-issue"], "no page, no dispatch"
+    assert kinds(plan) == ["update-issue", "acknowledge-incident"], "no page, no dispatch"
     assert (held.silence_until, held.silence_reason, held.silence_by) == (NOW + DAY, "known upstream trouble", "ada")
     assert held.commands == (7,)
     assert [(note.key, note.topic) for note in change.notes] == [(f"{GROUP}.1.command.7", "command")]
     assert "[silence]" in skipped(plan, "rollback")
+    held = replace(held, page=ACKNOWLEDGED)
     assert kinds(plan_for("..c", held, now=NOW + DAY - 1)) == []
     assert "trigger-incident" in kinds(plan_for("..c", held, now=NOW + DAY))
 
@@ -149,7 +157,8 @@ def test_unsilence() -> None:
 
 def test_ack_lasts_24_h_or_until_worse() -> None:
     _, held = first(plan_for("..e", commands=(commanded("ack"),)))
-    assert held.ack_until == NOW + DAY
+    assert (held.ack_until, held.ack_by) == (NOW + DAY, "ada")
+    held = replace(held, page=ACKNOWLEDGED)
     assert not plan_for("..e", held, now=NOW + 7 * HOUR).changes
     worse = plan_for("..c", held, now=NOW + 60)
     assert "trigger-incident" in kinds(worse)

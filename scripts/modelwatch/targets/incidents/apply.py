@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...model.plan import Change, ChangeKind, ChangeResult
-from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register
+from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
 from ..base import ChangeOutcome, GroupRun
 from .render import incident_fields
 
@@ -17,6 +17,8 @@ def apply_incident_change(change: Change, run: GroupRun) -> ChangeOutcome:
             return _trigger_incident(change, run)
         case ChangeKind.RESOLVE_INCIDENT:
             return _resolve_incident(change, run)
+        case ChangeKind.ACKNOWLEDGE_INCIDENT:
+            return _acknowledge_incident(change, run)
         case _:
             return _notify_workflow_end(change, run)
 
@@ -29,25 +31,47 @@ def describe_incident_change(change: Change) -> str:
 
 
 def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
-    """Open the incident of the group, or raise its severity."""
+    """Open the incident of the group, a further one, or raise its severity."""
     if _is_recorded(change, run, PAGE_TRIGGERED):
         return ChangeOutcome(ChangeResult.ALREADY)
     events = run.sessions.events(change.model)
-    events.trigger(change.group, **incident_fields(change, run), client_url=run.issue_url)
+    events.trigger(change.about or change.group, **incident_fields(change, run), client_url=run.issue_url)
     return _record_page(change, run, PAGE_TRIGGERED)
 
 
 def _resolve_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     if _is_recorded(change, run, PAGE_RESOLVED):
         return ChangeOutcome(ChangeResult.ALREADY)
-    run.sessions.events(change.model).resolve(change.group)
+    for key in alert_keys(change.group, _alert_count(run)):
+        run.sessions.events(change.model).resolve(key)
     return _record_page(change, run, PAGE_RESOLVED)
+
+
+def _acknowledge_incident(change: Change, run: GroupRun) -> ChangeOutcome:
+    page = run.register.page if run.register else None
+    if page is None or page.status or page.state != PAGE_TRIGGERED:
+        return ChangeOutcome(ChangeResult.ALREADY)
+    for key in alert_keys(change.group, page.alerts):
+        run.sessions.events(change.model).acknowledge(key)
+    known = replace(page, status=ACKNOWLEDGED, status_by="modelwatch", status_at=run.now)
+    return ChangeOutcome(ChangeResult.DONE, url=page.url, record=lambda register: replace(register, page=known))
+
+
+def _alert_count(run: GroupRun) -> int:
+    """How many alerts can be open: one more than is recorded where a crash can have kept the last from being so."""
+    register = run.register
+    page = register.page if register else None
+    if register is None or page is None:
+        return 1
+    due = register.peak > page.severity or any(call.at > page.at for call in register.calls)
+    return page.alerts + due
 
 
 def _record_page(change: Change, run: GroupRun, state: str) -> ChangeOutcome:
     before = run.register.page if run.register else None
     severity = before.severity if before and state == PAGE_RESOLVED else change.severity
-    page = PageRecord(state, severity, run.now, before.url if before else "")
+    count = before.alerts if before and (change.about or state == PAGE_RESOLVED) else 1
+    page = PageRecord(state, severity, run.now, before.url if before else "", count + bool(change.about))
     return ChangeOutcome(ChangeResult.DONE, url=page.url, record=lambda register: replace(register, page=page))
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
 from ...model.plan import ObservedIncident, Target
-from ...model.register import PAGE_TRIGGERED
+from ...model.register import PAGE_TRIGGERED, alert_keys
 from ...timeutil import parse_iso
 from ..base import ObservationBuilder
 from ..sessions import TargetSessions
 
 
 def observe_incidents(sessions: TargetSessions, models: Sequence[ObservationBuilder], _now: float | None) -> None:
-    """Add the newest incident of each group that pages or has paged."""
+    """Add the newest incident of each alert of the groups that page or have paged."""
     for builder in models:
         try:
             incidents = sessions.incidents(builder.model)
             if incidents is not None:
-                rows = [(group, incidents.latest_incident(group)) for group in _paging_groups(builder)]
+                counts = _alert_counts(builder)
+                keys = [(group, key) for group in _paging_groups(builder) for key in alert_keys(group, counts[group])]
+                rows = [(group, incidents.latest_incident(key)) for group, key in keys]
                 builder.incidents = tuple(_read_incident(group, row) for group, row in rows if row is not None)
         except UserError as error:
             builder.add_error(error, Target.PAGE)
@@ -42,6 +45,15 @@ def _paging_groups(builder: ObservationBuilder) -> list[str]:
     return sorted(paging)
 
 
+def _alert_counts(builder: ObservationBuilder) -> Counter[str]:
+    """How many alerts of each group were opened, as far as is recorded; at least one."""
+    counts = Counter(group.key for group in builder.groups)
+    for issue in builder.issues:
+        page = issue.register.page if issue.register else None
+        counts[issue.group] = max(counts[issue.group], page.alerts if page else 1)
+    return counts
+
+
 def _read_incident(group: str, row: Mapping[str, Any]) -> ObservedIncident:
     """Raises ServiceError where ``row`` is not an incident."""
     try:
@@ -55,6 +67,7 @@ def _read_incident(group: str, row: Mapping[str, Any]) -> ObservedIncident:
             created_at=created,
             changed_at=parse_iso(str(changed)) if changed else created,
             by_person=str(by.get("type", "")).startswith("user"),
+            by=str(by.get("summary") or ""),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ServiceError("PagerDuty's answer is not a list of incidents") from error

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ...model.acknowledgement import person_mute
 from ...model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.plan import ChangeKind, Target
-from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord
+from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord, alert_keys
 from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
 from ...model.severity import Severity
-from ...timeutil import DAY, HOUR
+from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
 from ..register.recovery import unproven_alerts
 
 RETRIGGER_AFTER = 4 * HOUR
 """An incident that was resolved by hand while the alert fires is triggered again after this time (seconds)."""
+NOTIFYING_LENGTH = 30 * MINUTE
+"""For so long (seconds) PagerDuty's escalation policy calls people about an incident that nobody acknowledges."""
 NOTIFY_WITHIN = DAY
 """Workflow runs that ended longer ago (seconds) are not reported to PagerDuty."""
 _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
@@ -28,8 +31,10 @@ def plan_incident(draft: GroupPlan) -> None:
     match draft.situation:
         case Situation.FIRING | Situation.WITHOUT_ISSUE:
             plan_page(draft)
-        case Situation.MUTED if "page" in draft.group.do:
-            draft.add_skip(_TRIGGER, draft.guard_reason, draft.guard)
+        case Situation.MUTED:
+            if "page" in draft.group.do:
+                draft.add_skip(_TRIGGER, draft.guard_reason, draft.guard)
+            plan_acknowledgement(draft)
         case Situation.RECOVERED:
             plan_resolve(draft, "the alert has recovered")
         case Situation.CLOSED | Situation.NO_ISSUE:
@@ -52,7 +57,27 @@ def plan_page(draft: GroupPlan) -> None:
         draft.add_skip(_TRIGGER, refused, "blast-radius")
     else:
         draft.counter.pages += 1
-        draft.add_change(_TRIGGER, reason)
+        draft.add_change(_TRIGGER, reason, about=_further_alert(draft))
+
+
+def _further_alert(draft: GroupPlan) -> str:
+    """The key of another alert where the open one would notify nobody; empty where it does, or none is open.
+
+    PagerDuty notifies nobody of a further trigger of an open alert. Only while its escalation policy is at work on an
+    incident that nobody acknowledged, and at the same urgency, is another one superfluous.
+    """
+    page, incident = draft.page, draft.incident
+    if page is None or page.state != PAGE_TRIGGERED or (incident is not None and not incident.is_open):
+        return ""
+    known = incident is not None and incident.status == "triggered"
+    if known and draft.now - page.at < NOTIFYING_LENGTH and _is_urgent(page.severity) == _is_urgent(draft.severity):
+        return ""
+    return alert_keys(draft.group.key, page.alerts + 1)[-1]
+
+
+def _is_urgent(severity: Severity) -> bool:
+    """Whether PagerDuty's severity-based urgency is high."""
+    return severity >= Severity.ERROR
 
 
 def _paging_refusal(draft: GroupPlan) -> str:
@@ -65,17 +90,16 @@ def _paging_refusal(draft: GroupPlan) -> str:
 
 def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str]:
     """(why to trigger, why not): one of the two is empty."""
-    incident = draft.incident
+    incident, due = draft.incident, draft.due_calls
     if draft.register is None and incident is not None:
         if incident.status != "resolved":
             return "", "an incident is open, and no issue says more"
         return _retrigger_reason(draft, incident.changed_at, "the incident was resolved while the alert fires")
     if page is None or page.state != PAGE_TRIGGERED:
-        if draft.escalation:
-            return draft.escalation, ""
-        return f"{draft.group.rule} is {draft.severity} and nobody has been paged for it", ""
-    if draft.escalation and (incident is None or incident.status != "resolved"):
-        return draft.escalation, ""
+        called = due[-1].reason if due else ""
+        return called or f"{draft.group.rule} is {draft.severity} and nobody has been paged for it", ""
+    if due and (incident is None or incident.is_open):
+        return due[-1].reason, ""
     if draft.severity > page.severity:
         return f"worse: {draft.severity}, paged as {page.severity}", ""
     if draft.severity < page.severity:
@@ -95,6 +119,32 @@ def _retrigger_reason(draft: GroupPlan, since: float, event: str) -> tuple[str, 
     if draft.now - since >= RETRIGGER_AFTER:
         return f"{event}, {RETRIGGER_AFTER / HOUR:g} h ago", ""
     return "", f"{event}; it is triggered again {RETRIGGER_AFTER / HOUR:g} h after that, or at once when it gets worse"
+
+
+def plan_acknowledgement(draft: GroupPlan) -> None:
+    """Let PagerDuty know what a person decided on the issue: an acknowledgement and a silence acknowledge the incident,
+    a verdict that nothing is wrong resolves it."""
+    page, mute = draft.page, person_mute(draft.register, draft.severity, draft.now) if draft.register else None
+    if page is None or mute is None or page.state != PAGE_TRIGGERED or page.status:
+        return
+    if _paging_refusal(draft) or (draft.incident is not None and not draft.incident.is_open):
+        return
+    if mute.until is None:
+        draft.add_change(_RESOLVE, mute.reason)
+    else:
+        draft.add_change(ChangeKind.ACKNOWLEDGE_INCIDENT, mute.reason)
+
+
+def sync_incident(draft: GroupPlan) -> None:
+    """Write into the draft what people did at PagerDuty, and report there how workflows ended."""
+    page, incident = draft.page, draft.incident
+    if page is not None and incident is not None and page.state == PAGE_TRIGGERED and incident.changed_at >= page.at:
+        status = incident.status if incident.status != "triggered" else ""
+        if status != "resolved" or incident.by_person:
+            known = replace(page, status=status, status_by=incident.by if status else "", url=incident.url or page.url)
+            known = replace(known, status_at=incident.changed_at if status else None)
+            draft.update_register(page=known if status != page.status else page)
+    notify_workflow_ends(draft)
 
 
 def notify_workflow_ends(draft: GroupPlan) -> None:

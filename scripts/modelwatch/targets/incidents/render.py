@@ -9,9 +9,10 @@ from ...model.alert import Alert, Group
 from ...model.finding import Finding
 from ...model.monitored_model import Model
 from ...model.plan import Change
-from ...model.register import Register
+from ...model.register import Register, alert_keys
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, worst_alert
+from ...report.comments import attempts_text
 from ...report.explanation import drift_text, explanation_text
 from ...report.facts_table import confidence_facts, limits_text, worst_so_far
 from ...report.formatting import (
@@ -40,19 +41,23 @@ def incident_fields(change: Change, run: GroupRun) -> dict[str, Any]:
     rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
     start = register.start if register else group.start if group.start is not None else run.now
     fields |= {
-        "summary": incident_summary(group, start),
+        "summary": incident_summary(group, start, _call_reason(change, register)),
         "severity": str(group.severity or "error"),
         "component": model.pagerduty.service if model else "",
         "group": group.model,
         "klass": group.kind,
         "timestamp": group.newest or run.now,
-        "details": incident_details(group, register, run.now, rule=rule, model=model),
+        "details": incident_details(
+            group, register, run.now, rule=rule, model=model, earlier=_earlier_alert(change, run)
+        ),
     }
     return {name: run.sessions.redactor.redact(value) for name, value in fields.items()}
 
 
 def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:
     links = [("GitHub issue", run.issue_url)]
+    if run.register and run.register.page:
+        links.append(("Earlier incident", run.register.page.url))
     if run.group is not None:
         links = [("Runbook", run.group.runbook), *links, ("Workflow run", run.run_url)]
         links += dashboards(team_links(run.model(run.group.model), run.group.rule))
@@ -60,20 +65,48 @@ def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:
     return tuple((text, url) for text, url in links if safe_url(url))
 
 
-def incident_summary(group: Group, start: float) -> str:
-    """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``"""
-    return plain_line(f"{group.model} {describe_alert(group).headline}, since {utc_time(start)}", 1000)
+def _call_reason(change: Change, register: Register | None) -> str:
+    """What the on-call is called for beside the severity: the newest call, where the page is about one."""
+    calls = register.calls if register else ()
+    return next((call.reason for call in reversed(calls) if call.reason == change.reason), "")
+
+
+def _earlier_alert(change: Change, run: GroupRun) -> str:
+    """Which alert came before this one; empty for the first."""
+    page = run.register.page if run.register else None
+    if not change.about or page is None:
+        return ""
+    status = f", {page.status} by {page.status_by or 'a person'}" if page.status else ""
+    return f"{alert_keys(change.group, page.alerts)[-1]} ({page.severity}, {utc_time(page.at)}{status})"
+
+
+def incident_summary(group: Group, start: float, call: str = "") -> str:
+    """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``, after the
+    reason of a further call."""
+    text = f"{group.model} {describe_alert(group).headline}, since {utc_time(start)}"
+    return plain_line(f"{call[0].upper()}{call[1:]}: {text}" if call else text, 1000)
 
 
 def incident_details(
-    group: Group, register: Register | None, now: float, *, rule: Rule | None = None, model: Model | None = None
+    group: Group,
+    register: Register | None,
+    now: float,
+    *,
+    rule: Rule | None = None,
+    model: Model | None = None,
+    earlier: str = "",
 ) -> dict[str, Any]:
-    """The flat ``custom_details``, the most important first; unknown ones are left out."""
+    """The flat ``custom_details``, the most important first; unknown ones are left out. ``earlier``: the alert before
+    this one."""
     alert, phrase = worst_alert(group), describe_alert(group)
     start = register.start if register else group.start if group.start is not None else now
     facts: dict[str, Any] = {}
     if step := first_step(group, register, model, now):
         facts["next"] = step
+    if tried := attempts_text(register) if register else "":
+        facts["tried"] = plain_line(tried, 400)
+    if earlier:
+        facts["earlier_alert"] = plain_line(earlier)
     if reasons := explanation_text(group.evidence.why):
         facts["why"] = reasons
     if drift := drift_text(group.evidence):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH
 from ...model.plan import Command
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan
-from ..register.muting import ACKNOWLEDGEMENT_LENGTH
 
 MAX_SILENCE = 90 * DAY
 """The longest silence (seconds) that a comment can start; a longer one belongs in the configuration."""
@@ -25,10 +25,10 @@ def answer_issue_command(draft: GroupPlan, command: Command) -> str:
             return f"{command.author} ended the silence"
         case "ack":
             until = command.at + ACKNOWLEDGEMENT_LENGTH
-            draft.update_register(ack_until=until)
+            draft.update_register(ack_until=until, ack_by=command.author)
             return f"{command.author} acknowledged this until {format_utc(until)}, or until it gets worse"
         case "false-positive":
-            draft.update_register(verdict="false-positive")
+            draft.update_register(verdict="false-positive", verdict_by=command.author)
             return f"{command.author} marked this as a false positive: it is silenced until it recovers"
         case _:
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.plan import ChangeKind, Precondition, Target
 from ...model.register import STALE_SINCE, Register
 from ...model.rule import Mode
@@ -14,6 +15,7 @@ from ..register.recovery import missing_proof
 
 REOPEN_WITHIN = DAY
 """A group that fires again within this time (seconds) after closing reopens its episode; later it starts a new one."""
+_NO_VERDICT: dict[str, object] = {"ack_until": None, "ack_by": "", "verdict": "", "verdict_by": ""}
 REFRESH_INTERVAL = 6 * HOUR
 """The evidence of a firing group is refreshed this often (seconds), without a comment."""
 
@@ -41,8 +43,15 @@ def detect_manual_changes(draft: GroupPlan) -> None:
             draft.update_register(closed=None, reopened=draft.now)
         if register.muted_until_recovery:
             draft.update_register(muted_until_recovery=False)
+        if register.ack_by == CLOSING:
+            draft.update_register(ack_until=None, ack_by="")
     elif draft.closed_by_person and draft.firing and draft.issue.state_reason == "not_planned":
         draft.update_register(muted_until_recovery=True)
+    elif draft.closed_by_person and draft.firing:
+        closed_at = draft.issue.created_at if draft.issue.closed_at is None else draft.issue.closed_at
+        until = closed_at + ACKNOWLEDGEMENT_LENGTH
+        if register.ack_until is None or register.ack_until < until:
+            draft.update_register(ack_until=until, ack_by=CLOSING)
 
 
 def assess_group(draft: GroupPlan) -> None:
@@ -51,6 +60,7 @@ def assess_group(draft: GroupPlan) -> None:
     if register is not None and register.closed is None and register.config != draft.group.config:
         # Recovery has to be confirmed again under the changed rule.
         draft.update_register(config=draft.group.config, config_since=draft.now)
+    _end_mutes(draft)
     if draft.firing:
         _assess_firing(draft)
     elif draft.blocked_reason and draft.blocking_guard != "mode":
@@ -66,6 +76,26 @@ def assess_group(draft: GroupPlan) -> None:
         draft.situation = Situation.UNPROVEN if missing else Situation.RECOVERED
         if missing:
             draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not confirmed: {missing}", "proof")
+
+
+def _end_mutes(draft: GroupPlan) -> None:
+    """Forget what a person muted for a time that has passed. If it fires and nothing else mutes it, that is announced
+    once: on the issue, and to the on-call where the tier pages."""
+    register, now = draft.register, draft.now
+    if register is None or register.closed is not None or draft.closed_by_person:
+        return
+    ends: list[tuple[float, str]] = []
+    if register.silence_until is not None and now >= register.silence_until:
+        ends.append((register.silence_until, f"the silence by {register.silence_by or 'somebody'} has expired"))
+        draft.update_register(silence_until=None, silence_reason="", silence_by="")
+    if register.ack_until is not None and now >= register.ack_until:
+        by = f" by {register.ack_by}" if register.ack_by else ""
+        ends.append((register.ack_until, f"the 24 h acknowledgement{by} has expired"))
+        draft.update_register(ack_until=None, ack_by="")
+    if ends and draft.firing and not muted_reason(draft)[0]:
+        until, text = max(ends)
+        draft.call_person(f"expired.{until:.0f}", f"still firing: {text}")
+        draft.add_note("expired", int(until), f"Still firing; {text}")
 
 
 def _assess_firing(draft: GroupPlan) -> None:
@@ -125,14 +155,19 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         ended = register.closed if register.closed is not None else (draft.issue.closed_at if draft.issue else None)
         if register.closed is not None:
             draft.update_register(refired=draft.now)
-        draft.add_note("reopened", int(ended or 0), _reopening_text(draft, register))
+        text = _reopening_text(draft, register)
+        draft.add_note("reopened", int(ended or 0), text)
+        if register.closed is None and severity <= register.severity:
+            draft.call_person(f"expired.{ended or 0:.0f}", f"{text[0].lower()}{text[1:]}")
+        if register.silence_until is not None:  # else it would mute
+            draft.update_register(silence_until=None, silence_reason="", silence_by="")
         if register.config != group.config:
             draft.update_register(config=group.config, config_since=draft.now)
-        draft.update_register(closed=None, ack_until=None, muted_until_recovery=False, verdict="")
+        draft.update_register(closed=None, muted_until_recovery=False, **_NO_VERDICT)
     elif severity != register.severity:
         draft.add_note("worse" if severity > register.severity else "better", f"{severity}-{_severity_since(draft)}")
     if severity > register.severity:
-        draft.update_register(ack_until=None)
+        draft.update_register(ack_until=None, ack_by="")
     peak = max(register.peak, severity, *(alert.peak for alert in group.alerts if alert.state is group.state))
     draft.update_register(severity=severity, peak=peak, alerts=tuple(sorted({*register.alerts, *fired})))
 
@@ -195,7 +230,7 @@ def _close_issue(draft: GroupPlan) -> None:
     register, by_person = draft.register, draft.closed_by_person
     if register is None:
         return
-    draft.update_register(closed=draft.now, reopened=None, ack_until=None, muted_until_recovery=False)
+    draft.update_register(closed=draft.now, reopened=None, ack_until=None, ack_by="", muted_until_recovery=False)
     if by_person:
         _update_issue(draft, "it recovered; a person had closed the issue already")
     else:
@@ -238,6 +273,7 @@ def _changed_fields(before: Register, register: Register) -> str:
         "muted_until_recovery": "silence until recovery",
         "refired": "firing again",
         "verdict": "verdict",
+        "calls": "calls to the on-call",
     }
     changed = [text for name, text in names.items() if getattr(before, name) != getattr(register, name)]
     listed = " and ".join(filter(None, (", ".join(changed[:-1]), *changed[-1:])))

@@ -24,7 +24,7 @@ from ...model.plan import Note
 from ...model.register import Register
 from ...model.rule import Rule
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
-from ...report.comments import actions_table, comment_text, issue_title
+from ...report.comments import actions_table, comment_text, issue_title, mute_sentence
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
@@ -144,6 +144,8 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
     parts = [headline(group, register, now), next_steps(group, register, model, now)]
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
+    if group.state is AlertState.FIRING and (muted := mute_sentence(group, register, now)):
+        parts[0] += f" Muted: {code(muted, 300)}."
     if register.troubles:
         parts.append("### Not done\n\n" + bullet_list(register.troubles))
     drift = drift_section(group.evidence)

@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 
 from ...errors import TargetError, shorten
-from ...model.register import OMITTED_WHEN_EMPTY, Register
+from ...model.register import OMITTED_FIELDS, Register
 
 MAX_BODY = 65_536
 """Characters that GitHub takes in a body."""
@@ -104,12 +104,9 @@ def encode_register(register: Register) -> str:
         text = msgspec.json.encode(register).decode()
     except (msgspec.MsgspecError, UnicodeError, ValueError, TypeError) as error:
         raise TargetError(f"the register cannot be written: {shorten(error, 120)}") from error
-    text = (
-        text.replace(OMITTED_WHEN_EMPTY, "")
-        .replace("<", "\\u003c")
-        .replace(">", "\\u003e")
-        .replace("--", "\\u002d\\u002d")
-    )
+    for omitted in OMITTED_FIELDS:
+        text = text.replace(omitted, "")
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("--", "\\u002d\\u002d")
     if len(text) > MAX_REGISTER:
         raise TargetError(f"the register is too long ({len(text):,} characters)")
     if decode_register(text)[0] != register:

@@ -5,13 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...model.register import ESCALATED, DispatchRecord, DispatchState
-from ...timeutil import HOUR
+from ...report.comments import attempts_text
+from ...timeutil import HOUR, format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
 from .plan import recovery_reason
 
 DEFAULT_SETTLE = 2 * HOUR
 """The time to recover (seconds) after a workflow that is no longer configured."""
+
+
+def call_about_workflows(draft: GroupPlan) -> None:
+    """Call the on-call about workflows that did not help, and about proposals that wait for a decision."""
+    escalate_if_unrecovered(draft)
+    remind_of_proposals(draft)
+
+
+def remind_of_proposals(draft: GroupPlan) -> None:
+    """Remind once of each proposal that waits longer than its workflow's ``remind``."""
+    if draft.situation is not Situation.FIRING or recovery_reason(draft.group):
+        return
+    for record in draft.dispatches:
+        workflow = draft.model.workflow(record.verb)
+        if record.state is not DispatchState.PROPOSED or workflow is None or not workflow.remind:
+            continue
+        if draft.now - record.at < workflow.remind:
+            continue
+        to = f" to {record.target_version}" if record.target_version else ""
+        reason = f"the proposed {record.verb}{to} waits for a decision since {format_utc(record.at)}"
+        if draft.call_person(f"reminder.{record.name}", reason):
+            draft.add_note("reminder", record.name, f"{reason}: approve or reject it")
 
 
 def escalate_if_unrecovered(draft: GroupPlan) -> None:
@@ -24,8 +47,12 @@ def escalate_if_unrecovered(draft: GroupPlan) -> None:
         reason = _escalation_reason(draft, record)
         if reason:
             draft.put_dispatch(replace(record, settled=ESCALATED))
-            draft.escalation = reason
-            draft.add_note(ESCALATED, record.name, f"{reason}. Tried so far: {describe_attempts(draft)}")
+            draft.call_person(f"{ESCALATED}.{record.name}", reason)
+            draft.add_note(
+                ESCALATED,
+                record.name,
+                f"{reason}. Tried so far: {attempts_text(draft.register) if draft.register else ''}",
+            )
 
 
 def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
@@ -37,13 +64,3 @@ def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
     if draft.now - since < length:
         return ""
     return f"not recovered {length / HOUR:g} h after {record.name} succeeded"
-
-
-def describe_attempts(draft: GroupPlan) -> str:
-    """``rollback.1 to v6 (success), retrain.1 (failure)``"""
-    attempts = []
-    for record in draft.dispatches:
-        if record.state in (DispatchState.SENT, DispatchState.FINISHED):
-            to = f" to {record.target_version}" if record.target_version else ""
-            attempts.append(f"{record.name}{to} ({record.conclusion or record.state.value})")
-    return ", ".join(attempts) or "nothing"

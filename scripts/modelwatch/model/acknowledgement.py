@@ -1,0 +1,41 @@
+"""What people said about an alert on its issue: who muted it, and until when."""
+
+from __future__ import annotations
+
+from ..timeutil import DAY, format_utc
+from .alert import Mute
+from .register import Register
+from .severity import Severity
+
+ACKNOWLEDGEMENT_LENGTH = DAY
+"""How long (seconds) an acknowledgement lasts: the command ``ack``, or closing an issue while its alert fires."""
+CLOSING = "closing the issue"
+"""``Register.ack_by`` where a person closed the issue while its alert fired."""
+SILENCE, ACK = "silence", "ack"
+"""``Mute.by``."""
+
+
+def person_mute(register: Register, severity: Severity, now: float) -> Mute | None:
+    """What a person's word mutes now; without ``until`` it lasts until recovery.
+
+    An acknowledgement ends when the severity passes the one that the issue shows; a silence outlives the closing.
+    """
+    if register.silence_until is not None and now < register.silence_until:
+        until = register.silence_until
+        return Mute(SILENCE, f"silenced by {register.silence_by or 'somebody'}: {register.silence_reason}", until)
+    if register.closed is not None:
+        return None
+    if register.muted_until_recovery:
+        return Mute(SILENCE, 'the issue was closed as "not planned": silenced until it recovers')
+    if register.verdict == "false-positive":
+        by = f" by {register.verdict_by}" if register.verdict_by else ""
+        return Mute(SILENCE, f"marked as a false positive{by}: silenced until it recovers")
+    if register.ack_until is not None and now < register.ack_until and severity <= register.severity:
+        by = f" by {register.ack_by}" if register.ack_by else ""
+        return Mute(ACK, f"acknowledged{by} until it gets worse", register.ack_until)
+    return None
+
+
+def mute_text(mute: Mute) -> str:
+    """``silenced by robin: a deployment, at most until 2026-11-20 14:00 UTC``"""
+    return mute.reason if mute.until is None else f"{mute.reason}, at most until {format_utc(mute.until)}"
