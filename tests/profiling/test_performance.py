@@ -67,6 +67,7 @@ def test_two_classes() -> None:
     assert found["eval/brier"] == pytest.approx(peer.brier_score_loss(y, s), abs=1e-12)
     assert found["eval/label=yes/prediction=no/confusion"] == (y & ~p).sum()
     assert found["eval/n"] == found["eval/score_n"] == ROWS
+    assert found["eval/rarer_n"] == min(y.sum(), (~y).sum())
     table = profile.cells[ProfileKey()]
     hits, misses = (table.scores[name].counts for name in ("yes", "no"))
     bound = hits @ misses / 2 / (hits.sum() * misses.sum())  # pairs that share a bin count half
@@ -228,7 +229,7 @@ CASES = [
 def test_by_default_little_is_published() -> None:
     found, _, _ = measured(replace(EVERYTHING, metrics=(), intervals=False), **binary())
     whole = {key.removeprefix("eval/") for key in found if "=" not in key}
-    assert whole == {"accuracy", "n", "f1", "auc", "score_n", "log_loss"}
+    assert whole == {"accuracy", "n", "f1", "auc", "score_n", "rarer_n", "log_loss"}
     assert {key.rpartition("/")[2] for key in found if "=" in key} == whole
 
 

@@ -36,6 +36,8 @@ SCORE_METRICS = frozenset(("auc", "pr_auc", "log_loss", "brier", "auc_macro", "p
 OWN_COUNT_METRICS = ("precision", "recall", "accuracy_by_value", "mae_by_value")
 """Metrics with a count of their own: of other rows than the rest, or (by value) of as many equally valuable rows as
 would be equally certain."""
+RARER_COUNT = "rarer_n"
+"""Beside an AUC: rows of the rarer of its two classes, the ``weight`` of a rule with ``interval: auc``."""
 MAX_ROWS = 1_000_000
 """Rows in memory, all windows together."""
 MIN_WINDOW_ROWS = 10_000
@@ -72,6 +74,9 @@ def performance_metrics(
         scalars.setdefault(key_of(f"eval/{count_name(name)}", labels), estimate.n)
         if whole and spec.intervals and not math.isnan(estimate.low):
             scalars |= {f"{key}/low": estimate.low, f"{key}/high": estimate.high}
+    if any(estimate.name == "auc" and not math.isnan(estimate.value) for estimate in estimates):
+        rows = (float(column.counts.sum()) for column in table.scores.values())
+        scalars[key_of(f"eval/{RARER_COUNT}", segment)] = min(rows)
     yield from scalars.items()
     if "confusion" in requested and table.pairs is not None:
         for pair, count in sorted(table.pairs.named_counts.items()):
