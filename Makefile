@@ -89,8 +89,8 @@ fmt: setup ## Format the code and repair what the linter can
 
 .PHONY: lock
 lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=1: newest versions)
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra profiling \
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra messages --output-file requirements.txt pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra messages --extra profiling \
 		--output-file requirements-profiling.txt pyproject.toml
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-profiling.txt --extra messages --extra profiling \
 		--extra relay --group dev --output-file requirements-dev.txt pyproject.toml

@@ -34,7 +34,7 @@ case $1 in
       modelwatch plan --alerts="$out/alerts.json" --out="$out/plan.json"
     fi
     ;;
-  issue | page | dispatch)
+  issue | page | dispatch | message)
     line plan MW_PLAN required
     line plan-digest MW_PLAN_DIGEST required
     modelwatch apply --plan="$MW_PLAN" --digest="$MW_PLAN_DIGEST" --only="$1" --out="$out/receipts-$1.json"

@@ -117,7 +117,7 @@ def test_a_missing_configuration_is_told_in_one_annotation(workplace: Workplace)
     assert "exit code 2" in done.summary
 
 
-@pytest.mark.parametrize("action", ["raise-incident", "open-issue", "dispatch-workflow"])
+@pytest.mark.parametrize("action", ["raise-incident", "open-issue", "dispatch-workflow", "send-messages"])
 def test_a_plan_without_its_digest_is_not_carried_out(workplace: Workplace, action: str) -> None:
     adopt(workplace, action, {"plan": "plan.json", "plan-digest": ""})
     done = workplace.start("monitor.yml")

@@ -186,7 +186,7 @@ def test_it_holds_exactly_what_is_locked(environment: Path) -> None:
     locked = plain(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     assert there <= locked
     names = {name for name, _ in there}
-    assert {"wandb", "pandas", "scipy", "pygithub", "pdpyras", "click"} <= names
+    assert {"wandb", "pandas", "scipy", "pygithub", "pdpyras", "click", "apprise"} <= names
     assert names & {"pyarrow", "duckdb", "scikit-learn"} == set(), "only what measures needs these"
 
 

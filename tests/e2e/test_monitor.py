@@ -19,6 +19,7 @@ from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 from modelwatch.testing.standins.wandb import WandbStandIn
 from tests.e2e.workplace import REPOSITORY, ROOT, WorkflowRun, Workplace
 from tests.stubs import workflows
+from tests.targets.messages.test_messages import Chat
 
 HOUR = 3600.0
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
@@ -216,17 +217,17 @@ def test_no_secret_is_written_anywhere(scene: Scene) -> None:
         assert not any(secret in text for text in written)
 
 
-def steps(*, tamper: str = "") -> str:
+def steps(*, chat: str = "", tamper: str = "") -> str:
     """The steps on their own, in one job; the digest travels as an output."""
 
     def ours(name: str, inputs: dict[str, str]) -> dict[str, object]:
         given = {"config": "modelwatch.yml", "out": "results", **inputs}
         return {"id": name, "uses": f"{SLUG}/actions/{name}@{PIN}", "with": given}
 
-    keys = {"pagerduty-routing-key": "${{ secrets.PAGERDUTY_ROUTING_KEY }}"}
+    keys = {"pagerduty-routing-key": "${{ secrets.PAGERDUTY_ROUTING_KEY }}", "secrets": f"CHAT_URL={chat}"}
     wandb = {
         "wandb-api-key": "${{ secrets.WANDB_API_KEY }}",
-        "secrets": "PAGERDUTY_ROUTING_KEY=${{ secrets.PAGERDUTY_ROUTING_KEY }}",
+        "secrets": f"PAGERDUTY_ROUTING_KEY=${{{{ secrets.PAGERDUTY_ROUTING_KEY }}}}\nCHAT_URL={chat}",
     }
     plan = {"plan": "${{ steps.evaluate.outputs.plan }}", "plan-digest": "${{ steps.evaluate.outputs.plan-digest }}"}
     return json.dumps(
@@ -245,6 +246,7 @@ def steps(*, tamper: str = "") -> str:
                         ours("open-issue", plan | keys),
                         ours("raise-incident", plan | keys),
                         ours("dispatch-workflow", plan | keys),
+                        ours("send-messages", plan | keys),
                     ],
                 }
             },
@@ -254,13 +256,17 @@ def steps(*, tamper: str = "") -> str:
 
 def test_the_steps_on_their_own_do_the_same(scene: Scene) -> None:
     scene.log_latency("churn-prod", 150.0)
-    adopt(scene, config(model("churn", "churn-prod")), steps())
-    done = scene.workplace.start("monitoring.yml")
+    messages = '    messages: {to: "${CHAT_URL}"}\n'
+    with Server(Chat()) as chat:
+        address = f"{chat.url.replace('http', 'json')}/room"
+        adopt(scene, config(model("churn", "churn-prod") + messages), steps(chat=address))
+        done = scene.workplace.start("monitoring.yml")
     succeeded(done)
+    assert [message["type"] for message in chat.standin.messages] == ["failure"]
     assert [state for _, state in scene.issues()] == ["open"]
     assert scene.incidents() == ["triggered"]
     assert len(scene.dispatched()) == 1
-    for name in ("open-issue", "raise-incident", "dispatch-workflow"):
+    for name in ("open-issue", "raise-incident", "dispatch-workflow", "send-messages"):
         assert done.outputs[name]["exit-code"] == "0"
     for heading in (
         "modelwatch pull-metrics",
@@ -268,6 +274,7 @@ def test_the_steps_on_their_own_do_the_same(scene: Scene) -> None:
         "modelwatch issue",
         "modelwatch page",
         "modelwatch dispatch",
+        "modelwatch message",
     ):
         assert heading in done.summary
 

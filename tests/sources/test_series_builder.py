@@ -122,7 +122,7 @@ def test_values_that_are_not_finite_stay_and_those_that_are_no_numbers_go() -> N
 def test_a_key_that_is_missing_is_told_with_what_is_like_it() -> None:
     made = assembler(rule("eval/acuracy"))
     made.add_row(row(1.0, eval__accuracy=0.9), "")
-    assert made.notes() == ("no points under eval/acuracy; there is eval/accuracy",)
+    assert made.notes() == ("no points under eval/acuracy; did you mean eval/accuracy?",)
 
 
 cells = st.one_of(st.floats(allow_nan=False, width=32), st.none())

@@ -406,3 +406,22 @@ def test_a_server_in_trouble_is_not_asked_for_every_model(wandb_server: Wandb, m
 
 def test_a_model_without_a_source_says_so() -> None:
     assert "the model has no source" in pull(replace(model(), wandb=None), NOW, env={}).error
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        (
+            {"version": "model.vers"},
+            "no W&B run has 'model.vers' (`wandb: {version}`) in its config or history. Did you mean `model.version`?",
+        ),
+        ({"version": "zzz"}, "no W&B run has 'zzz' (`wandb: {version}`) in its config or history."),
+        ({"time": "window_ends"}, "no W&B run logs 'window_ends' (`wandb: {time}`). Did you mean `window_end`?"),
+        ({"version": "model.version", "time": "window_end"}, ""),
+    ],
+)
+def test_keys_of_the_configuration_that_no_run_has(wandb_server: Wandb, fields: dict[str, Any], note: str) -> None:
+    rows = [row | {"window_end": row["_timestamp"]} for row in hourly(NOW - 9 * HOUR, 5)]
+    add(wandb_server, "a", rows, config={"model": {"version": "v1"}})
+    found = pull(model(rule(), **fields), NOW).notes
+    assert [text for text in found if "W&B run" in text] == ([note] if note else [])

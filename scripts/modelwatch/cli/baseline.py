@@ -18,7 +18,7 @@ from ..errors import Exit, UserError
 from ..model.monitored_model import CanarySpec, Config, Model
 from ..model.release import PRODUCTION, Registry, Version
 from ..profiling.readers import open_log
-from ..profiling.reference_store import capture_reference, upload_reference, write_reference
+from ..profiling.reference_store import capture_reference, reference_notes, upload_reference, write_reference
 from ..release.registry import read_registry
 from ..report.formatting import number
 from ..report.markdown import code, table
@@ -113,7 +113,10 @@ def _capture_profile(
         raise UserError("there is no place for the profile.", hint="Give --out, --artifact or both.")
     if artifact and not re.fullmatch(r"[^/:\s]+/[^/:\s]+/[^/:\s]+", artifact):
         raise UserError(f"{artifact!r} is not the name of a W&B artifact.", hint="entity/project/name, without alias.")
-    profile = capture_reference(open_log(table), model.measure)
+    log = open_log(table)
+    for note in reference_notes(log, model.measure):
+        click.echo(f"{table}: {note}", err=True)
+    profile = capture_reference(log, model.measure)
     metadata = {"model": model.name, "version": version, "source": table, "captured": now}
     content = write_reference(out, profile, metadata) if out else to_bytes(profile, metadata)
     summary = profile.whole()

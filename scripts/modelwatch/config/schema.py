@@ -111,7 +111,8 @@ MESSAGES = Section(
             "What is sent: `opened` (also fired again), `worse`, `proposal` (one waits for approval), `recovered`.",
         ),
     },
-    "Short messages about what changed on an issue; needs the extra `messages`. Each is sent at most once.",
+    "Short messages about what changed on an issue, each sent at most once. Outside of our actions they need the extra "
+    "`messages`.",
     dataclass=MessagesSpec,
 )
 WORKFLOW = Section(

@@ -24,7 +24,7 @@ from .performance import labelled_rows, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
 from .profiler import VALUE_SUM, profile_batches
-from .readers import PredictionLog, QueryLog, fetch_artifact, open_log, require_columns
+from .readers import PredictionLog, QueryLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, metric_rows
@@ -144,8 +144,9 @@ def measure(
 
 
 def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:
+    notes.extend(absent_role_notes(log.names(), spec, ("label", "label_time"), known=True))
     if reference is not None:
-        require_columns(log, [name for name in (spec.id, spec.time, spec.version) if name])
+        require_columns(log, [*sorted(spec.role_columns - {spec.label, spec.label_time}), *spec.segments])
         return plan_from_reference(reference, spec)
     notes.append("no reference: bins were chosen from this log alone; another log can get different ones.")
     return infer_plan(log, spec)

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
-from ..errors import SourceError, check_columns, first_line, require_extra, unreadable_table
+from ..errors import SourceError, check_columns, did_you_mean, first_line, require_extra, unreadable_table
 from ..model.monitored_model import Model
+from ..model.prediction_log import MeasureSpec
 from .arrow_columns import is_text_type
 
 BATCH_ROWS = 1 << 15
@@ -122,6 +123,20 @@ class QueryLog:
 def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
     """Raises SourceError for the first of ``names`` that the log does not have."""
     check_columns(names, log.names(), log.where)
+
+
+def absent_role_notes(names: Sequence[str], spec: MeasureSpec, roles: Sequence[str], *, known: bool) -> Iterator[str]:
+    """A note for each of ``roles`` (keys of ``measure``) whose column is missing. One that is missing by a slip of the
+    pen would leave the real column among the features. ``known``: that it is missing is worth a note in itself."""
+    free = [name for name in names if name not in spec.role_columns and name not in spec.segments]
+    for role in roles:
+        column = getattr(spec, role)
+        if not column or column in names:
+            continue
+        near = did_you_mean(column, free, "")
+        taken = "" if not near or spec.features else " It counts as a feature now."
+        if near or known:
+            yield f"there is no column {column!r}, which `measure: {{{role}}}` names. {near}{taken}".rstrip()
 
 
 def fetch_artifact(name: str, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path) -> str:

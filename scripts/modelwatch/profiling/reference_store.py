@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, MeasureS
 from ..stats.profile.codec import from_bytes, to_bytes
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .plan_inference import infer_and_profile
-from .readers import PredictionLog
+from .readers import PredictionLog, absent_role_notes
 
 
 def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
@@ -33,6 +33,13 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
     plain = replace(replace(spec, **roles), time="", version="", outcomes=None, features=features)
     _, profile = infer_and_profile(log, plain)
     return Profile({ProfileKey(): replace(profile.whole(), ids=None)})
+
+
+def reference_notes(log: PredictionLog, spec: MeasureSpec) -> Iterator[str]:
+    """Columns that the training set lacks; that it has no scores or predictions is usual."""
+    names = log.names()
+    yield from absent_role_notes(names, spec, ("label",), known=True)
+    yield from absent_role_notes(names, spec, ("id", "score", "prediction", "value"), known=False)
 
 
 def write_reference(path: Path, profile: Profile, metadata: Mapping[str, Any]) -> bytes:

@@ -162,6 +162,16 @@ class SeriesBuilder:
             for since, place in deployment_starts(self._version_times, self._version_places)
         )
 
+    @property
+    def has_points(self) -> bool:
+        """Whether any row was taken."""
+        return self.newest > float("-inf")
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether any row had the version that served."""
+        return any(self._versions)
+
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what was looked for in vain."""
         notes = list(self.request.notes)
@@ -199,7 +209,7 @@ class SeriesBuilder:
 
     def _hint(self, pattern: KeyPattern) -> str:
         near = get_close_matches(pattern.text, self.key_resolver.unmatched_keys()[:5000], n=3, cutoff=0.6)
-        return f"; there is {', '.join(near)}" if near else ""
+        return f"; did you mean {' or '.join(near)}?" if near else ""
 
     def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
         """Collect the wanted cells of ``row``, those in nested dictionaries included, and its histograms."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import RunHistory, WandbDownError, find_runs
-from ..errors import SourceError
+from ..errors import SourceError, did_you_mean
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME
@@ -106,7 +106,8 @@ def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, conte
             links.append((run.extent.end, run.run.name or run.run.id, run.run.url))
     links.sort(key=lambda link: link[0], reverse=True)
     newest_links = tuple((name, url) for _, name, url in links[:MAX_LINKS])
-    return SourceResult(builder, _no_match_notes(runs, readable, spec), newest_links)
+    notes = (*_no_match_notes(runs, readable, spec), *_absent_key_notes(readable, builder, spec))
+    return SourceResult(builder, notes, newest_links)
 
 
 def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest) -> list[RunInfo]:
@@ -203,6 +204,28 @@ def _no_match_notes(runs: Sequence[RunInfo], readable: Sequence[RunInfo], spec: 
     if not readable:
         return (f"none of the {len(runs)} W&B runs of {where} that match logs any of the rules' keys",)
     return ()
+
+
+def _absent_key_notes(runs: Sequence[RunInfo], builder: SeriesBuilder, spec: WandbSpec) -> Iterator[str]:
+    """Keys of ``wandb:`` that no run has: without a version nothing is compared with an earlier one, without a time no
+    row counts."""
+    logged = {key for run in runs for key in run.keys if not key.startswith("_")}
+    if spec.version and runs and not builder.has_versions and not any(run.version for run in runs):
+        known = logged | {key for run in runs for key in _config_keys(run.run.config)}
+        hint = did_you_mean(spec.version, known, "")
+        yield f"no W&B run has {spec.version!r} (`wandb: {{version}}`) in its config or history. {hint}".rstrip()
+    if spec.time and logged and not builder.has_points and spec.time not in logged:
+        hint = did_you_mean(spec.time, logged, "")
+        yield f"no W&B run logs {spec.time!r} (`wandb: {{time}}`). {hint}".rstrip()
+
+
+def _config_keys(config: Any, prefix: str = "") -> Iterator[str]:
+    """The names under which ``wandb: {version}`` finds a value: with dots where it is nested."""
+    for name, value in config.items() if isinstance(config, dict) else ():
+        if isinstance(value, dict):
+            yield from _config_keys(value, f"{prefix}{name}.")
+        elif not str(name).startswith("_"):
+            yield f"{prefix}{name}"
 
 
 def read_rows_since(read: ReadHistory, extent: HistoryExtent, since: float) -> list[HistoryRow]:
