@@ -13,7 +13,6 @@ import numpy as np
 from ..model.prediction_log import MeasureSpec
 from ..stats.profile.binning import choose_edges, coarsen_edges
 from ..stats.profile.categorical import shorten_category
-from ..stats.profile.guide_table import GuideTable
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
 from .arrow_columns import (
@@ -115,10 +114,8 @@ def _infer_column(name: str, array: Any, text: bool, spec: MeasureSpec) -> Colum
         values, missing, _ = parse_numbers(array)
         if len(values) and len(values) >= MIN_NUMERIC_SHARE * (len(array) - missing):
             edges = choose_edges(values)
-            guide = GuideTable.from_sample(edges, values)
-            profile = NumericProfile.of(values, edges, guide=guide)
-            coarse = coarsen_edges(profile, coarse_bin_count(name, spec))
-            return ColumnPlan(name, edges, coarse, guide)
+            profile = NumericProfile.of(values, edges)
+            return ColumnPlan(name, edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
     counts = _count_categories(array) if counts is None else counts
     return ColumnPlan(
         name,

@@ -12,7 +12,6 @@ from ..model.prediction_log import MeasureSpec
 from ..stats.arrays import Floats
 from ..stats.profile.binning import coarsen_edges
 from ..stats.profile.categorical import CategoricalProfile, Vocabulary
-from ..stats.profile.guide_table import OUTER_QUANTILES, GuideTable
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from ..stats.segmentation import MAX_VALUES
@@ -30,8 +29,6 @@ class ColumnPlan:
     edges: Floats | None = None
     coarse: Floats | None = None
     """A subset of the edges, for segments."""
-    guide: GuideTable | None = None
-    """Speeds up counting between the edges."""
     vocabulary: Vocabulary = frozenset()
     formats: Vocabulary = frozenset()
     """Shapes of text in the reference."""
@@ -46,7 +43,7 @@ class ColumnPlan:
         """The profile of numbers; ``coarse``: in the bins of segments."""
         edges = self.coarse if coarse else self.edges
         assert edges is not None  # noqa: S101
-        return NumericProfile.of(values, edges, missing, other_types, guide=None if coarse else self.guide)
+        return NumericProfile.of(values, edges, missing, other_types)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,9 +146,7 @@ def plan_crossings(spec: MeasureSpec, counts: Mapping[str, dict[str, int]]) -> I
 def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
-        guide = GuideTable.build(profile.edges, *map(profile.quantile, OUTER_QUANTILES))
-        coarse = coarsen_edges(profile, coarse_bin_count(name, spec))
-        return ColumnPlan(name, profile.edges, coarse, guide)
+        return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
     formats = reference.formats.get(name)
     shapes = frozenset(formats.named_counts) if formats else frozenset()
     return ColumnPlan(name, vocabulary=profile.vocabulary, formats=shapes)
