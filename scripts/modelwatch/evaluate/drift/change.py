@@ -68,8 +68,18 @@ def _merge(at: FeatureWindows, rows: Ints, categorical: bool) -> _Side | None:
     filled = [int(row) for row in rows if any(at.histograms.counts[row])]
     if not filled:
         return None
-    edges, counts = merge_histograms(at.histograms, filled, categorical)
+    total = None if categorical else _add_up(at.histograms, filled)
+    edges, counts = total or merge_histograms(at.histograms, filled, categorical)
     return _Side(edges, counts, *_moments(at.histograms, filled))
+
+
+def _add_up(histograms: Histograms, rows: list[int]) -> tuple[Floats, Floats] | None:
+    """The sum of histograms that share all their edges; ``None`` where they do not."""
+    edges = histograms.edges[rows[0]]
+    if any(histograms.edges[row] != edges for row in rows[1:]):
+        return None
+    counts = np.sum([np.frombuffer(histograms.counts[row]) for row in rows], axis=0)
+    return np.frombuffer(edges), counts
 
 
 def _moments(histograms: Histograms, rows: list[int]) -> tuple[float, float]:

@@ -61,10 +61,9 @@ def wasserstein(gap: Floats, points: Floats) -> Floats:
     if len(points) < 2:
         return np.where(np.isnan(gap[..., 0]), np.nan, 0.0)
     left, right = gap[..., :-1], gap[..., 1:]
-    a, b = np.abs(left), np.abs(right)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossed = np.where(a + b > 0, (a * a + b * b) / (2 * (a + b)), 0.0)
-    area = np.where(left * right < 0, crossed, (a + b) / 2)
+    both = np.abs(left) + np.abs(right)
+    crossed = np.minimum(left * right, 0.0)  # of lines that cross: two triangles instead of a trapezium
+    area = both / 2 + np.divide(crossed, both, out=np.zeros_like(both), where=crossed < 0)
     return np.asarray((area * np.diff(points)).sum(axis=-1))
 
 
