@@ -12,7 +12,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from ..model.alert import (
     CANARY_FAILED,
@@ -40,6 +40,9 @@ HOLD = 2
 
 _OK, _BREACH, _UNDECIDED = Outcome.OK.code, Outcome.BREACH.code, Outcome.UNDECIDED.code
 _DECIDED = bytes(_OK if code in (_OK, _BREACH) else _UNDECIDED for code in range(256))
+_IS_OK = bytes(code == _OK for code in range(256))
+_NOTHING = 0xFF
+"""-1 in a column of signed bytes."""
 _SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
 _ABSENT = (Cause.NO_POINTS.code, Cause.NO_DATA_YET.code)
 _ABSENT_RUN = re.compile(b"[%c%c]+" % _ABSENT)
@@ -70,8 +73,8 @@ def derive_health_tracks(
             rule=derived_rule(name, source.rule, spec),
             labels=tuple(sorted((*source.labels, ("rule", source.rule.name)))),
             outcome=array("b", outcome),
-            severity=array("b", (spec.severity.code if code == _BREACH else -1 for code in outcome)),
-            clear=array("b", (code == _OK for code in outcome)),
+            severity=array("b", outcome.translate(_breach_table(spec.severity.code))),
+            clear=array("b", outcome.translate(_IS_OK)),
             improved=array("b", bytes(len(outcome))),
             fresh=fresh,
         )
@@ -80,6 +83,12 @@ def derive_health_tracks(
         else:
             healthy.setdefault(name, HealthyRule(track.rule, [])).clear.append(healthy_streak(track))
     return derived, healthy
+
+
+@cache
+def _breach_table(severity: int) -> bytes:
+    """From outcomes to severities: a breach has this one."""
+    return bytes(severity if code == _BREACH else _NOTHING for code in range(256))
 
 
 def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes, array[int]]]:
@@ -114,13 +123,11 @@ def _rows_of_silence(track: Track) -> array[int]:
     """Which findings count: those with new points, and those without any point; none listed: all."""
     if 0 not in track.fresh.tobytes():
         return array("b")
-    return array(
-        "b",
-        (
-            fresh or (cause in _ABSENT and not points)
-            for fresh, cause, points in zip(track.fresh, track.cause, track.points, strict=False)
-        ),
-    )
+    counts = array("b", track.fresh)
+    for stale in re.finditer(b"\\0", track.fresh.tobytes()):
+        row = stale.start()
+        counts[row] = track.cause[row] in _ABSENT and not track.points[row]
+    return counts
 
 
 def _silence_outcome(track: Track, counts: array[int]) -> bytes:

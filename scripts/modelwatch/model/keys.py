@@ -95,6 +95,8 @@ class KeyPattern:
 
     def match(self, key: str) -> Labels | None:
         """The labels in ``key`` (its fixed ones included), or ``None`` where it is another metric."""
+        if not self.labels:
+            return () if key == self.text else None
         matched = self._compiled.fullmatch(key)
         if matched is None:
             return None

@@ -47,7 +47,7 @@ def find_change_points(
     best[0] = -price
     origin = np.zeros(count + 1, dtype=np.int64)
     for end in range(min_stretch, count + 1):
-        start = np.arange(0, end - min_stretch + 1)
+        start = slice(0, end - min_stretch + 1)
         cost = second[end] - second[start] - (first[end] - first[start]) ** 2 / (mass[end] - mass[start])
         total = best[start] + np.maximum(cost, 0.0) + price
         # Of equals the later start would split nothing into two: the first one wins.

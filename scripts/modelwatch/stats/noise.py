@@ -155,7 +155,8 @@ def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tupl
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """A quotient that is 0 where ``below`` is 0."""
-    return np.where(below > 0, above / np.where(below > 0, below, 1.0), 0.0)
+    nothing = np.zeros(np.broadcast_shapes(above.shape, below.shape))
+    return np.divide(above, below, out=nothing, where=below > 0)
 
 
 def _without_outliers(residual: Floats, weight: Floats, variance: Floats) -> Floats:
