@@ -22,8 +22,9 @@ TESTS = Path(__file__).parent
 LONG = frozenset({"e2e", "testing", "crash", "relay", "runbooks", "release", "timeline"})
 """Folders of tests that run servers, act and whole stories."""
 
-# A property test tries the same examples every time, so that no run fails by chance; `make fuzz` searches at random.
-settings.register_profile("ci", derandomize=True, print_blob=True)
+# A property test tries the same examples every time, without a time limit, so that no run fails by chance or on a slow
+# machine; `make fuzz` searches at random.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile(
     "fuzz",
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "5000")) * 4,

@@ -69,7 +69,7 @@ class Samples:
 
 def inside(p: Floats) -> Floats:
     """Proportions strictly between 0 and 1."""
-    return np.minimum(np.maximum(p, INSIDE), 1 - INSIDE)
+    return np.clip(p, INSIDE, 1 - INSIDE)
 
 
 def measured_points(rule: Rule, points: Points, denominator: Points | None) -> Points:
@@ -239,7 +239,6 @@ def _sides(rule: Rule, reference: Baseline) -> list[Floats]:
 
 def _fit_days(begin: float, end: float, first: float) -> Ints:
     """Days on which noise is fitted: once a week, the first time before ``begin``; oftener in a young series."""
-    week = np.arange(begin // WEEK, end // WEEK + 1) * 7
-    young = first // DAY + np.array(FIRST_FITS)
-    days: Ints = np.unique([*week, *young[young <= end // DAY]]).astype(np.int64)
-    return days
+    weekly = {7 * week for week in range(int(begin // WEEK), int(end // WEEK) + 1)}
+    young = {int(first // DAY) + days for days in FIRST_FITS}
+    return np.array(sorted(weekly | {day for day in young if day <= end // DAY}), dtype=np.int64)
