@@ -53,6 +53,10 @@ bench: setup ## Measure every figure that we promise; status 1 when one does not
 crash-matrix: setup ## Kill and fail every outbound request of an evaluation, then converge; the whole table
 	@$(BIN)/python -m tests.crash
 
+.PHONY: timeline
+timeline: setup ## Stories of an on-call week, hour by hour: pages per true cause, silent failures, wrong next steps
+	@$(BIN)/python -m tests.timeline
+
 .PHONY: false-alarms
 false-alarms: setup ## False alarms and delays: each default on windows (WINDOWS=n), rules over model-years (YEARS=n)
 	@$(BIN)/python -m tests.false_alarms $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(YEARS),--years $(YEARS))

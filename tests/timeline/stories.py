@@ -270,3 +270,176 @@ def resolved_at_pagerduty(time: Timeline) -> None:
     time.expect(woken=0, says="Incident resolved by .oncall. at PagerDuty", issues=1)
     time.until(8)
     time.expect(woken=1)
+
+
+@story()
+def github_down(time: Timeline) -> None:
+    """GitHub is down when the alert fires: one page at once, and the issue when it is back"""
+    time.configure(model_config())
+    time.down("github")
+    time.data(accuracy=ERROR)
+    time.until(4)
+    time.expect(woken=1)
+    time.up("github")
+    time.until(6)
+    time.expect(woken=0, issues=1, title=r"^\[error\]", open_incidents=1)
+    time.data(accuracy=HEALTHY)
+    time.until(11)
+    time.expect(woken=0, issues=0, open_incidents=0)
+
+
+@story()
+def pagerduty_down(time: Timeline) -> None:
+    """PagerDuty is down when the alert fires: the issue says so, and the page follows when it is back"""
+    time.configure(model_config())
+    time.down("pagerduty")
+    time.data(accuracy=CRITICAL)
+    time.until(4)
+    time.expect(woken=0, issues=1, says="notifying PagerDuty failed")
+    time.up("pagerduty")
+    time.until(5)
+    time.expect(woken=1, page="^critical")
+
+
+@story(awaits="a further alert without a register: GitHub has to be back")
+def worse_while_github_is_down(time: Timeline) -> None:
+    """Critical after an acknowledged error wakes somebody while GitHub is down"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.acknowledge()
+    time.down("github")
+    time.data(accuracy=CRITICAL)
+    time.until(6)
+    time.expect(woken=1, page="^critical")
+
+
+@story()
+def acknowledged_then_worse_on_the_issue(time: Timeline) -> None:
+    """`ack` on the issue ends when it gets worse"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("ack")
+    time.data(accuracy=CRITICAL)
+    time.until(6)
+    time.expect(woken=1, page="^critical", says="Worse: now critical", verdict="^CRITICAL · ")
+
+
+@story()
+def silenced_then_worse(time: Timeline) -> None:
+    """A silence holds when it gets worse: `diagnose` and `status` show who muted it until when"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("silence 2d a known outage upstream")
+    time.data(accuracy=CRITICAL)
+    time.until(8)
+    time.expect(
+        woken=0, verdict="^CRITICAL .muted.*silenced by robin: a known outage", status="muted: .*silenced by robin"
+    )
+
+
+@story()
+def unsilenced(time: Timeline) -> None:
+    """`unsilence` lets it speak again"""
+    time.configure(model_config())
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("silence 2d a known outage upstream")
+    time.until(4)
+    time.comment("unsilence")
+    time.data(accuracy=CRITICAL)
+    time.until(7)
+    time.expect(woken=1, page="^critical", verdict="^CRITICAL · ")
+
+
+@story()
+def proposal_rejected(time: Timeline) -> None:
+    """A rejected proposal reminds nobody, and is not advised"""
+    time.configure(proposing("degrade"))
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1)
+    time.acknowledge()
+    time.comment("reject degrade.1")
+    time.until(12)
+    time.expect(woken=0, no_step="approve", dispatched=())
+
+
+@story()
+def proposal_without_reminder(time: Timeline) -> None:
+    """`remind: 0` never reminds"""
+    time.configure(proposing("degrade", remind="0"))
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1)
+    time.until(12)
+    time.expect(woken=0, step="approve degrade.1")
+
+
+@story()
+def nobody_may_approve(time: Timeline) -> None:
+    """Where nobody may approve, the next step is to name somebody"""
+    time.configure(proposing("degrade").replace(", people: [robin]", ""))
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1, step="add who may approve it to `github.people`")
+
+
+@story(awaits="a workflow run that is queued beyond its usual time is reported as stuck")
+def workflow_run_is_stuck(time: Timeline) -> None:
+    """A rollback that is queued for six hours is reported as stuck"""
+    time.configure(proposing("degrade"))
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1)
+    time.acknowledge()
+    time.comment("degrade")
+    time.until(10)
+    time.expect(woken=1, step="queued|stuck")
+
+
+@story(awaits="a metric that flaps is one episode, with at most so many pages a day")
+def wobbling_around_a_limit(time: Timeline) -> None:
+    """A metric that wobbles around its limit for five days is one episode and few pages"""
+    time.configure(model_config())
+    for hour in range(6, 126, 6):
+        time.data(accuracy=ERROR if hour % 12 else HEALTHY)
+        time.until(hour)
+        time.acknowledge()
+    time.expect(woken=1, issues=1)
+
+
+@story(awaits="a rule that lacks the data that its cadence promises is stale, and may page")
+def data_stops(time: Timeline) -> None:
+    """The metric is no longer logged: told after two usual gaps, and never HEALTHY"""
+    time.configure(model_config())
+    time.until(2)
+    time.data(accuracy=None)
+    time.until(6)
+    time.expect(woken=0, verdict="^(?!HEALTHY)")
+
+
+@story(awaits="W&B down for longer than a stated time pages")
+def wandb_down(time: Timeline) -> None:
+    """W&B is down for twelve hours: somebody is told"""
+    time.configure(model_config())
+    time.until(2)
+    time.down("wandb", 401)
+    time.until(14)
+    time.expect(woken=1)
+
+
+@story(awaits="a metric at its ceiling is a finding whatever the tiers")
+def perfect_metric(time: Timeline) -> None:
+    """Exactly 1.0 for twelve hours, from 0.92: a leak is a finding"""
+    time.configure(model_config())
+    time.until(2)
+    time.data(accuracy=1.0)
+    time.until(15)
+    time.expect(issues=1, woken=0)

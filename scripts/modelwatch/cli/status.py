@@ -143,6 +143,10 @@ def issue_entries(issue: ObservedIssue) -> Iterator[AuditEntry]:
     yield entry(opened, f"opened issue #{issue.number} (episode {register.episode})")
     if page := register.page:
         yield entry(page.at, f"incident {page.state} ({page.severity})", where=page.url)
+        if page.status and page.status_at is not None:
+            yield entry(page.status_at, f"incident {page.status} at PagerDuty", page.status_by or "?", page.url)
+    for call in register.calls:
+        yield entry(call.at, f"called the on-call: {call.reason}")
     for record in register.dispatches:
         conclusion = f": {record.conclusion}" if record.conclusion else ""
         yield entry(record.at, f"{record.verb} {record.state}{conclusion}", where=record.url or issue.url)
