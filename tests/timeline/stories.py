@@ -421,8 +421,10 @@ def data_stops(time: Timeline) -> None:
     time.configure(model_config())
     time.until(2)
     time.data(accuracy=None)
-    time.until(6)
+    time.until(4)
     time.expect(woken=0, verdict="^(?!HEALTHY)")
+    time.until(6)
+    time.expect(woken=0, issues=1, title="cannot be judged", step="check the job that logs")
 
 
 @story(awaits="W&B down for longer than a stated time pages")
