@@ -66,6 +66,7 @@ def test_a_calendar_needs_the_history_of_earlier_days(tmp_path: Path) -> None:
     compares = RULE.replace("{above: 1}", "{rise: 10%}").replace("MORE", "baseline: {rolling: 28d}")
     plain, dated = (load_model(tmp_path, keys, compares) for keys in ("", "calendar: {country: DE}"))
     assert plan_read(plain, 0.0).since - plan_read(dated, 0.0).since == (400 - 28 - 7) * DAY
+    assert plan_read(dated, 0.0).histograms_since == plan_read(plain, 0.0).since  # it is about numbers
     static = load_rule(tmp_path, "calendar: {country: DE}")
     assert history_reach(static) == history_reach(load_rule(tmp_path))
 

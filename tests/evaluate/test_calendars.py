@@ -21,7 +21,17 @@ from modelwatch.model.control_chart import ChartMethod, ControlChart
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import (
+    Aggregate,
+    AnomalySpec,
+    BaselineKind,
+    BaselineSpec,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.stats.arrays import Floats
@@ -277,6 +287,51 @@ class TestJudgement:
         worse = judge(with_calendar(), CHRISTMAS, GERMANY, seed=seed, extra={"2026-12-28": 0.5})
         assert late.severity[:-rows] == worse.severity[:-rows]
         assert late.baseline[:-rows] == worse.baseline[:-rows]
+
+
+class TestAnomalies:
+    """A metric with a pattern of the day, 40 % lower on holidays, under a rule without limits."""
+
+    @staticmethod
+    def track(spec: CalendarSpec | None, extra: float = 0.0, days: int = 400, dip: float = 0.4) -> Track:
+        end = parse_iso(CHRISTMAS)
+        times: Floats = np.arange(end - days * DAY + HOUR, end + 1, HOUR)
+        local = local_times(times, BERLIN)
+        day = np.ceil(local / DAY).astype(int) - 1
+        special = [event.day for event in event_days(GERMANY, int(day[0]), int(day[-1]))]
+        factor = np.where(np.isin(day, special), 1 - dip, 1.0) * np.where(day == day_number("2026-12-25"), 1 - extra, 1)
+        noise = np.random.default_rng(5).normal(1, 0.05, len(times))
+        values = (100 + 40 * np.sin(2 * np.pi * local / DAY)) * factor * noise
+        series = Series("orders", (), array("d", times), array("d", values), None)
+        tiers = (Tier(Severity.WARNING, (), ("issue",), false_alarms=90 * DAY),)
+        anomaly = AnomalySpec(memory=364 * DAY)
+        key = KeyPattern("orders")
+        rule = Rule("orders", "anomaly", key, tiers, anomaly=anomaly, timezone=BERLIN, calendar=spec)
+        model = Model(name="m", rules=(rule,), history=10 * DAY)
+        return evaluate_model(model, PulledSeries("m", (series,)), end + 1).tracks[0]
+
+    def test_what_earlier_holidays_did_does_not_fire(self) -> None:
+        assert breaches(self.track(CalendarSpec(), days=60)) > 0
+        track = self.track(GERMANY)
+        assert (breaches(track), unknown_rows(track)) == (0, 0)
+        row = round((parse_iso("2026-12-25T17:00:00Z") - track.grid.start) / HOUR)
+        assert track.baseline[row] == pytest.approx(track.value[row], rel=0.2)
+        assert track.baseline[row - 48] == pytest.approx(track.value[row] / 0.6, rel=0.2)
+
+    def test_a_drop_on_top_fires_on_that_day(self) -> None:
+        track = self.track(GERMANY, extra=0.6)
+        fired = [track.grid.time(row) for row, code in enumerate(track.outcome) if code == Outcome.BREACH.code]
+        assert parse_iso("2026-12-24T23:00:00Z") < fired[0] < parse_iso("2026-12-26T00:00:00Z")
+
+    def test_a_holiday_like_any_other_day_fires_where_holidays_differ(self) -> None:
+        track = self.track(GERMANY, extra=1 - 1 / 0.6)
+        assert breaches(track) > 0
+
+    def test_a_first_holiday_is_unknown_and_hides_nothing_afterwards(self) -> None:
+        track = self.track(GERMANY, days=60)
+        assert breaches(track) == 0
+        assert unknown_rows(track) == 48
+        assert track.cause[-1] == Cause.NONE.code
 
 
 class TestLocalTime:

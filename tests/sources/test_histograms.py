@@ -71,6 +71,15 @@ def test_histograms_are_taken_from_the_feature_s_key_or_beside_it_nested_or_not(
     assert one.notes() == ()
 
 
+def test_numbers_may_reach_back_further_than_histograms() -> None:
+    wants, _ = key_requests([PSI])
+    one = SeriesBuilder(ReadRequest(wants, 0.0, histograms=histogram_patterns([PSI]), histograms_since=20.0))
+    for time in (10, 20, 30):
+        one.add_row({"_timestamp": time, "features/age": cell(1, 2), "features/age/psi": 0.1}, "v1")
+    assert [list(found.times) for found in one.histograms()] == [[20, 30]]
+    assert [list(found.times) for found in one.series()] == [[10, 20, 30]]
+
+
 def test_of_two_histograms_for_one_time_the_newest_write_wins() -> None:
     wants, _ = key_requests([PSI])
     one = SeriesBuilder(ReadRequest(wants, 0.0, histograms=histogram_patterns([PSI])), time_key="when")

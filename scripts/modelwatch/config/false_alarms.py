@@ -28,7 +28,7 @@ def _acts(rule: Rule) -> bool:
 def _has_budget(rule: Rule) -> bool:
     """Whether it compares with a baseline, or a static limit can be proven; one about drift compares, and may state a
     rate for each window instead."""
-    if rule.anomaly is not None or rule.compares:
+    if rule.compares:
         return True
     if drift_spec(rule.metric) is None:
         return any(rule.can_prove(limit) for tier in rule.tiers for limit in tier.limits)

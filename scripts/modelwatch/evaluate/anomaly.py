@@ -17,6 +17,7 @@ from ..stats.arrays import Bools, Floats, Ints
 from .aggregation import WindowStats
 from .arrays import nans
 from .baselines import Baseline
+from .calendars import SeriesCalendar
 from .detection import Detection
 from .points import Points
 from .windows import row_ranges
@@ -34,31 +35,46 @@ class AnomalyRows:
     detection: Detection
     too_young: Bools
     """The window holds points, and the past is too short to judge them."""
+    is_unknown: Bools
+    """The newest point is of a day of the calendar about which nothing is known."""
     past_since: float | None
     """When the past of the series begins; ``None`` where there is none."""
 
 
-def find_anomalies(rule: Rule, points: Points, at: Floats, share: float) -> AnomalyRows:
-    """``at``: evaluation times; ``share``: how many series share the budget, each as much as this one."""
+def find_anomalies(
+    rule: Rule, points: Points, at: Floats, share: float, calendar: SeriesCalendar | None = None
+) -> AnomalyRows:
+    """``at``: evaluation times; ``share``: how many series share the budget, each as much as this one.
+
+    On days of the calendar is scored how far a point lies beyond what was seen on earlier ones. Where none are known
+    the points count for nothing.
+    """
     spec = rule.anomaly or AnomalySpec()
+    ordinary = points.values if calendar is None else calendar.ordinary_values()
     oldest = np.floor((at[0] - spec.memory) / MEMORY_STEP) * MEMORY_STEP
-    points = points.select((points.times > oldest) & (points.times <= at[-1]))
+    recent = (points.times > oldest) & (points.times <= at[-1])
+    points, ordinary = points.select(recent), ordinary[recent]
     spans = row_ranges(points.times, at - rule.window, at)
+    known = np.isfinite(ordinary)
+    unknown = np.append(~known, False)[spans.hi - 1] & (spans.counts > 0)
+    points, ordinary = points.select(known), ordinary[known]
     if not len(points.times):
         none = nans(len(at))
         stat = WindowStats(none, none, spans.counts, none, none)
         quiet = Detection(np.full(len(at), -1.0), frozenset())
-        return AnomalyRows(stat, Baseline.missing(len(at)), quiet, np.zeros(len(at), np.bool_), None)
-    scores = score_points(points.times, points.values)
-    reached = _reached_tiers(rule, points.values, scores, share)
+        return AnomalyRows(stat, Baseline.missing(len(at)), quiet, np.zeros(len(at), np.bool_), unknown, None)
+    scores = score_points(points.times, ordinary)
+    reached = _reached_tiers(rule, ordinary, scores, share)
     row = _most_unusual(points.times, scores, at, rule.every)
-    filled = spans.counts > 0
-    value, expected = (np.where(filled, column[row], np.nan) for column in (points.values, scores.expected))
+    filled = (spans.counts > 0) & (points.times[row] > at - rule.window) & (points.times[row] <= at)
+    usual = scores.expected + (points.values - ordinary)
+    value, expected = (np.where(filled, column[row], np.nan) for column in (points.values, usual))
     return AnomalyRows(
         stat=WindowStats(value, nans(len(at)), spans.counts, nans(len(at)), nans(len(at))),
         reference=Baseline(expected, expected, expected, nans(len(at)), nans(len(at))),
-        detection=Detection(np.where(filled, _held(points.times, reached, at), -1.0), frozenset()),
+        detection=Detection(np.where(spans.counts > 0, _held(points.times, reached, at), -1.0), frozenset()),
         too_young=filled & np.isnan(scores.wait[row]),
+        is_unknown=unknown,
         past_since=float(points.times[0]),
     )
 

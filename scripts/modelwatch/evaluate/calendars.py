@@ -17,7 +17,7 @@ from ..model.calendar import CalendarEvent, CalendarSpec
 from ..model.rule import Aggregate, Rule
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
-from ..timeutil import HOUR
+from ..timeutil import DAY, HOUR
 from .arrays import nans
 from .baselines import Baseline
 from .local_time import MAX_DAYS, local_times
@@ -60,6 +60,34 @@ class DayEffects:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DayHours:
+    """Each hour of each day of a calendar, (days, 24)."""
+
+    share: Floats
+    """Count behind it; 0 where it, or the same hour of the weeks before, holds nothing."""
+    expected: Floats
+    """Mean of the same hour of the ordinary weeks before."""
+    apart: Floats
+    """How far its own mean lies from that."""
+
+    @property
+    def level(self) -> Floats:
+        """Size of what is expected of each day; NaN where nothing is."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            level: Floats = np.abs((self.share * self.expected).sum(axis=1) / self.share.sum(axis=1))
+        return level
+
+    def effects(self) -> tuple[Floats, Floats]:
+        """The effect of each day, as a share of its level, and the variance of that."""
+        level = self.level
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = self.share.sum(axis=1)
+            mean = (self.share * self.apart).sum(axis=1) / total
+            variance = (self.share**2 * (self.apart - mean[:, None]) ** 2).sum(axis=1) / total**2
+            return mean / level, variance / level**2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SeriesCalendar:
     """The days of a calendar within a series."""
 
@@ -89,8 +117,52 @@ class SeriesCalendar:
                 change[place], doubt[place] = expect(day, self.days, effect, variance)
         return DayEffects(change[self.event], doubt[self.event])
 
+    def ordinary_values(self) -> Floats:
+        """The values as on ordinary days: on a day of the calendar the value of an ordinary week before, and how far
+        the point lies beyond what its hour held on the earlier days of the kind; NaN where that is unknown."""
+        hours = self._hours(point_exposure(self.points))
+        low, high = self._hour_ranges(hours)
+        row = np.flatnonzero(~self.is_ordinary)
+        place = self.event[row]
+        cell = place, self.hour[row] - 24 * np.array([day.day for day in self.days])[place]
+        usual, level = hours.expected[cell], hours.level[place]
+        change = (self.points.values[row] - usual) / level
+        beyond = change - np.clip(change, low[cell], high[cell])
+        values = self.points.values.copy()
+        values[row] = self._weeks_before(row, usual) + beyond * level
+        return values
+
+    def _hour_ranges(self, hours: DayHours) -> tuple[Floats, Floats]:
+        """The lowest and highest change (shares of the level) that is expected of each hour of each day, (days, 24)."""
+        effect, variance = hours.effects()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.where(hours.share > 0, hours.apart, np.nan) / hours.level[:, None]
+        low, high = (nans(change.size).reshape(change.shape) for _ in range(2))
+        for place, day in enumerate(self.days if self.is_known else ()):
+            middle, doubt = expect(day, self.days, effect, variance)
+            kind, own = earlier_days(day, self.days, effect)
+            known = change[own or kind]
+            beside = np.concatenate([known, np.roll(known, 1, axis=1), np.roll(known, -1, axis=1)])
+            if np.isfinite(middle):
+                low[place] = np.fmin(np.fmin.reduce(beside), middle - doubt)
+                high[place] = np.fmax(np.fmax.reduce(beside), middle + doubt)
+        return low, high
+
+    def _weeks_before(self, row: Ints, otherwise: Floats) -> Floats:
+        """The newest ordinary value at the time of the week of each of these rows, within ``WEEKS``."""
+        times, found = self.points.times, otherwise.copy()
+        for week in range(WEEKS, 0, -1):
+            at = times[row] - 7 * DAY * week
+            near = np.maximum(np.searchsorted(times, at, side="right") - 1, 0)
+            usable = (np.abs(times[near] - at) < HOUR) & self.is_ordinary[near]
+            found[usable] = self.points.values[near[usable]]
+        return found
+
     def _measure(self, exposure: Floats) -> tuple[Floats, Floats]:
         """The effect of each day and its variance; NaN where it or the weeks before hold too little."""
+        return self._hours(exposure).effects()
+
+    def _hours(self, exposure: Floats) -> DayHours:
         last = int(self.hour.max())
         first = max(int(self.hour.min()), last - 24 * MAX_DAYS) // 24 * 24 - 24 * 7 * WEEKS
         length = last - first + 25
@@ -107,11 +179,7 @@ class SeriesCalendar:
         with np.errstate(divide="ignore", invalid="ignore"):
             expected = np.where(share > 0, sums / count, 0.0)
             apart = np.where(share > 0, moment[rows] / weight[rows] - expected, 0.0)
-            total = share.sum(axis=1)
-            level = np.abs((share * expected).sum(axis=1) / total)
-            mean = (share * apart).sum(axis=1) / total
-            variance = (share**2 * (apart - mean[:, None]) ** 2).sum(axis=1) / total**2
-            return mean / level, variance / level**2
+        return DayHours(share, expected, apart)
 
 
 def series_calendar(rule: Rule, points: Points) -> SeriesCalendar | None:
@@ -139,15 +207,7 @@ def point_exposure(points: Points) -> Floats:
 def expect(day: EventDay, days: tuple[EventDay, ...], effect: Floats, variance: Floats) -> tuple[float, float]:
     """The effect that is expected of ``day`` and half of its one-sided 95 % prediction interval; NaN where too few
     earlier days are known. Days of its name count for more than its kind where the two differ, or they are surer."""
-    earlier = [
-        place
-        for place, other in enumerate(days)
-        if other.day <= day.day - MIN_GAP
-        and (other.name, other.episode) != (day.name, day.episode)
-        and other.kind == day.kind
-        and np.isfinite(effect[place])
-    ]
-    same = [place for place in earlier if days[place].name == day.name]
+    earlier, same = earlier_days(day, days, effect)
     kind = _predict(effect[earlier], variance[earlier]) if len(earlier) >= MIN_OF_KIND else None
     own = _predict(effect[same], variance[same]) if same else None
     if own is None or kind is None:
@@ -156,6 +216,19 @@ def expect(day: EventDay, days: tuple[EventDay, ...], effect: Floats, variance: 
         differs = abs(own[0] - kind[0]) > ONE_SIDED * (own[2] + kind[1] ** 2) ** 0.5
         best = own if differs or own[1] < kind[1] else kind
     return (best[0], ONE_SIDED * best[1]) if best else (np.nan, 0.0)
+
+
+def earlier_days(day: EventDay, days: tuple[EventDay, ...], effect: Floats) -> tuple[list[int], list[int]]:
+    """Places of the earlier days of its kind whose effect is known, and of those of its name among them."""
+    kind = [
+        place
+        for place, other in enumerate(days)
+        if other.day <= day.day - MIN_GAP
+        and (other.name, other.episode) != (day.name, day.episode)
+        and other.kind == day.kind
+        and np.isfinite(effect[place])
+    ]
+    return kind, [place for place in kind if days[place].name == day.name]
 
 
 def _predict(effect: Floats, variance: Floats) -> tuple[float, float, float]:

@@ -281,11 +281,12 @@ class _RuleEvaluator:
     def _anomaly_track(self, rule: Rule, labels: Labels, points: Points, share: float) -> Track:
         """The track of a rule without limits, whose baseline is what was usual at each time."""
         times = self.times(rule)
-        found = find_anomalies(rule, points, times.at, share)
+        found = find_anomalies(rule, points, times.at, share, series_calendar(rule, points))
         bad = _only_bad_rows(points, found.stat, rule, times)
         context = RowContext(times.version, self.service.versions, only_bad=bad, detection=found.detection)
         rows = decide_outcomes(rule, found.stat, found.reference, context)
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
+        rows.mark_undecided(found.is_unknown & (rows.outcome != Outcome.BREACH.code), Cause.UNKNOWN_DAY)
         fresh = fresh_rows([points.times], rule.window, times)
         track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh)
         track = replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 
-from .severity import CodedEnum
+from .severity import DescribedEnum
 
 
 class ChartMethod(StrEnum):
@@ -76,15 +75,8 @@ TEXTBOOK_LIMITS = {ChartMethod.SHEWHART: 3.0, ChartMethod.EWMA: 2.7, ChartMethod
 """Run lengths of 370, about 500 (with ``smoothing`` 0.1) and 465 points on two sides."""
 
 
-class ChartSignal(CodedEnum):
-    """What a chart signals; ``text`` is for people."""
-
-    text: str
-
-    def __new__(cls, word: str, text: str) -> Self:
-        signal = object.__new__(cls)
-        signal._value_, signal.text = word, text
-        return signal
+class ChartSignal(DescribedEnum):
+    """What a chart signals."""
 
     NONE = "none", ""
     SHEWHART = "shewhart", "a point beyond the control limit"

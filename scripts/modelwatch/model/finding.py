@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import Self
 
 from .control_chart import ChartSignal
 from .drift import FeatureDrift
 from .rule import Rule
 from .sensitivity import SeriesNoise
 from .series import Labels, doubles
-from .severity import CodedEnum, Severity
+from .severity import CodedEnum, DescribedEnum, Severity
 
 
 class Outcome(CodedEnum):
@@ -22,15 +21,8 @@ class Outcome(CodedEnum):
     NO_DATA = "no_data"
 
 
-class Cause(CodedEnum):
-    """Why a finding is undecided or has no data; ``text`` is the reason for people."""
-
-    text: str
-
-    def __new__(cls, word: str, text: str) -> Self:
-        cause = object.__new__(cls)
-        cause._value_, cause.text = word, text
-        return cause
+class Cause(DescribedEnum):
+    """Why a finding is undecided or has no data."""
 
     NONE = "none", ""
     NO_POINTS = "no-points", "no points in the window"

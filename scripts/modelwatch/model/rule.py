@@ -312,8 +312,8 @@ class Rule:
 
     @property
     def compares(self) -> bool:
-        """Whether some tier compares with the baseline: by a limit, or by a control chart."""
-        return any(
+        """Whether some tier compares with the baseline (by a limit or a control chart) or the past (`anomaly`)."""
+        return self.anomaly is not None or any(
             tier.chart is not None or any(limit.form not in STATIC_LIMITS for limit in tier.limits)
             for tier in self.tiers
         )

@@ -26,6 +26,17 @@ class CodedEnum(Enum):
         return str(self.value)
 
 
+class DescribedEnum(CodedEnum):
+    """Members are defined by their word and a ``text`` for people."""
+
+    text: str
+
+    def __new__(cls, word: str, text: str) -> Self:
+        member = object.__new__(cls)
+        member._value_, member.text = word, text
+        return member
+
+
 @cache
 def _codes(kind: type[CodedEnum]) -> dict[CodedEnum, int]:
     return {member: place for place, member in enumerate(kind)}

@@ -54,6 +54,8 @@ class ReadRequest:
     """Rows with an event time that were logged later (seconds, UTC) were not known yet."""
     wandb_run: str = ""
     """Id of the only W&B run to read; empty: every run that matches. Tables ignore it."""
+    histograms_since: float = -math.inf
+    """No histogram is kept that is older (seconds, UTC), even where numbers are."""
 
     @property
     def patterns(self) -> tuple[KeyPattern, ...]:
@@ -72,8 +74,17 @@ def plan_read(model: Model, now: float) -> ReadRequest:
     reach = max((history_reach(rule) for rule in model.rules), default=0.0)
     requests, notes = key_requests(model.rules)
     patterns = histogram_patterns(model.rules)
-    since = now - model.history - reach
-    return ReadRequest(requests, since, None, notes, patterns, logged_until=now + CLOCK_SKEW)
+    # Calendars and the memory of anomaly rules are about numbers: histograms of so long a time would be too many.
+    short = max((history_reach(replace(rule, calendar=None, anomaly=None)) for rule in model.rules), default=0.0)
+    return ReadRequest(
+        requests,
+        now - model.history - reach,
+        None,
+        notes,
+        patterns,
+        logged_until=now + CLOCK_SKEW,
+        histograms_since=now - model.history - short,
+    )
 
 
 def history_reach(rule: Rule) -> float:

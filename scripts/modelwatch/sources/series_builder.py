@@ -126,7 +126,7 @@ class SeriesBuilder:
             column.values.append(value)
             column.written.append(written)
             column.versions.append(place)
-        for key, bins in () if canary else self._row_histograms:
+        for key, bins in () if canary or time < self.request.histograms_since else self._row_histograms:
             self._histograms.setdefault(key, []).append(_LoggedHistogram(time, written, bins, place))
         self.newest = max(self.newest, time)
         return True
