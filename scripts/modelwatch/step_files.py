@@ -63,6 +63,7 @@ OMITTED_FIELDS = (
     ',"is_count":false',
     ',"health":[]',
     ',"rollback":[]',
+    ',"affected":null',
 )
 """Younger than the format, so they are written only where they say something: what an older version wrote is written
 as it was, and a plan keeps its digest."""

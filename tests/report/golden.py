@@ -32,6 +32,7 @@ from modelwatch.report.comments import comment_text as comment
 from modelwatch.report.console import open_console
 from modelwatch.report.release_verdicts import gate_comment, gate_markdown, show_gate
 from modelwatch.targets.incidents.render import incident_details, incident_summary
+from modelwatch.targets.register.ledger import register_entries
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -164,7 +165,8 @@ CANARY = CanaryVerdict(
 
 
 def noted(topic: str, detail: str = "", of: Register = OPEN, key: str = "") -> str:
-    return comment(Note(key or f"{group().key}.1.rollback.1", topic, detail), DROP, of, NOW, MODEL)
+    note = Note(key or f"{group().key}.1.rollback.1", topic, detail)
+    return comment(note, DROP, of, NOW, MODEL, tuple(sorted(register_entries(of), key=lambda entry: entry.at)))
 
 
 def drawn() -> str:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from modelwatch.model.ledger import EntryKind
 from modelwatch.model.monitored_model import GitHubSpec, Model, ReleaseSpec
 from modelwatch.model.plan import Note
 from modelwatch.model.register import DispatchState
 from modelwatch.model.severity import Severity
 from modelwatch.report.comments import comment_text
 from modelwatch.report.next_steps import first_step, next_steps
+from modelwatch.targets.register.ledger import make_entry
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -34,33 +36,23 @@ def test_what_changed(topic: str, told: str) -> None:
 
 
 def test_recovery_says_how_long_it_took_and_what_happened_when() -> None:
-    done = (
-        record(
-            state=DispatchState.FINISHED,
-            conclusion="success",
-            target_version="v6",
-            by="ada",
-            at=NEWEST - 7200,
-            ended=NEWEST - 3600,
-            url=RUN,
-        ),
-        record(
-            verb="retrain",
-            state=DispatchState.LOST,
-            at=NEWEST - 9000,
-        ),
+    entries = (
+        make_entry("firing", NEWEST - 36000, EntryKind.FINDING, "started firing"),
+        make_entry("rollback.1.sent", NEWEST - 7200, EntryKind.DISPATCH, "rollback dispatched", who="ada", why="to v6"),
+        make_entry("rollback.1.finished", NEWEST - 3600, EntryKind.DISPATCH, "rollback finished: success", url=RUN),
+        make_entry("recovered.1", NEWEST, EntryKind.RECOVERY, "recovered"),
+        make_entry("closed.1", NOW, EntryKind.ISSUE, "closed the issue"),
     )
-    shown = comment_text(Note("k", "recovered"), group(end=NEWEST), register(dispatches=done), NOW)
+    shown = comment_text(Note("k", "recovered"), group(end=NEWEST), register(), NOW, entries=entries)
     assert shown.splitlines() == [
         "**Recovered** after 10 h (2026-11-20 02:00 UTC to 2026-11-20 12:00 UTC; peak: error).",
         "",
-        "| When (UTC) | What |",
-        "|---|---|",
-        "| 2026-11-20 02:00 | `accuracy` started firing (peak: error) |",
-        "| 2026-11-20 09:30 | `retrain` dispatch lost: no workflow run with its key was found |",
-        f"| 2026-11-20 10:00 | `rollback` started, to `v6`, requested by `ada` ([open]({RUN})) |",
-        f"| 2026-11-20 11:00 | `rollback` ended: success ([open]({RUN})) |",
-        "| 2026-11-20 12:00 | recovered |",
+        "| When (UTC) | Who | What |",
+        "|---|---|---|",
+        "| 2026-11-20 02:00 | modelwatch | started firing |",
+        "| 2026-11-20 10:00 | ada | rollback dispatched: `to v6` |",
+        f"| 2026-11-20 11:00 | modelwatch | rollback finished: success ([open]({RUN})) |",
+        "| 2026-11-20 12:00 | modelwatch | recovered |",
     ]
 
 

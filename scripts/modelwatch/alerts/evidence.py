@@ -55,6 +55,7 @@ def collect_evidence(
         why=why,
         drifted=_feature_drifts(tracks, alerts),
         estimate=headline.estimate if headline else None,
+        affected=_affected_rows(headline, alerts, pull),
         features=max((track.features for track in tracks), default=0),
         health=own,
     )
@@ -129,20 +130,31 @@ def _deployed_at(version: str, pull: PulledSeries) -> float | None:
     return max(times, default=None)
 
 
-def _data_span(track: Track | None, since: float | None, pull: PulledSeries) -> DataSpan | None:
+def _data_span(
+    track: Track | None, since: float | None, pull: PulledSeries, end: float | None = None
+) -> DataSpan | None:
+    """The points from ``since`` until before ``end``; by default to the last evaluation."""
     if track is None or since is None:
         return None
     name = track.rule.metric.name
     series = next((s for s in pull.series if s.name == name and set(s.labels) <= set(track.labels)), None)
     if series is None or not len(series):
         return None
-    begin, end = bisect_left(series.times, since), bisect_right(series.times, track.grid.last)
-    rows = [row for row in range(begin, end) if isfinite(series.values[row])]
+    begin = bisect_left(series.times, since)
+    stop = bisect_right(series.times, track.grid.last) if end is None else bisect_left(series.times, end)
+    rows = [row for row in range(begin, stop) if isfinite(series.values[row])]
     if not rows:
         return None
     counts = [series.weights[row] for row in rows] if series.weights is not None else []
     known = [count for count in counts if isfinite(count)]
     return DataSpan(series.times[rows[0]], series.times[rows[-1]], len(rows), sum(known) if known else None)
+
+
+def _affected_rows(track: Track | None, alerts: Sequence[Alert], pull: PulledSeries) -> DataSpan | None:
+    """The data of the worst alert's series from its start to its end; ``None`` where its rows are not counted."""
+    alert = next((alert for alert in alerts if track and alert.labels == track.labels), None)
+    span = _data_span(track, alert.start, pull, alert.end) if alert else None
+    return span if span and span.n is not None else None
 
 
 def _left_out_notes(tracks: Sequence[Track]) -> tuple[str, ...]:

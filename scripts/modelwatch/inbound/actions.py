@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 
 from ..context import RunContext
 from ..errors import ServiceError, UserError
+from ..model.ledger import EntryKind
 from ..model.monitored_model import Model
 from ..model.pagerduty_event import PagerDutyEvent, PagerDutyPerson
 from ..model.plan import ObservedIssue
 from ..targets.observe import observe_models
 from ..targets.register.authorization import Authorizer
+from ..targets.register.client import update_register
+from ..targets.register.ledger import add_entries, make_entry, page_status_key
 from ..targets.sessions import TargetSessions
 
 
@@ -74,6 +77,16 @@ class EventHandler:
         observed = observe_models(self.sessions, [model], None, self.context.now)[model.name]
         issues = [issue for issue in observed.issues if issue.group == group and issue.state == "open"]
         return min((issue for issue in issues if issue.register), key=lambda issue: issue.number, default=None)
+
+    def record(
+        self, model: Model, issue: ObservedIssue, event: PagerDutyEvent, person: PagerDutyPerson, status: str
+    ) -> None:
+        """Add what a person did at PagerDuty to the ledger, once for each event. Raises TargetError."""
+        who = person.login or f"PagerDuty user {event.agent or 'unknown'}"
+        what, at = f"incident {status} at PagerDuty", event.occurred
+        entry = make_entry(page_status_key(status, at), at, EntryKind.PAGE, what, who=who)
+        client = self.sessions.issue_client(model.github)
+        update_register(client, issue.number, issue.group, lambda register: add_entries(register, entry))
 
     def annotate_incident(self, model: Model, issue: ObservedIssue, event: PagerDutyEvent) -> None:
         """Send the issue's address as a change event, which notifies nobody. Raises UserError."""

@@ -88,11 +88,13 @@ def _notify_people(
             handler.annotate_incident(model, issue, event)
             return ("the issue has fresh evidence, and the incident its address",)
         case EventAction.ASSIGN:
+            handler.record(model, issue, event, person, "acknowledged")
             assigned = bool(person.login) and client.assign(issue.number, person.login)
             if not assigned:
                 client.comment_once(issue.number, key, acknowledgement_note(person, event.agent))
             return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
         case EventAction.ASK:
+            handler.record(model, issue, event, person, "resolved")
             client.comment_once(issue.number, key, resolution_question(person, event.agent))
             return ("the issue asks why it was resolved",)
         case _:

@@ -150,6 +150,8 @@ class Evidence:
     """The record of each version that served in the history, newest service first."""
     rollback: tuple[RollbackCandidate, ...] = ()
     """The versions that could be rolled back to, as the plan ranks them."""
+    affected: DataSpan | None = None
+    """The points of the worst alert's series since it began, where their rows are counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .ledger import Ledger
 from .severity import Severity
 
 PAGE_TRIGGERED, PAGE_RESOLVED = "triggered", "resolved"
@@ -138,6 +139,21 @@ class MessageRecord:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """How bad an episode was at its worst."""
+
+    where: str
+    """The segment; empty for the whole."""
+    value: float
+    baseline: float | None
+    change: float | None
+    """Relative to the baseline."""
+    unit: str = ""
+    rows: float | None = None
+    """Rows judged since it began, where they are counted."""
+
+
 OMITTED_FIELDS = (
     '"messages":[],',
     '"alerts":1,',
@@ -147,6 +163,8 @@ OMITTED_FIELDS = (
     '"calls":[],',
     '"ack_by":"",',
     '"verdict_by":"",',
+    '"impact":null,',
+    '"ledger":{"recent":[],"archived":0,"digest":"","url":"","lost":0,"moves_until":0.0},',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 
@@ -201,6 +219,8 @@ class Register:
     ack_by: str = ""
     """Who acknowledged it, or how; empty where that is not known."""
     verdict_by: str = ""
+    impact: Impact | None = None
+    ledger: Ledger = field(default_factory=Ledger)
     format: int = 1
 
     @property

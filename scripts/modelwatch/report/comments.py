@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..model.acknowledgement import mute_text, person_mute
 from ..model.alert import AlertState, Group
+from ..model.ledger import EntryKind, LedgerEntry
 from ..model.monitored_model import Model
 from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
 from .alert_phrase import describe_alert, recovery_streak
 from .formatting import duration, utc_time
+from .ledger_table import ledger_table
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
 from .next_steps import RECOVERY_VERBS, approval_instruction, paging_sentence, recovery_deadline, target_clause
 
@@ -24,8 +28,15 @@ def issue_title(group: Group, register: Register) -> str:
     return plain_line(f"[{state}] {group.model}: {group.rule}{subject} (was {register.peak})")
 
 
-def comment_text(note: Note, group: Group | None, register: Register, now: float, model: Model | None = None) -> str:
-    """The comment for ``note``; a topic without its own sentence shows the note's detail."""
+def comment_text(
+    note: Note,
+    group: Group | None,
+    register: Register,
+    now: float,
+    model: Model | None = None,
+    entries: Sequence[LedgerEntry] = (),
+) -> str:
+    """The comment for ``note``; a topic without its own sentence shows the note's detail. ``entries``: the ledger."""
     detail = code(note.detail, 500) if note.detail else ""
     match note.topic:
         case "opened":
@@ -35,7 +46,7 @@ def comment_text(note: Note, group: Group | None, register: Register, now: float
         case "better":
             return f"Better: now {register.severity} (peak: {register.peak}). {_alert_state(group, register)}."
         case "recovered":
-            return _recovery_comment(group, register, now)
+            return _recovery_comment(group, register, now, entries)
         case "reopened" | "expired":
             return f"{known_phrase(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
         case "workflow":
@@ -59,11 +70,22 @@ def mute_sentence(group: Group | None, register: Register | None, now: float) ->
     return mute_text(said) if said else ""
 
 
-def _recovery_comment(group: Group | None, register: Register, now: float) -> str:
+def _recovery_comment(group: Group | None, register: Register, now: float, entries: Sequence[LedgerEntry]) -> str:
     end = group.end if group and group.end is not None else now
     lasted = duration(end - register.start)
     text = f"**Recovered** after {lasted} ({utc_time(register.start)} to {utc_time(end)}; peak: {register.peak})."
-    return f"{text}\n\n{_episode_timeline(register, end)}" if register.dispatches or register.page else text
+    shown = [entry for entry in entries if entry.at <= end or entry.kind is not EntryKind.ISSUE]
+    if not any(entry.kind in _WORTH_A_TIMELINE for entry in shown):
+        return text
+    left_out = len(shown) - MAX_TIMELINE
+    more = f"\n\n{left_out} entries in between are in the record." if left_out > 0 else ""
+    head, tail = shown[: MAX_TIMELINE // 2], shown[max(MAX_TIMELINE // 2, len(shown) - MAX_TIMELINE // 2) :]
+    return f"{text}\n\n{ledger_table([*head, *tail])}{more}"
+
+
+MAX_TIMELINE = 40
+"""Rows of the timeline in a comment: the first and the last of the ledger."""
+_WORTH_A_TIMELINE = frozenset({EntryKind.DISPATCH, EntryKind.PAGE, EntryKind.MOVE, EntryKind.COMMAND})
 
 
 def _alert_state(group: Group | None, register: Register) -> str:
@@ -137,22 +159,8 @@ _STATE_TEXT = {
 def actions_table(register: Register) -> str:
     """A row for the incident and for each dispatch; open proposals are among the next steps instead."""
     records = [record for record in register.dispatches if record.state is not DispatchState.PROPOSED]
-    rows = [_dispatch_row(record, _dispatch_state(record)) for record in records]
+    rows = [row for record in records for row in _dispatch_rows(record)]
     return _timeline_table(rows + _incident_rows(register))
-
-
-def _episode_timeline(register: Register, end: float) -> str:
-    """The whole episode, first to last."""
-    rows = [(register.start, f"{code(register.rule)} started firing (peak: {register.peak})", "")]
-    for record in register.dispatches:
-        if record.ended is None:
-            rows.append(_dispatch_row(record, _dispatch_state(record)))
-            continue
-        rows.append(_dispatch_row(record, f"started{_requester_text(record)}"))
-        escalated = "; the metric did not recover, so the on-call was paged" if record.settled else ""
-        outcome = f"{code(record.verb)} ended: {known_word(record.conclusion)}{escalated}"
-        rows.append((record.ended, outcome, record.url))
-    return _timeline_table([*rows, *_incident_rows(register), (end, "recovered", "")])
 
 
 _TimelineRow = tuple[float, str, str]
@@ -180,8 +188,14 @@ def _incident_rows(register: Register) -> list[_TimelineRow]:
     return rows
 
 
-def _dispatch_row(record: DispatchRecord, state: str) -> _TimelineRow:
-    return record.at, f"{code(record.verb)} {state}", record.url
+def _dispatch_rows(record: DispatchRecord) -> list[_TimelineRow]:
+    """Its start and, once it has ended, its end, each at its own time."""
+    if record.state is not DispatchState.FINISHED or record.ended is None:
+        return [(record.at, f"{code(record.verb)} {_dispatch_state(record)}", record.url)]
+    return [
+        (record.at, f"{code(record.verb)} dispatched{_requester_text(record)}", record.url),
+        (record.ended, f"{code(record.verb)} finished: {known_word(record.conclusion)}", record.url),
+    ]
 
 
 def _dispatch_state(record: DispatchRecord) -> str:

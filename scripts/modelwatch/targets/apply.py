@@ -20,11 +20,13 @@ from dataclasses import replace
 from functools import partial
 
 from ..errors import UserError, shorten
+from ..model.ledger import Ledger
 from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
 from ..model.register import Register
 from .base import ChangeOutcome, GroupRun
 from .issues.apply import text_fields
 from .order import TARGETS
+from .register.archive import archive_entries
 from .register.authorization import trusted_authors, untrusted_reason
 from .register.client import IssueClient, IssueView, require_register, update_register
 from .sessions import TargetSessions
@@ -132,16 +134,39 @@ def _find_open_issue(client: IssueClient, run: GroupRun, change: Change) -> Issu
 
 def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:
     """Write the receipts on the issue, with one request; returns why that failed."""
-    if run.issue is None or (run.register is not None and run.update(run.register) == run.register):
+    if run.issue is None:
         return ""
     try:
         client = run.issue_client(_home(changes))
-        update_register(client, run.issue.number, changes[0].group, run.update, partial(text_fields, run))
+        problem = _archive_ledger(run, client, changes)
+        if run.register is None or run.update(run.register) != run.register:
+            update_register(client, run.issue.number, changes[0].group, run.update, partial(text_fields, run))
     except UserError as error:
         return f"not recorded on the issue: {error}"
     except Exception as error:  # noqa: BLE001 - what was done stays done, and its receipts must not be lost
         return f"not recorded on the issue, a bug in modelwatch: {type(error).__name__}: {shorten(error)}"
+    return problem
+
+
+def _archive_ledger(run: GroupRun, client: IssueClient, changes: Sequence[Change]) -> str:
+    """Move older entries of a long ledger into a comment; returns why that failed."""
+    register = run.update(run.register) if run.register else None
+    if run.issue is None or register is None or not register.ledger.is_long:
+        return ""
+    try:
+        authors = trusted_authors(client, run.github_spec(_home(changes)))
+        ledger = archive_entries(client, run.issue.number, register.episode, register.ledger, authors, run.now)
+    except UserError as error:
+        return f"the record's older entries stay in the issue's text: {error}"
+    moved = {entry.key for entry in register.ledger.recent} - {entry.key for entry in ledger.recent}
+    run.updates.append(lambda register: _drop_archived(register, ledger, moved))
     return ""
+
+
+def _drop_archived(register: Register, archived: Ledger, keys: AbstractSet[str]) -> Register:
+    recent = tuple(entry for entry in register.ledger.recent if entry.key not in keys)
+    fields = replace(register.ledger, archived=archived.archived, digest=archived.digest, url=archived.url)
+    return replace(register, ledger=replace(fields, recent=recent))
 
 
 def _update_troubles(register: Register, troubles: dict[str, str]) -> Register:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from ..model.alert import AlertState, Group
+from ..model.ledger import LedgerEntry
 from ..model.monitored_model import BlastRadius, Model
 from ..model.plan import (
     Change,
@@ -96,6 +97,8 @@ class GroupPlan:
     """How the issue changes, when FIRING."""
     issue_reason: str = ""
     notes: list[Note] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
+    """What belongs into the ledger and cannot be seen in the register."""
     troubles: list[str] = field(default_factory=list)
     """What cannot be done this time, to be shown on the issue."""
     changes: list[Change] = field(default_factory=list)
@@ -125,6 +128,17 @@ class GroupPlan:
     def is_escalated(self) -> bool:
         """Whether this episode pages, whatever the tier's actions."""
         return any(record.settled == ESCALATED for record in self.dispatches)
+
+    @property
+    def severity_since(self) -> float:
+        """When the severity last changed: the same time however often this is planned."""
+        times = [
+            step.time
+            for alert in self.group.alerts
+            if alert.severity is self.severity and not alert.mutes
+            for step in alert.steps[-1:]
+        ]
+        return min(times, default=self.group.newest)
 
     @property
     def dispatches(self) -> tuple[DispatchRecord, ...]:

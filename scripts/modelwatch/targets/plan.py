@@ -22,6 +22,7 @@ from ..report.rollback_choice import add_rollback_choice
 from .draft import BlastRadiusCounter, GroupPlan, Situation
 from .issues.plan import issues_unavailable, write_draft
 from .order import TARGETS
+from .register.ledger import command_entry
 from .register.selection import IssueSelection, select_issue
 
 REFUSED_PREFIX = "refused: "
@@ -165,7 +166,9 @@ def answer_commands(draft: GroupPlan) -> None:
         if command.allowed:
             unknown = f"{REFUSED_PREFIX}unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
             answer = next(filter(None, (target.answer(draft, command) for target in TARGETS)), unknown)
-        if answer.startswith(REFUSED_PREFIX):  # any other answer already names both
+        refused = answer.startswith(REFUSED_PREFIX)
+        draft.entries.append(command_entry(draft, command, answer, refused=refused))
+        if refused:  # any other answer already names both
             # Its beginning shows which of several commands the answer belongs to.
             quote = shorten(f"{command.verb} {command.argument}", MAX_SHOWN)
             answer = f"{command.author or 'somebody'}, `{quote}`: {answer}"

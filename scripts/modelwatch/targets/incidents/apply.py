@@ -7,6 +7,7 @@ from dataclasses import replace
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
 from ..base import ChangeOutcome, GroupRun
+from ..register.ledger import add_entries, page_entry, page_status_entry
 from .render import incident_fields
 
 
@@ -54,7 +55,10 @@ def _acknowledge_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     for key in alert_keys(change.group, page.alerts):
         run.sessions.events(change.model).acknowledge(key)
     known = replace(page, status=ACKNOWLEDGED, status_by="modelwatch", status_at=run.now)
-    return ChangeOutcome(ChangeResult.DONE, url=page.url, record=lambda register: replace(register, page=known))
+    entry = page_status_entry(known)
+    return ChangeOutcome(
+        ChangeResult.DONE, url=page.url, record=lambda register: add_entries(replace(register, page=known), entry)
+    )
 
 
 def _alert_count(run: GroupRun) -> int:
@@ -72,7 +76,10 @@ def _record_page(change: Change, run: GroupRun, state: str) -> ChangeOutcome:
     severity = before.severity if before and state == PAGE_RESOLVED else change.severity
     count = before.alerts if before and (change.about or state == PAGE_RESOLVED) else 1
     page = PageRecord(state, severity, run.now, before.url if before else "", count + bool(change.about))
-    return ChangeOutcome(ChangeResult.DONE, url=page.url, record=lambda register: replace(register, page=page))
+    entry = page_entry(before, page, change.reason)
+    return ChangeOutcome(
+        ChangeResult.DONE, url=page.url, record=lambda register: add_entries(replace(register, page=page), entry)
+    )
 
 
 def _is_recorded(change: Change, run: GroupRun, state: str) -> bool:

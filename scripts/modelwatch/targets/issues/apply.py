@@ -7,13 +7,16 @@ first notes in its body. Where an answer is lost, the issue is read once before 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...errors import ServiceError, shorten
+from ...model.ledger import Ledger, LedgerEntry
 from ...model.plan import Change, ChangeKind, ChangeResult, Note
 from ...model.register import Register
 from ..base import ChangeOutcome, GroupRun
+from ..register.archive import read_archive, read_ledger
 from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.client import LABEL, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView
 from ..register.codec import digest_title, neutralize_markers, render_body, truncate
@@ -178,14 +181,17 @@ def _post_notes(run: GroupRun, client: IssueClient, change: Change, issue: Issue
     """Post the comments that are missing; returns a warning for each that a locked issue did not take."""
     if not change.notes:
         return []
-    comments = client.list_comments(issue.number, None) if issue.comments else ()
+    comments = list(client.list_comments(issue.number, None)) if issue.comments else []
     posted = issue.body + "".join(str(row.get("body")) for row in comments)
+    archive = read_archive(comments, trusted_authors(client, run.github_spec(change)))
+    entries = read_ledger(change.register, archive) if change.register else ()
     warnings = []
     for note in change.notes:
         if _note_marker(note.key) in posted:
             continue
         try:
-            client.add_comment(issue.number, _comment_body(run, note, change.register), _note_marker(note.key))
+            text = _comment_body(run, note, change.register, entries)
+            client.add_comment(issue.number, text, _note_marker(note.key))
         except ServiceError as error:
             if error.status != 403 or not issue.locked:
                 raise
@@ -193,8 +199,8 @@ def _post_notes(run: GroupRun, client: IssueClient, change: Change, issue: Issue
     return warnings
 
 
-def _comment_body(run: GroupRun, note: Note, register: Register | None) -> str:
-    text = note_text(run, note, register) if register else note.detail
+def _comment_body(run: GroupRun, note: Note, register: Register | None, entries: Sequence[LedgerEntry] = ()) -> str:
+    text = note_text(run, note, register, entries) if register else note.detail
     return f"{truncate(neutralize_markers(text), MAX_COMMENT - 400)}\n\n{_note_marker(note.key)}"
 
 
@@ -215,7 +221,7 @@ def _is_satisfied(issue: IssueView, change: Change) -> bool:
 
 def _register_covers(register: Register, wanted: Register) -> bool:
     """Whether both are equal but for the fields written later: page, receipts, messages and troubles."""
-    later = {"page": None, "troubles": (), "dispatches": (), "messages": ()}
+    later = {"page": None, "troubles": (), "dispatches": (), "messages": (), "ledger": Ledger(), "impact": None}
     if replace(register, **later) != replace(wanted, **later):  # type: ignore[arg-type]
         return False
     states = {record.key: record.state for record in register.dispatches}

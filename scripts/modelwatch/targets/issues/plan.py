@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.plan import ChangeKind, Precondition, Target
 from ...model.register import STALE_SINCE, Register
 from ...model.rule import Mode
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
+from ..register.ledger import record_changes
 from ..register.muting import muted_reason
 from ..register.recovery import missing_proof
 
@@ -165,7 +164,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
             draft.update_register(config=group.config, config_since=draft.now)
         draft.update_register(closed=None, muted_until_recovery=False, **_NO_VERDICT)
     elif severity != register.severity:
-        draft.add_note("worse" if severity > register.severity else "better", f"{severity}-{_severity_since(draft)}")
+        draft.add_note("worse" if severity > register.severity else "better", f"{severity}-{int(draft.severity_since)}")
     if severity > register.severity:
         draft.update_register(ack_until=None, ack_by="")
     peak = max(register.peak, severity, *(alert.peak for alert in group.alerts if alert.state is group.state))
@@ -178,17 +177,6 @@ def _reopening_text(draft: GroupPlan, register: Register) -> str:
     if draft.severity > register.severity:
         return "Reopened, since it got worse"
     return "Still firing; the 24 h acknowledgement has expired"
-
-
-def _severity_since(draft: GroupPlan) -> int:
-    """When the severity last changed: the same number however often this is planned."""
-    times = [
-        step.time
-        for alert in draft.group.alerts
-        if alert.severity is draft.severity and not alert.mutes
-        for step in alert.steps[-1:]
-    ]
-    return int(min(times, default=draft.group.newest))
 
 
 def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
@@ -283,7 +271,8 @@ def _changed_fields(before: Register, register: Register) -> str:
 def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
     if draft.register is None:
         return
-    draft.register = replace(draft.register, told=draft.now, troubles=tuple(draft.troubles))
+    record_changes(draft)
+    draft.update_register(told=draft.now, troubles=tuple(draft.troubles))
     issue = draft.issue
     expect = Precondition(issue.number, issue.body_digest, issue.state) if issue else Precondition()
     draft.add_change(kind, reason, expect=expect, register=draft.register, notes=tuple(draft.notes))

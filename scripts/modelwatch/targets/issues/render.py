@@ -19,6 +19,7 @@ from ...model.alert import (
     TrendPoint,
 )
 from ...model.finding import Finding, Outcome
+from ...model.ledger import LedgerEntry
 from ...model.monitored_model import Model
 from ...model.plan import Note
 from ...model.register import Register
@@ -38,6 +39,7 @@ from ...report.formatting import (
     unit_suffix,
     utc_time,
 )
+from ...report.ledger_table import ledger_section
 from ...report.markdown import bullet_list, code, link, mention, mermaid_text, table
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
 from ...report.rollback_choice import candidate_table
@@ -64,9 +66,9 @@ def issue_text(run: GroupRun, register: Register) -> tuple[str, str]:
     return run.redact(issue_title(group, register)), run.redact(body)
 
 
-def note_text(run: GroupRun, note: Note, register: Register) -> str:
-    """The comment for ``note``, without secrets."""
-    return run.redact(comment_text(note, run.group, register, run.now, run.model(register.model)))
+def note_text(run: GroupRun, note: Note, register: Register, entries: Sequence[LedgerEntry] = ()) -> str:
+    """The comment for ``note``, without secrets. ``entries``: the ledger of the episode."""
+    return run.redact(comment_text(note, run.group, register, run.now, run.model(register.model), entries))
 
 
 def trend_chart(title: str, trend: Sequence[TrendPoint]) -> str:
@@ -171,6 +173,8 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
         parts.append("### Actions taken\n\n" + actions)
     if group.evidence.notes:
         parts.append("### Notes\n\n" + bullet_list(group.evidence.notes))
+    if record := ledger_section(register.ledger):
+        parts.append(record)
     if register.closed is None:
         parts.append(SILENCING_HELP)
     source = f" by {link('this workflow run', run_url)}" if run_url else ""

@@ -128,15 +128,30 @@ class IssueClient:
     def has_comment(self, number: int, marker: str) -> bool:
         return any(marker in str(row.get("body")) for row in self.list_comments(number, None))
 
-    def add_comment(self, number: int, body: str, marker: str) -> None:
-        """Post ``body``, which contains ``marker``. Where the answer is lost, look whether it was posted."""
+    def add_comment(self, number: int, body: str, marker: str) -> dict[str, Any]:
+        """Post ``body``, which contains ``marker``, and return the comment. Where the answer is lost, look whether it
+        was posted."""
         what = f"comment on the issue {self.repository}#{number}"
         try:
             data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
-            self.github.require_object(data, what, "id")
+            return self.github.require_object(data, what, "id")
         except ServiceError as error:
-            if not error.uncertain or not self.has_comment(number, marker):
+            rows = self.list_comments(number, None) if error.uncertain else ()
+            posted = [row for row in rows if marker in str(row.get("body"))]
+            if not posted:
                 raise
+            return posted[-1]
+
+    def edit_comment(self, comment: int, body: str) -> dict[str, Any]:
+        """Replace the text of a comment, and return it; safe to repeat, so a lost answer is read again."""
+        path, what = f"{self._path}/comments/{comment}", f"edit a comment in {self.repository}"
+        try:
+            data = self.github.write("PATCH", path, what, {"body": body}, permission=WRITE)
+            return self.github.require_object(data, what, "id")
+        except ServiceError as error:
+            if not error.uncertain:
+                raise
+            return self.github.get(path, what, permission=READ)
 
     def comment_once(self, number: int, key: str, text: str) -> bool:
         """Comment ``text``, unless a comment with ``key`` exists; returns whether it was posted."""

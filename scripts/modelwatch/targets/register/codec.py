@@ -106,12 +106,17 @@ def encode_register(register: Register) -> str:
         raise TargetError(f"the register cannot be written: {shorten(error, 120)}") from error
     for omitted in OMITTED_FIELDS:
         text = text.replace(omitted, "")
-    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("--", "\\u002d\\u002d")
+    text = escape_json(text)
     if len(text) > MAX_REGISTER:
         raise TargetError(f"the register is too long ({len(text):,} characters)")
     if decode_register(text)[0] != register:
         raise TargetError("the register cannot be written: it would not be read back unchanged")
     return text
+
+
+def escape_json(text: str) -> str:
+    """JSON that cannot end an HTML comment."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("--", "\\u002d\\u002d")
 
 
 def decode_register(text: str) -> tuple[Register | None, str]:

@@ -11,6 +11,7 @@ from ...errors import ServiceError
 from ...model.plan import Change, ChangeResult, Dispatch, ObservedRun
 from ...model.register import DispatchRecord, DispatchState, Register
 from ..base import ChangeOutcome, GroupRun
+from ..register.ledger import add_entries, dispatch_entry
 from .observe import find_run
 
 
@@ -56,7 +57,8 @@ def _record_dispatch(register: Register, key: str, accepted: AcceptedDispatch) -
         else record
         for record in register.dispatches
     )
-    return replace(register, dispatches=records)
+    sent = [record for record in records if record.key == key and record not in register.dispatches]
+    return add_entries(replace(register, dispatches=records), *map(dispatch_entry, sent))
 
 
 def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:

@@ -1,0 +1,189 @@
+"""``modelwatch audit`` and ``modelwatch review``: what the ledgers on the issues say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..context import RunContext, make_context
+from ..errors import Exit, TargetError, UserError
+from ..model.ledger import EntryKind, LedgerEntry, merge_entries
+from ..model.monitored_model import Config, GitHubSpec
+from ..report.console import make_text, print_table
+from ..report.formatting import utc_time
+from ..report.markdown import plain_line, safe_url
+from ..report.review import PersonComment, ReviewInput, review_text
+from ..targets.register.archive import fetch_ledger, read_archive, read_ledger
+from ..targets.register.authorization import trusted_authors, untrusted_reason
+from ..targets.register.client import NOTE_MARKER, IssueView, author_login, parse_issue_url
+from ..targets.register.ledger import closing_entry, make_entry
+from ..timeutil import format_iso, parse_iso_or_none
+from .options import config_option, format_option, now_option, print_json, read_config, read_context, run_options
+from .status import observe_issues
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ..model.plan import ObservedIssue
+    from ..model.register import Register
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit."""
+
+    at: float
+    model: str
+    rule: str
+    who: str
+    what: str
+    where: str
+    why: str = ""
+
+
+@click.command("audit")
+@run_options
+@format_option
+def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
+    """List what the ledgers record, oldest first: findings, pages, commands, dispatches, moves, expiries, recoveries.
+
+    Reads every open issue of modelwatch, and those closed in the last 60 days: one request for each issue with more
+    entries than its text holds.
+    """
+    context = read_context(config_path, now, models, read_only=True)
+    issues, troubles = observe_issues(context)
+    entries: dict[tuple[str, int, str], AuditEntry] = {}
+    for _, issue in issues:
+        for key, entry in _issue_entries(context, issue, troubles):
+            entries.setdefault(key, entry)
+    ordered = sorted(entries.values(), key=lambda entry: entry.at)
+    if style == "json":
+        print_json([asdict(entry) | {"at": format_iso(entry.at)} for entry in ordered])
+    else:
+        _print_entries(ordered)
+    for model, reason in troubles:
+        click.echo(f"{model}: {reason}", err=True)
+    return Exit.PARTIAL if troubles else Exit.OK
+
+
+def _issue_entries(
+    context: RunContext, issue: ObservedIssue, troubles: list[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, int, str], AuditEntry]]:
+    """The entries of one issue, each with its identity; what is missing becomes a trouble."""
+    register = issue.register
+    if register is None:
+        return
+    try:
+        client = context.sessions.issue_client(context.sessions.github_spec(register.model))
+        entries, damage = fetch_ledger(client, issue.number, register, frozenset({issue.author.lower()}))
+    except UserError as error:
+        entries, damage = read_ledger(register, read_archive((), frozenset())), str(error)
+    if damage:
+        troubles.append((register.model, f"the record of issue #{issue.number} is not complete: {damage}"))
+    for entry in complete_entries(entries, register, issue.created_at, issue.closed_at, issue.state_reason):
+        identity = (register.group, register.episode, entry.key)
+        where = entry.url or issue.url
+        yield identity, AuditEntry(entry.at, register.model, register.rule, entry.who, entry.what, where, entry.why)
+
+
+def complete_entries(
+    entries: tuple[LedgerEntry, ...], register: Register, created_at: float, closed_at: float | None, reason: str
+) -> tuple[LedgerEntry, ...]:
+    """``entries`` with what only the issue itself shows: an opening before there were ledgers, a closing by hand."""
+    shown = []
+    if not any(entry.kind is EntryKind.ISSUE and entry.key == "opened" for entry in entries):
+        # modelwatch stamps what it did with the beginning of its evaluation; GitHub's clock came to the issue later.
+        acts = [entry.at for entry in entries if entry.kind in (EntryKind.DISPATCH, EntryKind.PAGE)]
+        shown.append(make_entry("opened", min([created_at, *acts]), EntryKind.ISSUE, "opened the issue"))
+    if closed_at is not None and register.closed is None:
+        shown.append(closing_entry(closed_at, reason))
+    return merge_entries(tuple(shown), entries)
+
+
+def _link_text(url: str) -> Text:
+    """The end of the address, ``issues/17``; where the terminal knows links, it leads there."""
+    safe = safe_url(url)
+    return make_text("/".join(safe.split("/")[-2:]), f"link {safe}" if safe else "")
+
+
+def _print_entries(entries: list[AuditEntry]) -> None:
+    if not entries:
+        click.echo("Nothing is recorded yet.")
+        return
+    rows: list[tuple[str | Text, ...]] = []
+    for entry in entries:
+        texts = (utc_time(entry.at)[:-4], entry.model, entry.rule, entry.who)
+        what = f"{entry.what}: {entry.why}" if entry.why else entry.what
+        rows.append((*(plain_line(text) for text in texts), _link_text(entry.where), plain_line(what, 300)))
+    print_table(("when (UTC)", "model", "rule", "who", "where", "what"), rows)
+
+
+@click.command("review")
+@click.argument("issue")
+@config_option
+@now_option
+def review(issue: str, config_path: Path, now: float) -> Exit:
+    """Write the review of an incident as Markdown: timeline, impact, what was tried, what helped, open questions.
+
+    ISSUE is the number or the address of an issue that modelwatch opened, open or closed. Reads GitHub alone, and
+    changes nothing. With an address no configuration is needed.
+    """
+    config, repository, number = _locate_issue(issue, config_path)
+    context = make_context(config, now)
+    spec = next((model.github for model in config.models if model.github.repository == repository), None)
+    found = _read_issue(context, spec or GitHubSpec(repository=repository), number)
+    click.echo(context.redactor.redact_text(review_text(found, now)))
+    return Exit.PARTIAL if found.damage else Exit.OK
+
+
+def _locate_issue(issue: str, config_path: Path) -> tuple[Config, str, int]:
+    """The configuration (empty where there is no file), the repository and the number."""
+    url = issue if "/" in issue else ""
+    config = read_config(config_path, read_only=True) if not url or config_path.exists() else Config((), "")
+    if url:
+        return config, *parse_issue_url(url)
+    number = issue.removeprefix("#")
+    if not number.isdecimal() or len(number) > 9:
+        raise UserError(f"{issue!r} is not the number of an issue", hint="Write 17, or the address of the issue.")
+    repositories = dict.fromkeys(model.github.repository for model in config.models if model.github.repository)
+    if len(repositories) != 1:
+        names = ", ".join(list(repositories)[:5]) or "none"
+        raise UserError(f"the configuration names {len(repositories)} repositories: {names}.", hint="Give the address.")
+    return config, next(iter(repositories)), int(number)
+
+
+def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInput:
+    """The issue, its ledger and what people wrote: two requests, one more for each hundred comments."""
+    client = context.sessions.issue_client(spec)
+    issue = client.get(number)
+    register = issue.register_block.register
+    if register is None:
+        reason = issue.register_block.error or "modelwatch did not open it"
+        raise TargetError(f"issue #{number} cannot be reviewed: {reason}", where=issue.url)
+    rows = list(client.list_comments(number, None)) if issue.comments else []
+    archive = read_archive(rows, frozenset({issue.author.lower()}))
+    entries = read_ledger(register, archive)
+    return ReviewInput(
+        register=register,
+        entries=complete_entries(entries, register, issue.created_at, issue.closed_at, issue.state_reason),
+        damage=archive.damage(register.ledger),
+        number=number,
+        url=issue.url,
+        is_open=issue.state == "open",
+        comments=tuple(_people_comments(rows, issue)),
+        stranger=untrusted_reason(issue, trusted_authors(client, spec)),
+    )
+
+
+def _people_comments(rows: list[dict[str, object]], issue: IssueView) -> Iterator[PersonComment]:
+    """What people wrote, without commands and without what modelwatch wrote."""
+    for row in rows:
+        body, author = str(row.get("body") or ""), author_login(row)
+        if NOTE_MARKER in body or author == issue.author or body.lstrip().startswith("/modelwatch"):
+            continue
+        at = parse_iso_or_none(str(row.get("created_at")))
+        yield PersonComment(at or issue.created_at, author, body, str(row.get("html_url") or ""))

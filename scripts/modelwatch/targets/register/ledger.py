@@ -1,0 +1,286 @@
+"""Writes the ledger: what a plan changes in a register, and what was done, each as one entry.
+
+An entry travels in the same request as the state that it reports, so that neither can exist without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ...model.alert import AlertState, Group
+from ...model.ledger import (
+    MAX_KEY,
+    MAX_URL,
+    MAX_WHAT,
+    MAX_WHY,
+    MODELWATCH,
+    PERSON,
+    UNKNOWN,
+    WORKFLOW,
+    EntryKind,
+    LedgerEntry,
+)
+from ...model.plan import ChangeKind, Command
+from ...model.register import (
+    PAGE_RESOLVED,
+    PAGE_TRIGGERED,
+    CallRecord,
+    DispatchRecord,
+    DispatchState,
+    Impact,
+    PageRecord,
+    Register,
+)
+from ...report.alert_phrase import describe_alert, worst_alert
+from ...report.formatting import labels_text
+from ...report.markdown import plain_line, safe_url
+from ...timeutil import format_utc
+from ..draft import GroupPlan
+
+MAX_MOVES = 10
+FIRING_KEY = "firing"
+"""Of an episode's first entry."""
+_DISPATCH_WORDS = {
+    DispatchState.PROPOSED: "proposed",
+    DispatchState.REJECTED: "rejected",
+    DispatchState.LOST: "lost: no workflow run with its key was found",
+}
+_CALL_WORDS = {
+    "escalated": "escalated to the on-call",
+    "reminder": "the on-call is reminded",
+    "expired": "a mute expired, the on-call is notified",
+}
+
+
+def make_entry(
+    key: str, at: float, kind: EntryKind, what: str, *, who: str = MODELWATCH, why: str = "", url: str = ""
+) -> LedgerEntry:
+    """An entry whose texts fit on a line each."""
+    return LedgerEntry(
+        plain_line(key, MAX_KEY),
+        at,
+        kind,
+        plain_line(who or UNKNOWN, MAX_KEY),
+        plain_line(what, MAX_WHAT),
+        plain_line(why, MAX_WHY),
+        url if safe_url(url) and len(url) <= MAX_URL else "",
+    )
+
+
+def add_entries(register: Register, *entries: LedgerEntry) -> Register:
+    return replace(register, ledger=register.ledger.add(*entries))
+
+
+def command_entry(draft: GroupPlan, command: Command, answer: str, *, refused: bool) -> LedgerEntry:
+    """A command, with its answer."""
+    issue = draft.issue.url if draft.issue else ""
+    return make_entry(
+        f"command.{command.comment}",
+        command.at,
+        EntryKind.COMMAND,
+        f"command {command.verb}{', refused' if refused else ''}",
+        who=command.author,
+        why=answer,
+        url=f"{issue}#issuecomment-{command.comment}" if issue and command.comment > 0 else issue,
+    )
+
+
+def page_entry(before: PageRecord | None, page: PageRecord, why: str, who: str = MODELWATCH) -> LedgerEntry:
+    """An event that PagerDuty got; two evaluations that send the same one write the same entry."""
+    key = f"page.{page.state}.{page.severity}.{int(before.at) if before else 0}"
+    return make_entry(key, page.at, EntryKind.PAGE, f"incident {page.state}, {page.severity}", who=who, why=why)
+
+
+def page_status_entry(page: PageRecord) -> LedgerEntry:
+    """What became of the incident at PagerDuty."""
+    at = page.at if page.status_at is None else page.status_at
+    what = f"incident {page.status} at PagerDuty"
+    return make_entry(page_status_key(page.status, at), at, EntryKind.PAGE, what, who=page.status_by or PERSON)
+
+
+def page_status_key(status: str, at: float) -> str:
+    """The same for what PagerDuty's API and its webhooks report."""
+    return f"page.status.{status}.{int(at)}"
+
+
+def record_changes(draft: GroupPlan) -> None:
+    """Add to the draft's ledger what differs from the register on the issue."""
+    before, register = draft.previous_register, draft.register
+    if register is None:
+        return
+    found = [*_opening(draft, register)] if before is None else [*_changes(draft, before, register)]
+    found += [*_moves(draft, register), *draft.entries]
+    register = add_entries(register, *sorted(found, key=lambda entry: entry.at))
+    moves = [entry.at for entry in found if entry.kind is EntryKind.MOVE]
+    ledger = replace(register.ledger, moves_until=max([register.ledger.moves_until, *moves]))
+    draft.register = replace(register, ledger=ledger, impact=_worst_impact(draft.group, register.impact))
+
+
+def _worst_impact(group: Group, before: Impact | None) -> Impact | None:
+    """The worst of the episode so far, with all rows since it began."""
+    alert = worst_alert(group)
+    finding = alert.worst if alert else None
+    if finding is None or finding.value is None or group.built_in or group.state is AlertState.PENDING:
+        return before
+    spans = (before.rows if before else None, group.evidence.affected.n if group.evidence.affected else None)
+    rows = max((span for span in spans if span is not None), default=None)
+    if before is not None and abs(before.change or 0.0) >= abs(finding.change or 0.0):
+        return replace(before, rows=rows)
+    where = labels_text(finding.labels)
+    return Impact(where, finding.value, finding.baseline, finding.change, group.unit, rows)
+
+
+def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
+    yield make_entry(FIRING_KEY, register.start, EntryKind.FINDING, "started firing")
+    sentence = describe_alert(draft.group).sentence
+    yield make_entry("opened", draft.now, EntryKind.ISSUE, f"opened the issue, {register.severity}", why=sentence)
+    for record in register.dispatches:
+        yield from _dispatch_changes(draft, (), record)
+
+
+def _changes(draft: GroupPlan, before: Register, register: Register) -> Iterator[LedgerEntry]:
+    reopening = draft.issue_change is ChangeKind.REOPEN_ISSUE
+    if before.severity is not register.severity and not reopening:
+        word = "worse" if register.severity > before.severity else "better"
+        key = f"severity.{before.severity}.{register.severity}.{int(draft.severity_since)}"
+        sentence = describe_alert(draft.group).sentence
+        yield make_entry(key, draft.severity_since, EntryKind.FINDING, f"{word}: now {register.severity}", why=sentence)
+    yield from _issue_changes(draft, before, register, reopening=reopening)
+    yield from _expiries(draft, before, register)
+    for record in register.dispatches:
+        yield from _dispatch_changes(draft, before.dispatches, record)
+    if before.page and register.page:
+        yield from _page_changes(draft, before.page, register.page)
+    known = {call.key for call in before.calls}
+    yield from (_call_entry(call) for call in register.calls if call.key not in known)
+    if before.config != register.config:
+        key, why = f"rule.{register.config}.{int(draft.now)}", "recovery has to be confirmed under the new one"
+        yield make_entry(key, draft.now, EntryKind.RULE, "the rule was changed", who=UNKNOWN, why=why)
+
+
+def _call_entry(call: CallRecord) -> LedgerEntry:
+    what = _CALL_WORDS.get(call.key.partition(".")[0], "the on-call is to be notified")
+    return make_entry(call.key, call.at, EntryKind.FINDING, what, why=call.reason)
+
+
+def _page_changes(draft: GroupPlan, before: PageRecord, page: PageRecord) -> Iterator[LedgerEntry]:
+    if page.status and page.status != before.status:
+        yield page_status_entry(page)
+    elif before.state == PAGE_TRIGGERED and page.state == PAGE_RESOLVED:
+        by_person = draft.incident is not None and draft.incident.by_person
+        yield page_entry(before, page, "resolved at PagerDuty", PERSON if by_person else "PagerDuty")
+
+
+def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, reopening: bool) -> Iterator[LedgerEntry]:
+    """Opened, reopened and closed, by us or by a person."""
+    acted_on_closing = register.muted_until_recovery and not before.muted_until_recovery
+    recovered = before.closed is None and register.closed is not None
+    if draft.closed_by_person and (acted_on_closing or recovered or reopening):
+        yield closing_entry(draft.issue.closed_at or draft.now, draft.issue.state_reason)  # type: ignore[union-attr]
+    if recovered:
+        end = draft.now if draft.group.end is None else draft.group.end
+        key = f"{int(register.began)}"
+        yield make_entry(f"recovered.{key}", end, EntryKind.RECOVERY, "recovered", why=f"peak: {register.peak}")
+        if not draft.closed_by_person:
+            why = "recovery is confirmed for every alert of the episode"
+            yield make_entry(f"closed.{key}", draft.now, EntryKind.ISSUE, "closed the issue", why=why)
+    elif reopening:
+        what = f"reopened the issue, {register.severity}"
+        key = f"reopened.{int(before.closed or (draft.issue.closed_at if draft.issue else None) or 0)}"
+        yield make_entry(key, draft.now, EntryKind.ISSUE, what, why=draft.issue_reason)
+    elif before.closed is not None and register.closed is None:
+        key = f"reopened.{int(before.closed)}"
+        yield make_entry(key, register.reopened or draft.now, EntryKind.ISSUE, "reopened the issue", who=PERSON)
+
+
+def closing_entry(at: float, reason: str) -> LedgerEntry:
+    """That a person closed the issue."""
+    what = f"closed the issue as {(reason or 'completed').replace('_', ' ')}"
+    return make_entry(f"closed-by-hand.{int(at)}", at, EntryKind.ISSUE, what, who=PERSON)
+
+
+def _expiries(draft: GroupPlan, before: Register, register: Register) -> Iterator[LedgerEntry]:
+    until = before.silence_until
+    if until is not None and register.silence_until is None and until <= draft.now:
+        why = f"silenced by {before.silence_by}: {before.silence_reason}"
+        yield make_entry(f"silence-expired.{int(until)}", until, EntryKind.EXPIRY, "the silence expired", why=why)
+    until = before.ack_until
+    if until is None or register.ack_until is not None or register.closed is not None:
+        return
+    if until <= draft.now:
+        yield make_entry(f"ack-expired.{int(until)}", until, EntryKind.EXPIRY, "the acknowledgement expired")
+    elif draft.severity > before.severity:
+        what = "the acknowledgement ended: it got worse"
+        yield make_entry(f"ack-expired.{int(until)}", draft.now, EntryKind.EXPIRY, what)
+
+
+def _dispatch_changes(
+    draft: GroupPlan, before: Sequence[DispatchRecord], record: DispatchRecord
+) -> Iterator[LedgerEntry]:
+    old = next((old for old in before if old.key == record.key), None)
+    if old is None or old.state is not record.state:
+        who = record.by or MODELWATCH
+        dispatched = record.state in (DispatchState.SENT, DispatchState.FINISHED)
+        if dispatched and (old is None or old.state is not DispatchState.SENT):
+            yield dispatch_entry(record)
+        if record.state is DispatchState.FINISHED:
+            yield _finished_entry(record, draft.now)
+        elif word := _DISPATCH_WORDS.get(record.state):
+            at = record.at if record.state is DispatchState.PROPOSED else draft.now
+            key, why = f"{record.name}.{record.state}.{int(record.at)}", _target_text(record)
+            yield make_entry(key, at, EntryKind.DISPATCH, f"{record.verb} {word}", who=who, why=why)
+
+
+def dispatch_entry(record: DispatchRecord) -> LedgerEntry:
+    """That the workflow was dispatched."""
+    key, who, why = f"{record.name}.sent", record.by or MODELWATCH, _target_text(record)
+    what = f"{record.verb} dispatched"
+    return make_entry(key, record.at, EntryKind.DISPATCH, what, who=who, why=why, url=record.url)
+
+
+def _finished_entry(record: DispatchRecord, now: float) -> LedgerEntry:
+    ended = now if record.ended is None else record.ended
+    what = f"{record.verb} finished: {record.conclusion or 'no conclusion'}"
+    key, why = f"{record.name}.finished", _target_text(record)
+    return make_entry(key, ended, EntryKind.DISPATCH, what, who=WORKFLOW, why=why, url=record.url)
+
+
+def _target_text(record: DispatchRecord) -> str:
+    return f"to {record.target_version}" if record.target_version else ""
+
+
+def register_entries(register: Register) -> Iterator[LedgerEntry]:
+    """What a register without a ledger says: the newest page, and each dispatch once."""
+    yield make_entry(FIRING_KEY, register.start, EntryKind.FINDING, "started firing", why=f"peak: {register.peak}")
+    for record in register.dispatches:
+        if record.state.is_dispatched:
+            yield dispatch_entry(record)
+        if record.state is DispatchState.FINISHED:
+            yield _finished_entry(record, record.at)
+        elif word := _DISPATCH_WORDS.get(record.state):
+            key, why = f"{record.name}.{record.state}.{int(record.at)}", _target_text(record)
+            who = record.by or MODELWATCH
+            yield make_entry(key, record.at, EntryKind.DISPATCH, f"{record.verb} {word}", who=who, why=why)
+    if register.page:
+        yield page_entry(None, register.page, "")
+        if register.page.status:
+            yield page_status_entry(register.page)
+    yield from map(_call_entry, register.calls)
+    if register.silence_until is not None:
+        why = f"until {format_utc(register.silence_until)}: {register.silence_reason}"
+        at = register.told if register.told is not None else register.start
+        yield make_entry("silence", at, EntryKind.COMMAND, "silenced", who=register.silence_by, why=why)
+    if register.closed is not None:
+        key = f"closed.{int(register.began)}"
+        yield make_entry(key, register.closed, EntryKind.ISSUE, "recovered, and the issue was closed")
+
+
+def _moves(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
+    """Moves of the release that ended since the episode began, of people too."""
+    registry, since = draft.observed.registry, max(register.start, register.ledger.moves_until)
+    ended = [(move.ended or move.at, move) for move in registry.moves if move.state.ended] if registry else []
+    for at, move in sorted(((at, move) for at, move in ended if at > since), key=lambda pair: pair[0])[-MAX_MOVES:]:
+        why = ": ".join(filter(None, (f"to {move.target}" if move.target else "", move.reason, move.detail)))
+        what = f"move {move.verb}: {move.state}"
+        yield make_entry(f"move.{move.key}", at, EntryKind.MOVE, what, who=move.by, why=why, url=move.url)
