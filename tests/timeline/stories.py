@@ -301,7 +301,7 @@ def pagerduty_down(time: Timeline) -> None:
     time.expect(woken=1, page="^critical")
 
 
-@story(awaits="a further alert without a register: GitHub has to be back")
+@story()
 def worse_while_github_is_down(time: Timeline) -> None:
     """Critical after an acknowledged error wakes somebody while GitHub is down"""
     time.configure(model_config())
@@ -313,6 +313,12 @@ def worse_while_github_is_down(time: Timeline) -> None:
     time.data(accuracy=CRITICAL)
     time.until(6)
     time.expect(woken=1, page="^critical")
+    time.up("github")
+    time.until(8)
+    time.expect(woken=0, issues=1, title="critical")
+    time.data(accuracy=HEALTHY)
+    time.until(12)
+    time.expect(woken=0, issues=0, open_incidents=0)
 
 
 @story()

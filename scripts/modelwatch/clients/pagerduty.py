@@ -199,6 +199,11 @@ class IncidentsApi:
         rows = self._get(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
         return next((str(row["alert_key"]) for row in rows if isinstance(row, dict) and row.get("alert_key")), "")
 
+    def alert_severity(self, incident: str) -> str:
+        """The severity of the first alert of an incident; empty where it has none. Raises ServiceError."""
+        rows = self._get(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
+        return next((str(row["severity"]) for row in rows if isinstance(row, dict) and row.get("severity")), "")
+
     def user_email(self, user: str) -> str:
         """The email address of a user; empty where PagerDuty does not show it. Raises ServiceError."""
         row = self._get(f"/users/{quote(user, safe='')}", "user", f"read the user {user}")

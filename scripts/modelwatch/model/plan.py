@@ -131,6 +131,8 @@ class ObservedIncident:
     """Whether a person, not a service, made the last status change."""
     by: str = ""
     """The name of who made it."""
+    severity: Severity | None = None
+    """Of its alert; read only where no register says it."""
 
     @property
     def is_open(self) -> bool:

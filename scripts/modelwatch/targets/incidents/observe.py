@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ...clients.pagerduty import IncidentsApi
 from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
 from ...model.plan import ObservedIncident, Target
 from ...model.register import PAGE_TRIGGERED, alert_keys
+from ...model.severity import Severity
 from ...timeutil import parse_iso
 from ..base import ObservationBuilder
 from ..sessions import TargetSessions
@@ -24,7 +27,10 @@ def observe_incidents(sessions: TargetSessions, models: Sequence[ObservationBuil
                 counts = _alert_counts(builder)
                 keys = [(group, key) for group in _paging_groups(builder) for key in alert_keys(group, counts[group])]
                 rows = [(group, incidents.latest_incident(key)) for group, key in keys]
-                builder.incidents = tuple(_read_incident(group, row) for group, row in rows if row is not None)
+                found = [(_read_incident(group, row), row) for group, row in rows if row is not None]
+                if _lacks_registers(builder):
+                    found = [(_add_severity(incidents, incident, row), row) for incident, row in found]
+                builder.incidents = tuple(incident for incident, _ in found)
         except UserError as error:
             builder.add_error(error, Target.PAGE)
 
@@ -45,9 +51,24 @@ def _paging_groups(builder: ObservationBuilder) -> list[str]:
     return sorted(paging)
 
 
+def _lacks_registers(builder: ObservationBuilder) -> bool:
+    """Whether the issues, which keep the registers, cannot be read."""
+    return any(error.target is Target.ISSUE for error in builder.errors)
+
+
+def _add_severity(incidents: IncidentsApi, incident: ObservedIncident, row: Mapping[str, Any]) -> ObservedIncident:
+    """``incident`` with the severity of its alert, where it is open. Raises ServiceError."""
+    if not incident.is_open:
+        return incident
+    text = incidents.alert_severity(str(row.get("id")))
+    return replace(incident, severity=next((one for one in Severity if str(one) == text), None))
+
+
 def _alert_counts(builder: ObservationBuilder) -> Counter[str]:
-    """How many alerts of each group were opened, as far as is recorded; at least one."""
-    counts = Counter(group.key for group in builder.groups)
+    """How many alerts of each group were opened, as far as is recorded; at least one. Without registers a second one is
+    looked for."""
+    least = 2 if _lacks_registers(builder) else 1
+    counts = Counter({group.key: least for group in builder.groups})
     for issue in builder.issues:
         page = issue.register.page if issue.register else None
         counts[issue.group] = max(counts[issue.group], page.alerts if page else 1)

@@ -9,7 +9,15 @@ from ...model.acknowledgement import person_mute
 from ...model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.plan import ChangeKind, Target
-from ...model.register import PAGE_RESOLVED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord, alert_keys
+from ...model.register import (
+    ACKNOWLEDGED,
+    PAGE_RESOLVED,
+    PAGE_TRIGGERED,
+    DispatchRecord,
+    DispatchState,
+    PageRecord,
+    alert_keys,
+)
 from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
 from ...model.severity import Severity
@@ -67,6 +75,8 @@ def _further_alert(draft: GroupPlan) -> str:
     incident that nobody acknowledged, and at the same urgency, is another one superfluous.
     """
     page, incident = draft.page, draft.incident
+    if draft.register is None and incident is not None and incident.status == ACKNOWLEDGED:
+        return alert_keys(draft.group.key, 2)[-1]
     if page is None or page.state != PAGE_TRIGGERED or (incident is not None and not incident.is_open):
         return ""
     known = incident is not None and incident.status == "triggered"
@@ -92,7 +102,9 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
     """(why to trigger, why not): one of the two is empty."""
     incident, due = draft.incident, draft.due_calls
     if draft.register is None and incident is not None:
-        if incident.status != "resolved":
+        if incident.is_open and incident.severity is not None and draft.severity > incident.severity:
+            return f"worse: {draft.severity}, paged as {incident.severity}", ""
+        if incident.is_open:
             return "", "an incident is open, and no issue says more"
         return _retrigger_reason(draft, incident.changed_at, "the incident was resolved while the alert fires")
     if page is None or page.state != PAGE_TRIGGERED:
