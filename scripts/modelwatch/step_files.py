@@ -56,6 +56,8 @@ _MISSING_HINTS: dict[type, str] = {
 
 OMITTED_FIELDS = (
     *REGISTER_FIELDS,
+    '"causes":[],',
+    ',"alike":false',
     ',"estimate":null',
     ',"signal":"none"',
     ',"sensitivity":null',

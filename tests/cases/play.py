@@ -92,7 +92,8 @@ class Case:
 
     def _texts(self, change: Change) -> Iterator[str]:
         group = self._group(change)
-        run = GroupRun(TargetSessions(self.config, {}), group, self.now, self.now, RUN_URL)
+        groups = {group.key: group for group in self.plan.groups}
+        run = GroupRun(TargetSessions(self.config, {}), group, self.now, self.now, RUN_URL, groups)
         if change.register is not None:
             title, body = issue_text(run, change.register)
             yield f"# The issue ({change.kind})\n\n**Title:** {title}"

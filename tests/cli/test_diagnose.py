@@ -50,7 +50,7 @@ def test_everything_the_first_five_minutes_ask_for(world: World) -> None:
     ran = world.run("diagnose", "churn")
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0].startswith("CRITICAL · churn: accuracy (region=latam) is 0.6, 34.8 % below its baseline")
+    assert lines[0].startswith("CRITICAL · churn: accuracy (region=latam alone) is 0.6, 34.8 % below its baseline")
     said = " ".join(ran.out.split())
     assert "region=latam: 0.92 → 0.6 (−34.8 %), 2,000 rows, 100 % of the drop" in said
     assert "region=latam accounts for the whole drop: it fell from 0.92 to 0.6." in said

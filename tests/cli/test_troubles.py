@@ -90,7 +90,7 @@ def test_an_empty_project_is_no_data_and_told_on_an_issue(world: World, wandb: S
     (silent,) = [group for group in groups if group["rule"] == "monitoring-silent"]
     assert silent["start"] == silent["newest"], "it was not silent for 30 days"
     (issue,) = world.issues
-    assert issue.title == "[warning] churn: accuracy has no data yet (nothing in the history that is read)"
+    assert issue.title == "[warning] churn: accuracy has no data yet"
     assert (world.incidents, world.runs) == ([], [])
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 
+from . import causes  # noqa: F401 - adds its stories
 from .stories import STORIES
 from .timeline import Timeline, start_services
 

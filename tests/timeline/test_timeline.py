@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from . import causes  # noqa: F401 - adds its stories
 from .stories import STORIES, Story
 from .timeline import Services, Timeline, start_services
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
+from ..model.alert_scope import find_alert_scope
 from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
 from ..model.finding import Outcome, Track
@@ -34,12 +35,13 @@ def collect_evidence(
 ) -> Evidence:
     """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``health`` is of its model."""
     main = _main_track(tracks, alerts)
-    loudest = alerts[0].labels if alerts else ()  # alerts are sorted worst first
-    headline = next((track for track in tracks if track.labels == loudest), main)
+    labelled = [track for track in tracks if track.labels]
+    described = find_alert_scope(alerts, why, len(labelled)).alert
+    labels = described.labels if described else ()
+    headline = next((track for track in tracks if track.labels == labels), main)
     version = _serving_version(main, pull)
     since = _deployed_at(version, pull)
     own = judged_by(health, tracks)
-    labelled = [track for track in tracks if track.labels]
     return Evidence(
         trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last)) if headline else (),
         segments=tuple(

@@ -22,6 +22,7 @@ from ..model.rule import Direction, Rule, Tier
 from ..model.series import PulledSeries
 from ..model.unit import unit_of
 from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_rule_name
+from .causes import find_causes
 from .evidence import add_serving_versions, collect_evidence
 from .muting import apply_mutes
 from .state_machine import healthy_streak, latest_alert
@@ -65,7 +66,8 @@ def judge_models(
         )
         own_notes = (*pull.notes, *own.notes, *unmatched)
         notes.extend(f"{model.name}: {note}" for note in own_notes)
-    return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes))
+    causes = find_causes(config, groups)
+    return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes), causes)
 
 
 def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:

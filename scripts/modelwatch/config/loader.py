@@ -54,6 +54,7 @@ def load_config(
     for file in loaded:
         problems += [*file.unreadable, *file.reader.problems()]
     problems.extend(_find_duplicates(loaded))
+    problems.extend(_find_dependency_circles(loaded))
     if problems:
         raise _truncate_problems(problems)
     return _build_config(loaded, vault)
@@ -171,16 +172,20 @@ def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> boo
 
 
 def _check_references(loaded: list[_ParsedFile]) -> None:
-    """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice."""
+    """A silence or inhibition for a rule or kind that does not exist mutes nothing, which nobody would notice; nor
+    would anybody notice a dependency on a model that does not exist."""
     rules = [rule for file in loaded for model in file.models for rule in model.rules]
     known = {
         "rule": {rule.name for rule in rules} | BUILT_IN_RULES,
         "kind": {rule.kind for rule in rules} | set(vocabulary.KINDS),
+        "model": {model.name for file in loaded for model in file.models},
     }
     for file in loaded:
         for node, word, name in file.reader.references:
             if name not in known[word]:
                 message = f"no model has a {word} `{shorten(name)}`, so this entry mutes nothing."
+                if word == "model":
+                    message = f"there is no model `{shorten(name)}` to depend on."
                 file.reader.add_problem(node, message, did_you_mean(name, known[word]))
 
 
@@ -197,6 +202,31 @@ def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
     for file in stating[1:]:
         message = f"`blast_radius` applies to the whole configuration, and is already set at {stating[0].blast_where}."
         yield UserError(message, hint="Keep it in one file.", where=file.blast_where)
+
+
+def _find_dependency_circles(loaded: list[_ParsedFile]) -> Iterable[UserError]:
+    """Of models that depend on each other none is upstream; each circle is reported once, by its first model."""
+    models = {model.name: model for file in loaded for model in file.models}
+    reached = {name: _dependencies(models, name) for name in models}
+    for name, model in models.items():
+        circle = sorted(other for other in reached[name] if name in reached[other] and other != name)
+        if circle and name < circle[0]:
+            message = (
+                f"`{shorten(name)}` and {', '.join(f'`{shorten(other)}`' for other in circle)} depend on each other."
+            )
+            yield UserError(message, hint="`depends_on` names models that come before this one.", where=model.where)
+
+
+def _dependencies(models: Mapping[str, Model], name: str) -> set[str]:
+    """The models that ``name`` depends on, directly or not; itself among them in a circle."""
+    reached: set[str] = set()
+    waiting = list(models[name].depends_on)
+    while waiting:
+        following = waiting.pop()
+        if following in models and following not in reached:
+            reached.add(following)
+            waiting += models[following].depends_on
+    return reached
 
 
 def _truncate_problems(problems: list[UserError]) -> ConfigError:

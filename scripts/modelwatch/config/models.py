@@ -171,6 +171,10 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=section.reader.location(section.node),
     )
+    for name in model.depends_on:
+        section.reader.references.append((section.value_node("depends_on"), "model", name))
+        if name == model.name:
+            section.add_problem("a model cannot depend on itself.", value="depends_on")
     _check_source(section)
     _check_pages(section, rules)
     _check_history(section, model)

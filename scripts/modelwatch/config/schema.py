@@ -213,6 +213,11 @@ MODEL_FIELDS = {
     "inhibit": Field(
         ListOf(INHIBITION), "Alerts that mute other alerts, in addition to the default (data-quality mutes drift)."
     ),
+    "depends_on": Field(
+        vocabulary.TEXTS,
+        "Models whose output this one reads. While one of them fires, alerts of this model that begin within a day "
+        "after it are shown on its issue, and neither open one nor page.",
+    ),
     "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
     "false_alarms": Field(
         AnyOf(scalar=Enumeration("`off` or a mapping", {"off": False}), mapping=BUDGET),

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .cause import SharedCause
 from .drift import FeatureDrift
 from .explanation import Explanation
 from .finding import ChangeEstimate, Finding
@@ -221,6 +222,8 @@ class Judgement:
     groups: tuple[Group, ...]
     failures: tuple[SourceFailure, ...] = ()
     notes: tuple[str, ...] = ()
+    causes: tuple[SharedCause, ...] = ()
+    """Causes that several of the groups share."""
     format: int = FORMAT
 
     @property

@@ -78,6 +78,8 @@ class Explanation:
     version_since: float | None = None
     features: tuple[DriftedInput, ...] = ()
     """Inputs that drift at the same time, those where most of the change lies first, at most 10."""
+    alike: bool = False
+    """Whether all segments changed by the same amount, as far as chance allows: nothing points to one of them."""
 
     def share_of_total(self, of: float) -> float:
         """``of`` as a share of the total change."""

@@ -287,6 +287,8 @@ class Model:
     timezone: str = ""
     """Empty: UTC."""
     calendar: CalendarSpec | None = None
+    depends_on: tuple[str, ...] = ()
+    """Names of the models whose output it reads."""
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)

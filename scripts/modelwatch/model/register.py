@@ -154,6 +154,28 @@ class Impact:
     """Rows judged since it began, where they are counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class FollowerRecord:
+    """Another group with the same cause, which the group of the issue leads: it has no page of its own."""
+
+    group: str
+    """Its key."""
+    model: str
+    rule: str
+    kind: str
+    severity: Severity
+    start: float
+    """When it began to fire (seconds, UTC)."""
+    alerts: tuple[str, ...] = ()
+    """Fingerprints of its alerts: each must be proved clear before the issue closes."""
+    page: bool = False
+    """Whether its tier pages."""
+    issue: str = ""
+    """Address of its own issue, where it had one before."""
+    ended: float | None = None
+    """When it had provably recovered."""
+
+
 OMITTED_FIELDS = (
     '"messages":[],',
     '"alerts":1,',
@@ -165,6 +187,10 @@ OMITTED_FIELDS = (
     '"verdict_by":"",',
     '"impact":null,',
     '"ledger":{"recent":[],"archived":0,"digest":"","url":"","lost":0,"moves_until":0.0},',
+    '"followers":[],',
+    '"shared_cause":"",',
+    '"leading_issue":"",',
+    '"title":"",',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 
@@ -212,6 +238,14 @@ class Register:
     """What failed last time (PagerDuty down, ...); shown on the issue."""
     messages: tuple[MessageRecord, ...] = ()
     """Newest last; the latest 20 are kept."""
+    followers: tuple[FollowerRecord, ...] = ()
+    """The groups that this one leads, and has led in this episode."""
+    shared_cause: str = ""
+    """What they have in common, as a clause."""
+    leading_issue: str = ""
+    """Address of the issue that leads this one."""
+    title: str = ""
+    """What the title says after the model's name; it changes only with the severity or the cause."""
     verdict: str = ""
     """Somebody's verdict on the alert: ``false-positive``."""
     calls: tuple[CallRecord, ...] = ()
@@ -227,6 +261,14 @@ class Register:
     def began(self) -> float:
         """When the group last began to fire, or was reopened by a person."""
         return max(time for time in (self.start, self.refired, self.reopened) if time is not None)
+
+    def leads(self, group: str) -> bool:
+        """Whether the group with this key fires and is led by this one."""
+        return any(record.group == group for record in self.firing_followers)
+
+    @property
+    def firing_followers(self) -> tuple[FollowerRecord, ...]:
+        return tuple(record for record in self.followers if record.ended is None)
 
 
 def is_answered(answered: tuple[int, ...], comment: int) -> bool:

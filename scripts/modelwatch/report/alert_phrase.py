@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ..model.alert import (
     CANARY_FAILED,
@@ -18,22 +18,28 @@ from ..model.alert import (
     AlertState,
     Group,
 )
+from ..model.alert_scope import FEATURE_LABELS, AlertScope, Extent, find_scope
 from ..model.control_chart import ChartSignal
 from ..model.finding import Cause, Finding
-from ..model.rule import STATIC_LIMITS, Limit, LimitKind
+from ..model.rule import RELATIVE_LIMITS, STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
 from ..timeutil import DAY
 from .formatting import (
+    METHOD_NAMES,
     bare_value,
     baseline_comparison,
     count,
     is_clause,
     labels_text,
     number,
+    percent,
     quantity,
     round_roughly,
     row_count,
 )
+
+Quote = Callable[[str], str]
+"""How a text from outside is shown: a Markdown code span, or a plain line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,12 @@ class AlertPhrase:
     predicate: str
     has_verb: bool = False
     """``value`` needs no verb before it: ``60 % of features drifted``, ``PSI 0.41``."""
+    before_where: str = ""
+    """``every`` (region), ``2 of 6 segments, worst`` (region=latam)."""
+    after_where: str = ""
+    """(region=latam) ``alone``."""
+    overall: str = ""
+    """``0.9103 (−1.2 %)``: the whole, where a segment is described."""
 
     @property
     def phrase(self) -> str:
@@ -72,8 +84,14 @@ class AlertPhrase:
 
     @property
     def subject(self) -> str:
-        """``accuracy (region=eu)``"""
-        return f"{self.rule} ({self.where})" if self.where else self.rule
+        """``accuracy (region=eu alone)``, ``accuracy (every region)``"""
+        place = self.place(str)
+        return f"{self.rule} ({place})" if place else self.rule
+
+    def place(self, quote: Quote) -> str:
+        """Where it happens, with what comes from outside quoted; empty for the whole."""
+        where = quote(self.where) if self.where else ""
+        return " ".join(filter(None, (self.before_where, where, self.after_where)))
 
 
 _RELEASE_SUBJECTS = {
@@ -85,10 +103,42 @@ _RELEASE_SUBJECTS = {
 
 
 def describe_alert(group: Group) -> AlertPhrase:
-    """The phrase of the group's worst alert; without alerts, only that the group is not healthy."""
-    alert = worst_alert(group)
-    if alert is None:
+    """The phrase of the alert that shows the group's scope; without alerts, only that the group is not healthy."""
+    scope = find_scope(group)
+    if scope.alert is None:
         return AlertPhrase(group.rule, "", "", "is not healthy")
+    return _add_scope(_describe_single_alert(group, scope.alert), scope, group)
+
+
+def _add_scope(phrase: AlertPhrase, scope: AlertScope, group: Group) -> AlertPhrase:
+    """``phrase`` with how much of the metric it is about, and the whole's value beside that of a segment."""
+    overall = overall_value(group) if scope.labels and scope.dimension not in FEATURE_LABELS else ""
+    match scope.extent:
+        case Extent.EVERYTHING if scope.labels:
+            return replace(phrase, before_where=f"all {scope.segments} segments, worst", overall=overall)
+        case Extent.EVERYTHING if scope.dimension:
+            return replace(phrase, where=scope.dimension, before_where="every")
+        case Extent.EVERYTHING:
+            return replace(phrase, where="", before_where=f"all {scope.segments} segments")
+        case Extent.SEGMENT if scope.segments >= 2 and scope.dimension not in FEATURE_LABELS:
+            return replace(phrase, where=labels_text(scope.labels), after_where="alone", overall=overall)
+        case Extent.SEVERAL:
+            few = f"{scope.firing} of {scope.segments} segments, worst"
+            return replace(phrase, before_where=few, overall=overall)
+        case _:
+            return replace(phrase, overall=overall)
+
+
+def overall_value(group: Group) -> str:
+    """``0.9103 (−1.2 %)``: the newest value of the whole; empty where there is none, or nothing else."""
+    whole = group.latest
+    if group.built_in or whole is None or whole.labels or whole.value is None or not group.evidence.segments_seen:
+        return ""
+    change = f" ({percent(whole.change)})" if whole.change is not None else ""
+    return f"{bare_value(whole.value, group.unit)}{change}"
+
+
+def _describe_single_alert(group: Group, alert: Alert) -> AlertPhrase:
     rule, labels = subject_of(group.rule, alert.labels)
     finding = alert.finding
     where = labels_text(labels)
@@ -143,6 +193,68 @@ def _exceeds_limit(value: float, limit: Limit) -> bool:
     return value > limit.value if limit.form is LimitKind.ABOVE else value < limit.value
 
 
+def describe_title(group: Group) -> str:
+    """``accuracy (every region) more than 5 % below its baseline``: what stays true while the severity does, so that
+    a title does not change with every value."""
+    phrase = describe_alert(group)
+    place = phrase.before_where.removesuffix(", worst") if phrase.before_where.endswith("worst") else phrase.place(str)
+    return (
+        f"{phrase.rule} ({place}) {_lasting_predicate(group)}"
+        if place
+        else f"{phrase.rule} {_lasting_predicate(group)}"
+    )
+
+
+_LASTING_PREDICATES = {
+    MONITORING_SILENT: "cannot be judged",
+    SEGMENT_GONE: "has sent no data for three windows",
+    SUDDEN_IMPROVEMENT: "is suspiciously good",
+    FREQUENT_ROLLBACKS: "happen often: they do not fix the cause",
+    ROLLBACK_FAILED: "did not restore the previous version",
+    RETRAINING_FAILED: "produced no new version",
+    CANARY_FAILED: "was withdrawn",
+}
+_LIMIT_PREDICATES = {
+    LimitKind.DROP: "more than {} below its baseline",
+    LimitKind.DROP_POINTS: "more than {} below its baseline",
+    LimitKind.RISE: "more than {} above its baseline",
+    LimitKind.RISE_POINTS: "more than {} above its baseline",
+    LimitKind.ABOVE: "above its limit {}",
+    LimitKind.BELOW: "below its limit {}",
+    LimitKind.SIGMA: "more than {} standard deviations from its baseline",
+}
+
+
+def _lasting_predicate(group: Group) -> str:
+    """What is true of every value that reaches the tier."""
+    alert = worst_alert(group)
+    if group.rule == MONITORING_SILENT and alert is not None and alert.finding.cause is Cause.NO_DATA_YET:
+        return "has no data yet"
+    if group.rule in _LASTING_PREDICATES:
+        return _LASTING_PREDICATES[group.rule]
+    if alert is None:
+        return "is not healthy"
+    if alert.finding.past is not None:
+        return "unlike its past"
+    if group.unit in METHOD_NAMES:
+        return "drifted"
+    limits = group.limits if alert.severity is group.severity else ()
+    texts = [_LIMIT_PREDICATES[limit.form].format(_limit_size(limit, group.unit)) for limit in limits]
+    if texts:
+        return " or ".join(texts)
+    if alert.finding.signal is not ChartSignal.NONE:
+        return "outside its control limits"
+    if alert.finding.change is None:
+        return "past its limit"
+    return "below its baseline" if alert.finding.change < 0 else "above its baseline"
+
+
+def _limit_size(limit: Limit, unit: str) -> str:
+    if limit.form in RELATIVE_LIMITS:
+        return f"{number(limit.value * 100)} %"
+    return number(limit.value) if limit.form is LimitKind.SIGMA else bare_value(limit.value, unit)
+
+
 def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     """The configured rule and the labels of its series; a built-in rule's alerts carry the rule as a label."""
     subject = dict(labels).get("rule", rule)
@@ -154,8 +266,8 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
 
 
 def worst_alert(group: Group) -> Alert | None:
-    """The alert that the headline describes: alerts are sorted worst first."""
-    return group.alerts[0] if group.alerts else None
+    """The alert that the headline describes: the whole's where everything got worse, else the worst."""
+    return find_scope(group).alert
 
 
 def recovery_streak(group: Group) -> int:

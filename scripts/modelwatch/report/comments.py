@@ -10,7 +10,7 @@ from ..model.ledger import EntryKind, LedgerEntry
 from ..model.monitored_model import Model
 from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
-from .alert_phrase import describe_alert, recovery_streak
+from .alert_phrase import describe_alert, describe_title
 from .formatting import duration, utc_time
 from .ledger_table import ledger_table
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
@@ -18,13 +18,14 @@ from .next_steps import RECOVERY_VERBS, approval_instruction, paging_sentence, r
 
 
 def issue_title(group: Group, register: Register) -> str:
-    """``[error] churn: accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203``; one line, 200 characters."""
-    alert = describe_alert(group)
+    """``[error] churn: accuracy (region=eu alone) more than 5 % below its baseline``; one line, 200 characters.
+
+    It changes with the severity alone: values are on the issue.
+    """
     if group.state is AlertState.FIRING:
-        recovering = ", recovering" if recovery_streak(group) else ""
-        return plain_line(f"[{group.severity}{recovering}] {group.model}: {alert.headline}")
+        return plain_line(f"[{register.severity}] {group.model}: {register.title or describe_title(group)}")
     state = "recovered" if register.closed is not None else "recovering"
-    subject = f" {alert.subject}" if group.built_in and group.alerts else ""
+    subject = f" {describe_alert(group).subject}" if group.built_in and group.alerts else ""
     return plain_line(f"[{state}] {group.model}: {group.rule}{subject} (was {register.peak})")
 
 
@@ -92,8 +93,9 @@ def _alert_state(group: Group | None, register: Register) -> str:
     if group is None or not group.alerts:
         return f"{code(register.model)} {code(register.rule)}"
     alert = describe_alert(group)
-    where = f" in {code(alert.where)}" if alert.where else ""
-    return f"{code(alert.rule)}{where}{alert.connector}{alert.phrase}"
+    where = f" in {place}" if (place := alert.place(code)) else ""
+    overall = f" (overall {alert.overall})" if alert.overall else ""
+    return f"{code(alert.rule)}{where}{alert.connector}{alert.phrase}{overall}"
 
 
 def dispatch_name(note: Note) -> str:

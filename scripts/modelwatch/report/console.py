@@ -101,7 +101,7 @@ def group_text(group: Group) -> str:
     if group.state in (AlertState.FIRING, AlertState.PENDING):
         alert = describe_alert(group)
         rule = alert.rule if group.built_in else ""
-        where = ", ".join(part for part in (rule, alert.where) if part)
+        where = ", ".join(part for part in (rule, alert.place(str)) if part)
         return plain_line(f"{where}: {alert.phrase}" if where else alert.phrase)
     latest = group.latest
     if latest is None:

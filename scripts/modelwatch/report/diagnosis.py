@@ -232,7 +232,9 @@ _OPEN_STATES = (DispatchState.PROPOSED, DispatchState.INTENDED, DispatchState.SE
 def _next_step(known: DiagnosisInput, worst: Group, now: float) -> str:
     """One step, the most useful one."""
     issues = known.observed.issues if known.observed else ()
-    issue = next((issue for issue in issues if issue.group == worst.key and issue.state == "open"), None)
+    opened = [issue for issue in issues if issue.state == "open" and issue.register is not None]
+    own = next((issue for issue in opened if issue.group == worst.key), None)
+    issue = own or next((issue for issue in opened if issue.register and issue.register.leads(worst.key)), None)
     register, where = (issue.register, plain_line(issue.url)) if issue else (None, "the GitHub issue")
     page = f"Read the runbook: modelwatch runbooks render {plain_line(worst.kind)} --model {plain_line(worst.model)}"
     return _recent_move_step(known, worst, now) or first_step(worst, register, known.model, now, where) or page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..model.alert import Evidence
+from ..model.alert_scope import changed_alike
 from ..model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
 from ..model.explanation import Explanation, SegmentContribution
 from ..model.rule import BaselineKind
@@ -71,20 +72,11 @@ def _segment_sentence(why: Explanation, mix: float, rate: float, word: str, quot
     most = f"; {quote(labels_text(first.labels))} contributes most ({_share_text(why, first.total)})" if first else ""
     if abs(mix) > abs(rate):
         return f"Most of the {word} comes from segments that changed size{most}."
-    if _changed_alike(why):
+    if changed_alike(why):
         names = {name for part in why.parts for name, _ in part.labels}
         segments = f"Every {quote(names.pop())}" if len(names) == 1 else "Every segment"
         return f"{segments} {'dropped' if why.total < 0 else 'rose'} by about the same amount."
     return f"No single segment explains most of the {word}{most}."
-
-
-def _changed_alike(why: Explanation) -> bool:
-    """Whether every segment is known, and none changed more than twice as much as another."""
-    changes = [part.value - part.before for part in why.parts if part.value is not None and part.before is not None]
-    if len(changes) < 2 or len(changes) < max(why.parts_seen, len(why.parts)):
-        return False
-    sizes = [change if why.total > 0 else -change for change in changes]
-    return 0 < max(sizes) <= 2 * min(sizes)
 
 
 def _mix_sentence(why: Explanation, mix: float, rate: float, word: str) -> str:

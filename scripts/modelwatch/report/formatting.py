@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from ..model.alert_scope import FEATURE_LABELS
 from ..model.finding import Finding
 from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
 from ..model.series import Labels
@@ -13,9 +14,6 @@ from ..timeutil import format_utc
 from .markdown import plain_line
 
 MINUS = "−"
-FEATURE_LABELS = frozenset({"feature", "features"})
-"""Labels whose value is a column's name, which needs no label before it."""
-
 ValueFormatter = Callable[["float | None"], str]
 """Writes a value for people."""
 

@@ -78,7 +78,8 @@ def _steps(
     return [
         *_recovery_steps(group, register),
         *dispatch_steps,
-        *(_settling_steps(register, model, now, quote) if register else ()),
+        *(_settling_steps(group, register, model, now, quote) if register else ()),
+        *_cause_steps(group, register, quote),
         *_kind_steps(group, quote),
         *_rollback_steps(group, register, model, quote, issue_text),
     ]
@@ -97,14 +98,14 @@ def _recovery_steps(group: Group, register: Register | None) -> Iterator[str]:
         yield f"{WAIT} {more}, and this closes automatically."
 
 
-def _settling_steps(register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
+def _settling_steps(group: Group, register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
     """Wait after a workflow that should fix the metric has succeeded: the next windows show whether it did."""
     record = _last_watched_dispatch(register)
     until = recovery_deadline(register, model, now)
     if record is not None and until is not None:
         success = f"the {known_word(record.verb)}{target_clause(record, quote)} succeeded at {utc_time(record.ended)}"
         yield f"{WAIT} {success}. {paging_sentence(until)}"
-    if any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
+    if group.kind != "data-quality" and any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
         yield "Fix the data first: a data-quality alert of this model is firing, and retraining waits for it."
 
 
@@ -162,6 +163,17 @@ def began_with_version(group: Group, register: Register | None) -> bool:
     if group.built_in or not evidence.previous or evidence.version_since is None or start is None:
         return False
     return 0 <= start - evidence.version_since <= DAY
+
+
+def _cause_steps(group: Group, register: Register | None, quote: Quote) -> Iterator[str]:
+    """What the alerts that share the cause say of it: data first, since no version and no retraining fixes it."""
+    if register is None:
+        return
+    if register.leading_issue:
+        yield f"Work on the issue that leads: {plain_line(register.leading_issue, 300)}."
+    broken = next((record for record in register.firing_followers if record.kind == "data-quality"), None)
+    if broken is not None and group.kind != "data-quality":
+        yield f"Fix the data first: {quote(broken.rule)} fires, too. Until then retraining is blocked."
 
 
 def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:

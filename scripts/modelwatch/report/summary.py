@@ -71,7 +71,7 @@ def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receip
 
 def _alert_row(group: Group) -> tuple[str, ...]:
     alert = describe_alert(group)
-    where = f"{code(alert.where)} " if alert.where else ""
+    where = f"{place} " if (place := alert.place(code)) else ""
     if group.alerts:
         what = f"{where}{alert.phrase}"
     else:

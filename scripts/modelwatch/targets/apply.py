@@ -50,7 +50,7 @@ def apply_plan(
         changes.setdefault((change.model, change.group), []).append(change)
     receipts: list[Receipt] = []
     for (_, key), group_changes in changes.items():
-        run = GroupRun(sessions, groups.get(key), now, plan.at, run_url)
+        run = GroupRun(sessions, groups.get(key), now, plan.at, run_url, groups)
         receipts += _apply_group(run, group_changes, only)
     return Receipts(at=now, plan=digest, receipts=tuple(receipts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..model.alert import Group
@@ -73,6 +73,8 @@ class GroupRun:
     planned_at: float
     run_url: str = ""
     """The workflow run that is evaluating; empty on a terminal."""
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """The groups of the whole plan, by key: those that this one leads are among them."""
     issue: IssueView | None = None
     """The issue that carries the group, once it is known."""
     issue_read: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
@@ -39,6 +40,8 @@ class Situation(Enum):
     """Recovery is confirmed: the incident is resolved, then the issue closed."""
     UNPROVEN = auto()
     """Not firing, but recovery is not confirmed."""
+    FOLLOWING = auto()
+    """Firing, and another group leads the cause that they share."""
     CLOSED = auto()
     """modelwatch closed the issue before."""
     NO_ISSUE = auto()
@@ -81,6 +84,20 @@ class GroupPlan:
     counter: BlastRadiusCounter
     model_groups: Sequence[Group]
     """Every group of this model."""
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """Every group of every model, by its key."""
+    configured: AbstractSet[str] = frozenset()
+    """Keys of the groups of every configured rule."""
+    leader: GroupPlan | None = None
+    """The group that leads the cause that this one shares; it is planned before."""
+    followers: list[GroupPlan] = field(default_factory=list)
+    """The groups that this one leads; they fire, and nothing mutes them."""
+    shared_cause: str = ""
+    """What they have in common."""
+    has_recovered_with_leader: bool = False
+    """Whether the issue of a leader says that this group, which it led, has recovered."""
+    asking: Group | None = None
+    """The group whose tier asks for the workflow that is planned now; by default the draft's own."""
     issue: ObservedIssue | None = None
     previous_register: Register | None = None
     """The register on the issue, before this plan."""
@@ -111,9 +128,30 @@ class GroupPlan:
 
     @property
     def severity(self) -> Severity:
+        """The worst of the group and of those that it leads."""
         if self.group.severity is not None:
-            return self.group.severity
+            return max([self.group.severity, *(follower.severity for follower in self.followers)])
         return self.register.severity if self.register else Severity.INFO
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions of the tiers that hold, its own first. Of another model's group only issue and page count: its
+        workflows change that model, and the cause is here."""
+        verbs = list(self.group.do)
+        for follower in self.followers:
+            own = follower.group.model == self.group.model
+            verbs += [verb for verb in follower.group.do if own or verb in ("issue", "page")]
+        return tuple(dict.fromkeys(verbs))
+
+    @property
+    def acting_groups(self) -> tuple[Group, ...]:
+        """The groups whose workflows are started here: its own, and those that it leads of the same model."""
+        own = (follower.group for follower in self.followers if follower.group.model == self.group.model)
+        return (self.group, *own)
+
+    @property
+    def asking_group(self) -> Group:
+        return self.asking or self.group
 
     @property
     def issue_open(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import shorten
-from ..model.alert import AlertState, Group, Judgement
+from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
 from ..model.monitored_model import Config
 from ..model.plan import (
     Change,
@@ -21,6 +21,7 @@ from ..model.register import is_answered, remember_command
 from ..report.rollback_choice import add_rollback_choice
 from .draft import BlastRadiusCounter, GroupPlan, Situation
 from .issues.plan import issues_unavailable, write_draft
+from .leadership import assign_leaders
 from .order import TARGETS
 from .register.ledger import command_entry
 from .register.selection import IssueSelection, select_issue
@@ -38,22 +39,16 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
 
     For a model that was not observed nothing is opened, closed or dispatched.
     """
-    counter = BlastRadiusCounter(config.blast_radius)
+    drafts, skips = _start_drafts(judgement, config, observed, now)
+    selections = {key: _select_group_issue(draft) for key, draft in drafts.items()}
+    for draft in drafts.values():
+        sync_group(draft)
+    assign_leaders(drafts, judgement.causes)
     changes: list[Change] = []
-    skips: list[Skip] = []
     problems: list[tuple[str, str]] = []
-    groups_of: dict[str, list[Group]] = {}
-    judged_groups = [_rank_versions(group, observed.get(group.model)) for group in judgement.groups]
-    for group in judged_groups:
-        groups_of.setdefault(group.model, []).append(group)
-    for group in sorted(judged_groups, key=_worst_first):
-        model = config.model(group.model)
-        if model is None:
-            skips.append(Skip("group", group.model, group.key, "the model is not in the configuration"))
-            continue
-        observation = observed.get(group.model) or unobserved_model(group.model)
-        draft = GroupPlan(group, model, observation, now, counter, groups_of[group.model])
-        selection = _select_group_issue(draft)
+    # A group that follows another one needs to know what that one does.
+    for draft in sorted(drafts.values(), key=lambda draft: draft.leader is not None):
+        group, selection = draft.group, selections[draft.group.key]
         plan_group(draft)
         if not draft.blocked_reason:
             _close_duplicates(draft, selection)
@@ -64,8 +59,9 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
     for name, observation in observed.items():
         problems.extend((name, _observation_problem(error)) for error in observation.errors)
         skips.extend(_skip_unjudged_issues(observation, judgement, config))
-    changed_keys = {change.group for change in changes}
-    groups = tuple(group for group in judged_groups if group.key in changed_keys)
+    shown = {change.group for change in changes}
+    shown |= {record.group for change in changes if change.register for record in change.register.followers}
+    groups = tuple(drafts[group.key].group for group in judgement.groups if group.key in shown & drafts.keys())
     return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
 
 
@@ -77,19 +73,53 @@ def _rank_versions(group: Group, observed: ModelObservation | None) -> Group:
     return add_rollback_choice(group, observed.registry, registers)
 
 
-def plan_group(draft: GroupPlan) -> None:
-    """Let the targets fill the draft, stage by stage, and sort the changes.
+def _start_drafts(
+    judgement: Judgement, config: Config, observed: Mapping[str, ModelObservation], now: float
+) -> tuple[dict[str, GroupPlan], list[Skip]]:
+    """A draft for each group, the worst first, by its key; and a skip for each whose model is not configured."""
+    counter = BlastRadiusCounter(config.blast_radius)
+    groups = {group.key: _rank_versions(group, observed.get(group.model)) for group in judgement.groups}
+    configured = {
+        group_key(model.name, rule)
+        for model in config.models
+        for rule in (*(rule.name for rule in model.rules), *BUILT_IN_RULES)
+    }
+    groups_of: dict[str, list[Group]] = {}
+    for group in groups.values():
+        groups_of.setdefault(group.model, []).append(group)
+    drafts: dict[str, GroupPlan] = {}
+    skips: list[Skip] = []
+    for group in sorted(groups.values(), key=_worst_first):
+        model = config.model(group.model)
+        if model is None:
+            skips.append(Skip("group", group.model, group.key, "the model is not in the configuration"))
+            continue
+        observation = observed.get(group.model) or unobserved_model(group.model)
+        drafts[group.key] = GroupPlan(
+            group, model, observation, now, counter, groups_of[group.model], groups, configured
+        )
+    return drafts, skips
 
-    The stage ``sync`` runs from the last target to the first, since the incident reports the end of a workflow run, and
-    the issue reports both. The other stages run from the first to the last. The issue carries the draft: it is written
-    when all targets have planned, but its change is applied first. Only to close, the incident goes first.
+
+def sync_group(draft: GroupPlan) -> None:
+    """Write into the draft what happened since the register was written: at the targets, and by people's commands.
+
+    From the last target to the first, since the incident reports the end of a workflow run, and the issue reports both.
     """
     if draft.blocked_reason:
         draft.register = None  # an issue that cannot be written does not count
-    else:
-        for target in reversed(TARGETS):
-            target.sync(draft)
-        answer_commands(draft)
+        return
+    for target in reversed(TARGETS):
+        target.sync(draft)
+    answer_commands(draft)
+
+
+def plan_group(draft: GroupPlan) -> None:
+    """Let the targets fill the draft, which is synced, stage by stage from the first to the last, and sort the changes.
+
+    The issue carries the draft: it is written when all targets have planned, but its change is applied first. Only to
+    close, the incident goes first.
+    """
     for target in TARGETS:
         target.prepare(draft)
     for target in TARGETS:

@@ -16,7 +16,7 @@ from modelwatch.model.register import Register
 from modelwatch.step_files import read_file
 from modelwatch.targets.register.codec import parse_body
 
-MODELS = ("churn", "pricing", "fraud")
+MODELS = ("churn", "pricing", "fraud", "location")
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def chapter(out: str, model: str) -> str:
     """What is told of one model as it happens."""
-    return re.split(r"─ \w+: .*─\n", out)[1 + MODELS.index(model)].split("What exists now")[0]
+    return re.split(r"─ [\w ]+: .*─\n", out)[1 + MODELS.index(model)].split("What exists now")[0]
 
 
 def ending(out: str, model: str) -> str:
     """What is said to exist of one model in the end."""
     rest = out.split("What exists now")[1].split("Where to look")[0]
-    return re.split(r"\n\w+: .*\n", rest)[1 + MODELS.index(model)]
+    return re.split(r"\n[\w ]+: .*\n", rest)[1 + MODELS.index(model)]
 
 
 def in_order(text: str, *wanted: str) -> None:
@@ -87,16 +87,16 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
         chapter(out, "churn"),
         "27 healthy days",
         "v7 reads the tenure of latam in years",
-        "WARNING: churn accuracy (region=latam)",
+        "WARNING: churn accuracy (region=latam alone)",
         "region=latam accounts for",
         "drop: it fell from",
         "version v7 was first seen",
         "Inputs that drifted at the same time: tenure_months",
         "→ open issue",
         "→ dispatch retrain",
-        "ERROR: churn accuracy (region=latam)",
+        "ERROR: churn accuracy (region=latam alone)",
         "→ trigger incident",
-        "CRITICAL: churn accuracy (region=latam)",
+        "CRITICAL: churn accuracy (region=latam alone)",
         "→ dispatch rollback",
         "production now serves v6",
         "churn accuracy is healthy again",
@@ -168,11 +168,40 @@ def test_fraud_has_its_data_mended_and_is_never_retrained(told: tuple[Path, str]
     )
     assert "WARNING: fraud quality-volume" in chapter(out, "fraud")
     assert "dispatch" not in chapter(out, "fraud")
-    ranking = at_its_worst(folder, "fraud", "ranking").split("### Not done")[1].split("###")[0]
-    assert "retrain is blocked: data quality is in doubt: quality-missing" in ranking
-    found = registers(folder, "fraud")
-    assert {register.rule for register in found} == {"quality-missing", "quality-volume", "ranking"}
-    assert all(register.closed is not None and not register.dispatches for register in found)
+    assert chapter(out, "fraud").count("→ open issue") == chapter(out, "fraud").count("→ trigger incident") == 1
+    issue = at_its_worst(folder, "fraud", "quality-missing")
+    assert "retrain is blocked: data quality is in doubt: quality-missing" in issue.split("### Not done")[1]
+    in_order(issue.split("### Also affected")[1], "`fraud` `quality-volume`", "below", "`fraud` `ranking`", "below")
+    page = (folder / "fraud" / "incidents.md").read_text("utf-8")
+    in_order(page, "with 2 more alerts", "**also_affected**: fraud quality-volume (warning)", "fraud ranking (warning)")
+    (register,) = registers(folder, "fraud")
+    assert register.closed is not None
+    assert not register.dispatches
+    assert {record.rule for record in register.followers if record.ended} == {"ranking", "quality-volume"}
+
+
+def test_two_models_with_one_upstream_cause_are_one_issue_and_one_page(told: tuple[Path, str]) -> None:
+    folder, out = told
+    in_order(
+        chapter(out, "location"),
+        "shifts its coordinates, in every city at once",
+        "ERROR: location accuracy (every city)",
+        "→ open issue",
+        "→ trigger incident",
+        "ERROR: eta on-time",
+        "✗ no issue for eta on-time: location accuracy leads, with the same cause",
+        "the provider corrects its maps",
+        "eta on-time is healthy again",
+        "→ resolve incident",
+        "→ close issue",
+    )
+    assert chapter(out, "location").count("→ open issue") == chapter(out, "location").count("→ trigger incident") == 1
+    issue = at_its_worst(folder, "location", "accuracy")
+    assert "`accuracy` in every `city` is" in issue
+    in_order(issue.split("### Also affected")[1], "`eta` `on-time`", "**error**", "below its baseline 0.9")
+    assert "no issue of eta" in ending(out, "location")
+    (register,) = registers(folder, "location")
+    assert [record.ended is None for record in register.followers] == [False]
 
 
 def test_what_exists_in_the_end(told: tuple[Path, str]) -> None:
@@ -186,7 +215,8 @@ def test_what_exists_in_the_end(told: tuple[Path, str]) -> None:
     assert found == {
         "churn": (["closed"], ["resolved, critical"], ["retrain", "rollback"]),
         "pricing": (["closed"], [], ["retrain"]),
-        "fraud": (["closed"] * 3, ["resolved, error"], []),
+        "fraud": (["closed"], ["resolved, error"], []),
+        "location": (["closed"], ["resolved, error"], []),
     }
     assert "no workflow run" in ending(out, "fraud")
 

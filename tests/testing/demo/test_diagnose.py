@@ -30,7 +30,9 @@ def test_one_screen_names_segment_parts_features_version_and_step(burning: Incid
         "only addresses may be wider than the terminal"
     )
     said = " ".join(ran.stdout.split())
-    assert said.startswith("CRITICAL · churn: accuracy (region=latam) is 0.8137, 10.6 % below its baseline 0.9102")
+    assert said.startswith(
+        "CRITICAL · churn: accuracy (region=latam alone) is 0.8137, 10.6 % below its baseline 0.9102"
+    )
     assert "Where region=latam: 0.9102 → 0.8137 (−10.6 %)" in said
     assert "region=latam accounts for 97 % of the drop: it fell from 0.9102 to 0.8137." in said
     assert "Traffic mix is unchanged." in said

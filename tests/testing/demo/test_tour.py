@@ -64,7 +64,12 @@ def test_a_night_that_goes_well(well: Night) -> None:
 
 def test_the_real_commands_answer_as_of_the_simulated_time(well: Night) -> None:
     told = well.after("diagnose")
-    for wanted in ("ERROR · churn: accuracy (region=latam)", "(healthy) → v7", "customers.tenure", "acknowledged"):
+    for wanted in (
+        "ERROR · churn: accuracy (region=latam alone)",
+        "(healthy) → v7",
+        "customers.tenure",
+        "acknowledged",
+    ):
         assert wanted in told
     assert "healthy under today's rules: v6" in well.after('release rollback --reason "v7 misreads tenure"')
     assert "acknowledged" in well.after("status")
@@ -131,7 +136,7 @@ def test_the_runbook_is_at_hand_and_filled_in(approved: Night) -> None:
     page = " ".join(approved.after("runbook").split())
     assert "Accuracy drop" in page
     assert "What it means" in page
-    assert "CRITICAL: churn accuracy (region=latam)" in page
+    assert "CRITICAL: churn accuracy (region=latam alone)" in page
     assert "gh issue view 1" in page
     assert "ISSUE" not in page
 

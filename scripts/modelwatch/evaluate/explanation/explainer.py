@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...model.alert import BUILT_IN_RULES, Alert, AlertState
+from ...model.alert_scope import find_alert_scope
 from ...model.explanation import Explanation, SegmentContribution
 from ...model.finding import Outcome, Track
 from ...model.rule import Aggregate, Direction, Interval
@@ -23,6 +24,8 @@ from .onset import Onset, find_onset
 MAX_CONTRIBUTIONS = 10
 MAX_MISSING_SHARE = 0.005
 """Rows that segments may lack, or name twice, of the whole before they do not add up to it."""
+MIN_ALIKE_SHARE = 0.8
+"""Segments with this share of the rows must have changed beyond chance before all count as changed alike."""
 MIN_SHARE = 0.5
 """A segment explains a change where it contributes at least this share of it..."""
 LEVEL = 0.05
@@ -63,7 +66,8 @@ def explain(
         why = _best_decomposition(whole, segments, row)
         if why is not None:
             return _add_context(why, tracks, all_tracks, pull, row)
-    loudest = _find_track(tracks, alerts[0].labels) or subject
+    described = find_alert_scope(alerts, None, sum(bool(track.labels) for track in tracks)).alert
+    loudest = _find_track(tracks, described.labels if described else ()) or subject
     if not _is_worse(loudest, row):
         return None
     why = Explanation(loudest.grid.time(row), loudest.value[row] - loudest.baseline[row], since_labels=loudest.labels)
@@ -202,7 +206,34 @@ def _to_explanation(at: float, sides: Sequence[_SegmentSide], split: Decompositi
         len(parts),
         explaining,
         since_labels=labels,
+        alike=_changed_alike(sides, split.total),
     )
+
+
+def _changed_alike(sides: Sequence[_SegmentSide], total: float) -> bool:
+    """Whether the segments changed by the same amount as far as chance allows, and most of them demonstrably.
+
+    Cochran's Q (1954): the squared distances of the changes from their weighted mean, in standard errors, are as large
+    as chance makes them. Segments of unknown spread leave it open.
+    """
+    both = [side for side in sides if math.isfinite(side.value) and math.isfinite(side.before)]
+    if len(both) < 2 or len(both) < len(sides) or not all(side.error > 0 for side in both):
+        return False
+    change = np.array([side.value - side.before for side in both])
+    error = np.array([side.error for side in both])
+    rows = np.array([side.n for side in both])
+    demonstrable = (np.abs(change) > z_value() * error) & (np.sign(change) == math.copysign(1.0, total))
+    if not rows[demonstrable].sum() > MIN_ALIKE_SHARE * rows.sum():
+        return False
+    weight = error**-2
+    q = float((((change - (weight * change).sum() / weight.sum()) / error) ** 2).sum())
+    return _chi_square_tail(q, len(both) - 1) > LEVEL
+
+
+def _chi_square_tail(value: float, freedom: int) -> float:
+    """P(chi-square > ``value``), by the cube root (Wilson and Hilferty 1931): SciPy is not loaded by a check."""
+    spread = 2.0 / (9.0 * freedom)
+    return 0.5 * math.erfc(((value / freedom) ** (1.0 / 3.0) - (1.0 - spread)) / math.sqrt(2.0 * spread))
 
 
 def _contribution(side: _SegmentSide, split: Decomposition, place: int, segments: int) -> SegmentContribution:

@@ -40,7 +40,7 @@ def plan_incident(draft: GroupPlan) -> None:
         case Situation.FIRING | Situation.WITHOUT_ISSUE:
             plan_page(draft)
         case Situation.MUTED:
-            if "page" in draft.group.do:
+            if "page" in draft.actions:
                 draft.add_skip(_TRIGGER, draft.guard_reason, draft.guard)
             plan_acknowledgement(draft)
         case Situation.RECOVERED:
@@ -52,7 +52,7 @@ def plan_incident(draft: GroupPlan) -> None:
 def plan_page(draft: GroupPlan) -> None:
     """Trigger an incident for a firing group that is not muted, or skip with the reason."""
     page = draft.page
-    if "page" not in draft.group.do and not draft.is_escalated:
+    if "page" not in draft.actions and not draft.is_escalated:
         if page is not None and page.state == PAGE_TRIGGERED:
             reason = "this tier does not page; the incident stays: pages are resolved, never downgraded"
             draft.add_skip(_TRIGGER, reason)
@@ -221,7 +221,8 @@ def _may_be_unrecorded(draft: GroupPlan) -> bool:
         return False
     # The register can miss the peak of an alert: the page is sent even when the change of the issue fails.
     peak = max([register.peak, *(alert.peak for alert in draft.group.alerts)])
-    return draft.is_escalated or _reached_paging_tier(draft, peak)
+    led = any(record.page for record in register.followers)
+    return draft.is_escalated or led or _reached_paging_tier(draft, peak)
 
 
 def _reached_paging_tier(draft: GroupPlan, peak: Severity) -> bool:
@@ -266,7 +267,7 @@ def _incident_start(draft: GroupPlan) -> float | None:
         incident = draft.incident
         return incident.created_at if incident is not None and incident.status != "resolved" else None
     register, page = draft.register, draft.page
-    if page is not None and page.state == PAGE_TRIGGERED:
+    if draft.has_recovered_with_leader or (page is not None and page.state == PAGE_TRIGGERED):
         return None
     recorded = max(register.closed or 0.0 if register else 0.0, page.at if page else 0.0)
     alerts = [alert for alert in draft.group.alerts if alert.state is AlertState.RESOLVED]

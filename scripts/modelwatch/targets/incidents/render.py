@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...model.alert import Alert, Group
@@ -11,7 +11,8 @@ from ...model.monitored_model import Model
 from ...model.plan import Change
 from ...model.register import Register, alert_keys
 from ...model.rule import Rule
-from ...report.alert_phrase import describe_alert, worst_alert
+from ...report.affected_alerts import affected_text
+from ...report.alert_phrase import describe_alert, overall_value, worst_alert
 from ...report.comments import attempts_text
 from ...report.explanation import drift_text, explanation_text
 from ...report.facts_table import confidence_facts, limits_text, worst_so_far
@@ -41,14 +42,20 @@ def incident_fields(change: Change, run: GroupRun) -> dict[str, Any]:
     rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
     start = register.start if register else group.start if group.start is not None else run.now
     fields |= {
-        "summary": incident_summary(group, start, _call_reason(change, register)),
-        "severity": str(group.severity or "error"),
+        "summary": incident_summary(group, start, register, _call_reason(change, register)),
+        "severity": str(change.severity),
         "component": model.pagerduty.service if model else "",
         "group": group.model,
         "klass": group.kind,
         "timestamp": group.newest or run.now,
         "details": incident_details(
-            group, register, run.now, rule=rule, model=model, earlier=_earlier_alert(change, run)
+            group,
+            register,
+            run.now,
+            rule=rule,
+            model=model,
+            earlier=_earlier_alert(change, run),
+            followers=run.groups,
         ),
     }
     return {name: run.sessions.redactor.redact(value) for name, value in fields.items()}
@@ -80,10 +87,14 @@ def _earlier_alert(change: Change, run: GroupRun) -> str:
     return f"{alert_keys(change.group, page.alerts)[-1]} ({page.severity}, {utc_time(page.at)}{status})"
 
 
-def incident_summary(group: Group, start: float, call: str = "") -> str:
-    """``churn accuracy (region=eu) 0.8412, 8.6 % below its baseline 0.9203, since 2026-11-20 14:00 UTC``, after the
-    reason of a further call."""
-    text = f"{group.model} {describe_alert(group).headline}, since {utc_time(start)}"
+def incident_summary(group: Group, start: float, register: Register | None = None, call: str = "") -> str:
+    """``churn accuracy (region=eu alone) 0.8412, 8.6 % below its baseline 0.9203; overall 0.9103 (−1.1 %), since
+    2026-11-20 14:00 UTC, with 2 more alerts``, after the reason of a further call."""
+    phrase = describe_alert(group)
+    overall = f"; overall {phrase.overall}" if phrase.overall else ""
+    more = len(register.firing_followers) if register else 0
+    others = f", with {more} more {'alert' if more == 1 else 'alerts'}" if more else ""
+    text = f"{group.model} {phrase.headline}{overall}, since {utc_time(start)}{others}"
     return plain_line(f"{call[0].upper()}{call[1:]}: {text}" if call else text, 1000)
 
 
@@ -95,9 +106,10 @@ def incident_details(
     rule: Rule | None = None,
     model: Model | None = None,
     earlier: str = "",
+    followers: Mapping[str, Group] | None = None,
 ) -> dict[str, Any]:
     """The flat ``custom_details``, the most important first; unknown ones are left out. ``earlier``: the alert before
-    this one."""
+    this one. ``followers``: the groups that this one leads, by key."""
     alert, phrase = worst_alert(group), describe_alert(group)
     start = register.start if register else group.start if group.start is not None else now
     facts: dict[str, Any] = {}
@@ -113,12 +125,15 @@ def incident_details(
         facts["what_drifted"] = drift
     if alert:
         facts |= dict(_value_details(alert, group))
+    if register and (affected := affected_text(register, followers or {})):
+        facts["also_affected"] = affected
+        facts |= {"cause": plain_line(register.shared_cause, 500)} if register.shared_cause else {}
     facts["since"] = f"{utc_time(start)} ({duration(now - start)})"
     facts |= {"model": group.model, "rule": phrase.rule}
     if rule:
         facts["metric"] = plain_line(rule.metric.text)
-    if phrase.where:
-        facts["where"] = plain_line(phrase.where)
+    if place := phrase.place(str):
+        facts["where"] = plain_line(place)
     limits = limits_text(group)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
     if own := commands(team_links(model, group.rule)):
@@ -130,6 +145,8 @@ def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
     finding, phrase = alert.finding, describe_alert(group).phrase
     if describe_alert(group).value:
         yield "value", phrase
+    if overall := overall_value(group):
+        yield "overall", overall
     if sure := ", ".join(confidence_facts(finding, group.unit)):
         yield "how_sure", sure
     if finding.baseline is not None and "baseline" not in phrase:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
+from ...model.alert import AlertState
 from ...model.plan import ChangeKind, Precondition, Target
-from ...model.register import STALE_SINCE, Register
+from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
+from ...report.alert_phrase import describe_title
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
+from ..leadership import MAX_FOLLOWERS, is_covered
 from ..register.ledger import record_changes
 from ..register.muting import muted_reason
-from ..register.recovery import missing_proof
+from ..register.recovery import MAX_SHOWN, missing_follower_proof, missing_proof
 
 REOPEN_WITHIN = DAY
 """A group that fires again within this time (seconds) after closing reopens its episode; later it starts a new one."""
 _NO_VERDICT: dict[str, object] = {"ack_until": None, "ack_by": "", "verdict": "", "verdict_by": ""}
+MAX_FOLLOWER_ALERTS = 8
+"""Alerts of a group that is led, which the register remembers."""
 REFRESH_INTERVAL = 6 * HOUR
 """The evidence of a firing group is refreshed this often (seconds), without a comment."""
 
@@ -71,7 +76,7 @@ def assess_group(draft: GroupPlan) -> None:
     elif draft.register.closed is not None:
         draft.situation = Situation.CLOSED
     else:
-        missing = missing_proof(draft.group, draft.register)
+        missing = missing_proof(draft.group, draft.register) or _prove_followers(draft)
         draft.situation = Situation.UNPROVEN if missing else Situation.RECOVERED
         if missing:
             draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not confirmed: {missing}", "proof")
@@ -103,10 +108,13 @@ def _assess_firing(draft: GroupPlan) -> None:
         draft.situation, draft.guard, draft.guard_reason = Situation.MUTED, guard, reason
         draft.add_skip(ChangeKind.UPDATE_ISSUE if draft.issue else ChangeKind.OPEN_ISSUE, reason, guard)
         return
+    if is_covered(draft):
+        _follow(draft)
+        return
     if draft.blocked_reason:
         _do_without_issue(draft, draft.blocked_reason, draft.blocking_guard)
         return
-    if not draft.group.do and not draft.issue_open:
+    if not draft.actions and not draft.issue_open:
         draft.situation = Situation.NO_ACTIONS
         draft.add_skip(ChangeKind.OPEN_ISSUE, f"the {draft.severity} tier has no actions")
         return
@@ -118,6 +126,80 @@ def _assess_firing(draft: GroupPlan) -> None:
     draft.counter.issues += kind is not ChangeKind.UPDATE_ISSUE
     draft.situation, draft.issue_change, draft.issue_reason = Situation.FIRING, kind, reason
     _record_findings(draft, kind)
+
+
+def _follow(draft: GroupPlan) -> None:
+    """Leave page and workflows to the leader. An issue of its own that is open is kept up to date until it closes."""
+    leader = draft.leader
+    if leader is None:
+        return
+    draft.situation, name = Situation.FOLLOWING, f"{leader.group.model} {leader.group.rule}"
+    reason = f"{name} leads, with the same cause" + (f": {leader.shared_cause}" if leader.shared_cause else "")
+    if "page" in draft.group.do:
+        draft.add_skip(ChangeKind.TRIGGER_INCIDENT, reason, "cause")
+    if draft.issue_open:
+        _record_findings(draft, ChangeKind.UPDATE_ISSUE)
+        draft.update_register(leading_issue=leader.issue.url if leader.issue else name)
+    else:
+        draft.add_skip(ChangeKind.OPEN_ISSUE, reason, "cause")
+
+
+def _prove_followers(draft: GroupPlan) -> str:
+    """Write into the draft which of the groups that it led have recovered; what is missing of the others, as text.
+
+    One that still fires and leads itself by now is left out: it has an issue of its own.
+    """
+    if draft.register is None or not draft.register.followers:
+        return ""
+    following = {follower.group.key for follower in draft.followers}
+    records, missing = [], []
+    for record in draft.register.followers:
+        group = draft.groups.get(record.group)
+        if record.ended is None and group is None and record.group not in draft.configured:
+            continue
+        if group is not None and group.state is AlertState.FIRING and not group.mutes and group.key not in following:
+            continue
+        reason = "" if record.ended is not None else missing_follower_proof(record, group, draft.register)
+        if not reason and record.ended is None:
+            record = replace(record, ended=draft.now)
+        records.append(record)
+        missing += [f"{record.model} {record.rule}, which has the same cause: {reason}"] if reason else []
+    draft.update_register(followers=tuple(records))
+    return "; ".join(missing[:MAX_SHOWN])
+
+
+def _record_followers(draft: GroupPlan) -> None:
+    """Write into the draft the groups that it leads now, after those that it led before."""
+    _prove_followers(draft)
+    register = draft.register
+    if register is None:
+        return
+    records = {record.group: record for record in register.followers}
+    for follower in draft.followers:
+        key = follower.group.key
+        records[key] = _follower_record(follower, records.get(key))
+    newest_last = sorted(records.values(), key=lambda record: record.ended is None)[-MAX_FOLLOWERS:]
+    draft.update_register(
+        followers=tuple(sorted(newest_last, key=lambda record: (record.start, record.model, record.rule))),
+        shared_cause=draft.shared_cause if newest_last else "",
+        leading_issue="",
+    )
+
+
+def _follower_record(follower: GroupPlan, known: FollowerRecord | None) -> FollowerRecord:
+    group, before = follower.group, known if known and known.ended is None else None
+    fired = {alert.fingerprint for alert in group.alerts if alert.state is AlertState.FIRING}
+    return FollowerRecord(
+        group=group.key,
+        model=group.model,
+        rule=group.rule,
+        kind=group.kind,
+        severity=follower.severity,
+        start=before.start if before else group.newest if group.start is None else group.start,
+        alerts=tuple(sorted({*(before.alerts if before else ()), *fired}))[:MAX_FOLLOWER_ALERTS],
+        page="page" in group.do or (before is not None and before.page),
+        issue=follower.issue.url if follower.issue and follower.issue_open else "",
+    )
 
 
 def _do_without_issue(draft: GroupPlan, reason: str, guard: str) -> None:
@@ -169,6 +251,10 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         draft.update_register(ack_until=None, ack_by="")
     peak = max(register.peak, severity, *(alert.peak for alert in group.alerts if alert.state is group.state))
     draft.update_register(severity=severity, peak=peak, alerts=tuple(sorted({*register.alerts, *fired})))
+    _record_followers(draft)
+    same = severity is register.severity and register.shared_cause == draft.shared_cause
+    if not (same and register.title and kind is ChangeKind.UPDATE_ISSUE):
+        draft.update_register(title=describe_title(group))
 
 
 def _reopening_text(draft: GroupPlan, register: Register) -> str:
@@ -196,7 +282,9 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
         config=group.config,
         config_since=start,
         alerts=fired,
+        title=describe_title(group),
     )
+    _record_followers(draft)
 
 
 def write_draft(draft: GroupPlan) -> None:
@@ -210,6 +298,8 @@ def write_draft(draft: GroupPlan) -> None:
             _update_issue(draft, "results of the workflows")
         case Situation.RECOVERED:
             _close_issue(draft)
+        case Situation.FOLLOWING if not draft.issue_open:
+            pass
         case _:
             _update_issue(draft, "")
 
@@ -262,6 +352,9 @@ def _changed_fields(before: Register, register: Register) -> str:
         "refired": "firing again",
         "verdict": "verdict",
         "calls": "calls to the on-call",
+        "followers": "what else is affected",
+        "shared_cause": "cause",
+        "leading_issue": "leading issue",
     }
     changed = [text for name, text in names.items() if getattr(before, name) != getattr(register, name)]
     listed = " and ".join(filter(None, (", ".join(changed[:-1]), *changed[-1:])))

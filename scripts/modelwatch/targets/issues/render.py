@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ...model.alert import (
@@ -18,23 +18,25 @@ from ...model.alert import (
     Group,
     TrendPoint,
 )
+from ...model.alert_scope import FEATURE_LABELS
 from ...model.finding import Finding, Outcome
 from ...model.ledger import LedgerEntry
 from ...model.monitored_model import Model
 from ...model.plan import Note
 from ...model.register import Register
 from ...model.rule import Rule
-from ...report.alert_phrase import describe_alert, recovery_streak, subject_of
+from ...report.affected_alerts import affected_table, cause_sentence
+from ...report.alert_phrase import describe_alert, recovery_streak, subject_of, worst_alert
 from ...report.comments import actions_table, comment_text, issue_title, mute_sentence
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
-    FEATURE_LABELS,
     bare_value,
     column_heading,
     count,
     duration,
     finding_labels,
+    labels_text,
     percent,
     unit_suffix,
     utc_time,
@@ -62,7 +64,8 @@ def issue_text(run: GroupRun, register: Register) -> tuple[str, str]:
     group = run.group
     if group is None:
         return "", ""
-    body = issue_body(group, register, run.now, model=run.model(group.model), run_url=run.run_url)
+    model = run.model(group.model)
+    body = issue_body(group, register, run.now, model=model, run_url=run.run_url, followers=run.groups)
     return run.redact(issue_title(group, register)), run.redact(body)
 
 
@@ -140,8 +143,17 @@ _RECOVERED_PHRASES = {
 }
 
 
-def issue_body(group: Group, register: Register, now: float, *, model: Model | None = None, run_url: str = "") -> str:
-    """The body without the register, which the target adds. ``model`` is the group's, where it is configured."""
+def issue_body(
+    group: Group,
+    register: Register,
+    now: float,
+    *,
+    model: Model | None = None,
+    run_url: str = "",
+    followers: Mapping[str, Group] | None = None,
+) -> str:
+    """The body without the register, which the target adds. ``model`` is the group's, where it is configured;
+    ``followers`` are the groups that it leads, by key."""
     rule = _configured_rule(group, model)
     parts = [headline(group, register, now), next_steps(group, register, model, now)]
     if model and model.owner and group.state is AlertState.FIRING:
@@ -150,6 +162,8 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
         parts[0] += f" Muted: {code(muted, 300)}."
     if register.troubles:
         parts.append("### Not done\n\n" + bullet_list(register.troubles))
+    if affected := affected_table(register, followers or {}):
+        parts.append("### Also affected\n\n" + affected)
     drift = drift_section(group.evidence)
     shown = group.evidence.segments and not drift and not group.built_in
     segmented = bool(shown) and group.state is AlertState.FIRING
@@ -160,9 +174,7 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
     if facts := alert_facts(group, rule):
         parts.append("### Evidence\n\n" + facts)
     if group.evidence.trend:
-        alert = describe_alert(group)
-        where = f" {alert.where}" if alert.where else ""
-        parts.append(trend_chart(f"{group.model} {alert.rule}{where}{unit_suffix(group.unit)}", group.evidence.trend))
+        parts.append(trend_chart(_chart_title(group), group.evidence.trend))
     if segmented:
         parts.append(segments_table(group.evidence, group.unit))
     if links := links_section(team_links(model, group.rule)):
@@ -182,6 +194,13 @@ def issue_body(group: Group, register: Register, now: float, *, model: Model | N
     return "\n\n".join(parts)
 
 
+def _chart_title(group: Group) -> str:
+    alert = worst_alert(group)
+    rule, labels = subject_of(group.rule, alert.labels if alert else ())
+    where = f" {labels_text(labels)}" if labels else ""
+    return f"{group.model} {rule}{where}{unit_suffix(group.unit)}"
+
+
 def _configured_rule(group: Group, model: Model | None) -> Rule | None:
     """The configured rule that the group is about."""
     name = subject_of(group.rule, group.alerts[0].labels)[0] if group.alerts else group.rule
@@ -191,12 +210,14 @@ def _configured_rule(group: Group, model: Model | None) -> Rule | None:
 def headline(group: Group, register: Register, now: float) -> str:
     """The state of the alert in one or two sentences."""
     alert = describe_alert(group)
-    name = f"{code(group.model)} {code(alert.rule)}" + (f" in {code(alert.where)}" if alert.where else "")
+    place = alert.place(code)
+    name = f"{code(group.model)} {code(alert.rule)}" + (f" in {place}" if place else "")
     if group.state is AlertState.FIRING:
         since = f"since {utc_time(register.start)} ({duration(now - register.start)})"
         phrase = f"**{alert.value}**, {alert.predicate}" if alert.value else f"**{alert.predicate}**"
         text = f"**{str(register.severity).upper()}** · {name}{alert.connector}{phrase}, {since}."
-        text += _other_features(group)
+        text += f" Overall: {alert.overall}." if alert.overall else ""
+        text += _other_features(group) + cause_sentence(group, register, now)
         if began_with_version(group, register):
             text += f" It began with version {code(group.evidence.version)}."
         if healthy := recovery_streak(group):
@@ -204,7 +225,8 @@ def headline(group: Group, register: Register, now: float) -> str:
             text += f" Recovering: {healthy} of {need} healthy evaluations in a row."
         return text
     if register.closed is None:
-        return f"**RECOVERING** · {name} stopped firing; it began at {utc_time(register.start)}."
+        text = f"**RECOVERING** · {name} stopped firing; it began at {utc_time(register.start)}."
+        return text + cause_sentence(group, register, now)
     end = group.end if group.end is not None else register.closed
     lasted = duration(end - register.start)
     again = _RECOVERED_PHRASES.get(group.rule, "is healthy again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...model.alert import AlertState, Group, HealthyStreak
-from ...model.register import Register
+from ...model.register import FollowerRecord, Register
 from ...model.series import format_labels
 
 MAX_SHOWN = 3
@@ -23,6 +23,18 @@ def missing_proof(group: Group, register: Register) -> str:
     need = group.hold if register.reopened is None else 2 * group.hold
     after = max(register.start, register.config_since, register.reopened or register.start)
     fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}
+    return unproven_alerts(group, tuple(sorted(fingerprints)), after, need)
+
+
+def missing_follower_proof(record: FollowerRecord, group: Group | None, register: Register) -> str:
+    """What is missing of a group that the one of ``register`` led; the empty string if its recovery is confirmed."""
+    if group is None:
+        return "it was not judged, which proves nothing"
+    if group.state is AlertState.FIRING:
+        return "it is still firing"
+    need = group.hold if register.reopened is None else 2 * group.hold
+    fingerprints = {*record.alerts, *(alert.fingerprint for alert in group.alerts)}
+    after = max(record.start, register.reopened or record.start)
     return unproven_alerts(group, tuple(sorted(fingerprints)), after, need)
 
 

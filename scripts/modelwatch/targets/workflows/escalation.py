@@ -39,7 +39,7 @@ def remind_of_proposals(draft: GroupPlan) -> None:
 
 def escalate_if_unrecovered(draft: GroupPlan) -> None:
     """Escalate once for each workflow run that ended while the metric of a firing group has not recovered."""
-    if draft.situation is not Situation.FIRING or recovery_reason(draft.group):
+    if draft.situation is not Situation.FIRING or all(map(recovery_reason, draft.acting_groups)):
         return
     for record in draft.dispatches:
         if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:

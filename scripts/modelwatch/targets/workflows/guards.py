@@ -109,7 +109,9 @@ def check_rollback_target(request: DispatchRequest) -> str:
         return ""
     if not request.target:
         return request.no_target_reason or "no healthy version is on record under the same rules"
-    return f"{request.target} is what just failed" if request.target == request.draft.group.evidence.version else ""
+    return (
+        f"{request.target} is what just failed" if request.target == request.draft.asking_group.evidence.version else ""
+    )
 
 
 def check_data_quality(request: DispatchRequest) -> str:

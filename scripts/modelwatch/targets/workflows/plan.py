@@ -77,8 +77,8 @@ def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
 
 def plan_dispatches(draft: GroupPlan) -> None:
     """Decide about each workflow among the tier's actions: dispatched, proposed, or skipped with the reason."""
-    recovering = recovery_reason(draft.group)
-    for verb in workflow_verbs(draft.group.do) if draft.firing else ():
+    for group, verb in _wanted_verbs(draft) if draft.firing else ():
+        draft.asking, recovering = group, recovery_reason(group)
         if draft.situation is Situation.MUTED:
             draft.add_skip(verb, draft.guard_reason, draft.guard)
         elif draft.situation is Situation.WITHOUT_ISSUE:
@@ -89,10 +89,26 @@ def plan_dispatches(draft: GroupPlan) -> None:
             continue
         elif recovering:
             draft.add_skip(verb, recovering, "recovering")
-        elif verb in SERVING_VERBS and (reason := small_segment_reason(draft.group)):
+        elif verb in SERVING_VERBS and (reason := small_segment_reason(group)):
             draft.add_skip(verb, reason, "small-segment")
         else:
             _plan_dispatch(draft, verb)
+    draft.asking = None
+
+
+def _wanted_verbs(draft: GroupPlan) -> list[tuple[Group, str]]:
+    """Each workflow once, with the group that asks for it: the draft's own or one that it leads, the most severe of
+    those without a reason against it."""
+
+    def order(group: Group, verb: str) -> tuple[bool, int]:
+        against = recovery_reason(group) or (verb in SERVING_VERBS and small_segment_reason(group))
+        return bool(against), -group.severity.code if group.severity else 0
+
+    wanted = []
+    for verb in workflow_verbs(draft.actions):
+        groups = [group for group in draft.acting_groups if verb in group.do]
+        wanted.append((min(groups, key=lambda group: order(group, verb)), verb))
+    return wanted
 
 
 def recovery_reason(group: Group) -> str:
@@ -160,12 +176,13 @@ def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None)
         return "mode: propose"
     if verb != "rollback":
         return ""
-    if draft.severity < Severity.CRITICAL and draft.group.kind != "error-rate":
+    group = draft.asking_group
+    if (group.severity or draft.severity) < Severity.CRITICAL and group.kind != "error-rate":
         return "a rollback starts automatically only for a critical tier or an error rate"
-    since, period = draft.group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
+    since, period = group.evidence.version_since, f"{workflow.automatic / HOUR:g} h after a deployment"
     if since is None:
         return f"a rollback starts automatically only within {period}, and the time of this one is not known"
-    age = draft.group.newest - since
+    age = group.newest - since
     if age <= workflow.automatic:
         return ""
     return f"a rollback starts automatically only within {period}; this one is {age / HOUR:.0f} h old"
@@ -173,7 +190,7 @@ def _approval_reason(draft: GroupPlan, verb: str, workflow: WorkflowSpec | None)
 
 def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
     """The version to go back to (empty: none will do), and why each better candidate will not do."""
-    evidence = draft.group.evidence
+    evidence = draft.asking_group.evidence
     if draft.observed.registry_error:
         return "", f"the registry cannot be read: {draft.observed.registry_error}"
     choice = choose_rollback_target(draft.observed.registry, evidence.version, evidence.health)
@@ -250,7 +267,7 @@ def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRec
     starts = f"{record.by} requested" if record.by else "that tier starts"
     draft.add_change(
         ChangeKind.DISPATCH_WORKFLOW,
-        f"{draft.group.rule} is {draft.severity}, and {starts} {dispatch.verb}",
+        f"{draft.asking_group.rule} is {draft.asking_group.severity}, and {starts} {dispatch.verb}",
         dispatch=dispatch,
         repository=dispatch.repository,
     )
@@ -273,7 +290,7 @@ def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchReco
         verb=verb,
         state=DispatchState.INTENDED,
         at=draft.now,
-        version=draft.group.evidence.version,
+        version=draft.asking_group.evidence.version,
         target_version=target,
     )
     return record, next((run for run in runs if run.key == record.key), None)
@@ -294,9 +311,9 @@ def _nobody_clause(draft: GroupPlan) -> str:
 
 def dispatch_reason(draft: GroupPlan) -> str:
     """One line for the workflow's input ``reason``."""
-    group = draft.group
+    group = draft.asking_group
     alert = group.alerts[0] if group.alerts else None
     where = f" ({format_labels(alert.labels)})" if alert and alert.labels else ""
     change = alert.finding.change if alert else None
     by = "" if change is None else f": {abs(change) * 100:.1f} % {'below' if change < 0 else 'above'} its baseline"
-    return f"{group.rule}{where} is {draft.severity}{by}"
+    return f"{group.rule}{where} is {group.severity or draft.severity}{by}"

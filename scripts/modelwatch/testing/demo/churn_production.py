@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -103,10 +103,10 @@ class LoggableRow(Protocol):
 
     def metrics(self) -> dict[str, Any]: ...
 
-    def inputs(self) -> dict[str, tuple[Any, Any]]: ...
+    def inputs(self) -> Mapping[str, tuple[Any, Any]]: ...
 
 
-def log_rows(entity: str, project: str, version: str, written: Sequence[LoggableRow]) -> None:
+def log_rows(entity: str, project: str, version: str, written: Sequence[LoggableRow], *, job: str = "churn") -> None:
     """Log rows with the real client: one resumable W&B run per version and UTC day of the last hour."""
     import wandb
 
@@ -114,8 +114,8 @@ def log_rows(entity: str, project: str, version: str, written: Sequence[Loggable
     with wandb.init(
         entity=entity,
         project=project,
-        id=f"churn-{day}-{version}",
-        name=f"churn {day} {version}",
+        id=f"{job}-{day}-{version}",
+        name=f"{job} {day} {version}",
         resume="allow",
         tags=["production"],
         job_type="monitor",

@@ -46,6 +46,13 @@ class DemoModel:
     config: str
     """The model's item under ``models:``."""
     verbs: tuple[str, ...]
+    downstream: DemoModel | None = None
+    """A model that depends on it, and is part of its story."""
+
+    @property
+    def family(self) -> tuple[DemoModel, ...]:
+        """Itself, and the model downstream."""
+        return (self, self.downstream) if self.downstream else (self,)
 
     @property
     def repository(self) -> str:
@@ -86,6 +93,7 @@ class DemoEnvironment:
 def start_environment(folder: Path, start: float, demo_models: Sequence[DemoModel]) -> Iterator[DemoEnvironment]:
     """A world that begins at ``start``; its files are written into ``folder``."""
     clock = SimulatedClock(start)
+    demo_models = [one for home in demo_models for one in home.family]
     with ExitStack() as stack:
         wandb = stack.enter_context(Server(WandbStandIn(WandbState(clock=clock))))
         github = stack.enter_context(Server(GitHubStandIn(clock=clock)))

@@ -39,9 +39,9 @@ def model_repository(story: Story) -> Any:
 
 
 def model_incidents(story: Story) -> list[Any]:
-    """The model's incidents at the stand-in."""
-    service = f"{story.demo_model.name}-model"
-    return [one for one in story.environment.pagerduty.standin.state.incidents if one.service.name == service]
+    """The model's incidents at the stand-in, and those of the model downstream."""
+    services = {f"{home.name}-model" for home in story.demo_model.family}
+    return [one for one in story.environment.pagerduty.standin.state.incidents if one.service.name in services]
 
 
 def _render_issues(story: Story) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...model.monitored_model import Config
 from ...report.formatting import utc_time
-from . import churn, fraud, pricing
+from . import churn, fraud, location, pricing
 from .environment import DemoEnvironment, DemoModel
 from .export import export_story, model_incidents, model_repository
 from .story import Story
@@ -47,7 +47,9 @@ class Chapter:
     run_story: Callable[[Story, float], None]
 
 
-CHAPTERS = tuple(Chapter(one.MODEL, one.TITLE, one.RUN_SECONDS, one.run_story) for one in (churn, pricing, fraud))
+CHAPTERS = tuple(
+    Chapter(one.MODEL, one.TITLE, one.RUN_SECONDS, one.run_story) for one in (churn, pricing, fraud, location)
+)
 
 
 def narrate_stories(
@@ -100,6 +102,9 @@ def wrap_text(text: str, width: int, stamp: int = TIME_WIDTH) -> str:
 def _list_objects(story: Story) -> Iterator[str]:
     repo = model_repository(story)
     comments = repo.comments.items.values()
+    if story.demo_model.downstream:
+        theirs = story.environment.github.standin.state.repo(story.demo_model.downstream.repository)
+        yield f"{len(theirs.issues.items) or 'no'} issue of {story.demo_model.downstream.name}"
     for issue in repo.issues.items.values():
         count = sum(comment.issue == issue.number for comment in comments)
         yield f"issue #{issue.number} ({issue.state}): {issue.title}, {count} comment{'' if count == 1 else 's'}"

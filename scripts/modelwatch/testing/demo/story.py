@@ -20,7 +20,7 @@ from ...report.formatting import finding_labels, number
 from ...report.summary import change_title
 from .environment import DemoEnvironment, DemoModel
 
-NARRATED_GUARDS = frozenset({"data-quality"})
+NARRATED_GUARDS = frozenset({"data-quality", "cause"})
 """Refusals that are part of the story; the others only say that something was done already."""
 
 Narrate = Callable[[float, str, str], None]
@@ -55,12 +55,13 @@ class Story:
     def config(self) -> Config:
         if self._config is None:
             whole = self.read_config()
-            self._config = replace(whole, models=tuple(one for one in whole.models if one.name == self.demo_model.name))
+            names = {home.name for home in self.demo_model.family}
+            self._config = replace(whole, models=tuple(one for one in whole.models if one.name in names))
         return self._config
 
     @property
     def model(self) -> Model:
-        return self.config.models[0]
+        return next(one for one in self.config.models if one.name == self.demo_model.name)
 
     def reload_config(self) -> None:
         """A file that the configuration names has changed."""
@@ -121,9 +122,9 @@ class Story:
         firing = group.state is AlertState.FIRING
         muted = group.mutes[0].reason if firing and group.mutes else ""
         now = f"{group.severity}{' muted' if muted else ''}" if firing else ""
-        if now == self._announced.get(group.rule, ""):
+        if now == self._announced.get(group.key, ""):
             return
-        before, self._announced[group.rule] = self._announced.get(group.rule, ""), now
+        before, self._announced[group.key] = self._announced.get(group.key, ""), now
         told = describe_alert(group)
         what = f"{group.model} {told.subject} {told.phrase}"
         if muted:
@@ -155,11 +156,16 @@ class Story:
                 self.narrate(time, f"  → {text}{f' ({count} times)' if count > 1 else ''}", "change")
 
     def _narrate_refusals(self, plan: Plan, time: float) -> None:
+        names = {group.key: f"{group.model} {group.rule}" for group in plan.groups}
         for skip in plan.skips:
             told = (skip.group, skip.what, skip.reason)
-            if skip.guard in NARRATED_GUARDS and told not in self._narrated_refusals:
-                self._narrated_refusals.add(told)
+            if skip.guard not in NARRATED_GUARDS or told in self._narrated_refusals:
+                continue
+            self._narrated_refusals.add(told)
+            if skip.guard != "cause":
                 self.narrate(time, f"  ✗ no {skip.what}: {skip.reason}", "refused")
+            elif skip.what == ChangeKind.OPEN_ISSUE:
+                self.narrate(time, f"  ✗ no issue for {names.get(skip.group, skip.model)}: {skip.reason}", "refused")
 
     def _record_worst_issues(self, plan: Plan) -> None:
         """Each issue as it stands, unless it stood worse before."""

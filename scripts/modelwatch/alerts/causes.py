@@ -1,0 +1,211 @@
+"""Finds the firing groups that share a cause, so that people get one issue and one page for it.
+
+Groups are collected around one of them, the anchor, and each has to be related to the anchor itself: relations are not
+chained, so one long day does not become one cause. Severities only decide the order of the members, so the members of
+a cause stay the same however severities change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..model.alert import MONITORING_SILENT, RELEASE_RULES, SEGMENT_GONE, AlertState, Group
+from ..model.cause import CauseKind, SharedCause
+from ..model.monitored_model import Config, Model
+from ..model.severity import Severity
+from ..timeutil import DAY, HOUR, format_utc
+
+EXPLAINED_WITHIN = DAY
+"""A data-quality alert, a deployment or an upstream model explains what begins at most this long (seconds) after it."""
+MIN_TOLERANCE = HOUR
+"""Onsets are not known more precisely than this (seconds)."""
+DATA_KINDS = frozenset({"data-quality", "label-quality", "label-delay"})
+SERVING_KINDS = frozenset({"latency", "error-rate"})
+"""They depend on how a model is served, not on its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A group with the stretch of time (seconds, UTC) in which it began to get worse."""
+
+    group: Group
+    model: Model
+    earliest: float
+    latest: float
+
+    @property
+    def is_about_data(self) -> bool:
+        return self.group.kind in DATA_KINDS
+
+    def began_with(self, other: _Candidate) -> bool:
+        """Whether both can have begun at the same time."""
+        return self.earliest <= other.latest and other.earliest <= self.latest
+
+    def began_after(self, other: _Candidate) -> bool:
+        """Whether it can have begun together with ``other`` or within a day after it."""
+        return self.latest >= other.earliest and self.earliest <= other.latest + EXPLAINED_WITHIN
+
+
+def find_causes(config: Config, groups: Sequence[Group]) -> tuple[SharedCause, ...]:
+    """The causes that at least two of ``groups`` (of all models) share; a group has at most one.
+
+    Only groups that fire, have actions and are not muted take part: what is muted explains nothing away. Alerts about
+    moves of a release stand alone, since each reports a new failure.
+    """
+    models = {model.name: model for model in config.models}
+    ancestors = {name: upstream_models(models, name) for name in models}
+    candidates = [
+        _candidate(group, models[group.model])
+        for group in groups
+        if _can_share(group) and group.model in models and group.start is not None
+    ]
+
+    def causal_order(candidate: _Candidate) -> tuple[int, bool, float, str, str]:
+        group = candidate.group
+        depth = len(ancestors[group.model])
+        return depth, not candidate.is_about_data, candidate.latest, group.model, group.rule
+
+    left = sorted(candidates, key=causal_order)
+    causes = []
+    while left:
+        anchor, *left = left
+        related = [(other, kind) for other in left if (kind := _relation(anchor, other, ancestors)) is not None]
+        if related:
+            left = [other for other in left if all(other is not member for member, _ in related)]
+            causes.append(_cause(anchor, related, ancestors))
+    return tuple(causes)
+
+
+def upstream_models(models: Mapping[str, Model], name: str) -> frozenset[str]:
+    """The models that ``name`` depends on, directly or not."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        model = models.get(waiting.pop())
+        for upstream in model.depends_on if model else ():
+            if upstream not in found and upstream != name:
+                found.add(upstream)
+                waiting.append(upstream)
+    return frozenset(found)
+
+
+def _can_share(group: Group) -> bool:
+    fires = group.state is AlertState.FIRING and not group.mutes and bool(group.do)
+    return fires and group.rule not in RELEASE_RULES
+
+
+def _candidate(group: Group, model: Model) -> _Candidate:
+    """The metric changed within the first window that breached; a change point narrows that down."""
+    start = group.start or 0.0
+    windows = [rule.window for rule in model.rules if rule.name in _rule_names(group)]
+    window = max([MIN_TOLERANCE, *windows])
+    why = group.evidence.why
+    if why is not None and why.since is not None and start - window <= why.since <= start:
+        return _Candidate(group, model, why.since - MIN_TOLERANCE, why.since + MIN_TOLERANCE)
+    return _Candidate(group, model, start - window, start)
+
+
+def _rule_names(group: Group) -> set[str]:
+    """The configured rules that the group is about."""
+    return {group.rule, *(dict(alert.labels).get("rule", "") for alert in group.alerts)}
+
+
+def _relation(anchor: _Candidate, other: _Candidate, ancestors: Mapping[str, frozenset[str]]) -> CauseKind | None:
+    """What relates ``other`` to ``anchor``, the most causal relation first."""
+    same_model = anchor.model.name == other.model.name
+    if same_model and anchor.is_about_data and _depends_on_data(other) and other.began_after(anchor):
+        return CauseKind.DATA
+    if anchor.model.name in ancestors[other.model.name] and other.began_after(anchor):
+        return CauseKind.UPSTREAM
+    if same_model and (version := _deployed_version(anchor)) and version == _deployed_version(other):
+        return CauseKind.DEPLOYMENT
+    if not anchor.began_with(other):
+        return None
+    if same_model:
+        return CauseKind.ONSET
+    both = _depends_on_data(anchor) and _depends_on_data(other)
+    return CauseKind.SOURCE if both and share_source(anchor.model, other.model) else None
+
+
+def _depends_on_data(candidate: _Candidate) -> bool:
+    return candidate.group.kind not in SERVING_KINDS
+
+
+def _deployed_version(candidate: _Candidate) -> str:
+    """The version that was deployed within a day before the group began; empty where none was."""
+    evidence, start = candidate.group.evidence, candidate.group.start or 0.0
+    if evidence.version_since is None or not 0 <= start - evidence.version_since <= EXPLAINED_WITHIN:
+        return ""
+    return evidence.version
+
+
+def share_source(one: Model, other: Model) -> bool:
+    """Whether both read the same W&B runs, the same table, or measure the same prediction log."""
+    if one.wandb is not None and one.wandb == other.wandb:
+        return True
+    if one.table is not None and other.table is not None and one.table.path == other.table.path:
+        return True
+    return one.measure is not None and other.measure is not None and _log(one) == _log(other) != ""
+
+
+def _log(model: Model) -> str:
+    return model.measure.files if model.measure else ""
+
+
+def _cause(
+    anchor: _Candidate, related: Sequence[tuple[_Candidate, CauseKind]], ancestors: Mapping[str, frozenset[str]]
+) -> SharedCause:
+    kind = min((kind for _, kind in related), key=list(CauseKind).index)
+    members = sorted((anchor, *(other for other, _ in related)), key=_leading_order(kind, ancestors))
+    return SharedCause(kind, _describe(kind, anchor), tuple(member.group.key for member in members))
+
+
+def _leading_order(
+    kind: CauseKind, ancestors: Mapping[str, frozenset[str]]
+) -> Callable[[_Candidate], tuple[int, bool, bool, int, float, str, str]]:
+    """The most causal first, then the worst by its peak, then the earliest.
+
+    Of a deployment, a rule about the model leads: its advice is to roll back, which helps the data rules, too.
+    """
+    data_first = kind is not CauseKind.DEPLOYMENT
+
+    def order(candidate: _Candidate) -> tuple[int, bool, bool, int, float, str, str]:
+        group = candidate.group
+        peak = max((_peak(group), group.severity or Severity.INFO))
+        return (
+            len(ancestors[group.model]),
+            candidate.is_about_data is not data_first,
+            group.rule in (MONITORING_SILENT, SEGMENT_GONE),
+            -peak.code,
+            candidate.latest,
+            group.model,
+            group.rule,
+        )
+
+    return order
+
+
+def _peak(group: Group) -> Severity:
+    return max((alert.peak for alert in group.alerts if alert.state is AlertState.FIRING), default=Severity.INFO)
+
+
+def _describe(kind: CauseKind, anchor: _Candidate) -> str:
+    group, name = anchor.group, f"{anchor.group.model} {anchor.group.rule}"
+    match kind:
+        case CauseKind.DATA:
+            return f"the others depend on the data of {name}"
+        case CauseKind.UPSTREAM:
+            return f"the other models depend on {group.model}"
+        case CauseKind.DEPLOYMENT:
+            when = format_utc(group.evidence.version_since or 0.0)
+            return f"all began within a day after {group.evidence.version} was deployed at {when}"
+        case CauseKind.SOURCE:
+            return f"the models read the same data as {group.model}, and got worse at the same time"
+        case CauseKind.ONSET:
+            return "they got worse at the same time"
+
+
+def member_causes(causes: Iterable[SharedCause]) -> dict[str, SharedCause]:
+    """By the key of a group its cause."""
+    return {key: cause for cause in causes for key in cause.members}
