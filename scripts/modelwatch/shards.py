@@ -19,6 +19,7 @@ def merge_judgements(parts: Sequence[Judgement]) -> Judgement:
         groups=tuple(group for part in parts for group in part.groups),
         failures=tuple(failure for part in parts for failure in part.failures),
         notes=tuple(note for part in parts for note in part.notes),
+        causes=tuple(cause for part in parts for cause in part.causes),
     )
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from modelwatch.cli.shards import split_models
+from modelwatch.model.monitored_model import Model, WandbSpec
+
 from .world import ERROR, HEALTHY, World
 
 
@@ -260,3 +263,17 @@ class TestShards:
         assert "only 1 of 3 shards" in few.err
         none = world.run("gather", "nowhere", now=False)
         assert none.code == 3
+
+
+def test_models_that_can_share_a_cause_stay_in_one_shard() -> None:
+    def model(name: str, project: str, *depends_on: str) -> Model:
+        return Model(name, (), wandb=WandbSpec("acme", project), depends_on=depends_on)
+
+    alone = [model(f"m{number}", f"p{number}") for number in range(5)]
+    assert split_models(alone, 2) == [["m0", "m2", "m4"], ["m1", "m3"]]
+    assert split_models(alone, 20) == [["m0"], ["m1"], ["m2"], ["m3"], ["m4"]]
+    chain = [model("a", "pa"), model("x", "px"), model("b", "pb", "a"), model("c", "pc", "b"), model("y", "py")]
+    assert split_models(chain, 3) == [["a", "b", "c"], ["x"], ["y"]]
+    pair = [model("a", "same"), model("x", "px"), model("b", "same"), model("y", "py")]
+    assert split_models(pair, 2) == [["a", "b"], ["x", "y"]]
+    assert len(split_models([model(f"m{number}", "same") for number in range(6)], 3)) == 3, "no shard takes all of them"

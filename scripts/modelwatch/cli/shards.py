@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from ..alerts.causes import share_source, upstream_models
 from ..config.loader import load_config
 from ..errors import Exit
+from ..model.monitored_model import Model
 from ..report.group_states import summary_line
 from ..report.summary import job_summary
 from ..step_files import write_text
@@ -28,15 +32,44 @@ from .options import config_option, exit_code_option, path_option
     help="The largest number of jobs.",
 )
 def shards(config_path: Path, max_shards: int) -> None:
-    """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces."""
+    """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces.
+
+    Models that depend on each other stay in one shard, so that one cause is one incident. So do models that read the
+    same data, where the shards stay of about the same size.
+    """
     # Neither secrets nor baselines are needed to split: the job that does it should not have the secrets.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
-    names = [model.name for model in config.models]
-    count = min(max_shards, len(names))
-    jobs = [{"shard": str(start + 1), "models": " ".join(names[start::count])} for start in range(count)]
+    parts = split_models(config.models, max_shards)
+    jobs = [{"shard": str(number), "models": " ".join(names)} for number, names in enumerate(parts, 1)]
     text = json.dumps({"include": jobs}, separators=(",", ":"))
     click.echo(text)
-    actions_env.write_outputs({"matrix": text, "shards": str(count)})
+    actions_env.write_outputs({"matrix": text, "shards": str(len(jobs))})
+
+
+def split_models(models: Sequence[Model], max_shards: int) -> list[list[str]]:
+    """Names of models by shard, of about the same size. A model can share a cause only with those of its shard."""
+    fair = math.ceil(len(models) / max_shards)
+    known = {model.name: model for model in models}
+    families = [[model] for model in models]
+    for model in models:
+        related = upstream_models(known, model.name) | {model.name}
+        families = _join(families, [family for family in families if any(one.name in related for one in family)])
+    for model in models:
+        alike = [family for family in families if any(share_source(one, model) for one in family)]
+        if sum(map(len, alike)) <= fair:
+            families = _join(families, alike)
+    shards: list[list[str]] = [[] for _ in range(min(max_shards, len(families)))]
+    for family in families:
+        min(shards, key=len).extend(model.name for model in family)
+    return shards
+
+
+def _join(families: list[list[Model]], some: list[list[Model]]) -> list[list[Model]]:
+    """``families`` with ``some`` of them as one, where the first of those was."""
+    if len(some) < 2:
+        return families
+    whole = [model for family in some for model in family]
+    return [whole if family is some[0] else family for family in families if family not in some[1:]]
 
 
 @click.command("gather")

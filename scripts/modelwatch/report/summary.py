@@ -62,11 +62,19 @@ def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receip
         parts.append(f"{head}\n\n{_limited_table(('Model', 'Why'), rows)}")
     if rows_of := [_alert_row(group) for group in listed_groups(judgement) if group_state(group) != "healthy"]:
         parts.append("### Alerts\n\n" + _limited_table(("Alert", "State", "What", "Since"), rows_of))
+    if causes := _cause_lines(judgement):
+        parts.append("### Shared causes\n\n" + bullet_list(causes))
     if plan is not None:
         parts.extend(_plan_sections(plan, receipts, judgement))
     if judgement.notes:
         parts.append("### Notes\n\n" + bullet_list(judgement.notes[:50]))
     return "\n\n".join(parts) + "\n"
+
+
+def _cause_lines(judgement: Judgement) -> list[str]:
+    """``fraud quality-missing, fraud ranking: the others depend on the data of fraud quality-missing``"""
+    names = {group.key: f"{group.model} {group.rule}" for group in judgement.groups}
+    return [f"{', '.join(names.get(key, key) for key in cause.members)}: {cause.text}" for cause in judgement.causes]
 
 
 def _alert_row(group: Group) -> tuple[str, ...]:
