@@ -14,7 +14,11 @@ MODEL = """\
     depends_on: {on}
     wandb: {{entity: acme, project: {name}-prod}}
     rules:
-      - {{name: accuracy, kind: accuracy-drop, metric: accuracy, baseline: {{value: 0.9}}, tiers: {{error: {{drop: 5%}}}}}}
+      - name: accuracy
+        kind: accuracy-drop
+        metric: accuracy
+        baseline: {{value: 0.9}}
+        tiers: {{error: {{drop: 5%}}}}
 """
 
 
