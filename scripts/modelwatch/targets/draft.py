@@ -172,7 +172,8 @@ class GroupPlan:
         """When the severity last changed: the same time however often this is planned."""
         times = [
             step.time
-            for alert in self.group.alerts
+            for group in (self.group, *(follower.group for follower in self.followers))
+            for alert in group.alerts
             if alert.severity is self.severity and not alert.mutes
             for step in alert.steps[-1:]
         ]

@@ -28,6 +28,7 @@ from ...model.register import (
     CallRecord,
     DispatchRecord,
     DispatchState,
+    FollowerRecord,
     Impact,
     PageRecord,
     Register,
@@ -137,6 +138,20 @@ def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
     yield make_entry("opened", draft.now, EntryKind.ISSUE, f"opened the issue, {register.severity}", why=sentence)
     for record in register.dispatches:
         yield from _dispatch_changes(draft, (), record)
+    yield from _follower_changes((), register.followers)
+
+
+def _follower_changes(before: Sequence[FollowerRecord], records: Sequence[FollowerRecord]) -> Iterator[LedgerEntry]:
+    """The other alerts of the same cause: since when, and how long."""
+    known = {(record.group, record.start): record for record in before}
+    for record in records:
+        old, name = known.get((record.group, record.start)), f"{record.model} {record.rule}"
+        key = f"{record.group}.{int(record.start)}"
+        if old is None:
+            what = f"{name} shares the cause, {record.severity}"
+            yield make_entry(f"follower.{key}", record.start, EntryKind.FINDING, what)
+        if record.ended is not None and (old is None or old.ended is None):
+            yield make_entry(f"follower-ended.{key}", record.ended, EntryKind.RECOVERY, f"{name} recovered")
 
 
 def _changes(draft: GroupPlan, before: Register, register: Register) -> Iterator[LedgerEntry]:
@@ -150,6 +165,7 @@ def _changes(draft: GroupPlan, before: Register, register: Register) -> Iterator
     yield from _expiries(draft, before, register)
     for record in register.dispatches:
         yield from _dispatch_changes(draft, before.dispatches, record)
+    yield from _follower_changes(before.followers, register.followers)
     if before.page and register.page:
         yield from _page_changes(draft, before.page, register.page)
     known = {call.key for call in before.calls}
