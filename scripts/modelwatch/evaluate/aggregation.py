@@ -63,6 +63,8 @@ class Aggregator:
             value, n = self._ratio(spans, start, end, floor)
         elif self.aggregation is Aggregate.LAST:
             value, n = self._last(spans)
+        elif self.aggregation in QUANTILES:
+            return self._quantiles(spans)
         else:
             value, n = self._values(spans)
         known = np.isfinite(value)
@@ -96,9 +98,13 @@ class Aggregator:
         n = self._count(spans)
         if self.aggregation is Aggregate.MEAN:
             return self._mean(spans, n), n
-        if self.aggregation is Aggregate.SUM:
-            return np.where(counts > 0, window_sums(self.points.values, spans), np.nan), n
-        return window_quantiles(self.points.values, spans, QUANTILES[self.aggregation])[0], n
+        return np.where(counts > 0, window_sums(self.points.values, spans), np.nan), n
+
+    def _quantiles(self, spans: RowRanges) -> WindowStats:
+        value, low, high = window_quantiles(self.points.values, spans, QUANTILES[self.aggregation])
+        if self.interval is not Interval.NORMAL:
+            low = high = nans(len(value))
+        return WindowStats(value, np.where(np.isfinite(value), self._count(spans), np.nan), spans.counts, low, high)
 
     def _count(self, spans: RowRanges) -> Floats:
         if self.points.weights is None:
@@ -150,11 +156,8 @@ class Aggregator:
             Aggregate.RATIO,
         ):
             return proportion_interval(value, n)
-        if self.interval is Interval.NORMAL:
-            if self.aggregation in QUANTILES:
-                return window_quantiles(self.points.values, spans, QUANTILES[self.aggregation])[1:]
-            if self.aggregation in (Aggregate.MEAN, Aggregate.SUM):
-                return normal_interval(value, self._standard_error(spans, value, n))
+        if self.interval is Interval.NORMAL and self.aggregation in (Aggregate.MEAN, Aggregate.SUM):
+            return normal_interval(value, self._standard_error(spans, value, n))
         return nans(len(value)), nans(len(value))
 
     def _standard_error(self, spans: RowRanges, value: Floats, n: Floats) -> Floats:

@@ -233,6 +233,8 @@ class _RuleEvaluator:
         detection: Detection | None = None
         if is_detected:
             reference, detection = detect_tiers(self._detection_request(request, measured, share, calendar))
+            if rule.aggregate is Aggregate.SUM:  # its exposure is time
+                reference = replace(reference, n=nans(len(reference.n)))
         else:
             reference = compute_baseline(_on_ordinary_days(request, calendar))
         ordinary = measured if calendar is None else measured.select(calendar.is_ordinary)

@@ -12,7 +12,6 @@ from ..stats.intervals import z_value
 from ..stats.noise import PRIOR_DISPERSION, WEEKS, Noise, fit_noise
 from ..timeutil import DAY, WEEK
 from .aggregation import QUANTILES, Aggregator
-from .arrays import nans
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import DayEffects, point_exposure
 from .local_time import local_times
@@ -24,6 +23,8 @@ ONE_SIDED = z_value(0.9) / z_value()
 """From a two-sided 95 % interval to a one-sided 95 % bound."""
 MIN_SPREAD = 1e-3
 """The least standard deviation of a count (relative): a sum that never varied may."""
+_BASELINES_OF_POINTS = frozenset((BaselineKind.ROLLING, BaselineKind.VERSION))
+"""Their exposure says how sure a count's baseline is."""
 INSIDE = 1e-6
 """Proportions stay this far from 0 and 1."""
 
@@ -108,21 +109,21 @@ def _as_ratios(points: Points, below: Points | None, *, is_proportion: bool) -> 
 
 
 def measured_baseline(request: BaselineRequest, measured: Points, first: float) -> Baseline:
-    """The baseline from ``measured_points``; always with an interval, since its own uncertainty counts. ``first``: when
-    the series began."""
+    """The baseline from ``measured_points``, with an interval where its points give one. ``first``: when the series
+    began."""
     rule = request.rule
+    is_seasonal = rule.baseline.kind is BaselineKind.SEASONAL
     if rule.sampling_model is SamplingModel.COUNT:
-        rule = replace(rule, aggregate=Aggregate.MEAN, interval=Interval.NORMAL)
+        # The exposure of a sum is time, and no count.
+        least = 0.0 if rule.aggregate is Aggregate.SUM else rule.min_weight
+        interval = Interval.NORMAL if is_seasonal else Interval.NONE
+        rule = replace(rule, aggregate=Aggregate.MEAN, interval=interval, min_weight=least)
     elif rule.sampling_model is SamplingModel.QUANTILE:
         rule = replace(rule, interval=Interval.NORMAL)
     elif rule.aggregate is Aggregate.RATIO:
         rule = replace(rule, aggregate=Aggregate.MEAN)
-    is_sum = request.rule.aggregate is Aggregate.SUM
-    if is_sum:
-        rule = replace(rule, min_weight=0.0)  # The exposure of a sum is time.
     aggregator = Aggregator(measured, None, rule.aggregate, rule.interval)
-    baseline = compute_baseline(replace(request, rule=rule, aggregator=aggregator, first=first))
-    return replace(baseline, n=nans(len(baseline.n))) if is_sum else baseline
+    return compute_baseline(replace(request, rule=rule, aggregator=aggregator, first=first))
 
 
 def prepare(
@@ -139,17 +140,13 @@ def prepare(
     points only. ``None``: no points.
     """
     model = rule.sampling_model or SamplingModel.MEAN
-    exposure = np.ones(len(points.times)) if model is SamplingModel.QUANTILE else point_exposure(points)
-    usable = exposure > 0
-    if model is SamplingModel.PROPORTION:
-        usable &= (points.values >= 0) & (points.values <= 1)
+    usable, exposure = _usable_points(model, points)
     times, values, exposure = points.times[usable], points.values[usable], exposure[usable]
     begin = int(np.searchsorted(times, at[0] - rule.every, side="right"))
     end = int(np.searchsorted(times, at[-1], side="right"))
     if begin >= end:
         return None
     row = np.searchsorted(at, times[begin:end], side="left")
-    level = reference.value[row]
     counted = exposure if quiet is None else np.where(quiet[usable], exposure, 0.0)
     clock = local_times(times, rule.timezone)
     days = _fit_days(clock[begin], clock[end - 1], clock[0])
@@ -157,12 +154,11 @@ def prepare(
     here, exposure = clock[begin:end], exposure[begin:end]
     effect, dispersion, variance = noise.at(here)
     pattern = effect - noise.mean_effect(here, rule.window)
-    is_seasonal = rule.baseline.kind is BaselineKind.SEASONAL
-    if is_seasonal:
+    if rule.baseline.kind is BaselineKind.SEASONAL:
         # The baseline has the mean of its window in it already.
         effect = pattern
-    is_quantile, is_count = model is SamplingModel.QUANTILE, model is SamplingModel.COUNT
-    expected = level + (0.0 if is_quantile else effect)
+    level = reference.value[row]
+    expected = level if model is SamplingModel.QUANTILE else level + effect
     doubt = np.zeros(1)
     if effects is not None:
         expected = expected + effects.change[usable][begin:end] * np.abs(level)
@@ -172,39 +168,39 @@ def prepare(
         # Without a baseline the level of the noise says how much chance there is.
         usual = np.where(np.isfinite(expected), expected, inside(noise.level_at(here)))
         variance = usual * (1 - usual)
-    # The dispersion of a count is relative to its whole variance, patterns included; weeks beside each other have none.
-    factor = ONE_SIDED * (1.0 if is_count and is_seasonal else np.sqrt(dispersion))
-    sides = [np.nan_to_num(side[row]) * factor + doubt for side in _sides(rule, reference)]
-    spread = np.ones(len(here)) if is_quantile else np.sqrt(variance * dispersion / exposure)
+    spread = np.sqrt(variance * dispersion / exposure)
+    sides = [np.nan_to_num(side) + doubt for side in _sides(rule, reference, row, variance, dispersion)]
     return Samples(
-        times=times[begin:end],
-        values=values[begin:end],
-        exposure=exposure,
-        expected=expected,
-        level=level,
-        below=sides[0],
-        above=sides[-1],
-        spread=spread,
-        trials=_count_trials(exposure, spread, noise.level_at(here)) if is_count else exposure / dispersion,
+        *(times[begin:end], values[begin:end], exposure, expected, level, sides[0], sides[-1]),
+        spread=np.ones(len(here)) if model is SamplingModel.QUANTILE else spread,
+        trials=_trials(model, exposure, spread, dispersion, noise.level_at(here)),
         sigma=reference.sd[row],
         model=model,
         effect=effect,
         pattern=pattern,
         quantile=QUANTILES.get(rule.aggregate, np.nan),
-        is_signed=_is_signed(values[:end])[begin:] if is_count else None,
+        is_signed=np.asarray(np.minimum.accumulate(values) < 0)[begin:end] if model is SamplingModel.COUNT else None,
     )
 
 
-def _count_trials(exposure: Floats, spread: Floats, level: Floats) -> Floats:
-    """Exposure over variance by mean: so many independent counts say as much. Of what was always 0 that is unknown."""
+def _usable_points(model: SamplingModel, points: Points) -> tuple[Bools, Floats]:
+    """The points that count, and the exposure of all."""
+    exposure = np.ones(len(points.times)) if model is SamplingModel.QUANTILE else point_exposure(points)
+    usable = exposure > 0
+    if model is SamplingModel.PROPORTION:
+        usable &= (points.values >= 0) & (points.values <= 1)
+    return usable, exposure
+
+
+def _trials(model: SamplingModel, exposure: Floats, spread: Floats, dispersion: Floats, level: Floats) -> Floats:
+    """Independent trials, or counts, that say as much as each point. Of counts: one over variance by mean, which is
+    unknown of what was always 0."""
+    if model is not SamplingModel.COUNT:
+        return exposure / dispersion
     variance = np.maximum(spread, MIN_SPREAD * np.abs(level)) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         trials: Floats = np.where(level > 0, level / variance, exposure / PRIOR_DISPERSION)
     return trials
-
-
-def _is_signed(values: Floats) -> Bools:
-    return np.asarray(np.minimum.accumulate(values) < 0)
 
 
 def _fit(model: SamplingModel, rule: Rule, clock: Floats, values: Floats, counted: Floats, days: Ints) -> Noise:
@@ -231,10 +227,17 @@ def _usual_quantile(clock: Floats, values: Floats, counted: Floats, q: float) ->
     return usual
 
 
-def _sides(rule: Rule, reference: Baseline) -> list[Floats]:
-    """How far the baseline's interval reaches down and up; one for both, the wider one, unless it is yearly."""
+def _sides(rule: Rule, reference: Baseline, row: Ints, variance: Floats, dispersion: Floats) -> list[Floats]:
+    """How far the baseline may lie below and above its value, one-sided; one for both, the wider one, unless it is
+    yearly."""
+    is_count = rule.sampling_model is SamplingModel.COUNT
+    if is_count and rule.baseline.kind in _BASELINES_OF_POINTS:
+        return [z_value(0.9) * np.sqrt(variance * dispersion / reference.n[row])]
+    # The dispersion of a count is relative to its whole variance; weeks beside each other have no patterns in it.
+    factor = ONE_SIDED * (np.ones(1) if is_count else np.sqrt(dispersion))
     below, above = reference.value - reference.low, reference.high - reference.value
-    return [below, above] if rule.baseline.is_yearly else [np.maximum(below, above)]
+    sides = [below, above] if rule.baseline.is_yearly else [np.maximum(below, above)]
+    return [side[row] * factor for side in sides]
 
 
 def _fit_days(begin: float, end: float, first: float) -> Ints:
