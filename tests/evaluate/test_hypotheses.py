@@ -184,6 +184,12 @@ def test_a_static_limit_ends_when_the_metric_is_provably_within_it() -> None:
     assert max(severity[CHANGE + 100 + 24 :]) == -1
 
 
+def test_a_new_share_is_held_to_a_static_limit_from_its_first_hours() -> None:
+    at = times()[-12:]
+    track = judge(ABOVE, a_series(at, np.full(12, 0.08), np.full(12, 500.0)))
+    assert np.frombuffer(track.severity, np.int8)[-8] >= 0
+
+
 def test_a_daily_peak_above_a_static_limit_counts_as_its_window_shows_it() -> None:
     """Of a day it is below the limit, of an hour it is beyond it every evening."""
     at = times()

@@ -165,8 +165,8 @@ def prepare(
         doubt = effects.doubt[usable][begin:end] * np.abs(level)
     if model is SamplingModel.PROPORTION:
         expected = inside(expected)
-        # Without a baseline the level of the noise says how much chance there is.
-        usual = np.where(np.isfinite(expected), expected, inside(noise.level_at(here)))
+        # Without a baseline the level of the noise says how much chance there is, and before that one half at most.
+        usual = np.where(np.isfinite(expected), expected, inside(np.nan_to_num(noise.level_at(here), nan=0.5)))
         variance = usual * (1 - usual)
     spread = np.sqrt(variance * dispersion / exposure)
     sides = [np.nan_to_num(side) + doubt for side in _sides(rule, reference, row, variance, dispersion)]
