@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -138,10 +139,16 @@ def is_module(path: Path) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
+@cache
+def parse(path: Path) -> ast.Module:
+    """Several tests look at every module; reading them takes longer than all of that."""
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports_of(
     path: Path, body: list[ast.stmt] | None = None, top: bool = True, types: bool = False
 ) -> Iterator[Import]:
-    tree = body if body is not None else ast.parse(path.read_text("utf-8")).body
+    tree = body if body is not None else parse(path).body
     for node in tree:
         where = f"{path.relative_to(SOURCES)}:{node.lineno}"
         if isinstance(node, ast.Import):
@@ -272,7 +279,7 @@ def test_no_target_imports_another() -> None:
 
 def calls(path: Path) -> Iterator[tuple[str, str, int]]:
     """``(object, attribute, line)`` of every ``a.b`` in a file; of ``x.a.b`` the last two."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Attribute):
             value = node.value
             owner = value.id if isinstance(value, ast.Name) else value.attr if isinstance(value, ast.Attribute) else ""

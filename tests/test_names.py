@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,13 @@ def is_bare(name: str, kind: str) -> bool:
     return head not in (VERBS_TOO if kind == "function" and len(words) == 1 else NOUNS_TOO)
 
 
-def names() -> Iterator[tuple[str, str, str]]:
+@cache
+def names() -> list[tuple[str, str, str]]:
     """(where, kind, name) of every package, module, class and public function or method."""
+    return list(iterate_names())
+
+
+def iterate_names() -> Iterator[tuple[str, str, str]]:
     for path in sorted(SOURCES.rglob("*.py")):
         module = path.relative_to(SOURCES).with_suffix("").parts
         where = ".".join(module).removesuffix(".__init__")
