@@ -37,7 +37,7 @@ def test_the_whole_line_from_wandb(world: World, wandb: Server[WandbStandIn]) ->
     found = world.run("run")
     assert found.code == 0
     (issue,) = world.issues
-    assert "15.2 % below its baseline 0.92" in issue.title
+    assert issue.title == "[critical] churn: accuracy more than 10 % below its baseline"
     (incident,) = world.incidents
     assert (incident.status, incident.severity) == ("triggered", "critical")
 

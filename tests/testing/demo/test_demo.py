@@ -213,7 +213,7 @@ def test_what_exists_in_the_end(told: tuple[Path, str]) -> None:
     )
     found = {model: tuple(re.findall(kind, ending(out, model)) for kind in (issue, incident, run)) for model in MODELS}
     assert found == {
-        "churn": (["closed"], ["resolved, critical"], ["retrain", "rollback"]),
+        "churn": (["closed"], ["resolved, error", "resolved, critical"], ["retrain", "rollback"]),
         "pricing": (["closed"], [], ["retrain"]),
         "fraud": (["closed"], ["resolved, error"], []),
         "location": (["closed"], ["resolved, error"], []),
