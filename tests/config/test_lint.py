@@ -37,6 +37,23 @@ def test_a_sound_configuration_needs_no_advice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("window: 24h, for: 20", []),
+        ("window: 24h, hold: 40", ["`hold: 40` of r takes 40d where the metric is logged once in each window of 24h"]),
+        ("window: 7d, for: 5", ["`for: 5` of r takes 35d where the metric is logged once in each window of 7d"]),
+        ("window: 7d, for: 5, hold: 5", ["`for: 5` of r takes 35d", "`hold: 5` of r takes 35d"]),
+        ("window: 1h, for: 48", []),
+    ],
+)
+def test_a_history_that_a_rarely_logged_metric_does_not_fill(tmp_path: Path, keys: str, said: list[str]) -> None:
+    rule = f"{{name: r, kind: latency, metric: m, {keys}, tiers: {{error: {{above: 1}}}}}}"
+    found = [text for text in advice(tmp_path, rule) if "and `history` is 30d" in text]
+    assert len(found) == len(said)
+    assert all(part in text for part, text in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize(
     ("mode", "people", "told"),
     [
         ("propose", "[]", ["nobody may approve it: list logins"]),

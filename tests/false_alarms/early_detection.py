@@ -71,9 +71,11 @@ def total_score(streams: Sequence[Labelled], levels: Sequence[Floats], threshold
 
 
 def best_threshold(streams: Sequence[Labelled], levels: Sequence[Floats]) -> float:
+    """The highest level whose score is within a point of the best: of nearly equal ones that with fewest alerts."""
     finite = np.concatenate([level[np.isfinite(level)] for level in levels])
-    tried = np.unique(np.quantile(finite, 1 - np.geomspace(1e-4, 0.2, 40)))
-    return float(max(tried, key=lambda threshold: total_score(streams, levels, threshold)[0]))
+    tried = np.unique(np.quantile(finite, 1 - np.geomspace(1e-4, 0.2, 40))).tolist()
+    scores = [total_score(streams, levels, threshold)[0] for threshold in tried]
+    return max(float(level) for level, score in zip(tried, scores, strict=True) if score >= max(scores) - 1)
 
 
 def ours(times: Floats, values: Floats) -> Floats:

@@ -180,8 +180,11 @@ def _rule_problems(section: ParsedSection, rule: Rule, charted: Sequence[Tier]) 
         hint = "Give `baseline:`, for example `{rolling: 28d}`."
         found.append(("a control chart has its centre line from a baseline, and the rule has none.", hint, "tiers"))
     if any((tier.for_ or rule.for_) > 1 for tier in charted):
-        hint = "Give the chart's tier `for: 1`."
-        found.append(("a control chart decides how many points it needs: `for` does not apply.", hint, "for"))
+        hint = "Give the chart's tier `for: 1`; for fewer false signals raise its `arl`, or use `ewma` or `cusum`."
+        text = (
+            "`for` has no meaning in a tier with a chart, whose run length already says how often it signals falsely."
+        )
+        found.append((text, hint, "for"))
     if any(_is_proportion_chart(rule, tier.chart) for tier in charted) and rule.interval is Interval.NORMAL:
         found.append(("a chart of proportions contradicts `interval: normal`.", "Use `wilson`.", "interval"))
     return found

@@ -61,6 +61,20 @@ def _lint_model(model: Model) -> Iterator[str]:
     if key is not None and len(key.reveal()) != ROUTING_KEY_LENGTH:
         length = len(key.reveal())
         yield f"{model.where}: {key.name} has {length} characters; a routing key has {ROUTING_KEY_LENGTH}."
+    yield from _lint_history(model)
+
+
+def _lint_history(model: Model) -> Iterator[str]:
+    """Only findings with new points count, and a metric that is logged once in a window has one in each."""
+    for rule in model.rules:
+        for what, count in (("for", max((rule.for_, *(tier.for_ or 1 for tier in rule.tiers)))), ("hold", rule.hold)):
+            length = rule.window * count
+            if count > 1 and length > model.history:
+                yield (
+                    f"{rule.where}: `{what}: {count}` of {rule.name} takes {format_duration(length)} where the metric "
+                    f"is logged once in each window of {format_duration(rule.window)}, and `history` is "
+                    f"{format_duration(model.history)}: lower `{what}`, or raise the model's `history`."
+                )
 
 
 def _lint_rule(rule: Rule) -> Iterator[str]:

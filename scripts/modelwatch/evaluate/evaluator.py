@@ -45,6 +45,18 @@ class EvaluationTimes:
     version: Ints
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What the windows of a series are compared with, and what is decided point by point."""
+
+    reference: Baseline
+    detection: Detection | None
+    """``None``: limits are compared window by window."""
+    charts: ChartDecision | None
+    unknown: Bools | None
+    """Rows on days of the calendar about which nothing is known; ``None`` without a calendar."""
+
+
 def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFindings:
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
@@ -227,6 +239,31 @@ class _RuleEvaluator:
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
         request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
+        compared = self._compare(request, points, below, share)
+        new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
+        only_bad = _only_bad_rows(points, stat, rule, times)
+        context = RowContext(times.version, self.service.versions, new, only_bad, compared.detection, compared.charts)
+        rows = decide_outcomes(rule, stat, compared.reference, context)
+        _mark_undecided(rows, rule, stat, compared.unknown)
+        both = [points] if below is None else [points, below]
+        fresh = fresh_rows([part.times for part in both], rule.window, times)
+        if only_bad is not None:
+            fresh = np.where(only_bad, fresh_rows([points.bad_times], rule.window, times), fresh)
+        track = self._build_track(rule, labels, stat, compared.reference, rows, fresh)
+        detection = compared.detection
+        if detection is not None:
+            noise = None if detection.samples is None else summarize_noise(detection.samples)
+            track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
+        track = replace(
+            track,
+            bad_points=sum(len(part.bad_times) for part in both),
+            late_points=sum(part.late for part in both),
+        )
+        return track if _has_data(points) else _without_data(track)
+
+    def _compare(self, request: BaselineRequest, points: Points, below: Points | None, share: float) -> Comparison:
+        """What the windows are compared with, and what detectors and control charts decide."""
+        rule = request.rule
         is_detected = is_detectable(rule)
         measured = measured_points(rule, points, below) if is_detected else points
         calendar = series_calendar(rule, measured)
@@ -242,37 +279,7 @@ class _RuleEvaluator:
         unknown: Bools | None = None
         if calendar is not None:
             reference, unknown = self._on_calendar_days(rule, calendar, reference, detection)
-        new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
-        context = RowContext(
-            times.version,
-            self.service.versions,
-            new,
-            _only_bad_rows(points, stat, rule, times),
-            detection,
-            charts,
-        )
-        rows = decide_outcomes(rule, stat, reference, context)
-        if unknown is not None:
-            rows.mark_undecided(unknown & (rows.outcome != Outcome.BREACH.code) & (stat.points > 0), Cause.UNKNOWN_DAY)
-        spec = drift_spec(rule.metric)
-        if spec is not None:
-            from .drift.logged_scores import has_too_few_rows
-
-            rows.mark_undecided(has_too_few_rows(spec, stat), Cause.TOO_SMALL_COUNT)
-        both = [points] if below is None else [points, below]
-        fresh = fresh_rows([part.times for part in both], rule.window, times)
-        if context.only_bad is not None:
-            fresh = np.where(context.only_bad, fresh_rows([points.bad_times], rule.window, times), fresh)
-        track = self._build_track(rule, labels, stat, reference, rows, fresh)
-        if detection is not None:
-            noise = None if detection.samples is None else summarize_noise(detection.samples)
-            track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
-        track = replace(
-            track,
-            bad_points=sum(len(part.bad_times) for part in both),
-            late_points=sum(part.late for part in both),
-        )
-        return track if _has_data(points) else _without_data(track)
+        return Comparison(reference, detection, charts, unknown)
 
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):
@@ -393,6 +400,17 @@ def _on_ordinary_days(request: BaselineRequest, calendar: SeriesCalendar | None)
     else:
         quiet = points.select(ordinary)
     return replace(request, aggregator=Aggregator(quiet, below, rule.aggregate, rule.interval))
+
+
+def _mark_undecided(rows: Outcomes, rule: Rule, stat: WindowStats, unknown: Bools | None) -> None:
+    """Rows about which nothing can be said: on unknown days, and drift scores of too few rows."""
+    if unknown is not None:
+        rows.mark_undecided(unknown & (rows.outcome != Outcome.BREACH.code) & (stat.points > 0), Cause.UNKNOWN_DAY)
+    spec = drift_spec(rule.metric)
+    if spec is not None:
+        from .drift.logged_scores import has_too_few_rows
+
+        rows.mark_undecided(has_too_few_rows(spec, stat), Cause.TOO_SMALL_COUNT)
 
 
 def _new_segment_rows(points: Points, times: Floats, window: float, start: float) -> Bools | None:

@@ -281,7 +281,8 @@ def average_surprise(times: Floats, lenses: list[Lens]) -> Floats:
 
 
 def tail_surprise(shown: Floats, earlier: Ints) -> Floats:
-    """-log of the probability of so large a value, given all values before it, row by row; 0 in the beginning.
+    """-log of the probability of so large a value, given all values before it, row by row; 0 in the beginning
+    and below the tail.
 
     ``shown``: (lenses, points); ``earlier``: how many points lie far enough before each point to hold a record.
     """
@@ -295,9 +296,6 @@ def tail_surprise(shown: Floats, earlier: Ints) -> Floats:
         threshold = largest[:, 0]
         shape, scale = fit_tail(largest[:, 1:] - threshold[:, None])
         scale = np.maximum(scale, np.finfo(float).tiny)
-        part = surprise[:, begin:end]
-        with np.errstate(over="ignore"):
-            part[:] = np.log(begin / size) + (shown[:, begin:end] - threshold[:, None]) / scale[:, None]
         lens, row = np.nonzero(shown[:, begin:end] > threshold[:, None])
         value = shown[lens, begin + row]
         tail = np.log(begin / size) + _log_excess(value - threshold[lens], shape[lens], scale[lens])
@@ -307,7 +305,7 @@ def tail_surprise(shown: Floats, earlier: Ints) -> Floats:
         best = np.where(known > 0, record[lens, known - 1], np.inf)
         wider = scale[lens] + shape[lens] * np.maximum(best - threshold[lens], 0.0)
         beyond = once[known] + _log_excess(value - best, shape[lens], wider)
-        part[lens, row] = np.where((tail > once[known]) & (known > 0), np.minimum(tail, beyond), tail)
+        surprise[lens, begin + row] = np.where((tail > once[known]) & (known > 0), np.minimum(tail, beyond), tail)
     return surprise
 
 
