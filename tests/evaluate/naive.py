@@ -339,7 +339,9 @@ def evaluate(
     known = finite + ([p for p in there if math.isfinite(p.value)] if rule.aggregate is Aggregate.RATIO else [])
     fresh = any(p.time > before for p in (here if here and not finite else known))
     if one is None:
-        cause = Cause.ONLY_BAD_VALUES if here and not finite else Cause.NO_POINTS
+        ever = points or (series is not None and any(time > now + 300 for time in series.times))
+        absent = Cause.NO_POINTS if ever else Cause.NO_DATA_YET
+        cause = Cause.ONLY_BAD_VALUES if here and not finite else absent
         empty = (None, base_value, None, None, None, len(finite))
         return Row(Outcome.NO_DATA, None, cause, False, False, *empty, version or "", fresh)
     outcome, severity, cause = outcome_of(rule, version or "", one, base)

@@ -39,7 +39,7 @@ def test_a_failed_source_is_not_judged() -> None:
 def test_a_metric_that_is_nowhere_has_no_data() -> None:
     found = track(rule(LIMIT), hourly([0.1], name="other"))
     assert found.grid.count == 49
-    assert {(row.outcome, row.cause, row.value) for row in rows(found)} == {(Outcome.NO_DATA, Cause.NO_POINTS, None)}
+    assert {(row.outcome, row.cause, row.value) for row in rows(found)} == {(Outcome.NO_DATA, Cause.NO_DATA_YET, None)}
     assert labels_of_all(tracks(rule(LIMIT, metric=KeyPattern("eval/region=*/accuracy")))) == [()]
 
 

@@ -128,6 +128,6 @@ def test_an_alert_marks_its_row_and_shows_the_teams_own_links(world: World) -> N
     assert "> `Commands: more replicas: kubectl scale deploy/churn --replicas=4`" in page
     assert "| **►** `Changed`: `no healthy version on record` |" in page
     (issue,) = world.github.standin.state.repo("acme/churn-model").issues.items.values()
-    body = issue.body
+    body = issue.body or ""
     assert "- [Grafana](https://grafana.example/d/churn)" in body
     assert "- more replicas: `kubectl scale deploy/churn --replicas=4`" in body
