@@ -21,7 +21,7 @@ from .model.finding import ModelFindings, Track
 from .model.monitored_model import Config
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.sensitivity import ModelSensitivity
-from .model.series import PulledSeries
+from .model.series import PulledSeries, move_starts
 from .model.unit import unit_of
 from .timeutil import DAY
 
@@ -87,7 +87,10 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
         context.config.models, context.now, context.wandb, progress=context.progress, canary_periods=canary_periods
     )
     for name, registry in registries.items():
-        pulls[name] = replace(pulls[name], moves=registry.moves)
+        pulled = pulls[name]
+        by_move = move_starts(pulled.deployments, registry)
+        known = {(start.version, start.since): start for start in (*pulled.starts, *by_move)}
+        pulls[name] = replace(pulled, moves=registry.moves, starts=tuple(known.values()))
     for name, texts in notes.items():
         pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, *texts))
     return {name: context.redactor.redact(series) for name, series in pulls.items()}

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from .errors import UserError
 from .model.release import CanaryPeriod, Move
-from .model.series import Deployment, Histograms, Labels, PulledSeries, Series
+from .model.series import Deployment, Histograms, Labels, PulledSeries, Series, ServiceStart
 
 FORMAT = 1
 KIND: Literal["modelwatch/series"] = "modelwatch/series"
@@ -33,6 +33,10 @@ class HeaderLine:
     """``now`` of the pull (seconds, UTC)."""
     pulls: int
     """How many follow."""
+
+
+OMITTED_WHEN_EMPTY = b',"starts":[]'
+"""Younger than the format: what an older version wrote is written as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class PullLine:
     trials: tuple[CanaryPeriod, ...] = ()
     canary: int = 0
     """How many lines of series that canaries logged follow those."""
+    starts: tuple[ServiceStart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
     import msgspec
 
     encoder = msgspec.json.Encoder(order="deterministic")
-    return encoder.encode_lines(list(_lines(tuple(pulls), now)))
+    return encoder.encode_lines(list(_lines(tuple(pulls), now))).replace(OMITTED_WHEN_EMPTY, b"")
 
 
 def decode(content: bytes, path: Path) -> tuple[PulledSeries, ...]:
@@ -135,6 +140,7 @@ def _lines(
             moves=pull.moves,
             trials=pull.canary_periods,
             canary=len(pull.canary_series),
+            starts=pull.starts,
         )
         yield from map(_series_line, pull.series)
         for histograms in (*pull.histograms, *pull.references):
@@ -217,6 +223,7 @@ def _read_pull(lines: _LineReader) -> PulledSeries:
         head.moves,
         head.trials,
         canary,
+        head.starts,
     )
 
 

@@ -66,6 +66,8 @@ OMITTED_FIELDS = (
     ',"health":[]',
     ',"rollback":[]',
     ',"affected":null',
+    ',"version_origin":"point"',
+    ',"at_least":false',
 )
 """Younger than the format, so they are written only where they say something: what an older version wrote is written
 as it was, and a plan keeps its digest."""

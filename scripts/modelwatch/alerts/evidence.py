@@ -12,7 +12,7 @@ from ..model.alert_scope import find_alert_scope
 from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
 from ..model.finding import Outcome, Track
-from ..model.series import PulledSeries, format_labels
+from ..model.series import PulledSeries, ServiceStart, StartOrigin, format_labels
 from ..model.version_health import VersionHealth, healthy_names
 from ..timeutil import DAY
 from .state_machine import badness
@@ -40,7 +40,8 @@ def collect_evidence(
     labels = described.labels if described else ()
     headline = next((track for track in tracks if track.labels == labels), main)
     version = _serving_version(main, pull)
-    since = _deployed_at(version, pull)
+    start = _service_start(version, pull)
+    since = start.began if start else None
     own = judged_by(health, tracks)
     return Evidence(
         trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last)) if headline else (),
@@ -50,6 +51,7 @@ def collect_evidence(
         segments_seen=len(labelled),
         version=version,
         version_since=since,
+        version_origin=start.origin if start else StartOrigin.POINT,
         previous=healthy_names(own, version),
         data=_data_span(main, since, pull),
         links=pull.links,
@@ -66,10 +68,12 @@ def collect_evidence(
 def add_serving_versions(evidence: Evidence, health: Sequence[VersionHealth], pull: PulledSeries) -> Evidence:
     """``evidence`` with the version in production, and those that were healthy before it by every rule of the model."""
     version = _serving_version(None, pull)
+    start = _service_start(version, pull)
     return replace(
         evidence,
         version=version,
-        version_since=_deployed_at(version, pull),
+        version_since=start.began if start else None,
+        version_origin=start.origin if start else StartOrigin.POINT,
         previous=healthy_names(health, version),
         health=tuple(health),
     )
@@ -126,10 +130,11 @@ def _serving_version(track: Track | None, pull: PulledSeries) -> str:
     return newest.version if newest else ""
 
 
-def _deployed_at(version: str, pull: PulledSeries) -> float | None:
-    """When the version was first seen in its present service."""
-    times = [deployment.since for deployment in pull.deployments if deployment.version == version]
-    return max(times, default=None)
+def _service_start(version: str, pull: PulledSeries) -> ServiceStart | None:
+    """Since when the version is in its present service."""
+    own = (deployment for deployment in pull.deployments if deployment.version == version)
+    newest = max(own, key=lambda deployment: deployment.since, default=None)
+    return pull.start_of(newest) if newest else None
 
 
 def _data_span(

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from ..model.finding import Outcome, Track
 from ..model.rule import Rule
-from ..model.series import Deployment
+from ..model.series import Deployment, ServiceStart, StartOrigin
 from ..model.severity import Severity
 from ..model.version_health import VersionFailure, VersionHealth
 
@@ -39,7 +39,9 @@ class BreachRun:
     """Whether it ended while the version served."""
 
 
-def judge_versions(deployments: Sequence[Deployment], tracks: Sequence[Track]) -> tuple[VersionHealth, ...]:
+def judge_versions(
+    deployments: Sequence[Deployment], tracks: Sequence[Track], starts: Sequence[ServiceStart] = ()
+) -> tuple[VersionHealth, ...]:
     """The record of each version that served, newest service first, by every track of a model.
 
     An alert of error or worse counts against the version that served, unless it is of a rule about data, shorter than
@@ -60,17 +62,21 @@ def judge_versions(deployments: Sequence[Deployment], tracks: Sequence[Track]) -
             else:
                 failures.setdefault(name, []).append(_failure(track, run))
     counts = _judged_counts(model_tracks)
-    return tuple(
-        VersionHealth(
+    known = {(start.version, start.since): start for start in starts}
+    records = []
+    for name, since, until in _last_services(deployments):
+        start = known.get((name, since))
+        record = VersionHealth(
             name,
-            since,
+            start.began if start else since,
             until,
             counts.get(name, 0),
             tuple(sorted(failures.get(name, ()), key=lambda failure: failure.since)),
             excused.get(name, 0),
+            at_least=start is not None and start.origin is StartOrigin.EDGE,
         )
-        for name, since, until in _last_services(deployments)
-    )
+        records.append(record)
+    return tuple(records)
 
 
 def judged_by(health: Sequence[VersionHealth], tracks: Sequence[Track]) -> tuple[VersionHealth, ...]:

@@ -12,7 +12,7 @@ from .explanation import Explanation
 from .finding import ChangeEstimate, Finding
 from .rule import Limit
 from .sensitivity import Sensitivity
-from .series import Labels
+from .series import Labels, StartOrigin
 from .severity import Severity
 from .version_health import RollbackCandidate, VersionHealth
 
@@ -133,6 +133,8 @@ class Evidence:
     segments_seen: int = 0
     version: str = ""
     version_since: float | None = None
+    """When it began to serve; by ``version_origin`` a move, its first point, or before that time."""
+    version_origin: StartOrigin = StartOrigin.POINT
     previous: tuple[str, ...] = ()
     """Earlier versions, newest first, that were healthy under this rule while they served."""
     data: DataSpan | None = None

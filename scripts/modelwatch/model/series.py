@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from .release import CanaryPeriod, Move
+from ..timeutil import HOUR
+from .release import CanaryPeriod, Move, Registry
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""
@@ -81,6 +84,29 @@ class Deployment:
     since: float
 
 
+class StartOrigin(StrEnum):
+    """What is known of the beginning of a service."""
+
+    MOVE = "move"
+    """A move of the release put the version there."""
+    POINT = "point"
+    """The first point of the version ever."""
+    EDGE = "edge"
+    """It served before the history that was read begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStart:
+    """Since when a version serves, where that is not simply its first point in the history that was read."""
+
+    version: str
+    since: float
+    """As its ``Deployment`` says."""
+    began: float
+    """When it began (seconds, UTC); with ``EDGE`` at this time or before."""
+    origin: StartOrigin
+
+
 @dataclass(frozen=True, slots=True)
 class PulledSeries:
     """The series of one model from its source. ``error`` is set if the source failed: then nothing is judged."""
@@ -103,3 +129,29 @@ class PulledSeries:
     """Its canaries, oldest first; what they logged is kept apart."""
     canary_series: tuple[Series, ...] = ()
     """What canaries logged while they served beside the champion, under the names and labels of ``series``."""
+    starts: tuple[ServiceStart, ...] = ()
+    """Of deployments whose beginning is not their first point in ``series``."""
+
+    def start_of(self, deployment: Deployment) -> ServiceStart:
+        """Since when the version of ``deployment`` serves."""
+        own = (deployment.version, deployment.since)
+        known = next((start for start in self.starts if (start.version, start.since) == own), None)
+        return known or ServiceStart(*own, deployment.since, StartOrigin.POINT)
+
+
+MOVE_LEAD = HOUR
+"""The first points of a version may lie so long (seconds) before the end of the move that put it there."""
+
+
+def move_starts(deployments: Sequence[Deployment], registry: Registry) -> tuple[ServiceStart, ...]:
+    """Of deployments that a move of the release made: the newest one before its first points, if it was to that
+    version."""
+    starts = []
+    for deployment in deployments:
+        version = registry.version(deployment.version)
+        before = (move for move in registry.deployments if (move.ended or move.at) <= deployment.since + MOVE_LEAD)
+        move = max(before, key=lambda move: move.at, default=None)
+        if version is not None and move is not None and move.target == version.name:
+            began = min(move.ended or move.at, deployment.since)
+            starts.append(ServiceStart(deployment.version, deployment.since, began, StartOrigin.MOVE))
+    return tuple(starts)

@@ -38,6 +38,8 @@ class VersionHealth:
     """What counts against it, oldest first."""
     excused: int = 0
     """Alerts that do not count: explained by an alert about the data, or false positives."""
+    at_least: bool = False
+    """``since`` is the edge of the history: it served before, too."""
 
     @property
     def healthy(self) -> bool:

@@ -14,13 +14,13 @@ from ..model.plan import ModelObservation
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
 from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
-from ..model.series import PulledSeries
+from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import HOUR
 from .alert_phrase import describe_alert, recovery_streak, worst_alert
 from .comments import mute_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
-from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, utc_time
+from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
 from .next_steps import RECOVERY_VERBS, first_step, target_clause
 from .release import version_differences
@@ -170,7 +170,7 @@ def _version_changes(known: DiagnosisInput, worst: Group) -> Iterator[str]:
     before = next(iter(evidence.previous), "")
     if not evidence.version:
         return
-    serving = f"{evidence.version}, first seen {utc_time(evidence.version_since)}"
+    serving = f"{evidence.version}, {start_text(evidence.version_since, evidence.version_origin)}"
     yield plain_line(f"{f'version {before} (healthy)' if before else 'no healthy version on record'} → {serving}")
     registry = known.registry
     if registry is None or not before:
@@ -196,9 +196,10 @@ def _rollback_lines(worst: Group) -> Iterator[str]:
 def _deployment_lines(known: DiagnosisInput, now: float) -> Iterator[str]:
     newest = sorted(known.pull.deployments, key=lambda deployment: -deployment.since)
     for deployment in newest[:MAX_DEPLOYMENTS]:
-        yield plain_line(
-            f"{deployment.version} at {utc_time(deployment.since)}, {_age_text(now - deployment.since)} ago"
-        )
+        start = known.pull.start_of(deployment)
+        more = "more than " if start.origin is StartOrigin.EDGE else ""
+        age = _age_text(now - start.began)
+        yield plain_line(f"{deployment.version} {start_text(start.began, start.origin)}, {more}{age} ago")
     for move in known.pull.moves[:MAX_DEPLOYMENTS]:
         to = f" to {move.target}" if move.target else ""
         by = f" by {move.by}" if move.by else ""
@@ -303,7 +304,8 @@ def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
         state = f"{describe_freshness(known.pull, known.model.rules, now).capitalize()}."
     serving = "No version is logged."
     if version:
-        serving = f"Version {plain_line(version.version)} since {utc_time(version.since)}."
+        start = known.pull.start_of(version)
+        serving = f"Version {plain_line(version.version)}, {start_text(start.began, start.origin)}."
     return Diagnosis(plain_line(head, 300), {"": (state, serving)}, "", firing=False)
 
 

@@ -21,6 +21,7 @@ from .formatting import (
     percent,
     quantity,
     row_count,
+    start_text,
     utc_time,
 )
 from .markdown import code, link, two_column_table
@@ -104,7 +105,7 @@ def tier_text(group: Group, alert: Alert, rule: Rule | None) -> str:
 def _context_facts(group: Group) -> Iterator[tuple[str, str]]:
     evidence = group.evidence
     if evidence.version:
-        yield "Version", f"{code(evidence.version)}, first seen {utc_time(evidence.version_since)}"
+        yield "Version", f"{code(evidence.version)}, {start_text(evidence.version_since, evidence.version_origin)}"
     if evidence.previous:
         yield "Last healthy", ", ".join(code(version) for version in evidence.previous[:3])
     # Retraining helps no built-in alert, and must not use data that is in doubt.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ..model.alert_scope import FEATURE_LABELS
 from ..model.finding import Finding
 from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
-from ..model.series import Labels
+from ..model.series import Labels, StartOrigin
 from ..model.unit import FEATURES, IMPORTANCE, TIMES
 from ..timeutil import format_utc
 from .markdown import plain_line
@@ -73,6 +73,17 @@ def _percent_digits(fraction: float) -> str:
 def utc_time(time: float | None) -> str:
     """``2026-11-20 14:00 UTC``."""
     return "—" if time is None else format_utc(time)
+
+
+def start_text(since: float | None, origin: StartOrigin) -> str:
+    """``deployed 2026-10-01 14:00 UTC``, ``first seen ...``, or ``first seen before 2026-11-03`` (a date)."""
+    match origin:
+        case StartOrigin.MOVE:
+            return f"deployed {utc_time(since)}"
+        case StartOrigin.EDGE:
+            return f"first seen before {utc_time(since)[:10]}"
+        case _:
+            return f"first seen {utc_time(since)}"
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, A
 from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
 from ..model.rule import Mode
+from ..model.series import StartOrigin
 from ..timeutil import DAY
 from .alert_phrase import describe_alert, recovery_streak
 from .explanation import Quote
@@ -162,7 +163,7 @@ def began_with_version(group: Group, register: Register | None) -> bool:
     evidence, start = group.evidence, register.start if register else group.start
     if group.built_in or not evidence.previous or evidence.version_since is None or start is None:
         return False
-    return 0 <= start - evidence.version_since <= DAY
+    return evidence.version_origin is not StartOrigin.EDGE and 0 <= start - evidence.version_since <= DAY
 
 
 def _cause_steps(group: Group, register: Register | None, quote: Quote) -> Iterator[str]:

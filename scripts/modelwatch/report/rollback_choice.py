@@ -135,7 +135,8 @@ def record_text(record: VersionHealth) -> str:
     """``served 12 d until 2026-11-03 10:00 UTC, judged 280 times, 1 alert explained by its data``"""
     parts = []
     if record.until is not None:
-        parts.append(f"served {duration(record.until - record.since)} until {utc_time(record.until)}")
+        least = "at least " if record.at_least else ""
+        parts.append(f"served {least}{duration(record.until - record.since)} until {utc_time(record.until)}")
     if record.judged:
         parts.append(f"judged {count(record.judged)} times")
     if record.excused:

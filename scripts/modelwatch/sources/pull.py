@@ -109,6 +109,7 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         model=model.name,
         series=builder.series(),
         deployments=builder.deployments(),
+        starts=builder.service_starts(),
         notes=(*notes, *_staleness_notes(model, builder, now)),
         links=result.links,
         histograms=histograms,

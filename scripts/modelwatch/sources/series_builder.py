@@ -11,7 +11,7 @@ from typing import Any
 from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
-from ..model.series import Deployment, Histograms, Labels, Series
+from ..model.series import Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
 from ..timeutil import HOUR
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
@@ -80,6 +80,7 @@ class SeriesBuilder:
         self._histograms: dict[str, list[_LoggedHistogram]] = {}
         self._versions: dict[str, int] = {}
         self._version_times = array("d")
+        self._first_seen: dict[str, float] = {}
         self._version_places = array("i")
         self._rows_without_time = 0
         self._rows_logged_later = 0
@@ -113,6 +114,7 @@ class SeriesBuilder:
 
     def add_cells(self, cells: Iterable[tuple[str, float]], time: float, written: float, version: str) -> bool:
         """Values under wanted keys, all of one time; False where that time is not wanted."""
+        self.note_version(version, time)
         if time < self.request.since or (self.request.until is not None and time > self.request.until):
             return False
         canary = any(trial.covers(version, time) for trial in self.request.canary_periods)
@@ -171,6 +173,30 @@ class SeriesBuilder:
     def has_versions(self) -> bool:
         """Whether any row had the version that served."""
         return any(self._versions)
+
+    def note_version(self, version: str, time: float) -> None:
+        """Remember that ``version`` was there at ``time``, in the history that is wanted or before."""
+        if version:
+            self._first_seen[version] = min(time, self._first_seen.get(version, time))
+
+    def service_starts(self) -> tuple[ServiceStart, ...]:
+        """Of the oldest deployment: when its version was first seen ever, or that it served before what was read."""
+        oldest = next(iter(self.deployments()), None)
+        if oldest is None:
+            return ()
+        first = self._first_seen.get(oldest.version, oldest.since)
+        if first < oldest.since:
+            return (ServiceStart(oldest.version, oldest.since, first, StartOrigin.POINT),)
+        if oldest.since - self.request.since > max(SILENCE_SECONDS, SILENCE_SPACINGS * self._spacing()):
+            return ()
+        return (ServiceStart(oldest.version, oldest.since, oldest.since, StartOrigin.EDGE),)
+
+    def _spacing(self) -> float:
+        """Usual seconds between points; 0 where there are too few."""
+        import numpy as np
+
+        times = np.unique(np.asarray(self._version_times))
+        return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, and what was looked for in vain."""

@@ -98,6 +98,8 @@ def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, conte
     builder = SeriesBuilder(request, spec.time, spec.version)
     runs = _list_runs(api, spec, request)
     readable = [run for run in runs if _worth_reading(run, builder.key_resolver)]
+    for run in runs:
+        builder.note_version(run.version, run.extent.begin)
     links: list[tuple[float, str, str]] = []
     read = partial(_read_history, spec, request, context.sessions.retry)
     # After the first failure no further history is read.

@@ -23,6 +23,7 @@ from ...report.formatting import (
     percent,
     quantity,
     row_count,
+    start_text,
     utc_time,
 )
 from ...report.markdown import plain_line, safe_url
@@ -158,7 +159,10 @@ def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
 def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
     evidence = group.evidence
     if evidence.version:
-        yield "version", f"{plain_line(evidence.version)}, first seen {utc_time(evidence.version_since)}"
+        yield (
+            "version",
+            f"{plain_line(evidence.version)}, {start_text(evidence.version_since, evidence.version_origin)}",
+        )
     if evidence.previous:
         yield "healthy_before", ", ".join(plain_line(version) for version in evidence.previous[:3])
     if evidence.segments and not group.built_in:
