@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.prediction_log import MEASURED_TIME
 from modelwatch.model.release import CanaryPeriod
-from modelwatch.model.series import Deployment
+from modelwatch.model.series import Deployment, ServiceStart, StartOrigin
 from modelwatch.sources.requirements import ReadRequest, key_requests
 from modelwatch.sources.series_builder import SeriesBuilder
+from modelwatch.timeutil import HOUR
 
 from .builders import points, rule, versions
 
@@ -178,3 +180,20 @@ def test_keys_of_optional_rules_are_not_missed() -> None:
         "no points under quality/feature=*/n",
     )
     assert assembler(rule(optional=True), rule("eval/n", name="b")).notes() == ("no points under eval/n",)
+
+
+def test_a_version_serves_since_its_first_point_ever() -> None:
+    """Rows before the history that is read are not points, but they show that the version was there."""
+    hours = [HOUR * hour for hour in range(48)]
+    edge = ServiceStart("v1", 24 * HOUR, 24 * HOUR, StartOrigin.EDGE)
+    known = replace(edge, began=0.0, origin=StartOrigin.POINT)
+
+    def starts(times: list[float], since: float) -> tuple[ServiceStart, ...]:
+        made = assembler(since=since)
+        for time in times:
+            made.add_cells([("eval/accuracy", 0.9)], time, time, "v1")
+        return made.service_starts()
+
+    assert starts(hours, 24 * HOUR) == (known,)
+    assert starts(hours[24:], 24 * HOUR) == (edge,), "who knows what was there before"
+    assert starts(hours[24:], 0.0) == (), "nothing was there for a day: it is the first point ever"

@@ -151,6 +151,8 @@ def _describe_single_alert(group: Group, alert: Alert) -> AlertPhrase:
     predicate = limit_comparison(finding, group.limits, group.unit)
     if finding.signal is not ChartSignal.NONE:
         predicate = f"{predicate} ({finding.signal.text})"
+    if is_recovering(group):
+        predicate = f"{predicate} (was {bare_value(alert.worst.value, group.unit)})"
     return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
 
 
@@ -268,6 +270,17 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
 def worst_alert(group: Group) -> Alert | None:
     """The alert that the headline describes: the whole's where everything got worse, else the worst."""
     return find_scope(group).alert
+
+
+def is_recovering(group: Group) -> bool:
+    """Whether the newest window of the worst alert reaches less than the tier that holds, so that its value is not what
+    that tier is about."""
+    alert = worst_alert(group)
+    if alert is None or alert.state is not AlertState.FIRING or group.built_in or alert.finding.past is not None:
+        return False
+    reached = alert.finding.severity
+    milder = reached is None or reached < alert.severity
+    return milder and alert.worst.value is not None and alert.worst.time != alert.finding.time
 
 
 def recovery_streak(group: Group) -> int:

@@ -16,7 +16,7 @@ from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import HOUR
-from .alert_phrase import describe_alert, recovery_streak, worst_alert
+from .alert_phrase import describe_alert, is_recovering, recovery_streak, worst_alert
 from .comments import mute_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
@@ -88,7 +88,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Go back": _rollback_lines(worst),
         **_observed_sections(known),
     }
-    state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) else "")
+    state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) or is_recovering(worst) else "")
     state += " (muted)" if mutes[worst.key] else ""
     headline = plain_line(f"{state} · {worst.model}: {describe_alert(worst).sentence}", 400)
     return Diagnosis(headline, _non_empty(sections), _next_step(known, worst, now), firing=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 
 from ...model.alert import (
     CANARY_FAILED,
@@ -16,7 +15,6 @@ from ...model.alert import (
     AlertState,
     Evidence,
     Group,
-    TrendPoint,
 )
 from ...model.alert_scope import FEATURE_LABELS
 from ...model.finding import Finding, Outcome
@@ -27,6 +25,7 @@ from ...model.register import Register
 from ...model.rule import Rule
 from ...report.affected_alerts import affected_table, cause_sentence
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of, worst_alert
+from ...report.chart import trend_chart
 from ...report.comments import actions_table, comment_text, issue_title, mute_sentence
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
@@ -38,25 +37,14 @@ from ...report.formatting import (
     finding_labels,
     labels_text,
     percent,
-    unit_suffix,
     utc_time,
 )
 from ...report.ledger_table import ledger_section
-from ...report.markdown import bullet_list, code, link, mention, mermaid_text, table
+from ...report.markdown import bullet_list, code, link, mention, table
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
 from ...report.rollback_choice import candidate_table
 from ...report.team_links import links_section, team_links
-from ...timeutil import DAY, HOUR
 from ..base import GroupRun
-
-COLOUR_THEME = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#cf222e, #8c959f"}}}}%%'
-"""The value in red and its baseline in grey: legible on GitHub's light and dark backgrounds; the default is not."""
-SIGNIFICANT_DIGITS = 5
-"""Significant digits of a point."""
-MAX_STEP_DEVIATION = 0.5
-"""A point farther (in steps) than this from where Mermaid draws it would appear at a wrong time."""
-DAY_AXIS_ABOVE = 4 * DAY
-"""A longer trend (seconds) has an axis in days."""
 
 
 def issue_text(run: GroupRun, register: Register) -> tuple[str, str]:
@@ -72,61 +60,6 @@ def issue_text(run: GroupRun, register: Register) -> tuple[str, str]:
 def note_text(run: GroupRun, note: Note, register: Register, entries: Sequence[LedgerEntry] = ()) -> str:
     """The comment for ``note``, without secrets. ``entries``: the ledger of the episode."""
     return run.redact(comment_text(note, run.group, register, run.now, run.model(register.model), entries))
-
-
-def trend_chart(title: str, trend: Sequence[TrendPoint]) -> str:
-    """An ``xychart-beta`` of value and baseline. Times without a value are left out; where the baseline begins late,
-    the chart begins there, and gaps in it are filled with the previous one."""
-    points = _from_first_baseline([point for point in trend if point.value is not None])
-    values = [point.value for point in points if point.value is not None]
-    if len(values) < 2:
-        return "Too few points to draw."
-    baselines = _fill_baselines(points)
-    low, high = min(*values, *baselines), max(*values, *baselines)
-    pad = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
-    bottom = max(low - pad, 0.0) if low >= 0 else low - pad
-    lines = [
-        "```mermaid",
-        COLOUR_THEME,
-        "xychart-beta",
-        f'    title "{mermaid_text(title)}{" and its baseline" if baselines else ""}"',
-        f"    x-axis {_time_axis([point.time for point in points])}",
-        f"    y-axis {plain_number(bottom)} --> {plain_number(high + pad)}",
-        f"    line [{', '.join(map(plain_number, values))}]",
-    ]
-    if baselines:
-        lines.append(f"    line [{', '.join(map(plain_number, baselines))}]")
-    return "\n".join([*lines, "```"])
-
-
-def _time_axis(times: Sequence[float]) -> str:
-    """Hours or days before the last point. Mermaid spaces points evenly: where time does not, points are counted."""
-    first, last = times[0], times[-1]
-    step = (last - first) / (len(times) - 1)
-    if any(abs(first + place * step - time) > step * MAX_STEP_DEVIATION for place, time in enumerate(times)):
-        return f'"{mermaid_text(utc_time(first))} to {mermaid_text(utc_time(last))}" 0 --> {len(times) - 1}'
-    name, unit = ("days", DAY) if last - first > DAY_AXIS_ABOVE else ("hours", HOUR)
-    return f'"{name} before {mermaid_text(utc_time(last))}" {plain_number((first - last) / unit)} --> 0'
-
-
-def plain_number(value: float) -> str:
-    """A few digits without an exponent, which Mermaid cannot read."""
-    return format(Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}"), "f")
-
-
-def _from_first_baseline(points: Sequence[TrendPoint]) -> Sequence[TrendPoint]:
-    first = next((place for place, point in enumerate(points) if point.baseline is not None), 0)
-    return points[first:] if len(points) - first >= 2 else points
-
-
-def _fill_baselines(points: Sequence[TrendPoint]) -> list[float]:
-    filled: list[float] = []
-    for point in points:
-        if point.baseline is not None:
-            filled.append(point.baseline)
-        elif filled:
-            filled.append(filled[-1])
-    return filled if len(filled) == len(points) else []
 
 
 MAX_OTHER_FEATURES = 4
