@@ -1,7 +1,8 @@
 """Draws the trend of an alert as a Mermaid chart: value, baseline, tiers and deployments, with a legend.
 
 GitHub renders Mermaid in issues; it shows no SVG from an issue's text, and an image would need a place that serves it.
-Mermaid's charts have neither a legend nor marks: the legend is the line below, and a deployment is a bar.
+Mermaid's charts have neither a legend nor marks: the legend is the line below, and a deployment is a spike (bars
+have no width of their own, and cover what is behind them).
 """
 
 from __future__ import annotations
@@ -48,12 +49,11 @@ TIER_COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """One line or row of bars, with its entry in the legend."""
+    """One line, with its entry in the legend."""
 
     colour: ChartColour
     values: Sequence[float]
     legend: str
-    is_bar: bool = False
 
 
 def trend_chart(title: str, group: Group, rule: Rule | None) -> str:
@@ -73,7 +73,7 @@ def trend_chart(title: str, group: Group, rule: Rule | None) -> str:
     high = max(value for line in shown for value in line.values)
     pad = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
     bottom, top = (max(low - pad, 0.0) if low >= 0 else low - pad), high + pad
-    lines = [*_deployment_bars(group, [point.time for point in points], bottom, top), *shown]
+    lines = [*_deployment_spikes(group, [point.time for point in points], bottom, top), *shown]
     name = unit_suffix(unit).removeprefix(": ")
     axis = f'"{mermaid_text(name)}" ' if name else ""
     text = [
@@ -83,7 +83,7 @@ def trend_chart(title: str, group: Group, rule: Rule | None) -> str:
         f'    title "{mermaid_text(title)}"',
         f"    x-axis {_time_axis([point.time for point in points])}",
         f"    y-axis {axis}{plain_number(bottom)} --> {plain_number(top)}",
-        *(f"    {'bar' if line.is_bar else 'line'} [{', '.join(map(plain_number, line.values))}]" for line in lines),
+        *(f"    line [{', '.join(map(plain_number, line.values))}]" for line in lines),
         "```",
     ]
     return "\n".join(text) + "\n\n" + _legend(lines)
@@ -128,8 +128,8 @@ def _boundary(tier: Tier, baselines: Sequence[float], count: int) -> list[float]
     return []
 
 
-def _deployment_bars(group: Group, times: Sequence[float], bottom: float, top: float) -> Iterator[ChartLine]:
-    """A bar as high as the chart where a version began to serve."""
+def _deployment_spikes(group: Group, times: Sequence[float], bottom: float, top: float) -> Iterator[ChartLine]:
+    """A line along the bottom with a spike as high as the chart where a version began to serve."""
     starts = [
         record for record in group.evidence.health if not record.at_least and times[0] < record.since <= times[-1]
     ][:MAX_MARKS]
@@ -138,7 +138,7 @@ def _deployment_bars(group: Group, times: Sequence[float], bottom: float, top: f
     places = {next(place for place, time in enumerate(times) if time >= record.since) for record in starts}
     names = ", ".join(f"{code(record.version, 40)} {utc_time(record.since)}" for record in reversed(starts))
     heights = [top if place in places else bottom for place in range(len(times))]
-    yield ChartLine(DEPLOYMENT, heights, f"deployed: {names}", is_bar=True)
+    yield ChartLine(DEPLOYMENT, heights, f"deployed: {names}")
 
 
 def _time_axis(times: Sequence[float]) -> str:

@@ -107,7 +107,7 @@ def issue_body(
     if facts := alert_facts(group, rule):
         parts.append("### Evidence\n\n" + facts)
     if group.evidence.trend:
-        parts.append(trend_chart(_chart_title(group), group.evidence.trend))
+        parts.append(trend_chart(_chart_title(group), group, rule))
     if segmented:
         parts.append(segments_table(group.evidence, group.unit))
     if links := links_section(team_links(model, group.rule)):
@@ -131,7 +131,7 @@ def _chart_title(group: Group) -> str:
     alert = worst_alert(group)
     rule, labels = subject_of(group.rule, alert.labels if alert else ())
     where = f" {labels_text(labels)}" if labels else ""
-    return f"{group.model} {rule}{where}{unit_suffix(group.unit)}"
+    return f"{group.model} {rule}{where}"
 
 
 def _configured_rule(group: Group, model: Model | None) -> Rule | None:
