@@ -126,3 +126,21 @@ def test_a_model_that_is_not_there(world: World, name: str) -> None:
     ran = world.run("diagnose", name)
     assert ran.code == 2
     assert "there is no model" in ran.err
+
+
+def test_without_a_name_it_is_about_the_worst_model(world: World) -> None:
+    furnish(world)
+    text = (world.folder / "modelwatch.yml").read_text("utf-8")
+    head, model = text.split("  - name: churn\n")
+    calm = model.replace("metrics.csv", "calm.csv")
+    (world.folder / "modelwatch.yml").write_text(f"{head}  - name: aaa\n{calm}  - name: churn\n{model}", "utf-8")
+    rows = (world.folder / "metrics.csv").read_text("utf-8").splitlines()
+    calm_rows = [rows[0], *(row for row in rows[1:] if ",v6," in row)]
+    world.write("calm.csv", "\n".join(calm_rows) + "\n")
+    ran = world.run("diagnose")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("CRITICAL · churn: ")
+    assert world.run("diagnose", "aaa").out.startswith(("HEALTHY · aaa", "ERROR · aaa", "WARNING · aaa"))
+    world.write("calm.csv", "\n".join(rows) + "\n")
+    said = " ".join(world.run("diagnose").out.split())
+    assert "Elsewhere churn: critical, accuracy (region=latam) is 0.6" in said or "Elsewhere aaa: critical" in said

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.ledger import EntryKind
-from modelwatch.model.monitored_model import GitHubSpec, Model, ReleaseSpec
+from modelwatch.model.monitored_model import GitHubSpec, Model, ReleaseSpec, WorkflowSpec
 from modelwatch.model.plan import Note
-from modelwatch.model.register import DispatchState
+from modelwatch.model.register import ESCALATED, DispatchRecord, DispatchState
 from modelwatch.model.severity import Severity
 from modelwatch.report.comments import comment_text
 from modelwatch.report.next_steps import first_step, next_steps
 from modelwatch.targets.register.ledger import make_entry
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import LATAM, NEWEST, NOW, alert, finding, group, model, record, register
 
@@ -127,3 +128,58 @@ def test_after_a_rollback_it_is_said_until_when_to_wait() -> None:
 def test_another_topic_gives_its_detail_and_nothing_comes_alive() -> None:
     shown = comment_text(Note("k", "command", "@all [x](http://evil) `"), None, register(), NOW)
     assert shown == "Command: `` @all [x](http://evil) ` ``"
+
+
+def _steps(*records: DispatchRecord, model: Model | None = None, now: float = NOW) -> tuple[str, str]:
+    """The first step on the issue and on the page."""
+    tried = register(dispatches=records)
+    issue = next_steps(group(), tried, model, now).removeprefix("### Next step\n\n").partition("\n")[0]
+    return issue, first_step(group(), tried, model, now)
+
+
+def test_a_workflow_run_that_takes_too_long_is_told_as_stuck() -> None:
+    sent = record(state=DispatchState.SENT, url=RUN, target_version="v6", at=NOW - HOUR)
+    assert all("Watch the" in step for step in _steps(sent))
+    issue, page = _steps(replace(sent, at=NOW - 3 * HOUR))
+    assert issue == (
+        "Find out why the rollback to `v6` has not ended after 3 h; it may wait for a runner or for an approval: " + RUN
+    )
+    assert page == issue.replace("`", "")
+    training = replace(sent, verb="retrain", key="g.1.retrain.1", at=NOW - 3 * HOUR)
+    assert all("Watch the" in step for step in _steps(training))
+
+
+def test_a_failed_rollback_is_the_next_step() -> None:
+    failed = record(
+        state=DispatchState.FINISHED, conclusion="failure", url=RUN, target_version="v6", ended=NOW - 60.0, at=NOW - 600
+    )
+    release = Model("churn", (), release=ReleaseSpec("acme/churn/model"))
+    for step in _steps(failed, model=release):
+        assert step.startswith("Look why the rollback to ")
+        assert f"failed (failure): {RUN}. Or move by hand: " in step
+        assert "modelwatch release rollback v6 --model churn" in step
+    assert all("by hand" not in step for step in _steps(failed))
+
+
+def test_a_rollback_that_did_not_help_is_told() -> None:
+    done = record(
+        state=DispatchState.FINISHED, conclusion="success", target_version="v6", ended=NOW - DAY, settled=ESCALATED
+    )
+    assert all(step.startswith("Look for a cause outside the release: the rollback to") for step in _steps(done))
+
+
+def test_a_retraining_that_changed_nothing_is_followed_up() -> None:
+    done = record(
+        verb="retrain", key="g.1.retrain.1", state=DispatchState.FINISHED, conclusion="success", ended=NOW - DAY
+    )
+    trains = Model("churn", (), workflows=(WorkflowSpec("retrain", "retrain.yml", settle=2 * HOUR),))
+    steps = _steps(done, model=trains)
+    assert all(step.startswith("Check whether the model of the retrain serves: it ended at ") for step in steps)
+    fresh = replace(done, ended=NOW - HOUR)
+    assert not any("serves" in step for step in _steps(fresh, model=trains))
+
+
+def test_a_retraining_hides_no_rollback() -> None:
+    training = record(verb="retrain", key="g.1.retrain.1", state=DispatchState.SENT, url=RUN)
+    proposed = record(target_version="v6")
+    assert all(step.startswith("Decide on the proposed") for step in _steps(training, proposed))

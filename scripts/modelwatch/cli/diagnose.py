@@ -11,11 +11,13 @@ import click
 from .. import pipeline
 from ..context import RunContext, make_context
 from ..errors import Exit, UserError
+from ..model.alert import AlertState, Judgement
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
 from .options import config_option, format_option, now_option, print_json, read_config
 
 if TYPE_CHECKING:
+    from ..model.monitored_model import Model
     from ..model.plan import ModelObservation
 
 
@@ -27,12 +29,10 @@ if TYPE_CHECKING:
 def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     """Show where a metric got worse, why, what changed since the last healthy version, and one next step.
 
-    Changes nothing. Anything unreadable is reported; the rest is shown.
+    Without MODEL it is about the model that is worst; the others that fire are named. Changes nothing.
+    Anything unreadable is reported; the rest is shown.
     """
     config = read_config(config_path, (model,) if model else (), read_only=True)
-    if not model and len(config.models) > 1:
-        names = ", ".join(model.name for model in config.models[:10])
-        raise UserError("the configuration has several models.", hint=f"Name one: {names}.", where=str(config_path))
     result = diagnosis.diagnose(collect_input(make_context(config, now)), now)
     if style == "json":
         print_json(as_json(result))
@@ -42,34 +42,51 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
 
 
 def collect_input(context: RunContext) -> DiagnosisInput:
-    """Everything that can be read of the only model; targets are read while the source answers."""
+    """Everything that can be read of the model that is worst; targets are read while the source answers."""
     from concurrent.futures import ThreadPoolExecutor
 
-    (model,) = context.config.models
     with ThreadPoolExecutor(1) as pool:
         observing = pool.submit(_observe, context)
         evaluation = pipeline.evaluate(context)
-        observation, problems = observing.result()
+        observed, failure = observing.result()
+    judgement = evaluation.judgement
+    model = max(context.config.models, key=lambda model: _urgency(model, judgement))
+    problems = [failure] if failure else []
+    observation = observed.get(model.name)
+    problems += _unobserved(observation) if observation else []
     registry = None
     if model.release is not None:
         try:
             registry = context.read_registry(model)
         except UserError as error:
             problems.append(f"the registry cannot be read: {error}")
-    groups, pulled = evaluation.judgement.groups, evaluation.pulls[model.name]
-    return DiagnosisInput(model, groups, pulled, observation, registry, tuple(problems))
+    own = tuple(group for group in judgement.groups if group.model == model.name)
+    others = tuple(group for group in judgement.groups if group.model != model.name)
+    pulled = evaluation.pulls[model.name]
+    return DiagnosisInput(model, own, pulled, observation, registry, tuple(problems), others)
 
 
-def _observe(context: RunContext) -> tuple[ModelObservation | None, list[str]]:
+def _urgency(model: Model, judgement: Judgement) -> tuple[bool, int, bool]:
+    """What fires unmuted, then the worst of what fires, then a source that is down."""
+    firing = [group for group in judgement.groups if group.model == model.name and group.state is AlertState.FIRING]
+    worst = max((group.severity.code for group in firing if group.severity), default=-1)
+    is_down = any(failure.model == model.name for failure in judgement.failures)
+    return any(not group.mutes for group in firing), worst, is_down
+
+
+def _observe(context: RunContext) -> tuple[dict[str, ModelObservation], str]:
+    """By model, and why nothing can be observed."""
     try:
-        (observation,) = pipeline.observe(context).values()
+        return pipeline.observe(context), ""
     except UserError as failure:
-        return None, [str(failure)]
+        return {}, str(failure)
+
+
+def _unobserved(observation: ModelObservation) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for error in observation.errors:
         reasons.setdefault(error.reason, []).append(str(error.target))
-    problems = [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
-    return observation, problems
+    return [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
 
 
 def as_json(result: Diagnosis) -> dict[str, object]:

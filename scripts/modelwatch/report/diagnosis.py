@@ -63,6 +63,8 @@ class DiagnosisInput:
     observed: ModelObservation | None
     registry: Registry | None
     problems: tuple[str, ...] = ()
+    others: tuple[Group, ...] = ()
+    """Those of other models."""
 
 
 def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
@@ -87,6 +89,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Deployed": _deployment_lines(known, now),
         "Go back": _rollback_lines(worst),
         **_observed_sections(known),
+        "Elsewhere": _other_models(known.others),
     }
     state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) or is_recovering(worst) else "")
     state += " (muted)" if mutes[worst.key] else ""
@@ -128,6 +131,18 @@ def _other_alerts(firing: Sequence[Group], mutes: Mapping[str, str]) -> Iterator
         yield plain_line(f"{group.severity}: {describe_alert(group).sentence}{muted}", 200)
     if len(firing) > MAX_OTHER_ALERTS:
         yield f"{len(firing) - MAX_OTHER_ALERTS} more: modelwatch check"
+
+
+def _other_models(groups: Sequence[Group]) -> Iterator[str]:
+    """Other models that fire, with the worst alert of each."""
+    firing = [group for group in groups if group.state is AlertState.FIRING and group.severity]
+    firing.sort(key=lambda group: -(group.severity.code if group.severity else 0))
+    worst = {group.model: group for group in reversed(firing)}
+    shown = sorted(worst.values(), key=firing.index)
+    for group in shown[:MAX_OTHER_ALERTS]:
+        yield plain_line(f"{group.model}: {group.severity}, {describe_alert(group).sentence}", 200)
+    if len(shown) > MAX_OTHER_ALERTS:
+        yield f"{len(shown) - MAX_OTHER_ALERTS} more models: modelwatch check"
 
 
 def _segment_lines(group: Group) -> Iterator[str]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, Group
 from ..model.monitored_model import Model
-from ..model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState, Register
+from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
 from ..model.rule import Mode
 from ..model.series import StartOrigin
-from ..timeutil import DAY
+from ..timeutil import DAY, HOUR
 from .alert_phrase import describe_alert, recovery_streak
 from .explanation import Quote
-from .formatting import utc_time
+from .formatting import duration, utc_time
 from .markdown import code, known_word, link, plain_line, safe_url
 from .rollback_choice import ROLLBACK_KINDS, RollbackChoice
 
 HEADING, WAIT = "### Next step\n\n", "Wait:"
+USUAL_LENGTH, USUAL_TRAINING = HOUR, 6 * HOUR
+"""A workflow run that takes longer (seconds) counts as stuck: one that moves a release, and any other."""
 RECOVERY_VERBS = ("rollback", "promote", "degrade")
 """Verbs after which the metric has to recover by a deadline."""
 
@@ -28,7 +30,7 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
-    steps = _steps(group, register, model, now, code, "this issue", _dispatch_steps(register, model))
+    steps = _steps(group, register, model, now, code, "this issue", lambda one: _dispatch_step(one, register, model))
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
@@ -42,8 +44,9 @@ def first_step(
     group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = "the GitHub issue"
 ) -> str:
     """The next step as plain text, for a lock screen; empty where there is none."""
-    dispatches = _plain_dispatch_steps(register, model, issue_text) if register else ()
-    steps = _steps(group, register, model, now, plain_line, issue_text, dispatches)
+    steps = _steps(
+        group, register, model, now, plain_line, issue_text, lambda one: _plain_dispatch_step(one, model, issue_text)
+    )
     steps += [f"Follow the runbook: {group.runbook}"] if safe_url(group.runbook) else []
     return steps[0] if steps else ""
 
@@ -55,15 +58,13 @@ def approval_instruction(model: Model | None) -> str:
     return "add who may approve it to `github.people` in the configuration (nobody so far), then comment"
 
 
-def _plain_dispatch_steps(register: Register, model: Model | None, issue_text: str) -> Iterator[str]:
-    comment = approval_instruction(model)
-    for record in register.dispatches:
-        verb = plain_line(record.verb)
-        if record.state is DispatchState.PROPOSED:
-            answer = f"{comment} `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
-            yield f"Decide on the proposed {verb}{target_clause(record, plain_line)}: {answer}."
-        elif record.state is DispatchState.SENT and safe_url(record.url):
-            yield f"Watch the {verb} workflow run: {record.url}"
+def _plain_dispatch_step(record: DispatchRecord, model: Model | None, issue_text: str) -> str:
+    verb = plain_line(record.verb)
+    if record.state is DispatchState.PROPOSED:
+        comment = approval_instruction(model)
+        answer = f"{comment} `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
+        return f"Decide on the proposed {verb}{target_clause(record, plain_line)}: {answer}."
+    return f"Watch the {verb} workflow run: {record.url}" if safe_url(record.url) else ""
 
 
 def _steps(
@@ -73,17 +74,78 @@ def _steps(
     now: float,
     quote: Quote,
     issue_text: str,
-    dispatch_steps: Iterable[str],
+    describe: Callable[[DispatchRecord], str],
 ) -> list[str]:
-    """Every step but the runbook, the most useful one first."""
+    """Every step but the runbook, the most useful one first. ``describe`` words an open dispatch.
+
+    A retraining takes long and may not help: it hides no rollback.
+    """
+    dispatches = register.dispatches if register else ()
+    newest = {record.verb: record.key for record in dispatches}
+    shown = (DispatchState.PROPOSED, DispatchState.SENT)
+    records = [
+        record
+        for record in dispatches
+        if record.state in shown or (record.state is DispatchState.FINISHED and newest[record.verb] == record.key)
+    ]
+    urgent = [record for record in records if record.state is DispatchState.PROPOSED or record.verb in RECOVERY_VERBS]
+    later = [record for record in records if record not in urgent]
+
+    def steps(some: Iterable[DispatchRecord]) -> Iterator[str]:
+        for record in some:
+            if record.state is DispatchState.FINISHED:
+                step = _ended_step(record, model, now, quote)
+            else:
+                step = _stuck_step(record, now, quote) or describe(record)
+            yield from filter(None, (step,))
+
     return [
         *_recovery_steps(group, register),
-        *dispatch_steps,
+        *steps(urgent),
         *(_settling_steps(group, register, model, now, quote) if register else ()),
         *_cause_steps(group, register, quote),
         *_kind_steps(group, quote),
         *_rollback_steps(group, register, model, quote, issue_text),
+        *steps(later),
     ]
+
+
+def _stuck_step(record: DispatchRecord, now: float, quote: Quote) -> str:
+    """About a workflow run that should have ended by now; empty where there is none."""
+    usual = USUAL_LENGTH if record.verb in RECOVERY_VERBS else USUAL_TRAINING
+    if record.state is not DispatchState.SENT or now - record.at <= usual:
+        return ""
+    name = f"the {known_word(record.verb)}{target_clause(record, quote)}"
+    where = safe_url(record.url) or "its workflow run at GitHub"
+    return (
+        f"Find out why {name} has not ended after {duration(now - record.at)}; it may wait for a runner or for an "
+        f"approval: {where}"
+    )
+
+
+def _ended_step(record: DispatchRecord, model: Model | None, now: float, quote: Quote) -> str:
+    """About the newest workflow run of a verb that failed, or that succeeded and did not help; empty for others."""
+    workflow = model.workflow(record.verb) if model else None
+    name = f"the {known_word(record.verb)}{target_clause(record, quote)}"
+    if record.conclusion not in ("success", ""):
+        log = f": {safe_url(record.url)}" if safe_url(record.url) else ""
+        by_hand = ""
+        if model and model.release and record.verb == "rollback" and record.target_version:
+            by_hand = f" Or move by hand: {quote(_release_command(model, record.target_version))}."
+        return f"Look why {name} failed ({known_word(record.conclusion)}){log}.{by_hand}"
+    if record.verb in RECOVERY_VERBS and record.settled == ESCALATED:
+        return f"Look for a cause outside the release: {name} succeeded, and the metric has not recovered."
+    if record.verb != "retrain" or workflow is None or record.ended is None or now - record.ended <= workflow.settle:
+        return ""
+    return (
+        f"Check whether the model of {name} serves: it ended at {utc_time(record.ended)}, and the metric has not "
+        "recovered."
+    )
+
+
+def _release_command(model: Model, target: str) -> str:
+    words = ["modelwatch", "release", "rollback", plain_line(target), "--model", model.name, "--reason", "..."]
+    return shlex.join(words)
 
 
 def required_healthy_evaluations(group: Group, register: Register | None) -> int:
@@ -153,8 +215,7 @@ def _rollback_command(model: Model, target: str, where: str) -> str:
     if workflow is not None and workflow.mode is not Mode.OBSERVE and model.github.people:
         return f"comment {code(f'/modelwatch rollback {target}')} on {where}"
     if model.release is not None:
-        words = ["modelwatch", "release", "rollback", plain_line(target), "--model", model.name, "--reason", "..."]
-        return code(shlex.join(words))
+        return code(_release_command(model, target))
     return ""
 
 
@@ -189,17 +250,15 @@ def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
         yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
 
 
-def _dispatch_steps(register: Register, model: Model | None) -> Iterator[str]:
-    for record in register.dispatches:
-        if record.state is DispatchState.PROPOSED:
-            to = target_clause(record, code)
-            approve, reject = code(f"/modelwatch approve {record.name}"), code(f"/modelwatch reject {record.name}")
-            answer = f"{approval_instruction(model)} {approve} or {reject}"
-            step = f"Decide on the proposed **{known_word(record.verb)}**{to}: {answer}"
-            command = _dispatch_command(register, record, model)
-            yield f"{step}. Or start it yourself:\n\n{_code_block(command)}" if command else f"{step}."
-        elif record.state is DispatchState.SENT:
-            yield f"Watch the **{known_word(record.verb)}** {link('workflow run', record.url)}."
+def _dispatch_step(record: DispatchRecord, register: Register, model: Model | None) -> str:
+    if record.state is not DispatchState.PROPOSED:
+        return f"Watch the **{known_word(record.verb)}** {link('workflow run', record.url)}."
+    to = target_clause(record, code)
+    approve, reject = code(f"/modelwatch approve {record.name}"), code(f"/modelwatch reject {record.name}")
+    comment = approval_instruction(model)
+    step = f"Decide on the proposed **{known_word(record.verb)}**{to}: {comment} {approve} or {reject}"
+    command = _dispatch_command(register, record, model)
+    return f"{step}. Or start it yourself:\n\n{_code_block(command)}" if command else f"{step}."
 
 
 def _dispatch_command(register: Register, record: DispatchRecord, model: Model | None) -> str:
