@@ -127,6 +127,7 @@ def test_an_approved_proposal_rolls_back_through_the_workflow(approved: Night) -
         "critical",
         "closed",
     )
+    assert not any(found.is_open for found in approved.world.pagerduty.standin.state.incidents)
     bills = approved.desk.cost_comparison()
     assert bills.actual.minutes == 30 + 2 + 3 + 4, "waiting, reading, the workflow, the rollout"
     assert "Nobody acknowledged the page" in approved.out
