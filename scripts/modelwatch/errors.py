@@ -120,6 +120,11 @@ def check_columns(wanted: Iterable[str], existing: Sequence[str], where: str) ->
             raise SourceError(f"the table has no column {name!r}.", hint=hint, where=where)
 
 
+def csv_separator(names: str) -> str:
+    """What separates the names in the first line of a CSV file: a comma, or what such files have instead of one."""
+    return "," if "," in names else max(";\t|", key=names.count) if any(sign in names for sign in ";\t|") else ","
+
+
 def unreadable_table(path: str, error: Exception) -> SourceError:
     """The first line of what a reader of Parquet or CSV raised."""
     kind = "Parquet" if path.endswith((".parquet", ".pq")) else "CSV"

@@ -45,7 +45,8 @@ def parse_time_text(text: str) -> float | None:
     try:
         return scale_to_seconds(float(text))
     except ValueError:
-        return parse_iso_or_none(text.strip())
+        # Rails and BigQuery write the zone as a word.
+        return parse_iso_or_none(text.strip().removesuffix(" UTC"))
 
 
 def format_iso(time: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ def test_times_without_a_zone_are_utc(tmp_path: Path) -> None:
     times = pd.to_datetime([NOW - HOUR], unit="s")
     pd.DataFrame({"time": times, "eval/accuracy": [0.5]}).to_parquet(tmp_path / "m.parquet")
     assert points(series_of(read(tmp_path / "m.parquet"))) == {NOW - HOUR: 0.5}
+
+
+def test_decimals_and_a_time_that_pandas_wrote_as_its_index(tmp_path: Path) -> None:
+    times = pd.Index(pd.to_datetime([NOW - HOUR], unit="s"), name="time")
+    pd.DataFrame({"eval/accuracy": [Decimal("0.50")]}, index=times).to_parquet(tmp_path / "m.parquet")
+    assert points(series_of(read(tmp_path / "m.parquet"))) == {NOW - HOUR: 0.5}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_csv_with_another_separator(tmp_path: Path, separator: str) -> None:
+    path = csv(tmp_path, f"time,eval/accuracy,note\n{NOW - HOUR},0.5,a\n".replace(",", separator))
+    assert points(series_of(read(path))) == {NOW - HOUR: 0.5}
 
 
 def test_a_compressed_csv(tmp_path: Path) -> None:

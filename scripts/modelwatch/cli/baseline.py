@@ -17,6 +17,7 @@ from ..context import make_context
 from ..errors import Exit, UserError
 from ..model.monitored_model import CanarySpec, Config, Model
 from ..model.release import PRODUCTION, Registry, Version
+from ..profiling.measure import text_number_notes
 from ..profiling.readers import open_log
 from ..profiling.reference_store import capture_reference, reference_notes, upload_reference, write_reference
 from ..release.registry import read_registry
@@ -120,6 +121,8 @@ def _capture_profile(
     metadata = {"model": model.name, "version": version, "source": table, "captured": now}
     content = write_reference(out, profile, metadata) if out else to_bytes(profile, metadata)
     summary = profile.whole()
+    for note in text_number_notes(summary):
+        click.echo(f"{table}: {note}", err=True)
     digest = hashlib.sha256(content).hexdigest()
     size = f"{summary.rows} rows, {len(summary.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
     if out:

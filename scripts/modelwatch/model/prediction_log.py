@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -62,6 +63,9 @@ DEFAULT_METRICS = (
     *("ndcg", "hit_rate"),
 )
 """Few, since every segment has them."""
+
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,12 @@ class MeasureSpec:
         return frozenset(
             filter(None, (*single_columns, query, *(column for _, column in self.scores), *self.sampled_columns))
         )
+
+    def feature_columns(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The features among the columns of a log: those that are named, else all without another role. An index that
+        pandas wrote beside the columns is none."""
+        free = (name for name in names if name not in self.role_columns and not _PANDAS_INDEX.fullmatch(name))
+        return self.features or tuple(free)
 
     @property
     def sampled_columns(self) -> tuple[str, ...]:

@@ -113,6 +113,13 @@ def texts_by_row(array: Any, missing: str | None, rename: Rename | None = None) 
     return np.array([*texts, missing], dtype=object)[codes]
 
 
+def to_text(array: Any) -> Any:
+    """An Arrow array of texts, one a row, null if the cell has none."""
+    import pyarrow as pa
+
+    return pa.array(texts_by_row(array, None), pa.string())
+
+
 def count_shapes(counts: dict[str, int]) -> dict[str, int]:
     """How often each shape of text occurs: digits become 9, capitals A and other letters a, each run once."""
     by_shape: dict[str, int] = {}
@@ -167,6 +174,21 @@ def decode_dictionary(array: Any) -> Any:
     import pyarrow as pa
 
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def plain_types(batch: Any) -> Any:
+    """A record batch without extension types, such as UUID and JSON: each becomes its text."""
+    import pyarrow as pa
+
+    for place, field in enumerate(batch.schema):
+        if isinstance(field.type, pa.BaseExtensionType):
+            column = batch.column(place)
+            if is_text_type(column.type.storage_type):
+                cells = column.storage
+            else:
+                cells = pa.array([None if cell is None else str(cell) for cell in column.to_pylist()], pa.string())
+            batch = batch.set_column(place, field.name, cells)
+    return batch
 
 
 def column_or_nulls(batch: Any, name: str) -> Any:

@@ -16,12 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.prediction_log import MeasureSpec, OutcomesSpec
-from .arrow_columns import decode_dictionary, hash_by_row, times_by_row, to_arrow, to_mask, to_numpy
-from .readers import BATCH_ROWS, PredictionLog, open_log, require_columns
+from .arrow_columns import (
+    column_or_nulls,
+    decode_dictionary,
+    factorize,
+    hash_by_row,
+    is_text_type,
+    times_by_row,
+    to_arrow,
+    to_mask,
+    to_numpy,
+    to_text,
+)
+from .readers import BATCH_ROWS, FilesLog, PredictionLog, open_log, require_columns
 
 MIN_BUCKETS = 16
 MAX_BUCKET_ROWS = 500_000
 """Rows of a bucket, if the tables state how many they have."""
+MISSING_LABELS = frozenset({"None", "nan", "NaN", "NULL", "null", "<NA>", "NA", "N/A", "NaT"})
+"""What programs write for a label that is not there. Not `none`, which can be a class."""
 _HASH_COLUMN = "modelwatch hash of the id"
 
 
@@ -29,10 +42,10 @@ def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) 
     """The log with the labels of ``outcomes``, if the model names any. Labels that became known after ``now`` are
     null."""
     if spec.outcomes is not None:
-        return JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes, now)
-    if spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
-        return KnownLabelLog(log, spec.label, spec.label_time, now)
-    return log
+        log = JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes, now)
+    elif spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
+        log = KnownLabelLog(log, spec.label, spec.label_time, now)
+    return WrittenLabelLog(log, spec.label) if spec.label in log.names() else log
 
 
 class KnownLabelLog:
@@ -53,6 +66,27 @@ class KnownLabelLog:
                 known = batch.column(place).take(to_arrow(np.arange(batch.num_rows), missing=later))
                 batch = batch.set_column(place, self._label, known)
             yield batch if self._label_time in columns else batch.drop_columns([self._label_time])
+
+
+class WrittenLabelLog:
+    """A log whose labels are null where a word says that there is none yet."""
+
+    def __init__(self, log: PredictionLog, label: str) -> None:
+        self._log, self._label = log, label
+        self.where, self.names, self.rows = log.where, log.names, log.rows
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        for batch in self._log.batches(columns):
+            place = batch.schema.get_field_index(self._label)
+            if place < 0 or not is_text_type(batch.schema.types[place]):
+                yield batch
+                continue
+            codes, texts = factorize(batch.column(place))
+            absent = np.isin(codes, [code for code, text in enumerate(texts) if text.strip() in MISSING_LABELS])
+            if absent.any():
+                known = batch.column(place).take(to_arrow(np.arange(batch.num_rows), missing=absent))
+                batch = batch.set_column(place, self._label, known)
+            yield batch
 
 
 class JoinedLog:
@@ -78,11 +112,35 @@ class JoinedLog:
         own = [name for name in dict.fromkeys([*columns, self._id]) if name != spec.label]
         with tempfile.TemporaryDirectory(prefix="modelwatch-join-") as name:
             folder = Path(name)
-            outcomes = self._outcomes.batches([name for name in (spec.id, spec.label, spec.label_time) if name])
+            outcomes = _alike(self._outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name])
             kinds = _split_by_hash(outcomes, spec.id, folder / "outcomes", self._buckets)
-            _split_by_hash(self._log.batches(own), self._id, folder / "log", self._buckets)
+            _split_by_hash(_alike(self._log, own), self._id, folder / "log", self._buckets)
             for bucket in range(self._buckets):
                 yield from _join_bucket(folder, bucket, spec, kinds.get(spec.label), self._now)
+
+
+def _alike(log: PredictionLog, columns: Sequence[str]) -> Iterator[Any]:
+    """The batches of a log in one schema, whatever the schemas of its files."""
+    import pyarrow as pa
+
+    types = log.types(columns) if isinstance(log, FilesLog) else {}
+    for batch in log.batches(columns):
+        if not types:
+            yield batch
+            continue
+        plain = {name: decode_dictionary(column_or_nulls(batch, name)) for name in types}
+        cells = [_cast_cells(plain[name], kind) for name, kind in types.items()]
+        yield pa.RecordBatch.from_arrays(cells, list(types))
+
+
+def _cast_cells(cells: Any, kind: Any) -> Any:
+    import pyarrow as pa
+
+    if cells.type == kind:
+        return cells
+    if pa.types.is_null(cells.type):
+        return pa.nulls(len(cells), kind)
+    return to_text(cells) if kind == pa.string() and not is_text_type(cells.type) else cells.cast(kind)
 
 
 def _split_by_hash(batches: Iterator[Any], id: str, path: Path, count: int) -> dict[str, Any]:

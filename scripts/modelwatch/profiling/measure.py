@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clients.retry import RetryPolicy
-from ..errors import UserError
+from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..stats.performance.estimate import Estimate
+from ..stats.profile.categorical import CategoricalProfile
+from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY
 from .arrow_columns import times_by_row
@@ -28,6 +31,9 @@ from .readers import PredictionLog, QueryLog, absent_role_notes, fetch_artifact,
 from .reference_store import fetch_reference, read_profile, read_reference
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, metric_rows
+
+MAX_CLASSES_SHOWN = 4
+_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ def measure(
     if spec.reference:
         reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
+    log: FilteredLog | None = None
     if profiles:
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
     else:
@@ -123,6 +130,9 @@ def measure(
         profile = profile_batches(log.batches(plan.needed_columns), plan)
         extra = row_metrics(log, plan, profile)
         notes.extend(_omission_notes(profile, plan))
+        notes.extend(text_number_notes(profile.whole()))
+    _check_times(profile, spec, log.where if log else "")
+    _check_classes(profile, spec, log.where if log else "")
     others: Mapping[str, Profile] = {}
     if selection.partition:
         others = fetch_other_partitions(model, profile, selection.partition, env, retry, scratch)
@@ -152,6 +162,47 @@ def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: Predictio
     return infer_plan(log, spec)
 
 
+def _is_share(profile: Profile, column: str) -> bool:
+    """Whether every number in the column is 0 or 1."""
+    numbers = profile.whole().columns.get(column)
+    if not isinstance(numbers, NumericProfile) or not numbers.n:
+        return False
+    return all(numbers.quantile(share) in (0.0, 1.0) for share in (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0))
+
+
+def _check_times(profile: Profile, spec: MeasureSpec, where: str) -> None:
+    """Raises SourceError for a log in which no row at all has a time."""
+    if profile.undated and not profile.rows:
+        hint = "Times are ISO 8601, such as 2026-11-20T14:00:00Z, or seconds, ms, us or ns since the epoch."
+        raise SourceError(f"no row has a time that can be read in column {spec.time!r}.", hint=hint, where=where)
+
+
+def _check_classes(profile: Profile, spec: MeasureSpec, where: str) -> None:
+    """Raises SourceError where no prediction is ever a label: ``true`` in one column and ``1`` in the other."""
+    table = profile.whole()
+    predicted, labelled = (table.columns.get(name) for name in (spec.prediction, spec.label))
+    if not isinstance(predicted, CategoricalProfile) or not isinstance(labelled, CategoricalProfile):
+        return
+    names, labels = (sorted(profile.named_counts) for profile in (predicted, labelled))
+    if set(names) & set(labels) or len(labels) < 2 or len(names) == 1 or labelled_rows(table) < spec.min_rows:
+        return
+    shown = " and ".join(
+        f"{', '.join(map(repr, part[:MAX_CLASSES_SHOWN])) or 'values of no class'} in {column!r}"
+        for part, column in ((names, spec.prediction), (labels, spec.label))
+    )
+    hint = "Write the classes of both columns alike; a probability belongs under `score`."
+    raise SourceError(f"no prediction is ever a label: {shown}.", hint=hint, where=where)
+
+
+def text_number_notes(table: TableProfile) -> Iterator[str]:
+    """Columns of texts that are numbers for people only."""
+    for name, column in sorted(table.columns.items()):
+        texts = list(column.named_counts) if isinstance(column, CategoricalProfile) else []
+        commas = [text for text in texts if _DECIMAL_COMMA.fullmatch(text)]
+        if len(commas) > len(texts) / 2:
+            yield f"{name!r} is read as text: write numbers such as {commas[0]!r} with a decimal point."
+
+
 def _omission_notes(profile: Profile, plan: ProfilePlan) -> Iterator[str]:
     """What the configuration requests and is not published."""
     spec = plan.spec
@@ -166,6 +217,11 @@ def _omission_notes(profile: Profile, plan: ProfilePlan) -> Iterator[str]:
     values = (table.sums[VALUE_SUM].n for table in profile.cells.values() if VALUE_SUM in table.sums)
     if spec.value and profile.rows and not any(values):
         yield f"{spec.value!r} holds no numbers, so there are no metrics by value."
+    if plan.typical_label is not None and spec.prediction and _is_share(profile, spec.label):
+        yield (
+            f"the labels are 0 or 1, and {spec.prediction!r} takes many values: judged as a regression. A probability "
+            "belongs under `score`."
+        )
     if spec.score and not spec.scores and len(plan.classes) > 2:
         yield f"one score cannot rank {len(plan.classes)} classes: name a column for each under `scores`."
 

@@ -25,6 +25,7 @@ from .arrow_columns import (
     parse_number_or_nan,
     parse_numbers,
     to_arrow,
+    to_text,
 )
 from .embedding_samples import embedding_width
 from .profile_plan import (
@@ -61,7 +62,7 @@ def infer_plan(log: PredictionLog, spec: MeasureSpec) -> ProfilePlan:
     existing = log.names()
     require_columns(log, [*spec.role_columns - {spec.label, spec.label_time}, *spec.features, *spec.segments])
     unprofiled = {spec.id, spec.time, spec.version, spec.label_time}
-    features = spec.features or tuple(name for name in existing if name not in spec.role_columns)
+    features = spec.feature_columns(existing)
     roles = (*score_columns(spec), spec.prediction, spec.label, spec.value, *spec.segments)
     names = [name for name in dict.fromkeys([*features, *roles]) if name in existing and name not in unprofiled]
     sample = _sample_rows(log, names)
@@ -174,7 +175,13 @@ def _concatenate(parts: Sequence[Any]) -> Any:
         parts, kinds = [decode_dictionary(part) for part in parts], {pa.string()}
     kind = next(iter(kinds), pa.null())
     alike = [
-        part if part.type == kind else pa.nulls(len(part), kind) if pa.types.is_null(part.type) else part.cast(kind)
+        part
+        if part.type == kind
+        else pa.nulls(len(part), kind)
+        if pa.types.is_null(part.type)
+        else to_text(part)
+        if pa.types.is_nested(part.type)
+        else part.cast(kind)
         for part in parts
     ]
     return pa.chunked_array(alike, kind).unify_dictionaries().combine_chunks()

@@ -10,10 +10,18 @@ from typing import Any, Protocol
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
-from ..errors import SourceError, check_columns, did_you_mean, first_line, require_extra, unreadable_table
+from ..errors import (
+    SourceError,
+    check_columns,
+    csv_separator,
+    did_you_mean,
+    first_line,
+    require_extra,
+    unreadable_table,
+)
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
-from .arrow_columns import is_text_type
+from .arrow_columns import is_text_type, plain_types
 
 BATCH_ROWS = 1 << 15
 """Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
@@ -47,13 +55,19 @@ def open_log(location: str) -> PredictionLog:
     folder = Path(location)
     matches = map(str, folder.rglob("*")) if folder.is_dir() else glob.glob(location, recursive=True)
     files = sorted(matches)
-    tables = [path for path in files if path.endswith((*_PARQUET, *_CSV)) and Path(path).name[0] not in "._"]
+    tables = [path for path in files if path.endswith((*_PARQUET, *_CSV)) and not _is_hidden(path, folder)]
     if not tables and not folder.is_dir() and files:
         raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
     if not tables:
         hint = "Check `measure: {files}`: a file, a folder, a glob or a URL."
         raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=location)
     return FilesLog(tables)
+
+
+def _is_hidden(path: str, folder: Path) -> bool:
+    """Whether the file, or a folder on the way to it, keeps books for another program (``_delta_log``, ``.cache``)."""
+    parts = Path(path).relative_to(folder).parts if folder.is_dir() else (Path(path).name,)
+    return any(part[0] in "._" for part in parts)
 
 
 class FilesLog:
@@ -73,12 +87,23 @@ class FilesLog:
             return None
         return sum(int(pyarrow.parquet.read_metadata(path).num_rows) for path in self.paths)
 
+    def types(self, columns: Sequence[str]) -> dict[str, Any]:
+        """The Arrow types of those columns that exist: of files that differ, one that holds the cells of all."""
+        import pyarrow as pa
+
+        found: dict[str, Any] = {}
+        for path in self.paths:
+            for name, kind in _column_types(path).items():
+                found[name] = common_type(found.get(name, pa.null()), kind)
+        return {name: found[name] for name in columns if name in found}
+
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
 
         for path in self.paths:
             try:
-                yield from _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns)
+                for batch in _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns):
+                    yield plain_types(batch)
             except (OSError, pa.ArrowException, UnicodeError) as error:
                 raise unreadable_table(path, error) from error
 
@@ -100,7 +125,8 @@ class QueryLog:
         names = set(self.names())
         selected = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns if name in names)
         try:
-            yield from self._run_query(f"SELECT {selected} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+            reader = self._run_query(f"SELECT {selected} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+            yield from map(plain_types, reader)
         except Exception as error:
             raise self._to_source_error(error) from error
 
@@ -159,13 +185,44 @@ def _column_names(path: str) -> list[str]:
     try:
         if path.endswith(_PARQUET):
             with _open_parquet(path) as file:
-                return list(file.schema_arrow.names)
-        import pyarrow.csv
+                return _distinct(file.schema_arrow.names, path)
+        from pyarrow import csv
 
-        with pyarrow.csv.open_csv(path) as reader:
-            return list(reader.schema.names)
+        options = csv.ParseOptions(delimiter=_csv_separator(path), newlines_in_values=True)
+        with csv.open_csv(path, parse_options=options) as reader:
+            return _distinct(reader.schema.names, path)
     except (OSError, pa.ArrowException, UnicodeError) as error:
         raise unreadable_table(path, error) from error
+
+
+def _column_types(path: str) -> dict[str, Any]:
+    """The types in which the columns of a file are read, dictionaries decoded."""
+    import pyarrow as pa
+
+    if not path.endswith(_PARQUET):
+        return dict.fromkeys(_column_names(path), pa.string())
+    with _open_parquet(path) as file:
+        empty = plain_types(pa.RecordBatch.from_pylist([], file.schema_arrow))
+    kinds = zip(empty.schema.names, empty.schema.types, strict=True)
+    return {name: kind.value_type if pa.types.is_dictionary(kind) else kind for name, kind in kinds}
+
+
+def common_type(first: Any, second: Any) -> Any:
+    """An Arrow type that holds the cells of both; text where no other does."""
+    import pyarrow as pa
+
+    try:
+        schemas = [pa.schema([("x", first)]), pa.schema([("x", second)])]
+        return pa.unify_schemas(schemas, promote_options="permissive").field("x").type
+    except pa.ArrowException:
+        return pa.string()
+
+
+def _distinct(names: list[str], path: str) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise SourceError(f"two columns are named {name!r}.", hint="Rename one of them.", where=path)
+    return names
 
 
 def _open_parquet(path: str, dictionaries: Sequence[str] = ()) -> Any:
@@ -196,6 +253,17 @@ def _dictionary_columns(file: Any, texts: list[str]) -> list[str]:
     return [name for name in texts if sizes.get(name, 0.0) < 4]
 
 
+def _csv_separator(path: str) -> str:
+    """The comma, or what separates the names of a file whose first line has none."""
+    import pyarrow as pa
+
+    with pa.input_stream(path) as stream:
+        head = stream.read(1 << 16)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SourceError("this CSV file is in UTF-16.", hint="Write it in UTF-8.", where=path)
+    return csv_separator(head.partition(b"\n")[0].decode("utf-8", "replace"))
+
+
 def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv
@@ -207,7 +275,7 @@ def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
         strings_can_be_null=True,
         null_values=[""],
     )
-    parse = csv.ParseOptions(newlines_in_values=True)
+    parse = csv.ParseOptions(delimiter=_csv_separator(path), newlines_in_values=True)
     with csv.open_csv(path, csv.ReadOptions(block_size=8 << 20), parse, options) as reader:
         yield from reader
 

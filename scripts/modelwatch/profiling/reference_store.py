@@ -29,9 +29,11 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
         role: getattr(spec, role) if getattr(spec, role) in names else ""
         for role in ("id", "score", "prediction", "label", "label_time", "value")
     }
-    features = spec.features or tuple(name for name in names if name not in spec.role_columns)
+    features = spec.feature_columns(names)
     plain = replace(replace(spec, **roles), time="", version="", outcomes=None, features=features)
     _, profile = infer_and_profile(log, plain)
+    if not profile.rows:
+        raise SourceError("the training set has no rows.", where=log.where)
     return Profile({ProfileKey(): replace(profile.whole(), ids=None)})
 
 

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -20,7 +21,7 @@ def parse_number(cell: Any) -> float | None:
     if kind is str:
         return _NUMBER_WORDS.get(cell.strip().lower())
     try:
-        return float(cell) if kind is float or kind is int or kind is bool else None
+        return float(cell) if kind is float or kind is int or kind is bool or kind is Decimal else None
     except OverflowError:
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError, check_columns, require_extra, unreadable_table
+from ..errors import SourceError, check_columns, csv_separator, require_extra, unreadable_table
 from ..model.monitored_model import Model, TableSpec
 from .base import ReadContext, SourceResult
 from .cell_parsing import parse_number, parse_number_text, parse_time, version_text
@@ -56,6 +56,7 @@ class _TableFile:
         self.path = path
         self.spec = spec
         self.bad_cells: list[str] = []
+        self._separator = ","
         self._is_parquet = Path(path).suffix in (".parquet", ".pq")
 
     def rows(
@@ -88,14 +89,22 @@ class _TableFile:
             return [str(name) for name in pyarrow.parquet.read_schema(self.path).names]
         import pandas as pd
 
-        return [str(name) for name in pd.read_csv(self.path, nrows=0).columns]
+        self._separator = csv_separator(",".join(map(str, pd.read_csv(self.path, nrows=0).columns)))
+        return [str(name) for name in pd.read_csv(self.path, nrows=0, sep=self._separator).columns]
 
     def _read_frame(self, names: list[str]) -> pd.DataFrame:
         import pandas as pd
 
         if self._is_parquet:
-            return pd.read_parquet(self.path, columns=names, dtype_backend="pyarrow")
-        return pd.read_csv(self.path, usecols=names, dtype=str, keep_default_na=False, na_values=[""])
+            import pyarrow.parquet
+
+            # Not through pandas, which makes an index of a column that pandas once wrote as one.
+            table = pyarrow.parquet.read_table(self.path, columns=names)
+            frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=pd.ArrowDtype)
+            return frame
+        return pd.read_csv(
+            self.path, sep=self._separator, usecols=names, dtype=str, keep_default_na=False, na_values=[""]
+        )
 
     def _parse_values(self, column: pd.Series[Any], name: str, first: int) -> list[float | None]:
         """Numbers, ``None`` where the cell is empty or (which is reported) not a number."""

@@ -1,0 +1,150 @@
+"""Logs as other programs write them: read as they are meant, or refused in one sentence."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.errors import SourceError
+from modelwatch.model.monitored_model import Model
+from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
+from modelwatch.profiling.measure import MeasureResult, measure
+from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.reference_store import capture_reference
+
+COUNT = 60
+SPEC = {"id": "id", "time": "time", "version": "version", "prediction": "prediction", "label": "label"}
+Cell = Callable[[int], str]
+
+
+def rows(**cells: Cell) -> dict[str, list[str]]:
+    """Sixty rows of one day, half of them right; ``cells`` replace columns or add some."""
+    usual: dict[str, Cell] = {
+        "id": str,
+        "time": lambda row: f"2026-11-20T{row % 24:02}:00:00Z",
+        "version": lambda _: "v1",
+        "prediction": lambda row: str(row % 2),
+        "label": lambda row: str(row // 2 % 2),
+        "age": lambda row: str(20 + row % 7),
+    }
+    return {name: [cell(row) for row in range(COUNT)] for name, cell in (usual | cells).items()}
+
+
+def csv(columns: dict[str, list[str]], separator: str = ",") -> str:
+    lines = [separator.join(columns), *(separator.join(row) for row in zip(*columns.values(), strict=True))]
+    return "\n".join(lines) + "\n"
+
+
+def measured(files: Path, **fields: Any) -> MeasureResult:
+    spec = MeasureSpec(str(files), **{**SPEC, **fields})
+    return measure(Model("churn", (), measure=spec), 1.8e9, {}, RetryPolicy(), files.parent)
+
+
+def values(result: MeasureResult) -> dict[str, float]:
+    (row,) = result.rows
+    return dict(row.scalars)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        csv(rows()),
+        "\ufeff" + csv(rows()),
+        csv(rows(), ";"),
+        csv(rows(), "\t"),
+        csv(rows(price=lambda row: f"{row},5"), ";"),
+        csv(rows(time=lambda row: ["2026-11-20T10:00:00+02:00", "2026-11-20 10:00:00 UTC", "1795168800"][row % 3])),
+        csv(rows(price=lambda _: "", kind=lambda _: "x", **{"naïve ☃/x=1 *": str})),
+    ],
+    ids=["plain", "bom", "semicolons", "tabs", "decimal commas", "mixed times", "odd columns"],
+)
+def test_csv_of_other_programs(tmp_path: Path, text: str) -> None:
+    (tmp_path / "log.csv").write_text(text, "utf-8")
+    found = values(measured(tmp_path / "log.csv"))
+    assert (found["eval/accuracy"], found["eval/n"], found["quality/rows"]) == (0.5, COUNT, COUNT)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (csv(rows()).encode("utf-16"), r"log\.csv: this CSV file is in UTF-16\. Write it in UTF-8"),
+        (csv(rows(age=lambda _: "Zürich")).encode("latin-1"), "invalid UTF8 data"),
+        (csv(rows(time=lambda _: "11/20/2026")).encode(), "no row has a time that can be read in column 'time'"),
+        (csv(rows(prediction=lambda row: f"{row % 2}.0")).encode(), "no prediction is ever a label: '0.0', '1.0' in"),
+        (csv(rows(label=lambda row: str(row % 2 > 0))).encode(), "'0', '1' in 'prediction' and 'False', 'True' in"),
+        (b"id,time,time\n1,2,3\n", "two columns are named 'time'"),
+    ],
+    ids=["utf-16", "latin-1", "times", "classes as floats", "classes as words", "two of one name"],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=said):
+        measured(tmp_path / "log.csv")
+
+
+def test_what_may_be_meant_otherwise_is_told(tmp_path: Path) -> None:
+    text = csv(rows(prediction=lambda row: f"0.{row + 10}", price=lambda row: f'"1.{row + 100},5"'))
+    (tmp_path / "log.csv").write_text(text)
+    notes = measured(tmp_path / "log.csv").notes
+    assert "'price' is read as text: write numbers such as '1.100,5' with a decimal point." in notes
+    assert any("'prediction' takes many values: judged as a regression" in note for note in notes)
+
+
+def test_words_for_a_label_that_is_not_there_are_no_class(tmp_path: Path) -> None:
+    words = ("None", "nan", "NULL", "<NA>")
+    text = csv(rows(label=lambda row: words[row % 4] if row >= 40 else str(row // 2 % 2)))
+    (tmp_path / "log.csv").write_text(text)
+    found = values(measured(tmp_path / "log.csv"))
+    assert (found["eval/accuracy"], found["eval/n"], found["quality/rows"]) == (0.5, 40, COUNT)
+
+
+def test_bookkeeping_beside_the_files_is_not_read(tmp_path: Path) -> None:
+    for folder in ("", "_delta_log", ".ipynb_checkpoints", "day=1/_old"):
+        (tmp_path / "logs" / folder).mkdir(parents=True)
+        (tmp_path / "logs" / folder / "a.csv").write_text(csv(rows()))
+    assert values(measured(tmp_path / "logs"))["quality/rows"] == COUNT
+
+
+def test_types_that_only_parquet_knows(tmp_path: Path) -> None:
+    keys = pa.array([uuid.UUID(int=row % 3).bytes for row in range(COUNT)], pa.binary(16))
+    table = pa.table(rows()).append_column("key", pa.ExtensionArray.from_storage(pa.uuid(), keys))
+    table = table.append_column("__index_level_0__", pa.array(range(COUNT)))
+    pq.write_table(table, tmp_path / "log.parquet")
+    columns = measured(tmp_path / "log.parquet").profile.whole().columns
+    assert set(columns) == {"age", "key", "label", "prediction"}
+    assert columns["key"].n == COUNT
+
+
+@pytest.mark.parametrize("with_outcomes", [False, True])
+def test_files_of_one_log_may_differ(tmp_path: Path, with_outcomes: bool) -> None:
+    """A column that is new, was empty before, or changed its type."""
+    plain = {name: column for name, column in rows().items() if name != "label" or not with_outcomes}
+    early = pa.table(plain).append_column("x", pa.array([[1.0]] * COUNT)).append_column("y", pa.nulls(COUNT))
+    later = pa.table(plain | {"id": [f"b{row}" for row in range(COUNT)]})
+    later = later.append_column("x", pa.array([1.0] * COUNT)).append_column("y", pa.array([7] * COUNT))
+    (tmp_path / "logs").mkdir()
+    pq.write_table(early, tmp_path / "logs/a.parquet")
+    pq.write_table(later.append_column("z", pa.array(["new"] * COUNT)), tmp_path / "logs/b.parquet")
+    fields: dict[str, Any] = {}
+    if with_outcomes:
+        (tmp_path / "labels").mkdir()
+        labels = {"id": early["id"], "label": pa.nulls(COUNT)}
+        pq.write_table(pa.table(labels), tmp_path / "labels/a.parquet")
+        pq.write_table(pa.table({"id": later["id"], "label": rows()["label"]}), tmp_path / "labels/b.parquet")
+        fields["outcomes"] = OutcomesSpec(str(tmp_path / "labels"), "id", "label")
+    found = values(measured(tmp_path / "logs", **fields))
+    assert (found["quality/rows"], found["eval/accuracy"]) == (2 * COUNT, 0.5)
+    assert found["eval/n"] == (COUNT if with_outcomes else 2 * COUNT)
+
+
+def test_a_training_set_without_rows_is_no_reference(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(",".join(rows()) + "\n")
+    with pytest.raises(SourceError, match="the training set has no rows"):
+        capture_reference(open_log(str(tmp_path / "train.csv")), MeasureSpec("x", **SPEC))  # type: ignore[arg-type]
