@@ -6,7 +6,7 @@ what it needs when it runs: reading needs no NumPy, and a check no target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING
 
 from .context import RunContext
 from .errors import UserError
-from .model.alert import Alert, AlertState, Judgement
+from .model.alert import Alert, AlertState, Group, Judgement
 from .model.explanation import Explanation
 from .model.finding import ModelFindings, Track
-from .model.monitored_model import Config
+from .model.monitored_model import Config, Model
+from .model.plan import Target
+from .model.recent_change import LOOKBACK, MAX_CHANGES, RecentChange, RecentChangeKind, RecentChanges
 from .model.release import ANNOUNCED_VERBS, Registry
+from .model.rule import Mode
 from .model.sensitivity import ModelSensitivity
 from .model.series import PulledSeries, move_starts
 from .model.unit import unit_of
 from .timeutil import DAY
 
 if TYPE_CHECKING:
-    from .model.plan import Command, ModelObservation, Plan, Receipts, Target
+    from .model.plan import Command, ModelObservation, Plan, Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,88 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
 
         observed[request.model] = with_request(observed[request.model], request.group, request.command)
     _add_registries(context, judgement, observed)
+    _add_recent_changes(context, judgement, observed)
     return context.redactor.redact(plan_changes(judgement, config, observed, now))
+
+
+def _add_recent_changes(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
+    """Add what changed before each group that begins to fire: only for these is anything read."""
+    issues = [issue for observation in observed.values() for issue in observation.issues]
+    known = {issue.group for issue in issues if issue.is_under_way or issue.register is None}
+    registers = [issue.register for issue in issues if issue.register is not None]
+    for group in judgement.firing:
+        model, observation = context.config.model(group.model), observed.get(group.model)
+        if (
+            model is None
+            or observation is None
+            or model.issue_mode is not Mode.ACT
+            or observation.error_for(Target.ISSUE)
+        ):
+            continue
+        if (
+            not group.do
+            or group.mutes
+            or group.key in known
+            or any(register.leads(group.key) for register in registers)
+        ):
+            continue
+        found = find_recent_changes(context, model, group, judgement.groups)
+        changes = (*observation.recent_changes, (group.key, found))
+        observed[group.model] = replace(observation, recent_changes=changes)
+
+
+def find_recent_changes(context: RunContext, model: Model, group: Group, groups: Sequence[Group]) -> RecentChanges:
+    """What changed in the hours before ``group`` began: at GitHub, in the release, in other rules and by calendar.
+
+    What cannot be read is a line in the result; nothing is raised.
+    """
+    from .evaluate.calendars import calendar_days
+    from .targets.recent_changes import read_repository_changes
+
+    until = group.newest if group.start is None else group.start
+    since, problems = until - LOOKBACK, list[str]()
+    changes = [*_release_changes(context, model, group, problems)]
+    changes += [
+        RecentChange(other.start, RecentChangeKind.FINDING, f"{other.rule} began to fire", "modelwatch")
+        for other in groups
+        if other.model == model.name and other.key != group.key and other.start is not None
+    ]
+    if model.calendar is not None:
+        days = calendar_days(model.calendar, model.timezone, since, until)
+        changes += [RecentChange(max(at, since), RecentChangeKind.CALENDAR, name) for at, name in days]
+    kept = [change for change in changes if since <= change.at <= until]
+    try:
+        if model.github.repository:
+            github = context.sessions.github(model.github, model.github.repository)
+            path = model.where.partition(":")[0]
+            read = read_repository_changes(github, model.github.repository, path, since, until)
+            kept, problems = [*kept, *read.changes], [*problems, *read.problems]
+    except UserError as error:
+        problems.append(str(error))
+    newest = sorted(kept, key=lambda change: -change.at)[:MAX_CHANGES]
+    return context.redactor.redact(RecentChanges(tuple(newest), tuple(problems)))
+
+
+def _release_changes(context: RunContext, model: Model, group: Group, problems: list[str]) -> Iterator[RecentChange]:
+    """The version that serves, and with a release its versions and moves."""
+    if group.evidence.version and group.evidence.version_since is not None:
+        text = f"{group.evidence.version} first seen"
+        yield RecentChange(group.evidence.version_since, RecentChangeKind.VERSION, text)
+    if model.release is None:
+        return
+    try:
+        registry = context.read_registry(model, makers=False)
+    except UserError as error:
+        problems.append(f"the registry: {error}")
+        return
+    for version in registry.versions:
+        data = f", data {version.data}" if version.data else ""
+        yield RecentChange(
+            version.created, RecentChangeKind.VERSION, f"{version.title} made{data}", version.by, version.run
+        )
+    for move in registry.moves:
+        text = f"{move.verb} to {move.target}: {move.state}"
+        yield RecentChange(move.at, RecentChangeKind.MOVE, text, move.by, move.url)
 
 
 def _add_registries(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:

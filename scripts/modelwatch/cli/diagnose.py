@@ -12,6 +12,7 @@ from .. import pipeline
 from ..context import RunContext, make_context
 from ..errors import Exit, UserError
 from ..model.alert import AlertState, Judgement
+from ..model.recent_change import RecentChanges
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
 from .options import config_option, format_option, now_option, print_json, read_config
@@ -63,7 +64,9 @@ def collect_input(context: RunContext) -> DiagnosisInput:
     own = tuple(group for group in judgement.groups if group.model == model.name)
     others = tuple(group for group in judgement.groups if group.model != model.name)
     pulled = evaluation.pulls[model.name]
-    return DiagnosisInput(model, own, pulled, observation, registry, tuple(problems), others)
+    worst = next(iter(diagnosis.firing_groups(own)), None)
+    recent = pipeline.find_recent_changes(context, model, worst, own) if worst else RecentChanges()
+    return DiagnosisInput(model, own, pulled, observation, registry, tuple(problems), others, recent)
 
 
 def _urgency(model: Model, judgement: Judgement) -> tuple[bool, int, bool]:

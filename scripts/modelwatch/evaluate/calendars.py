@@ -8,8 +8,9 @@ there are too few of them its level is unknown. Only days of the past count, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -283,6 +284,15 @@ def event_days(spec: CalendarSpec, first: int, last: int) -> tuple[EventDay, ...
         goes_on = days and days[-1].day == number - 1 and days[-1].name == name
         days.append(EventDay(number, kind, name, days[-1].episode if goes_on else number))
     return tuple(days)
+
+
+def calendar_days(spec: CalendarSpec, timezone: str, since: float, until: float) -> list[tuple[float, str]]:
+    """(local midnight as seconds UTC, name) of each calendar day that touches the time between."""
+    zone = ZoneInfo(timezone) if timezone else UTC
+    first, last = (datetime.fromtimestamp(time, zone).date() for time in (since, until))
+    days = event_days(spec, first.toordinal() - _EPOCH, last.toordinal() - _EPOCH)
+    dates = ((date.fromordinal(day.day + _EPOCH), day.name) for day in days)
+    return [(datetime(on.year, on.month, on.day, tzinfo=zone).timestamp(), name) for on, name in dates]
 
 
 def _holidays(country: str, years: range) -> dict[date, str]:

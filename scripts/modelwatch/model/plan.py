@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .alert import FORMAT, Group
+from .recent_change import RecentChanges
 from .register import Register
 from .release import Registry
 from .severity import Severity
@@ -161,6 +162,8 @@ class ModelObservation:
     """Versions and moves at W&B; ``None`` where the model has no ``release:``, or the plan does not need it."""
     registry_error: str = ""
     """Why the registry cannot be read, where the plan needs it."""
+    recent_changes: tuple[tuple[str, RecentChanges], ...] = ()
+    """By group: what changed before it began, of those that begin to fire."""
 
     def error_for(self, target: Target) -> str:
         """Why ``target`` cannot be observed; the empty string where it can."""

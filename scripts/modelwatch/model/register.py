@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .ledger import Ledger
+from .recent_change import RecentChanges
 from .severity import Severity
 
 PAGE_TRIGGERED, PAGE_RESOLVED = "triggered", "resolved"
@@ -186,6 +187,7 @@ OMITTED_FIELDS = (
     '"ack_by":"",',
     '"verdict_by":"",',
     '"impact":null,',
+    '"recent_changes":{"changes":[],"problems":[]},',
     '"ledger":{"recent":[],"archived":0,"digest":"","url":"","lost":0,"moves_until":0.0},',
     '"followers":[],',
     '"shared_cause":"",',
@@ -255,6 +257,8 @@ class Register:
     verdict_by: str = ""
     impact: Impact | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    recent_changes: RecentChanges = field(default_factory=RecentChanges)
+    """What changed before the episode began."""
     format: int = 1
 
     @property

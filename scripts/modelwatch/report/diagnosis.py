@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ..model.alert import AlertState, Group
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation
+from ..model.recent_change import RecentChanges
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
 from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
@@ -23,6 +24,7 @@ from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
 from .next_steps import RECOVERY_VERBS, first_step, target_clause
+from .recent_changes import recent_change_lines
 from .release import version_differences
 from .rollback_choice import add_rollback_choice, candidate_rows
 
@@ -65,6 +67,14 @@ class DiagnosisInput:
     problems: tuple[str, ...] = ()
     others: tuple[Group, ...] = ()
     """Those of other models."""
+    recent_changes: RecentChanges = field(default_factory=RecentChanges)
+    """What changed before the worst group began to fire."""
+
+
+def firing_groups(groups: Iterable[Group]) -> list[Group]:
+    """Those that fire, worst first; muted ones last."""
+    firing = [group for group in groups if group.state is AlertState.FIRING]
+    return sorted(firing, key=lambda group: (bool(group.mutes), -(group.severity.code if group.severity else 0)))
 
 
 def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
@@ -85,6 +95,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
         "Drifted": _drift_lines(worst, firing),
         "Changed": _version_changes(known, worst),
+        "Before": recent_change_lines(known.recent_changes),
         "Data": (describe_freshness(known.pull, known.model.rules, now, worst.rule),),
         "Deployed": _deployment_lines(known, now),
         "Go back": _rollback_lines(worst),

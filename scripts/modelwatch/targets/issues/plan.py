@@ -7,6 +7,7 @@ from dataclasses import replace
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.alert import AlertState
 from ...model.plan import ChangeKind, Precondition, Target
+from ...model.recent_change import RecentChanges
 from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
 from ...report.alert_phrase import describe_title
@@ -285,6 +286,7 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
         config_since=start,
         alerts=fired,
         title=describe_title(group),
+        recent_changes=dict(draft.observed.recent_changes).get(group.key, RecentChanges()),
     )
     _record_followers(draft)
 

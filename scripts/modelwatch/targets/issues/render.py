@@ -42,6 +42,7 @@ from ...report.formatting import (
 from ...report.ledger_table import ledger_section
 from ...report.markdown import bullet_list, code, link, mention, table
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
+from ...report.recent_changes import recent_changes_section
 from ...report.rollback_choice import candidate_table
 from ...report.team_links import links_section, team_links
 from ..base import GroupRun
@@ -104,6 +105,8 @@ def issue_body(
         parts.append("### Why\n\n" + reasons)
     if drift:
         parts.append("### What drifted\n\n" + drift)
+    if changed := recent_changes_section(register.recent_changes):
+        parts.append("### What changed before\n\n" + changed)
     if facts := alert_facts(group, rule):
         parts.append("### Evidence\n\n" + facts)
     if group.evidence.trend:

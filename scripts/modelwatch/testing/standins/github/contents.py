@@ -58,7 +58,8 @@ def get_contents(call: Call) -> Response:
     return Response.of([_entry_json(call, prefix + name, ref, files.get(prefix + name)) for name in names])
 
 
-def _commit_json(call: Call, commit: Commit) -> dict[str, Any]:
+def commit_json(call: Call, commit: Commit) -> dict[str, Any]:
+    """A commit as git has it."""
     url = f"{repository_url(call, call.repo)}/git/commits/{commit.sha}"
     person = {"name": commit.author, "email": "stand-in@example.com", "date": format_time(commit.at)}
     tree = {"sha": commit.tree, "url": f"{repository_url(call, call.repo)}/git/trees/{commit.tree}"}
@@ -116,7 +117,7 @@ def put_contents(call: Call) -> Response:
     before = _file_on_branch(call, fields, path)
     commit = _commit_file(call, path, content, fields, before)
     ref = str(fields.get("branch") or call.repo.git.default_branch)
-    answer = {"content": _entry_json(call, path, ref, content), "commit": _commit_json(call, commit)}
+    answer = {"content": _entry_json(call, path, ref, content), "commit": commit_json(call, commit)}
     return Response.of(answer, 201 if before is None else 200)
 
 
@@ -126,7 +127,7 @@ def delete_contents(call: Call) -> Response:
     before = _file_on_branch(call, fields, path)
     if before is None:
         raise errors.not_found_error()
-    return Response.of({"content": None, "commit": _commit_json(call, _commit_file(call, path, None, fields, before))})
+    return Response.of({"content": None, "commit": commit_json(call, _commit_file(call, path, None, fields, before))})
 
 
 def _branch_json(call: Call, name: str) -> dict[str, Any]:
@@ -137,11 +138,11 @@ def _branch_json(call: Call, name: str) -> dict[str, Any]:
         "node_id": node_id("Commit", int(commit.sha[:8], 16)),
         "url": f"{base}/commits/{commit.sha}",
     }
-    outer |= {"html_url": f"{page_url(call, call.repo)}/commit/{commit.sha}", "commit": _commit_json(call, commit)}
+    outer |= {"html_url": f"{page_url(call, call.repo)}/commit/{commit.sha}", "commit": commit_json(call, commit)}
     outer |= {"author": user(call, commit.author), "committer": user(call, commit.author)}
     outer |= {
         "comments_url": f"{base}/commits/{commit.sha}/comments",
-        "parents": _commit_json(call, commit)["parents"],
+        "parents": commit_json(call, commit)["parents"],
     }
     links = {"self": f"{base}/branches/{name}", "html": f"{page_url(call, call.repo)}/tree/{name}"}
     shaped: dict[str, Any] = {"name": name, "commit": outer, "_links": links, "protected": False}

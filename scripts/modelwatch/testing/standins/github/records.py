@@ -127,3 +127,15 @@ class WorkflowRun:
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The event's payload, as the workflow sees it in ``github.event``."""
     log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    id: int
+    sha: str
+    ref: str
+    environment: str
+    creator: str
+    created: float
+    description: str | None = None
+    task: str = "deploy"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..http import Request, Response
-from . import actions, comments_and_labels, contents, dispatches, errors, issues, pulls, repos
+from . import actions, comments_and_labels, contents, dispatches, errors, history, issues, pulls, repos
 from .issue_actions import Person
 from .records import Token
 from .routing import Call, Route
@@ -15,7 +15,7 @@ from .state import GitHubState
 
 _ROUTES: tuple[Route, ...] = tuple(
     entry
-    for table in (repos, comments_and_labels, issues, dispatches, actions, contents, pulls)
+    for table in (repos, comments_and_labels, issues, dispatches, actions, contents, history, pulls)
     for entry in table.ROUTES
 )
 _PREFIX = "/api/v3"

@@ -12,13 +12,14 @@ from pathlib import Path
 from .git_repo import GitRepo
 from .lagging_collection import LaggingCollection, ListLag
 from .rate_limits import RateLimits
-from .records import ROLES, Comment, Issue, Label, Token, Workflow, WorkflowRun
+from .records import ROLES, Comment, Deployment, Issue, Label, Token, Workflow, WorkflowRun
 
 BOT = "github-actions[bot]"
 _ALL_PERMISSIONS = {
     "issues": "write",
     "actions": "write",
     "contents": "write",
+    "deployments": "read",
     "pull_requests": "write",
     "members": "read",
 }
@@ -46,6 +47,7 @@ class Repo:
     actions_may_open_pulls: bool = True
     """The setting "Allow GitHub Actions to create and approve pull requests"."""
     has_issues: bool = True
+    deployments: list[Deployment] = field(default_factory=list)
     pushed: float = 0.0
 
     @property
@@ -157,6 +159,14 @@ class GitHubState:
                 repo.git.commit(default_branch, {"README.md": f"# {name}\n".encode()} | first, "Begin", owner, now)
             self.repos[full_name.lower()] = repo
             return repo
+
+    def add_deployment(self, repo: Repo, environment: str, creator: str, description: str = "") -> Deployment:
+        """Somebody deploys the newest commit of the default branch."""
+        with self.lock:
+            sha, branch = repo.git.branches[repo.git.default_branch], repo.git.default_branch
+            record = Deployment(self.next_id(), sha, branch, environment, creator, self.clock(), description or None)
+            repo.deployments.append(record)
+            return record
 
     def add_file(self, repo: Repo, path: str, text: str, branch: str = "") -> None:
         """Commit one file, to the default branch unless told otherwise."""
