@@ -184,7 +184,7 @@ def test_rollback_chooses_and_asked_again_does_not_go_back_twice(shell: Shell) -
     assert shell.world.held() == {"production": "v2", "previous": "v3"}
     assert shell("rollback", "--healthy", "v3", "--healthy", "v2") == 2
     assert "there is no version to go back to" in shell.err
-    assert "it was itself rolled back from: accuracy fell" in shell.out
+    assert "it was itself rolled back: accuracy fell" in shell.out
 
 
 def test_rollback_asks_the_history_which_versions_were_healthy(shell: Shell, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ class TestBeforeThereIsData:
         shown = world.run("config", "check", now=False).out
         assert "(each of 3 rules has an equal share of it)" in shown
         assert "churn: owned has a budget of its own: by chance at most 12 warnings" in shown
-        assert "churn: outside of the budget, because points cannot prove their limits: fixed." in shown
+        assert "churn: outside the budget, because points cannot prove their limits: fixed." in shown
         assert "churn: decided by their windows, whatever the budget: vague (" in shown
 
     def test_config_check_at_a_volume(self, world: World) -> None:

@@ -155,7 +155,7 @@ def test_a_failed_rollback_is_the_next_step() -> None:
     )
     release = Model("churn", (), release=ReleaseSpec("acme/churn/model"))
     for step in _steps(failed, model=release):
-        assert step.startswith("Look why the rollback to ")
+        assert step.startswith("Find out why the rollback to ")
         assert f"failed (failure): {RUN}. Or move by hand: " in step
         assert "modelwatch release rollback v6 --model churn" in step
     assert all("by hand" not in step for step in _steps(failed))

@@ -63,7 +63,7 @@ def test_not_what_an_earlier_rollback_came_from() -> None:
     """v7 was left for v6, and v6 fails now: back to v7 is no way out."""
     moves = (move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
     of = registry(version(7, "previous"), version(6, "production"), V5, V4, moves=moves)
-    assert chosen(of, "v6", ("v7", "v5")) == ("v5", "v7 was itself rolled back from: too many errors")
+    assert chosen(of, "v6", ("v7", "v5")) == ("v5", "v7 was itself rolled back: too many errors")
 
 
 def test_promoted_anew_it_has_its_second_chance() -> None:

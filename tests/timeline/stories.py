@@ -130,7 +130,7 @@ def proposal_waits(time: Timeline) -> None:
     time.until(12)
     time.expect(
         woken=1,
-        page="proposed degrade waits for a decision",
+        page="proposed degrade has waited for a decision",
         says="Still waiting for a decision",
         step="approve degrade.1",
     )

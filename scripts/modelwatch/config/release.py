@@ -79,10 +79,10 @@ RELEASE = Section(
         "degrade": Field(_command, "The command that switches to a simpler fallback, and back."),
         "check": Field(
             _command,
-            "The command that checks whether an earlier version can take over, before a rollback: by bash, with the "
-            "variables of `deploy`. Where it fails, that version is refused and the next one is considered.",
+            "The command that checks, before a rollback, whether an earlier version can take over; run by bash with "
+            "the variables of `deploy`. If it fails, that version is refused and the next one is considered.",
         ),
-        "check_timeout": Field(duration(1.0), "After this time the check is ended and has failed."),
+        "check_timeout": Field(duration(1.0), "A check that takes longer is stopped and counts as failed."),
         "data": Field(TEXT, "The key of the data version, in metadata or config."),
         "window": Field(duration(DAY), "The period of data for a retraining."),
         "every": Field(

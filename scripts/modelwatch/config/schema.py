@@ -139,8 +139,8 @@ WORKFLOW = Section(
         "settle": Field(duration(), "How long the metric can take to recover afterwards."),
         "remind": Field(
             duration(),
-            "After so long without a decision a proposal reminds, once: on the issue and, where the tier pages, by a "
-            "new alert. `0`: never.",
+            "After this time without a decision, people are reminded of a proposal once: on the issue and, if the tier "
+            "pages, by a new incident. `0`: never.",
         ),
         "inputs": Field(
             MapOf(TEXT, r"[A-Za-z_][A-Za-z0-9_-]*", "the name of an input"), "Further inputs with fixed values."
@@ -221,9 +221,8 @@ MODEL_FIELDS = {
     "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
     "false_alarms": Field(
         AnyOf(scalar=Enumeration("`off` or a mapping", {"off": False}), mapping=BUDGET),
-        "The budget of false alarms, shared by all rules about drift or with a limit relative to a baseline, their "
-        "segments and tiers. It holds however often the rules are evaluated. `off`: every window is decided alone, "
-        "at 95 %.",
+        "The budget of false alarms, shared by the model's rules, their segments and tiers. It holds however often the "
+        "rules are evaluated. `off`: every window is decided alone, at 95 %.",
     ),
     **CALENDAR_FIELDS,
     "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),

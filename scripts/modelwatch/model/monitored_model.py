@@ -123,7 +123,7 @@ class WorkflowSpec:
     automatic: float = 2 * HOUR
     settle: float = 2 * HOUR
     remind: float = 2 * HOUR
-    """After so long a proposal reminds, once; 0: never."""
+    """After this time (seconds) the on-call is reminded of a proposal, once; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def cause_sentence(group: Group, register: Register, now: float) -> str:
     if group.state is AlertState.FIRING:
         return text
     oldest = min(record.start for record in firing)
-    return f"{text} Oldest: {duration(now - oldest)}. What fires on gets an issue of its own."
+    return f"{text} Oldest: {duration(now - oldest)}. An alert that outlasts this one gets an issue of its own."
 
 
 def affected_table(register: Register, groups: Mapping[str, Group]) -> str:

@@ -29,7 +29,7 @@ def ledger_section(ledger: Ledger) -> str:
         where = link("a comment", ledger.url) if ledger.url else "a comment"
         notes.append(f"{entry_count(ledger.archived)} before these: in {where}.")
     if ledger.lost:
-        notes.append(f"{entry_count(ledger.lost)} had no room while no comment could be written, and are lost.")
+        notes.append(f"{entry_count(ledger.lost)} were lost: no comment could be written.")
     parts = [f"<details><summary>Record ({entry_count(count)})</summary>", *notes, ledger_table(ledger.recent)]
     return "\n\n".join([*filter(None, parts), "</details>"])
 

@@ -132,7 +132,7 @@ def _ended_step(record: DispatchRecord, model: Model | None, now: float, quote: 
         by_hand = ""
         if model and model.release and record.verb == "rollback" and record.target_version:
             by_hand = f" Or move by hand: {quote(_release_command(model, record.target_version))}."
-        return f"Look why {name} failed ({known_word(record.conclusion)}){log}.{by_hand}"
+        return f"Find out why {name} failed ({known_word(record.conclusion)}){log}.{by_hand}"
     if record.verb in RECOVERY_VERBS and record.settled == ESCALATED:
         return f"Look for a cause outside the release: {name} succeeded, and the metric has not recovered."
     if record.verb != "retrain" or workflow is None or record.ended is None or now - record.ended <= workflow.settle:

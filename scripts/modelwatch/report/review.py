@@ -106,7 +106,7 @@ def _summary(known: ReviewInput, now: float) -> str:
     if known.damage:
         text += f"\n\n**The record is not complete:** {code(known.damage, 300)}."
     if register.ledger.lost:
-        text += f"\n\n**{entry_count(register.ledger.lost)} had no room in the record and are lost.**"
+        text += f"\n\n**{entry_count(register.ledger.lost)} were lost: no comment could be written.**"
     return text
 
 
@@ -180,9 +180,7 @@ def _what_helped(known: ReviewInput) -> str:
     where = f", {link('open', last.url)}" if last.url else ""
     text = f"It recovered {duration(end - last.at)} after {plain_words(last.what)}{why}{where}. "
     others = "; ".join(f"{plain_words(entry.what)} at {format_utc(entry.at)}" for entry in successes[:-1])
-    return (
-        f"{text}{f'Before that: {others}. ' if others else ''}Order in time is no proof: confirm that it was the cure."
-    )
+    return f"{text}{f'Before that: {others}. ' if others else ''}The order is no proof: confirm the cause."
 
 
 def _is_setback(entry: LedgerEntry) -> bool:

@@ -101,12 +101,12 @@ def unfit_reason(version: Version, registry: Registry, failing: str, health: Seq
     current = registry.holder(PRODUCTION)
     bad = registry.version(failing) or current
     if version == current or (bad is not None and version.name == bad.name):
-        return "is what just failed"
+        return "is the version that just failed"
     if not version.available:
         return "is no longer available: its files are deleted"
     reasons = _rolled_back_versions(registry)
     if version.name in reasons:
-        return f"was itself rolled back from: {reasons[version.name]}"
+        return f"was itself rolled back: {reasons[version.name]}"
     if cause := _shared_cause(version, bad):
         return f"shares the likely cause: {cause}"
     return _record_objection(_record_of(version, health))

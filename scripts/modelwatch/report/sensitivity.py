@@ -177,7 +177,7 @@ def budget_lines(model: Model) -> Iterator[str]:
     if any(rule.segments for rule in decided):
         yield f"{model.name}: half of a rule's share is for the whole, the other half for its segments together."
     if others := [rule.name for rule in model.rules if rule not in decided]:
-        yield f"{model.name}: outside of the budget, because points cannot prove their limits: {', '.join(others)}."
+        yield f"{model.name}: outside the budget, because points cannot prove their limits: {', '.join(others)}."
     if unsure := [rule.name for rule in decided if not _is_proven(rule)]:
         names = ", ".join(unsure)
         why = "nothing says how sure their points are; `weight` or `interval: normal` would"

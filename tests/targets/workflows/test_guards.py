@@ -114,7 +114,7 @@ def test_data_quality_blocks_retraining() -> None:
 
 def test_rollback_target() -> None:
     assert guard(request("rollback", target="")) == "rollback-target"
-    assert guard(request("rollback", target="v2")) == "rollback-target", "v2 is what just failed"
+    assert guard(request("rollback", target="v2")) == "rollback-target", "v2 is the version that just failed"
 
 
 @pytest.mark.parametrize("state", ["lost", "proposed"])

@@ -32,7 +32,7 @@ def remind_of_proposals(draft: GroupPlan) -> None:
         if draft.now - record.at < workflow.remind:
             continue
         to = f" to {record.target_version}" if record.target_version else ""
-        reason = f"the proposed {record.verb}{to} waits for a decision since {format_utc(record.at)}"
+        reason = f"the proposed {record.verb}{to} has waited for a decision since {format_utc(record.at)}"
         if draft.call_person(f"reminder.{record.name}", reason):
             draft.add_note("reminder", record.name, f"{reason}: approve or reject it")
 

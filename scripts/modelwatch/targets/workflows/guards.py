@@ -109,9 +109,8 @@ def check_rollback_target(request: DispatchRequest) -> str:
         return ""
     if not request.target:
         return request.no_target_reason or "no healthy version is on record under the same rules"
-    return (
-        f"{request.target} is what just failed" if request.target == request.draft.asking_group.evidence.version else ""
-    )
+    failed = request.target == request.draft.asking_group.evidence.version
+    return f"{request.target} is the version that just failed" if failed else ""
 
 
 def check_data_quality(request: DispatchRequest) -> str:
