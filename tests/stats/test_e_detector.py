@@ -17,6 +17,8 @@ from modelwatch.stats.e_detector import (
     evidence_bound,
     location_log_e,
     log_evidence,
+    most_location_log_e,
+    most_proportion_log_e,
     proportion_log_e,
 )
 
@@ -70,6 +72,19 @@ def test_an_area_is_as_sure_as_a_proportion_of_the_rarer_class(spread: float) ->
     bound = np.full(n, area.mean())
     e = np.exp(proportion_log_e(5 * area, np.full(n, 5.0), bound, np.array([[0.9], [0.6]]) * area.mean()))
     assert (e.mean(axis=1) <= 1.01).all()
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_no_alternative_says_more_of_a_point_than_the_point_itself(sign: float) -> None:
+    p, trials, bound = np.linspace(0, 1, 41), np.full(41, 30.0), np.full(41, 0.6)
+    worse = 0.6 + sign * np.linspace(0.01, 0.39, 39)[:, None]
+    log_e, beyond = proportion_log_e(p * trials, trials, bound, worse).max(axis=0), sign * (p - bound) > 0
+    assert (log_e[~beyond] <= 1e-9).all()
+    assert (log_e <= most_proportion_log_e(p, trials, bound) + 1e-9)[beyond].all()
+    excess = np.linspace(-3, 9, 41)
+    log_e = location_log_e(excess, np.linspace(0.1, 20, 50)[:, None]).max(axis=0)
+    assert (log_e[excess <= 0] <= 0).all()
+    assert (log_e <= most_location_log_e(excess) + 1e-9)[excess > 0].all()
 
 
 def naive(log_e: Floats, start: Floats) -> Floats:

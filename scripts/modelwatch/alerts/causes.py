@@ -98,7 +98,8 @@ def _can_share(group: Group) -> bool:
 def _candidate(group: Group, model: Model) -> _Candidate:
     """The metric changed within the first window that breached; a change point narrows that down."""
     start = group.start or 0.0
-    windows = [rule.window for rule in model.rules if rule.name in _rule_names(group)]
+    names = _rule_names(group)
+    windows = [rule.window for rule in model.rules if rule.name in names]
     window = max([MIN_TOLERANCE, *windows])
     why = group.evidence.why
     if why is not None and why.since is not None and start - window <= why.since <= start:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import compress, groupby
 
 from ..model.finding import Outcome, Track
 from ..model.rule import Rule
@@ -22,6 +23,7 @@ MOSTLY = 0.5
 """A version in alert for this share of what was judged of it is bad, however short it served."""
 
 _DECIDED = frozenset((Outcome.OK.code, Outcome.BREACH.code))
+_IS_DECIDED = bytes(code in _DECIDED for code in range(256))
 _FAILING = Severity.ERROR.code
 
 
@@ -104,13 +106,11 @@ def _judged_counts(tracks: Sequence[Track]) -> dict[str, int]:
     """Decided findings by version: of the track that decided most."""
     counts: dict[str, int] = {}
     for track in tracks:
-        own: dict[int, int] = {}
-        for code, version in zip(track.outcome, track.version, strict=True):
-            if code in _DECIDED and version >= 0:
-                own[version] = own.get(version, 0) + 1
-        for version, count in own.items():
-            name = track.versions[version]
-            counts[name] = max(counts.get(name, 0), count)
+        decided = Counter(compress(track.version, track.outcome.tobytes().translate(_IS_DECIDED)))
+        for version, count in decided.items():
+            if version >= 0:
+                name = track.versions[version]
+                counts[name] = max(counts.get(name, 0), count)
     return counts
 
 

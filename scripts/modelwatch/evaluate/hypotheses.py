@@ -24,7 +24,13 @@ from ..model.rule import (
     Tier,
 )
 from ..stats.arrays import Bools, Floats
-from ..stats.e_detector import count_log_e, location_log_e, proportion_log_e
+from ..stats.e_detector import (
+    count_log_e,
+    location_log_e,
+    most_location_log_e,
+    most_proportion_log_e,
+    proportion_log_e,
+)
 from .samples import INSIDE, Samples, inside
 
 MARGIN = 0.3
@@ -135,6 +141,23 @@ class Hypotheses:
         sought = np.where(is_static, STATIC_CHANGES, CHANGES)
         change = _Change(self.centre[:, None], sign, least * distance + doubt, sought * distance + doubt, is_static)
         return _log_e(self.samples, change, self.known[:, None])
+
+    def most_log_e(self) -> Floats:
+        """At least the sum of log e over any points and alternatives, of each criterion: what most points of a healthy
+        series need no alternatives for. Infinite where nothing is known that cheap."""
+        samples = self.samples
+        if samples.model not in (SamplingModel.PROPORTION, SamplingModel.MEAN):
+            return np.full(len(self.sign), np.inf)
+        bound = self.centre + self.sign * (self.margin * self.distance + self.doubt)
+        bound = inside(bound) if samples.is_proportion else bound
+        apart = self.sign * (samples.values - bound)
+        place, point = np.nonzero((apart > 0) & self.known)
+        apart, bound = apart[place, point], bound[place, point]
+        if samples.is_proportion:
+            most = most_proportion_log_e(samples.values[point], samples.trials[point], bound)
+        else:
+            most = most_location_log_e(apart / samples.spread[point])
+        return np.bincount(place, most, len(self.sign)).astype(np.float64)
 
     def end_log_e(self, place: int, back: Floats) -> Floats:
         """log e of each point against "the limit is passed", of one criterion: (alternatives, points).

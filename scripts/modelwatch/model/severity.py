@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from functools import cache, total_ordering
+from functools import cache, cached_property, total_ordering
 from typing import Self
 
 
 class CodedEnum(Enum):
     """``value`` is the word; ``code`` is the member's place in the definition, from 0."""
 
-    @property
+    @cached_property
     def code(self) -> int:
         return _codes(type(self))[self]
 

@@ -54,6 +54,21 @@ def location_log_e(excess: Floats, shifts: Floats) -> Floats:
     return ratio
 
 
+def most_proportion_log_e(p: Floats, trials: Floats, bound: Floats) -> Floats:
+    """The most that ``proportion_log_e`` can be of points that lie beyond the bound, whatever the alternative: that of
+    the point's own proportion. Points on the other side give 0 at most. One shape."""
+    rest = 1 - p
+    ratio = np.log(np.where(p > 0, p, bound) / bound), np.log(np.where(rest > 0, rest, 1 - bound) / (1 - bound))
+    most: Floats = trials * (p * ratio[0] + rest * ratio[1])
+    return most
+
+
+def most_location_log_e(excess: Floats) -> Floats:
+    """The same of ``location_log_e``: that of a shift as large as the excess, which is positive."""
+    most: Floats = (TAIL_DEGREES + 1) / 2 * np.log1p(excess**2 / TAIL_DEGREES)
+    return most
+
+
 def log_evidence(log_e: Floats, log_start: Floats) -> Floats:
     """log M at each point, averaged over the alternatives; ``log_start`` is log w of each point."""
     total = np.cumsum(log_e, axis=1)

@@ -155,15 +155,18 @@ def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tupl
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """A quotient that is 0 where ``below`` is 0."""
-    nothing = np.zeros(np.broadcast_shapes(above.shape, below.shape))
+    nothing = np.zeros(np.broadcast(above, below).shape)
     return np.divide(above, below, out=nothing, where=below > 0)
 
 
 def _without_outliers(residual: Floats, weight: Floats, variance: Floats) -> Floats:
     """Residuals of hours (fits, weeks, days of the week, hours), none further out than ``MAX_RESIDUAL``."""
-    scale = np.sqrt(variance[:, None, None, None] * weight)
+    square = variance[:, None, None, None] * weight
+    if not (residual**2 > (1 - 1e-9) * MAX_RESIDUAL**2 * square).any():  # mostly: medians take long
+        return residual
+    scale = np.sqrt(square)
     distance = _ratio(residual, scale)
-    rows = np.flatnonzero((np.abs(distance) > MAX_RESIDUAL).any(axis=(1, 2, 3)))  # seldom any: medians take long
+    rows = np.flatnonzero((np.abs(distance) > MAX_RESIDUAL).any(axis=(1, 2, 3)))
     if not len(rows):
         return residual
     distance, is_known = distance[rows], weight[rows] > 0
