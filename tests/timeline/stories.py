@@ -410,7 +410,7 @@ def workflow_run_is_stuck(time: Timeline) -> None:
     time.expect(woken=0, step="find out why the degrade has not ended")
 
 
-@story(awaits="a metric that flaps is one episode, with at most so many pages a day")
+@story()
 def wobbling_around_a_limit(time: Timeline) -> None:
     """A metric that wobbles around its limit for five days is one episode and few pages"""
     time.configure(model_config())

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..model.monitored_model import (
     BlastRadius,
+    FlappingSpec,
     GitHubSpec,
     Inhibition,
     Matcher,
@@ -115,6 +116,21 @@ MESSAGES = Section(
     "`messages`.",
     dataclass=MessagesSpec,
 )
+FLAPPING = Section(
+    "the flapping section",
+    {
+        "pages": Field(Count(low=1), "The most pages of one rule in 24 h while it flaps."),
+        "page_after": Field(duration(), "It pages again, though no worse, once it fires for so long without a pause."),
+        "quiet": Field(
+            duration(),
+            "It has recovered when it is healthy after so long without firing; after the rule's `window` if that is "
+            "longer.",
+        ),
+    },
+    "An alert that fires again within 24 h of closing flaps: the rest is one episode on one issue, and it pages when "
+    "it gets worse than it was paged as.",
+    dataclass=FlappingSpec,
+)
 WORKFLOW = Section(
     "a workflow",
     {
@@ -199,6 +215,7 @@ MODEL_FIELDS = {
     "release": Field(RELEASE, "Which version serves, and how to change it."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "messages": Field(MESSAGES, "Who gets messages by chat or mail."),
+    "flapping": Field(FLAPPING, "How an alert that comes and goes is damped."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
         MapOf(
@@ -239,7 +256,7 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "gone", "quality", "release", "false_alarms", "calendar", "links"),
+        *("silent", "improvement", "gone", "quality", "release", "false_alarms", "calendar", "links", "flapping"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

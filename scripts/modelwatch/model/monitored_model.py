@@ -95,6 +95,16 @@ class MessagesSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FlappingSpec:
+    """How a group that fires again within 24 h of closing is damped, see ``FlapRecord``."""
+
+    pages: int = 3
+    """The most pages of one group in 24 h."""
+    page_after: float = 8 * HOUR
+    quiet: float = 12 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
 class GitHubSpec:
     repository: str = ""
     labels: tuple[str, ...] = ()
@@ -281,6 +291,7 @@ class Model:
     """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""
     messages: MessagesSpec = field(default_factory=MessagesSpec)
+    flapping: FlappingSpec = field(default_factory=FlappingSpec)
     false_alarms: FalseAlarmBudget | None = field(default_factory=FalseAlarmBudget)
     """Shared by its rules, their segments and their tiers; ``None``: every window is decided alone, at 95 %."""
 

@@ -99,6 +99,8 @@ class PageRecord:
     status_by: str = ""
     """Who did that; empty where it is not known."""
     status_at: float | None = None
+    page_times: tuple[float, ...] = ()
+    """When the group was paged while it flapped (seconds, UTC), in the 24 h before the last event; oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,20 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class FlapRecord:
+    """A group that fired again within 24 h of closing: from then on, its episode is one flap."""
+
+    fired: int
+    """How often it has fired in this episode, the first time included."""
+    since: float
+    """When it first began to fire (seconds, UTC)."""
+    last: float
+    """When it was last seen to fire again."""
+    quiet_until: float | None = None
+    """While it does not fire: healthy evaluations prove recovery only after this time."""
+
+
+@dataclass(frozen=True, slots=True)
 class FollowerRecord:
     """Another group with the same cause, which the group of the issue leads: it has no page of its own."""
 
@@ -183,6 +199,8 @@ OMITTED_FIELDS = (
     '"status":"",',
     '"status_by":"",',
     ',"status_at":null',
+    ',"page_times":[]',
+    '"flap":null,',
     '"calls":[],',
     '"ack_by":"",',
     '"verdict_by":"",',
@@ -234,6 +252,7 @@ class Register:
     """A person closed it as "not planned"."""
     refired: float | None = None
     """When it fired again within 24 h of closing: what was tried in this episode is not tried again."""
+    flap: FlapRecord | None = None
     told: float | None = None
     """When the body was last written with fresh evidence."""
     troubles: tuple[str, ...] = ()

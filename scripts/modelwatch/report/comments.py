@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..model.acknowledgement import mute_text, person_mute
 from ..model.alert import AlertState, Group
 from ..model.ledger import EntryKind, LedgerEntry
-from ..model.monitored_model import Model
+from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
 from .alert_phrase import describe_alert, describe_title
@@ -71,10 +71,32 @@ def mute_sentence(group: Group | None, register: Register | None, now: float) ->
     return mute_text(said) if said else ""
 
 
+def flap_sentence(register: Register, model: Model | None, now: float) -> str:
+    """How often a flapping group has fired, and what becomes of its pages and of the issue; empty for others."""
+    flap, spec = register.flap, model.flapping if model else FlappingSpec()
+    if flap is None:
+        return ""
+    text = f"**Flapping**: fired {flap.fired} times since {utc_time(flap.since)}."
+    if register.closed is not None:
+        return text
+    if register.page is not None:
+        pages = "one page" if spec.pages == 1 else f"{spec.pages} pages"
+        text += (
+            f" Paged as {register.page.severity} before; it pages again when it gets worse or fires for "
+            f"{duration(spec.page_after)} without a pause, with at most {pages} in 24 h."
+        )
+    if flap.quiet_until is not None and flap.quiet_until >= now:
+        text += f" Healthy evaluations count as recovery after {utc_time(flap.quiet_until)}."
+    return text
+
+
 def _recovery_comment(group: Group | None, register: Register, now: float, entries: Sequence[LedgerEntry]) -> str:
     end = group.end if group and group.end is not None else now
     lasted = duration(end - register.start)
-    text = f"**Recovered** after {lasted} ({utc_time(register.start)} to {utc_time(end)}; peak: {register.peak})."
+    times = f"; fired {register.flap.fired} times" if register.flap else ""
+    text = (
+        f"**Recovered** after {lasted} ({utc_time(register.start)} to {utc_time(end)}; peak: {register.peak}{times})."
+    )
     shown = [entry for entry in entries if entry.at <= end or entry.kind is not EntryKind.ISSUE]
     if not any(entry.kind in _WORTH_A_TIMELINE for entry in shown):
         return text

@@ -158,7 +158,9 @@ def _recovery_steps(group: Group, register: Register | None) -> Iterator[str]:
     left = required_healthy_evaluations(group, register) - healthy
     if healthy and left > 0:
         more = "one more healthy evaluation" if left == 1 else f"{left} more healthy evaluations in a row"
-        yield f"{WAIT} {more}, and this closes automatically."
+        flaps = register is not None and register.flap is not None
+        after = "the alert stops firing; as it flaps, this closes later" if flaps else "this closes automatically"
+        yield f"{WAIT} {more}, and {after}."
 
 
 def _settling_steps(group: Group, register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:

@@ -21,7 +21,7 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import ESCALATED, MAX_REMEMBERED, CallRecord, DispatchRecord, PageRecord, Register
+from ..model.register import ESCALATED, MAX_REMEMBERED, CallRecord, DispatchRecord, FlapRecord, PageRecord, Register
 from ..model.severity import Severity
 
 
@@ -187,6 +187,10 @@ class GroupPlan:
     @property
     def page(self) -> PageRecord | None:
         return self.register.page if self.register else None
+
+    @property
+    def flap(self) -> FlapRecord | None:
+        return self.register.flap if self.register else None
 
     @property
     def incident(self) -> ObservedIncident | None:

@@ -7,15 +7,15 @@ import pytest
 
 from modelwatch.model.monitored_model import Config, PagerDutySpec
 from modelwatch.model.plan import ObservationError, ObservedIncident, Plan, Target
-from modelwatch.model.register import PageRecord, Register
+from modelwatch.model.register import CallRecord, FlapRecord, PageRecord, Register
 from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
-from modelwatch.timeutil import HOUR
+from modelwatch.timeutil import DAY, HOUR
 
 from ...alerts.making import at
 from ..issues.test_plan import WHOLE
-from ..making import GROUP, World, config, issue, judged, kinds, later, register, seen, skipped
+from ..making import GROUP, RULE, World, config, issue, judged, kinds, later, register, seen, skipped
 
 NOW = later("..e")
 PAGED = PageRecord("triggered", Severity.ERROR, at(2))
@@ -232,10 +232,67 @@ def test_an_incident_is_open_and_no_issue_says_more() -> None:
     assert pages(plan_for("..e", None, errors=troubles)) == ["trigger-incident"]
 
 
-def test_a_refired_episode_is_paged_again() -> None:
+@pytest.mark.parametrize(
+    ("text", "paged", "fired", "still_open"),
+    [
+        ("..e..e", ["error"], 2, True),
+        ("..e..w..e..e", ["error"], 4, True),
+        ("..e..c", ["error", "critical"], 2, True),
+        ("..c..e..c", ["critical"], 3, True),
+        ("..w..e", ["error"], 2, True),
+        ("..e..eeeeeee", ["error"], 2, True),
+        ("..e..eeeeeeeee", ["error", "error"], 2, True),
+        ("..e..e" + 13 * ".", ["error"], 2, True),
+        ("..e..e" + 16 * ".", ["error"], 2, False),
+        ("..e..e" + 16 * "." + "e", ["error"], 3, True),
+    ],
+)
+def test_flapping_is_one_episode_that_pages_as_it_gets_worse_or_lasts(
+    text: str, paged: list[str], fired: int, still_open: bool
+) -> None:
     world = World(config())
-    for text in ("..e", "..e.", "..e..", "..e..e"):
-        world.evaluate(text)
-    assert world.paged == ["error", "error"]
-    assert len(world.issues) == 1
-    assert len(world.open_incidents) == 1
+    for end in range(3, len(text) + 1):
+        world.evaluate(text[:end])
+    assert world.paged == paged
+    (found,) = world.issues.values()
+    assert found.register is not None
+    assert found.register.flap is not None
+    assert (found.register.flap.fired, found.state == "open") == (fired, still_open)
+    assert [change for change in world.plan(text).changes if change.kind.target is not Target.DISPATCH] == []
+
+
+FLAPPING = replace(
+    HELD, start=at(0) - DAY, flap=FlapRecord(4, at(0) - DAY, at(2)), page=replace(PAGED, severity=Severity.WARNING)
+)
+
+
+def test_a_flapping_group_pages_so_often_in_24_h() -> None:
+    """Held back, which the issue says; a person who has to be called is called."""
+
+    def paged(*hours_ago: float) -> Register:
+        assert FLAPPING.page is not None
+        times = tuple(NOW - hours * HOUR for hours in hours_ago)
+        return replace(FLAPPING, page=replace(FLAPPING.page, page_times=times))
+
+    assert pages(plan_for("..e", paged(30, 25, 2, 1), rest=False)) == ["trigger-incident"]
+    plan = plan_for("..e", paged(5, 2, 1), rest=False)
+    assert pages(plan) == []
+    assert "3 pages in 24 h are the most" in skipped(plan, "trigger-incident")
+    written = next(change.register for change in plan.changes if change.kind.target is Target.ISSUE)
+    assert written is not None
+    assert "a page was held back" in written.troubles[0]
+    called = replace(paged(5, 2, 1), calls=(CallRecord("escalated.rollback.1", "not recovered", NOW - 60),))
+    assert FLAPPING.page is not None
+    called = replace(called, page=replace(called.page or FLAPPING.page, at=NOW - HOUR))
+    assert pages(plan_for("..e", called, rest=False)) == ["trigger-incident"]
+
+
+def test_a_flapping_group_recovers_on_windows_without_the_last_breach() -> None:
+    long = config(replace(RULE, window=20 * HOUR))
+    text = "..e" + 13 * "."
+    plan = plan_for(text, replace(FLAPPING, page=None), by=long, now=at(5))
+    written = next(change.register for change in plan.changes if change.kind.target is Target.ISSUE)
+    assert written is not None
+    assert written.flap is not None
+    assert written.flap.quiet_until == at(5) + 20 * HOUR
+    assert "it flaps, and healthy evaluations count after" in skipped(plan, "close-issue")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
+from ...timeutil import DAY
 from ..base import ChangeOutcome, GroupRun
 from ..register.ledger import add_entries, page_entry, page_status_entry
 from .render import incident_fields
@@ -75,7 +76,11 @@ def _record_page(change: Change, run: GroupRun, state: str) -> ChangeOutcome:
     before = run.register.page if run.register else None
     severity = before.severity if before and state == PAGE_RESOLVED else change.severity
     count = before.alerts if before and (change.about or state == PAGE_RESOLVED) else 1
-    page = PageRecord(state, severity, run.now, before.url if before else "", count + bool(change.about))
+    times = [time for time in before.page_times if run.now - time < DAY] if before else []
+    if state == PAGE_TRIGGERED and run.register and run.register.flap:
+        times.append(run.now)
+    url = before.url if before else ""
+    page = PageRecord(state, severity, run.now, url, count + bool(change.about), page_times=tuple(times))
     entry = page_entry(before, page, change.reason)
     return ChangeOutcome(
         ChangeResult.DONE, url=page.url, record=lambda register: add_entries(replace(register, page=page), entry)

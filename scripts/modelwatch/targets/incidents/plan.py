@@ -23,6 +23,7 @@ from ...model.rule import Mode
 from ...model.severity import Severity
 from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
+from ..register.flapping import damping_reason, limit_reason
 from ..register.recovery import unproven_alerts
 
 RETRIGGER_AFTER = 4 * HOUR
@@ -61,6 +62,9 @@ def plan_page(draft: GroupPlan) -> None:
     reason, skip_reason = ("", skip_reason) if skip_reason else _trigger_reason(draft, page)
     if skip_reason:
         draft.add_skip(_TRIGGER, skip_reason)
+    elif held_back := limit_reason(draft):
+        draft.add_skip(_TRIGGER, held_back, "flapping")
+        draft.troubles.append(held_back)
     elif refused := draft.counter.page_refusal():
         draft.add_skip(_TRIGGER, refused, "blast-radius")
     else:
@@ -107,8 +111,12 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
         if incident.is_open:
             return "", "an incident is open, and no issue says more"
         return _retrigger_reason(draft, incident.changed_at, "the incident was resolved while the alert fires")
+    if damped := damping_reason(draft):
+        return "", damped
     if page is None or page.state != PAGE_TRIGGERED:
         called = due[-1].reason if due else ""
+        if page is not None and draft.flap is not None:
+            called = called or f"{draft.group.rule} flaps and is {draft.severity}, paged before as {page.severity}"
         return called or f"{draft.group.rule} is {draft.severity} and nobody has been paged for it", ""
     if due and (incident is None or incident.is_open):
         return due[-1].reason, ""

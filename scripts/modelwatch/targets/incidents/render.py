@@ -118,6 +118,8 @@ def incident_details(
         facts["next"] = step
     if tried := attempts_text(register) if register else "":
         facts["tried"] = plain_line(tried, 400)
+    if register and register.flap:
+        facts["flapping"] = f"fired {register.flap.fired} times since {utc_time(register.flap.since)}"
     if earlier:
         facts["earlier_alert"] = plain_line(earlier)
     if reasons := explanation_text(group.evidence.why):

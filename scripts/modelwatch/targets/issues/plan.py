@@ -14,6 +14,7 @@ from ...report.alert_phrase import describe_title
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
 from ..leadership import MAX_FOLLOWERS, is_covered
+from ..register.flapping import start_flap, sync_flap
 from ..register.ledger import record_changes
 from ..register.muting import muted_reason
 from ..register.recovery import MAX_SHOWN, missing_follower_proof, missing_proof
@@ -68,6 +69,7 @@ def assess_group(draft: GroupPlan) -> None:
         # Recovery has to be confirmed again under the changed rule.
         draft.update_register(config=draft.group.config, config_since=draft.now)
     _end_mutes(draft)
+    sync_flap(draft)
     if draft.firing:
         _assess_firing(draft)
     elif draft.blocked_reason and draft.blocking_guard != "mode":
@@ -239,6 +241,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         ended = register.closed if register.closed is not None else (draft.issue.closed_at if draft.issue else None)
         if register.closed is not None:
             draft.update_register(refired=draft.now)
+            start_flap(draft)
         text = _reopening_text(draft, register)
         draft.add_note("reopened", int(ended or 0), text)
         if register.closed is None and severity <= register.severity:
@@ -248,7 +251,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         if register.config != group.config:
             draft.update_register(config=group.config, config_since=draft.now)
         draft.update_register(closed=None, muted_until_recovery=False, **_NO_VERDICT)
-    elif severity != register.severity:
+    elif severity != register.severity and (register.flap is None or severity > register.peak):
         draft.add_note("worse" if severity > register.severity else "better", f"{severity}-{int(draft.severity_since)}")
     if severity > register.severity:
         draft.update_register(ack_until=None, ack_by="")
@@ -354,6 +357,7 @@ def _changed_fields(before: Register, register: Register) -> str:
         "ack_until": "acknowledgement",
         "muted_until_recovery": "silence until recovery",
         "refired": "firing again",
+        "flap": "flapping",
         "verdict": "verdict",
         "calls": "calls to the on-call",
         "followers": "what else is affected",

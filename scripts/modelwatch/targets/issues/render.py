@@ -26,7 +26,7 @@ from ...model.rule import Rule
 from ...report.affected_alerts import affected_table, cause_sentence
 from ...report.alert_phrase import describe_alert, recovery_streak, subject_of, worst_alert
 from ...report.chart import trend_chart
-from ...report.comments import actions_table, comment_text, issue_title, mute_sentence
+from ...report.comments import actions_table, comment_text, flap_sentence, issue_title, mute_sentence
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
@@ -94,6 +94,8 @@ def issue_body(
         parts[0] += f" Owner: {mention(model.owner)}."
     if group.state is AlertState.FIRING and (muted := mute_sentence(group, register, now)):
         parts[0] += f" Muted: {code(muted, 300)}."
+    if flapping := flap_sentence(register, model, now):
+        parts[0] += f"\n\n{flapping}"
     if register.troubles:
         parts.append("### Not done\n\n" + bullet_list(register.troubles))
     if affected := affected_table(register, followers or {}):

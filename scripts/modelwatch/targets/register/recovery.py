@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...model.alert import AlertState, Group, HealthyStreak
 from ...model.register import FollowerRecord, Register
 from ...model.series import format_labels
+from ...report.formatting import utc_time
 
 MAX_SHOWN = 3
 
@@ -14,14 +15,18 @@ def missing_proof(group: Group, register: Register) -> str:
 
     Every alert that fired in the episode, is pending or was resolved recently needs ``hold`` clear findings in a row,
     all later than the start of the episode and the last change of the rule. Where a person reopened an issue that
-    modelwatch had closed, it needs twice as many, all later than that. Missing data proves nothing.
+    modelwatch had closed, it needs twice as many, all later than that. Where the group flaps, they are later than its
+    quiet time. Missing data proves nothing.
     """
     if group.state is AlertState.FIRING:
         return "it is still firing"
     if register.config != group.config:
         return "the rule was changed since: recovery has to be confirmed under the new one"
     need = group.hold if register.reopened is None else 2 * group.hold
-    after = max(register.start, register.config_since, register.reopened or register.start)
+    quiet_until = register.flap.quiet_until if register.flap else None
+    if quiet_until is not None and group.newest <= quiet_until:
+        return f"it flaps, and healthy evaluations count after {utc_time(quiet_until)}"
+    after = max(register.start, register.config_since, register.reopened or register.start, quiet_until or 0.0)
     fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}
     return unproven_alerts(group, tuple(sorted(fingerprints)), after, need)
 
