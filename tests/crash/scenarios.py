@@ -88,13 +88,13 @@ WORSENS = Scenario(
     (),
 )
 REFIRES = Scenario(
-    "fires again within 24 h: reopens and pages, tries nothing again",
-    (*_SOUND, *(WORST,) * 4, *(GOOD,) * 4, *(WORST,) * 12),
+    "fires again within 24 h, and worse: reopens and pages",
+    (*_SOUND, *(MILD,) * 4, *(GOOD,) * 4, *(BAD,) * 12),
     _closed,
     40,
     (("open", "reopened"),),
-    (RESOLVED, PAGED),
-    ("retrain",),
+    (("triggered", "error"),),
+    (),
 )
 BLIND_OPENS = Scenario(
     "opens, without a token to see incidents",
