@@ -78,8 +78,41 @@ def test_one_undecided_day_raises_no_silence_for_months(bad: tuple[float, float]
     assert silence(track(of, daily(values[:143], weights[:143]))) is AlertState.FIRING, "three such days do"
 
 
-def test_points_that_stop_are_silence() -> None:
-    assert silence(track(ACCURACY, daily([0.9] * 20), now=NOW + 9 * HOUR)) is AlertState.FIRING
+def logged(step: float, count: int, *, weekdays: bool = False) -> Series:
+    """A point every ``step``, the newest at ``NOW``; ``weekdays``: none on Saturday and Sunday."""
+    times = [NOW - step * place for place in reversed(range(count))]
+    return series([(time, 0.9, 1000.0) for time in times if not weekdays or (time // DAY + 3) % 7 < 5])
+
+
+@pytest.mark.parametrize(
+    ("points", "told_after"),
+    [
+        pytest.param(logged(HOUR, 240), 3, id="hourly, in windows of a day"),
+        pytest.param(logged(DAY, 28), 49, id="daily"),
+        pytest.param(logged(6 * HOUR, 100), 13, id="four times a day"),
+        pytest.param(logged(60.0, 1000), 2, id="every minute: the next evaluation may find the newest"),
+    ],
+)
+def test_points_that_stop_are_silence_after_two_usual_gaps(points: Series, told_after: int) -> None:
+    newest = points.times[-1]
+
+    def state(hours: int) -> AlertState | None:
+        found = track(ACCURACY, points, now=newest + hours * HOUR)
+        derived = derive_health_tracks(Model("churn", ()), [found])[0].get(MONITORING_SILENT)
+        alert = latest_alert(derived[0], newest + hours * HOUR) if derived else None
+        return alert.state if alert else None
+
+    assert [state(told_after - 1), state(told_after)] == [None, AlertState.FIRING]
+
+
+def test_a_pause_that_recurs_every_week_is_no_silence() -> None:
+    """Weekends, from the third on, and the silence that outlasts one."""
+    points = logged(HOUR, 24 * 28, weekdays=True)
+    friday = max(time for time, after in zip(points.times, points.times[1:], strict=False) if after - time > DAY)
+    until = series([(time, 0.9, 1000.0) for time in points.times if time <= friday])
+    found = track(ACCURACY, until, now=friday + 80 * HOUR, history=25 * DAY)
+    hours = [(found.grid.time(row) - friday) / HOUR for row, late in enumerate(found.overdue) if late]
+    assert min(hour for hour in hours if hour > 0) == 54, "a weekend without points is 49 h here"
 
 
 def fresh_hours(of: Rule, *some: Series) -> list[float]:

@@ -421,7 +421,7 @@ def wobbling_around_a_limit(time: Timeline) -> None:
     time.expect(woken=1, issues=1)
 
 
-@story(awaits="a rule that lacks the data that its cadence promises is stale, and may page")
+@story()
 def data_stops(time: Timeline) -> None:
     """The metric is no longer logged: told after two usual gaps, and never HEALTHY"""
     time.configure(model_config())
@@ -431,6 +431,19 @@ def data_stops(time: Timeline) -> None:
     time.expect(woken=0, verdict="^(?!HEALTHY)")
     time.until(6)
     time.expect(woken=0, issues=1, title="cannot be judged", step="check the job that logs")
+
+
+@story()
+def data_stops_at_night(time: Timeline) -> None:
+    """The metric is no longer logged, and `silent` pages: one person is notified, until it is logged again"""
+    time.configure(model_config(more="    silent: {severity: error, do: [issue, page]}\n"))
+    time.until(2)
+    time.data(accuracy=None)
+    time.until(8)
+    time.expect(woken=1, page="^error .*accuracy cannot be judged", issues=1)
+    time.data(accuracy=HEALTHY)
+    time.until(12)
+    time.expect(woken=0, issues=0, open_incidents=0, verdict="^HEALTHY")
 
 
 @story(awaits="W&B down for longer than a stated time pages")

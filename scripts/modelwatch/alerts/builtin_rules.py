@@ -74,6 +74,7 @@ def derive_health_tracks(
             labels=tuple(sorted((*source.labels, ("rule", source.rule.name)))),
             outcome=array("b", outcome),
             severity=array("b", outcome.translate(_breach_table(spec.severity.code))),
+            cause=_silence_causes(source, outcome) if name == MONITORING_SILENT else source.cause,
             clear=array("b", outcome.translate(_IS_OK)),
             improved=array("b", bytes(len(outcome))),
             fresh=fresh,
@@ -120,10 +121,12 @@ def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
 
 
 def _rows_of_silence(track: Track) -> array[int]:
-    """Which findings count: those with new points, and those without any point; none listed: all."""
+    """Which findings count: those with new points, and those without any point that was due; none listed: all."""
     if 0 not in track.fresh.tobytes():
         return array("b")
     counts = array("b", track.fresh)
+    if track.overdue:
+        return array("b", (new or late for new, late in zip(counts, track.overdue, strict=True)))
     for stale in re.finditer(b"\\0", track.fresh.tobytes()):
         row = stale.start()
         counts[row] = track.cause[row] in _ABSENT and not track.points[row]
@@ -131,9 +134,9 @@ def _rows_of_silence(track: Track) -> array[int]:
 
 
 def _silence_outcome(track: Track, counts: array[int]) -> bytes:
-    """Breach from the third finding in a row that counts and decides nothing; the time before the first point, and
-    before it is known what is usual, is no silence, nor is a day of the calendar that is unknown. Findings that do not
-    count are undecided. What was never logged is a breach now, and was none before."""
+    """Breach from the third finding in a row that counts and decides nothing, and where a point is overdue; the time
+    before the first point, and before it is known what is usual, is no silence, nor is a day of the calendar that is
+    unknown. Findings that do not count are undecided. What was never logged is a breach now, and was none before."""
     if track.cause and track.cause[-1] == Cause.NO_DATA_YET.code:
         return bytes([_UNDECIDED]) * (len(track.outcome) - 1) + bytes([_BREACH])
     before = next((row for row, points in enumerate(track.points) if points), 0)
@@ -141,7 +144,7 @@ def _silence_outcome(track: Track, counts: array[int]) -> bytes:
     outcome = bytes([_UNDECIDED]) * before + track.outcome.tobytes()[before:]
     if _UNKNOWN_DAY in track.cause:
         outcome = bytes(_OK if why == _UNKNOWN_DAY else code for code, why in zip(outcome, track.cause, strict=True))
-    if not _SILENT_RUN.search(outcome, before):
+    if not _SILENT_RUN.search(outcome, before) and 1 not in track.overdue:
         return outcome[:before] + bytes([_OK]) * (len(outcome) - before)
     rows = [row for row in range(before, len(outcome)) if not counts or counts[row]]
     judged = bytearray([_UNDECIDED]) * len(outcome)
@@ -149,7 +152,24 @@ def _silence_outcome(track: Track, counts: array[int]) -> bytes:
         rows, _breach_after(bytes(outcome[row] for row in rows), _SILENT_RUN, SILENT_AFTER), strict=True
     ):
         judged[row] = code
+    for row in range(before, len(track.overdue)):
+        if track.overdue[row] and track.cause[row] != _UNKNOWN_DAY:
+            judged[row] = _BREACH
     return bytes(judged)
+
+
+def _silence_causes(track: Track, outcome: bytes) -> array[int]:
+    """The causes of ``track``; findings that are silent although their window still holds enough get their own."""
+    if 1 not in track.overdue:
+        return track.cause
+    overdue = Cause.OVERDUE.code
+    return array(
+        "b",
+        (
+            overdue if late and code == _BREACH and cause == Cause.NONE.code else cause
+            for late, code, cause in zip(track.overdue, outcome, track.cause, strict=True)
+        ),
+    )
 
 
 def _absence_outcome(track: Track) -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..model.cadence import LATE_GAPS, MIN_GAPS, overdue_after
 from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
 from ..model.finding import Cause, Grid, ModelFindings, Outcome, Track
 from ..model.monitored_model import Model
@@ -157,7 +159,9 @@ class _RuleEvaluator:
         rows = decide_outcomes(rule, stat, reference, context)
         for mask, cause in undecided:
             rows.mark_undecided(mask, cause)
-        return self._build_track(rule, labels, stat, reference, rows, fresh_rows(points, rule.window, times))
+        fresh = fresh_rows(points, rule.window, times)
+        arrivals = np.unique(np.concatenate(points)) if points else np.zeros(0)
+        return self._build_track(rule, labels, stat, reference, rows, fresh, arrivals)
 
     def _evaluate_share(
         self,
@@ -249,7 +253,7 @@ class _RuleEvaluator:
         fresh = fresh_rows([part.times for part in both], rule.window, times)
         if only_bad is not None:
             fresh = np.where(only_bad, fresh_rows([points.bad_times], rule.window, times), fresh)
-        track = self._build_track(rule, labels, stat, compared.reference, rows, fresh)
+        track = self._build_track(rule, labels, stat, compared.reference, rows, fresh, points.times)
         detection = compared.detection
         if detection is not None:
             noise = None if detection.samples is None else summarize_noise(detection.samples)
@@ -297,13 +301,21 @@ class _RuleEvaluator:
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
         rows.mark_undecided(found.is_unknown & (rows.outcome != Outcome.BREACH.code), Cause.UNKNOWN_DAY)
         fresh = fresh_rows([points.times], rule.window, times)
-        track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh)
+        track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh, points.times)
         track = replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
         return track if _has_data(points) else _without_data(track)
 
     def _build_track(
-        self, rule: Rule, labels: Labels, stat: WindowStats, reference: Baseline, rows: Outcomes, fresh: Bools
+        self,
+        rule: Rule,
+        labels: Labels,
+        stat: WindowStats,
+        reference: Baseline,
+        rows: Outcomes,
+        fresh: Bools,
+        arrivals: Floats,
     ) -> Track:
+        """``arrivals``: when points came, ascending."""
         times = self.times(rule)
         return Track(
             model=self.model.name,
@@ -326,6 +338,7 @@ class _RuleEvaluator:
             baseline_n=to_array("d", reference.n),
             signal=to_array("b", np.zeros(0) if rows.signal is None else rows.signal),
             fresh=to_array("b", fresh),
+            overdue=to_array("b", overdue_rows(arrivals, rule.every, times.at)),
         )
 
     def _on_calendar_days(
@@ -428,6 +441,23 @@ def fresh_rows(points: Sequence[Floats], window: float, times: EvaluationTimes) 
     for some in points:
         fresh |= ~row_ranges(some, start, times.at, times.deployed_since).is_empty
     return fresh
+
+
+def overdue_rows(arrivals: Floats, every: float, at: Floats) -> Bools:
+    """Rows whose newest point is overdue by the gaps that came before; no rows at all where too few points are known.
+    ``arrivals`` ascends."""
+    gaps = np.diff(arrivals)
+    if len(gaps) < MIN_GAPS:
+        return np.zeros(0, np.bool_)
+    gap = float(np.median(gaps))
+    limits = np.full(len(arrivals), max(LATE_GAPS * gap, every))
+    pauses: list[float] = []
+    for place in (*np.flatnonzero(gaps > LATE_GAPS * gap), len(gaps)):
+        limits[place] = overdue_after(gap, pauses, float(arrivals[place] - arrivals[0]), every)
+        if place < len(gaps):
+            insort(pauses, float(gaps[place]))
+    newest = np.searchsorted(arrivals, at, side="right") - 1
+    return np.asarray((newest >= 0) & (at - arrivals[newest] > limits[newest]))
 
 
 def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: EvaluationTimes) -> Bools | None:

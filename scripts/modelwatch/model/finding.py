@@ -43,6 +43,7 @@ class Cause(DescribedEnum):
     )
     UNKNOWN_DAY = "unknown-day", "a day of the calendar with too few earlier ones to know what it does"
     TOO_YOUNG = "too-young", "the series is too short to know what is usual"
+    OVERDUE = "overdue", "no new point for more than twice the usual time between two"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,9 @@ class Track:
     fresh: array[int] = field(default_factory=lambda: array("b"))
     """Typecode b: 1 where the window holds points that the finding before did not know; looking again at the same
     points counts for nothing. No rows at all: 1 throughout."""
+    overdue: array[int] = field(default_factory=lambda: array("b"))
+    """Typecode b: 1 where the newest point is older than the series' own cadence allows (``cadence.overdue_after``). No
+    rows at all: too few points to know a cadence."""
     drifted: tuple[FeatureDrift, ...] = ()
     """Of rules about drift judged by histograms: the feature against its references, in the newest window that has a
     value; of a rule across features those that drifted, worst first."""

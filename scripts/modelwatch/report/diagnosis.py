@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from ..model.alert import AlertState, Group
+from ..model.cadence import series_overdue_after, usual_gap
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation
@@ -284,15 +284,14 @@ def _recent_move_step(known: DiagnosisInput, worst: Group, now: float) -> str:
 def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:
     """How old the newest judged point is, of the rule that is latest; where none is late, of ``rule_name``.
 
-    Labels that come late, and jobs that stopped logging, look like this. A rule is late once a point is missing: its
-    newest one is older than two of its usual steps, the lag of its labels aside.
+    Labels that come late, and jobs that stopped logging, look like this. A rule is late by ``cadence.overdue_after``,
+    the lag of its labels aside.
     """
     known = {rule.name: (rule, times) for rule in rules if (times := _judged_times(pull, rule))}
     if not known:
         return "no data yet: the history has no point of any rule"
     ages = {name: max(now - times[-1], 0.0) for name, (_, times) in known.items()}
-    steps = {name: _usual_step(times) for name, (_, times) in known.items()}
-    behind = {name: ages[name] - rule.lag - max(rule.every, 2 * steps[name]) for name, (rule, _) in known.items()}
+    behind = {name: _seconds_overdue(rule, times, now) for name, (rule, times) in known.items()}
     worst = max(behind, key=lambda name: behind[name])
     shown = rule_name if behind[worst] <= 0 and rule_name in behind else worst
     late = f"; rule {plain_line(shown)} expects one every {_step_text(*known[shown])}" if behind[shown] > 0 else ""
@@ -301,30 +300,40 @@ def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, ru
 
 def _step_text(rule: Rule, times: Sequence[float]) -> str:
     lag = f", {duration(rule.lag)} later" if rule.lag else ""
-    return f"{duration(_usual_step(times) or rule.every)}{lag}"
+    return f"{duration(usual_gap(times[-MAX_STEPS - 1 :]) or rule.every)}{lag}"
+
+
+def _seconds_overdue(rule: Rule, times: Sequence[float], now: float) -> float:
+    """How long a point is overdue; negative where none is."""
+    return max(now - times[-1], 0.0) - rule.lag - series_overdue_after(times, rule.every)
+
+
+def _overdue_rules(known: DiagnosisInput, now: float) -> Iterator[str]:
+    """The names of the rules whose metric lacks a point."""
+    for rule in known.model.rules:
+        times = _judged_times(known.pull, rule)
+        if times and _seconds_overdue(rule, times, now) > 0:
+            yield plain_line(rule.name)
 
 
 def _judged_times(pull: PulledSeries, rule: Rule) -> Sequence[float]:
-    """The times of the newest points of the rule's metric, ascending: those of the series that is the most recent."""
+    """The times of the points of the rule's metric, ascending: those of the series that is the most recent."""
     scalars = {pattern.name for pattern in (rule.metric, *rule.segments)}
     spec = drift_spec(rule.metric)
     bins = {pattern.name for pattern in spec.patterns} if spec else set()
     found = [series.times for series in pull.series if series.name in scalars and len(series)]
     found += [series.times for series in pull.histograms if series.name in bins and not series.source and len(series)]
-    return max(found, key=lambda times: times[-1])[-MAX_STEPS - 1 :] if found else ()
-
-
-def _usual_step(times: Sequence[float]) -> float:
-    """The median time (seconds) between two points; 0 where there are fewer than two."""
-    steps = sorted(after - before for before, after in pairwise(times) if after > before)
-    return steps[len(steps) // 2] if steps else 0.0
+    return max(found, key=lambda times: times[-1]) if found else ()
 
 
 def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
     pending = [group for group in known.groups if group.state is AlertState.PENDING]
     judged = sum(group.latest is not None for group in known.groups)
     version = max(known.pull.deployments, key=lambda deployment: deployment.since, default=None)
+    stale = list(_overdue_rules(known, now))
     head = f"HEALTHY · {known.model.name}: nothing is firing; {judged} rules judged at {utc_time(now)}"
+    if stale:
+        head = f"STALE · {known.model.name}: nothing is firing, but data is overdue: {', '.join(stale)}"
     state = f"Pending: {', '.join(plain_line(group.rule) for group in pending)}."
     if not pending:
         state = f"{describe_freshness(known.pull, known.model.rules, now).capitalize()}."
@@ -332,7 +341,8 @@ def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
     if version:
         start = known.pull.start_of(version)
         serving = f"Version {plain_line(version.version)}, {start_text(start.began, start.origin)}."
-    return Diagnosis(plain_line(head, 300), {"": (state, serving)}, "", firing=False)
+    step = "Check the job that logs the metric; the rules are judged by old data until it does." if stale else ""
+    return Diagnosis(plain_line(head, 300), {"": (state, serving)}, step, firing=False)
 
 
 def _age_text(seconds: float) -> str:
