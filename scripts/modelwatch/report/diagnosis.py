@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..model.alert import AlertState, Group
 from ..model.cadence import series_overdue_after, usual_gap
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation
-from ..model.recent_change import RecentChanges
+from ..model.recent_change import RecentChangeKind, RecentChanges
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
 from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
@@ -95,7 +95,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
         "Drifted": _drift_lines(worst, firing),
         "Changed": _version_changes(known, worst),
-        "Before": recent_change_lines(known.recent_changes),
+        "Before": recent_change_lines(_not_deployed(known.recent_changes)),
         "Data": (describe_freshness(known.pull, known.model.rules, now, worst.rule),),
         "Deployed": _deployment_lines(known, now),
         "Go back": _rollback_lines(worst),
@@ -142,6 +142,11 @@ def _other_alerts(firing: Sequence[Group], mutes: Mapping[str, str]) -> Iterator
         yield plain_line(f"{group.severity}: {describe_alert(group).sentence}{muted}", 200)
     if len(firing) > MAX_OTHER_ALERTS:
         yield f"{len(firing) - MAX_OTHER_ALERTS} more: modelwatch check"
+
+
+def _not_deployed(recent: RecentChanges) -> RecentChanges:
+    """Without the versions, which the deployments show."""
+    return replace(recent, changes=tuple(one for one in recent.changes if one.kind is not RecentChangeKind.VERSION))
 
 
 def _other_models(groups: Sequence[Group]) -> Iterator[str]:
