@@ -158,8 +158,8 @@ def test_without_the_extra_testing_one_line_says_so_and_with_it_the_command_is_t
     done = run(fresh, tmp_path, command, path=libraries)
     assert done.returncode == 2
     assert done.stdout == ""
-    command = f"pip install 'modelwatch-testing @ git+https://github.com/{SLUG}#subdirectory=scripts'"
-    assert done.stderr == f"error: modelwatch.testing is not installed. Install it with `{command}`.\n"
+    remedy = f"pip install 'modelwatch-testing @ git+https://github.com/{SLUG}#subdirectory=scripts'"
+    assert done.stderr == f"error: modelwatch.testing is not installed. Install it with `{remedy}`.\n"
     install(testing_wheel, fresh)
     assert "Usage: modelwatch" in output(fresh, tmp_path, command, "--help", path=libraries)
 

@@ -15,8 +15,10 @@ INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 TAGS = re.compile(r"</?(?:details|summary|sub)>|<!-- modelwatch:(?:begin|register|title|note|end)\b[^<>]*-->")
 """The only HTML that our texts hold."""
 MERMAID = re.compile(
-    r'%%\{init: \{"themeVariables": \{"xyChart": \{"plotColorPalette": "#cf222e, #8c959f"\}\}\}\}%%|xychart-beta'
-    r'|\s*title "[\w ./=:+%-]*"|\s*x-axis "[\w ./=:+%-]*" -?[\d.]+ --> \d+|\s*y-axis -?[\d.]+ --> -?[\d.]+'
+    r'%%\{init: \{"themeVariables": \{"xyChart": \{"plotColorPalette": "#[0-9a-f]{6}(?:, #[0-9a-f]{6})*"\}\}\}\}%%'
+    r"|xychart-beta"
+    r'|\s*title "[\w ./=:+%-]*"|\s*x-axis "[\w ./=:+%-]*" -?[\d.]+ --> \d+'
+    r'|\s*y-axis (?:"[\w ./=:+%-]*" )?-?[\d.]+ --> -?[\d.]+'
     r"|\s*line \[[-\d., ]*\]",
     re.ASCII,
 )

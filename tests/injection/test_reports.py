@@ -16,6 +16,7 @@ from modelwatch.cli.runner import disarm_workflow_commands
 from modelwatch.clients.workflow_commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
+from modelwatch.model.ledger import EntryKind, LedgerEntry
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
 from modelwatch.model.pagerduty_plan import (
@@ -28,19 +29,25 @@ from modelwatch.model.pagerduty_plan import (
     SetupVerb,
 )
 from modelwatch.model.plan import ChangeResult, ModelObservation
+from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
 from modelwatch.model.register import DispatchState
 from modelwatch.model.series import PulledSeries
 from modelwatch.report import (
     comments,
     console,
     diagnosis,
+    ledger_table,
     markdown,
     next_steps,
     plan_tables,
+    recent_changes,
     release,
     release_verdicts,
+    review,
     summary,
+    team_links,
 )
+from modelwatch.report.recent_changes import recent_change_lines
 from modelwatch.runbooks import render as runbooks_render
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.incidents import render as incidents_render
@@ -107,6 +114,25 @@ def test_messages(sample: Sample) -> None:
                 check_line(line.replace("@\u2060", "@"), 1000)  # the word joiner keeps a name from being pinged
                 assert "@channel" not in line
                 assert "<!" not in line
+
+
+@every_sample
+def test_what_changed_the_record_and_the_review(sample: Sample) -> None:
+    text = sample.text
+    url = "" if text.startswith("http") else text  # addresses come from GitHub: a plain one may be a link
+    changes = tuple(RecentChange(making.NOW, kind, text, text, url) for kind in RecentChangeKind)
+    recent = RecentChanges(changes, (text,))
+    check_markdown(recent_changes.recent_changes_section(recent), OWN)
+    for line in recent_change_lines(recent):
+        check_line(line, 400)
+    entries = tuple(LedgerEntry(f"k{kind}", making.NOW, kind, text, "paged", text, url) for kind in EntryKind)
+    check_markdown(ledger_table.ledger_table(entries), OWN, ("@\u2060",))
+    said = (review.PersonComment(making.NOW, text, text, url),)
+    known = review.ReviewInput(world.register(text), entries, text, 1, "https://github.com/acme/x/issues/1", True, said)
+    check_markdown(review.review_text(known, making.NOW), OWN)
+    links = (("Grafana", f"x {text}"), ("Other", text.replace("http", "x")))
+    check_markdown(team_links.links_section(links), OWN)
+    check_line(team_links.commands(links), 1100)
 
 
 @every_sample
@@ -255,9 +281,12 @@ def test_every_module_that_writes_is_tried_here() -> None:
         if path.stem in ("render", "comments")
     }
     tried = {comments, console, diagnosis, incidents_render, issues_render, markdown, next_steps, release}
-    tried |= {release_verdicts, summary, messages_render, plan_tables}
+    tried |= {release_verdicts, summary, messages_render, plan_tables, recent_changes, ledger_table, review, team_links}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"
-        for name in ("alert_phrase", "explanation", "facts_table", "formatting", "group_states", "sensitivity")
+        for name in (
+            *("affected_alerts", "alert_phrase", "chart", "explanation", "facts_table", "formatting", "group_states"),
+            *("rollback_choice", "sensitivity"),
+        )
     }

@@ -125,7 +125,7 @@ def test_bad_data_mutes_drift_and_blocks_every_retraining(wandb_server: Server[W
     assert dispatched(plan) == []
     (refused,) = [skip for skip in plan.skips if skip.guard == "data-quality"]
     assert refused.reason == "data quality is in doubt: quality-missing fires"
-    assert refused.group == groups["accuracy"].key
+    assert refused.group == groups["quality-missing"].key, "it leads: broken data is the cause"
 
 
 def test_a_change_of_format_is_no_drift(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:

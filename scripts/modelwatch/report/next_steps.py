@@ -30,7 +30,16 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
-    steps = _steps(group, register, model, now, code, "this issue", lambda one: _dispatch_step(one, register, model))
+    steps = _steps(
+        group,
+        register,
+        model,
+        now,
+        code,
+        "this issue",
+        lambda one: _dispatch_step(one, register, model),
+        lambda url: link("its log", url) if safe_url(url) else "",
+    )
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
@@ -45,7 +54,14 @@ def first_step(
 ) -> str:
     """The next step as plain text, for a lock screen; empty where there is none."""
     steps = _steps(
-        group, register, model, now, plain_line, issue_text, lambda one: _plain_dispatch_step(one, model, issue_text)
+        group,
+        register,
+        model,
+        now,
+        plain_line,
+        issue_text,
+        lambda one: _plain_dispatch_step(one, model, issue_text),
+        safe_url,
     )
     steps += [f"Follow the runbook: {group.runbook}"] if safe_url(group.runbook) else []
     return steps[0] if steps else ""
@@ -75,6 +91,7 @@ def _steps(
     quote: Quote,
     issue_text: str,
     describe: Callable[[DispatchRecord], str],
+    run_link: Callable[[str], str],
 ) -> list[str]:
     """Every step but the runbook, the most useful one first. ``describe`` words an open dispatch.
 
@@ -94,9 +111,9 @@ def _steps(
     def steps(some: Iterable[DispatchRecord]) -> Iterator[str]:
         for record in some:
             if record.state is DispatchState.FINISHED:
-                step = _ended_step(record, model, now, quote)
+                step = _ended_step(record, model, now, quote, run_link(record.url))
             else:
-                step = _stuck_step(record, now, quote) or describe(record)
+                step = _stuck_step(record, now, quote, run_link(record.url)) or describe(record)
             yield from filter(None, (step,))
 
     return [
@@ -110,25 +127,25 @@ def _steps(
     ]
 
 
-def _stuck_step(record: DispatchRecord, now: float, quote: Quote) -> str:
+def _stuck_step(record: DispatchRecord, now: float, quote: Quote, run: str) -> str:
     """About a workflow run that should have ended by now; empty where there is none."""
     usual = USUAL_LENGTH if record.verb in RECOVERY_VERBS else USUAL_TRAINING
     if record.state is not DispatchState.SENT or now - record.at <= usual:
         return ""
     name = f"the {known_word(record.verb)}{target_clause(record, quote)}"
-    where = safe_url(record.url) or "its workflow run at GitHub"
+    where = run or "its workflow run at GitHub"
     return (
         f"Find out why {name} has not ended after {duration(now - record.at)}; it may wait for a runner or for an "
         f"approval: {where}"
     )
 
 
-def _ended_step(record: DispatchRecord, model: Model | None, now: float, quote: Quote) -> str:
+def _ended_step(record: DispatchRecord, model: Model | None, now: float, quote: Quote, run: str) -> str:
     """About the newest workflow run of a verb that failed, or that succeeded and did not help; empty for others."""
     workflow = model.workflow(record.verb) if model else None
     name = f"the {known_word(record.verb)}{target_clause(record, quote)}"
     if record.conclusion not in ("success", ""):
-        log = f": {safe_url(record.url)}" if safe_url(record.url) else ""
+        log = f": {run}" if run else ""
         by_hand = ""
         if model and model.release and record.verb == "rollback" and record.target_version:
             by_hand = f" Or move by hand: {quote(_release_command(model, record.target_version))}."
