@@ -75,7 +75,7 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     answers = "\n".join(plain(text) for text in world.answers())
     assert "**rollback to `v1` ended: success**" in answers
     assert "**Recovered** after" in answers
-    assert "to v1, requested by alice" in answers
+    assert "to v1: accuracy is critical: 15.2 % below its baseline; requested by alice" in answers
     changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events]
     assert [text.startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)") for text in changes] == [True], changes
 
