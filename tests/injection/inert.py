@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from .corpus import EVIL
 
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-TAGS = re.compile(r"</?(?:details|summary|sub)>|<!-- modelwatch:(?:begin|register|title|note|end)\b[^<>]*-->")
+TAGS = re.compile(r"</?(?:details|summary|sub)>|<!-- modelwatch:(?:begin|register|title|note|ledger|end)\b[^<>]*-->")
 """The only HTML that our texts hold."""
 MERMAID = re.compile(
     r'%%\{init: \{"themeVariables": \{"xyChart": \{"plotColorPalette": "#[0-9a-f]{6}(?:, #[0-9a-f]{6})*"\}\}\}\}%%'
