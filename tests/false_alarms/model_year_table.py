@@ -1,10 +1,10 @@
 """The table of model-years: promised against seen false alarms, and how late rules alarm.
 
-The verdict, laid down before anything is drawn. A tier's promise is its budget: so many alarms a year for a whole rule,
-its segments together. An alarm of a more severe tier counts for the milder ones, too. A world fails where the 99 %
-lower bound of the rate that was seen (Poisson, exact: Garwood 1936, one-sided) is above the promise; a nuisance world,
-which breaks what the promise assumes, where it is above twice the promise. Charts promise nothing under a
-budget, but EWMA of one series: their rows are printed.
+The verdict was laid down before anything was drawn, but for charts, whose rates were seen first. A tier's promise is
+its budget: so many alarms a year for a whole rule, its segments together. An alarm of a more severe tier counts for the
+milder ones, too. A world fails where the 99 % lower bound of the rate that was seen (Poisson, exact: Garwood 1936,
+one-sided) is above the promise; a nuisance world, which breaks what the promise assumes, where it is above twice the
+promise. Charts promise nothing under a budget, but EWMA of one series: their rows are printed.
 """
 
 from __future__ import annotations
