@@ -6,7 +6,7 @@ import json
 import math
 import re
 from array import array
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
@@ -103,6 +103,30 @@ def test_series_survive_the_file(tmp_path_factory: pytest.TempPathFactory, writt
     validator = jsonschema.Draft202012Validator(step_files.schema("series"))
     for line in path.read_bytes().splitlines():
         validator.validate(json.loads(line, parse_constant=pytest.fail))
+
+
+def _parts(kind: Any, known: set[type]) -> None:
+    """Add every dataclass that ``kind`` can hold."""
+    for part in get_args(kind):
+        _parts(part, known)
+    if isinstance(kind, type) and is_dataclass(kind) and kind not in known:
+        known.add(kind)
+        for hint in get_type_hints(kind).values():
+            _parts(hint, known)
+
+
+def test_what_is_left_out_is_the_default_wherever_the_name_stands() -> None:
+    """The text of a field is left out of every object of the file, whatever class it is of."""
+    kinds: set[type] = set()
+    _parts(Judgement | Plan, kinds)
+    for text in step_files.OMITTED_FIELDS:
+        ((name, value),) = json.loads(f"{{{text.strip(',')}}}").items()
+        for kind in kinds:
+            hint = get_type_hints(kind).get(name)
+            can_stand = hint is type(value) or (value is None and type(None) in get_args(hint))
+            if can_stand or (value == [] and get_origin(hint) is tuple):
+                (default,) = (field.default for field in fields(kind) if field.name == name)
+                assert default == (() if value == [] else value), f"{kind.__name__}.{name}"
 
 
 @given(content(Judgement))

@@ -57,7 +57,7 @@ class RollbackCandidate:
 
     version: str
     """``Version.name`` where the registry is known, else as the metrics call it."""
-    title: str
+    title: str = ""
     """For people: ``1.4.0 (v7)``."""
     objection: str = ""
     record: str = ""
