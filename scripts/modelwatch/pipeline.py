@@ -14,11 +14,12 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from .context import RunContext
-from .errors import UserError
-from .model.alert import Alert, AlertState, Group, Judgement
+from .errors import UserError, shorten
+from .model.alert import Alert, AlertState, Group, Judgement, group_key
 from .model.explanation import Explanation
 from .model.finding import ModelFindings, Track
 from .model.monitored_model import Config, Model
+from .model.past_episode import PastEpisodes
 from .model.plan import Target
 from .model.recent_change import LOOKBACK, MAX_CHANGES, RecentChange, RecentChangeKind, RecentChanges
 from .model.release import ANNOUNCED_VERBS, Registry
@@ -26,10 +27,10 @@ from .model.rule import Mode
 from .model.sensitivity import ModelSensitivity
 from .model.series import PulledSeries, move_starts
 from .model.unit import unit_of
-from .timeutil import DAY
+from .timeutil import DAY, HOUR
 
 if TYPE_CHECKING:
-    from .model.plan import Command, ModelObservation, Plan, Receipts
+    from .model.plan import Command, ModelObservation, ObservedIssue, Plan, Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,33 +234,69 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
         observed[request.model] = with_request(observed[request.model], request.group, request.command)
     _add_registries(context, judgement, observed)
     _add_recent_changes(context, judgement, observed)
+    _add_past_episodes(context, judgement, observed)
     return context.redactor.redact(plan_changes(judgement, config, observed, now))
 
 
 def _add_recent_changes(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
     """Add what changed before each group that begins to fire: only for these is anything read."""
-    issues = [issue for observation in observed.values() for issue in observation.issues]
-    known = {issue.group for issue in issues if issue.is_under_way or issue.register is None}
-    registers = [issue.register for issue in issues if issue.register is not None]
+    for model, group in _acting_groups(context, judgement, observed):
+        observation = observed[model.name]
+        if not any(issue.group == group.key for issue in observation.issues if _carries_group(issue)):
+            found = find_recent_changes(context, model, group, judgement.groups)
+            changes = (*observation.recent_changes, (group.key, found))
+            observed[model.name] = replace(observation, recent_changes=changes)
+
+
+def _add_past_episodes(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
+    """Add the earlier episodes of each group that begins to fire, or gets worse and has none on its issue."""
+    for model, group in _acting_groups(context, judgement, observed):
+        observation = observed[model.name]
+        carrying = [issue for issue in observation.issues if issue.group == group.key and _carries_group(issue)]
+        registers = [issue.register for issue in carrying if issue.register is not None]
+        worse = [one for one in registers if group.severity is not None and group.severity > one.severity]
+        if not carrying or any(not one.past_episodes.count for one in worse):
+            start = worse[0].start if worse else group.newest if group.start is None else group.start
+            found = find_past_episodes(context, model, group.rule, start)
+            episodes = (*observation.past_episodes, (group.key, found))
+            observed[model.name] = replace(observation, past_episodes=episodes)
+
+
+def _acting_groups(
+    context: RunContext, judgement: Judgement, observed: Mapping[str, ModelObservation]
+) -> Iterator[tuple[Model, Group]]:
+    """The firing groups that an issue may be opened or kept for: neither muted nor led by another one."""
+    registers = [issue.register for observation in observed.values() for issue in observation.issues if issue.register]
     for group in judgement.firing:
         model, observation = context.config.model(group.model), observed.get(group.model)
-        if (
-            model is None
-            or observation is None
-            or model.issue_mode is not Mode.ACT
-            or observation.error_for(Target.ISSUE)
-        ):
+        if model is None or observation is None or observation.error_for(Target.ISSUE):
             continue
-        if (
-            not group.do
-            or group.mutes
-            or group.key in known
-            or any(register.leads(group.key) for register in registers)
-        ):
-            continue
-        found = find_recent_changes(context, model, group, judgement.groups)
-        changes = (*observation.recent_changes, (group.key, found))
-        observed[group.model] = replace(observation, recent_changes=changes)
+        silent = model.issue_mode is not Mode.ACT or not group.do or group.mutes
+        if not silent and not any(register.leads(group.key) for register in registers):
+            yield model, group
+
+
+def _carries_group(issue: ObservedIssue) -> bool:
+    return issue.is_under_way or issue.register is None
+
+
+def find_past_episodes(context: RunContext, model: Model, name: str, start: float) -> PastEpisodes:
+    """The episodes of the rule ``name`` before ``start``, from closed issues; without any, those of its kind.
+
+    What cannot be read is a line in the result; nothing is raised.
+    """
+    from .alerts.past_episodes import summarize_episodes
+    from .targets.past_episodes import read_past_episodes
+
+    own = next((rule for rule in model.rules if rule.name == name), None)
+    alike = [rule for rule in model.rules if own and rule.kind == own.kind]
+    rules = {group_key(model.name, rule.name): rule.name for rule in alike} | {group_key(model.name, name): ""}
+    every = own.every if own else HOUR
+    try:
+        episodes, complete = read_past_episodes(context.sessions, model.github, rules, start)
+    except UserError as error:
+        return context.redactor.redact(PastEpisodes(problem=shorten(error, 300)))
+    return context.redactor.redact(summarize_episodes(episodes, start, model.timezone, every, complete=complete))
 
 
 def find_recent_changes(context: RunContext, model: Model, group: Group, groups: Sequence[Group]) -> RecentChanges:

@@ -28,6 +28,7 @@ from modelwatch.model.pagerduty_plan import (
     SetupRefusal,
     SetupVerb,
 )
+from modelwatch.model.past_episode import PastEpisodes
 from modelwatch.model.plan import ChangeResult, ModelObservation
 from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
 from modelwatch.model.register import DispatchState
@@ -39,6 +40,7 @@ from modelwatch.report import (
     ledger_table,
     markdown,
     next_steps,
+    past_episodes,
     plan_tables,
     recent_changes,
     release,
@@ -129,6 +131,11 @@ def test_what_changed_the_record_and_the_review(sample: Sample) -> None:
     check_markdown(ledger_table.ledger_table(entries), OWN, ("@\u2060",))
     said = (review.PersonComment(making.NOW, text, text, url),)
     known = review.ReviewInput(world.register(text), entries, text, 1, "https://github.com/acme/x/issues/1", True, said)
+    known = replace(known, past_episodes=world.past(text))
+    for past in (world.past(text), PastEpisodes(problem=text)):
+        check_markdown(past_episodes.past_episodes_section(past), OWN)
+        for line in (past_episodes.past_episodes_text(past), *past_episodes.past_episode_lines(past)):
+            check_line(line, 600)
     check_markdown(review.review_text(known, making.NOW), OWN)
     links = (("Grafana", f"x {text}"), ("Other", text.replace("http", "x")))
     check_markdown(team_links.links_section(links), OWN)
@@ -281,7 +288,8 @@ def test_every_module_that_writes_is_tried_here() -> None:
         if path.stem in ("render", "comments")
     }
     tried = {comments, console, diagnosis, incidents_render, issues_render, markdown, next_steps, release}
-    tried |= {release_verdicts, summary, messages_render, plan_tables, recent_changes, ledger_table, review, team_links}
+    tried |= {release_verdicts, summary, messages_render, plan_tables, past_episodes, recent_changes, ledger_table}
+    tried |= {review, team_links}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

@@ -9,6 +9,7 @@ from modelwatch.model.drift import DistributionChange, FeatureDrift, ReferenceDr
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.finding import Outcome
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
+from modelwatch.model.past_episode import Ending, PastEpisode, PastEpisodes
 from modelwatch.model.plan import ChangeResult, Note, Plan, Receipt, Receipts, Skip
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
 from modelwatch.model.release import CanaryCheck as CanaryCheck
@@ -91,6 +92,17 @@ def register(text: str) -> Register:
         troubles=(text,),
         verdict=text,
     )
+
+
+def past(text: str) -> PastEpisodes:
+    """One episode of each ending, of this rule and of another one."""
+    endings = tuple(Ending)
+    episodes = tuple(
+        PastEpisode(NOW - 9e5, ending, NOW - 8e5, f"rollback to {text}", NOW - 8e5, address(text), rule)
+        for ending in endings
+        for rule in ("", text)
+    )
+    return PastEpisodes(len(episodes), NOW - 9e5, episodes)
 
 
 def notes(text: str) -> list[Note]:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 
-from . import causes  # noqa: F401 - adds its stories
+from . import causes, past_episodes  # noqa: F401 - they add their stories
 from .stories import STORIES
 from .timeline import Timeline, start_services
 

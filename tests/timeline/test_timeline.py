@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import causes  # noqa: F401 - adds its stories
+from . import causes, past_episodes  # noqa: F401 - they add their stories
 from .stories import STORIES, Story
 from .timeline import Services, Timeline, start_services
 

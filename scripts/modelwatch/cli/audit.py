@@ -12,7 +12,8 @@ import click
 from ..context import RunContext, make_context
 from ..errors import Exit, TargetError, UserError
 from ..model.ledger import EntryKind, LedgerEntry, merge_entries
-from ..model.monitored_model import Config, GitHubSpec
+from ..model.monitored_model import Config, GitHubSpec, Model
+from ..pipeline import find_past_episodes
 from ..report.console import make_text, print_table
 from ..report.formatting import utc_time
 from ..report.markdown import plain_line, safe_url
@@ -157,7 +158,7 @@ def _locate_issue(issue: str, config_path: Path) -> tuple[Config, str, int]:
 
 
 def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInput:
-    """The issue, its ledger and what people wrote: two requests, one more for each hundred comments."""
+    """The issue, its ledger and what people wrote: three requests, one more for each hundred comments."""
     client = context.sessions.issue_client(spec)
     issue = client.get(number)
     register = issue.register_block.register
@@ -167,6 +168,7 @@ def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInp
     rows = list(client.list_comments(number, None)) if issue.comments else []
     archive = read_archive(rows, frozenset({issue.author.lower()}))
     entries = read_ledger(register, archive)
+    model = context.config.model(register.model) or Model(register.model, (), github=spec)
     return ReviewInput(
         register=register,
         entries=complete_entries(entries, register, issue.created_at, issue.closed_at, issue.state_reason),
@@ -176,6 +178,7 @@ def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInp
         is_open=issue.state == "open",
         comments=tuple(_people_comments(rows, issue)),
         stranger=untrusted_reason(issue, trusted_authors(client, spec)),
+        past_episodes=find_past_episodes(context, model, register.rule, register.start),
     )
 
 

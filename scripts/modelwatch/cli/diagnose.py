@@ -11,7 +11,9 @@ import click
 from .. import pipeline
 from ..context import RunContext, make_context
 from ..errors import Exit, UserError
-from ..model.alert import AlertState, Judgement
+from ..model.alert import AlertState, Group, Judgement
+from ..model.past_episode import PastEpisodes
+from ..model.plan import Target
 from ..model.recent_change import RecentChanges
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
@@ -66,7 +68,18 @@ def collect_input(context: RunContext) -> DiagnosisInput:
     pulled = evaluation.pulls[model.name]
     worst = next(iter(diagnosis.firing_groups(own)), None)
     recent = pipeline.find_recent_changes(context, model, worst, own) if worst else RecentChanges()
-    return DiagnosisInput(model, own, pulled, observation, registry, tuple(problems), others, recent)
+    past = _past_episodes(context, model, worst, observation) if worst and observation else PastEpisodes()
+    return DiagnosisInput(model, own, pulled, observation, registry, tuple(problems), others, recent, past)
+
+
+def _past_episodes(context: RunContext, model: Model, group: Group, observation: ModelObservation) -> PastEpisodes:
+    """As the issue of the alert has them, else read; none where GitHub cannot be observed, which is reported."""
+    issues = [issue for issue in observation.issues if issue.group == group.key and issue.is_under_way]
+    register = next((issue.register for issue in issues if issue.register is not None), None)
+    if observation.error_for(Target.ISSUE) or (register is not None and register.past_episodes.count):
+        return register.past_episodes if register else PastEpisodes()
+    start = register.start if register else group.newest if group.start is None else group.start
+    return pipeline.find_past_episodes(context, model, group.rule, start)
 
 
 def _urgency(model: Model, judgement: Judgement) -> tuple[bool, int, bool]:

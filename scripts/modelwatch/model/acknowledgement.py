@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..timeutil import DAY, format_utc
 from .alert import Mute
-from .register import Register
+from .register import FALSE_POSITIVE, Register
 from .severity import Severity
 
 ACKNOWLEDGEMENT_LENGTH = DAY
@@ -27,7 +27,7 @@ def person_mute(register: Register, severity: Severity, now: float) -> Mute | No
         return None
     if register.muted_until_recovery:
         return Mute(SILENCE, 'the issue was closed as "not planned": silenced until it recovers')
-    if register.verdict == "false-positive":
+    if register.verdict == FALSE_POSITIVE:
         by = f" by {register.verdict_by}" if register.verdict_by else ""
         return Mute(SILENCE, f"marked as a false positive{by}: silenced until it recovers")
     if register.ack_until is not None and now < register.ack_until and severity <= register.severity:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 MODELWATCH, PERSON, WORKFLOW, UNKNOWN = "modelwatch", "a person", "the workflow", "unknown"
 """``LedgerEntry.who`` where nobody is named."""
+RECOVERED = "recovered"
+"""``LedgerEntry.what`` of the recovery of the episode."""
 MAX_WHAT, MAX_WHY, MAX_URL, MAX_KEY = 120, 240, 300, 120
 MAX_RECENT = 12
 """A register with more entries, or with half the size below, hands over the older ones to a comment."""
@@ -96,3 +99,21 @@ def merge_entries(*parts: tuple[LedgerEntry, ...]) -> tuple[LedgerEntry, ...]:
         for entry in part:
             entries.setdefault(entry.key, entry)
     return tuple(sorted(entries.values(), key=lambda entry: entry.at))
+
+
+def find_successes(entries: Sequence[LedgerEntry], end: float) -> list[LedgerEntry]:
+    """The workflow runs and moves that succeeded until ``end``, in the order of ``entries``."""
+    kinds = (EntryKind.DISPATCH, EntryKind.MOVE)
+    return [
+        entry
+        for entry in entries
+        if entry.at <= end and entry.kind in kinds and entry.what.endswith((": success", ": done"))
+    ]
+
+
+def find_setback(entries: Sequence[LedgerEntry], success: LedgerEntry, end: float) -> LedgerEntry | None:
+    """What shows that ``success`` did not help: it got worse, or was escalated, after it and until ``end``."""
+    setbacks = (
+        entry for entry in entries if entry.kind is EntryKind.FINDING and entry.what.startswith(("worse", "escalated"))
+    )
+    return next((entry for entry in setbacks if success.at < entry.at <= end), None)

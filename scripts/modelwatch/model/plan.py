@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .alert import FORMAT, Group
+from .past_episode import PastEpisodes
 from .recent_change import RecentChanges
 from .register import Register
 from .release import Registry
@@ -164,6 +165,8 @@ class ModelObservation:
     """Why the registry cannot be read, where the plan needs it."""
     recent_changes: tuple[tuple[str, RecentChanges], ...] = ()
     """By group: what changed before it began, of those that begin to fire."""
+    past_episodes: tuple[tuple[str, PastEpisodes], ...] = ()
+    """By group: its earlier episodes, of those that begin to fire or get worse."""
 
     def error_for(self, target: Target) -> str:
         """Why ``target`` cannot be observed; the empty string where it can."""

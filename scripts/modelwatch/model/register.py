@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .ledger import Ledger
+from .past_episode import PastEpisodes
 from .recent_change import RecentChanges
 from .severity import Severity
 
@@ -17,6 +18,8 @@ DATA_IN_DOUBT_PREFIX = "data quality is in doubt:"
 """How the reason begins for which a retraining waits; what fires follows."""
 ESCALATED = "escalated"
 """``DispatchRecord.settled`` of a workflow run that did not bring the metric back."""
+FALSE_POSITIVE = "false-positive"
+"""``Register.verdict``."""
 MAX_REMEMBERED = 20
 """Dispatches and ids of comments that a register remembers."""
 MAX_REMEMBERED_BUTTONS = 10
@@ -206,6 +209,7 @@ OMITTED_FIELDS = (
     '"verdict_by":"",',
     '"impact":null,',
     '"recent_changes":{"changes":[],"problems":[]},',
+    '"past_episodes":{"count":0,"since":null,"episodes":[],"patterns":[],"complete":true,"problem":""},',
     '"ledger":{"recent":[],"archived":0,"digest":"","url":"","lost":0,"moves_until":0.0},',
     '"followers":[],',
     '"shared_cause":"",',
@@ -268,7 +272,7 @@ class Register:
     title: str = ""
     """What the title says after the model's name; it changes only with the severity or the cause."""
     verdict: str = ""
-    """Somebody's verdict on the alert: ``false-positive``."""
+    """Somebody's verdict on the alert: ``FALSE_POSITIVE``, or empty."""
     calls: tuple[CallRecord, ...] = ()
     """What a person had to be notified of in this episode, oldest first."""
     ack_by: str = ""
@@ -278,6 +282,8 @@ class Register:
     ledger: Ledger = field(default_factory=Ledger)
     recent_changes: RecentChanges = field(default_factory=RecentChanges)
     """What changed before the episode began."""
+    past_episodes: PastEpisodes = field(default_factory=PastEpisodes)
+    """The episodes before this one, as they were known when it began or got worse."""
     format: int = 1
 
     @property

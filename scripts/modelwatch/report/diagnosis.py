@@ -10,6 +10,7 @@ from ..model.alert import AlertState, Group
 from ..model.cadence import series_overdue_after, usual_gap
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
+from ..model.past_episode import PastEpisodes
 from ..model.plan import ModelObservation
 from ..model.recent_change import RecentChangeKind, RecentChanges
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
@@ -24,6 +25,7 @@ from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
 from .next_steps import RECOVERY_VERBS, first_step, target_clause
+from .past_episodes import past_episode_lines
 from .recent_changes import recent_change_lines
 from .release import version_differences
 from .rollback_choice import add_rollback_choice, candidate_rows
@@ -37,8 +39,9 @@ MAX_STEPS = 50
 MAX_CANDIDATES = 3
 DEFAULT_SETTLE = 2 * HOUR
 """How long to wait for the effect of a move that no workflow made."""
+_LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
-    ("Since", "Also", "Where", "Why", "Drifted", "Changed", "Data", "Deployed", "Go back", "Open", "Unknown", "Before")
+    ("Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
 )
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
@@ -69,6 +72,8 @@ class DiagnosisInput:
     """Those of other models."""
     recent_changes: RecentChanges = field(default_factory=RecentChanges)
     """What changed before the worst group began to fire."""
+    past_episodes: PastEpisodes = field(default_factory=PastEpisodes)
+    """The earlier episodes of the worst group."""
 
 
 def firing_groups(groups: Iterable[Group]) -> list[Group]:
@@ -90,6 +95,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     sections = {
         "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
         "Since": _onset_lines(worst, known.model, now),
+        "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),
         "Where": _segment_lines(worst),
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),

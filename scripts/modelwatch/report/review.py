@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..model.ledger import MODELWATCH, PERSON, UNKNOWN, WORKFLOW, EntryKind, LedgerEntry
-from ..model.register import DispatchRecord, DispatchState, Register
+from ..model.ledger import MODELWATCH, PERSON, UNKNOWN, WORKFLOW, EntryKind, LedgerEntry, find_setback, find_successes
+from ..model.past_episode import PastEpisodes
+from ..model.register import FALSE_POSITIVE, DispatchRecord, DispatchState, Register
 from ..timeutil import HOUR, format_utc
 from .formatting import bare_value, count, duration, percent
 from .ledger_table import entry_count, ledger_table, plain_words
 from .markdown import code, known_word, link, table, two_column_table
+from .past_episodes import ordinal, past_episodes_section
 
 MAX_COMMENTS = 30
 LONG_DETECTION = 2 * HOUR
@@ -43,6 +45,8 @@ class ReviewInput:
     comments: tuple[PersonComment, ...] = ()
     stranger: str = ""
     """Why the author of the issue is not trusted; empty where it is."""
+    past_episodes: PastEpisodes = field(default_factory=PastEpisodes)
+    """Those before this one."""
 
     @property
     def recovered(self) -> float | None:
@@ -77,6 +81,7 @@ def review_text(known: ReviewInput, now: float) -> str:
         _summary(known, now),
         _section("Impact", two_column_table([("", ""), *_impact_rows(known, now)])),
         _section("Timeline", ledger_table(known.entries) or "Nothing is recorded."),
+        _section("Seen before", past_episodes_section(known.past_episodes)),
         _section("What was tried", _attempts(known)),
         _section("What helped", _what_helped(known)),
         _section("What people wrote", _comments(known.comments)),
@@ -167,11 +172,11 @@ def _what_helped(known: ReviewInput) -> str:
     end = known.recovered
     if end is None:
         return "It has not recovered."
-    successes = [entry for entry in known.entries if entry.at <= end and _is_success(entry)]
+    successes = find_successes(known.entries, end)
     if not successes:
         return "It recovered without an action that is on record. Somebody may know what was done: write it here."
     last = successes[-1]
-    if worse := next((entry for entry in known.entries if last.at < entry.at <= end and _is_setback(entry)), None):
+    if worse := find_setback(known.entries, last, end):
         return (
             f"Not {plain_words(last.what)}: after it came {plain_words(worse.what)} at {format_utc(worse.at)}."
             " Nothing that is on record explains the recovery."
@@ -181,14 +186,6 @@ def _what_helped(known: ReviewInput) -> str:
     text = f"It recovered {duration(end - last.at)} after {plain_words(last.what)}{why}{where}. "
     others = "; ".join(f"{plain_words(entry.what)} at {format_utc(entry.at)}" for entry in successes[:-1])
     return f"{text}{f'Before that: {others}. ' if others else ''}The order is no proof: confirm the cause."
-
-
-def _is_setback(entry: LedgerEntry) -> bool:
-    return entry.kind is EntryKind.FINDING and entry.what.startswith(("worse", "escalated"))
-
-
-def _is_success(entry: LedgerEntry) -> bool:
-    return entry.what.endswith((": success", ": done")) and entry.kind in (EntryKind.DISPATCH, EntryKind.MOVE)
 
 
 def _comments(comments: Sequence[PersonComment]) -> str:
@@ -209,6 +206,10 @@ def _questions(known: ReviewInput) -> Iterator[str]:
     """What the record leaves open."""
     register = known.register
     yield "What was the cause? Write it in one sentence."
+    past = known.past_episodes
+    if past.count and not past.other_rules:
+        since = format_utc(past.since or 0.0)[:10]
+        yield f"It is the {ordinal(past.count + 1)} time since {since}: why does it come back?"
     if known.recovered is None:
         yield "It has not recovered: what is the next step, and who takes it?"
     opened = known.first(EntryKind.ISSUE, "opened")
@@ -224,7 +225,7 @@ def _questions(known: ReviewInput) -> Iterator[str]:
     if register.silence_until is not None:
         by, until = code(register.silence_by or UNKNOWN), format_utc(register.silence_until)
         yield f"Silenced by {by} until {until}: still right?"
-    if register.verdict == "false-positive":
+    if register.verdict == FALSE_POSITIVE:
         yield "It was called a false positive: should the rule change?"
     if register.troubles:
         yield f"Some things could not be done: {'; '.join(code(text, 200) for text in register.troubles)}."

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.alert import ROLLBACK_FAILED, AlertState, Group
-from ..model.register import Register
+from ..model.register import FALSE_POSITIVE, Register
 from ..model.release import PREVIOUS, PRODUCTION, MoveState, MoveVerb, Registry, Version
 from ..model.version_health import RollbackCandidate, VersionFailure, VersionHealth, healthy_names
 from .formatting import count, duration, labels_text, utc_time
 from .markdown import code, table
 
-FALSE_POSITIVE = "false-positive"
 ROLLBACK_KINDS = frozenset(
     ["accuracy-drop", "segment-drop", "calibration", "prediction-drift", "business-metric", "latency", "error-rate"]
 )

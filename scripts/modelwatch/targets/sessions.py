@@ -18,7 +18,7 @@ from ..clients.retry import CircuitBreaker
 from ..errors import UserError
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.secret import Secret
-from .register.client import IssueClient
+from .register.client import ClosedIssues, IssueClient
 
 
 class TargetSessions:
@@ -29,6 +29,7 @@ class TargetSessions:
         self.config = config
         self._env = environment() if env is None else env
         self._githubs: dict[tuple[str, str], GitHubClient] = {}
+        self._closed: dict[tuple[str, str], ClosedIssues] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._events: dict[tuple[str, str], EventsApi] = {}
         self.redactor = redactor or Redactor(secret.reveal() for secret in config.secrets)
@@ -57,6 +58,13 @@ class TargetSessions:
         if not name:
             raise UserError("no repository is configured", hint="Set `github.repository` to `owner/name`.")
         return IssueClient(self.github(spec, name), name)
+
+    def closed_issues(self, spec: GitHubSpec, since: float) -> ClosedIssues:
+        """The closed issues of a repository that changed after ``since``, read once. Raises UserError."""
+        key = self.repository_key(spec)
+        if key not in self._closed:
+            self._closed[key] = self.issue_client(spec).list_closed(since)
+        return self._closed[key]
 
     def events(self, model: str) -> EventsApi:
         """Raises UserError where the model has no routing key."""

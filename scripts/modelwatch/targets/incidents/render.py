@@ -28,6 +28,7 @@ from ...report.formatting import (
 )
 from ...report.markdown import plain_line, safe_url
 from ...report.next_steps import first_step
+from ...report.past_episodes import past_episodes_text
 from ...report.team_links import commands, dashboards, team_links
 from ..base import GroupRun
 
@@ -122,6 +123,8 @@ def incident_details(
         facts["flapping"] = f"fired {register.flap.fired} times since {utc_time(register.flap.since)}"
     if earlier:
         facts["earlier_alert"] = plain_line(earlier)
+    if register and (past := past_episodes_text(register.past_episodes)):
+        facts["seen_before"] = past
     if reasons := explanation_text(group.evidence.why):
         facts["why"] = reasons
     if drift := drift_text(group.evidence):

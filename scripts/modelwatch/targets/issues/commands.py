@@ -6,6 +6,7 @@ import re
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH
 from ...model.plan import Command
+from ...model.register import FALSE_POSITIVE
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan
 
@@ -28,7 +29,7 @@ def answer_issue_command(draft: GroupPlan, command: Command) -> str:
             draft.update_register(ack_until=until, ack_by=command.author)
             return f"{command.author} acknowledged this until {format_utc(until)}, or until it gets worse"
         case "false-positive":
-            draft.update_register(verdict="false-positive", verdict_by=command.author)
+            draft.update_register(verdict=FALSE_POSITIVE, verdict_by=command.author)
             return f"{command.author} marked this as a false positive: it is silenced until it recovers"
         case _:
             return ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.alert import AlertState
+from ...model.past_episode import PastEpisodes
 from ...model.plan import ChangeKind, Precondition, Target
 from ...model.recent_change import RecentChanges
 from ...model.register import STALE_SINCE, FollowerRecord, Register
@@ -258,6 +259,8 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
     peak = max(register.peak, severity, *(alert.peak for alert in group.alerts if alert.state is group.state))
     draft.update_register(severity=severity, peak=peak, alerts=tuple(sorted({*register.alerts, *fired})))
     _record_followers(draft)
+    if past := dict(draft.observed.past_episodes).get(group.key):
+        draft.update_register(past_episodes=past)
     same = severity is register.severity and register.shared_cause == draft.shared_cause
     if not (same and register.title and kind is ChangeKind.UPDATE_ISSUE):
         draft.update_register(title=describe_title(group))
@@ -290,6 +293,7 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
         alerts=fired,
         title=describe_title(group),
         recent_changes=dict(draft.observed.recent_changes).get(group.key, RecentChanges()),
+        past_episodes=dict(draft.observed.past_episodes).get(group.key, PastEpisodes()),
     )
     _record_followers(draft)
 

@@ -42,6 +42,7 @@ from ...report.formatting import (
 from ...report.ledger_table import ledger_section
 from ...report.markdown import bullet_list, code, link, mention, table
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
+from ...report.past_episodes import past_episodes_section
 from ...report.recent_changes import recent_changes_section
 from ...report.rollback_choice import candidate_table
 from ...report.team_links import links_section, team_links
@@ -100,6 +101,8 @@ def issue_body(
         parts.append("### Not done\n\n" + bullet_list(register.troubles))
     if affected := affected_table(register, followers or {}):
         parts.append("### Also affected\n\n" + affected)
+    if past := past_episodes_section(register.past_episodes):
+        parts.append("### Seen before\n\n" + past)
     drift = drift_section(group.evidence)
     shown = group.evidence.segments and not drift and not group.built_in
     segmented = bool(shown) and group.state is AlertState.FIRING

@@ -19,6 +19,7 @@ LABEL = "modelwatch"
 """Every issue of ours carries it; issues are found by it."""
 MAX_PAGES = 20
 MAX_COMMENT_PAGES = 5
+MAX_CLOSED_PAGES = 5
 CLOSED_MAX_AGE = 60 * DAY
 """Closed issues that were last changed before this (seconds) are ignored."""
 RECENT_AGE = DAY
@@ -56,6 +57,18 @@ class IssueClient:
                     hint="Remove the label from old ones.",
                 )
         return False
+
+    def list_closed(self, since: float) -> ClosedIssues:
+        """Closed issues with our label that changed after ``since``, newest change first; at most 500."""
+        what = f"list the closed issues of {self.repository}"
+        query: dict[str, str | int] = {"labels": LABEL, "state": "closed", "sort": "updated", "direction": "desc"}
+        issues: list[IssueView] = []
+        more = False
+        pages = self.github.paginate(self._path, what, query | {"since": format_iso(since)}, permission=READ)
+        for page in islice(pages, MAX_CLOSED_PAGES):
+            issues += _issues(page)
+            more = page.more
+        return ClosedIssues(tuple(issues), complete=not more)
 
     def list_newest(self, since: float) -> Iterator[IssueView]:
         """The newest issues, labelled or not, created after ``since``, and the rest of their page."""
@@ -196,6 +209,13 @@ class IssueView:
     @property
     def digest(self) -> str:
         return digest_body(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedIssues:
+    issues: tuple[IssueView, ...]
+    complete: bool
+    """Whether there are no more."""
 
 
 def parse_issue(row: dict[str, Any]) -> IssueView:

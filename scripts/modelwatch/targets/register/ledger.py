@@ -16,6 +16,7 @@ from ...model.ledger import (
     MAX_WHY,
     MODELWATCH,
     PERSON,
+    RECOVERED,
     UNKNOWN,
     WORKFLOW,
     EntryKind,
@@ -197,7 +198,7 @@ def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, re
     if recovered:
         end = draft.now if draft.group.end is None else draft.group.end
         key = f"{int(register.began)}"
-        yield make_entry(f"recovered.{key}", end, EntryKind.RECOVERY, "recovered", why=f"peak: {register.peak}")
+        yield make_entry(f"recovered.{key}", end, EntryKind.RECOVERY, RECOVERED, why=f"peak: {register.peak}")
         if not draft.closed_by_person:
             why = "recovery is confirmed for every alert of the episode"
             yield make_entry(f"closed.{key}", draft.now, EntryKind.ISSUE, "closed the issue", why=why)
