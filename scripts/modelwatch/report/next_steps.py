@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, Group
 from ..model.monitored_model import Model
@@ -30,16 +31,7 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
-    steps = _steps(
-        group,
-        register,
-        model,
-        now,
-        code,
-        "this issue",
-        lambda one: _dispatch_step(one, register, model),
-        lambda url: link("its log", url) if safe_url(url) else "",
-    )
+    steps = _steps(group, register, model, now, _markdown_style(register, model))
     if group.runbook:
         steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
     elif not steps:
@@ -53,16 +45,7 @@ def first_step(
     group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = "the GitHub issue"
 ) -> str:
     """The next step as plain text, for a lock screen; empty where there is none."""
-    steps = _steps(
-        group,
-        register,
-        model,
-        now,
-        plain_line,
-        issue_text,
-        lambda one: _plain_dispatch_step(one, model, issue_text),
-        safe_url,
-    )
+    steps = _steps(group, register, model, now, _plain_style(model, issue_text))
     steps += [f"Follow the runbook: {group.runbook}"] if safe_url(group.runbook) else []
     return steps[0] if steps else ""
 
@@ -74,6 +57,37 @@ def approval_instruction(model: Model | None) -> str:
     return "add who may approve it to `github.people` in the configuration (nobody so far), then comment"
 
 
+@dataclass(frozen=True, slots=True)
+class _StepStyle:
+    """How steps are written: as Markdown on the issue, or as a plain line on a page and in a terminal."""
+
+    quote: Quote
+    issue_text: str
+    """What the issue is called."""
+    open_dispatch: Callable[[DispatchRecord], str]
+    """What to do about a workflow that is proposed or under way; empty for nothing."""
+    log: Callable[[str], str]
+    """The address of a workflow run's log; empty where it is not one."""
+
+
+def _markdown_style(register: Register, model: Model | None) -> _StepStyle:
+    return _StepStyle(
+        quote=code,
+        issue_text="this issue",
+        open_dispatch=lambda record: _dispatch_step(record, register, model),
+        log=lambda url: link("its log", url) if safe_url(url) else "",
+    )
+
+
+def _plain_style(model: Model | None, issue_text: str) -> _StepStyle:
+    return _StepStyle(
+        quote=plain_line,
+        issue_text=issue_text,
+        open_dispatch=lambda record: _plain_dispatch_step(record, model, issue_text),
+        log=safe_url,
+    )
+
+
 def _plain_dispatch_step(record: DispatchRecord, model: Model | None, issue_text: str) -> str:
     verb = plain_line(record.verb)
     if record.state is DispatchState.PROPOSED:
@@ -83,21 +97,12 @@ def _plain_dispatch_step(record: DispatchRecord, model: Model | None, issue_text
     return f"Watch the {verb} workflow run: {record.url}" if safe_url(record.url) else ""
 
 
-def _steps(
-    group: Group,
-    register: Register | None,
-    model: Model | None,
-    now: float,
-    quote: Quote,
-    issue_text: str,
-    describe: Callable[[DispatchRecord], str],
-    run_link: Callable[[str], str],
-) -> list[str]:
-    """Every step but the runbook, the most useful one first. ``describe`` words an open dispatch.
+def _steps(group: Group, register: Register | None, model: Model | None, now: float, style: _StepStyle) -> list[str]:
+    """Every step but the runbook, the most useful one first.
 
     A retraining takes long and may not help: it hides no rollback.
     """
-    dispatches = register.dispatches if register else ()
+    dispatches, quote = register.dispatches if register else (), style.quote
     newest = {record.verb: record.key for record in dispatches}
     shown = (DispatchState.PROPOSED, DispatchState.SENT)
     records = [
@@ -111,9 +116,9 @@ def _steps(
     def steps(some: Iterable[DispatchRecord]) -> Iterator[str]:
         for record in some:
             if record.state is DispatchState.FINISHED:
-                step = _ended_step(record, model, now, quote, run_link(record.url))
+                step = _ended_step(record, model, now, quote, style.log(record.url))
             else:
-                step = _stuck_step(record, now, quote, run_link(record.url)) or describe(record)
+                step = _stuck_step(record, now, quote, style.log(record.url)) or style.open_dispatch(record)
             yield from filter(None, (step,))
 
     return [
@@ -122,7 +127,7 @@ def _steps(
         *(_settling_steps(group, register, model, now, quote) if register else ()),
         *_cause_steps(group, register, quote),
         *_kind_steps(group, quote),
-        *_rollback_steps(group, register, model, quote, issue_text),
+        *_rollback_steps(group, register, model, quote, style.issue_text),
         *steps(later),
     ]
 
