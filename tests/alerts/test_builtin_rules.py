@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from modelwatch.alerts.builtin_rules import derive_health_tracks, source_rule_name
 from modelwatch.alerts.state_machine import latest_alert
 from modelwatch.model.alert import (
+    IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     SEGMENT_GONE,
     SUDDEN_IMPROVEMENT,
@@ -117,6 +118,36 @@ def test_a_sudden_improvement_is_a_finding_of_its_own() -> None:
     found = derive_health_tracks(CHURN, [track("..+")])[0][SUDDEN_IMPROVEMENT][0]
     assert found.rule.tiers[0].severity is Severity.INFO
     assert found.rule.tiers[0].do == ()
+
+
+IMPLAUSIBLE = [0, 0, *[Cause.PERFECT.code] * 3]
+
+
+def implausible(text: str, codes: list[int], model: Model = CHURN) -> tuple[str, str]:
+    """State of the alert, and what it says; nothing where there is none."""
+    one = replace(track(text), implausible=array("b", codes))
+    found = derive_health_tracks(model, [one])[0].get(IMPLAUSIBLE_METRIC, [])
+    alert = latest_alert(found[0], at(len(text))) if found else None
+    return (str(alert.state), alert.finding.reason) if alert else ("", "")
+
+
+def test_a_metric_that_its_past_does_not_allow_is_a_finding_whatever_the_tiers() -> None:
+    assert implausible(".....", IMPLAUSIBLE) == ("firing", "exactly perfect for hours, which it was not before")
+    assert implausible("..???", IMPLAUSIBLE)[0] == "firing", "without a baseline, too"
+    assert implausible(".......", [*IMPLAUSIBLE, 0, 0])[0] == "resolved"
+    assert implausible("..ccc", IMPLAUSIBLE) == ("", ""), "its own alert says that it stands still at a bad value"
+    assert implausible("..___", IMPLAUSIBLE) == ("", "")
+    assert implausible("..+++", IMPLAUSIBLE)[0] == "firing", "a sudden improvement without an issue"
+    reported = replace(CHURN, improvement=BuiltInRule(Severity.WARNING, ("issue",)))
+    assert implausible("..+++", IMPLAUSIBLE, reported) == ("", ""), "one with an issue is enough"
+
+
+def test_an_implausible_metric_is_a_warning_with_an_issue_and_proves_that_it_is_over() -> None:
+    one = replace(track("....."), implausible=array("b", IMPLAUSIBLE))
+    (derived,) = derive_health_tracks(CHURN, [one])[0][IMPLAUSIBLE_METRIC]
+    (tier,) = derived.rule.tiers
+    assert (derived.rule.kind, tier.severity, tier.do) == ("implausible-metric", Severity.WARNING, ("issue",))
+    assert proofs(".....", IMPLAUSIBLE_METRIC)[0].times == (at(4), at(3), at(2), at(1))
 
 
 def test_the_time_before_the_first_point_is_no_silence() -> None:

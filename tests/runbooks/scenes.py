@@ -70,6 +70,10 @@ class Scene:
     """Of a scene with releases: at an hour, what the deploy command is and what is moved."""
     past: int = 0
     """Hours that are logged before the first one."""
+    began: int = DEPLOYED
+    """The hour at which it went wrong."""
+    varied: str = ""
+    """A key whose healthy values differ from hour to hour."""
     fix: tuple[str, ...] = ()
     """The deploy command and the move that ends a trouble with releases."""
 
@@ -108,8 +112,11 @@ class Scene:
     def _log(self, world: World, until: int) -> None:
         rows: list[Row] = []
         for hour in range(1 - self.past, until + 1):
-            bad = DEPLOYED <= hour <= NOW
-            rows.append({"time": _iso(hour), "version": "v7" if bad else "v6", **self.row(bad)})
+            bad, version = self.began <= hour <= NOW, "v7" if DEPLOYED <= hour <= NOW else "v6"
+            row = self.row(bad)
+            if self.varied and not bad:
+                row[self.varied] = float(str(row[self.varied])) + hour % 5 / 1000
+            rows.append({"time": _iso(hour), "version": version, **row})
         names = list(dict.fromkeys(name for row in rows for name in row))
         lines = [",".join(str(row.get(name, "")) for name in names) for row in rows]
         world.write("metrics.csv", "\n".join([",".join(names), *lines]) + "\n")
@@ -306,6 +313,16 @@ SCENES: dict[str, Scene] = {
         *("suspiciously good", "Changed", "first seen"),
         alert="sudden-improvement",
         after=_training,
+    ),
+    "implausible-metric": _page(
+        ACCURACY,
+        lambda bad: {"eval/accuracy": 1.0, "eval/n": 5000} if bad else _accuracy(False),
+        *("exactly perfect for hours, which it was not before",),
+        alert="implausible-metric",
+        after=_training,
+        past=40,
+        began=-3,
+        varied="eval/accuracy",
     ),
     "monitoring-silent": _page(
         ACCURACY,

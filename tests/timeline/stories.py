@@ -456,11 +456,14 @@ def wandb_down(time: Timeline) -> None:
     time.expect(woken=1)
 
 
-@story(awaits="a metric at its ceiling is a finding whatever the tiers")
+@story()
 def perfect_metric(time: Timeline) -> None:
     """Exactly 1.0 for twelve hours, from 0.92: a leak is a finding"""
     time.configure(model_config())
     time.until(2)
     time.data(accuracy=1.0)
     time.until(15)
-    time.expect(issues=1, woken=0)
+    time.expect(issues=1, woken=0, title=r"^\[warning\] churn: accuracy is implausible", step="leak", verdict="perfect")
+    time.data(accuracy=HEALTHY)
+    time.until(18)
+    time.expect(issues=0, woken=0, verdict="^HEALTHY")

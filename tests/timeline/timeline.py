@@ -402,6 +402,6 @@ def _make_row(model: str, hour: int, values: Mapping[str, float | None]) -> dict
         luck = Random(f"{model}/{name}/{hour}").gauss(0, 1)
         metric, _, region = name.partition("_")
         key, rows = (f"eval/region={region}", ROWS // REGIONS) if region else ("eval", ROWS)
-        spread = math.sqrt(rate * (1 - rate) / rows) if 0 < rate < 1 else abs(rate) * 0.002
+        spread = math.sqrt(rate * (1 - rate) / rows) if 0 <= rate <= 1 else abs(rate) * 0.002
         row |= {f"{key}/{metric}": rate + luck * spread, f"{key}/n": rows}
     return row

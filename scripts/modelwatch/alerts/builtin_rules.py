@@ -1,5 +1,5 @@
-"""Rules that modelwatch adds to the configured ones, as tracks: silence, lost segments, sudden improvements, and failed
-moves of a release.
+"""Rules that modelwatch adds to the configured ones, as tracks: silence, lost segments, sudden improvements,
+implausible values, and failed moves of a release.
 
 A derived track goes through the same state machine as any other. Where it has no breach anywhere in the history, its
 proof of health is enough.
@@ -17,12 +17,14 @@ from functools import cache, partial
 from ..model.alert import (
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
+    IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     RETRAINING_FAILED,
     ROLLBACK_FAILED,
     SEGMENT_GONE,
     SUDDEN_IMPROVEMENT,
     HealthyStreak,
+    fingerprint,
 )
 from ..model.finding import Cause, Grid, Outcome, Track
 from ..model.keys import KeyPattern
@@ -30,7 +32,7 @@ from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model, R
 from ..model.release import Move, MoveState, MoveVerb
 from ..model.rule import Rule, Tier
 from ..timeutil import DAY, HOUR, format_utc
-from .state_machine import healthy_streak
+from .state_machine import clear_times
 
 SILENT_AFTER = 3
 """Findings in a row that are undecided about new points, or have no data."""
@@ -68,21 +70,25 @@ def derive_health_tracks(
     derived: dict[str, list[Track]] = {}
     healthy: dict[str, HealthyRule] = {}
     for name, source, spec, outcome, fresh in _outcomes(model, tracks):
+        rule = derived_rule(name, source.rule, spec)
+        labels = tuple(sorted((*source.labels, ("rule", source.rule.name))))
+        if _BREACH not in outcome:
+            times = clear_times(outcome, outcome.translate(_IS_OK), fresh, source.grid, 2 * HOLD)
+            streak = HealthyStreak(fingerprint(source.model, name, labels), times)
+            healthy.setdefault(name, HealthyRule(rule, [])).clear.append(streak)
+            continue
         track = replace(
             source,
-            rule=derived_rule(name, source.rule, spec),
-            labels=tuple(sorted((*source.labels, ("rule", source.rule.name)))),
+            rule=rule,
+            labels=labels,
             outcome=array("b", outcome),
             severity=array("b", outcome.translate(_breach_table(spec.severity.code))),
-            cause=_silence_causes(source, outcome) if name == MONITORING_SILENT else source.cause,
+            cause=_causes(name, source, outcome),
             clear=array("b", outcome.translate(_IS_OK)),
             improved=array("b", bytes(len(outcome))),
             fresh=fresh,
         )
-        if _BREACH in outcome:
-            derived.setdefault(name, []).append(track)
-        else:
-            healthy.setdefault(name, HealthyRule(track.rule, [])).clear.append(healthy_streak(track))
+        derived.setdefault(name, []).append(track)
     return derived, healthy
 
 
@@ -99,6 +105,8 @@ def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Trac
         if not track.labels or track.rule.name not in unsegmented_rules:
             counts = _rows_of_silence(track)
             yield MONITORING_SILENT, track, model.silent, _silence_outcome(track, counts), counts
+            implausible = _implausible_outcome(track, reports_improvement=bool(model.improvement.do))
+            yield IMPLAUSIBLE_METRIC, track, model.implausible, implausible, track.fresh
         if track.labels:
             # Absence is about time without points: every finding counts.
             yield SEGMENT_GONE, track, model.gone, _absence_outcome(track), array("b")
@@ -158,6 +166,16 @@ def _silence_outcome(track: Track, counts: array[int]) -> bytes:
     return bytes(judged)
 
 
+def _causes(name: str, source: Track, outcome: bytes) -> array[int]:
+    """The causes of a derived track: where it breaches, why that is so."""
+    if name == MONITORING_SILENT:
+        return _silence_causes(source, outcome)
+    if name != IMPLAUSIBLE_METRIC:
+        return source.cause
+    rows = zip(outcome, source.implausible, source.cause, strict=True)
+    return array("b", (why if code == _BREACH else cause for code, why, cause in rows))
+
+
 def _silence_causes(track: Track, outcome: bytes) -> array[int]:
     """The causes of ``track``; findings that are silent although their window still holds enough get their own."""
     if 1 not in track.overdue:
@@ -205,6 +223,17 @@ def _improvement_outcome(track: Track) -> bytes:
     return bytes(
         _BREACH if better and code == _OK else code for code, better in zip(decided, track.improved, strict=True)
     )
+
+
+def _implausible_outcome(track: Track, *, reports_improvement: bool) -> bytes:
+    """Where the rule itself breaches, or a sudden improvement has an issue, that alert says enough."""
+    decided = track.outcome.tobytes().translate(_DECIDED)
+    first = next((row for row, why in enumerate(track.implausible) if why), len(decided))
+    if first == len(decided) or (reports_improvement and 1 in track.improved[first:]):
+        return decided
+    quiet = (_BREACH, Outcome.NO_DATA.code)
+    rows = zip(decided, track.outcome, track.implausible, strict=True)
+    return bytes(_BREACH if why and own not in quiet else code for code, own, why in rows)
 
 
 def source_rule_name(labels: tuple[tuple[str, str], ...]) -> str:

@@ -8,12 +8,12 @@ costs microseconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from ..model.alert import Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
-from ..model.finding import Outcome, Track
+from ..model.finding import Grid, Outcome, Track
 from ..model.rule import Direction, Rule
 from ..model.severity import Severity
 from ..timeutil import DAY
@@ -51,17 +51,24 @@ def _finding_code(outcome: int, severity: int, clear: int) -> int:
 def healthy_streak(track: Track) -> HealthyStreak:
     """The newest unbroken streak of decided findings with new points that are clear: its times, newest first, up to
     twice ``hold``."""
+    times = clear_times(track.outcome, track.clear, track.fresh, track.grid, 2 * track.rule.hold)
+    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times)
+
+
+def clear_times(
+    outcome: Sequence[int], clear: Sequence[int], fresh: Sequence[int], grid: Grid, most: int
+) -> tuple[float, ...]:
+    """The columns are those of a track; at most ``most`` times, newest first."""
     times: list[float] = []
-    outcome, clear, grid = track.outcome, track.clear, track.grid
     for index in range(len(outcome) - 1, -1, -1):
-        if outcome[index] in _UNDECIDED or not track.is_fresh(index):
+        if outcome[index] in _UNDECIDED or (fresh and not fresh[index]):
             continue
         if outcome[index] != Outcome.OK.code or not clear[index]:
             break
         times.append(grid.time(index))
-        if len(times) >= 2 * track.rule.hold:
+        if len(times) >= most:
             break
-    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), tuple(times))
+    return tuple(times)
 
 
 def latest_alert(track: Track, now: float) -> Alert | None:

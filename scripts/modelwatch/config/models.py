@@ -34,6 +34,9 @@ from .sections import ParsedSection
 from .tiers import read_actions
 from .yaml_nodes import ScalarNode
 
+BUILT_IN_FINDINGS = ("silent", "improvement", "implausible", "gone")
+"""Keys of a model that set severity and actions of a built-in rule."""
+
 MAX_INPUTS = 25 - len(vocabulary.CONTRACT_INPUTS)
 """GitHub allows 25 inputs; the contract takes some."""
 
@@ -165,7 +168,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         inhibitions=read_inhibitions(section),
         issue_mode=issue_mode,
         page_mode=page_mode,
-        **{name: _read_built_in(section, name, verbs) for name in ("silent", "improvement", "gone")},
+        **{name: _read_built_in(section, name, verbs) for name in BUILT_IN_FINDINGS},
         false_alarms=_read_budget(section),
         calendar=read_calendar(section),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
@@ -251,7 +254,7 @@ def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]
         if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
             rule_section.add_problem(message, hint, key="tiers")
             return
-    for name in ("silent", "improvement", "gone"):
+    for name in BUILT_IN_FINDINGS:
         built_in = section.get(name)
         if built_in is not None and "page" in built_in.get("do", ()):
             section.add_problem("this pages, and the model has no `pagerduty.routing_key`.", hint, key=name)

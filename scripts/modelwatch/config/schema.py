@@ -244,6 +244,11 @@ MODEL_FIELDS = {
     **CALENDAR_FIELDS,
     "silent": Field(BUILT_IN, "What happens when a rule stays undecided."),
     "improvement": Field(BUILT_IN, "What happens when a metric improves suddenly."),
+    "implausible": Field(
+        BUILT_IN,
+        "What happens when a metric is constant or perfect for hours, or better than ever by far, although its past is "
+        "not like that.",
+    ),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
     "links": Field(
         vocabulary.LINKS, "Your dashboards (URLs) and commands by name; the issue, the page and the runbook show them."
@@ -256,7 +261,8 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "gone", "quality", "release", "false_alarms", "calendar", "links", "flapping"),
+        *("silent", "improvement", "implausible", "gone", "quality", "release", "false_alarms", "calendar"),
+        *("links", "flapping"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

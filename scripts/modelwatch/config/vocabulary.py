@@ -19,6 +19,7 @@ KINDS = (
     "delivery-failed",
     "error-rate",
     "frequent-rollbacks",
+    "implausible-metric",
     "label-delay",
     "label-quality",
     "latency",

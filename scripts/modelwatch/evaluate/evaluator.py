@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_char
 from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
+from .implausible_values import implausible_points
 from .points import Points, clean_points
 from .samples import measured_baseline, measured_points
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
@@ -262,8 +264,21 @@ class _RuleEvaluator:
             track,
             bad_points=sum(len(part.bad_times) for part in both),
             late_points=sum(part.late for part in both),
+            implausible=self._implausible_rows(rule, labels, points, below),
         )
         return track if _has_data(points) else _without_data(track)
+
+    def _implausible_rows(self, rule: Rule, labels: Labels, points: Points, below: Points | None) -> array[int]:
+        """Which rows' newest value cannot be true; of a rule with a whole only the whole is looked at."""
+        whole, rows = whole_labels(rule), array("b")
+        if (whole is not None and labels != whole) or drift_spec(rule.metric) is not None:
+            return rows
+        judged = measured_points(rule, points, below) if rule.aggregate is Aggregate.RATIO else points
+        causes = implausible_points(rule, judged)
+        if causes is None:
+            return rows
+        newest = np.searchsorted(judged.times, self.times(rule).at, side="right") - 1
+        return to_array("b", np.where(newest >= 0, causes[newest], 0))
 
     def _compare(self, request: BaselineRequest, points: Points, below: Points | None, share: float) -> Comparison:
         """What the windows are compared with, and what detectors and control charts decide."""
@@ -303,6 +318,7 @@ class _RuleEvaluator:
         fresh = fresh_rows([points.times], rule.window, times)
         track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh, points.times)
         track = replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
+        track = replace(track, implausible=self._implausible_rows(rule, labels, points, None))
         return track if _has_data(points) else _without_data(track)
 
     def _build_track(

@@ -22,7 +22,7 @@ class Outcome(CodedEnum):
 
 
 class Cause(DescribedEnum):
-    """Why a finding is undecided or has no data."""
+    """Why a finding is undecided or has no data; the last ones: why its value is implausible."""
 
     NONE = "none", ""
     NO_POINTS = "no-points", "no points in the window"
@@ -44,6 +44,9 @@ class Cause(DescribedEnum):
     UNKNOWN_DAY = "unknown-day", "a day of the calendar with too few earlier ones to know what it does"
     TOO_YOUNG = "too-young", "the series is too short to know what is usual"
     OVERDUE = "overdue", "no new point for more than twice the usual time between two"
+    CONSTANT = "constant", "the same value for hours, which it never had for so long before"
+    PERFECT = "perfect", "exactly perfect for hours, which it was not before"
+    TOO_GOOD = "too-good", "four times nearer to perfect than usual, and better than ever, for half a day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ class Track:
     overdue: array[int] = field(default_factory=lambda: array("b"))
     """Typecode b: 1 where the newest point is older than the series' own cadence allows (``cadence.overdue_after``). No
     rows at all: too few points to know a cadence."""
+    implausible: array[int] = field(default_factory=lambda: array("b"))
+    """Typecode b: ``Cause.code`` of why the series' own past makes the newest value implausible. No rows: none."""
     drifted: tuple[FeatureDrift, ...] = ()
     """Of rules about drift judged by histograms: the feature against its references, in the newest window that has a
     value; of a rule across features those that drifted, worst first."""

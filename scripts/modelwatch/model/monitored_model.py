@@ -189,7 +189,8 @@ DEFAULT_INHIBITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class BuiltInRule:
-    """Severity and actions of a built-in rule (monitoring-silent, sudden-improvement, segment-gone)."""
+    """Severity and actions of a built-in rule (monitoring-silent, sudden-improvement, implausible-metric,
+    segment-gone)."""
 
     severity: Severity = Severity.WARNING
     do: tuple[str, ...] = ("issue",)
@@ -284,6 +285,7 @@ class Model:
     """How far back alerts are recomputed at every evaluation."""
     silent: BuiltInRule = field(default_factory=BuiltInRule)
     improvement: BuiltInRule = field(default_factory=lambda: BuiltInRule(Severity.INFO, ()))
+    implausible: BuiltInRule = field(default_factory=BuiltInRule)
     gone: BuiltInRule = field(default_factory=BuiltInRule)
     links: tuple[tuple[str, str], ...] = ()
     """The team's own dashboards (URLs) and commands by name, shown on issue, page and runbook."""

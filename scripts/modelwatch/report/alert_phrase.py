@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..model.alert import (
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
+    IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     RELEASE_RULES,
     RETRAINING_FAILED,
@@ -144,6 +145,8 @@ def _describe_single_alert(group: Group, alert: Alert) -> AlertPhrase:
     where = labels_text(labels)
     if group.rule == SUDDEN_IMPROVEMENT:
         return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
+    if group.rule == IMPLAUSIBLE_METRIC:
+        return AlertPhrase(rule, where, number(finding.value), _implausible_predicate(alert))
     if group.built_in:
         return AlertPhrase(rule, where, "", _builtin_predicate(group.rule, finding))
     if finding.past is not None:
@@ -164,6 +167,13 @@ def _describe_anomaly(alert: Alert, rule: str, where: str, unit: str) -> AlertPh
     days = round((finding.past or 0.0) / DAY)
     predicate = f"as usual again: {expected}" if is_over else f"unlike anything in {days} d: {expected}"
     return AlertPhrase(rule, where, quantity(finding.value, unit), predicate, is_clause(unit))
+
+
+def _implausible_predicate(alert: Alert) -> str:
+    """Of the newest value; once that is plausible again, of the worst."""
+    finding = alert.finding if alert.finding.severity is not None else alert.worst
+    before = f" (baseline {number(finding.baseline)})" if finding.baseline is not None else ""
+    return f"{finding.reason}{before}"
 
 
 def _builtin_predicate(rule: str, finding: Finding) -> str:
@@ -211,6 +221,7 @@ _LASTING_PREDICATES = {
     MONITORING_SILENT: "cannot be judged",
     SEGMENT_GONE: "has sent no data for three windows",
     SUDDEN_IMPROVEMENT: "is suspiciously good",
+    IMPLAUSIBLE_METRIC: "is implausible by its own past",
     FREQUENT_ROLLBACKS: "happen often: they do not fix the cause",
     ROLLBACK_FAILED: "did not restore the previous version",
     RETRAINING_FAILED: "produced no new version",
@@ -262,7 +273,7 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     subject = dict(labels).get("rule", rule)
     if rule in RELEASE_RULES:
         return _RELEASE_SUBJECTS[rule], labels
-    if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT):
+    if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC):
         return rule, labels
     return subject, tuple(pair for pair in labels if pair != ("rule", subject))
 

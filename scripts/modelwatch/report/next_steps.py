@@ -6,7 +6,14 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ..model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, Group
+from ..model.alert import (
+    IMPLAUSIBLE_METRIC,
+    MONITORING_SILENT,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
+    AlertState,
+    Group,
+)
 from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
 from ..model.rule import Mode
@@ -270,6 +277,9 @@ def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
         yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
     if group.rule == SEGMENT_GONE:
         yield "Find out whether this segment still exists. If it does, its logging is broken."
+    if group.rule == IMPLAUSIBLE_METRIC:
+        rule = quote(describe_alert(group).rule)
+        yield f"Check what {rule} is computed from: labels that leak, or a job that repeats its last result."
     if group.rule == SUDDEN_IMPROVEMENT:
         yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...model.acknowledgement import person_mute
-from ...model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
+from ...model.alert import IMPLAUSIBLE_METRIC, MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.plan import ChangeKind, Target
 from ...model.register import (
@@ -243,6 +243,7 @@ def _tier_actions(draft: GroupPlan) -> Iterator[tuple[Severity, tuple[str, ...]]
     built_in = {
         MONITORING_SILENT: draft.model.silent,
         SUDDEN_IMPROVEMENT: draft.model.improvement,
+        IMPLAUSIBLE_METRIC: draft.model.implausible,
         SEGMENT_GONE: draft.model.gone,
         **RELEASE_RULE_DEFAULTS,
     }

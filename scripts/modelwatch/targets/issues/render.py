@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...model.alert import (
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
+    IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     RETRAINING_FAILED,
     ROLLBACK_FAILED,
@@ -71,6 +72,7 @@ _RECOVERED_PHRASES = {
     MONITORING_SILENT: "is judged again",
     SEGMENT_GONE: "sends data again",
     SUDDEN_IMPROVEMENT: "is back to normal",
+    IMPLAUSIBLE_METRIC: "is plausible again",
     ROLLBACK_FAILED: "was followed by a successful move",
     RETRAINING_FAILED: "was followed by a successful one",
     CANARY_FAILED: "was withdrawn a day ago",
