@@ -66,6 +66,10 @@ OMITTED_FIELDS = (
     ',"health":[]',
     ',"rollback":[]',
     ',"affected":null',
+    ',"anchor":null',
+    ',"gradual":null',
+    ',"is_share":false',
+    ',"is_older":false',
     ',"version_origin":"point"',
     ',"at_least":false',
 )

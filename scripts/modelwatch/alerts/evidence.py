@@ -11,8 +11,9 @@ from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
 from ..model.alert_scope import find_alert_scope
 from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
-from ..model.finding import Outcome, Track
+from ..model.finding import GradualChange, Outcome, Track
 from ..model.series import PulledSeries, ServiceStart, StartOrigin, format_labels
+from ..model.severity import Severity
 from ..model.version_health import VersionHealth, healthy_names
 from ..timeutil import DAY
 from .state_machine import badness
@@ -59,6 +60,8 @@ def collect_evidence(
         why=why,
         drifted=_feature_drifts(tracks, alerts),
         estimate=headline.estimate if headline else None,
+        anchor=headline.anchor if headline else None,
+        gradual=_gradual_change(headline, tracks, alerts),
         affected=_affected_rows(headline, alerts, pull),
         features=max((track.features for track in tracks), default=0),
         health=own,
@@ -162,6 +165,15 @@ def _affected_rows(track: Track | None, alerts: Sequence[Alert], pull: PulledSer
     alert = next((alert for alert in alerts if track and alert.labels == track.labels), None)
     span = _data_span(track, alert.start, pull, alert.end) if alert else None
     return span if span and span.n is not None else None
+
+
+def _gradual_change(headline: Track | None, tracks: Sequence[Track], alerts: Sequence[Alert]) -> GradualChange | None:
+    """That of the series that is described; ``None`` where a more severe alert came at once."""
+    firing = {alert.labels: alert.severity for alert in alerts if alert.state is AlertState.FIRING}
+    if headline is None or headline.labels not in firing:
+        return None
+    worse = (track for track in tracks if firing.get(track.labels, Severity.INFO) > firing[headline.labels])
+    return None if any(track.gradual is None for track in worse) else headline.gradual
 
 
 def _left_out_notes(tracks: Sequence[Track]) -> tuple[str, ...]:

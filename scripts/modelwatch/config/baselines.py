@@ -114,6 +114,8 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
     name = chosen[0]
     if "n" in section and name != "value":
         section.add_problem("`n` belongs to `value`.", "Other baselines bring their own counts.", key="n")
+    if "anchor" in section and name != "rolling":
+        section.add_problem("`anchor` belongs to `rolling`.", "Other baselines do not follow the metric.", key="anchor")
     value = section.get(name)
     if value is None:
         return BaselineSpec()
@@ -122,7 +124,7 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
     if name == "seasonal" and value % (7 * DAY):
         section.add_problem("`seasonal` compares hours of the week, so it takes whole weeks such as 4w.", value=name)
     kind, attribute = _KINDS[name]
-    return BaselineSpec(kind, n=section.get("n"), **{attribute: value})
+    return BaselineSpec(kind, n=section.get("n"), anchor=section.get("anchor", True), **{attribute: value})
 
 
 def _read_file_baseline(

@@ -113,6 +113,12 @@ BASELINE = Section(
         "version": Field(_version, "Another model version: its name, or `previous`."),
         "value": Field(Number(), "A constant."),
         "n": Field(Number(above=0.0), "The count behind `value`, so that its own uncertainty counts."),
+        "anchor": Field(
+            Enumeration("`on` or `off`", vocabulary.SWITCH),
+            "With `rolling`: compare with the first healthy weeks of the version in production, too, to find what gets "
+            "worse slowly. Rules with a budget of false alarms only; sums never.",
+            default="on",
+        ),
     },
     "What a rule compares with: one of `file`, `rolling`, `seasonal`, `version`, `value`.",
 )

@@ -45,6 +45,10 @@ class Baseline:
     sd: Floats
     """Spread of the baseline's points (SEASONAL: of its windows); NaN where unknown."""
 
+    @property
+    def columns(self) -> tuple[Floats, ...]:
+        return self.value, self.low, self.high, self.n, self.sd
+
     @classmethod
     def missing(cls, count: int) -> Baseline:
         """No baseline at any of ``count`` evaluation times."""
@@ -133,7 +137,7 @@ def _rolling(place: BaselineRequest) -> Baseline:
     history = np.maximum(place.times - rule.window - place.first, 0.0)
     gap = np.minimum(rolling_gap(rule.window), history * GAP_SHARE)
     start, end = rolling_stretch(place.times, rule.window, rule.baseline.length, gap)
-    return _baseline_of_windows(place, start, end)
+    return baseline_of_windows(place, start, end)
 
 
 def rolling_stretch(times: Floats, window: float, length: float, gap: float | Floats) -> tuple[Floats, Floats]:
@@ -268,7 +272,7 @@ def _version(place: BaselineRequest) -> Baseline:
     first = np.append(True, (floor[1:] != floor[:-1]) | (end[1:] != end[:-1]))
     back = np.cumsum(first) - 1
     floor, end = floor[first], end[first]
-    once = _baseline_of_windows(place, np.full(len(end), -np.inf), end, floor)
+    once = baseline_of_windows(place, np.full(len(end), -np.inf), end, floor)
     return Baseline(*(column[back] for column in (once.value, once.low, once.high, once.n, once.sd)))
 
 
@@ -300,7 +304,8 @@ def _has_enough(stat: WindowStats, rule: Rule) -> Bools:
     return enough
 
 
-def _baseline_of_windows(place: BaselineRequest, start: Floats, end: Floats, floor: Floats | None = None) -> Baseline:
+def baseline_of_windows(place: BaselineRequest, start: Floats, end: Floats, floor: Floats | None = None) -> Baseline:
+    """What the points of each window ``(start, end]`` say; no baseline where they are too few."""
     stat = place.aggregator.aggregate(start, end, floor)
     sd = place.aggregator.standard_deviation(start, end, floor) if place.needs_spread else nans(len(end))
     enough = _has_enough(stat, place.rule)

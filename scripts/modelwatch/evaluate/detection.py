@@ -10,21 +10,23 @@ Everything at a time follows from earlier points alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..model.finding import ChangeEstimate
+from ..model.finding import AnchorPeriod, ChangeEstimate, GradualChange
 from ..model.rule import STATIC_LIMITS, Limit, Rule, SamplingModel
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.e_detector import best_start, evidence_bound, log_evidence
 from ..stats.intervals import z_value
 from ..stats.noise import Stretches, exclude
 from ..timeutil import DAY, WEEK
-from .baselines import Baseline
+from .anchors import Anchors, anchor_periods, find_anchors, has_strayed
+from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import DayEffects, SeriesCalendar
 from .deployments import VersionTimeline
-from .hypotheses import Criterion, Hypotheses, criteria, distance_to_limit, form_hypotheses
+from .gradual import find_gradual_change
+from .hypotheses import MAX_MARGIN, Criterion, Hypotheses, anchor_criteria, criteria, distance_to_limit, form_hypotheses
 from .points import Points
 from .samples import Samples, prepare
 
@@ -54,6 +56,10 @@ class Detection:
     """Of the most severe tier that holds at the end."""
     samples: Samples | None = None
     """The points it was decided from; ``None``: no points."""
+    anchor: AnchorPeriod | None = None
+    """What the tier that holds at the end was decided against, where that is not the baseline of the rule."""
+    gradual: GradualChange | None = None
+    """How it got worse, where a tier holds at the end and it was not at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +76,8 @@ class DetectionRequest:
     timeline: VersionTimeline
     share: float
     """How many series share the budget, each as much as this one."""
-    baseline: Callable[[Points], Baseline]
-    """The baseline at each evaluation time, from these points."""
+    baseline: Callable[[Points], BaselineRequest]
+    """The request for the baseline, from these points."""
     calendar: SeriesCalendar | None = None
     """Its days count neither for the baseline nor for the noise."""
 
@@ -84,23 +90,95 @@ def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
     ]
     limits = frozenset(test.limit for some in tests for test in some)
     stretches: Stretches = []
-    for _ in range(MAX_ROUNDS):
+    rounds = MAX_ROUNDS
+    while True:
         quiet, effects = _quiet_rows(request, stretches)
-        reference = request.baseline(request.points if quiet is None else request.points.select(quiet))
+        healthy = request.points if quiet is None else request.points.select(quiet)
+        reference = compute_baseline(request.baseline(healthy))
         samples = prepare(rule, request.points, request.times, reference, quiet, effects)
         if samples is None:
             return reference, Detection(np.full(len(request.times), -1.0), limits, effects)
         detected = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
-        row = np.searchsorted(samples.times, request.times, side="right")
         before, stretches = stretches, fired_stretches(samples, detected[0].departed)
-        if stretches == before:
+        rounds -= 1
+        if stretches == before or not rounds:
             break
-    severity = detected[0].severity[row]
-    for override, other in zip(rule.overrides, detected[1:], strict=True):
-        if override.version in request.timeline.versions:
-            serves = request.version == request.timeline.versions.index(override.version)
-            severity = np.where(serves, other.severity[row], severity)
-    return reference, Detection(severity, limits, effects, detected[0].estimate, samples)
+    severity = _serving_severity(request, samples, detected)
+    found = Detection(severity, limits, effects, detected[0].estimate, samples)
+    anchors = _anchors(request, healthy, samples, [test for some in tests for test in some])
+    if anchors is not None:
+        reference, found = _compare_with_anchors(request, anchors, reference, found, samples)
+    if found.severity[-1] >= 0:
+        found = replace(found, gradual=find_gradual_change(request.points, samples, rule.timezone))
+    return reference, found
+
+
+def _serving_severity(request: DetectionRequest, samples: Samples, detected: Sequence[DetectedTiers]) -> Floats:
+    """At each evaluation time the severity by the tiers of the version that serves. ``detected``: by the tiers of the
+    rule, and then by those of each override."""
+    row = np.searchsorted(samples.times, request.times, side="right")
+    severity, *others = (found.severity[row] for found in detected)
+    versions = request.timeline.versions
+    for override, other in zip(request.rule.overrides, others, strict=True):
+        if override.version in versions:
+            severity = np.where(request.version == versions.index(override.version), other, severity)
+    return severity
+
+
+def _anchors(
+    request: DetectionRequest, healthy: Points, samples: Samples, tests: Sequence[Criterion]
+) -> Anchors | None:
+    """What the points are compared with besides the baseline; ``None`` where there is nothing, or no week lies further
+    from it than the margin of some limit: then nothing has changed slowly."""
+    rule = request.rule
+    periods = anchor_periods(rule, request.timeline, request.points.times, float(request.times[-1]))
+    if periods is None:
+        return None
+    if samples.model is not SamplingModel.QUANTILE:
+        margins = [(test.limit, test.sign * MAX_MARGIN) for test in tests if not test.is_static]
+        if not has_strayed(periods, healthy, _weekly_means(samples), margins):
+            return None
+    return find_anchors(periods, request.points.times, healthy, request.baseline)
+
+
+def _compare_with_anchors(
+    request: DetectionRequest, anchors: Anchors, reference: Baseline, found: Detection, samples: Samples
+) -> tuple[Baseline, Detection]:
+    """``reference`` and ``found`` with what is proven against the anchors, where that is the more severe tier, or the
+    larger change at the same one."""
+    rule = request.rule
+    tests = [
+        anchor_criteria(rule, tiers, request.share)
+        for tiers in (rule.tiers, *(override.tiers for override in rule.overrides))
+    ]
+    anchored = samples.against(anchors.levels_at(samples.times))
+    if request.calendar is not None:
+        ordinary = request.calendar.is_ordinary[np.searchsorted(request.points.times, samples.times)]
+        anchored = replace(anchored, expected=np.where(ordinary, anchored.expected, np.nan))
+    detected = [detect(anchored, some, rule, request.timeline.since[1:]) for some in tests]
+    severity = _serving_severity(request, samples, detected)
+    if not (severity >= 0).any():
+        return reference, found
+    levels = anchors.levels_at(request.times)
+    newest = np.append(np.nan, samples.values)[np.searchsorted(samples.times, request.times, side="right")]
+    further = ~(np.abs(newest - reference.value) >= np.abs(newest - levels.value))
+    decides = (severity > found.severity) | ((severity == found.severity) & (severity >= 0) & further)
+    merged = Baseline(*(np.where(decides, *pair) for pair in zip(levels.columns, reference.columns, strict=True)))
+    if decides[-1]:
+        period = anchors.period_at(float(request.times[-1]))
+        found = replace(found, anchor=period, estimate=detected[0].estimate)
+    return merged, replace(found, severity=np.maximum(found.severity, severity))
+
+
+def _weekly_means(samples: Samples) -> tuple[Floats, Floats]:
+    """The newest time of each week (since 1970), and the mean of its points without their seasonal effects."""
+    times, exposure = samples.times, samples.exposure
+    weeks = np.arange(times[0] // WEEK, times[-1] // WEEK + 1) * WEEK
+    edges = np.append(np.searchsorted(times, weeks), len(times))
+    filled = edges[1:] > edges[:-1]
+    starts = edges[:-1][filled]
+    total = np.add.reduceat(exposure * (samples.values - samples.effect), starts)
+    return times[edges[1:][filled] - 1], total / np.add.reduceat(exposure, starts)
 
 
 def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:

@@ -28,7 +28,7 @@ from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
 from .implausible_values import implausible_points
 from .points import Points, clean_points
-from .samples import measured_baseline, measured_points
+from .samples import measured_points, measured_request
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .sensitivity import summarize_noise
 from .tiers import Outcomes, RowContext, decide_outcomes
@@ -260,6 +260,7 @@ class _RuleEvaluator:
         if detection is not None:
             noise = None if detection.samples is None else summarize_noise(detection.samples)
             track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
+            track = replace(track, anchor=detection.anchor, gradual=detection.gradual)
         track = replace(
             track,
             bad_points=sum(len(part.bad_times) for part in both),
@@ -379,8 +380,8 @@ class _RuleEvaluator:
 
         first = float(points.times[0]) if len(points.times) else -np.inf
 
-        def baseline(quiet: Points) -> Baseline:
-            return measured_baseline(request, quiet, first)
+        def baseline(healthy: Points) -> BaselineRequest:
+            return measured_request(request, healthy, first)
 
         return DetectionRequest(rule, points, times.at, times.version, self.service, share, baseline, calendar)
 

@@ -7,7 +7,7 @@ limits. A static limit is the hypothesis itself. Each point gives an e-value, as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,8 @@ MARGIN = 0.3
 """A change up to this share of the mildest limit is no news: slow trends and moods of the data stay inside."""
 MAX_MARGIN = 0.5
 """A severer tier has to be worse than the tier below it, but never than more of its own limit."""
+ANCHOR_SHARE = 0.1
+"""The part of a tier's budget that is for the comparison with an anchor: slow changes have time to be proven."""
 CHANGES = np.array([1.0, 1.5, 2.5, 5.0])[:, None]
 """The changes that a detector looks for, in limits."""
 RECOVERIES = np.array([0.0, 0.25, 0.5])[:, None]
@@ -76,8 +78,26 @@ def is_detectable(rule: Rule) -> bool:
 def criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]:
     """A detector for each limit that can be proven, of tiers that have a budget.
 
-    ``share``: how many series share the budget, each as much as this one.
+    ``share``: how many series share the budget, each as much as this one. Where slow changes are looked for, too, a
+    part of it is left to them.
     """
+    found = _criteria(rule, tiers, share)
+    if not rule.has_anchor:
+        return found
+    return [test if test.is_static else replace(test, budget=test.budget / (1 - ANCHOR_SHARE)) for test in found]
+
+
+def anchor_criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]:
+    """The detectors of the comparison with an anchor: what is old may have ceased to be comparable, so half of each
+    limit has to be proven passed."""
+    return [
+        replace(test, budget=test.budget / ANCHOR_SHARE, margin=MAX_MARGIN)
+        for test in (_criteria(rule, tiers, share) if rule.has_anchor else ())
+        if not test.is_static
+    ]
+
+
+def _criteria(rule: Rule, tiers: Sequence[Tier], share: float) -> list[Criterion]:
     chosen = [
         (tier, limit, sign)
         for tier in tiers

@@ -27,6 +27,12 @@ class Points:
     late: int = 0
     """Points left out because they lie too far in the future."""
 
+    def between(self, start: float, end: float) -> Points:
+        """Only the points from ``start`` until ``end`` (seconds, UTC), both included."""
+        rows = slice(int(np.searchsorted(self.times, start)), int(np.searchsorted(self.times, end, side="right")))
+        weights = None if self.weights is None else self.weights[rows]
+        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late)
+
     def select(self, rows: Bools) -> Points:
         """Only these points."""
         weights = None if self.weights is None else self.weights[rows]

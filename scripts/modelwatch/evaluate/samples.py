@@ -12,7 +12,7 @@ from ..stats.intervals import z_value
 from ..stats.noise import PRIOR_DISPERSION, WEEKS, Noise, fit_noise
 from ..timeutil import DAY, WEEK
 from .aggregation import QUANTILES, Aggregator
-from .baselines import Baseline, BaselineRequest, compute_baseline
+from .baselines import Baseline, BaselineRequest
 from .calendars import DayEffects, point_exposure
 from .local_time import local_times
 from .points import Points
@@ -63,6 +63,19 @@ class Samples:
     def is_proportion(self) -> bool:
         return self.model is SamplingModel.PROPORTION
 
+    def against(self, reference: Baseline) -> Samples:
+        """The same points compared with another baseline, which has a row for each."""
+        level = reference.value
+        expected = level if self.model is SamplingModel.QUANTILE else level + self.effect
+        if self.model is SamplingModel.COUNT:
+            side = z_value(0.9) * self.spread * np.sqrt(self.exposure / reference.n)
+        else:
+            half = np.maximum(reference.value - reference.low, reference.high - reference.value)
+            side = half * ONE_SIDED * np.sqrt(self.exposure / self.trials)
+        side = np.nan_to_num(side)
+        expected = inside(expected) if self.is_proportion else expected
+        return replace(self, expected=expected, level=level, below=side, above=side, sigma=reference.sd)
+
     def share_beyond(self, sign: Floats, effect: Floats) -> Floats:
         """The share of healthy points beyond a quantile in the direction of ``sign``, with this seasonal effect."""
         return inside(np.where(sign > 0, 1 - self.quantile, self.quantile) + sign * effect)
@@ -108,9 +121,9 @@ def _as_ratios(points: Points, below: Points | None, *, is_proportion: bool) -> 
     return replace(kept, values=kept.values / amount, weights=count)
 
 
-def measured_baseline(request: BaselineRequest, measured: Points, first: float) -> Baseline:
-    """The baseline from ``measured_points``, with an interval where its points give one. ``first``: when the series
-    began."""
+def measured_request(request: BaselineRequest, measured: Points, first: float) -> BaselineRequest:
+    """The request for a baseline from ``measured_points``, with an interval where its points give one. ``first``: when
+    the series began."""
     rule = request.rule
     is_seasonal = rule.baseline.kind is BaselineKind.SEASONAL
     if rule.sampling_model is SamplingModel.COUNT:
@@ -123,7 +136,7 @@ def measured_baseline(request: BaselineRequest, measured: Points, first: float) 
     elif rule.aggregate is Aggregate.RATIO:
         rule = replace(rule, aggregate=Aggregate.MEAN)
     aggregator = Aggregator(measured, None, rule.aggregate, rule.interval)
-    return compute_baseline(replace(request, rule=rule, aggregator=aggregator, first=first))
+    return replace(request, rule=rule, aggregator=aggregator, first=first)
 
 
 def prepare(

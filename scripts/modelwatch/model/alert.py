@@ -9,7 +9,7 @@ from enum import StrEnum
 from .cause import SharedCause
 from .drift import FeatureDrift
 from .explanation import Explanation
-from .finding import ChangeEstimate, Finding
+from .finding import AnchorPeriod, ChangeEstimate, Finding, GradualChange
 from .rule import Limit
 from .sensitivity import Sensitivity
 from .series import Labels, StartOrigin
@@ -154,6 +154,10 @@ class Evidence:
     """The record of each version that served in the history, newest service first."""
     rollback: tuple[RollbackCandidate, ...] = ()
     """The versions that could be rolled back to, as the plan ranks them."""
+    anchor: AnchorPeriod | None = None
+    """What the worst alert's newest finding is compared with, where that is not the rule's own baseline."""
+    gradual: GradualChange | None = None
+    """How it came about, where it came day by day and no worse alert of the group came at once."""
     affected: DataSpan | None = None
     """The points of the worst alert's series since it began, where their rows are counted."""
 

@@ -114,6 +114,29 @@ class ChangeEstimate:
     """95 % interval of ``change``."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnchorPeriod:
+    """The healthy weeks with which a window is compared instead of a rolling baseline (seconds, UTC)."""
+
+    since: float
+    until: float
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GradualChange:
+    """A change that has come day by day, not at once."""
+
+    since: float
+    """The day on which it began (seconds, UTC)."""
+    a_day: float
+    """Median change a day, in the metric's unit."""
+    is_share: bool = False
+    """Whether the metric is a share: then a hundredth is a point."""
+    is_older: bool = False
+    """Whether it was under way when the history that is read began."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """All findings of one rule on one series over the grid. Every column has ``grid.count`` rows."""
@@ -166,6 +189,10 @@ class Track:
     """Of a rule across features: how many could be judged in that window."""
     estimate: ChangeEstimate | None = None
     """Of a tier that holds at the end, where it was decided by a detector."""
+    anchor: AnchorPeriod | None = None
+    """What the newest finding is compared with, where that is not the rule's rolling baseline."""
+    gradual: GradualChange | None = None
+    """How the metric got worse, where a tier holds at the end and it was not at once."""
     noise: SeriesNoise | None = None
     """Where limits are decided by detectors: what they work with."""
     budget_share: float = 1.0

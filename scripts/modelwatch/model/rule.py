@@ -215,6 +215,8 @@ class BaselineSpec:
     """CONSTANT."""
     n: float | None = None
     """CONSTANT: the count behind ``value``, where known."""
+    anchor: bool = True
+    """ROLLING: whether windows are compared with the version's first healthy weeks, too."""
 
     @property
     def is_yearly(self) -> bool:
@@ -309,6 +311,12 @@ class Rule:
                 return self.aggregate is Aggregate.RATIO and limit.value > 0
             case model:
                 return model is not None
+
+    @property
+    def has_anchor(self) -> bool:
+        """Whether windows are compared with the version's first healthy weeks, too. Sums follow the traffic."""
+        spec = self.baseline
+        return spec.kind is BaselineKind.ROLLING and spec.anchor and self.aggregate is not Aggregate.SUM
 
     @property
     def compares(self) -> bool:

@@ -21,15 +21,17 @@ from ..model.alert import (
 )
 from ..model.alert_scope import FEATURE_LABELS, AlertScope, Extent, find_scope
 from ..model.control_chart import ChartSignal
-from ..model.finding import Cause, Finding
+from ..model.finding import Cause, Finding, GradualChange
 from ..model.rule import RELATIVE_LIMITS, STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
 from ..timeutil import DAY
 from .formatting import (
     METHOD_NAMES,
+    MINUS,
     bare_value,
     baseline_comparison,
     count,
+    duration,
     is_clause,
     labels_text,
     number,
@@ -37,6 +39,8 @@ from .formatting import (
     quantity,
     round_roughly,
     row_count,
+    short_number,
+    utc_time,
 )
 
 Quote = Callable[[str], str]
@@ -276,6 +280,25 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC):
         return rule, labels
     return subject, tuple(pair for pair in labels if pair != ("rule", subject))
+
+
+def onset_text(group: Group, start: float, now: float) -> str:
+    """``since 2026-11-20 14:00 UTC (3 h)``; of a change that came day by day ``steadily down for 20 days, −0.15 points
+    a day``."""
+    change = group.evidence.gradual
+    if change is None or group.state is not AlertState.FIRING:
+        return f"since {utc_time(start)} ({duration(now - start)})"
+    days = max(round((now - change.since) / DAY), 1)
+    way = "down" if change.a_day < 0 else "up"
+    return f"steadily {way} for {'more than ' if change.is_older else ''}{days} days, {pace_text(change, group.unit)}"
+
+
+def pace_text(change: GradualChange, unit: str) -> str:
+    """``−0.15 points a day``, ``+1.2 ms a day``; two digits."""
+    size = abs(change.a_day) * (100 if change.is_share else 1)
+    sign = MINUS if change.a_day < 0 else "+"
+    amount = f"{short_number(size)} points" if change.is_share else bare_value(round_roughly(size), unit)
+    return f"{sign}{amount} a day"
 
 
 def worst_alert(group: Group) -> Alert | None:

@@ -18,7 +18,7 @@ from ..model.release import PRODUCTION, MoveState, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import HOUR
-from .alert_phrase import describe_alert, is_recovering, recovery_streak, worst_alert
+from .alert_phrase import describe_alert, is_recovering, onset_text, recovery_streak, worst_alert
 from .comments import mute_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
@@ -134,7 +134,7 @@ def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
     """Since when, over which window, and with what confidence."""
     alert = worst_alert(group)
     rule = next((rule for rule in model.rules if rule.name == group.rule), None)
-    parts = [f"{utc_time(group.start)} ({duration(now - group.start)})"] if group.start is not None else []
+    parts = [onset_text(group, group.start, now).removeprefix("since ")] if group.start is not None else []
     if alert is not None and alert.finding.value is not None and not group.built_in:
         parts += [f"over {window_text(rule.window)}"] if rule and rule.anomaly is None else []
         parts += confidence_facts(alert.finding, group.unit)

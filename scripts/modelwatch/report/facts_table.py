@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..model.alert import Alert, AlertState, Group
-from ..model.finding import Finding
+from ..model.finding import AnchorPeriod, Finding
 from ..model.rule import Rule
 from ..model.unit import FEATURES, IMPORTANCE
 from ..timeutil import HOUR
-from .alert_phrase import worst_alert
+from .alert_phrase import pace_text, worst_alert
 from .explanation import reference_text
 from .formatting import (
     bare_value,
@@ -33,8 +33,10 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
     alert = worst_alert(group)
     if alert is None:
         return ""
-    facts = [*_value_facts(alert.finding, rule, group.unit)]
-    if (estimate := group.evidence.estimate) and group.state is AlertState.FIRING:
+    facts = [*_value_facts(alert.finding, rule, group)]
+    if (change := group.evidence.gradual) and group.state is AlertState.FIRING:
+        facts.append(("Trend", f"{pace_text(change, group.unit)} since {utc_time(change.since)[:10]}"))
+    elif (estimate := group.evidence.estimate) and group.state is AlertState.FIRING:
         sure = f"95 % interval {percent(estimate.low)} to {percent(estimate.high)}"
         facts.append(("Since the change", f"{percent(estimate.change)} since {utc_time(estimate.since)}, {sure}"))
     if not group.built_in and (worst := worst_so_far(alert, group.unit)):
@@ -46,7 +48,8 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
     return two_column_table([*facts, *_context_facts(group)])
 
 
-def _value_facts(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tuple[str, str]]:
+def _value_facts(finding: Finding, rule: Rule | None, group: Group) -> Iterator[tuple[str, str]]:
+    unit = group.unit
     if finding.value is not None:
         over = f" over {window_text(rule.window)}" if rule and finding.past is None else ""
         yield "Value", quantity(finding.value, unit) + over
@@ -57,7 +60,14 @@ def _value_facts(finding: Finding, rule: Rule | None, unit: str) -> Iterator[tup
     elif finding.baseline is not None:
         spec = rule.baseline if rule else None
         origin = f" ({reference_text(spec.kind, spec.path or spec.version, spec.length, code)})" if spec else ""
+        origin = f" ({anchor_text(group.evidence.anchor)})" if group.evidence.anchor else origin
         yield "Baseline", bare_value(finding.baseline, unit) + origin
+
+
+def anchor_text(period: AnchorPeriod) -> str:
+    """``healthy weeks of v6, 2026-09-01 to 2026-09-15``."""
+    of = f" of {code(period.version)}" if period.version else ""
+    return f"healthy weeks{of}, {utc_time(period.since)[:10]} to {utc_time(period.until)[:10]}"
 
 
 def confidence_facts(finding: Finding, unit: str) -> Iterator[str]:

@@ -253,6 +253,7 @@ def _rollback_command(model: Model, target: str, where: str) -> str:
 def began_with_version(group: Group, register: Register | None) -> bool:
     """Whether the alert began within a day of a deployment, and an earlier version was healthy."""
     evidence, start = group.evidence, register.start if register else group.start
+    start = evidence.gradual.since if evidence.gradual else start
     if group.built_in or not evidence.previous or evidence.version_since is None or start is None:
         return False
     return evidence.version_origin is not StartOrigin.EDGE and 0 <= start - evidence.version_since <= DAY

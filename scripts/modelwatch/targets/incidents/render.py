@@ -12,13 +12,12 @@ from ...model.plan import Change
 from ...model.register import Register, alert_keys
 from ...model.rule import Rule
 from ...report.affected_alerts import affected_text
-from ...report.alert_phrase import describe_alert, overall_value, worst_alert
+from ...report.alert_phrase import describe_alert, onset_text, overall_value, worst_alert
 from ...report.comments import attempts_text
 from ...report.explanation import drift_text, explanation_text
 from ...report.facts_table import confidence_facts, limits_text, worst_so_far
 from ...report.formatting import (
     bare_value,
-    duration,
     finding_labels,
     percent,
     quantity,
@@ -96,7 +95,8 @@ def incident_summary(group: Group, start: float, register: Register | None = Non
     overall = f"; overall {phrase.overall}" if phrase.overall else ""
     more = len(register.firing_followers) if register else 0
     others = f", with {more} more {'alert' if more == 1 else 'alerts'}" if more else ""
-    text = f"{group.model} {phrase.headline}{overall}, since {utc_time(start)}{others}"
+    since = f"since {utc_time(start)}" if group.evidence.gradual is None else onset_text(group, start, group.newest)
+    text = f"{group.model} {phrase.headline}{overall}, {since}{others}"
     return plain_line(f"{call[0].upper()}{call[1:]}: {text}" if call else text, 1000)
 
 
@@ -134,7 +134,7 @@ def incident_details(
     if register and (affected := affected_text(register, followers or {})):
         facts["also_affected"] = affected
         facts |= {"cause": plain_line(register.shared_cause, 500)} if register.shared_cause else {}
-    facts["since"] = f"{utc_time(start)} ({duration(now - start)})"
+    facts["since"] = onset_text(group, start, now).removeprefix("since ")
     facts |= {"model": group.model, "rule": phrase.rule}
     if rule:
         facts["metric"] = plain_line(rule.metric.text)

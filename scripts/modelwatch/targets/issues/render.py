@@ -25,7 +25,7 @@ from ...model.plan import Note
 from ...model.register import Register
 from ...model.rule import Rule
 from ...report.affected_alerts import affected_table, cause_sentence
-from ...report.alert_phrase import describe_alert, recovery_streak, subject_of, worst_alert
+from ...report.alert_phrase import describe_alert, onset_text, recovery_streak, subject_of, worst_alert
 from ...report.chart import trend_chart
 from ...report.comments import actions_table, comment_text, flap_sentence, issue_title, mute_sentence
 from ...report.explanation import contribution_of, drift_section, explanation_section
@@ -156,7 +156,7 @@ def headline(group: Group, register: Register, now: float) -> str:
     place = alert.place(code)
     name = f"{code(group.model)} {code(alert.rule)}" + (f" in {place}" if place else "")
     if group.state is AlertState.FIRING:
-        since = f"since {utc_time(register.start)} ({duration(now - register.start)})"
+        since = onset_text(group, register.start, now)
         phrase = f"**{alert.value}**, {alert.predicate}" if alert.value else f"**{alert.predicate}**"
         text = f"**{str(register.severity).upper()}** · {name}{alert.connector}{phrase}, {since}."
         text += f" Overall: {alert.overall}." if alert.overall else ""
