@@ -164,6 +164,11 @@ def test_a_fault_strikes_before_or_after_the_effect(
     assert call(server)["count"] == handled + 1, "a fault strikes once by default"
 
 
+def test_a_dripping_answer_is_whole_in_the_end(server: CounterServer) -> None:
+    server.inject(Fault("drip", seconds=0.0001))
+    assert call(server)["count"] == 1
+
+
 @pytest.mark.parametrize(("when", "handled"), [("before", 0), ("after", 1)])
 def test_kill_takes_the_process_at_that_very_request(
     server: CounterServer, counter: Counter, when: str, handled: int

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("status", "delay", "drop", "reset", "broken-json", "kill", "hang")
+KINDS = ("status", "delay", "drop", "reset", "broken-json", "kill", "hang", "drip")
 MOMENTS = ("before", "after")
 
 
@@ -21,7 +21,7 @@ class Fault:
     """
 
     what: str
-    """``status``, ``delay``, ``drop``, ``reset``, ``broken-json``, ``kill`` or ``hang``."""
+    """``status``, ``delay``, ``drop``, ``reset``, ``broken-json``, ``kill``, ``hang`` or ``drip``."""
     when: str = "before"
     method: str = ""
     """Empty: any."""
@@ -32,7 +32,7 @@ class Fault:
     body: str = ""
     """``status``: the answer's body."""
     seconds: float = 0.0
-    """``delay`` and ``hang``."""
+    """``delay`` and ``hang``; ``drip``: between two bytes of the answer."""
     times: int = 1
     """-1: for ever."""
     skip: int = 0

@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault:
             self._disturb_connection(fault)
         if response is not None:
-            self._send_response(response)
+            self._send_response(response, fault.seconds if fault and fault.what == "drip" else 0.0)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve  # noqa: N815
 
@@ -314,8 +314,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.what == "delay" and fault.when == "before":
             owner.closing.wait(fault.seconds)
             return owner.answer(request)
-        real = owner.answer(request) if fault.when == "after" else None
-        if fault.what == "delay":
+        real = owner.answer(request) if fault.when == "after" or fault.what == "drip" else None
+        if fault.what in ("delay", "drip"):
             return real
         if fault.what == "status":
             return Response(fault.status, fault.body.encode(), fault.headers)
@@ -341,7 +341,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())  # close() would send FIN first, and wait for the files on it
 
-    def _send_response(self, response: Response) -> None:
+    def _send_response(self, response: Response, pause: float = 0.0) -> None:
+        """``pause``: seconds before each byte."""
         bare = response.status in (204, 304) or response.status < 200
         body = b"" if bare else response.body
         phrase = HTTPStatus(response.status).phrase if response.status in _KNOWN_STATUSES else "Unknown"
@@ -350,8 +351,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not bare:
             lines.append(f"content-length: {len(body)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        self.wfile.write(head if self.command == "HEAD" else head + body)
-        self.wfile.flush()
+        content = head if self.command == "HEAD" else head + body
+        for part in [content[place : place + 1] for place in range(len(content))] if pause else [content]:
+            if pause and self.server.owner.closing.wait(pause):
+                return
+            self.wfile.write(part)
+            self.wfile.flush()
 
 
 _KNOWN_STATUSES = frozenset(int(status) for status in HTTPStatus)
