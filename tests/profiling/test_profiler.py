@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from itertools import pairwise
 from pathlib import Path
@@ -158,3 +159,12 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         infer_plan(FilesLog([str(path)]), MeasureSpec(files="x", features=("agee",)))
     with pytest.raises(SourceError, match="DuckDB cannot read this"):
         QueryLog("SELEKT 1").names()
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match="no regular file"):
+        open_log(str(tmp_path / "pipe.csv"))
+
+
+def test_no_extension_of_duckdb_is_installed_unless_it_is_named() -> None:
+    with pytest.raises(SourceError, match="requires the extension httpfs") as error:
+        open_log("https://127.0.0.1:1/log.parquet").names()
+    assert error.value.hint == "Name it: `measure: {extensions: [httpfs]}`."

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.series import Deployment, PulledSeries
+from modelwatch.sources import table_source
 from modelwatch.timeutil import DAY, HOUR
 
 from .builders import NOW, points, pull, rule, series_of, table_model, versions
@@ -144,3 +148,23 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     assert read(tmp_path / "none.csv").error.startswith(f"{tmp_path}/none.csv: there is no such file.")
+
+
+def test_a_pipe_is_refused_without_being_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "metrics.csv")
+    found = pull(table_model(str(tmp_path / "metrics.csv")), NOW)
+    assert "this is no regular file" in found.error
+
+
+def test_a_small_file_that_unpacks_to_more_than_fits_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_source, "MAX_BYTES", 10_000_000)
+    with gzip.open(tmp_path / "metrics.csv.gz", "wb") as file:
+        file.write(b"time,eval/accuracy\n" + b"0" * 20_000_000)
+    assert "more than 10,000,000 bytes" in pull(table_model(str(tmp_path / "metrics.csv.gz")), NOW).error
+    monkeypatch.setattr(table_source, "MAX_CELLS", 1_000_000)
+    rows = ["2026-01-01"] * 600_000
+    pq.write_table(pa.table({"time": rows, "eval/accuracy": rows}), tmp_path / "metrics.parquet")
+    assert os.path.getsize(tmp_path / "metrics.parquet") < 10_000
+    assert "more than 1,000,000 cells" in pull(table_model(str(tmp_path / "metrics.parquet")), NOW).error

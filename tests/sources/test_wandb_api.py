@@ -380,6 +380,18 @@ def test_one_models_failure_hides_no_other(wandb_server: Wandb) -> None:
     assert [step for _, *step in seen] == [[1, 2], [2, 2]]
 
 
+def test_a_model_that_is_slow_without_end_is_given_up_and_hides_no_other(wandb_server: Wandb) -> None:
+    for day in range(20):
+        add(wandb_server, f"slow{day}", hourly(NOW - DAY, 24), project="slow")
+    add(wandb_server, "r", hourly(NOW - DAY, 24))
+    wandb_server.inject(Fault("delay", text="slow", seconds=1.0, times=-1))
+    slow = replace(model(project="slow"), name="slow")
+    found = pull_all([slow, model()], NOW, sessions(), workers=4, seconds=4.0)
+    assert "the model could not be read in time" in found["slow"].error
+    assert len(series_of(found["churn"])) == 24
+    assert sum(b"slow" in request.body for request in wandb_server.requests) < 20
+
+
 def test_models_that_share_a_project_do_not_take_each_others_runs(wandb_server: Wandb) -> None:
     for day in range(5):
         add(wandb_server, f"d{day}", hourly(NOW - (day + 1) * DAY, 24))

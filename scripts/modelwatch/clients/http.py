@@ -9,7 +9,7 @@ from ..errors import ServiceError
 from .retry import RetryPolicy
 
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
+RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 def is_secure_url(url: str) -> bool:
@@ -49,4 +49,4 @@ def _post_once(url: str, body: bytes, timeout: float) -> tuple[str, bool]:
         return f"no answer ({type(error).__name__})", True
     with answer:
         status = answer.status_code
-    return ("", False) if 200 <= status < 300 else (f"it answered {status}", status in _RETRY_STATUSES)
+    return ("", False) if 200 <= status < 300 else (f"it answered {status}", status in RETRY_STATUSES)

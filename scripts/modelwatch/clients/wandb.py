@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import math
 import os
 import re
@@ -112,25 +111,10 @@ class WandbSessions:
             raise session
         return session
 
-    def download_folder(self, artifact: str, kind: str, base_url: str = "") -> Path:
-        """The local folder of the files of ``entity/project/name:alias``, downloaded once for each content."""
-        api = self.session(base_url)
-        cache = Path(self._env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch" / "profiles"
-        try:
-            version = api.artifact(artifact, type=kind)
-            folder = cache / hashlib.sha256(f"{version.digest}".encode()).hexdigest()[:32]
-            if not folder.exists():
-                cache.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as scratch:
-                    version.download(root=f"{scratch}/files")
-                    try:
-                        Path(scratch, "files").rename(folder)
-                    except OSError:
-                        if not folder.exists():  # else another process was faster
-                            raise
-        except Exception as error:
-            raise translate_wandb_error(error, artifact) from error
-        return folder
+    @property
+    def cache_folder(self) -> Path:
+        """Where files of W&B are kept from one run to the next."""
+        return Path(self._env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch"
 
     def record_failure(self, base_url: str, error: SourceError) -> None:
         """Count a failure of a server, so that not every model waits for a server that is down."""

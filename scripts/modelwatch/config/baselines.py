@@ -17,6 +17,7 @@ from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import is_artifact
 from ..model.rule import BaselineEntry, BaselineKind, BaselineSpec
+from ..regular_file import read_regular_file
 from ..timeutil import DAY
 from .reader import shorten
 from .sections import ParsedSection
@@ -180,13 +181,11 @@ def _load_content(path: Path) -> BaselineContent | str:
     import msgspec
 
     try:
-        if path.stat().st_size > MAX_BASELINE_BYTES:
-            return f"is larger than {MAX_BASELINE_BYTES:,} bytes"
-        data = path.read_bytes()
+        data = read_regular_file(path, MAX_BASELINE_BYTES)
     except FileNotFoundError:
         return "does not exist"
     except (OSError, ValueError) as error:
-        return f"cannot be read ({type(error).__name__})"
+        return f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
     if data.startswith(ZIP_MAGIC) or path.suffix == PROFILE_SUFFIX:
         return read_profile_header(data)
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
 from ..model.calendar import CalendarEvent, CalendarSpec
+from ..regular_file import read_regular_file
 from ..timeutil import DAY
 from .field_types import AnyOf, Enumeration, ListOf, ScalarType, Schema, Text, duration, one_or_more
 from .reader import Reader
@@ -130,10 +131,8 @@ def _read_file(section: ParsedSection) -> tuple[CalendarEvent, ...]:
     path = section.reader.folder / section.get("file")
     reader = Reader(str(path), path.parent, section.reader.vault)
     try:
-        if path.stat().st_size > MAX_CALENDAR_BYTES:
-            section.add_problem(f"the calendar file is larger than {MAX_CALENDAR_BYTES:,} bytes.", value="file")
-            return ()
-        root = _parse_csv(path) if path.suffix.lower() == ".csv" else parse_yaml(path.read_bytes(), str(path))
+        content = read_regular_file(path, MAX_CALENDAR_BYTES)
+        root = _parse_csv(content) if path.suffix.lower() == ".csv" else parse_yaml(content, str(path))
     except ConfigError as error:
         problems: list[Any] = list(error.problems)
     except (OSError, ValueError, csv.Error) as error:
@@ -163,9 +162,9 @@ def _build_event(entry: ParsedSection) -> CalendarEvent | None:
     return CalendarEvent(name, first, last, bool(entry.get("yearly", False)))
 
 
-def _parse_csv(path: Path) -> Node:
+def _parse_csv(content: bytes) -> Node:
     """The rows as YAML nodes, which know their line; empty cells are left out."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with io.StringIO(content.decode("utf-8-sig"), newline="") as file:
         rows = csv.reader(file, strict=True)
         head = [name.strip() for name in next(rows, [])]
         items: list[Node] = []

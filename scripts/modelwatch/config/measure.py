@@ -39,7 +39,14 @@ MEASURE = Section(
     {
         "files": Field(PATH, "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
         "artifact": Field(Text("a W&B artifact (entity/project/name:alias)", r"\S+"), "A W&B artifact, or a table."),
-        "query": Field(Text("a query", max_length=10_000), "SQL for DuckDB."),
+        "query": Field(
+            Text("a query", max_length=10_000),
+            "SQL for DuckDB. It may read whatever the process that measures may read.",
+        ),
+        "extensions": Field(
+            ListOf(Text("the name of an extension", r"[a-z][a-z0-9_]*")),
+            "Extensions of DuckDB to install and load: `httpfs` for URLs. No other is.",
+        ),
         "id": Field(TEXT, "The column of the id of a prediction."),
         "time": Field(TEXT, "The column of its time."),
         "version": Field(TEXT, "The column of the model version."),

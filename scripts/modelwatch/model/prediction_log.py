@@ -102,6 +102,8 @@ class MeasureSpec:
     late: float = 7 * DAY
     embeddings: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    """Of DuckDB, by name; none other is installed or loaded."""
 
     def key_of_column(self, name: str) -> str:
         """The key of a column's histogram and quantiles in W&B."""

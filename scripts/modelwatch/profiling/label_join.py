@@ -42,7 +42,7 @@ def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) 
     """The log with the labels of ``outcomes``, if the model names any. Labels that became known after ``now`` are
     null."""
     if spec.outcomes is not None:
-        log = JoinedLog(log, open_log(spec.outcomes.files), spec.id, spec.outcomes, now)
+        log = JoinedLog(log, open_log(spec.outcomes.files, spec.extensions), spec.id, spec.outcomes, now)
     elif spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
         log = KnownLabelLog(log, spec.label, spec.label_time, now)
     return WrittenLabelLog(log, spec.label) if spec.label in log.names() else log

@@ -242,6 +242,6 @@ def open_model_log(
 ) -> PredictionLog:
     """The model's log with the labels of its outcomes, as far as they were known at ``now``."""
     if spec.query:
-        return join_outcomes(QueryLog(spec.query), spec, now)
+        return join_outcomes(QueryLog(spec.query, spec.extensions), spec, now)
     location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
-    return join_outcomes(open_log(location), spec, now)
+    return join_outcomes(open_log(location, spec.extensions), spec, now)

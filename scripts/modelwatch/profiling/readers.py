@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
+from ..clients.wandb_artifacts import TABLES, download_artifact
 from ..errors import (
     SourceError,
     check_columns,
@@ -21,11 +23,19 @@ from ..errors import (
 )
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
+from ..regular_file import require_regular_file
 from .arrow_columns import is_text_type, plain_types
 
 BATCH_ROWS = 1 << 15
 """Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
 TABLE_SUFFIX = ".table.json"
+_DUCKDB_SETTINGS: dict[str, str | int | float | list[str]] = {
+    "memory_limit": "150MB",
+    "threads": 2,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_NEEDED_EXTENSION = re.compile(r"(?:requires the extension|installing and loading the) (\w+)")
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 
@@ -45,11 +55,12 @@ class PredictionLog(Protocol):
         """``pyarrow.RecordBatch``es with those of ``columns`` that exist."""
 
 
-def open_log(location: str) -> PredictionLog:
-    """Open a file, a folder, a glob or a URL. Raises SourceError if it holds no table."""
+def open_log(location: str, extensions: Sequence[str] = ()) -> PredictionLog:
+    """Open a file, a folder, a glob or a URL, which DuckDB reads with ``extensions``. Raises SourceError if it holds no
+    table."""
     if "://" in location:
         quoted = location.replace("'", "''")
-        return QueryLog(f"SELECT * FROM '{quoted}'", location)  # noqa: S608 - the user's own query
+        return QueryLog(f"SELECT * FROM '{quoted}'", extensions, location)  # noqa: S608 - the user's own query
     with require_extra("profiling", where=location):
         import pyarrow  # noqa: F401
     folder = Path(location)
@@ -58,6 +69,8 @@ def open_log(location: str) -> PredictionLog:
     tables = [path for path in files if path.endswith((*_PARQUET, *_CSV)) and not _is_hidden(path, folder)]
     if not tables and not folder.is_dir() and files:
         raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
+    for path in tables:
+        require_regular_file(path)
     if not tables:
         hint = "Check `measure: {files}`: a file, a folder, a glob or a URL."
         raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=location)
@@ -109,10 +122,12 @@ class FilesLog:
 
 
 class QueryLog:
-    """The result of a query, read through DuckDB."""
+    """The result of a query, read through DuckDB. It may read whatever this process may read; DuckDB installs and loads
+    no extension but those that are named (``httpfs`` for ``https://`` and ``s3://``)."""
 
-    def __init__(self, query: str, where: str = "measure: {query}") -> None:
+    def __init__(self, query: str, extensions: Sequence[str] = (), where: str = "measure: {query}") -> None:
         self.query = query.rstrip().rstrip(";")
+        self.extensions = tuple(extensions)
         self.where = where
 
     def names(self) -> tuple[str, ...]:
@@ -135,7 +150,10 @@ class QueryLog:
             import duckdb
             import pyarrow  # noqa: F401 - DuckDB hands the rows over in it
         try:
-            connection = duckdb.connect(config={"memory_limit": "150MB", "threads": 2})
+            connection = duckdb.connect(config=_DUCKDB_SETTINGS)
+            for name in self.extensions:
+                connection.install_extension(name)
+                connection.load_extension(name)
             return connection.sql(query)
         except duckdb.Error as error:
             raise self._to_source_error(error) from error
@@ -143,7 +161,9 @@ class QueryLog:
     def _to_source_error(self, error: Exception) -> SourceError:
         if isinstance(error, SourceError):
             return error
-        return SourceError(f"DuckDB cannot read this: {first_line(error)}", where=self.where)
+        needed = _NEEDED_EXTENSION.search(str(error))
+        hint = f"Name it: `measure: {{extensions: [{needed[1]}]}}`." if needed else ""
+        return SourceError(f"DuckDB cannot read this: {first_line(error)}", hint=hint, where=self.where)
 
 
 def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
@@ -171,7 +191,7 @@ def fetch_artifact(name: str, model: Model, env: Mapping[str, str], retry: Retry
     api = open_api(model.wandb_url(env), env.get("WANDB_API_KEY", ""), retry)
     folder = scratch / "artifact"
     try:
-        api.artifact(name).download(root=str(folder))
+        download_artifact(api, api.artifact(name), TABLES, folder, retry)
     except Exception as error:
         raise translate_wandb_error(error, name) from error
     for path in sorted(folder.rglob(f"*{TABLE_SUFFIX}")):

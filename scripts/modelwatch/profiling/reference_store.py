@@ -9,11 +9,13 @@ from typing import Any
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import WandbSessions
+from ..clients.wandb_artifacts import download_profiles
 from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError
 from ..model.monitored_model import Model
 from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, MeasureSpec, is_artifact
-from ..stats.profile.codec import from_bytes, to_bytes
+from ..regular_file import read_regular_file
+from ..stats.profile.codec import MAX_FILE_BYTES, from_bytes, to_bytes
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .plan_inference import infer_and_profile
 from .readers import PredictionLog, absent_role_notes
@@ -62,7 +64,7 @@ def read_reference(path: str) -> tuple[TableProfile, dict[str, Any]]:
 def read_profile(path: Path, what: str = "the profile", hint: str = "") -> tuple[Profile, dict[str, Any]]:
     """The profile in a file, and the metadata of its origin. Raises SourceError."""
     try:
-        return from_bytes(path.read_bytes())
+        return from_bytes(read_regular_file(path, MAX_FILE_BYTES))
     except OSError as error:
         raise SourceError(f"{what} cannot be read: {error.strerror}.", hint=hint, where=str(path)) from error
     except ValueError as error:
@@ -85,5 +87,5 @@ def fetch_reference(reference: str, model: Model, env: Mapping[str, str]) -> str
     """The path of a reference file; a W&B artifact is downloaded once for each content. Raises SourceError."""
     if not is_artifact(reference):
         return reference
-    folder = WandbSessions(env).download_folder(reference, PROFILE_ARTIFACT_TYPE, model.wandb_url(env))
+    folder = download_profiles(WandbSessions(env), reference, PROFILE_ARTIFACT_TYPE, model.wandb_url(env))
     return str(folder / PROFILE_FILE)

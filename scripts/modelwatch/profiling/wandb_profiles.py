@@ -11,6 +11,7 @@ from typing import Any
 
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import find_runs, open_api, translate_wandb_error
+from ..clients.wandb_artifacts import PROFILES, download_artifact
 from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model, WandbSpec
@@ -150,7 +151,7 @@ def fetch_other_partitions(
         try:
             if not api.artifact_exists(name, type=PROFILE_ARTIFACT_TYPE):
                 continue
-            api.artifact(name, type=PROFILE_ARTIFACT_TYPE).download(root=str(folder))
+            download_artifact(api, api.artifact(name, type=PROFILE_ARTIFACT_TYPE), PROFILES, folder, retry)
         except Exception as error:
             raise translate_wandb_error(error, name) from error
         for path in sorted(folder.glob("*.npz")):

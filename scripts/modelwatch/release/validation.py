@@ -98,5 +98,5 @@ def _open_table(
     if is_artifact(location) and not Path(location).exists():
         scratch.mkdir(parents=True, exist_ok=True)
         location = fetch_artifact(location, model, env, retry, scratch)
-    log = open_log(location)
+    log = open_log(location, measure.extensions)
     return log if measure.label in log.names() else join_outcomes(log, measure)

@@ -17,19 +17,29 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
+from ..clients.wandb_artifacts import download_profiles
 from ..errors import SourceError, UserError
 from ..model.drift import DriftSpec, drift_spec
 from ..model.keys import KeyPattern, escape_label
 from ..model.monitored_model import Model
-from ..model.prediction_log import PROFILE_FILE, MeasureSpec, is_artifact, measured_run_id, profile_artifact
+from ..model.prediction_log import (
+    PROFILE_ARTIFACT_TYPE,
+    PROFILE_FILE,
+    MeasureSpec,
+    is_artifact,
+    measured_run_id,
+    profile_artifact,
+)
 from ..model.rule import BaselineSpec, Rule
 from ..model.series import Histograms
+from ..regular_file import read_regular_file
 from ..stats.profile.categorical import CategoricalProfile
-from ..stats.profile.codec import from_bytes
+from ..stats.profile.codec import MAX_FILE_BYTES, from_bytes
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile, merge_profiles
 from ..stats.profile.wandb_histogram import full_histogram, known_categories, to_histogram
 from ..timeutil import DAY
+from .base import ReadContext
 
 MAX_ARTIFACTS = 80
 """A day and version each: a month that is judged, a month of reference and a week between them."""
@@ -105,6 +115,12 @@ def _days(histograms: Histograms, window: float) -> list[Day]:
     ]
 
 
+def fetch_profiles(context: ReadContext, base_url: str, artifact: str) -> Path:
+    """The local folder of an artifact's profiles. Raises SourceError."""
+    context.check_time()
+    return download_profiles(context.sessions, artifact, PROFILE_ARTIFACT_TYPE, base_url)
+
+
 def _fetch_profiles(
     artifacts: Mapping[Day, str], fetch: Fetch, executor: Executor
 ) -> tuple[dict[Day, Profile], list[str]]:
@@ -130,7 +146,9 @@ def _fetch_profiles(
 
 def _read_folder(folder: Path) -> Profile:
     """The sum of all partitions."""
-    merged = merge_profiles(from_bytes(path.read_bytes())[0] for path in sorted(folder.glob("*.npz")))
+    merged = merge_profiles(
+        from_bytes(read_regular_file(path, MAX_FILE_BYTES))[0] for path in sorted(folder.glob("*.npz"))
+    )
     return Profile({key: table for key, table in merged.cells.items() if not key.segment})
 
 
@@ -203,7 +221,7 @@ def _read_profile(spec: BaselineSpec, fetch: Fetch) -> TableProfile | str:
     try:
         place = spec.place or spec.path
         path = fetch(place) / PROFILE_FILE if is_artifact(place) and not Path(place).exists() else Path(place)
-        profile, _ = from_bytes(path.read_bytes())
+        profile, _ = from_bytes(read_regular_file(path, MAX_FILE_BYTES))
         return profile.whole()
     except OSError as error:
         return f"the reference profile {spec.path} cannot be read ({error.strerror or type(error).__name__})"

@@ -6,6 +6,7 @@ A source that fails never hides another model: its failure is ``PulledSeries.err
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -14,7 +15,6 @@ from functools import partial
 from ..clients.wandb import WandbSessions
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
-from ..model.prediction_log import PROFILE_ARTIFACT_TYPE
 from ..model.release import CanaryPeriod
 from ..model.series import Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
@@ -35,6 +35,8 @@ WORKERS = 16
 """Calls to W&B at one time."""
 MODEL_WORKERS = 8
 """As above, for one model."""
+PULL_SECONDS = 300.0
+"""In which a model has to be read, so that a source that is slow without end hides no other model."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, models in all)."""
@@ -46,19 +48,29 @@ def pull_all(
     sessions: WandbSessions,
     *,
     workers: int = WORKERS,
+    seconds: float = PULL_SECONDS,
     progress: Progress | None = None,
     canary_periods: Mapping[str, tuple[CanaryPeriod, ...]] | None = None,
 ) -> dict[str, PulledSeries]:
     """The series that the evaluation of ``models`` at ``now`` needs, by model name, with at most ``workers`` calls to
-    W&B at one time. ``canary_periods``: the canaries of models, by name."""
+    W&B at one time, and ``seconds`` for each model. ``canary_periods``: the canaries of models, by name.
+
+    Models share no queue of calls: one whose calls hang takes only its own places.
+    """
     requests = {
         model.name: replace(plan_read(model, now), canary_periods=(canary_periods or {}).get(model.name, ()))
         for model in models
     }
+    places = max(min(workers // 2, len(models)), 1)
+
+    def pull(model: Model) -> PulledSeries:
+        with ThreadPoolExecutor(max(workers // places, 1)) as executor:
+            context = ReadContext(sessions, executor, time.monotonic() + seconds)
+            return _pull_model(model, requests[model.name], now, context)
+
     pulls: dict[str, PulledSeries] = {}
-    with ThreadPoolExecutor(workers) as executor, ThreadPoolExecutor(max(min(workers, len(models)), 1)) as pool:
-        context = ReadContext(sessions, executor)
-        tasks = {pool.submit(_pull_model, model, requests[model.name], now, context): model for model in models}
+    with ThreadPoolExecutor(places) as pool:
+        tasks = {pool.submit(pull, model): model for model in models}
         for count, task in enumerate(as_completed(tasks), start=1):
             pulls[tasks[task].name] = task.result()
             if progress:
@@ -98,10 +110,9 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
     histograms, references = builder.histograms(), tuple[Histograms, ...]()
     notes = (*result.notes, *builder.notes())
     if request.histograms:
-        from .measured_profiles import read_references, refine_histograms
+        from .measured_profiles import fetch_profiles, read_references, refine_histograms
 
-        base_url = model.wandb.base_url if model.wandb else ""
-        fetch = partial(context.sessions.download_folder, kind=PROFILE_ARTIFACT_TYPE, base_url=base_url)
+        fetch = partial(fetch_profiles, context, model.wandb.base_url if model.wandb else "")
         references, unreadable = read_references(model.rules, fetch)
         histograms, judged_by = refine_histograms(model, request.histograms, histograms, fetch, context.executor)
         notes += (*unreadable, *judged_by)

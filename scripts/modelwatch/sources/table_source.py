@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import glob
+import gzip
+import lzma
+import os
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError, check_columns, csv_separator, require_extra, unreadable_table
 from ..model.monitored_model import Model, TableSpec
+from ..regular_file import require_regular_file
 from .base import ReadContext, SourceResult
 from .cell_parsing import parse_number, parse_number_text, parse_time, version_text
 from .requirements import ReadRequest
@@ -19,6 +25,12 @@ if TYPE_CHECKING:
 
 MAX_NOTES = 5
 """Bad cells of one file that are reported one by one."""
+MAX_BYTES = 1 << 30
+"""Of one CSV file, once it is unpacked."""
+MAX_CELLS = 100_000_000
+"""Of one Parquet file. A few kilobytes can hold a billion equal ones."""
+_SIZE_HINT = "`table` is for metrics, one row per time; a prediction log is read by `measure`."
+_UNPACK: dict[str, Callable[[str], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def read_tables(model: Model, request: ReadRequest, _context: ReadContext) -> SourceResult | None:
@@ -34,6 +46,8 @@ def read_tables(model: Model, request: ReadRequest, _context: ReadContext) -> So
     paths = sorted(glob.glob(spec.path, recursive=True))
     if not paths:
         raise SourceError("there is no such file.", hint="Check `table: {path}`; globs are allowed.", where=spec.path)
+    for path in paths:
+        require_regular_file(path)
     order = 0
     for path in paths:
         table = _TableFile(path, spec)
@@ -64,12 +78,13 @@ class _TableFile:
     ) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
         """Per row: its number, time, version and the values under wanted keys."""
         try:
+            self._check_size()
             names = self._column_names()
             check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
             keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
             needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
             frame = self._read_frame(list(needed))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise unreadable_table(self.path, error) from error
         first = 1 if self._is_parquet else 2
         times = [parse_time(cell) for cell in _plain_cells(frame[self.spec.time])]
@@ -80,6 +95,25 @@ class _TableFile:
         for place, time in enumerate(times):
             cells = [(key, value) for key, values in columns if (value := values[place]) is not None]
             yield place + first, time, versions[place] if versions else "", cells
+
+    def _check_size(self) -> None:
+        """Raises SourceError for what would not fit in memory, OSError for what cannot be read."""
+        if self._is_parquet:
+            with require_extra("profiling", where=self.path):
+                import pyarrow.parquet
+
+            about = pyarrow.parquet.read_metadata(self.path)
+            if about.num_rows * about.num_columns > MAX_CELLS:
+                raise SourceError(f"this file has more than {MAX_CELLS:,} cells.", hint=_SIZE_HINT, where=self.path)
+            return
+        unpack = _UNPACK.get(Path(self.path).suffix)
+        size = 0 if unpack else os.path.getsize(self.path)
+        if unpack:
+            with unpack(self.path) as file:
+                while size <= MAX_BYTES and (part := len(file.read(1 << 20))):
+                    size += part
+        if size > MAX_BYTES:
+            raise SourceError(f"this file has more than {MAX_BYTES:,} bytes.", hint=_SIZE_HINT, where=self.path)
 
     def _column_names(self) -> list[str]:
         if self._is_parquet:

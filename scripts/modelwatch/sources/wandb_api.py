@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..clients.retry import RetryPolicy
 from ..clients.wandb import RunHistory, WandbDownError, find_runs
 from ..errors import SourceError, did_you_mean
 from ..model.keys import KeyPattern
@@ -96,12 +95,12 @@ def read_runs(model: Model, request: ReadRequest, context: ReadContext) -> Sourc
 
 def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: ReadContext) -> SourceResult:
     builder = SeriesBuilder(request, spec.time, spec.version)
-    runs = _list_runs(api, spec, request)
+    runs = _list_runs(api, spec, request, context)
     readable = [run for run in runs if _worth_reading(run, builder.key_resolver)]
     for run in runs:
         builder.note_version(run.version, run.extent.begin)
     links: list[tuple[float, str, str]] = []
-    read = partial(_read_history, spec, request, context.sessions.retry)
+    read = partial(_read_history, spec, request, context)
     # After the first failure no further history is read.
     for run, rows in zip(readable, context.executor.map(read, readable), strict=True):
         if sum(builder.add_row(row, run.version) for row in rows):
@@ -112,13 +111,14 @@ def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, conte
     return SourceResult(builder, notes, newest_links)
 
 
-def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest) -> list[RunInfo]:
+def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: ReadContext) -> list[RunInfo]:
     """The W&B runs alive at ``request.since`` or later, oldest first, so that the newer run wins."""
     path = f"{spec.entity}/{spec.project}"
     filters = {"name": request.wandb_run} if request.wandb_run else run_filters(spec)
     since = request.since - CLOCK_SKEW
 
     def ended_before(run: Any) -> bool:
+        context.check_time()
         heartbeat = parse_time(getattr(run, "heartbeat_at", None))
         return heartbeat is not None and heartbeat < since
 
@@ -130,12 +130,21 @@ def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest) -> list[Ru
     return sorted(alive, key=lambda run: run.extent.begin)
 
 
-def _read_history(spec: WandbSpec, request: ReadRequest, retry: RetryPolicy, run: RunInfo) -> list[HistoryRow]:
+def _read_history(spec: WandbSpec, request: ReadRequest, context: ReadContext, run: RunInfo) -> list[HistoryRow]:
     rows: list[HistoryRow] = []
     for keys in plan_reads(run.keys, run.extent.rows, request.patterns, spec):
-        history = RunHistory(run.run, run.extent.last_step, retry, keys)
-        rows += _deduplicate_steps(read_rows_since(history.rows, run.extent, request.since - CLOCK_SKEW))
+        context.check_time()
+        history = RunHistory(run.run, run.extent.last_step, context.sessions.retry, keys)
+        read = partial(_rows_in_time, history.rows, context)
+        rows += _deduplicate_steps(read_rows_since(read, run.extent, request.since - CLOCK_SKEW))
     return rows
+
+
+def _rows_in_time(read: ReadHistory, context: ReadContext, min_step: int, page_size: int) -> Iterator[HistoryRow]:
+    for number, row in enumerate(read(min_step, page_size)):
+        if number % PAGE_ROWS == 0:
+            context.check_time()
+        yield row
 
 
 def run_filters(spec: WandbSpec) -> dict[str, Any]:

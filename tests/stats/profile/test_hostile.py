@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from modelwatch.stats.profile.bottom_k_sketches import SampleProfile
-from modelwatch.stats.profile.codec import MAX_UNPACKED_BYTES, from_bytes, to_bytes
+from modelwatch.stats.profile.codec import FREE_BYTES, MAX_HEADER_VALUES, MAX_UNPACKED_BYTES, from_bytes, to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 
@@ -74,7 +74,8 @@ def test_what_is_no_profile_is_a_value_error(content: bytes) -> None:
         from_bytes(content)
 
 
-def test_a_small_file_that_unpacks_to_more_than_any_profile_is_refused() -> None:
+@pytest.mark.parametrize("size", [MAX_UNPACKED_BYTES + 1, 2 * FREE_BYTES])
+def test_a_small_file_that_unpacks_to_more_than_any_profile_is_refused(size: int) -> None:
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as file:
         for name in ("header.npy", "floats.npy", "ints.npy", "hashes.npy"):
@@ -82,6 +83,13 @@ def test_a_small_file_that_unpacks_to_more_than_any_profile_is_refused() -> None
     content = bytearray(into.getvalue())
     # The directory says how large a member is: so does this one.
     at = content.index(b"PK\x01\x02") + 24
-    content[at : at + 4] = (MAX_UNPACKED_BYTES + 1).to_bytes(4, "little")
+    content[at : at + 4] = size.to_bytes(4, "little")
     with pytest.raises(ValueError, match="too large"):
         from_bytes(bytes(content))
+
+
+def test_a_header_of_a_great_many_values_is_refused_before_it_is_parsed() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, MAX_HEADER_VALUES // 30, dtype=np.uint8)  # so that it may expand
+    text = np.frombuffer(b"[" + b"[]," * MAX_HEADER_VALUES + b"0]", dtype=np.uint8)
+    with pytest.raises(ValueError, match="its header is too large"):
+        from_bytes(packed(header=text, hashes=noise))

@@ -26,8 +26,15 @@ from .numeric import NumericProfile, ProfileMismatchError
 from .table import ColumnProfile, Profile, ProfileKey, TableProfile
 
 FORMAT = 1
+MAX_FILE_BYTES = 1 << 28
+"""Of a file with a profile; the largest of our tests have 20 MB."""
 MAX_UNPACKED_BYTES = 1 << 30
-"""Bytes of a profile's arrays once they are unpacked; a file that holds more is none of ours."""
+"""Bytes of a profile once it is unpacked; a file that holds more is none of ours."""
+MAX_EXPANSION = 100
+"""As above, per byte of the file and beyond ``FREE_BYTES``. Measured: 2 to 15."""
+FREE_BYTES = 1 << 20
+MAX_HEADER_VALUES = 8_000_000
+"""Values in the JSON header; each takes about 60 bytes of memory once it is read."""
 _NAMES = frozenset({"header.npy", "floats.npy", "ints.npy", "hashes.npy"})
 _DECODING_ERRORS = (
     MemoryError,
@@ -150,7 +157,7 @@ def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
     try:
         _check_size(content)
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+            header = json.loads(_checked_header(file["header"].tobytes()))
             reader = None if header.get("format") != FORMAT else _Reader(header, file)
         if reader is not None:
             cells = dict(reader.table(cell) for cell in header["cells"])
@@ -166,8 +173,15 @@ def _check_size(content: bytes) -> None:
         members = file.infolist()
     if {member.filename for member in members} != _NAMES or len(members) != len(_NAMES):
         raise ValueError("it holds something else.")
-    if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
+    if sum(member.file_size for member in members) > min(MAX_UNPACKED_BYTES, FREE_BYTES + MAX_EXPANSION * len(content)):
         raise ValueError("it is too large.")
+
+
+def _checked_header(text: bytes) -> bytes:
+    """Before it becomes objects."""
+    if sum(text.count(mark) for mark in (b",", b"[", b"{")) > MAX_HEADER_VALUES:
+        raise ValueError("its header is too large.")
+    return text
 
 
 class _Reader:
