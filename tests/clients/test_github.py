@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -30,11 +34,11 @@ QUICK = RetryPolicy(max_attempts=4, initial_wait=0.001, max_wait=0.002, timeout=
 Hub = Server[GitHubStandIn]
 
 
-def client(server: Hub, token: str = "", prefix: str = "") -> GitHubClient:
+def client(server: Hub, token: str = "", prefix: str = "", retry: RetryPolicy = QUICK) -> GitHubClient:
     state = server.standin.state
     if "acme/churn" not in state.repos:
         state.add_repo("acme/churn")
-    return GitHubClient(server.url + prefix, token or state.add_token(), QUICK)
+    return GitHubClient(server.url + prefix, token or state.add_token(), retry)
 
 
 def get(github: GitHubClient) -> dict[str, object]:
@@ -79,11 +83,41 @@ def test_a_post_is_never_repeated(github_server: Hub, what: str, status: int) ->
     assert len(github_server.standin.state.repo("acme/churn").issues.items) == 1
 
 
-def test_a_long_retry_after_is_not_waited_for(github_server: Hub) -> None:
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_long_retry_after_is_not_waited_for_and_no_request_comes_before_it(github_server: Hub, status: int) -> None:
     github = client(github_server)
-    github_server.inject(Fault("status", status=403, headers=(("retry-after", "1800"),), times=-1))
-    with pytest.raises(ServiceError, match="rate limit"):
+    fault = github_server.inject(Fault("status", status=status, headers=(("retry-after", "1800"),), times=-1))
+    with pytest.raises(ServiceError, match=rf"could not .*{status}") as caught:
         get(github)
+    assert fault.strike_count == 1
+    assert "1800 s" in caught.value.hint or status == 503
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+def test_an_answer_that_drips_ends_in_time(github_server: Hub, verb: str) -> None:
+    github_server.inject(Fault("drip", seconds=0.05, times=-1))
+    github = client(github_server, retry=RetryPolicy(max_attempts=1, timeout=1.0, wait_scale=0.0))
+    with pytest.raises(ServiceError, match="no answer in time") as caught:
+        get(github) if verb == "GET" else post(github)
+    assert caught.value.uncertain
+    assert len(github_server.requests) == 1
+
+
+def test_an_address_of_ipv6_is_reached() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                host = re.search(rb"host: (\S+)", connection.recv(65536), re.IGNORECASE)
+                body = json.dumps({"full_name": host[1].decode() if host else ""}).encode()
+                head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + body)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"[::1]:{listener.getsockname()[1]}"
+        github = GitHubClient(f"http://{address}", "t" * 40, RetryPolicy(max_attempts=1, timeout=5.0))
+        assert get(github)["full_name"] == address
 
 
 @pytest.mark.parametrize("after", ["soon", "-5", "99999999999999999999"])
@@ -112,6 +146,7 @@ def test_a_senseless_retry_after_does_no_harm(github_server: Hub, after: str) ->
             (),
             ("Validation Failed; Issue title missing",),
         ),
+        (403, '{"message": "Repository was archived so is read-only."}', (), ("is archived", "unarchive it")),
         (410, '{"message": "Issues are disabled for this repo"}', (), ("switched off",)),
         (500, "<html>oops</html>", (), ("500", "githubstatus.com")),
         (403, "<html>blocked</html>", (), ("403",)),

@@ -174,3 +174,33 @@ def test_the_notice_of_deprecation_is_not_shown_and_other_warnings_are() -> None
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pdpyras" not in done.stderr
     assert "mine" in done.stderr
+
+
+def test_a_redirect_is_not_followed_with_the_key(events: EventsApi, pagerduty_server: Duty) -> None:
+    elsewhere = (("Location", f"{pagerduty_server.url}/elsewhere"),)
+    fault = pagerduty_server.inject(Fault("status", status=307, headers=elsewhere, times=-1))
+    with pytest.raises(ServiceError, match="307 with another address, which is not followed") as caught:
+        trigger(events)
+    assert (fault.strike_count, caught.value.uncertain) == (1, False)
+    assert not [request for request in pagerduty_server.requests if "elsewhere" in request.path]
+
+
+def test_a_wait_that_the_server_names_is_kept_or_told(pagerduty_server: Duty) -> None:
+    key = pagerduty_server.standin.state.add_service("churn").routing_key
+    patient = EventsApi(key, pagerduty_server.url, RetryPolicy(initial_wait=0.001, max_wait=1.0, timeout=5.0))
+    pagerduty_server.inject(Fault("status", status=429, headers=(("Retry-After", "1"),)))
+    trigger(patient)
+    first, second = pagerduty_server.requests
+    assert second.at - first.at >= 1
+    fault = pagerduty_server.inject(Fault("status", status=429, headers=(("Retry-After", "60"),), times=-1))
+    with pytest.raises(ServiceError, match="429") as caught:
+        trigger(patient)
+    assert fault.strike_count == 1
+    assert "PagerDuty says to wait 60 s" in caught.value.hint
+
+
+def test_an_answer_that_drips_ends_in_time(pagerduty_server: Duty) -> None:
+    key = pagerduty_server.standin.state.add_service("churn").routing_key
+    pagerduty_server.inject(Fault("drip", seconds=0.05, times=-1))
+    with pytest.raises(ServiceError, match="no usable answer"):
+        trigger(EventsApi(key, pagerduty_server.url, RetryPolicy(max_attempts=1, timeout=0.5)))

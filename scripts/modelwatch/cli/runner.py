@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from ..clients.environment import share_ca_file
 from ..clients.redaction import RedactedStream, Redactor
 from ..config.secrets import BUNDLE_VARIABLE, Vault, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
@@ -39,6 +41,9 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
     own_process = arguments is None
     if own_process:
         _export_bundle()
+        share_ca_file(os.environ)
+        # GitHub's runner cancels a job by SIGINT, then SIGTERM: the same end for both.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         # What a command imports never dies: looking for garbage among it costs a small check 3 % of its time.
         gc.set_threshold(GC_THRESHOLD)
     with _masked_output():

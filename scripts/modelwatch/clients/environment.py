@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 
 def environment() -> Mapping[str, str]:
     """The variables of this process."""
     return os.environ
+
+
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+"""A file with a private authority's certificates: the first is read by requests (GitHub, PagerDuty, W&B's storage), the
+second by OpenSSL and by W&B's own process."""
+
+
+def ca_file(env: Mapping[str, str]) -> str:
+    """The file of certificates that either variable names; empty for those of the system."""
+    return next((env[name] for name in CA_VARIABLES if env.get(name)), "")
+
+
+def share_ca_file(env: MutableMapping[str, str]) -> None:
+    """Let either variable suffice for all clients."""
+    if path := ca_file(env):
+        for name in CA_VARIABLES:
+            env.setdefault(name, path)

@@ -31,6 +31,8 @@ NOT_A_USER_MESSAGE = "not accessible by integration"
 """GitHub's answer to a token that belongs to no account."""
 PER_PAGE = 100
 MAX_REDIRECTS = 5
+MAX_NAMED_WAIT = 7_200.0
+"""Seconds; GitHub never names more than an hour."""
 
 _LOGIN_ACTION = "find out whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -62,7 +64,8 @@ def github_api_url(env: Mapping[str, str], configured: str = "") -> str:
 
 
 def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
-    """A PyGithub client: GET alone is repeated, a bounded number of times with bounded waits; time-outs everywhere.
+    """A PyGithub client: GET alone is repeated, a bounded number of times with bounded waits. A request ends within
+    ``retry.deadline()`` seconds.
 
     Raises UserError where ``token`` is empty or ``api_url`` is not a URL.
     """
@@ -77,10 +80,12 @@ def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
         )
     from github import Auth, Github
 
+    from .github_connection import bound_requester
+
     # PyGithub writes every refused request to stderr, urllib3 every retry; what matters is in the errors we raise.
     for name in ("github", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return Github(
+    client = Github(
         auth=Auth.Token(token),
         base_url=api_url,
         timeout=max(1, round(retry.timeout)),
@@ -91,6 +96,8 @@ def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
         seconds_between_requests=None,
         seconds_between_writes=retry.wait_scale,
     )
+    bound_requester(client.requester, retry.deadline())
+    return client
 
 
 def repository_path(repository: str) -> str:
@@ -310,11 +317,13 @@ def _error_from_github_answer(error: GithubException, action: str, permission: s
     status, headers, message = error.status, error.headers or {}, github_message(error.data)
     text = f"could not {action}: {status} {message}".rstrip()
     limited = status == 429 or (status == 403 and _is_rate_limit(message, headers))
-    hint = _rate_limit_hint(headers) if limited else _github_hint(status, permission)
+    hint = _rate_limit_hint(headers) if limited else _github_hint(status, message, permission)
     return ServiceError(text, status=status, uncertain=status >= 500, hint=hint, where=where)
 
 
-def _github_hint(status: int, permission: str) -> str:
+def _github_hint(status: int, message: str, permission: str) -> str:
+    if status == 403 and "archived" in message.lower():
+        return "The repository is archived, so nothing can be written to it: unarchive it, or configure another one."
     if status == 403:
         remedy = f"It needs `{permission}`" if permission else "Check its permissions"
         return f"The token may not do this. {remedy} (in a workflow: under `permissions:`)."
@@ -385,7 +394,7 @@ def _bounded_retry(policy: RetryPolicy) -> GithubRetry:
     """
     from github import GithubException
     from github.GithubRetry import GithubRetry
-    from urllib3.exceptions import InvalidHeader
+    from urllib3.exceptions import InvalidHeader, MaxRetryError
 
     class BoundedRetry(GithubRetry):
         def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
@@ -396,17 +405,24 @@ def _bounded_retry(policy: RetryPolicy) -> GithubRetry:
                 response.drain_conn()
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 raise GithubException(response.status, {}, headers)
+            if response is not None and self._named_wait(response) > policy.max_wait:
+                raise MaxRetryError(named["_pool"], str(url))  # the answer stands: it says how long to wait
             return super().increment(method, url, response, *rest, **named)
 
         def get_backoff_time(self) -> float:
             return policy.backoff(len(self.history) - 1) if self.history else 0.0
 
         def get_retry_after(self, response: Any) -> float | None:
+            seconds = self._named_wait(response)
+            return policy.backoff(0, seconds) if seconds else None
+
+        def _named_wait(self, response: Any) -> float:
+            """Seconds to wait by the server's own word; 0 where it names none that makes sense."""
             try:
-                seconds = super().get_retry_after(response)
+                seconds = super().get_retry_after(response) or 0.0
             except InvalidHeader:
-                return None
-            return None if seconds is None else policy.backoff(0, seconds)
+                return 0.0
+            return seconds if seconds <= MAX_NAMED_WAIT else 0.0
 
     return BoundedRetry(
         total=policy.max_retries,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import ServiceError, UserError, shorten
-from .http import is_secure_url
+from .http import RETRY_STATUSES, is_secure_url
 from .retry import RetryPolicy
 
 EVENTS_URL = "https://events.pagerduty.com"
@@ -66,7 +67,9 @@ def pagerduty_api_url(env: Mapping[str, str], configured: str = "") -> str:
 
 
 def configure_session(session: Any, url: str, retry: RetryPolicy) -> Any:
-    """Bound ``session``: pdpyras' own defaults repeat a 429 for ever."""
+    """Bound ``session``: pdpyras' own defaults repeat a 429 for ever, and requests follows redirects with the key."""
+    from .request_deadline import bound_session
+
     if not is_secure_url(url):
         raise UserError(f"{url!r} is not the https URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
     session.url = url
@@ -77,7 +80,26 @@ def configure_session(session: Any, url: str, retry: RetryPolicy) -> Any:
     session.max_http_attempts = retry.max_retries
     session.retry = {429: retry.max_retries} | dict.fromkeys((500, 502, 503, 504), min(retry.max_retries, 2))
     session.log.setLevel(logging.CRITICAL)
-    return session
+    session.hooks["response"].append(partial(_check_answer, url, retry))
+    bounded: Any = bound_session(session, retry.timeout)
+    return bounded
+
+
+def _check_answer(url: str, retry: RetryPolicy, answer: Any, **_: Any) -> None:
+    """Every answer, before pdpyras sees it. Raises ServiceError for a redirect, which is never followed, and where the
+    server names a wait that is too long; shorter ones are kept."""
+    if 300 <= answer.status_code < 400:
+        text = f"PagerDuty answered {answer.status_code} with another address, which is not followed"
+        hint = "Is the address right (`pagerduty.events_url`, `pagerduty.api_url`)? A proxy may be in the way."
+        raise ServiceError(text, status=answer.status_code, where=server_label(url), hint=hint)
+    wait = str(answer.headers.get("Retry-After", ""))
+    if answer.status_code not in RETRY_STATUSES or not wait.isdecimal():
+        return
+    if int(wait) > retry.max_wait:
+        error = error_from_answer(answer, "finish the request", url)
+        error.hint = f"PagerDuty says to wait {wait} s; the next evaluation tries again."
+        raise error
+    time.sleep(int(wait) * retry.wait_scale)
 
 
 def send_request(session: Any, method: str, path: str, action: str, url: str, **arguments: Any) -> Any:

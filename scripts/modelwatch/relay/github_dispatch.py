@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -225,8 +226,12 @@ class Dispatcher:
                 "user-agent": "modelwatch-relay",
                 "x-github-api-version": "2022-11-28",
             }
+            authorities = ssl.create_default_context(cafile=self._settings.ca_file or None)
             self._session = ClientSession(
-                connector=TCPConnector(limit=_MAX_GITHUB_CONNECTIONS, keepalive_timeout=30, ttl_dns_cache=60),
+                connector=TCPConnector(
+                    limit=_MAX_GITHUB_CONNECTIONS, keepalive_timeout=30, ttl_dns_cache=60, ssl=authorities
+                ),
+                trust_env=True,  # HTTPS_PROXY and NO_PROXY
                 timeout=ClientTimeout(total=self._settings.timeouts.forward),
                 headers=headers,
                 cookie_jar=DummyCookieJar(),
