@@ -24,6 +24,8 @@ from ..timeutil import format_iso
 EXIT_NOT_STARTED = 127
 EXIT_TIMED_OUT = 124
 """As of the command `timeout`."""
+GRACE_SECONDS = 4.0
+"""Given to a command to end, after an interruption. GitHub's runner kills us 10 s after it cancels a job."""
 MAX_LAST_LINE = 200
 """Characters of a check's last line of output that go into the reason."""
 _BASH_FLAGS = ("-euo", "pipefail", "-c")
@@ -85,7 +87,7 @@ def run_command(
     """Run ``line`` with bash in ``workspace`` and pass its output to ``echo`` line by line. Returns its exit code.
 
     After a signal the code is 128 plus the signal's number, as in a shell. After ``timeout`` seconds it is killed, with
-    every process that it started, and the code is ``EXIT_TIMED_OUT``.
+    every process that it started, and the code is ``EXIT_TIMED_OUT``. When this process is interrupted they are ended.
     """
     try:
         process = subprocess.Popen(
@@ -97,20 +99,15 @@ def run_command(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            start_new_session=timeout is not None,
+            start_new_session=True,
         )
     except OSError as error:
         echo(f"the command could not be started: {error}")
         return EXIT_NOT_STARTED
     timed_out = Event()
-
-    def kill() -> None:
-        timed_out.set()
-        _kill_group(process.pid)
-
-    timer = Timer(timeout, kill) if timeout is not None else None
+    timer = Timer(timeout or 0.0, _kill_late, (process.pid, timed_out))
     try:
-        if timer is not None:
+        if timeout is not None:
             timer.daemon = True
             timer.start()
         if process.stdout is not None:
@@ -118,20 +115,33 @@ def run_command(
                 echo(text.rstrip("\n"))
         code = process.wait()
     except BaseException:
-        _kill_group(process.pid) if timer is not None else process.terminate()
-        process.wait()
+        echo("interrupted: the command is ended, with everything that it started; it may be half done")
+        _end_group(process)
         raise
     finally:
-        if timer is not None:
-            timer.cancel()
+        timer.cancel()
     if timed_out.is_set():
         return EXIT_TIMED_OUT
     return code if code >= 0 else 128 - code
 
 
-def _kill_group(pid: int) -> None:
+def _kill_late(leader: int, timed_out: Event) -> None:
+    timed_out.set()
+    _signal_group(leader, signal.SIGKILL)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """SIGTERM to the process and everything that it started, and SIGKILL to what is left after a few seconds."""
+    _signal_group(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(leader, number)
 
 
 def check_version(
