@@ -36,6 +36,7 @@ from .windows import evaluation_grid, grid_times, row_ranges, window_sums
 
 if TYPE_CHECKING:
     from .drift.features import FeatureResult
+    from .drift.references import SharedResults
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +86,8 @@ class _RuleEvaluator:
         self.series = group_by_name(pull.series)
         self.histograms = group_by_name(histograms for histograms in pull.histograms if len(histograms))
         self.references = pull.references
+        self.shared: SharedResults | None = None
+        """Made by the first rule about drift."""
         self._clean: dict[int, Points] = {}
         self._grids: dict[tuple[float, float], EvaluationTimes] = {}
 
@@ -114,7 +117,7 @@ class _RuleEvaluator:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
         like any other."""
         from .drift.features import comparison_notes, measure_features
-        from .drift.references import ReferenceLookup
+        from .drift.references import ReferenceLookup, SharedResults
 
         scalars = {series.labels for series in logged}
         # The histograms from which drift is computed where it is not logged; those of one key for each feature.
@@ -123,7 +126,8 @@ class _RuleEvaluator:
         if not features and rule.across is None:
             return None
         times = self.times(rule)
-        known = ReferenceLookup(spec, self.references)
+        self.shared = self.shared or SharedResults()
+        known = ReferenceLookup(spec, self.references, self.shared)
         results = measure_features(rule, known, features, self.service, times.at, self.now)
         notes = comparison_notes(rule, known, features)
         if rule.across is not None:

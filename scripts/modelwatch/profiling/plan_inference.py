@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..model.prediction_log import MeasureSpec
-from ..stats.profile.binning import choose_edges, coarsen_edges
+from ..stats.profile.binning import coarsen_edges, edges_of_order_statistics, sort_finite
 from ..stats.profile.categorical import shorten_category
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
@@ -60,13 +60,18 @@ def infer_and_profile(log: PredictionLog, spec: MeasureSpec) -> tuple[ProfilePla
 def infer_plan(log: PredictionLog, spec: MeasureSpec) -> ProfilePlan:
     """A plan from a sample of the log."""
     existing = log.names()
-    require_columns(log, [*spec.role_columns - {spec.label, spec.label_time}, *spec.features, *spec.segments])
+    require_named_columns(log, spec)
     unprofiled = {spec.id, spec.time, spec.version, spec.label_time}
     features = spec.feature_columns(existing)
     roles = (*score_columns(spec), spec.prediction, spec.label, spec.value, *spec.segments)
     names = [name for name in dict.fromkeys([*features, *roles]) if name in existing and name not in unprofiled]
     sample = _sample_rows(log, names)
     return replace(infer_plan_from_sample(sample, names, spec), embedding_widths=_embedding_widths(log, spec))
+
+
+def require_named_columns(log: PredictionLog, spec: MeasureSpec) -> None:
+    """Raises SourceError for the first column that the spec names, and the log does not have; labels can come later."""
+    require_columns(log, [*spec.role_columns - {spec.label, spec.label_time}, *spec.features, *spec.segments])
 
 
 def _embedding_widths(log: PredictionLog, spec: MeasureSpec) -> tuple[tuple[str, int], ...]:
@@ -84,7 +89,7 @@ def infer_plan_from_sample(sample: Any, names: Sequence[str], spec: MeasureSpec)
     labels, regression = _label_counts(sample, names, spec)
     texts = {*spec.segments, *(() if regression else (spec.label, spec.prediction))}
     with ThreadPoolExecutor(WORKERS) as pool:
-        columns = tuple(pool.map(lambda name: _infer_column(name, sample.column(name), name in texts, spec), names))
+        columns = tuple(pool.map(lambda name: infer_column(name, sample.column(name), name in texts, spec), names))
     return ProfilePlan(
         spec,
         columns,
@@ -109,13 +114,14 @@ def _count_categories(array: Any) -> dict[str, int]:
     return count_texts(array, shorten_category)[0]
 
 
-def _infer_column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
+def infer_column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
     counts = _count_categories(array) if text or _is_boolean(array) or is_text_type(array.type) else None
     if counts is None or (not (text or _is_boolean(array)) and _reads_as_numbers(counts)):
         values, missing, _ = parse_numbers(array)
         if len(values) and len(values) >= MIN_NUMERIC_SHARE * (len(array) - missing):
-            edges = choose_edges(values)
-            profile = NumericProfile.of(values, edges)
+            ordered = sort_finite(values)
+            edges = edges_of_order_statistics(ordered)
+            profile = NumericProfile.of_order_statistics(ordered, edges)
             return ColumnPlan(name, edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
     counts = _count_categories(array) if counts is None else counts
     return ColumnPlan(
@@ -139,22 +145,29 @@ def _is_boolean(array: Any) -> bool:
 
 
 def _sample_rows(log: PredictionLog, names: Sequence[str]) -> Any:
-    """Every k-th row, half of ``SAMPLE_ROWS`` to all of them; k doubles when more rows come than expected."""
+    """A sample of the rows as one record batch."""
     import pyarrow as pa
 
-    step = max(1, -(-(log.rows() or 0) // SAMPLE_ROWS))
+    batches = sample_batches(log.batches(names), log.rows())
+    pa.default_memory_pool().release_unused()  # Reading left behind more than the sample itself.
+    columns = {name: [column_or_nulls(batch, name) for batch in batches] for name in names}
+    del batches
+    return pa.RecordBatch.from_arrays([concatenate_arrays(columns.pop(name)) for name in names], list(names))
+
+
+def sample_batches(whole: Iterable[Any], expected: int | None) -> list[Any]:
+    """Every k-th row of record batches, half of ``SAMPLE_ROWS`` to all of them; k doubles when more rows come than
+    expected."""
+    step = max(1, -(-(expected or 0) // SAMPLE_ROWS))
     batches: list[Any] = []
     rows = skip = 0
-    for batch in log.batches(names):
+    for batch in whole:
         batches.append(batch if step == 1 else batch.take(to_arrow(np.arange(skip, batch.num_rows, step))))
         rows += batches[-1].num_rows
         skip = (skip - batch.num_rows) % step
         if rows > SAMPLE_ROWS:
             batches, rows, step = _every_second_row(batches), rows // 2, 2 * step
-    pa.default_memory_pool().release_unused()  # Reading left behind more than the sample itself.
-    columns = {name: [column_or_nulls(batch, name) for batch in batches] for name in names}
-    del batches
-    return pa.RecordBatch.from_arrays([_concatenate(columns.pop(name)) for name in names], list(names))
+    return batches
 
 
 def _every_second_row(batches: Sequence[Any]) -> list[Any]:
@@ -166,7 +179,7 @@ def _every_second_row(batches: Sequence[Any]) -> list[Any]:
     return halves
 
 
-def _concatenate(parts: Sequence[Any]) -> Any:
+def concatenate_arrays(parts: Sequence[Any]) -> Any:
     """One array. A column with different types in different files becomes text, which can still read as numbers."""
     import pyarrow as pa
 

@@ -32,7 +32,7 @@ from .arrow_columns import (
 )
 from .embedding_samples import sample_columns
 from .label_comparison import compare_with_labels
-from .profile_plan import Crossing, ProfilePlan
+from .profile_plan import ColumnPlan, Crossing, ProfilePlan
 
 VALUE_SUM = "worth"
 """Name of the sum over the column `value`."""
@@ -161,14 +161,9 @@ def _table_profile(
     formats: dict[str, CategoricalProfile] = {}
     for column in plan.columns:
         array = rows.column(column.name) if column.name in names else None
-        if column.is_numeric:
-            numbers = (np.zeros(0), rows.num_rows, 0) if array is None else parse_numbers(array)
-            columns[column.name] = column.profile(*numbers, coarse=coarse)
-            continue
-        counts, missing = ({}, rows.num_rows) if array is None else count_texts(array)
-        columns[column.name] = CategoricalProfile.of(counts, column.vocabulary, missing)
-        if not coarse and array is not None and is_text_type(array.type):
-            formats[column.name] = CategoricalProfile.of(count_shapes(counts), column.formats)
+        columns[column.name], shapes = profile_column(array, rows.num_rows, column, coarse)
+        if shapes is not None:
+            formats[column.name] = shapes
     spec = plan.spec
     dated = bool(len(times)) and not np.isnan(times[0])
     return replace(
@@ -181,6 +176,21 @@ def _table_profile(
         newest=float(times.max()) if dated else np.nan,
         samples={} if coarse or not spec.sampled_columns else sample_columns(rows, spec, dict(plan.embedding_widths)),
     )
+
+
+def profile_column(
+    array: Any, rows: int, column: ColumnPlan, coarse: bool = False
+) -> tuple[ColumnProfile, CategoricalProfile | None]:
+    """The profile of an Arrow array, ``None`` if it is missing in all rows; if it holds text, that of its formats, too.
+    ``coarse``: as in a segment."""
+    if column.is_numeric:
+        numbers = (np.zeros(0), rows, 0) if array is None else parse_numbers(array)
+        return column.profile(*numbers, coarse=coarse), None
+    counts, missing = ({}, rows) if array is None else count_texts(array)
+    profile = CategoricalProfile.of(counts, column.vocabulary, missing)
+    if coarse or array is None or not is_text_type(array.type):
+        return profile, None
+    return profile, CategoricalProfile.of(count_shapes(counts), column.formats)
 
 
 def _sum_value(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, ExactSums]:

@@ -28,6 +28,10 @@ from .arrow_columns import is_text_type, plain_types
 
 BATCH_ROWS = 1 << 15
 """Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
+FEW_COLUMNS = 4
+"""Up to so many columns a batch has"""
+LONG_BATCH_ROWS = 1 << 17
+"""rows: a column is counted by sorting, which costs less in longer parts."""
 TABLE_SUFFIX = ".table.json"
 _DUCKDB_SETTINGS: dict[str, str | int | float | list[str]] = {
     "memory_limit": "150MB",
@@ -109,6 +113,13 @@ class FilesLog:
             for name, kind in _column_types(path).items():
                 found[name] = common_type(found.get(name, pa.null()), kind)
         return {name: found[name] for name in columns if name in found}
+
+    def compact_columns(self) -> frozenset[str]:
+        """Columns of which a row takes at most eight bytes in memory: numbers, times, and texts that repeat. None if a
+        file is not Parquet; of files that differ, those that are compact in all."""
+        if not all(path.endswith(_PARQUET) for path in self.paths):
+            return frozenset()
+        return frozenset.intersection(*map(_compact_columns, self.paths))
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
@@ -227,6 +238,16 @@ def _column_types(path: str) -> dict[str, Any]:
     return {name: kind.value_type if pa.types.is_dictionary(kind) else kind for name, kind in kinds}
 
 
+def _compact_columns(path: str) -> frozenset[str]:
+    import pyarrow as pa
+
+    with _open_parquet(path) as file:
+        schema = file.schema_arrow
+        texts = [field.name for field in schema if is_text_type(field.type)]
+        repeating = _dictionary_columns(file, texts)
+    return frozenset([*repeating, *(field.name for field in schema if pa.types.is_primitive(field.type))])
+
+
 def common_type(first: Any, second: Any) -> Any:
     """An Arrow type that holds the cells of both; text where no other does."""
     import pyarrow as pa
@@ -259,7 +280,8 @@ def _read_parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
         names = [name for name in columns if name in schema.names]
         texts = _dictionary_columns(file, [name for name in names if is_text_type(schema.field(name).type)])
     with _open_parquet(path, texts) as file:
-        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False)
+        rows = LONG_BATCH_ROWS if len(names) <= FEW_COLUMNS else BATCH_ROWS
+        yield from file.iter_batches(batch_size=rows, columns=names, use_threads=False)
 
 
 def _dictionary_columns(file: Any, texts: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, MeasureS
 from ..regular_file import read_regular_file
 from ..stats.profile.codec import MAX_FILE_BYTES, from_bytes, to_bytes
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from .plan_inference import infer_and_profile
+from .column_groups import profile_table
 from .readers import PredictionLog, absent_role_notes
 
 
@@ -33,10 +33,10 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
     }
     features = spec.feature_columns(names)
     plain = replace(replace(spec, **roles), time="", version="", outcomes=None, features=features)
-    _, profile = infer_and_profile(log, plain)
-    if not profile.rows:
+    table = profile_table(log, plain)
+    if not table.rows:
         raise SourceError("the training set has no rows.", where=log.where)
-    return Profile({ProfileKey(): replace(profile.whole(), ids=None)})
+    return Profile({ProfileKey(): replace(table, ids=None)})
 
 
 def reference_notes(log: PredictionLog, spec: MeasureSpec) -> Iterator[str]:

@@ -14,11 +14,13 @@ from ...stats.arrays import Floats, Ints
 from ...stats.profile.wandb_histogram import OTHER_CATEGORIES_START, category_positions
 from ..windows import row_ranges
 from .rebinning import merge_histograms
-from .references import FeatureWindows, ReferenceLookup, reference_stretches
+from .references import CapturedBins, FeatureWindows, ReferenceLookup, comparison_key, reference_stretches
 
 QUANTILES = (0.1, 0.5, 0.9)
 MAX_SHARES = 3
 """The shares that changed most."""
+CHANGE_SIZE = 20
+"""Numbers in a described change, at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +38,19 @@ def describe_change(
 ) -> DistributionChange | None:
     """The window at the evaluation time ``row`` against the reference ``spec``; ``None`` where a side is empty."""
     at = replace(windows, times=windows.times[row : row + 1])
+    captured = known.find_histogram(spec, at.histograms) if spec.kind is BaselineKind.FILE else None
+    key = ("change", comparison_key(spec, at, captured))
+    return known.shared.get(key, lambda: _describe_change(spec, at, known, captured), lambda _: CHANGE_SIZE)
+
+
+def _describe_change(
+    spec: BaselineSpec, at: FeatureWindows, known: ReferenceLookup, captured: CapturedBins | None
+) -> DistributionChange | None:
     current = row_ranges(at.at, at.times - at.window, at.times, at.timeline.start_of(at.times))
     rows = np.asarray(at.rows)
     categorical = known.spec.is_categorical(at.histograms.name)
     after = _merge(at, rows[current.lo[0] : current.hi[0]], categorical)
-    before = _reference(spec, at, known, rows, categorical)
+    before = _reference(spec, at, captured, rows, categorical)
     if before is None or after is None:
         return None
     if categorical:
@@ -50,13 +60,12 @@ def describe_change(
 
 
 def _reference(
-    spec: BaselineSpec, at: FeatureWindows, known: ReferenceLookup, rows: Ints, categorical: bool
+    spec: BaselineSpec, at: FeatureWindows, captured: CapturedBins | None, rows: Ints, categorical: bool
 ) -> _Side | None:
     if spec.kind is not BaselineKind.FILE:
         stretches = reference_stretches(spec, at)
         chosen = [rows[part.lo[0] : part.hi[0]] for part in stretches]
         return _merge(at, np.concatenate(chosen), categorical) if chosen else None
-    captured = known.find_histogram(spec, at.histograms)
     if captured is None:
         return None
     edges, counts = (array("d", column) for column in captured)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +27,32 @@ from .rebinning import (
     rebin_categories,
 )
 
+MAX_SHARED = 2_000_000
+"""Numbers that are kept for other rules."""
+Result = TypeVar("Result")
+CapturedBins = tuple[Sequence[float], Sequence[float]]
+"""Edges and counts."""
+
+
+@dataclass(slots=True, eq=False)
+class SharedResults:
+    """What several rules of one model need of the same feature, computed once: PSI, Jensen-Shannon and chi-square count
+    in the same bins, and all say the same of what changed. What finds no room is computed again."""
+
+    room: int = MAX_SHARED
+    _results: dict[Hashable, Any] = field(default_factory=dict)
+
+    def get(self, key: Hashable, compute: Callable[[], Result], size: Callable[[Result], int]) -> Result:
+        """The result of ``compute`` under a key; ``size``: how many numbers it holds."""
+        if key in self._results:
+            shared: Result = self._results[key]
+            return shared
+        result = compute()
+        if size(result) <= self.room:
+            self.room -= size(result)
+            self._results[key] = result
+        return result
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLookup:
@@ -34,8 +61,9 @@ class ReferenceLookup:
     spec: DriftSpec
     profiles: Sequence[Histograms] = ()
     """``PulledSeries.references``."""
+    shared: SharedResults = field(default_factory=SharedResults)
 
-    def find_histogram(self, spec: BaselineSpec, feature: Histograms) -> tuple[Sequence[float], Sequence[float]] | None:
+    def find_histogram(self, spec: BaselineSpec, feature: Histograms) -> CapturedBins | None:
         """Edges and counts of the feature in the file of ``spec``; of several entries the newest."""
         categorical = self.spec.is_categorical(feature.name)
         same = (bins for name, *bins in self._captured(spec, feature) if self.spec.is_categorical(name) == categorical)
@@ -58,8 +86,10 @@ class ReferenceLookup:
         for profile in self.profiles if spec.profile else ():
             if profile.source == spec.path and profile.labels == feature.labels and profile.name in self.spec.names:
                 yield profile.name, profile.edges[0], profile.counts[0]
-        for entry in sorted(spec.entries, key=lambda entry: -entry.captured):
-            if entry.counts and entry.labels == feature.labels and entry.name in self.spec.names:
+        names = self.spec.names
+        entries = (entry for entry in spec.entries if entry.labels == feature.labels and entry.name in names)
+        for entry in sorted(entries, key=lambda entry: -entry.captured):
+            if entry.counts:
                 yield entry.name, entry.edges, entry.counts
 
 
@@ -71,6 +101,11 @@ class BinnedSides:
     current: CumulativeCounts
     bin_ends: Floats
     """Points of numbers, places of categories."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers both sides hold."""
+        return self.reference.size + self.current.size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,17 +124,34 @@ class FeatureWindows:
 
 def bin_sides(spec: BaselineSpec, place: FeatureWindows, known: ReferenceLookup, method: str) -> BinnedSides:
     """The windows of the feature against what ``spec`` names, in the bins that ``method`` needs."""
+    captured = known.find_histogram(spec, place.histograms) if spec.kind is BaselineKind.FILE else None
+    bins: tuple[int, int] | None = None
+    if not known.spec.is_categorical(place.histograms.name):
+        quantiles = method in BINNED_STATISTICS
+        bins = (QUANTILE_BINS, 0) if quantiles else (FINE_BINS, MAX_CELLS // (len(place.rows) + (captured is not None)))
+    key = ("bins", bins, comparison_key(spec, place, captured))
+    return known.shared.get(key, lambda: _bin_sides(spec, place, captured, bins), lambda sides: sides.size)
+
+
+def comparison_key(spec: BaselineSpec, place: FeatureWindows, captured: CapturedBins | None) -> Hashable:
+    """What a comparison depends on beside its bins, the rows that count being the same for all rules of a model."""
+    reference = (spec.kind, spec.version, spec.length, *map(id, captured or ()))
+    return place.histograms, place.window, place.times.tobytes(), reference
+
+
+def _bin_sides(
+    spec: BaselineSpec, place: FeatureWindows, captured: CapturedBins | None, bins: tuple[int, int] | None
+) -> BinnedSides:
+    """``bins``: how many, and up to how many shared edges; ``None`` for categories."""
     histograms, times = place.histograms, place.times
-    captured = known.find_histogram(spec, histograms) if spec.kind is BaselineKind.FILE else None
     candidates, rows = histograms, place.rows
     if captured:  # it stands for no time, behind all rows
         edges, counts = (array("d", column) for column in captured)
         candidates = replace(histograms, edges=(*histograms.edges, edges), counts=(*histograms.counts, counts))
         rows = [*rows, len(histograms)]
-    if known.spec.is_categorical(histograms.name):
+    if bins is None:
         ends, binned = rebin_categories(candidates, rows)
     else:
-        bins = (QUANTILE_BINS, 0) if method in BINNED_STATISTICS else (FINE_BINS, MAX_CELLS // len(rows))
         ends = common_bin_ends(candidates, rows, *bins)
         binned = rebin(candidates, rows, ends)
     windows = row_ranges(place.at, times - place.window, times, place.timeline.start_of(times))

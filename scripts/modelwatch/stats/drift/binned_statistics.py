@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Bools, Floats
+from ..special_functions import chi_square_tail
 
 EMPTY_BIN_COUNT = 0.5
 """What an empty bin counts as in PSI: half an observation."""
@@ -82,10 +83,8 @@ def degrees_of_freedom(reference: ArrayLike, current: ArrayLike) -> Floats:
 
 def chi_square_p_value(statistic: ArrayLike, df: ArrayLike) -> Floats:
     """P(chi-square with ``df`` degrees of freedom >= statistic); 1 where there is only one bin."""
-    from scipy.special import chdtrc
-
     df = np.asarray(df, dtype=np.float64)
-    p = np.where(df > 0, chdtrc(np.where(df > 0, df, 1.0), np.maximum(statistic, 0.0)), 1.0)
+    p = np.where(df > 0, chi_square_tail(np.where(df > 0, df, 1.0), np.maximum(statistic, 0.0)), 1.0)
     return np.asarray(np.where(np.isnan(np.asarray(statistic, dtype=np.float64)), np.nan, p))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Floats
+from ..special_functions import kolmogorov_tail
 
 MAX_EXACT_DENOMINATOR = 2**62
 """Below this the common denominator n m fits into 64 bits."""
@@ -47,12 +48,10 @@ def kolmogorov_smirnov_p_value(distance: ArrayLike, n: ArrayLike, m: ArrayLike) 
 
     One formula at every size: nothing flips where a rule would change from an exact to an approximate one.
     """
-    from scipy.special import kolmogorov
-
     n, m = np.asarray(n, dtype=np.float64), np.asarray(m, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = np.sqrt(n * m / (n + m)) * np.asarray(distance, dtype=np.float64)
-    return np.asarray(kolmogorov(scaled))
+    return kolmogorov_tail(scaled)
 
 
 def wasserstein(gap: Floats, points: Floats) -> Floats:
@@ -61,9 +60,10 @@ def wasserstein(gap: Floats, points: Floats) -> Floats:
     if len(points) < 2:
         return np.where(np.isnan(gap[..., 0]), np.nan, 0.0)
     left, right = gap[..., :-1], gap[..., 1:]
-    both = np.abs(left) + np.abs(right)
+    size = np.abs(gap)
+    both = size[..., :-1] + size[..., 1:]
     crossed = np.minimum(left * right, 0.0)  # of lines that cross: two triangles instead of a trapezium
-    area = both / 2 + np.divide(crossed, both, out=np.zeros_like(both), where=crossed < 0)
+    area = both / 2 + crossed / np.where(both > 0, both, 1.0)
     return np.asarray((area * np.diff(points)).sum(axis=-1))
 
 

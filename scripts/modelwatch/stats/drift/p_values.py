@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Ints
+from ..special_functions import gamma_tail, normal_tail, normal_tail_quantile
 from . import binned_statistics
 from .methods import BINNED_STATISTICS, statistic
 
@@ -42,30 +43,30 @@ def total_variation_p_value(value: ArrayLike, reference: ArrayLike, current: Arr
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         shares, scaled = (r + c) / (n + m)[..., None], np.asarray(value, dtype=np.float64) / np.sqrt(1 / n + 1 / m)
         many = (shares > 0).sum(axis=-1) >= MANY_CATEGORIES
-        return np.where(many, _many_categories_tail(scaled, shares), _few_categories_tail(scaled, shares))
+        tail = np.empty(many.shape)
+        for rows, way in ((many, _many_categories_tail), (~many, _few_categories_tail)):
+            if rows.any():
+                tail[rows] = way(scaled[rows], shares[rows])
+    return tail
 
 
 def _few_categories_tail(scaled: Floats, shares: Floats) -> Floats:
     """Of at most four categories; a set and all others differ by as much, so that half of the sets do."""
-    from scipy.special import ndtr
-
     filled = (shares > 0).sum(axis=-1)
     largest = -np.sort(-shares, axis=-1)[..., : MANY_CATEGORIES - 1]
     total = np.zeros(np.shape(scaled))
     for size in range(1, largest.shape[-1]):
         for chosen in combinations(range(1, largest.shape[-1]), size):
             p = largest[..., list(chosen)].sum(axis=-1)
-            own = 2 * ndtr(-scaled / np.sqrt(p * (1 - p)))
+            own = 2 * normal_tail(scaled / np.sqrt(p * (1 - p)))
             total += np.where((p > 0) & (chosen[-1] < filled), own, 0.0)
     return np.where(filled > 1, np.minimum(total, 1.0), 1.0)
 
 
 def _many_categories_tail(scaled: Floats, shares: Floats) -> Floats:
-    from scipy.special import gammaincc
-
     mean, variance, third = _cumulants(shares)
     shape = 4 * variance**3 / third**2
-    return np.asarray(gammaincc(shape, np.maximum(shape + np.sqrt(shape / variance) * (2 * scaled - mean), 0.0)))
+    return gamma_tail(shape, np.maximum(shape + np.sqrt(shape / variance) * (2 * scaled - mean), 0.0))
 
 
 def _cumulants(p: Floats) -> tuple[Floats, Floats, Floats]:
@@ -146,12 +147,13 @@ def binned_p_values(method: str, reference: ArrayLike, current: ArrayLike) -> Fl
     r, c = np.broadcast_arrays(np.asarray(reference, np.float64), np.asarray(current, np.float64))
     shape = r.shape[:-1]
     r, c = (side.reshape(-1, side.shape[-1]) for side in (r, c))
-    p_values = _large_sample_p_values("chi_square", r, c)
     many = (method == "total_variation") & (binned_statistics.degrees_of_freedom(r, c) >= MANY_CATEGORIES - 1)
     expected = np.where(many, MANY_MIN_EXPECTED, binned_statistics.MIN_EXPECTED)
     filled = binned_statistics.has_expected_counts(r, c, expected)
-    if method != "chi_square" and filled.any():
-        p_values[filled] = _large_sample_p_values(method, r[filled], c[filled])
+    p_values = np.empty(len(r))
+    for rows, way in ((filled, method), (~filled, "chi_square")):
+        if rows.any():
+            p_values[rows] = _large_sample_p_values(way, r[rows], c[rows])
     for row in np.flatnonzero(~filled & (p_values < NEAR_ALARM)):
         used = (r[row] > 0) | (c[row] > 0)
         p_values[row] = permutation_p_value(method, r[row, used], c[row, used])
@@ -177,8 +179,6 @@ def empirical_p_value(draws: Floats, value: Floats, tail_slope: float | None = N
     an upper bound, and right far out. Without: a gamma distribution of the squares, which has the draws' own mean and
     variance (a sum of weighted chi-squares, after Satterthwaite 1946).
     """
-    from scipy.special import gammaincc, ndtr
-
     reached = len(draws) - np.searchsorted(draws, value, side="left")
     share = (reached + 1) / (len(draws) + 1)
     squares = draws * draws
@@ -186,18 +186,16 @@ def empirical_p_value(draws: Floats, value: Floats, tail_slope: float | None = N
     if mean <= 0 or variance <= 0:
         return np.where(np.isnan(value), np.nan, np.where(value > 0, 1 / (len(draws) + 1), 1.0))
     if tail_slope is None or len(draws) < 2 * TAIL_DRAWS:
-        beyond = gammaincc(mean**2 / variance, np.square(value) * mean / variance)
+        beyond = gamma_tail(mean**2 / variance, np.square(value) * mean / variance)
     else:
         last, normal = _tail_anchor(draws)
-        beyond = ndtr(-(normal + (value - last) / tail_slope))
+        beyond = normal_tail(normal + (value - last) / tail_slope)
     tail = np.where(reached >= TAIL_DRAWS, share, np.minimum(beyond, TAIL_DRAWS / len(draws)))
     return np.where(np.isnan(value), np.nan, tail)
 
 
 def empirical_quantile(draws: Floats, rate: float, tail_slope: float | None = None) -> float:
     """What a share ``rate`` of ``draws`` (ascending) exceeds; as ``empirical_p_value`` beyond the last ten."""
-    from scipy.special import gammainccinv, ndtri
-
     place = math.ceil((len(draws) + 1) * (1 - rate)) - 1
     if len(draws) - place >= TAIL_DRAWS:
         return float(draws[place])
@@ -207,7 +205,9 @@ def empirical_quantile(draws: Floats, rate: float, tail_slope: float | None = No
         return 0.0
     if tail_slope is not None and len(draws) >= 2 * TAIL_DRAWS:
         last, normal = _tail_anchor(draws)
-        return last + tail_slope * (float(-ndtri(rate)) - normal)
+        return last + tail_slope * (normal_tail_quantile(rate) - normal)
+    from scipy.special import gammainccinv
+
     return math.sqrt(float(gammainccinv(mean**2 / variance, rate)) * variance / mean)
 
 
@@ -225,9 +225,7 @@ def largest_standard_deviation(method: str, shares: Floats, bin_ends: Floats | N
 
 def _tail_anchor(draws: Floats) -> tuple[float, float]:
     """The least of the last ten draws, and its place in a normal distribution."""
-    from scipy.special import ndtri
-
-    return float(draws[-TAIL_DRAWS]), float(-ndtri(TAIL_DRAWS / len(draws)))
+    return float(draws[-TAIL_DRAWS]), normal_tail_quantile(TAIL_DRAWS / len(draws))
 
 
 def _permute_counts(random: np.random.Generator, pooled: Ints, n: int, m: int, size: int) -> tuple[Ints, Ints]:

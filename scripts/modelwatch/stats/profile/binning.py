@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats, Ints
+from ..arrays import Floats
 from .numeric import NumericProfile
 
 QUANTILE_EDGES = 800
@@ -33,15 +33,29 @@ def choose_edges(values: ArrayLike) -> Floats:
 
     At most about 4,000 edges. Without a finite value: decades on both sides of 0.
     """
+    return edges_of_order_statistics(sort_finite(values))
+
+
+def sort_finite(values: ArrayLike) -> Floats:
+    """The finite values in ascending order; -0.0 becomes 0.0."""
     column = np.asarray(values, dtype=np.float64).ravel()
-    ordered = np.sort(column[np.isfinite(column)]) + 0.0
+    finite = np.isfinite(column)
+    ordered = np.sort(column if finite.all() else column[finite])
+    ordered += 0.0
+    return ordered
+
+
+def edges_of_order_statistics(ordered: Floats) -> Floats:
+    """``choose_edges`` of finite values that ascend."""
     if not len(ordered):
         decades = 10.0 ** np.arange(-6, 16)
         return np.concatenate([-decades[::-1], [0.0], decades])
-    scale = 2.0**-100 if max(abs(ordered[0]), abs(ordered[-1])) > HUGE else 1.0
-    edges = _scaled_edges(ordered * scale)
-    with np.errstate(over="ignore"):
-        edges = edges / scale
+    if max(abs(ordered[0]), abs(ordered[-1])) <= HUGE:
+        edges = _edges_of(ordered)
+    else:
+        scale = 2.0**-100
+        with np.errstate(over="ignore"):
+            edges = _edges_of(ordered * scale) / scale
     return np.unique(edges[np.isfinite(edges)] + 0.0)
 
 
@@ -58,20 +72,22 @@ def edges_at(profile: NumericProfile, shares: Floats) -> Floats:
     return np.asarray(profile.edges[np.unique(np.minimum(at, len(profile.edges) - 1))])
 
 
-def _scaled_edges(ordered: Floats) -> Floats:
-    distinct, counts = np.unique(ordered, return_counts=True)
-    if len(distinct) <= MAX_DISTINCT:
+def _edges_of(ordered: Floats) -> Floats:
+    is_new = ordered[1:] != ordered[:-1]
+    if np.count_nonzero(is_new) < MAX_DISTINCT:
+        distinct = np.append(ordered[:1], ordered[1:][is_new])
         inner = np.concatenate([distinct, np.nextafter(distinct, -np.inf)])
     else:
-        inner = np.concatenate([_quantile_edges(ordered, distinct, counts), _density_edges(ordered)])
+        inner = np.concatenate([_quantile_edges(ordered), _density_edges(ordered)])
     before = np.nextafter(ordered[:1], -np.inf)
     return np.concatenate([before, inner, *_outer_edges(ordered)])
 
 
-def _quantile_edges(ordered: Floats, distinct: Floats, counts: Ints) -> Floats:
+def _quantile_edges(ordered: Floats) -> Floats:
     """Order statistics at equal ranks; before a value that holds more than its share, its predecessor too."""
     ranks = np.ceil(np.linspace(0, 1, QUANTILE_EDGES + 1) * len(ordered)).astype(np.int64) - 1
-    heavy = distinct[counts > len(ordered) / QUANTILE_EDGES]
+    share = len(ordered) // QUANTILE_EDGES  # a value that holds more is found again so many places further
+    heavy = np.unique(ordered[: len(ordered) - share][ordered[share:] == ordered[: len(ordered) - share]])
     return np.concatenate([ordered[np.maximum(ranks, 0)], heavy, np.nextafter(heavy, -np.inf)])
 
 

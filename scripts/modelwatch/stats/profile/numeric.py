@@ -58,6 +58,12 @@ class NumericProfile:
             other_types=other_types,
         )
 
+    @classmethod
+    def of_order_statistics(cls, ordered: Floats, edges: Floats) -> NumericProfile:
+        """The profile of finite values that ascend."""
+        low, high = _extremes(ordered)
+        return cls(edges, count_in_bins(ordered, edges), n=len(ordered), low=low, high=high)
+
     @property
     def rows(self) -> int:
         """Every cell that was seen."""
