@@ -20,13 +20,37 @@ class TestConfig:
         assert found.code == 0
         assert found.out.splitlines()[0] == "modelwatch.yml: 1 model, 1 rule, no problem."
 
-    def test_the_false_signals_of_control_charts_are_stated(self, world: World) -> None:
-        text = world.read("modelwatch.yml").replace("{drop: 2%, do:", "{chart: western_electric, for: 1, do:")
+    @pytest.mark.parametrize(
+        ("chart", "first", "second"),
+        [
+            (
+                "western_electric",
+                "once in 183 points (7.6 d at one point every 1h) for each series",
+                "9.2. Its budget allows one in 90d: no limit moves it",
+            ),
+            ("ewma", "at most once in 90d over all series", "about 11.9"),
+            (
+                "{ewma: {lambda: 0.2, limit: 3}}",
+                "once in 1,123 points (46.8 d at one point every 1h) for each series",
+                "10.8. Its budget allows one in 90d: without `arl` and `limit` it keeps that, at about 3.21",
+            ),
+            (
+                "{cusum: {arl: 9000}}",
+                "once in 9,001 points (375.0 d at one point every 1h) for each series",
+                "14.9",
+            ),
+        ],
+    )
+    def test_the_false_signals_of_control_charts_are_stated(
+        self, world: World, chart: str, first: str, second: str
+    ) -> None:
+        text = world.read("modelwatch.yml").replace("{drop: 2%, do:", f"{{chart: {chart}, for: 1, do:")
         world.write("modelwatch.yml", text)
         found = world.run("config", "check", now=False)
+        method = chart.strip("{").partition(":")[0]
         assert found.out.splitlines()[0] == (
-            "churn / accuracy: the western_electric chart of `warning` signals falsely once in 183 points (7.6 d at "
-            "one point every 1h) for each series, and finds a change of 1 standard deviation after 9.2."
+            f"churn / accuracy: the {method} chart of `warning` signals falsely {first}, and finds a change of "
+            f"1 standard deviation after {second}."
         )
 
     def test_all_problems_at_once(self, world: World) -> None:

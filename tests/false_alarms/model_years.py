@@ -126,6 +126,11 @@ def _mean(metric: Metric, **more: float) -> World:
     return replace(World(metric=metric, level=250.0), **more)  # type: ignore[arg-type]
 
 
+def _correlated_mean() -> World:
+    """A mean of which each point has most in common with the one before: nearly first-order autoregressive."""
+    return _mean(Metric.NORMAL, correlation=0.8, wander=0.05, spread=0.001)
+
+
 def _sum(level: float, **more: float) -> World:
     return replace(World(metric=Metric.SUM, level=level), **more)  # type: ignore[arg-type]
 
@@ -170,10 +175,19 @@ WORLDS: Mapping[str, World] = {
     "static, mean": replace(_mean(Metric.NORMAL), is_static=True),
     "static, ratio": World(metric=Metric.RATIO, level=30.0, is_static=True),
     "static, quantile": replace(_latency(), is_static=True),
-    "ewma chart, whole": World(segments=0, chart=ChartMethod.EWMA, is_nuisance=True),
-    "cusum chart, whole": World(segments=0, chart=ChartMethod.CUSUM, is_unpromised=True),
-    "ewma chart": World(chart=ChartMethod.EWMA, is_unpromised=True),
-    "cusum chart, correlated 0.8": World(correlation=0.8, wander=0.005, chart=ChartMethod.CUSUM, is_unpromised=True),
+    **{
+        f"{chart} chart{name}": replace(world, chart=chart)
+        for chart in (ChartMethod.SHEWHART, ChartMethod.EWMA, ChartMethod.CUSUM)
+        for name, world in (
+            ("", World()),
+            (", correlated 0.3", World(correlation=0.3, wander=0.005)),
+            (", correlated 0.8", World(correlation=0.8, wander=0.005)),
+            (", correlated mean", _correlated_mean()),
+        )
+    },
+    "shewhart chart, accuracy 0.995": World(level=0.995, chart=ChartMethod.SHEWHART),
+    "cusum chart, heavy tails": replace(_mean(Metric.HEAVY), chart=ChartMethod.CUSUM, is_nuisance=True),
+    "shewhart chart, heavy tails": replace(_mean(Metric.HEAVY), chart=ChartMethod.SHEWHART, is_unpromised=True),
     "nelson chart, whole": World(segments=0, chart=ChartMethod.NELSON, is_unpromised=True),
     "drift, 20 features": World(1000, 20, metric=Metric.DRIFT),
     "drift, wandering features": World(1000, 20, metric=Metric.DRIFT, wander=0.05),

@@ -120,16 +120,25 @@ def _chart_lines(config: Config) -> Iterator[str]:
 def _chart_line(rule: Rule, tier: Tier) -> str:
     """Of a series with one point for every evaluation."""
     # NumPy loads only for configurations that have charts.
-    from ..evaluate.chart_signals import chart_run_length
+    from ..evaluate.chart_signals import budget_limit, chart_run_length, has_budget_limit
 
     false = chart_run_length(tier, rule.better, rule.every)
     found = chart_run_length(tier, rule.better, rule.every, shift=1.0)
     days, step = false * rule.every / DAY, format_duration(rule.every)
     chart = tier.chart.method if tier.chart else ""
-    return (
-        f"the {chart} chart of `{tier.severity}` signals falsely once in {false:,.0f} points ({days:,.1f} d at one "
-        f"point every {step}) for each series, and finds a change of 1 standard deviation after {found:,.1f}."
+    budget = format_duration(tier.false_alarms) if tier.false_alarms else ""
+    name, finds = f"the {chart} chart of `{tier.severity}`", "finds a change of 1 standard deviation after"
+    if has_budget_limit(tier):
+        return f"{name} signals falsely at most once in {budget} over all series, and {finds} about {found:,.1f}."
+    text = (
+        f"{name} signals falsely once in {false:,.0f} points ({days:,.1f} d at one point every {step}) for each "
+        f"series, and {finds} {found:,.1f}."
     )
+    if tier.false_alarms is None or false * rule.every >= tier.false_alarms:
+        return text
+    limit = budget_limit(tier, rule.better, rule.every)
+    cure = f"without `arl` and `limit` it keeps that, at about {limit:.2f}" if limit else "no limit moves it"
+    return f"{text} Its budget allows one in {budget}: {cure}."
 
 
 def _print_expectations(config: Config, rows_per_hour: float, level: float, segments: int) -> None:

@@ -4,12 +4,15 @@ Charts judge points, not windows: the centre line is the baseline at each point,
 points or of the counts. Where the points before have something in common (first-order autocorrelation, measured once a
 week), a chart judges what each point adds, so that its run length holds. Everything at a time follows from earlier
 points.
+
+A chart whose limit follows from a budget of false alarms allows for what is not known: counts become normal scores, the
+centre line and the spread are at upper bounds, and an excursion lasts until the average is halfway back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,14 +29,22 @@ from ..model.rule import BaselineKind, Direction, Rule, Tier
 from ..stats import run_length
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.control_charts import (
+    BOUND,
     NELSON,
     WESTERN_ELECTRIC,
     autocorrelation,
+    cusum,
     cusum_signals,
+    dispersion_bound,
+    ewma,
+    ewma_deviation,
     ewma_signals,
+    holding,
     innovations,
     moving_range_deviation,
+    rate_scores,
     rule_signals,
+    share_scores,
     shewhart_signals,
 )
 from ..timeutil import DAY, WEEK
@@ -54,7 +65,14 @@ MAX_Z = 20.0
 ROUNDING = 1e-9
 """A spread is at least this share of the centre line, so that a metric that never changed can be judged."""
 HEAD_START = 0.5
+HALFWAY = 0.5
+"""The share of its limit at which an average ends an excursion, where a budget counts them."""
 SHORTEST_RUN = 10.0
+_SIGNALS = {
+    ChartMethod.SHEWHART: ChartSignal.SHEWHART,
+    ChartMethod.EWMA: ChartSignal.EWMA,
+    ChartMethod.CUSUM: ChartSignal.CUSUM,
+}
 _SPREAD_OF_POINTS = frozenset((BaselineKind.FILE, BaselineKind.ROLLING, BaselineKind.VERSION))
 """Baselines whose standard deviation is that of points."""
 Sides = tuple[float, ...]
@@ -100,8 +118,56 @@ class _ChartPoints:
     is_neighbour: Bools
     spacing: Floats
     """Usual time between points."""
+    wider: Floats
+    """How much more what is charted may vary than ``z`` says; 1 without a budget."""
+    tolerance: dict[float, Floats]
+    """By side, how far the true centre may lie beyond the centre line (95 %), in standard deviations of what is charted
+    by then; nothing without a budget."""
     restarts: Sequence[int]
     """Where a version was deployed; 0 where the series begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standard:
+    """How values become standard deviations."""
+
+    chart: ControlChart
+    data: ChartData
+    has_budget: bool
+    """Whether the limit follows from a budget of false alarms."""
+
+    @property
+    def memory(self) -> float:
+        """Smoothing of the moving average that looks back about as far as the chart does."""
+        if self.chart.method is ChartMethod.EWMA:
+            return self.chart.smoothing
+        # A CUSUM takes about (4 / shift)^2 points to its limit.
+        return min(self.chart.shift**2 / 8, 1.0) if self.chart.method is ChartMethod.CUSUM else 1.0
+
+    def of_counts(
+        self, values: Floats, centre: Floats | float, exposure: Floats, *, is_charted: bool = False
+    ) -> Floats:
+        """Distance from the centre in standard deviations of the counts; where counts say nothing, of a point of
+        exposure 1. ``is_charted``: for the comparison with a limit."""
+        # A point far out is as likely as its whole tail; without a memory that is what counts.
+        correction = 0.5 if is_charted and self.chart.method is ChartMethod.SHEWHART else 0.0
+        if self.has_budget and self.data in PROPORTION_DATA:
+            return share_scores(values, centre, exposure, correction)
+        if self.has_budget and self.data in (ChartData.U, ChartData.LANEY_U):
+            return rate_scores(values, centre, exposure, correction)
+        return (values - centre) * np.sqrt(exposure / _unit_variance(np.asarray(centre), self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What the points before some time say; NaN where they say nothing."""
+
+    correlation: float
+    deviation: float
+    """In standard deviations of the counts."""
+    spacing: float
+    wider: float = 1.0
+    points: float = np.nan
 
 
 def chart_tiers(rule: Rule) -> tuple[Tier, ...]:
@@ -115,10 +181,25 @@ def chart_sides(better: Direction | None) -> Sides:
     return run_length.BOTH if better is None else run_length.DOWN if better is Direction.HIGHER else run_length.UP
 
 
+def has_budget_limit(tier: Tier) -> bool:
+    """Whether the limit of a tier's chart follows from its budget of false alarms."""
+    chart = tier.chart
+    if chart is None or chart.method not in TEXTBOOK_LIMITS or tier.false_alarms is None:
+        return False
+    return chart.limit is None and chart.run_length is None and chart.duration is None
+
+
+def _standard_of(rule: Rule) -> Callable[[Tier], _Standard]:
+    def find(tier: Tier) -> _Standard:
+        assert tier.chart is not None  # noqa: S101
+        return _Standard(tier.chart, rule.chart_data(tier.chart), has_budget_limit(tier))
+
+    return find
+
+
 def decide_charts(request: ChartRequest) -> ChartDecision:
     rule, count = request.rule, len(request.times)
-    charts = dict.fromkeys(tier.chart for tier in chart_tiers(rule) if tier.chart is not None)
-    points = {chart: _chart_points(request, rule.chart_data(chart)) for chart in charts}
+    points = {key: _chart_points(request, key) for key in dict.fromkeys(map(_standard_of(rule), chart_tiers(rule)))}
     unknown = np.zeros(count, np.bool_)
     for some in points.values():
         unknown |= _rows(request.times, some.times, np.zeros(len(some.times)))[0] < 0
@@ -132,13 +213,13 @@ def decide_charts(request: ChartRequest) -> ChartDecision:
 
 
 def _decide_tiers(
-    request: ChartRequest, tiers: Sequence[Tier], points: dict[ControlChart, _ChartPoints]
+    request: ChartRequest, tiers: Sequence[Tier], points: dict[_Standard, _ChartPoints]
 ) -> tuple[Floats, Floats]:
     severity, signal = np.full(len(request.times), -1.0), np.zeros(len(request.times))
     for tier in sorted(tiers, key=lambda tier: tier.severity):
         if tier.chart is None:
             continue
-        some = points[tier.chart]
+        some = points[_standard_of(request.rule)(tier)]
         codes = _signal_codes(tier, some, chart_sides(request.rule.better), request.share)
         row_codes = _rows(request.times, some.times, codes)[1]
         fires = row_codes > 0
@@ -159,37 +240,63 @@ def _rows(at: Floats, times: Floats, codes: Floats) -> tuple[Floats, Floats]:
     return newest.astype(np.float64), np.where(newest >= 0, found[newest], 0.0)
 
 
-def _chart_points(request: ChartRequest, data: ChartData) -> _ChartPoints:
-    rule, at, points = request.rule, request.times, request.points
-    times, values, exposure = _usable_points(points, data)
+def _chart_points(request: ChartRequest, standard: _Standard) -> _ChartPoints:
+    rule, at, data = request.rule, request.times, standard.data
+    times, values, exposure = _usable_points(request.points, data)
     begin = int(np.searchsorted(times, at[0] - rule.every, side="right"))
     end = int(np.searchsorted(times, at[-1], side="right"))
     inside = slice(begin, end)
     row = np.searchsorted(at, times[inside], side="left")
     fits = _fit_times(times[:end], begin)
-    measured = np.array([_measure(times, values, exposure, fit, data, rule.every) for fit in fits]).reshape(-1, 3)
+    measured = [_measure(times, values, exposure, fit, standard, rule.every) for fit in fits]
     place = np.searchsorted(fits, times[inside], side="right") - 1
-    correlation, deviation, spacing = measured[place].T if len(place) else np.zeros((3, 0))
+    columns = np.array([(f.correlation, f.deviation, f.spacing, f.wider, f.points) for f in measured]).reshape(-1, 5)
+    correlation, deviation, spacing, wider, count = columns[place].T if len(place) else np.zeros((5, 0))
     centre = request.reference.value[row]
     if data is ChartData.INDIVIDUALS and rule.baseline.kind in _SPREAD_OF_POINTS:
-        deviation = request.reference.sd[row]
+        own = request.reference.sd[row]
+        deviation = np.where(np.isfinite(deviation), deviation, own) if standard.has_budget else own
     elif data in (ChartData.P, ChartData.U):
         deviation = np.ones(len(row))
-    spread = deviation * np.sqrt(_unit_variance(centre, data) / exposure[inside])
+    spread = np.maximum(deviation * np.sqrt(_unit_variance(centre, data) / exposure[inside]), ROUNDING * np.abs(centre))
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.clip((values[inside] - centre) / np.maximum(spread, ROUNDING * np.abs(centre)), -MAX_Z, MAX_Z)
+        if standard.has_budget and data in COUNTED_DATA:
+            z = standard.of_counts(values[inside], centre, exposure[inside], is_charted=True)
+            z /= np.maximum(deviation, ROUNDING)
+        else:
+            z = (values[inside] - centre) / spread
+    z = np.clip(z, -MAX_Z, MAX_Z)
     known = np.isfinite(z)
     gaps = np.diff(times[inside][known], prepend=-np.inf)
     begins = np.searchsorted(times[inside][known], request.timeline.since[1:], side="left")
     restarts = {int(start) for start in begins if 0 < start < known.sum()} | ({0} if begin == 0 else set())
+    tolerance = _tolerance(request, standard, row, spread, (correlation, wider, count)) if standard.has_budget else {}
     return _ChartPoints(
         times[inside][known],
         z[known],
         correlation[known],
         gaps <= MAX_GAP * spacing[known],
         spacing[known],
+        wider[known],
+        {side: some[known] for side, some in tolerance.items()},
         sorted(restarts),
     )
+
+
+def _tolerance(
+    request: ChartRequest, standard: _Standard, row: Ints, spread: Floats, fit: tuple[Floats, Floats, Floats]
+) -> dict[float, Floats]:
+    """By side, how far the true centre may lie beyond the centre line, in standard deviations of what is charted."""
+    reference, baseline = request.reference, request.rule.baseline
+    correlation, wider, count = fit
+    sides = chart_sides(request.rule.better)
+    if baseline.kind is BaselineKind.ROLLING:
+        points = count * min(baseline.length / HISTORY, 1.0)
+        return {side: np.nan_to_num(BOUND / np.sqrt(points)) for side in sides}
+    if standard.chart.remove_autocorrelation:
+        wider = wider * np.sqrt((1 + correlation) / (1 - correlation))
+    bounds = {1.0: reference.high - reference.value, -1.0: reference.value - reference.low}
+    return {side: np.nan_to_num(bounds[side][row] / (spread * wider)) for side in sides}
 
 
 def _usable_points(points: Points, data: ChartData) -> tuple[Floats, Floats, Floats]:
@@ -218,24 +325,21 @@ def _fit_times(times: Floats, begin: int) -> Floats:
     return np.unique([*young[young <= times[-1]], *weeks])
 
 
-def _measure(
-    times: Floats, values: Floats, exposure: Floats, until: float, data: ChartData, every: float
-) -> tuple[float, float, float]:
-    """Autocorrelation, standard deviation in those of the counts, and usual distance of the points before ``until``."""
+def _measure(times: Floats, values: Floats, exposure: Floats, until: float, standard: _Standard, every: float) -> _Fit:
+    """Of the points before ``until``."""
     end = int(np.searchsorted(times, until, side="left"))
     start = min(int(np.searchsorted(times, until - HISTORY, side="left")), max(end - ENOUGH_POINTS, 0))
     some = slice(start, end)
     if end - start < 2:
-        return 0.0, np.nan, every
+        return _Fit(0.0, np.nan, every)
     gaps = np.diff(times[some])
     spacing = float(np.median(gaps))
     if end - start < MIN_POINTS:
-        return 0.0, np.nan, spacing
+        return _Fit(0.0, np.nan, spacing)
     mean = np.average(values[some], weights=exposure[some])
-    variance = _unit_variance(np.asarray(mean), data)
-    if not variance > 0:
-        return 0.0, np.nan, spacing
-    z = (values[some] - mean) * np.sqrt(exposure[some] / variance)
+    if not _unit_variance(np.asarray(mean), standard.data) > 0:
+        return _Fit(0.0, np.nan, spacing)
+    z = standard.of_counts(values[some], mean, exposure[some])
     is_neighbour = np.concatenate([[False], gaps <= MAX_GAP * spacing])
     # The middle of four: one stretch that was broken does not count as autocorrelation.
     parts = 4 if len(z) >= ENOUGH_POINTS else 1
@@ -244,7 +348,19 @@ def _measure(
         for part, own in zip(np.array_split(z, parts), np.array_split(is_neighbour, parts), strict=True)
     ]
     correlation = float(np.median(found))
-    return correlation, moving_range_deviation(z) / np.sqrt(1 - correlation), spacing
+    deviation = float(moving_range_deviation(z) / np.sqrt(1 - correlation))
+    if standard.has_budget and standard.data in (ChartData.LANEY_P, ChartData.LANEY_U):
+        deviation = max(deviation, 1.0)  # counts vary no less than chance
+    wider = _wider(z, correlation, deviation, is_neighbour, standard) if standard.has_budget and deviation > 0 else 1.0
+    return _Fit(correlation, deviation, spacing, wider, float(len(z)))
+
+
+def _wider(z: Floats, correlation: float, deviation: float, is_neighbour: Bools, standard: _Standard) -> float:
+    """How much more what is charted may have varied than its spread says, as far back as the chart looks."""
+    charted = z if standard.data in (ChartData.P, ChartData.U) else z / deviation
+    if standard.chart.remove_autocorrelation:
+        charted = innovations(charted, np.full(len(z), correlation), is_neighbour)
+    return float(np.sqrt(dispersion_bound(charted, standard.memory)))
 
 
 def _signal_codes(tier: Tier, points: _ChartPoints, sides: Sides, share: float) -> Floats:
@@ -259,9 +375,25 @@ def _signal_codes(tier: Tier, points: _ChartPoints, sides: Sides, share: float) 
     codes = np.zeros(len(z))
     starts = sorted({0, *points.restarts})
     for begin, end in zip(starts, [*starts[1:], len(z)], strict=True):
-        is_fresh = begin in points.restarts
-        codes[begin:end] = _chart_codes(chart, z[begin:end], limit[begin:end], sides, is_fresh=is_fresh)
+        is_fresh, rows = begin in points.restarts, slice(begin, end)
+        if has_budget_limit(tier):
+            some = [side * z[rows] / points.wider[rows] - points.tolerance[side][rows] for side in sides]
+            holds = np.any([_excursions(chart, one, limit[rows], is_fresh=is_fresh) for one in some], axis=0)
+            codes[rows] = np.where(holds, float(_SIGNALS[chart.method].code), 0.0)
+        else:
+            codes[rows] = _chart_codes(chart, z[rows], limit[rows], sides, is_fresh=is_fresh)
     return codes
+
+
+def _excursions(chart: ControlChart, z: Floats, limit: Floats, *, is_fresh: bool) -> Bools:
+    """Points from a signal above the centre until the chart is halfway back."""
+    if chart.method is ChartMethod.SHEWHART:
+        return shewhart_signals(z, limit, run_length.UP)
+    if chart.method is ChartMethod.EWMA:
+        average, edge = ewma(z, chart.smoothing), limit * ewma_deviation(len(z), chart.smoothing)
+        return holding(average > edge, average <= HALFWAY * edge)
+    total = cusum(z, chart.shift / 2, limit, HEAD_START if chart.head_start and is_fresh else 0.0)
+    return holding(total >= limit, total <= HALFWAY * limit)
 
 
 def _chart_codes(chart: ControlChart, z: Floats, limit: Floats, sides: Sides, *, is_fresh: bool) -> Floats:
@@ -271,12 +403,13 @@ def _chart_codes(chart: ControlChart, z: Floats, limit: Floats, sides: Sides, *,
         numbers = rule_signals(z, WESTERN_ELECTRIC, chart.rule_numbers, sides)
         return _first_code(ChartSignal.WESTERN_ELECTRIC_1, numbers)
     if chart.method is ChartMethod.EWMA:
-        return np.where(ewma_signals(z, chart.smoothing, limit, sides), float(ChartSignal.EWMA.code), 0.0)
-    if chart.method is ChartMethod.CUSUM:
+        signals = ewma_signals(z, chart.smoothing, limit, sides)
+    elif chart.method is ChartMethod.CUSUM:
         head_start = HEAD_START if chart.head_start and is_fresh else 0.0
         signals = cusum_signals(z, chart.shift / 2, limit, sides, head_start)
-        return np.where(signals, float(ChartSignal.CUSUM.code), 0.0)
-    return np.where(shewhart_signals(z, limit, sides), float(ChartSignal.SHEWHART.code), 0.0)
+    else:
+        signals = shewhart_signals(z, limit, sides)
+    return np.where(signals, float(_SIGNALS[chart.method].code), 0.0)
 
 
 def _first_code(first: ChartSignal, numbers: Ints) -> Floats:
@@ -304,6 +437,15 @@ def chart_limit(tier: Tier, sides: Sides, spacing: float, share: float = 1.0) ->
     if chart.method is ChartMethod.CUSUM:
         return run_length.cusum_limit(run, chart.shift / 2, sides, HEAD_START if chart.head_start else 0.0)
     return run_length.shewhart_limit(run, sides)
+
+
+def budget_limit(tier: Tier, better: Direction | None, spacing: float) -> float | None:
+    """The limit that a tier's chart would have of its budget on one series; ``None`` where no limit moves it."""
+    chart = tier.chart
+    if chart is None or chart.method not in TEXTBOOK_LIMITS or tier.false_alarms is None:
+        return None
+    own = replace(chart, limit=None, run_length=None, duration=None)
+    return chart_limit(replace(tier, chart=own), chart_sides(better), spacing)
 
 
 def chart_run_length(tier: Tier, better: Direction | None, spacing: float, shift: float = 0.0) -> float:
