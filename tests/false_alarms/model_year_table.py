@@ -4,7 +4,7 @@ The verdict was laid down before anything was drawn, but for charts, whose rates
 its budget: so many alarms a year for a whole rule, its segments together. An alarm of a more severe tier counts for the
 milder ones, too. A world fails where the 99 % lower bound of the rate that was seen (Poisson, exact: Garwood 1936,
 one-sided) is above the promise; a nuisance world, which breaks what the promise assumes, where it is above twice the
-promise. Charts promise nothing under a budget, but EWMA of one series: their rows are printed.
+promise. Nelson's rules promise nothing, nor does a Shewhart chart of means with heavy tails: their rows are printed.
 """
 
 from __future__ import annotations

@@ -236,8 +236,8 @@ def test_an_excursion_lasts_until_the_average_is_back() -> None:
 
 
 def test_the_bound_of_a_dispersion_covers_what_neighbours_do_not_show() -> None:
-    """Noise of which 15 % wanders slowly: its averages vary 1.8 times as much as those of independent points. Four weeks
-    of hours bound that from above in about nine of ten cases."""
+    """Noise of which 15 % wanders slowly: its averages vary 1.8 times as much as those of independent points. Four
+    weeks of hours bound that from above in about nine of ten cases."""
     rng = np.random.default_rng(3)
     slow, smoothing = 0.8, 0.1
     keep = 1 - smoothing
