@@ -16,7 +16,7 @@ from ..model.finding import Cause, Grid, ModelFindings, Outcome, Track
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
-from ..stats.arrays import Bools, Floats, Ints
+from ..stats.arrays import Bools, Floats, Ints, sort_distinct
 from .aggregation import Aggregator, WindowStats
 from .anomaly import find_anomalies
 from .arrays import nans, to_array
@@ -166,7 +166,7 @@ class _RuleEvaluator:
         for mask, cause in undecided:
             rows.mark_undecided(mask, cause)
         fresh = fresh_rows(points, rule.window, times)
-        arrivals = np.unique(np.concatenate(points)) if points else np.zeros(0)
+        arrivals = sort_distinct(np.concatenate(points)) if points else np.zeros(0)
         return self._build_track(rule, labels, stat, reference, rows, fresh, arrivals)
 
     def _evaluate_share(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.series import Histograms
-from ...stats.arrays import Bools, Floats, Ints
+from ...stats.arrays import Bools, Floats, Ints, sort_distinct
 from ...stats.profile.wandb_histogram import MAX_CATEGORIES, OTHER_CATEGORIES_START, category_bins
 from ..windows import RowRanges
 
@@ -160,13 +160,13 @@ def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_
     shared edge, up to so many; and in any case begin with the lowest edge, at which nothing is counted yet.
     """
     distinct = {edges.tobytes(): edges for edges in (histograms.edges[row] for row in rows)}
-    spread = np.unique(np.frombuffer(b"".join(distinct)))
+    spread = sort_distinct(np.frombuffer(b"".join(distinct)))
     if len(distinct) == 1 and len(spread) <= max_shared:
         return spread
     first = spread[:1] if max_shared else spread[:0]
     shared = spread[_is_exact_at(list(distinct.values()), spread)]
     if len(spread) > 4 * FINE_BINS and len(distinct) > 1:
-        spread = spread[np.unique(np.linspace(0, len(spread) - 1, 4 * FINE_BINS).astype(np.int64))]
+        spread = spread[sort_distinct(np.linspace(0, len(spread) - 1, 4 * FINE_BINS).astype(np.int64))]
     # Where the quantiles lie need not be known to the last digit: a sample of many histograms does.
     sample = list(dict.fromkeys([*rows[:: max(1, len(rows) // SAMPLE_SIZE)], rows[-1]]))
     below = rebin(histograms, sample, spread).estimate.sum(axis=0)
@@ -181,8 +181,8 @@ def common_bin_ends(histograms: Histograms, rows: Sequence[int], bins: int, max_
         if len(shared) <= max_shared:
             return spread
     ranks = below[-1] * np.arange(1, bins) / bins
-    inner = np.unique(spread[np.clip(np.searchsorted(below, ranks * (1 - 1e-12)), 0, len(spread) - 1)])
-    return np.unique(np.concatenate([first, inner[inner < spread[-1]], spread[-1:]]))
+    inner = sort_distinct(spread[np.clip(np.searchsorted(below, ranks * (1 - 1e-12)), 0, len(spread) - 1)])
+    return sort_distinct(np.concatenate([first, inner[inner < spread[-1]], spread[-1:]]))
 
 
 def _is_exact_at(distinct: Sequence[array[float]], spread: Floats) -> Bools:
@@ -225,7 +225,7 @@ def rebin_categories(histograms: Histograms, rows: Sequence[int]) -> tuple[Float
     """Where the categories stand that occur in the chosen histograms, ascending, all others as one, last; and the
     histograms category by category: the estimate and its bounds are running sums."""
     starts, bin_counts, row_of = _nonempty_bins(histograms, rows)
-    places = np.unique(starts)
+    places = sort_distinct(starts)
     places = np.append(places[places < OTHER_CATEGORIES_START], OTHER_CATEGORIES_START)
     at = row_of * len(places) + np.minimum(np.searchsorted(places, starts), len(places) - 1)
     counts = np.bincount(at, weights=bin_counts, minlength=len(rows) * len(places)).reshape(len(rows), len(places))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...stats.arrays import Floats
+from ...stats.arrays import Floats, median
 from ...stats.drift import binned_statistics
 from ...stats.drift.methods import BINNED_STATISTICS, RATIO_METHODS, statistic
 from ...stats.drift.null_distribution import null_distribution
@@ -38,7 +38,7 @@ def compare_numbers(
         # Of both sides: a small reference lacks the tail that a large window has (62 % false alarms of Wasserstein for
         # Cauchy values, 300 beside 10,000), and a constant one varies not at all.
         total = r.sum(axis=0) + c.sum(axis=0)
-        null = null_distribution(method, total, float(np.nanmedian(n)), float(np.nanmedian(m)), bin_ends=ends)
+        null = null_distribution(method, total, median(n), median(m), bin_ends=ends)
         return effect, null.p_value(sure, n, m)
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats
+from ..arrays import Floats, sort_distinct
 from . import binned_statistics, cdf_statistics
 from .p_values import DRAWS, SEED, empirical_p_value, empirical_quantile, largest_standard_deviation, scaled_statistic
 
@@ -110,7 +110,7 @@ def _merge_bins(counts: Floats, ends: Floats, sample_size: int) -> tuple[Floats,
     below = np.cumsum(counts)
     chosen = np.searchsorted(below, shares * below[-1] * (1 - 1e-12))
     before = np.searchsorted(below, 0.0, side="right") - 1
-    chosen = np.unique(np.append(chosen, [max(int(before), 0)]))
+    chosen = sort_distinct(np.append(chosen, [max(int(before), 0)]))
     return np.diff(below[chosen], prepend=0.0), ends[chosen]
 
 

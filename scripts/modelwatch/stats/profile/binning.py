@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats
+from ..arrays import Floats, sort_distinct
 from .numeric import NumericProfile
 
 QUANTILE_EDGES = 800
@@ -56,7 +56,7 @@ def edges_of_order_statistics(ordered: Floats) -> Floats:
         scale = 2.0**-100
         with np.errstate(over="ignore"):
             edges = _edges_of(ordered * scale) / scale
-    return np.unique(edges[np.isfinite(edges)] + 0.0)
+    return sort_distinct(edges[np.isfinite(edges)] + 0.0)
 
 
 def coarsen_edges(profile: NumericProfile, bins: int = 64) -> Floats:
@@ -69,7 +69,7 @@ def coarsen_edges(profile: NumericProfile, bins: int = 64) -> Floats:
 def edges_at(profile: NumericProfile, shares: Floats) -> Floats:
     """The profile's edges nearest above these quantiles, each once."""
     at = np.searchsorted(np.cumsum(profile.counts), shares * profile.n, side="left")
-    return np.asarray(profile.edges[np.unique(np.minimum(at, len(profile.edges) - 1))])
+    return np.asarray(profile.edges[sort_distinct(np.minimum(at, len(profile.edges) - 1))])
 
 
 def _edges_of(ordered: Floats) -> Floats:
@@ -87,12 +87,12 @@ def _quantile_edges(ordered: Floats) -> Floats:
     """Order statistics at equal ranks; before a value that holds more than its share, its predecessor too."""
     ranks = np.ceil(np.linspace(0, 1, QUANTILE_EDGES + 1) * len(ordered)).astype(np.int64) - 1
     share = len(ordered) // QUANTILE_EDGES  # a value that holds more is found again so many places further
-    heavy = np.unique(ordered[: len(ordered) - share][ordered[share:] == ordered[: len(ordered) - share]])
+    heavy = sort_distinct(ordered[: len(ordered) - share][ordered[share:] == ordered[: len(ordered) - share]])
     return np.concatenate([ordered[np.maximum(ranks, 0)], heavy, np.nextafter(heavy, -np.inf)])
 
 
 def _density_edges(ordered: Floats) -> Floats:
-    places = np.unique(np.linspace(0, len(ordered) - 1, min(len(ordered), 4 * DENSITY_EDGES)).astype(np.int64))
+    places = sort_distinct(np.linspace(0, len(ordered) - 1, min(len(ordered), 4 * DENSITY_EDGES)).astype(np.int64))
     points = ordered[places]
     weight = np.sqrt(np.diff(points) * np.diff(places))
     total = np.concatenate([[0.0], np.cumsum(weight)])

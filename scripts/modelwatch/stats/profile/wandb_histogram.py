@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..arrays import Floats
+from ..arrays import Floats, sort_distinct
 from .binning import coarsen_edges, edges_at
 from .categorical import CategoricalProfile
 from .numeric import NumericProfile
@@ -62,7 +62,7 @@ def _few_edges(reference: NumericProfile) -> Floats:
     under, over = edges[edges < reference.low][::-1], edges[edges >= reference.high]
     outer = [side[:: max(1, len(side) // OUTER_EDGES)] for side in (under, over)]
     tails = edges_at(reference, np.concatenate([TAIL_SHARES, 1 - TAIL_SHARES]))
-    return np.unique(np.concatenate([coarsen_edges(reference), tails, *outer]))
+    return sort_distinct(np.concatenate([coarsen_edges(reference), tails, *outer]))
 
 
 def _clip_outer_edges(ends: Floats, counts: Floats) -> tuple[Floats, Floats]:
