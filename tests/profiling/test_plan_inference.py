@@ -47,17 +47,19 @@ def test_files_that_differ_in_columns_and_types_have_one_plan(tmp_path: Path) ->
     assert plan.columns[2].vocabulary == {"u", "v"}
 
 
-def test_neither_capturing_nor_measuring_loads_pandas_or_scipy(tmp_path: Path) -> None:
+def test_capturing_a_profile_loads_neither_pandas_nor_scipy_nor_requests(tmp_path: Path) -> None:
     cells = {"a": [1.0, None, 2.0] * 50, "b": ["x", None, "z"] * 50, "id": list(range(150)), "l": ["1", "0", None] * 50}
     write(pa.table(cells), tmp_path / "log.parquet")
     code = f"""
 import sys
 from modelwatch.profiling.plan_inference import infer_and_profile
 from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.reference_store import capture_reference
 from modelwatch.model.prediction_log import MeasureSpec
 spec = MeasureSpec(id="id", label="l", prediction="b", score="a", segments=("b",))
 infer_and_profile(open_log({str(tmp_path)!r}), spec)
-print(*sorted({{"pandas", "scipy", "wandb", "duckdb"}} & sys.modules.keys()))
+capture_reference(open_log({str(tmp_path)!r}), spec)
+print(*sorted({{"pandas", "scipy", "wandb", "duckdb", "requests"}} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

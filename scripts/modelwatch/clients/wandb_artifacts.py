@@ -19,12 +19,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import requests
-from urllib3.exceptions import HTTPError
-
 from ..errors import SourceError
 from .http import RETRY_STATUSES, is_secure_url
-from .request_deadline import bound_session
 from .retry import RetryPolicy
 from .wandb import WandbDownError, WandbSessions, call_timeout, translate_wandb_error
 
@@ -191,6 +187,11 @@ class _Download:
 
     def _fetch_once(self, address: str, out: BinaryIO, max_bytes: int) -> str:
         """What went wrong in a way that may be better next time; raises SourceError where it will not."""
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        from .request_deadline import bound_session
+
         out.seek(0)
         out.truncate()
         left = self._until - time.monotonic()
