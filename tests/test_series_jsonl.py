@@ -9,7 +9,7 @@ import pytest
 
 from modelwatch import series_jsonl
 from modelwatch.errors import UserError
-from modelwatch.model.series import Histograms, PulledSeries
+from modelwatch.model.series import FailureScope, Histograms, PulledSeries
 
 ONE = Histograms(
     "features",
@@ -28,6 +28,14 @@ def test_histograms_come_back_as_they_were() -> None:
     (got,) = pull.histograms
     for name in ("name", "labels", "times", "edges", "counts", "versions", "version_of"):
         assert getattr(got, name) == getattr(ONE, name)
+
+
+@pytest.mark.parametrize("scope", list(FailureScope))
+def test_a_failure_comes_back_with_its_scope(scope: FailureScope) -> None:
+    content = series_jsonl.encode([PulledSeries("churn", (), error="HTTP 503", scope=scope)], 10.0)
+    (pull,) = series_jsonl.decode(content, Path("series.jsonl"))
+    assert (pull.error, pull.scope) == ("HTTP 503", scope)
+    assert (b"scope" in content) == (scope is not FailureScope.EVALUATOR), "as 0.1 wrote it, where it says nothing"
 
 
 @pytest.mark.parametrize(

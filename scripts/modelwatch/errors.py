@@ -76,6 +76,12 @@ class SourceError(UserError):
     """A source (W&B, a file) cannot be read. Nothing is closed or changed; the error is reported."""
 
     exit_code = Exit.SOURCE_DOWN
+    is_shared = False
+    """Whether every model that reads from the same server fails, too."""
+
+
+class SourceSetupError(SourceError):
+    """The evaluator lacks something to read with, such as a key. The source itself can be fine."""
 
 
 class TargetError(UserError):

@@ -223,12 +223,15 @@ def observe(context: RunContext) -> dict[str, ModelObservation]:
 
 def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest | None = None) -> Plan:
     """Observe GitHub and PagerDuty, and plan what differs from what the judgement demands."""
+    from .alerts.source_outage import add_source_outages
     from .targets.observe import observe_models
     from .targets.plan import make_plan as plan_changes
 
     config, now = context.config, context.now
     observed = observe_models(context.sessions, config.models, judgement, now)
-    if request is not None:
+    if request is None:  # a request is about one model, and its judgement knows no other
+        judgement = add_source_outages(judgement, config, observed, now)
+    else:
         from .inbound.decide import with_request
 
         observed[request.model] = with_request(observed[request.model], request.group, request.command)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from .errors import UserError
 from .model.release import CanaryPeriod, Move
-from .model.series import Deployment, Histograms, Labels, PulledSeries, Series, ServiceStart
+from .model.series import Deployment, FailureScope, Histograms, Labels, PulledSeries, Series, ServiceStart
 
 FORMAT = 1
 KIND: Literal["modelwatch/series"] = "modelwatch/series"
@@ -35,7 +35,7 @@ class HeaderLine:
     """How many follow."""
 
 
-OMITTED_WHEN_EMPTY = b',"starts":[]'
+OMITTED_FIELDS = (b',"starts":[]', b',"scope":"evaluator"')
 """Younger than the format: what an older version wrote is written as it was."""
 
 
@@ -58,6 +58,7 @@ class PullLine:
     canary: int = 0
     """How many lines of series that canaries logged follow those."""
     starts: tuple[ServiceStart, ...] = ()
+    scope: FailureScope = FailureScope.EVALUATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,10 @@ def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
     import msgspec
 
     encoder = msgspec.json.Encoder(order="deterministic")
-    return encoder.encode_lines(list(_lines(tuple(pulls), now))).replace(OMITTED_WHEN_EMPTY, b"")
+    encoded = encoder.encode_lines(list(_lines(tuple(pulls), now)))
+    for field in OMITTED_FIELDS:
+        encoded = encoded.replace(field, b"")
+    return encoded
 
 
 def decode(content: bytes, path: Path) -> tuple[PulledSeries, ...]:
@@ -141,6 +145,7 @@ def _lines(
             trials=pull.canary_periods,
             canary=len(pull.canary_series),
             starts=pull.starts,
+            scope=pull.scope,
         )
         yield from map(_series_line, pull.series)
         for histograms in (*pull.histograms, *pull.references):
@@ -224,6 +229,7 @@ def _read_pull(lines: _LineReader) -> PulledSeries:
         head.trials,
         canary,
         head.starts,
+        head.scope,
     )
 
 

@@ -72,6 +72,7 @@ OMITTED_FIELDS = (
     ',"is_older":false',
     ',"version_origin":"point"',
     ',"at_least":false',
+    ',"scope":"evaluator"',
 )
 """Younger than the format, so they are written only where they say something: what an older version wrote is written
 as it was, and a plan keeps its digest."""

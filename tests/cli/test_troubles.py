@@ -4,6 +4,7 @@ is lost, doubled or closed."""
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -59,8 +60,9 @@ def test_a_wandb_that_is_down_ends_in_3_and_closes_nothing(
     assert found.code == 3
     assert "1 source down" in found.out
     assert "Traceback" not in found.err
-    assert len(world.writes()) == before
-    assert [issue.state for issue in world.issues] == ["open"]
+    assert [issue.state for issue in world.issues] == ["open", "open"]
+    assert re.search(r"^\[warning\] churn: (W&B|acme/churn)\S* .*cannot be read", world.issues[1].title)
+    assert len(world.writes()) == before + 1, "nothing but that issue"
     assert [incident.status for incident in world.incidents] == ["triggered"]
     assert "could not be read" in world.read("modelwatch-out/summary.md")
 
@@ -195,7 +197,10 @@ def test_one_model_down_hides_no_other(world: World) -> None:
     world.at(3)
     found = world.run("run")
     assert found.code == 3
-    assert len(world.issues) == 1
+    assert [issue.title for issue in world.issues] == [
+        "[error] churn: accuracy more than 5 % below its baseline",
+        "[warning] other: missing.csv cannot be read",
+    ]
     assert "1 firing (error), 1 source down" in found.out
 
 

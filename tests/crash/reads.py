@@ -1,4 +1,7 @@
-"""The same for reads: a W&B that fails or falls silent changes nothing at GitHub and PagerDuty, and closes nothing."""
+"""The same for reads: a W&B that fails or falls silent changes nothing at GitHub and PagerDuty, and closes nothing.
+
+The issue that remembers the failure itself is turned off here; the timelines have it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from .world import BEGIN, HOUR, Evaluated, World, at
 WANDB = "wandb"
 DAYS = ((0, 24), (24, 48))
 """Hours that each W&B run covers; the disturbed evaluation needs both."""
-SOURCE = "wandb: {entity: acme, project: churn, runs: {tags: production}, version: release, time: time}"
+SOURCE = """\
+wandb: {entity: acme, project: churn, runs: {tags: production}, version: release, time: time}
+    outage: {do: []}"""
 _FURTHER = tuple(column for column in (*LOST, *ONCE) if column.name in ("json+", "503 once"))
 READS = replace(CLOSES, name="recovers, as W&B tells it", columns=(*KILLS, *LASTING, *_FURTHER))
 _QUERY = re.compile(rb"query (\w+)")

@@ -9,6 +9,7 @@ import pytest
 
 from modelwatch.errors import SourceError
 from modelwatch.model.monitored_model import Model, TableSpec
+from modelwatch.model.series import FailureScope
 from modelwatch.sources import pull as pull_module
 from modelwatch.sources.base import ReadContext, Source, SourceResult
 from modelwatch.sources.requirements import ReadRequest
@@ -59,12 +60,15 @@ def test_without_it_the_same_model_is_a_table() -> None:
 
 def test_a_model_with_two_sources_is_read_from_the_first_in_the_list() -> None:
     both = replace(model(), table=TableSpec("none.csv"))
-    assert "none.csv: there is no such file" in pull(both, NOW, env={}).error
+    found = pull(both, NOW, env={})
+    assert "none.csv: there is no such file" in found.error
+    assert found.scope is FailureScope.DATA
 
 
 def test_a_model_without_a_source() -> None:
     result = pull(Model("churn", (rule(),), where="modelwatch.yml:3:1"), NOW, env={})
     assert result.error == "modelwatch.yml:3:1: the model has no source. Give it `wandb:` or `table:`."
+    assert result.scope is FailureScope.EVALUATOR
 
 
 @pytest.mark.parametrize("read", pull_module.SOURCES)

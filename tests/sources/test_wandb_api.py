@@ -21,7 +21,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import WandbSpec
 from modelwatch.model.prediction_log import MEASURED_TIME
 from modelwatch.model.rule import BaselineKind, BaselineSpec
-from modelwatch.model.series import Deployment
+from modelwatch.model.series import Deployment, FailureScope
 from modelwatch.sources.pull import pull_all, pull_period
 from modelwatch.sources.wandb_api import plan_reads, run_filters
 from modelwatch.testing.standins.faults import Fault
@@ -307,11 +307,14 @@ def test_a_missing_project_is_an_error(wandb_server: Wandb) -> None:
     found = pull(model(project="chrun"), NOW)
     assert "no such project" in found.error
     assert "chrun" in found.error
+    assert found.scope is FailureScope.DATA
 
 
 def test_a_wrong_key_is_an_error(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb_server.standin.state.keys = frozenset({"x" * 40})
-    error = pull(model(), NOW).error
+    found = pull(model(), NOW)
+    error, scope = found.error, found.scope
+    assert scope is FailureScope.SERVER, "every model is read with this key"
     assert "refuses the API key (HTTP 401)" in error
     assert "WANDB_API_KEY" in error
     assert "k" * 40 not in error
@@ -320,13 +323,17 @@ def test_a_wrong_key_is_an_error(wandb_server: Wandb, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("key", "said"), [("", "no W&B API key"), ("short", "has 5 characters")])
 def test_a_key_that_cannot_be_one_asks_nobody(wandb_server: Wandb, key: str, said: str) -> None:
     env = {**os.environ, "WANDB_API_KEY": key}
-    assert said in pull(model(), NOW, env=env).error
+    found = pull(model(), NOW, env=env)
+    assert said in found.error
+    assert found.scope is FailureScope.EVALUATOR, "W&B can be fine"
     assert wandb_server.requests == []
 
 
 def test_a_server_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     env = {"WANDB_API_KEY": "k" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9", "MODELWATCH_WAIT_SCALE": "0"}
-    assert "W&B cannot be read" in pull(model(), NOW, env=env).error
+    found = pull(model(), NOW, env=env)
+    assert "W&B cannot be read" in found.error
+    assert found.scope is FailureScope.SERVER
 
 
 @pytest.mark.parametrize("operation", ["Viewer", "Runs", "RunParquetHistory", "HistoryPage"])

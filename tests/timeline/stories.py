@@ -446,14 +446,48 @@ def data_stops_at_night(time: Timeline) -> None:
     time.expect(woken=0, issues=0, open_incidents=0, verdict="^HEALTHY")
 
 
-@story(awaits="W&B down for longer than a stated time pages")
+@story()
 def wandb_down(time: Timeline) -> None:
-    """W&B is down for twelve hours: somebody is told"""
-    time.configure(model_config())
+    """W&B is down for twelve hours: two models, one issue at once, one page after two hours, until it answers again"""
+    time.configure(model_config(), model_config("fraud"))
     time.until(2)
     time.down("wandb", 401)
+    time.until(3)
+    time.expect(woken=0, issues=1, title=r"^\[warning\] churn: W&B at \S+ cannot be read", verdict="^UNKNOWN")
+    time.until(4)
+    time.expect(woken=0)
+    time.until(5)
+    time.expect(woken=1, page=r"^error .*W&B at \S+ cannot be read: 2 models are not judged", urgency="high")
     time.until(14)
-    time.expect(woken=1)
+    time.expect(woken=0, issues=1, title=r"^\[error\]", step="HTTP 401.*nothing is judged", says="fraud: ")
+    time.expect(issues=0, model="fraud")
+    time.up("wandb")
+    time.until(15)
+    time.expect(woken=0, issues=0, open_incidents=0, title="recovered", verdict="^HEALTHY")
+
+
+@story(causes=0)
+def wandb_down_for_a_moment(time: Timeline) -> None:
+    """One evaluation in which W&B does not answer: an issue that closes itself, and no page"""
+    time.configure(model_config())
+    time.until(2)
+    for _ in range(2):
+        time.down("wandb", 401)
+        time.until(time.hour + 1)
+        time.expect(woken=0, issues=1)
+        time.up("wandb")
+        time.until(time.hour + 2)
+    time.expect(woken=0, open_incidents=0, verdict="^HEALTHY")
+
+
+@story(causes=0)
+def key_missing(time: Timeline) -> None:
+    """The evaluator has no key for W&B: its own failure, which pages nobody"""
+    time.configure(model_config())
+    time.until(2)
+    with time.without("WANDB_API_KEY"):
+        time.until(8)
+    time.expect(woken=0, issues=0)
 
 
 @story()

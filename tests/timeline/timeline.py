@@ -233,6 +233,15 @@ class Timeline:
     def up(self, service: str) -> None:
         self.services[service].faults.clear()
 
+    @contextmanager
+    def without(self, variable: str) -> Iterator[None]:
+        """The evaluator's environment lacks ``variable``."""
+        value = os.environ.pop(variable)
+        try:
+            yield
+        finally:
+            os.environ[variable] = value
+
     def finish(self, verb: str, conclusion: str = "success", model: str = "") -> None:
         """Every workflow run of ``verb`` that is under way ends."""
         state = self.services.github.standin.state

@@ -54,7 +54,7 @@ def judge_models(
     for model in config.models:
         pull = pulls[model.name]
         if pull.error:
-            failures.append(SourceFailure(model.name, pull.error))
+            failures.append(SourceFailure(model.name, pull.error, pull.scope))
             continue
         own = findings[model.name]
         groups.extend(judge_model(model, own, pull, now, explain))
@@ -144,7 +144,6 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
     same_state = [alert for alert in ordered if alert.state is state]
     ends = [alert.end for alert in ordered if alert.end is not None]
     tier = holding_tier(rule, unmuted[0]) if unmuted else None
-    runbook = f"{model.runbook_base.rstrip('/')}/{rule.kind}.md" if model.runbook_base else ""
     return Group(
         model=model.name,
         rule=rule.name,
@@ -165,7 +164,7 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         limits=tier.limits if tier else (),
         latest=tracks[0].finding(-1) if tracks and tracks[0].grid.count else None,
         mutes=tuple(dict.fromkeys(mute for alert in unmuted for mute in alert.mutes)),
-        runbook=rule.runbook or runbook,
+        runbook=rule.runbook or model.runbook_address(rule.kind),
         unit="" if rule.name in BUILT_IN_RULES else unit_of(rule),
     )
 

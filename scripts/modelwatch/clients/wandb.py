@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError, shorten
+from ..errors import SourceError, SourceSetupError, shorten
 from .http import is_secure_url
 from .retry import RetryPolicy
 
@@ -38,6 +38,14 @@ _lock = threading.Lock()
 class WandbDownError(SourceError):
     """W&B itself is down: the next request would fail as well."""
 
+    is_shared = True
+
+
+class WandbKeyError(SourceError):
+    """W&B refuses the API key."""
+
+    is_shared = True
+
 
 def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> wandb.Api:
     """A session with the W&B at ``base_url``; raises SourceError where the key is refused or nobody answers.
@@ -47,7 +55,7 @@ def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> w
     """
     url = (base_url or DEFAULT_URL).rstrip("/")
     if not is_secure_url(url):
-        raise SourceError("the W&B server's address is not https", hint=f"It looks like {DEFAULT_URL}.", where=url)
+        raise SourceSetupError("the W&B server's address is not https", hint=f"It looks like {DEFAULT_URL}.", where=url)
     check_api_key(key, url)
     configure_environment(retry)
     import wandb
@@ -196,6 +204,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
     status, text = _http_status(error), _error_text(error)
     kind, hint = SourceError, ""
     if status in (401, 403):
+        kind = WandbKeyError if status == 401 else SourceError
         text = f"W&B refuses the API key (HTTP {status}): {text}"
         hint = "Set WANDB_API_KEY to a key of the right server that may read this project."
     elif "Could not find project" in text or status == 404:
@@ -231,7 +240,7 @@ def check_api_key(key: str, url: str) -> None:
         prefix = " after its prefix" if secret != key else ""
         text = f"the W&B API key has {len(secret)} characters{prefix}; keys have at least {MIN_KEY_LENGTH}."
         hint = "Set WANDB_API_KEY to the whole key."
-    raise SourceError(text, hint=hint, where=url)
+    raise SourceSetupError(text, hint=hint, where=url)
 
 
 def call_timeout(retry: RetryPolicy) -> float:

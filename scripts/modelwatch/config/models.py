@@ -12,6 +12,7 @@ from ..model.monitored_model import (
     Inhibition,
     Matcher,
     Model,
+    OutageSpec,
     Silence,
     WandbSpec,
     WeeklyWindow,
@@ -169,6 +170,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         issue_mode=issue_mode,
         page_mode=page_mode,
         **{name: _read_built_in(section, name, verbs) for name in BUILT_IN_FINDINGS},
+        outage=_read_outage(section),
         false_alarms=_read_budget(section),
         calendar=read_calendar(section),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
@@ -192,6 +194,14 @@ def _read_budget(section: ParsedSection) -> FalseAlarmBudget | None:
     if isinstance(stated, ParsedSection):
         return cast(FalseAlarmBudget, stated.build())
     return stated or None
+
+
+def _read_outage(model: ParsedSection) -> OutageSpec:
+    section: ParsedSection | None = model.get("outage")
+    if section is None:
+        return OutageSpec()
+    do = {"do": read_actions(section, ())} if "do" in section else {}
+    return cast(OutageSpec, section.build(**do))
 
 
 def _read_rules(
@@ -254,7 +264,7 @@ def _check_pages(section: ParsedSection, rules: list[tuple[Rule, ParsedSection]]
         if any("page" in tier.do for tier in (*rule.tiers, *overridden)):
             rule_section.add_problem(message, hint, key="tiers")
             return
-    for name in BUILT_IN_FINDINGS:
+    for name in (*BUILT_IN_FINDINGS, "outage"):
         built_in = section.get(name)
         if built_in is not None and "page" in built_in.get("do", ()):
             section.add_problem("this pages, and the model has no `pagerduty.routing_key`.", hint, key=name)

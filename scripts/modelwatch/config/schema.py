@@ -15,6 +15,7 @@ from ..model.monitored_model import (
     MessageEvent,
     MessagesSpec,
     Model,
+    OutageSpec,
     Silence,
     TableSpec,
     WandbSpec,
@@ -202,6 +203,22 @@ INHIBITION = Section(
     dataclass=Inhibition,
 )
 BUILT_IN = Section("a built-in finding", {"severity": Field(SEVERITY, "How severe it is."), "do": DO_FIELD})
+OUTAGE = Section(
+    "the outage section",
+    {
+        "severity": Field(SEVERITY, "How severe it is after that time; before, at most a warning."),
+        "do": Field(
+            one_or_more(Enumeration("`issue` or `page`", vocabulary.BUILT_IN_ACTIONS)), "Empty: it is only reported."
+        ),
+        "after": Field(
+            duration(),
+            "After this time (kept in the issue, which the first failed evaluation opens), it pages. `0`: at once.",
+        ),
+    },
+    "A source (W&B, files) that cannot be read is one finding for all models that read it. The first of them that "
+    "opens issues and pages acts for all, with its own `outage`.",
+    dataclass=OutageSpec,
+)
 
 MODEL_FIELDS = {
     "owner": Field(TEXT, "Who is responsible for the model: `@login` or `@organisation/team`."),
@@ -249,6 +266,7 @@ MODEL_FIELDS = {
         "What happens when a metric is constant or perfect for hours, or better than ever by far, although its past is "
         "not like that.",
     ),
+    "outage": Field(OUTAGE, "What happens when the source of the metrics cannot be read."),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
     "links": Field(
         vocabulary.LINKS, "Your dashboards (URLs) and commands by name; the issue, the page and the runbook show them."
@@ -262,7 +280,7 @@ MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
         *("silent", "improvement", "implausible", "gone", "quality", "release", "false_alarms", "calendar"),
-        *("links", "flapping"),
+        *("outage", "links", "flapping"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

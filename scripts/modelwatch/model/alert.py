@@ -12,18 +12,20 @@ from .explanation import Explanation
 from .finding import AnchorPeriod, ChangeEstimate, Finding, GradualChange
 from .rule import Limit
 from .sensitivity import Sensitivity
-from .series import Labels, StartOrigin
+from .series import FailureScope, Labels, StartOrigin
 from .severity import Severity
 from .version_health import RollbackCandidate, VersionHealth
 
 MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
-IMPLAUSIBLE_METRIC = "implausible-metric"
+IMPLAUSIBLE_METRIC, SOURCE_OUTAGE = "implausible-metric", "source-outage"
 """Names of the rules that modelwatch adds to the configured ones."""
 ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
 CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
 """The same, from the moves of a release."""
 RELEASE_RULES = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
-BUILT_IN_RULES = frozenset({MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, IMPLAUSIBLE_METRIC, *RELEASE_RULES})
+BUILT_IN_RULES = frozenset(
+    {MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, IMPLAUSIBLE_METRIC, SOURCE_OUTAGE, *RELEASE_RULES}
+)
 
 
 def group_key(model: str, rule: str) -> str:
@@ -212,6 +214,7 @@ class Group:
 class SourceFailure:
     model: str
     error: str
+    scope: FailureScope = FailureScope.EVALUATOR
 
 
 FORMAT = 1

@@ -196,6 +196,15 @@ class BuiltInRule:
     do: tuple[str, ...] = ("issue",)
 
 
+@dataclass(frozen=True, slots=True)
+class OutageSpec(BuiltInRule):
+    """What is done when a source cannot be read for longer than ``after`` (seconds)."""
+
+    severity: Severity = Severity.ERROR
+    do: tuple[str, ...] = ("issue", "page")
+    after: float = 2 * HOUR
+
+
 RELEASE_RULE_DEFAULTS = {
     ROLLBACK_FAILED: BuiltInRule(Severity.CRITICAL, ("issue", "page")),
     RETRAINING_FAILED: BuiltInRule(),
@@ -287,6 +296,7 @@ class Model:
     improvement: BuiltInRule = field(default_factory=lambda: BuiltInRule(Severity.INFO, ()))
     implausible: BuiltInRule = field(default_factory=BuiltInRule)
     gone: BuiltInRule = field(default_factory=BuiltInRule)
+    outage: OutageSpec = field(default_factory=OutageSpec)
     links: tuple[tuple[str, str], ...] = ()
     """The team's own dashboards (URLs) and commands by name, shown on issue, page and runbook."""
     runbook_base: str = ""
@@ -305,6 +315,10 @@ class Model:
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)
+
+    def runbook_address(self, kind: str) -> str:
+        """Empty where the model has no runbooks of its own."""
+        return f"{self.runbook_base.rstrip('/')}/{kind}.md" if self.runbook_base else ""
 
     def wandb_url(self, env: Mapping[str, str]) -> str:
         """The address of the model's W&B server, for a model without ``wandb:`` too; empty for the public server."""

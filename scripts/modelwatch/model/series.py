@@ -107,6 +107,17 @@ class ServiceStart:
     origin: StartOrigin
 
 
+class FailureScope(StrEnum):
+    """What a failure to read a model's source is about."""
+
+    EVALUATOR = "evaluator"
+    """The evaluator's own configuration, such as a missing key: the source can be fine."""
+    DATA = "data"
+    """The project, files or table that the model reads."""
+    SERVER = "server"
+    """W&B's server, for every model that reads from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PulledSeries:
     """The series of one model from its source. ``error`` is set if the source failed: then nothing is judged."""
@@ -131,6 +142,8 @@ class PulledSeries:
     """What canaries logged while they served beside the champion, under the names and labels of ``series``."""
     starts: tuple[ServiceStart, ...] = ()
     """Of deployments whose beginning is not their first point in ``series``."""
+    scope: FailureScope = FailureScope.EVALUATOR
+    """Of ``error``."""
 
     def start_of(self, deployment: Deployment) -> ServiceStart:
         """Since when the version of ``deployment`` serves."""

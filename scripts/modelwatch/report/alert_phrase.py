@@ -14,6 +14,7 @@ from ..model.alert import (
     RETRAINING_FAILED,
     ROLLBACK_FAILED,
     SEGMENT_GONE,
+    SOURCE_OUTAGE,
     SUDDEN_IMPROVEMENT,
     Alert,
     AlertState,
@@ -184,9 +185,11 @@ def _builtin_predicate(rule: str, finding: Finding) -> str:
     rows = f" ({row_count(finding.n)})" if finding.n is not None else ""
     if finding.cause is Cause.NO_DATA_YET:
         return f"has {finding.reason}"
+    models = f"{finding.points} {'model is' if finding.points == 1 else 'models are'}"
     return {
         MONITORING_SILENT: f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}",
         SEGMENT_GONE: "has sent no data for three windows",
+        SOURCE_OUTAGE: f"cannot be read: {models} not judged",
         FREQUENT_ROLLBACKS: f"happened {count(finding.value)} times recently: they do not fix the cause",
         ROLLBACK_FAILED: "did not restore the previous version",
         RETRAINING_FAILED: "produced no new version",
@@ -226,6 +229,7 @@ _LASTING_PREDICATES = {
     SEGMENT_GONE: "has sent no data for three windows",
     SUDDEN_IMPROVEMENT: "is suspiciously good",
     IMPLAUSIBLE_METRIC: "is implausible by its own past",
+    SOURCE_OUTAGE: "cannot be read",
     FREQUENT_ROLLBACKS: "happen often: they do not fix the cause",
     ROLLBACK_FAILED: "did not restore the previous version",
     RETRAINING_FAILED: "produced no new version",
@@ -277,6 +281,8 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     subject = dict(labels).get("rule", rule)
     if rule in RELEASE_RULES:
         return _RELEASE_SUBJECTS[rule], labels
+    if rule == SOURCE_OUTAGE:
+        return dict(labels).get("source", "the source"), ()
     if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC):
         return rule, labels
     return subject, tuple(pair for pair in labels if pair != ("rule", subject))

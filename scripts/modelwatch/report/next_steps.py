@@ -10,6 +10,7 @@ from ..model.alert import (
     IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     SEGMENT_GONE,
+    SOURCE_OUTAGE,
     SUDDEN_IMPROVEMENT,
     AlertState,
     Group,
@@ -276,6 +277,9 @@ def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
     if group.rule == MONITORING_SILENT:
         rule = quote(describe_alert(group).rule)
         yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
+    if group.rule == SOURCE_OUTAGE:
+        error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)
+        yield f"Find out why it cannot be read: {quote(error)}. Until then nothing is judged, and nothing closes."
     if group.rule == SEGMENT_GONE:
         yield "Find out whether this segment still exists. If it does, its logging is broken."
     if group.rule == IMPLAUSIBLE_METRIC:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import partial
 
 from ..clients.wandb import WandbSessions
-from ..errors import SourceError, UserError
+from ..errors import SourceError, SourceSetupError, UserError
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
-from ..model.series import Histograms, PulledSeries
+from ..model.series import FailureScope, Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
 from .base import ReadContext, Source
 from .requirements import CLOCK_SKEW, ReadRequest, histogram_patterns, key_requests, plan_read
@@ -94,18 +94,25 @@ def _pull_model(model: Model, request: ReadRequest, now: float, context: ReadCon
     try:
         return _read_model(model, request, now, context)
     except UserError as error:
-        return PulledSeries(model.name, (), error=str(error), notes=request.notes)
+        return PulledSeries(model.name, (), error=str(error), notes=request.notes, scope=_failure_scope(error))
     except Exception as error:  # noqa: BLE001  (a bug in reading one model must not hide the other models)
-        return PulledSeries(
-            model.name, (), error=f"reading failed in an unforeseen way: {type(error).__name__}: {error}"
-        )
+        message = f"reading failed in an unforeseen way: {type(error).__name__}: {error}"
+        return PulledSeries(model.name, (), error=message, scope=_failure_scope(error))
+
+
+def _failure_scope(error: Exception) -> FailureScope:
+    if isinstance(error, (SourceSetupError, ImportError)):
+        return FailureScope.EVALUATOR
+    if isinstance(error, SourceError):
+        return FailureScope.SERVER if error.is_shared else FailureScope.DATA
+    return FailureScope.EVALUATOR if isinstance(error, UserError) else FailureScope.DATA
 
 
 def _read_model(model: Model, request: ReadRequest, now: float, context: ReadContext) -> PulledSeries:
     results = (read(model, request, context) for read in SOURCES)
     result = next((result for result in results if result is not None), None)
     if result is None:
-        raise SourceError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
+        raise SourceSetupError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
     builder = result.builder
     histograms, references = builder.histograms(), tuple[Histograms, ...]()
     notes = (*result.notes, *builder.notes())

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ...model.acknowledgement import person_mute
-from ...model.alert import IMPLAUSIBLE_METRIC, MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
+from ...model.alert import (
+    IMPLAUSIBLE_METRIC,
+    MONITORING_SILENT,
+    SEGMENT_GONE,
+    SOURCE_OUTAGE,
+    SUDDEN_IMPROVEMENT,
+    AlertState,
+)
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.plan import ChangeKind, Target
 from ...model.register import (
@@ -245,6 +252,7 @@ def _tier_actions(draft: GroupPlan) -> Iterator[tuple[Severity, tuple[str, ...]]
         SUDDEN_IMPROVEMENT: draft.model.improvement,
         IMPLAUSIBLE_METRIC: draft.model.implausible,
         SEGMENT_GONE: draft.model.gone,
+        SOURCE_OUTAGE: draft.model.outage,
         **RELEASE_RULE_DEFAULTS,
     }
     if tier := built_in.get(draft.group.rule):
