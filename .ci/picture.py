@@ -1,14 +1,15 @@
 """Draw `.github/images/issue.png`, the picture in README: the demo's issue at its worst, as GitHub shows it.
 
-    .venv/bin/modelwatch demo
+    .venv/bin/modelwatch demo --model churn
     npm install --prefix .tools/picture mermaid@11
     .venv/bin/python .ci/picture.py
 
-Needs a Chromium on the machine; Mermaid draws the chart, as it does at GitHub.
+Needs a Chromium: of the machine, else the one that `make test` unpacks. Mermaid draws the chart, as it does at GitHub.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parents[1]
 ISSUE = ROOT / "modelwatch-out/demo/churn/issue-1-at-its-worst.md"
 MERMAID = ROOT / ".tools/picture/node_modules/mermaid/dist/mermaid.min.js"
+UNPACKED = ROOT / ".tools/browser"
 PICTURE = ROOT / ".github/images/issue.png"
 WIDTH, HEIGHT = 920, 1262
 STYLE = """
@@ -54,9 +56,17 @@ def page(text: str) -> str:
     return PAGE.format(style=STYLE, body=body, mermaid=MERMAID.as_uri())
 
 
+def find_browser() -> tuple[str, dict[str, str]]:
+    """The program, empty if there is none, and its environment."""
+    if installed := shutil.which("chromium") or shutil.which("google-chrome"):
+        return installed, dict(os.environ)
+    own = str(UNPACKED / "chromium") if (UNPACKED / "chromium").exists() else ""
+    return own, os.environ | {"LD_LIBRARY_PATH": str(UNPACKED / "al2023/lib")}
+
+
 def main() -> int:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None or not ISSUE.exists() or not MERMAID.exists():
+    browser, env = find_browser()
+    if not browser or not ISSUE.exists() or not MERMAID.exists():
         print(__doc__, file=sys.stderr)
         return 2
     PICTURE.parent.mkdir(exist_ok=True)
@@ -64,7 +74,7 @@ def main() -> int:
         source = Path(folder, "issue.html")
         source.write_text(page(ISSUE.read_text("utf-8")), "utf-8")
         command = [browser, *FLAGS, f"--user-data-dir={folder}/profile", f"--screenshot={PICTURE}", source.as_uri()]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        subprocess.run(command, check=True, capture_output=True, timeout=120, env=env)
     print(PICTURE)
     return 0
 

@@ -103,6 +103,7 @@ def test_comments(sample: Sample) -> None:
         for group in (world.group(sample.text), None):
             found = comments.comment_text(note, group, world.register(sample.text), making.NOW, making.model())
             check_markdown(found, OWN, OWNER)
+    check_markdown(comments.undelivered_text(sample.text, making.model(runbook_base=OWN[2])), OWN, OWNER)
 
 
 @every_sample

@@ -22,6 +22,8 @@ IMPLAUSIBLE_METRIC, SOURCE_OUTAGE = "implausible-metric", "source-outage"
 ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
 CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
 """The same, from the moves of a release."""
+DELIVERY_FAILED = "delivery-failed"
+"""The kind of what could not be delivered, which no rule finds: see ``targets/delivery.py``."""
 RELEASE_RULES = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
 BUILT_IN_RULES = frozenset(
     {MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, IMPLAUSIBLE_METRIC, SOURCE_OUTAGE, *RELEASE_RULES}

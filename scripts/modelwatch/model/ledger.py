@@ -33,6 +33,8 @@ class EntryKind(StrEnum):
     """A silence or an acknowledgement ran out."""
     RULE = "rule"
     """The configuration of the rule changed."""
+    DELIVERY = "delivery"
+    """A page, a dispatch or a message could not be delivered, or can be again."""
     LEDGER = "ledger"
     """The ledger itself was damaged."""
 

@@ -12,6 +12,9 @@ from .register import Register
 from .release import Registry
 from .severity import Severity
 
+UNOBSERVABLE = "unobservable"
+"""``Skip.guard`` where what exists at a target cannot be read."""
+
 
 class Target(StrEnum):
     """Also the words of ``apply --only``."""

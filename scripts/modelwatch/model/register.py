@@ -146,6 +146,15 @@ class MessageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """A page, a dispatch or a message that failed, and was not delivered since."""
+
+    what: str
+    """In our words: ``notifying PagerDuty``."""
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
     """How bad an episode was at its worst."""
 
@@ -211,6 +220,7 @@ OMITTED_FIELDS = (
     '"recent_changes":{"changes":[],"problems":[]},',
     '"past_episodes":{"count":0,"since":null,"episodes":[],"patterns":[],"complete":true,"problem":""},',
     '"ledger":{"recent":[],"archived":0,"digest":"","url":"","lost":0,"moves_until":0.0},',
+    '"undelivered":[],',
     '"followers":[],',
     '"shared_cause":"",',
     '"leading_issue":"",',
@@ -261,6 +271,8 @@ class Register:
     """When the body was last written with fresh evidence."""
     troubles: tuple[str, ...] = ()
     """What failed last time (PagerDuty down, ...); shown on the issue."""
+    undelivered: tuple[DeliveryFailure, ...] = ()
+    """What a comment has reported; forgotten when it is delivered, or the issue closes."""
     messages: tuple[MessageRecord, ...] = ()
     """Newest last; the latest 20 are kept."""
     followers: tuple[FollowerRecord, ...] = ()

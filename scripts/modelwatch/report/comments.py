@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..model.acknowledgement import mute_text, person_mute
-from ..model.alert import AlertState, Group
+from ..model.alert import DELIVERY_FAILED, AlertState, Group
 from ..model.ledger import EntryKind, LedgerEntry
 from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
@@ -60,6 +60,14 @@ def comment_text(
             return f"**Still waiting for a decision.** {detail}{_mentions(note, model)}"
         case _:
             return f"{plain_line(note.topic, 40).capitalize()}: {detail}"
+
+
+def undelivered_text(failure: str, model: Model | None) -> str:
+    """The comment on a page, a dispatch or a message that failed: what failed, and who has to look."""
+    base = model.runbook_base if model else ""
+    runbook = f" What to do: {link(code(DELIVERY_FAILED), f'{base}/{DELIVERY_FAILED}.md')}." if base else ""
+    owner = f"\n\ncc {mention(model.owner)}" if model and model.owner else ""
+    return f"**Not delivered.** {code(failure, 400)}\n\nNotify the people who have to know of it.{runbook}{owner}"
 
 
 def mute_sentence(group: Group | None, register: Register | None, now: float) -> str:

@@ -14,7 +14,7 @@ What planning relies on:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from ..model.ledger import Ledger
 from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
 from ..model.register import Register
 from .base import ChangeOutcome, GroupRun
+from .delivery import TOLD_KINDS, comment_on_failures, report_unwritten_issues
 from .issues.apply import text_fields
 from .order import TARGETS
 from .register.archive import archive_entries
@@ -52,21 +53,24 @@ def apply_plan(
     for (_, key), group_changes in changes.items():
         run = GroupRun(sessions, groups.get(key), now, plan.at, run_url, groups)
         receipts += _apply_group(run, group_changes, only)
+    if {Target.ISSUE, Target.PAGE} <= only:
+        receipts += report_unwritten_issues(plan, receipts, sessions, now, run_url)
     return Receipts(at=now, plan=digest, receipts=tuple(receipts))
 
 
 def _apply_group(run: GroupRun, changes: Sequence[Change], only: AbstractSet[Target]) -> list[Receipt]:
     troubles: dict[str, str] = {}
+    failures: dict[str, str] = {}
     run.updates.append(lambda register: _update_troubles(register, troubles))
     receipts = []
     for change in changes:
-        outcome = _apply_change(run, change, changes, troubles) if change.kind.target in only else _NOT_ASKED
+        outcome = _apply_change(run, change, changes, troubles, failures) if change.kind.target in only else _NOT_ASKED
         receipts.append(
             Receipt(
                 change.id, change.kind, change.model, change.group, outcome.result, run.now, outcome.detail, outcome.url
             )
         )
-    if problem := _record_results(run, changes):
+    if problem := _record_results(run, changes, failures):
         # No change of the plan failed: what was done stays done, and the next evaluation finds it.
         first, kind = changes[0], ChangeKind.UPDATE_ISSUE
         name, failed = f"record:{first.group}", ChangeResult.FAILED
@@ -74,8 +78,12 @@ def _apply_group(run: GroupRun, changes: Sequence[Change], only: AbstractSet[Tar
     return receipts
 
 
-def _apply_change(run: GroupRun, change: Change, changes: Sequence[Change], troubles: dict[str, str]) -> ChangeOutcome:
-    """Never raises: a failure here must not keep the next change, perhaps a page, from being made."""
+def _apply_change(
+    run: GroupRun, change: Change, changes: Sequence[Change], troubles: dict[str, str], failures: dict[str, str]
+) -> ChangeOutcome:
+    """Make ``change``; adds to ``troubles`` and ``failures`` (what somebody has to know) what failed, or works again.
+
+    Never raises: a failure here must not keep the next change, perhaps a page, from being made."""
     target = _TARGETS[change.kind.target]
     try:
         if target.name is not Target.ISSUE:
@@ -89,12 +97,15 @@ def _apply_change(run: GroupRun, change: Change, changes: Sequence[Change], trou
         if outcome.record is not None:
             run.updates.append(outcome.record)
             troubles[target.describe(change)] = ""  # an older trouble about it is over
+            failures[target.describe(change)] = ""
         return outcome
     if target.name is not Target.ISSUE:
         what = target.describe(change)
         troubles[what] = shorten(f"{what} failed: {reason}")
+        if change.kind in TOLD_KINDS:
+            failures[what] = troubles[what]
     elif change.kind is not ChangeKind.CLOSE_DUPLICATE:
-        run.blocked_reason = reason
+        run.blocked_reason = run.issue_problem = reason
     return ChangeOutcome(ChangeResult.FAILED, reason)
 
 
@@ -116,6 +127,7 @@ def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
             run.blocked_reason = untrusted_reason(run.issue, trusted_authors(client, run.github_spec(first)))
     except UserError as error:
         run.blocked_reason = str(error)
+        run.issue_problem = str(error) if run.github_spec(changes[0]).repository else ""
 
 
 def _home(changes: Sequence[Change]) -> Change:
@@ -132,12 +144,13 @@ def _find_open_issue(client: IssueClient, run: GroupRun, change: Change) -> Issu
     return None
 
 
-def _record_results(run: GroupRun, changes: Sequence[Change]) -> str:
+def _record_results(run: GroupRun, changes: Sequence[Change], failures: Mapping[str, str]) -> str:
     """Write the receipts on the issue, with one request; returns why that failed."""
     if run.issue is None:
         return ""
     try:
         client = run.issue_client(_home(changes))
+        comment_on_failures(run, client, failures)
         problem = _archive_ledger(run, client, changes)
         if run.register is None or run.update(run.register) != run.register:
             update_register(client, run.issue.number, changes[0].group, run.update, partial(text_fields, run))

@@ -78,6 +78,8 @@ class GroupRun:
     issue: IssueView | None = None
     """The issue that carries the group, once it is known."""
     issue_read: bool = False
+    issue_problem: str = ""
+    """Why GitHub could not be read or written: the page says so."""
     blocked_reason: str = ""
     """Why the issue could not be written or read: then nothing is dispatched."""
     updates: list[RegisterUpdate] = field(default_factory=list)

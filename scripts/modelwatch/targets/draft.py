@@ -11,6 +11,7 @@ from ..model.alert import AlertState, Group
 from ..model.ledger import LedgerEntry
 from ..model.monitored_model import BlastRadius, Model
 from ..model.plan import (
+    UNOBSERVABLE,
     Change,
     ChangeKind,
     Dispatch,
@@ -104,7 +105,7 @@ class GroupPlan:
     register: Register | None = None
     blocked_reason: str = ""
     """Why the issue cannot be written: then nothing is opened, closed or dispatched, but pages are still sent."""
-    blocking_guard: str = "unobservable"
+    blocking_guard: str = UNOBSERVABLE
     """The guard that blocks it."""
     situation: Situation = Situation.NOTHING_TO_DO
     guard: str = ""

@@ -8,6 +8,7 @@ from ..errors import shorten
 from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
 from ..model.monitored_model import Config
 from ..model.plan import (
+    UNOBSERVABLE,
     Change,
     ChangeKind,
     ModelObservation,
@@ -61,6 +62,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
         skips.extend(_skip_unjudged_issues(observation, judgement, config))
     shown = {change.group for change in changes}
     shown |= {record.group for change in changes if change.register for record in change.register.followers}
+    shown |= {skip.group for skip in skips if skip.what == ChangeKind.OPEN_ISSUE and skip.guard == UNOBSERVABLE}
     groups = tuple(drafts[group.key].group for group in judgement.groups if group.key in shown & drafts.keys())
     return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
 
@@ -144,7 +146,7 @@ def _select_group_issue(draft: GroupPlan) -> IssueSelection:
     selection = select_issue(draft.group.key, draft.observed.issues)
     guard, reason = issues_unavailable(draft)
     if not guard:
-        guard, reason = "unobservable", selection.blocked_reason
+        guard, reason = UNOBSERVABLE, selection.blocked_reason
     draft.blocking_guard, draft.blocked_reason, draft.issue = guard, reason, selection.issue
     if selection.issue is not None:
         draft.previous_register, draft.register = selection.issue.register, selection.register

@@ -15,7 +15,7 @@ from ...model.alert import (
     AlertState,
 )
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
-from ...model.plan import ChangeKind, Target
+from ...model.plan import UNOBSERVABLE, ChangeKind, Target
 from ...model.register import (
     ACKNOWLEDGED,
     PAGE_RESOLVED,
@@ -215,7 +215,7 @@ def _add_resolve(draft: GroupPlan, reason: str) -> bool:
     unobservable = draft.observed.error_for(Target.PAGE)
     if unobservable:
         reason = f"PagerDuty cannot be observed: {unobservable}"
-        draft.add_skip(_RESOLVE, reason, "unobservable")
+        draft.add_skip(_RESOLVE, reason, UNOBSERVABLE)
         draft.troubles.append(f"notifying PagerDuty failed: the incident stays, since {reason}"[:300])
         return True
     if refused := _paging_refusal(draft):

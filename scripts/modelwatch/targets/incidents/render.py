@@ -57,6 +57,7 @@ def incident_fields(change: Change, run: GroupRun) -> dict[str, Any]:
             model=model,
             earlier=_earlier_alert(change, run),
             followers=run.groups,
+            issue_problem=run.issue_problem,
         ),
     }
     return {name: run.sessions.redactor.redact(value) for name, value in fields.items()}
@@ -109,9 +110,10 @@ def incident_details(
     model: Model | None = None,
     earlier: str = "",
     followers: Mapping[str, Group] | None = None,
+    issue_problem: str = "",
 ) -> dict[str, Any]:
     """The flat ``custom_details``, the most important first; unknown ones are left out. ``earlier``: the alert before
-    this one. ``followers``: the groups that this one leads, by key."""
+    this one. ``followers``: the groups that this one leads, by key. ``issue_problem``: why no issue was written."""
     alert, phrase = worst_alert(group), describe_alert(group)
     start = register.start if register else group.start if group.start is not None else now
     facts: dict[str, Any] = {}
@@ -119,6 +121,8 @@ def incident_details(
         facts["next"] = step
     if tried := attempts_text(register) if register else "":
         facts["tried"] = plain_line(tried, 400)
+    if issue_problem:
+        facts["issue"] = plain_line(f"not written: {issue_problem}", 400)
     if register and register.flap:
         facts["flapping"] = f"fired {register.flap.fired} times since {utc_time(register.flap.since)}"
     if earlier:

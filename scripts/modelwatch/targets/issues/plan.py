@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.alert import AlertState
 from ...model.past_episode import PastEpisodes
-from ...model.plan import ChangeKind, Precondition, Target
+from ...model.plan import UNOBSERVABLE, ChangeKind, Precondition, Target
 from ...model.recent_change import RecentChanges
 from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
@@ -33,9 +33,9 @@ def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
     """(guard, reason) why no issue of the model can be written; ("", "") where they can."""
     error = draft.observed.error_for(Target.ISSUE)
     if error:
-        return "unobservable", f"issues cannot be observed: {error}"
+        return UNOBSERVABLE, f"issues cannot be observed: {error}"
     if not draft.model.github.repository:
-        return "unobservable", "no GitHub repository is configured for this model"
+        return UNOBSERVABLE, "no GitHub repository is configured for this model"
     if draft.model.issue_mode is not Mode.ACT:
         return "mode", f"issues are in mode {draft.model.issue_mode}: reported only"
     return "", ""
@@ -320,6 +320,7 @@ def _close_issue(draft: GroupPlan) -> None:
     if register is None:
         return
     draft.update_register(closed=draft.now, reopened=None, ack_until=None, ack_by="", muted_until_recovery=False)
+    draft.update_register(undelivered=())
     if by_person:
         _update_issue(draft, "it recovered; a person had closed the issue already")
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
-from ...model.plan import ObservedRun, Target
+from ...model.plan import UNOBSERVABLE, ObservedRun, Target
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
@@ -183,7 +183,7 @@ def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
 GUARDS: tuple[tuple[str, Callable[[DispatchRequest], str]], ...] = (
     ("past", check_firing),
     ("configured", check_configured),
-    ("unobservable", check_observable),
+    (UNOBSERVABLE, check_observable),
     ("refired", check_refired),
     ("once-per-episode", check_once_per_episode),
     ("one-at-a-time", check_one_at_a_time),

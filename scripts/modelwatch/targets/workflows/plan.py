@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ...model.alert import AlertState, Group
 from ...model.monitored_model import WorkflowSpec
-from ...model.plan import ChangeKind, Dispatch, ObservedRun, Target
+from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun, Target
 from ...model.register import DispatchRecord, DispatchState
 from ...model.rule import Mode
 from ...model.series import format_labels
@@ -47,7 +47,7 @@ def sync_runs(draft: GroupPlan) -> None:
             continue
         if unobservable:
             if record.state.is_open:
-                draft.add_skip(record.verb, f"{record.name} cannot be followed: {unobservable}", "unobservable")
+                draft.add_skip(record.verb, f"{record.name} cannot be followed: {unobservable}", UNOBSERVABLE)
             continue
         _sync_run(draft, record)
 
