@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -76,6 +77,23 @@ class Chromium:
             tuple(one["request"]["url"] for one in asked),
             tuple(one["message"] for one in dialogs),
         )
+
+    def picture(self, path: Path, width: int, height: str) -> bytes:
+        """The page at ``path`` as PNG, as high as the JavaScript ``height`` evaluates to, which can wait."""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._call("Page.enable", session)
+        shape: dict[str, Any] = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", session, **shape)
+        self._seen.clear()
+        self._call("Page.navigate", session, url=path.as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self._seen):
+            self._next()
+        found = self._call("Runtime.evaluate", session, expression=height, awaitPromise=True)
+        self._call("Emulation.setDeviceMetricsOverride", session, **shape | {"height": int(found["result"]["value"])})
+        shot = self._call("Page.captureScreenshot", session, format="png")
+        self._call("Target.closeTarget", targetId=target)
+        return base64.b64decode(shot["data"])
 
     def _call(self, method: str, session: str = "", **params: object) -> dict[str, Any]:
         self._number += 1

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from modelwatch.model.monitored_model import Config, PagerDutySpec
+from modelwatch.model.pagerduty_setup import EscalationPolicy, EscalationStep
 from modelwatch.model.plan import ObservationError, ObservedIncident, Plan, Target
 from modelwatch.model.register import CallRecord, FlapRecord, PageRecord, Register
 from modelwatch.model.rule import Mode
+from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.targets.plan import make_plan
-from modelwatch.timeutil import DAY, HOUR
+from modelwatch.timeutil import DAY, HOUR, MINUTE
 
 from ...alerts.making import at
 from ..issues.test_plan import WHOLE
@@ -60,6 +62,33 @@ def test_worse_is_paged_again() -> None:
     plan = plan_for("..c", HELD, incident("acknowledged", at(2)))
     assert pages(plan) == ["trigger-incident"]
     assert "worse" in next(change.reason for change in plan.changes if change.kind.target is Target.PAGE)
+
+
+STEP = EscalationStep(users=("a",), wait=HOUR)
+
+
+@pytest.mark.parametrize(
+    ("status", "policy", "paged_ago", "further"),
+    [
+        ("triggered", None, 20 * MINUTE, False),  # PagerDuty still calls people about it
+        ("triggered", None, 40 * MINUTE, True),
+        ("triggered", EscalationPolicy("named only"), 40 * MINUTE, True),
+        ("triggered", EscalationPolicy("p", (STEP, STEP)), 110 * MINUTE, False),
+        ("triggered", EscalationPolicy("p", (STEP, STEP)), 130 * MINUTE, True),
+        ("triggered", EscalationPolicy("p", (STEP,), repeat=2), 170 * MINUTE, False),
+        ("triggered", EscalationPolicy("p", (STEP,), repeat=2), 190 * MINUTE, True),
+        ("acknowledged", EscalationPolicy("p", (STEP,), repeat=9), MINUTE, True),  # notifies nobody
+    ],
+)
+def test_worse_is_a_further_alert_where_the_open_one_notifies_nobody(
+    status: str, policy: EscalationPolicy | None, paged_ago: float, further: bool
+) -> None:
+    now = later("..c")
+    by = config(pagerduty=PagerDutySpec(Secret("KEY", "k" * 32), escalation=policy))
+    of = replace(HELD, page=replace(PAGED, at=now - paged_ago))
+    plan = plan_for("..c", of, incident(status, now - paged_ago), now=now, by=by)
+    (change,) = [change for change in plan.changes if change.kind.target is Target.PAGE]
+    assert change.about == (f"{GROUP}.2" if further else "")
 
 
 def test_never_downgraded_only_resolved() -> None:

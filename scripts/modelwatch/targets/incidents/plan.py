@@ -15,6 +15,7 @@ from ...model.alert import (
     AlertState,
 )
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
+from ...model.pagerduty_setup import EscalationPolicy
 from ...model.plan import UNOBSERVABLE, ChangeKind, Target
 from ...model.register import (
     ACKNOWLEDGED,
@@ -36,7 +37,8 @@ from ..register.recovery import unproven_alerts
 RETRIGGER_AFTER = 4 * HOUR
 """An incident that was resolved by hand while the alert fires is triggered again after this time (seconds)."""
 NOTIFYING_LENGTH = 30 * MINUTE
-"""For so long (seconds) PagerDuty's escalation policy calls people about an incident that nobody acknowledges."""
+"""For so long (seconds) PagerDuty calls people about an incident that nobody acknowledges, where the policy is not
+configured here: one step, as in the policy that each account begins with."""
 NOTIFY_WITHIN = DAY
 """Workflow runs that ended longer ago (seconds) are not reported to PagerDuty."""
 _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
@@ -90,10 +92,20 @@ def _further_alert(draft: GroupPlan) -> str:
         return alert_keys(draft.group.key, 2)[-1]
     if page is None or page.state != PAGE_TRIGGERED or (incident is not None and not incident.is_open):
         return ""
+    calling = draft.now - page.at < notifying_length(draft.model.pagerduty.escalation)
     known = incident is not None and incident.status == "triggered"
-    if known and draft.now - page.at < NOTIFYING_LENGTH and _is_urgent(page.severity) == _is_urgent(draft.severity):
+    if known and calling and _is_urgent(page.severity) == _is_urgent(draft.severity):
         return ""
     return alert_keys(draft.group.key, page.alerts + 1)[-1]
+
+
+def notifying_length(policy: EscalationPolicy | None) -> float:
+    """For how long (seconds) the policy calls people about an incident that nobody acknowledges. After its last step
+    and repetition PagerDuty notifies nobody any more, and a further trigger of the same alert does not start it anew
+    (https://support.pagerduty.com/main/docs/escalation-policies)."""
+    if policy is None or not policy.steps:
+        return NOTIFYING_LENGTH
+    return sum(step.wait for step in policy.steps) * (policy.repeat + 1)
 
 
 def _is_urgent(severity: Severity) -> bool:
