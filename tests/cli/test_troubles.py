@@ -156,12 +156,12 @@ def test_a_pagerduty_that_is_down_is_told_on_the_issue_and_done_later(world: Wor
     assert found.code == 4
     assert "failed" in found.out
     (issue,) = world.issues
-    assert "notifying PagerDuty failed" in (issue.body or "")
+    assert "### Not done\n\n- `notifying PagerDuty failed" in (issue.body or "")
     world.pagerduty.clear()
     world.at(4)
     assert world.run("run").code == 0
     (issue,) = world.issues
-    assert "notifying PagerDuty failed" not in (issue.body or "")
+    assert "### Not done" not in (issue.body or "")
     assert len(world.incidents) == 1
 
 

@@ -73,7 +73,7 @@ def report_unwritten_issues(
     """Trigger an incident for each model with alerts that page nobody and whose issue could not be written; resolve it
     for the models whose issues were written. Never raises."""
     problems = _unwritten(plan, receipts)
-    for name in sorted({receipt.model for receipt in receipts if _is_written(receipt)} - problems.keys()):
+    for name in sorted(_written(plan, receipts) - problems.keys()):
         model = sessions.config.model(name)
         if model is not None and _has_both_channels(model):
             with suppress(UserError):  # the next change of an issue tries again
@@ -117,8 +117,16 @@ def _unwritten(plan: Plan, receipts: Sequence[Receipt]) -> dict[str, list[tuple[
     return found
 
 
-def _is_written(receipt: Receipt) -> bool:
-    return receipt.kind.target is Target.ISSUE and receipt.result is ChangeResult.DONE
+def _written(plan: Plan, receipts: Sequence[Receipt]) -> set[str]:
+    """Models with an issue that was written, of an alert that has paged nobody."""
+    done = {receipt.change for receipt in receipts if receipt.result is ChangeResult.DONE}
+    paging = {group.key for group in plan.groups if "page" in group.do}
+    written = (change for change in plan.changes if change.kind.target is Target.ISSUE and change.id in done)
+    return {
+        change.model
+        for change in written
+        if change.group not in paging and change.register is not None and change.register.page is None
+    }
 
 
 def _resolve(sessions: TargetSessions, model: Model) -> None:
