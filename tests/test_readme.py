@@ -135,7 +135,7 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert code == 0, output
     assert "open issue" in output
     assert "trouble" not in output
-    assert newcomer.run("status")[1] == "No open issue of modelwatch.\n"
+    assert newcomer.run("status")[1] == "No open issue of modelwatch. What fires now: `modelwatch check`.\n"
 
     code, output = newcomer.run("run")
     assert code == 0, output

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from modelwatch.cli.shards import split_models
+from modelwatch.cli.shards import MAX_SAME_DATA, split_models
 from modelwatch.model.monitored_model import Model, WandbSpec
 
 from .world import ERROR, HEALTHY, World
@@ -245,13 +245,20 @@ def files(folder: Path) -> list[str]:
 
 
 class TestShards:
-    def fleet(self, world: World, count: int) -> None:
+    def fleet(self, world: World, count: int, table: str = "metrics.csv") -> None:
+        """``table``: with ``{place}`` a table for each model, which is not read."""
         head, model = world.read("modelwatch.yml").split("models:\n")
-        models = "".join(model.replace("name: churn", f"name: m{place}") for place in range(count))
+        models = "".join(
+            model.replace("name: churn", f"name: m{place}").replace("metrics.csv", table.format(place=place))
+            for place in range(count)
+        )
         world.write("modelwatch.yml", f"{head}models:\n{models}")
 
     def test_models_are_dealt_out(self, world: World) -> None:
         self.fleet(world, 5)
+        assert len(world.run("shards", now=False).json["include"]) == 1, "they read the same data"
+        world.config()
+        self.fleet(world, 5, "{place}.csv")
         found = world.run("shards", "--max", "2", now=False)
         assert found.json == {"include": [{"shard": "1", "models": "m0 m2 m4"}, {"shard": "2", "models": "m1 m3"}]}
         assert len(world.run("shards", "--max", "256", now=False).json["include"]) == 5
@@ -300,4 +307,6 @@ def test_models_that_can_share_a_cause_stay_in_one_shard() -> None:
     assert split_models(chain, 3) == [["a", "b", "c"], ["x"], ["y"]]
     pair = [model("a", "same"), model("x", "px"), model("b", "same"), model("y", "py")]
     assert split_models(pair, 2) == [["a", "b"], ["x", "y"]]
-    assert len(split_models([model(f"m{number}", "same") for number in range(6)], 3)) == 3, "no shard takes all of them"
+    same = [model(f"s{number}", "same") for number in range(MAX_SAME_DATA + 1)]
+    assert split_models([*alone, *same[1:]], 3) == [[one.name for one in same[1:]], *split_models(alone, 2)]
+    assert list(map(len, split_models(same, 3))) == [34, 34, 33], "no shard takes all of them"

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 
-from . import causes, past_episodes  # noqa: F401 - they add their stories
+from . import advice, causes, past_episodes, people, records  # noqa: F401 - they add their stories
 from .stories import STORIES
 from .timeline import Timeline, start_services
 
@@ -14,6 +14,7 @@ from .timeline import Timeline, start_services
 def main(words: list[str]) -> int:
     chosen = [one for one in STORIES if not words or any(word in one.play.__name__ for word in words)]
     totals: Counter[str] = Counter()
+    paging = 0
     began = time.monotonic()
     print("| story | causes | pages needed | pages | too many | silent | wrong steps | wrong record |")
     print("|---|---|---|---|---|---|---|---|")
@@ -21,6 +22,7 @@ def main(words: list[str]) -> int:
         for story in chosen:
             played = Timeline(services)
             story.play(played)
+            played.end()
             wrong = Counter(one.kind for one in played.disagreements)
             row = {
                 "causes": story.causes,
@@ -32,12 +34,18 @@ def main(words: list[str]) -> int:
                 "record": wrong["record"],
             }
             totals.update(row)
+            paging += story.causes if played.wakes else 0
             print(f"| {story.name} | {' | '.join(map(str, row.values()))} |", flush=True)
             for found in played.disagreements:
                 print(f"  hour {found.hour:g}: {found.kind}: {found.text[:600]}", file=sys.stderr)
     print(f"| **{len(chosen)} stories** | {' | '.join(str(totals[name]) for name in row)} |")
-    per_cause, per_need = (totals["pages"] / max(totals[name], 1) for name in ("causes", "needed"))
-    print(f"\nPages per true cause: {per_cause:.2f}; pages per page that was needed: {per_need:.2f}.")
+    # A cause about which something new happened that a person has to hear (worse, expired, failed, reminded) pages
+    # once more for each of these.
+    again = totals["needed"] - paging
+    print(f"\nCauses that page: {paging}. Pages: {totals['pages']}, of them {again} since something new happened.")
+    per_cause, per_need = (totals["pages"] - again) / max(paging, 1), totals["pages"] / max(totals["needed"], 1)
+    print(f"Pages per true cause: {per_cause:.2f}; with those new events {totals['pages'] / max(paging, 1):.2f}.")
+    print(f"Pages per page that was needed: {per_need:.2f}.")
     print(f"Silent failures: {totals['silence']}. Wrong next steps: {totals['step']}. {time.monotonic() - began:.0f} s")
     return int(any(totals[name] for name in ("page", "silence", "step", "record")))
 

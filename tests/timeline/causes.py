@@ -35,7 +35,8 @@ def one_bad_release_two_rules(time: Timeline) -> None:
     time.expect(woken=1, issues=1, title=r"^\[error\] churn: accuracy", says="Also affected.*`churn` `recall`.*warning")
     time.data(recall=CRITICAL)
     time.until(9)
-    time.expect(issues=1, title=r"^\[critical\] churn: accuracy", says="`churn` `recall`.*critical")
+    time.expect(woken=1, page="^critical .*recall", issues=1, title=r"^\[critical\] churn: .*recall")
+    time.expect(says="`churn` `recall`.*critical")
     time.data(accuracy=HEALTHY)
     time.until(12)
     time.expect(issues=1, says="`recall`.*critical")
@@ -118,3 +119,67 @@ def who_leads_is_silenced(time: Timeline) -> None:
     time.comment("false-positive")
     time.until(7)
     time.expect(woken=1, page="^error churn accuracy", issues=2)
+
+
+@story()
+def bad_data_leads(time: Timeline) -> None:
+    """Bad data show in a check of quality and in two metrics: one issue, one page, and the data are fixed first."""
+    time.configure(model_config(rules=MISSING + RULES + RECALL))
+    time.data(filled=HEALTHY, recall=HEALTHY)
+    time.until(2)
+    time.data(filled=ERROR, accuracy=CRITICAL, recall=ERROR)
+    time.until(6)
+    time.expect(woken=1, page="churn filled", issues=1, says="Also affected.*`accuracy`.*`recall`|`recall`.*`accuracy`")
+    time.expect(step="Fix the data, not the model", details="Fix the data, not the model", verdict="Fix the data")
+    time.data(filled=HEALTHY, accuracy=HEALTHY, recall=HEALTHY)
+    time.until(11)
+    time.expect(woken=0, issues=0, open_incidents=0)
+
+
+@story()
+def outlives_its_leader(time: Timeline) -> None:
+    """The data are mended and one metric stays bad: four hours later it has an issue and a page of its own."""
+    time.configure(model_config(rules=MISSING + RULES))
+    time.data(filled=HEALTHY)
+    time.until(2)
+    time.data(filled=ERROR, accuracy=ERROR)
+    time.until(5)
+    time.expect(woken=1, page="^error churn filled", issues=1)
+    time.data(filled=HEALTHY)
+    time.until(8)
+    time.expect(woken=0, issues=1)
+    time.until(14)
+    time.expect(woken=1, page="^error churn accuracy", issues=1, title=r"^\[error\] churn: accuracy")
+    time.data(accuracy=HEALTHY)
+    time.until(18)
+    time.expect(woken=0, issues=0, open_incidents=0)
+
+
+@story()
+def one_source_two_models(time: Timeline) -> None:
+    """Two models read the same W&B runs and break together: one page, one issue."""
+    time.configure(model_config("churn"), model_config("offers", RECALL, project="churn"))
+    time.data("churn", recall=HEALTHY)
+    time.until(2)
+    time.data("churn", accuracy=ERROR, recall=ERROR)
+    time.until(6)
+    time.expect(woken=1, issues=1, model="churn", says="read the same data.*`offers` `recall`")
+    time.expect(issues=0, model="offers")
+
+
+@story()
+def shards_of_a_fleet(time: Timeline) -> None:
+    """Four models over two shards, three with one cause: one page, one issue, and `gather` lists the cause."""
+    time.configure(
+        model_config("churn"),
+        model_config("fraud"),
+        model_config("offers", more="    depends_on: churn\n"),
+        model_config("mails", RECALL, project="churn"),
+    )
+    time.data("churn", recall=HEALTHY)
+    time.until(2, shards=2)
+    time.data("churn", accuracy=ERROR, recall=ERROR)
+    time.data("offers", accuracy=ERROR)
+    time.until(6, shards=2)
+    time.expect(woken=1, page="^error churn", issues=1, model="churn", summary="share.*cause|cause.*share")
+    time.expect(says="`offers` `accuracy`.*`mails` `recall`|`mails` `recall`.*`offers` `accuracy`", model="churn")

@@ -91,7 +91,7 @@ def wobbling_between_tiers(time: Timeline) -> None:
     time.configure(model_config())
     for hour in range(3, 28, 4):
         time.data(accuracy=ERROR if hour % 8 == 3 else CRITICAL)
-        time.until(hour)
+        time.until(hour, every=2)
         time.acknowledge()
     time.expect(woken=2)
 
@@ -127,7 +127,7 @@ def proposal_waits(time: Timeline) -> None:
     time.until(3)
     time.expect(woken=1, step="approve degrade.1")
     time.acknowledge()
-    time.until(12)
+    time.until(12, every=3)
     time.expect(
         woken=1,
         page="proposed degrade has waited for a decision",
@@ -168,7 +168,7 @@ def acknowledged_on_the_issue(time: Timeline) -> None:
         woken=0, incident="acknowledged", says="Muted: .acknowledged by robin", verdict="muted.*acknowledged by robin"
     )
     time.expect(status="muted: churn #1: acknowledged by robin .* until")
-    time.until(26)
+    time.until(26, every=4)
     time.expect(woken=0)
     time.until(30)
     time.expect(
@@ -190,7 +190,7 @@ def silenced_on_the_issue(time: Timeline) -> None:
     time.comment("silence 6h upstream repairs it")
     time.until(4)
     time.expect(incident="acknowledged", verdict="muted.*silenced by robin: upstream repairs it, at most until")
-    time.until(12)
+    time.until(12, every=2)
     time.expect(woken=1, page="silence by robin has expired", says="Still firing; the silence by robin has expired")
 
 
@@ -204,7 +204,7 @@ def silence_ends_after_recovery(time: Timeline) -> None:
     time.comment("silence 8h upstream repairs it")
     time.until(5)
     time.data(accuracy=HEALTHY)
-    time.until(14)
+    time.until(14, every=3)
     time.expect(woken=0, issues=0, open_incidents=0)
 
 
@@ -216,7 +216,7 @@ def false_positive(time: Timeline) -> None:
     time.until(3)
     time.expect(woken=1)
     time.comment("false-positive")
-    time.until(12)
+    time.until(12, every=3)
     time.expect(woken=0, open_incidents=0, issues=1, says="false positive by robin", verdict="muted")
     time.data(accuracy=HEALTHY)
     time.until(16)
@@ -236,7 +236,7 @@ def closed_by_hand(time: Timeline) -> None:
     time.expect(status="closed by hand", verdict="^CRITICAL.*closed by hand")
     time.until(4)
     time.expect(incident="acknowledged", issues=0, status="muted: churn #1: acknowledged by closing", verdict="muted")
-    time.until(28)
+    time.until(28, every=4)
     time.expect(woken=1, issues=1, says="Still firing; the 24 h acknowledgement", page="acknowledgement has expired")
 
 
@@ -254,7 +254,7 @@ def acknowledged_at_pagerduty(time: Timeline) -> None:
         status="acknowledged by oncall",
         verdict="acknowledged by oncall",
     )
-    time.until(12)
+    time.until(12, every=4)
     time.expect(woken=0, comments=0)
 
 
@@ -373,7 +373,7 @@ def proposal_rejected(time: Timeline) -> None:
     time.expect(woken=1)
     time.acknowledge()
     time.comment("reject degrade.1")
-    time.until(12)
+    time.until(12, every=3)
     time.expect(woken=0, no_step="approve", dispatched=())
 
 
@@ -384,7 +384,7 @@ def proposal_without_reminder(time: Timeline) -> None:
     time.data(accuracy=CRITICAL)
     time.until(3)
     time.expect(woken=1)
-    time.until(12)
+    time.until(12, every=3)
     time.expect(woken=0, step="approve degrade.1")
 
 
@@ -416,7 +416,7 @@ def wobbling_around_a_limit(time: Timeline) -> None:
     time.configure(model_config())
     for hour in range(6, 126, 6):
         time.data(accuracy=ERROR if hour % 12 else HEALTHY)
-        time.until(hour)
+        time.until(hour, every=2)
         time.acknowledge()
     time.expect(woken=1, issues=1)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import causes, past_episodes  # noqa: F401 - they add their stories
+from . import advice, causes, past_episodes, people, records  # noqa: F401 - they add their stories
 from .stories import STORIES, Story
 from .timeline import Services, Timeline, start_services
 
@@ -21,6 +21,7 @@ def services() -> Iterator[Services]:
 def test_story(services: Services, story: Story) -> None:
     time = Timeline(services)
     story.play(time)
+    time.end()
     for name in ("wandb", "github", "pagerduty"):
         assert services[name].errors == []
     found = [f"hour {one.hour:g}: {one.kind}: {one.text}" for one in time.disagreements]

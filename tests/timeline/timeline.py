@@ -12,22 +12,28 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import click
 from click.testing import CliRunner
 
 from modelwatch import pipeline
+from modelwatch.cli.audit import audit as audit_command
+from modelwatch.cli.audit import review as review_command
 from modelwatch.cli.diagnose import collect_input
+from modelwatch.cli.shards import split_models
 from modelwatch.cli.status import status as status_command
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import Target
 from modelwatch.report.diagnosis import Diagnosis, diagnose
+from modelwatch.report.summary import job_summary
+from modelwatch.shards import merge_shards
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.github.issue_actions import Person
@@ -71,13 +77,22 @@ HEALTHY, WARNING, ERROR, CRITICAL = 0.92, 0.89, 0.855, 0.79
 """Accuracies of the tiers of ``RULES``."""
 
 
-def model_config(name: str = "churn", rules: str = RULES, more: str = "", *, token: bool = True) -> str:
-    """One item under ``models:``; ``more``: further lines of it, indented by four. ``token``: PagerDuty can be read."""
+def model_config(
+    name: str = "churn",
+    rules: str = RULES,
+    more: str = "",
+    *,
+    token: bool = True,
+    owner: str = "@acme/growth-ml",
+    project: str = "",
+) -> str:
+    """One item under ``models:``; ``more``: further lines of it, indented by four. ``token``: PagerDuty can be read.
+    ``project``: the model of whose W&B project it reads, where that is not its own."""
     rest = ', token: "${PAGERDUTY_TOKEN}"' if token else ""
     return f"""\
   - name: {name}
-    owner: "@acme/growth-ml"
-    wandb: {{entity: {ENTITY}, project: {name}-prod, version: model_version, time: monitor/time}}
+    owner: "{owner}"
+    wandb: {{entity: {ENTITY}, project: {project or name}-prod, version: model_version, time: monitor/time}}
     pagerduty: {{routing_key: "${{PAGERDUTY_{name.upper()}_KEY}}"{rest}, service: {name}-model}}
     github: {{repository: {ENTITY}/{name}, people: [{PERSON}]}}
 {more}    rules:
@@ -120,7 +135,7 @@ def start_services() -> Iterator[Services]:
             for name in [name for name in os.environ if name.startswith(("GITHUB_", "PAGERDUTY_", "GH_"))]:
                 del os.environ[name]
             os.environ.update(wandb_env(wandb.url, folder / "wandb"))
-            os.environ |= {"GITHUB_API_URL": github.url, "MODELWATCH_WAIT_SCALE": "0.001"}
+            os.environ |= {"GITHUB_API_URL": github.url, "MODELWATCH_WAIT_SCALE": "0.001", "COLUMNS": "400"}
             os.environ |= {"PAGERDUTY_EVENTS_URL": pagerduty.url, "PAGERDUTY_API_URL": pagerduty.url}
             (folder / "wandb").mkdir()
             forget_wandb()
@@ -144,6 +159,8 @@ class Timeline:
     steps: int = 0
     """How many next steps were compared."""
     results: list[pipeline.RunResult] = field(default_factory=list)
+    rows: int = ROWS
+    """Decisions an hour."""
     _values: dict[str, dict[str, float | None]] = field(default_factory=dict)
     _versions: dict[str, str] = field(default_factory=dict)
     _runs: dict[tuple[str, str], RunRecord] = field(default_factory=dict)
@@ -168,8 +185,10 @@ class Timeline:
             self._values[name] = {"accuracy": HEALTHY}
             self._versions[name] = "v6"
         os.environ["GITHUB_TOKEN"] = github.add_token(BOT, kind="user")
-        os.environ["PAGERDUTY_TOKEN"] = pages.add_token(read_only=True)
         self.config_text = "version: 1\nmodels:\n" + "".join(models)
+        os.environ.pop("PAGERDUTY_TOKEN", None)  # which is read wherever it is set
+        if "PAGERDUTY_TOKEN" in self.config_text:
+            os.environ["PAGERDUTY_TOKEN"] = pages.add_token(read_only=True)
         path = self.services.folder / "modelwatch.yml"
         path.write_text(self.config_text, "utf-8")
         self._config = load_config(path, os.environ)
@@ -192,14 +211,43 @@ class Timeline:
         """From now on ``version`` serves."""
         self._versions[model or self._model] = version
 
-    def until(self, hour: float) -> None:
-        """Time passes, with an evaluation at every full hour after the present one, up to ``hour``."""
+    def commit(self, path: str, message: str, model: str = "") -> None:
+        """A person pushes a change of one file to the model's repository."""
+        git = self.services.github.standin.state.repo(self._repository(model)).git
+        git.commit(git.default_branch, {path: message.encode()}, message, PERSON, self.now())
+
+    def until(self, hour: float, every: int = 1, shards: int = 1) -> None:
+        """Time passes up to ``hour``, with an evaluation every ``every`` hours.
+
+        ``shards``: each evaluation is split over so many jobs, which are gathered afterwards.
+        """
         while self.hour < hour:
-            self.hour += 1
-            self._log_until(round(self.hour))
+            self.skip_to(min(self.hour + every, hour))
+            if shards > 1:
+                self.results.append(self._evaluate_shards(shards))
+                continue
             context = make_context(self.config, self.now())
+            self.results.append(pipeline.converge(context, pipeline.evaluate(context), frozenset(Target)))
+
+    def skip_to(self, hour: float) -> None:
+        """Time passes up to ``hour`` without an evaluation."""
+        self.hour = hour
+        self._log_until(math.floor(hour))
+
+    def _evaluate_shards(self, count: int) -> pipeline.RunResult:
+        """As the reusable workflow does: `shards`, a job for each, `gather`."""
+        folders = []
+        for number, names in enumerate(split_models(self.config.models, count)):
+            models = tuple(model for model in self.config.models if model.name in names)
+            context = make_context(replace(self.config, models=models), self.now())
             done = pipeline.converge(context, pipeline.evaluate(context), frozenset(Target))
-            self.results.append(done)
+            folders.append(self.services.folder / f"shard-{number}")
+            pipeline.write_results(folders[-1], done, self.now())
+        return merge_shards(folders, len(folders))[0]
+
+    def end(self) -> None:
+        """The story is over: what reached a person since the last expectation was not needed."""
+        self._compare_notifications(0)
 
     # What people do.
 
@@ -269,6 +317,11 @@ class Timeline:
         says: str = "",
         verdict: str = "",
         status: str = "",
+        audit: str = "",
+        review: str = "",
+        summary: str = "",
+        labels: str = "",
+        assignees: tuple[str, ...] | None = None,
         model: str = "",
     ) -> None:
         """Compare with what happened until now; what disagrees is collected, and the story goes on.
@@ -277,8 +330,9 @@ class Timeline:
         and ``incident``: of the newest notification severity, title and key; urgency; details; its incident's status.
         ``issues`` and ``open_incidents``: how many are open. ``title``, ``comments``, ``step`` (the section *Next
         step*), ``no_step`` and ``says`` (body and comments): of the newest issue. ``dispatched``: the verbs of every
-        workflow run. ``verdict`` and ``status``: what ``diagnose`` and ``status`` print. Texts are regular expressions,
-        searched without regard to case.
+        workflow run. ``verdict``, ``status``, ``audit`` and ``review`` (of the newest issue): what ``diagnose`` and
+        these commands print. ``summary``: of the newest evaluation. ``labels`` and ``assignees``: of the newest issue.
+        Texts are regular expressions, searched without regard to case.
         """
         if woken is not None:
             self._compare_notifications(woken)
@@ -307,10 +361,21 @@ class Timeline:
         if verdict:
             found = self.diagnosis(model)
             self._match("record", verdict, f"{found.headline}\n{found.sections}\nNext: {found.next}")
-        if status:
-            path = str(self.services.folder / "modelwatch.yml")
-            answer = CliRunner().invoke(status_command, ["--config", path, "--now", f"{self.now():.0f}"])
-            self._match("record", status, answer.output)
+        for command, pattern in ((status_command, status), (audit_command, audit)):
+            self._match("record", pattern, self.output(command) if pattern else "")
+        if review:
+            self._match("record", review, self.output(review_command, str(self.issue(model).number)))
+        if summary:
+            done = self.results[-1]
+            self._match("record", summary, job_summary(done.judgement, done.plan, done.receipts))
+        self._match("record", labels, ", ".join(self.issue(model).labels) if labels else "")
+        if assignees is not None:
+            self._equal("record", "assignees", assignees, tuple(self.issue(model).assignees))
+
+    def output(self, command: click.Command, *arguments: str) -> str:
+        """What ``command`` prints."""
+        path = str(self.services.folder / "modelwatch.yml")
+        return CliRunner().invoke(command, [*arguments, "--config", path, "--now", f"{self.now():.0f}"]).output
 
     @property
     def config(self) -> Config:
@@ -340,11 +405,10 @@ class Timeline:
         return found[1] if found else ""
 
     def diagnosis(self, model: str = "") -> Diagnosis:
-        """What ``modelwatch diagnose`` shows."""
+        """What ``modelwatch diagnose`` shows of ``model``, or without one."""
         context = make_context(self.config, self.now())
-        found = context.config.model(model or self._model)
-        assert found is not None
-        return diagnose(collect_input(context.only(found)), self.now())
+        found = context.config.model(model)
+        return diagnose(collect_input(context.only(found) if found else context), self.now())
 
     @property
     def _model(self) -> str:
@@ -370,10 +434,10 @@ class Timeline:
         """Log the hours that are not logged yet, each at its end."""
         for end in range(self._logged + 1, hour + 1):
             for name, values in self._values.items():
-                row = _make_row(name, end, values)
+                row = _make_row(name, end, values, self.rows)
                 state, version = self.services.wandb.standin.state, self._versions[name]
                 if (name, version) not in self._runs:
-                    began = BEGIN + (end - 1) * HOUR
+                    began = BEGIN + end * HOUR
                     config = {"model_version": version}
                     run = state.add_run(ENTITY, f"{name}-prod", f"serve-{version}", config, created_at=began)
                     run.state = "running"
@@ -401,16 +465,16 @@ class Timeline:
         self.disagreements.append(Disagreement(kind, self.hour, text))
 
 
-def _make_row(model: str, hour: int, values: Mapping[str, float | None]) -> dict[str, Any]:
+def _make_row(model: str, hour: int, values: Mapping[str, float | None], count: int) -> dict[str, Any]:
     """The row that ends at ``hour``: rates with the noise of their rows, the same every time."""
     time = BEGIN + hour * HOUR
-    row: dict[str, Any] = {"monitor/time": time, "_timestamp": time, "eval/n": ROWS}
+    row: dict[str, Any] = {"monitor/time": time, "_timestamp": time, "eval/n": count}
     for name, rate in values.items():
         if rate is None:
             continue
         luck = Random(f"{model}/{name}/{hour}").gauss(0, 1)
         metric, _, region = name.partition("_")
-        key, rows = (f"eval/region={region}", ROWS // REGIONS) if region else ("eval", ROWS)
+        key, rows = (f"eval/region={region}", count // REGIONS) if region else ("eval", count)
         spread = math.sqrt(rate * (1 - rate) / rows) if 0 <= rate <= 1 else abs(rate) * 0.002
         row |= {f"{key}/{metric}": rate + luck * spread, f"{key}/n": rows}
     return row

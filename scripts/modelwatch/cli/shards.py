@@ -20,6 +20,9 @@ from ..step_files import write_text
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, path_option
 
+MAX_SAME_DATA = 100
+"""Models that read the same data stay in one shard up to this number, which a job judges in about ten seconds."""
+
 
 @click.command("shards")
 @config_option
@@ -34,8 +37,7 @@ from .options import config_option, exit_code_option, path_option
 def shards(config_path: Path, max_shards: int) -> None:
     """Print {"include": [{"shard", "models"}, ...]} for strategy.matrix; models are separated by spaces.
 
-    Models that depend on each other stay in one shard, so that one cause is one incident. So do models that read the
-    same data, where the shards stay of about the same size.
+    Models that depend on each other or read the same data stay in one shard, so that one cause is one incident.
     """
     # Neither secrets nor baselines are needed to split: the job that does it should not have the secrets.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
@@ -47,7 +49,7 @@ def shards(config_path: Path, max_shards: int) -> None:
 
 
 def split_models(models: Sequence[Model], max_shards: int) -> list[list[str]]:
-    """Names of models by shard, of about the same size. A model can share a cause only with those of its shard."""
+    """Names of models by shard. A model can share a cause only with those of its shard, so these stay together."""
     fair = math.ceil(len(models) / max_shards)
     known = {model.name: model for model in models}
     families = [[model] for model in models]
@@ -56,10 +58,10 @@ def split_models(models: Sequence[Model], max_shards: int) -> list[list[str]]:
         families = _join(families, [family for family in families if any(one.name in related for one in family)])
     for model in models:
         alike = [family for family in families if any(share_source(one, model) for one in family)]
-        if sum(map(len, alike)) <= fair:
+        if sum(map(len, alike)) <= max(fair, MAX_SAME_DATA):
             families = _join(families, alike)
     shards: list[list[str]] = [[] for _ in range(min(max_shards, len(families)))]
-    for family in families:
+    for family in sorted(families, key=len, reverse=True):
         min(shards, key=len).extend(model.name for model in family)
     return shards
 

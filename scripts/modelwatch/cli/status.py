@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ..model.plan import ModelObservation, ObservedIssue
 
 
+NO_ISSUE = "No open issue of modelwatch. What fires now: `modelwatch check`."
+"""Issues are written by the evaluation, so a younger alert has none yet."""
+
+
 @click.command("status")
 @run_options
 @click.option("--all", "everything", is_flag=True, help="Include closed issues.")
@@ -78,7 +82,7 @@ def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], n
         columns = ("model", "rule", "issue", "severity", "for", "incident", "workflows")
         print_table(columns, [_cells(row, now) for row in rows])
     else:
-        click.echo("No issue could be read." if troubles else "No open issue of modelwatch.")
+        click.echo("No issue could be read." if troubles else NO_ISSUE)
     for row in rows:
         if row["muted"]:
             click.echo(f"muted: {plain_line(row['model'])} {row['issue']}: {plain_line(row['muted'], 400)}")

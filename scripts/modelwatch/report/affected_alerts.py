@@ -6,11 +6,21 @@ from collections.abc import Mapping
 
 from ..model.alert import AlertState, Group
 from ..model.register import FollowerRecord, Register
-from .alert_phrase import describe_alert
+from .alert_phrase import Quote, describe_alert
 from .formatting import duration, utc_time
 from .markdown import code, known_phrase, link, plain_line, safe_url, table
 
 MAX_SHOWN = 10
+
+
+def worse_follower(group: Group, register: Register | None, quote: Quote = plain_line) -> str:
+    """``recall is critical``: which alert of the cause is worse than the one that leads; empty where none is."""
+    firing = register.firing_followers if register else ()
+    worst = min(firing, key=_worst_first, default=None)
+    if worst is None or group.severity is None or worst.severity <= group.severity:
+        return ""
+    name = quote(worst.rule) if worst.model == group.model else f"{quote(worst.model)} {quote(worst.rule)}"
+    return f"{name} is {worst.severity}"
 
 
 def cause_sentence(group: Group, register: Register, now: float) -> str:
@@ -25,6 +35,7 @@ def cause_sentence(group: Group, register: Register, now: float) -> str:
     also = "another alert shares its cause" if len(firing) == 1 else f"{len(firing)} other alerts share its cause"
     why = f": {known_phrase(plain_line(register.shared_cause, 300))}" if register.shared_cause else ""
     text = f" {also[0].upper()}{also[1:]}{why}."
+    text += f" Worst: {worse}." if (worse := worse_follower(group, register, code)) else ""
     if group.state is AlertState.FIRING:
         return text
     oldest = min(record.start for record in firing)

@@ -274,6 +274,8 @@ def _next_step(known: DiagnosisInput, worst: Group, now: float) -> str:
     own = next((issue for issue in opened if issue.group == worst.key), None)
     issue = own or next((issue for issue in opened if issue.register and issue.register.leads(worst.key)), None)
     register, where = (issue.register, plain_line(issue.url)) if issue else (None, "the GitHub issue")
+    if issue is not None and own is None:  # the issue of another alert leads: its advice is the one to follow
+        worst = next((group for group in (*known.groups, *known.others) if group.key == issue.group), worst)
     page = f"Read the runbook: modelwatch runbooks render {plain_line(worst.kind)} --model {plain_line(worst.model)}"
     return _recent_move_step(known, worst, now) or first_step(worst, register, known.model, now, where) or page
 

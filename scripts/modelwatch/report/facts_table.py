@@ -27,6 +27,9 @@ from .formatting import (
 from .markdown import code, link, two_column_table
 from .sensitivity import visible_changes
 
+NOT_RETRAINED = frozenset({"data-quality", "label-quality", "label-delay", "latency", "error-rate"})
+"""Kinds that no retraining helps: the data are in doubt, or how the model is served."""
+
 
 def alert_facts(group: Group, rule: Rule | None) -> str:
     """The table; empty where the group has no alert."""
@@ -112,16 +115,22 @@ def tier_text(group: Group, alert: Alert, rule: Rule | None) -> str:
     return "; ".join(parts)
 
 
+def retraining_data(group: Group) -> str:
+    """``40,000 rows, 2026-11-20 01:00 UTC to …``: what a retraining could use; empty where it would not help."""
+    data = group.evidence.data
+    if data is None or group.built_in or group.kind in NOT_RETRAINED or group.state is not AlertState.FIRING:
+        return ""
+    amount = row_count(data.n) if data.n is not None else f"{data.points:,} points"
+    return f"{amount}, {utc_time(data.since)} to {utc_time(data.until)}"
+
+
 def _context_facts(group: Group) -> Iterator[tuple[str, str]]:
     evidence = group.evidence
     if evidence.version:
         yield "Version", f"{code(evidence.version)}, {start_text(evidence.version_since, evidence.version_origin)}"
     if evidence.previous:
         yield "Last healthy", ", ".join(code(version) for version in evidence.previous[:3])
-    # Retraining helps no built-in alert, and must not use data that is in doubt.
-    is_retrainable = not group.built_in and group.kind != "data-quality"
-    if (data := evidence.data) and is_retrainable and group.state is AlertState.FIRING:
-        amount = row_count(data.n) if data.n is not None else f"{data.points:,} points"
-        yield "Data to retrain on", f"{amount}, {utc_time(data.since)} to {utc_time(data.until)}"
+    if data := retraining_data(group):
+        yield "Data to retrain on", data
     if evidence.links:
         yield "W&B", ", ".join(link(code(text, 60), url) for text, url in evidence.links[:3])

@@ -56,7 +56,7 @@ class Night:
         return self.out.split(f"on call> {line}\n", 1)[1].split("on call> ", 1)[0]
 
 
-def spend(folder: Path, *lines: str) -> Night:
+def spend(folder: Path, *lines: str, night: str = "release") -> Night:
     """The whole tour; the environment and the working directory are as before when it is over."""
     out = io.StringIO()
     released = release_time(NOW)
@@ -72,7 +72,9 @@ def spend(folder: Path, *lines: str) -> Night:
             return load_config(w.config_path, os.environ, require_baselines=False)
 
         with chdir(w.folder):
-            desk = run_tour(w, read, released, invoke_command, LineReader(script), open_console(), folder / "churn")
+            desk = run_tour(
+                w, read, released, invoke_command, LineReader(script), open_console(), folder / "churn", night
+            )
     return Night(desk, w, out.getvalue())
 
 

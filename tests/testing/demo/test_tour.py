@@ -152,6 +152,23 @@ def test_a_night_in_which_nobody_acts(idle: Night) -> None:
     assert f"v7 was left in production: at 06:50 it has cost ${bills.actual.dollars:,.0f}." in idle.out
 
 
+def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> None:
+    rollback = 'release rollback --reason "v7 misreads tenure"'
+    night = spend(tmp_path, "ack", "wait 1h", "page", "ack", rollback, "wait 2h", night="worse")
+    pages = night.world.pagerduty.standin.state.notifications
+    assert [(page.at % 86_400 // 60, page.severity) for page in pages] == [(190, "error"), (240, "critical")]
+    assert pages[1].key == f"{pages[0].key}.2"
+    woken = night.after("wait 1h")
+    assert re.search(r"04:00  Your phone rings again: churn accuracy \(region=latam alone\)", woken)
+    assert "incident 2, triggered, critical" in night.after("page")
+    assert "approve rollback.1" in " ".join(night.after("page").split())
+    assert [found.status for found in night.world.pagerduty.standin.state.incidents] == ["resolved", "resolved"]
+    assert night.issue.state == "closed"
+    ending = " ".join(night.out.split("What it cost")[1].split())
+    assert "You acknowledged the page at 03:10." in ending
+    assert "modelwatch opened another one at 04:00, when it had become worse." in ending
+
+
 def test_wrong_decisions_act_too_and_cost(tmp_path: Path) -> None:
     lines = ("/modelwatch retrain", "release degrade", "wait 10m", "release rollback v5", "wait 70m", "quit", "ack")
     night = spend(tmp_path, *lines)
@@ -259,7 +276,9 @@ def read_until(terminal: int, text: bytes | None, again: bytes = b"") -> bytes:
     return seen
 
 
-@pytest.mark.parametrize("options", [["--script", __file__], ["--interactive", "--model", "fraud"]])
+@pytest.mark.parametrize(
+    "options", [["--script", __file__], ["--night", "worse"], ["--interactive", "--model", "fraud"]]
+)
 def test_options_that_do_not_go_together(options: list[str]) -> None:
     ended = CliRunner().invoke(demo, options)
     assert ended.exit_code == 2

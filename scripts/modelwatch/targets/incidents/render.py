@@ -11,11 +11,11 @@ from ...model.monitored_model import Model
 from ...model.plan import Change
 from ...model.register import Register, alert_keys
 from ...model.rule import Rule
-from ...report.affected_alerts import affected_text
+from ...report.affected_alerts import affected_text, worse_follower
 from ...report.alert_phrase import describe_alert, onset_text, overall_value, worst_alert
 from ...report.comments import attempts_text
 from ...report.explanation import drift_text, explanation_text
-from ...report.facts_table import confidence_facts, limits_text, worst_so_far
+from ...report.facts_table import confidence_facts, limits_text, retraining_data, worst_so_far
 from ...report.formatting import (
     bare_value,
     finding_labels,
@@ -96,6 +96,7 @@ def incident_summary(group: Group, start: float, register: Register | None = Non
     overall = f"; overall {phrase.overall}" if phrase.overall else ""
     more = len(register.firing_followers) if register else 0
     others = f", with {more} more {'alert' if more == 1 else 'alerts'}" if more else ""
+    others += f": {worse}" if (worse := worse_follower(group, register)) else ""
     since = f"since {utc_time(start)}" if group.evidence.gradual is None else onset_text(group, start, group.newest)
     text = f"{group.model} {phrase.headline}{overall}, {since}{others}"
     return plain_line(f"{call[0].upper()}{call[1:]}: {text}" if call else text, 1000)
@@ -174,6 +175,8 @@ def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
         )
     if evidence.previous:
         yield "healthy_before", ", ".join(plain_line(version) for version in evidence.previous[:3])
+    if data := retraining_data(group):
+        yield "retrain_on", data
     if evidence.segments and not group.built_in:
         yield "worst_segments", "; ".join(_segment_text(finding, group.unit) for finding in evidence.segments[:5])
 

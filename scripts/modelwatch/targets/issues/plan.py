@@ -11,6 +11,7 @@ from ...model.plan import UNOBSERVABLE, ChangeKind, Precondition, Target
 from ...model.recent_change import RecentChanges
 from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
+from ...report.affected_alerts import worse_follower
 from ...report.alert_phrase import describe_title
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
@@ -263,7 +264,12 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         draft.update_register(past_episodes=past)
     same = severity is register.severity and register.shared_cause == draft.shared_cause
     if not (same and register.title and kind is ChangeKind.UPDATE_ISSUE):
-        draft.update_register(title=describe_title(group))
+        draft.update_register(title=_title(draft))
+
+
+def _title(draft: GroupPlan) -> str:
+    worse = worse_follower(draft.group, draft.register)
+    return describe_title(draft.group) + (f"; {worse}" if worse else "")
 
 
 def _reopening_text(draft: GroupPlan, register: Register) -> str:
@@ -291,11 +297,11 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
         config=group.config,
         config_since=start,
         alerts=fired,
-        title=describe_title(group),
         recent_changes=dict(draft.observed.recent_changes).get(group.key, RecentChanges()),
         past_episodes=dict(draft.observed.past_episodes).get(group.key, PastEpisodes()),
     )
     _record_followers(draft)
+    draft.update_register(title=_title(draft))
 
 
 def write_draft(draft: GroupPlan) -> None:

@@ -67,6 +67,10 @@ def note_text(run: GroupRun, note: Note, register: Register, entries: Sequence[L
 
 
 MAX_OTHER_FEATURES = 4
+NOT_READ = (
+    "<sub>PagerDuty is not read, without a REST token (`pagerduty: {token}`): who acknowledges or resolves the "
+    "incident there is not shown here.</sub>"
+)
 PERCENT_SIGN, NO_BREAK_PERCENT = " %", "\u00a0%"
 """A table cell breaks at any other space on a phone."""
 _RECOVERED_PHRASES = {
@@ -134,6 +138,8 @@ def issue_body(
         parts.append(record)
     if register.closed is None:
         parts.append(SILENCING_HELP)
+        if register.page is not None and model is not None and model.pagerduty.token is None:
+            parts.append(NOT_READ)
     source = f" by {link('this workflow run', run_url)}" if run_url else ""
     parts.append(f"<sub>Written{source} at {utc_time(now)}, episode {register.episode}.</sub>")
     return "\n\n".join(parts)

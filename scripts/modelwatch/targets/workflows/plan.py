@@ -15,15 +15,19 @@ from ...model.register import DispatchRecord, DispatchState
 from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
+from ...report.next_steps import began_with_version
 from ...report.rollback_choice import choose_rollback_target
-from ...timeutil import HOUR
+from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan, Situation
 from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal
 
 SERVING_VERBS = frozenset({"rollback", "degrade"})
 """They change what serves everybody."""
-SMALL_SEGMENT = 0.1
-"""A single segment with a smaller share of the rows starts neither."""
+SMALL_SEGMENT, HALF = 0.1, 0.5
+"""A single segment with a smaller share of the rows starts neither; below the other one it starts no retraining for
+what a release broke."""
+IMPROVING_WITHIN = DAY
+"""A tier starts nothing so long (seconds) after a worse one: the metric is on its way back."""
 MAX_LOST_INTENTS = 2
 """After so many lost intents of one verb in an episode, the next dispatch needs approval."""
 
@@ -78,7 +82,7 @@ def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
 def plan_dispatches(draft: GroupPlan) -> None:
     """Decide about each workflow among the tier's actions: dispatched, proposed, or skipped with the reason."""
     for group, verb in _wanted_verbs(draft) if draft.firing else ():
-        draft.asking, recovering = group, recovery_reason(group)
+        draft.asking, recovering = group, recovery_reason(group) or improvement_reason(group)
         if draft.situation is Situation.MUTED:
             draft.add_skip(verb, draft.guard_reason, draft.guard)
         elif draft.situation is Situation.WITHOUT_ISSUE:
@@ -91,6 +95,8 @@ def plan_dispatches(draft: GroupPlan) -> None:
             draft.add_skip(verb, recovering, "recovering")
         elif verb in SERVING_VERBS and (reason := small_segment_reason(group)):
             draft.add_skip(verb, reason, "small-segment")
+        elif verb == "retrain" and (reason := released_segment_reason(draft, group)):
+            draft.add_skip(verb, reason, "release")
         else:
             _plan_dispatch(draft, verb)
     draft.asking = None
@@ -118,15 +124,34 @@ def recovery_reason(group: Group) -> str:
     return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
 
 
-def small_segment_reason(group: Group) -> str:
-    """That one small segment alone is this bad, which is no reason to change what serves everybody; empty where it is
-    not so, or where the counts are unknown."""
+def improvement_reason(group: Group) -> str:
+    """That a worse tier held until lately, so that this one starts nothing; empty where it is not so."""
+    firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
+    peak = max((alert.peak for alert in firing), default=None)
+    fell = max((alert.steps[-1].time for alert in firing if alert.steps and alert.peak > alert.severity), default=None)
+    if peak is None or group.severity is None or peak <= group.severity or fell is None:
+        return ""
+    if group.newest - fell >= IMPROVING_WITHIN:
+        return ""
+    return f"it is getting better: {peak} until {format_utc(fell)}, {group.severity} since"
+
+
+def released_segment_reason(draft: GroupPlan, group: Group) -> str:
+    """That one segment alone broke with a version, which a retraining does not fix; empty where it is not so."""
+    if not began_with_version(group, draft.register) or not (reason := small_segment_reason(group, HALF)):
+        return ""
+    return f"{reason}; it began with version {group.evidence.version}, so look at the release first"
+
+
+def small_segment_reason(group: Group, limit: float = SMALL_SEGMENT) -> str:
+    """That one segment with a share of the rows below ``limit`` alone is this bad, which is no reason to change what
+    serves everybody; empty where it is not so, or where the counts are unknown."""
     worst = [alert for alert in group.alerts if alert.state is AlertState.FIRING and alert.severity is group.severity]
     whole = group.latest
     if len(worst) != 1 or not worst[0].labels or whole is None or whole.labels or not whole.n:
         return ""
     share = (worst[0].finding.n or whole.n) / whole.n
-    if share >= SMALL_SEGMENT:
+    if share >= limit:
         return ""
     return f"only {format_labels(worst[0].labels)} is {group.severity}, and it has {share:.0%} of the rows"
 

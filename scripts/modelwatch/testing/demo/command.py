@@ -18,6 +18,7 @@ from ...report.console import open_console
 from ...timeutil import DAY, HOUR
 from .environment import replace_environment, start_environment
 from .narration import CHAPTERS, DAYS, narrate_stories
+from .tour.production import DECLINES
 from .tour.repl import LineReader, open_script
 from .tour.setup import HISTORY_SECONDS, MODEL
 from .tour.tour import night_variables, release_time, run_tour
@@ -44,8 +45,15 @@ from .tour.tour import night_variables, release_time, run_tour
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="With --interactive: lines of this file instead of the keyboard.",
 )
+@click.option(
+    "--night",
+    type=click.Choice(tuple(DECLINES)),
+    help="With --interactive: which night; `worse` goes on after you have acknowledged it.  [default: release]",
+)
 @now_option
-def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, now: float) -> None:
+def demo(
+    out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, night: str | None, now: float
+) -> None:
     """Three models, a month each: a rollback after a broken release, a retraining after the market moved, and a broken
     pipeline that is fixed without touching the model.
 
@@ -55,12 +63,12 @@ def demo(out: Path, models: tuple[str, ...], interactive: bool, script: Path | N
     With --interactive you are on call. The clock runs while you work, and at the end you see what the
     night cost, and what it would have cost.
     """
-    if script and not interactive:
-        raise click.UsageError("--script goes with --interactive.")
+    if (script or night) and not interactive:
+        raise click.UsageError("--script and --night go with --interactive.")
     if models and interactive:
         raise click.UsageError("--interactive runs only churn: leave --model out.")
     if interactive:
-        _run_interactive(out.resolve(), script, now)
+        _run_interactive(out.resolve(), script, now, night or "release")
     else:
         _run_story(out.resolve(), models, now)
 
@@ -79,7 +87,7 @@ def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
         )
 
 
-def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
+def _run_interactive(folder: Path, script: Path | None, now: float, night: str) -> None:
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     released = release_time(now)
@@ -98,6 +106,7 @@ def _run_interactive(folder: Path, script: Path | None, now: float) -> None:
             LineReader(stream),
             open_console(),
             folder / MODEL.name,
+            night,
         )
 
 

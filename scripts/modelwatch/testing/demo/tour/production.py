@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -21,8 +22,12 @@ GOOD_VERSION, BAD_VERSION, FALLBACK_VERSION = "v6", "v7", "fallback"
 ACCURACY_OFFSETS = {GOOD_VERSION: 0.0, BAD_VERSION: 0.0, "v5": -0.012, FALLBACK_VERSION: -0.04}
 """How much more often than the good version others are right, in every region."""
 OLDER_ACCURACY_OFFSET = -0.03
-FALL_PER_MINUTE = 0.0015
-"""Accuracy that the broken region loses every minute under the bad version, as cached answers run out."""
+DECLINES: dict[str, tuple[tuple[int, float], ...]] = {
+    "release": ((0, 0.0), (280, 0.42)),
+    "worse": ((0, 0.0), (65, 0.064), (105, 0.068), (135, 0.30)),
+}
+"""By night: minutes under the bad version, and the accuracy that the broken region has lost by then, as cached answers
+run out."""
 MIN_ACCURACY = 0.50
 MINUTES_PER_HISTOGRAM = 30
 """Minutes in one histogram; scalars are logged every minute."""
@@ -34,10 +39,11 @@ class Production:
 
     start_times: list[float]
     versions: list[str]
+    night: str = "release"
 
     @classmethod
-    def starting_with(cls, time: float, version: str) -> Production:
-        return cls([time], [version])
+    def starting_with(cls, time: float, version: str, night: str = "release") -> Production:
+        return cls([time], [version], night)
 
     def deploy(self, version: str, time: float) -> None:
         """From ``time`` (seconds, UTC, a full minute; not before what was deployed last)."""
@@ -48,12 +54,12 @@ class Production:
     def copy(self, until: float = math.inf) -> Production:
         """The same as it stood at ``until``: later deployments are left out."""
         count = max(bisect_right(self.start_times, until), 1)
-        return Production(self.start_times[:count], self.versions[:count])
+        return Production(self.start_times[:count], self.versions[:count], self.night)
 
     def minute(self, end: float) -> Minute:
         """The minute that ends at ``end``. What is deployed at that very moment serves from the next one on."""
         index = max(bisect_right(self.start_times, end - MINUTE) - 1, 0)
-        return Minute(end, self.versions[index], round((end - self.start_times[index]) / MINUTE))
+        return Minute(end, self.versions[index], round((end - self.start_times[index]) / MINUTE), self.night)
 
     def minutes(self, start: float, until: float) -> Iterator[Minute]:
         """Those that end after ``start``, up to ``until``."""
@@ -79,6 +85,7 @@ class Minute:
     """When it ends."""
     version: str
     age: int
+    night: str = "release"
 
     @property
     def wrong_decisions(self) -> int:
@@ -89,7 +96,7 @@ class Minute:
         healthy = REGIONS[region][1] + ACCURACY_OFFSETS.get(self.version, OLDER_ACCURACY_OFFSET)
         if self.version != BAD_VERSION or region != BROKEN_REGION:
             return healthy
-        return max(MIN_ACCURACY, healthy - FALL_PER_MINUTE * self.age)
+        return max(MIN_ACCURACY, healthy - lost_accuracy(DECLINES[self.night], self.age))
 
     def counts_by_region(self) -> dict[str, tuple[int, int]]:
         """Decisions and right ones by region. Chance is that of the minute: whatever serves meets the same people."""
@@ -120,6 +127,14 @@ class Minute:
         rows = minutes * DECISIONS_PER_MINUTE
         random = np.random.default_rng([int(self.time % DAY // MINUTE), int(self.version == BAD_VERSION)])
         return feature_histograms(random, rows, misread=self.version == BAD_VERSION)
+
+
+def lost_accuracy(decline: Sequence[tuple[int, float]], age: int) -> float:
+    """What is lost ``age`` minutes after the deployment: on straight lines between the points, and constant after."""
+    for (start, before), (end, after) in pairwise(decline):
+        if age <= end:
+            return before + (after - before) * (age - start) / (end - start)
+    return decline[-1][1]
 
 
 @cache

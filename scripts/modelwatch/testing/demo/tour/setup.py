@@ -102,11 +102,12 @@ RELEASES = (
 
 
 def prepare_night(
-    world: DemoEnvironment, read_config: Callable[[], Config], say: Narrate, released: float
+    world: DemoEnvironment, read_config: Callable[[], Config], say: Narrate, released: float, night: str
 ) -> tuple[Story, Production]:
-    """The simulated services at the moment ``released`` (seconds, UTC), in which the bad version begins to serve."""
+    """The simulated services at the moment ``released`` (seconds, UTC), in which the bad version begins to serve.
+    ``night``: how it declines then."""
     story = Story(world, MODEL, read_config, say, RUN_SECONDS)
-    production = Production.starting_with(released - HISTORY_SECONDS, GOOD_VERSION)
+    production = Production.starting_with(released - HISTORY_SECONDS, GOOD_VERSION, night)
     _add_trained_versions(world, released)
     for name, text in SCRIPTS.items():
         (world.folder / name).write_text(text, "utf-8")

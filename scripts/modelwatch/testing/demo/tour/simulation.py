@@ -53,6 +53,8 @@ class OnCallShift:
     page_time: float = 0.0
     decision_time: float = 0.0
     """When the rollout of something other than the bad version last began while that served; 0 before."""
+    _rings: int = 0
+    """How often the phone has rung."""
     _rollout: tuple[float, str] | None = None
     """A rollout: when it is over, and what serves then."""
     _requested_version: str = BAD_VERSION
@@ -76,6 +78,19 @@ class OnCallShift:
         return next(reversed(model_incidents(self.story)), None)
 
     @property
+    def notifications(self) -> list[Any]:
+        """What has reached the phone, oldest first."""
+        return self.story.environment.pagerduty.standin.state.notifications
+
+    @property
+    def repeated_page(self) -> tuple[float, float] | None:
+        """When an incident was acknowledged, and when the next one notified the person anyway."""
+        incidents = model_incidents(self.story)
+        times = [entry.at for one in incidents[:1] for entry in one.log if entry.action == "acknowledge"]
+        again = next((one.created for one in incidents[1:] if times and one.created > times[0]), None)
+        return None if again is None else (times[0], again)
+
+    @property
     def issue(self) -> Any:
         """The newest issue at the GitHub stand-in; ``None`` before the first."""
         return max(model_repository(self.story).issues.items.values(), key=lambda one: one.number, default=None)
@@ -95,7 +110,7 @@ class OnCallShift:
             self.story.evaluate(pulls, time)
         while self.incident is None and self.now < self.release_time + SHIFT_SECONDS:
             self.advance(EVALUATION_INTERVAL)
-        self.page_time = self.now
+        self.page_time, self._rings = self.now, len(self.notifications)
 
     def advance(self, seconds: float) -> None:
         """Time passes, a minute at a time, and never past the end of the shift."""
@@ -110,6 +125,9 @@ class OnCallShift:
         """One evaluation of everything, now."""
         self.log_production()
         self.story.evaluate(self.story.pull(self.now), self.now)
+        if self.page_time and len(self.notifications) > self._rings:
+            self._rings = len(self.notifications)
+            self.add_entry(self.now, f"Your phone rings again: {harmless(self.notifications[-1].title)}", "critical")
 
     def log_production(self) -> None:
         """The serving job logs what is not logged yet."""

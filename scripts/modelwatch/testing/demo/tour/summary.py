@@ -111,7 +111,13 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         yield (
             f"`diagnose` names it on one screen: the input that {BAD_VERSION} misreads, the segment, and the way back."
         )
-    if not any(entry.action == "acknowledge" for entry in incident.log):
+    if (repeated := shift.repeated_page) is not None:
+        first, again = (utc_time(time)[11:16] for time in repeated)
+        yield (
+            f"You acknowledged the page at {first}. PagerDuty says nothing more about an acknowledged incident, so "
+            f"modelwatch opened another one at {again}, when it had become worse."
+        )
+    elif not any(entry.action == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
         yield (

@@ -35,8 +35,9 @@ def run_tour(
     lines: LineReader,
     console: Console,
     folder: Path,
+    night: str = "release",
 ) -> Repl:
-    """One night from the bad release on; leaves its files in ``folder``."""
+    """One night from the bad release on; leaves its files in ``folder``. ``night``: one of ``DECLINES``."""
     from rich.rule import Rule
 
     desk = Repl(invoke, console, lines)
@@ -45,7 +46,7 @@ def run_tour(
         desk.print_paragraph(text)
         console.print()
     story, production = setup.prepare_night(
-        world, read_config, lambda at, text, style: desk.shift.add_entry(at, text, style), released
+        world, read_config, lambda at, text, style: desk.shift.add_entry(at, text, style), released, night
     )
     desk.shift = shift = OnCallShift(story, production, released, desk.print_entry)
     console.print("While you sleep:", style="dim")
