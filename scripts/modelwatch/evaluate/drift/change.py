@@ -39,7 +39,7 @@ def describe_change(
     """The window at the evaluation time ``row`` against the reference ``spec``; ``None`` where a side is empty."""
     at = replace(windows, times=windows.times[row : row + 1])
     captured = known.find_histogram(spec, at.histograms) if spec.kind is BaselineKind.FILE else None
-    key = ("change", comparison_key(spec, at, captured))
+    key = ("change", known.spec.is_categorical(at.histograms.name), comparison_key(spec, at, captured))
     return known.shared.get(key, lambda: _describe_change(spec, at, known, captured), lambda _: CHANGE_SIZE)
 
 
