@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .context import RunContext
 from .errors import UserError, shorten
-from .model.alert import Alert, AlertState, Group, Judgement, group_key
+from .model.alert import SOURCE_OUTAGE, Alert, AlertState, Group, Judgement, group_key
 from .model.explanation import Explanation
 from .model.finding import ModelFindings, Track
 from .model.monitored_model import Config, Model
@@ -229,9 +229,10 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
 
     config, now = context.config, context.now
     observed = observe_models(context.sessions, config.models, judgement, now)
-    if request is None:  # a request is about one model, and its judgement knows no other
+    # What a request is about was judged without the other models, so another model's outage looks like its own.
+    if request is None or request.group == group_key(request.model, SOURCE_OUTAGE):
         judgement = add_source_outages(judgement, config, observed, now)
-    else:
+    if request is not None:
         from .inbound.decide import with_request
 
         observed[request.model] = with_request(observed[request.model], request.group, request.command)

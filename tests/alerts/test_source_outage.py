@@ -63,11 +63,13 @@ TABLES = [model(name, wandb=None, table=TableSpec("metrics.csv")) for name in ("
         ([A, B], {"a": DATA, "b": DATA}, [("acme/a", "a", "a"), ("acme/b", "b", "b")]),
         ([A, model("b", "a"), C], {"a": DATA, "b": DATA}, [("acme/a", "a", "a b")]),
         (TABLES, {"x": DATA, "y": DATA}, [("metrics.csv", "x", "x y")]),
+        ([A, model("b", "a"), C], {"a": SERVER, "b": DATA}, [("acme/a", "a", "a b")]),
         ([A, B], {"a": EVALUATOR, "b": EVALUATOR}, []),
     ],
     ids=[
         *("the server, for two of three", "all that read another server", "one of three is its own trouble"),
-        *("who opens issues tells of it", "two projects", "one project", "one table", "the evaluator has no key"),
+        *("who opens issues tells of it", "two projects", "one project", "one table", "one trouble seen twice"),
+        "the evaluator has no key",
     ],
 )
 def test_one_outage_a_source(

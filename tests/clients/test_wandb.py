@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.clients.wandb import WandbDownError, find_runs, open_api, translate_wandb_error
+from modelwatch.clients.wandb import WandbDownError, WandbKeyError, find_runs, open_api, translate_wandb_error
 from modelwatch.errors import Exit, SourceError
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.http import Server
@@ -83,7 +83,7 @@ def test_files_of_the_client_go_to_a_scratch_folder(
         (ValueError("Could not find project nope"), SourceError, "no such project"),
         (RuntimeError("POST x giving up\nwhile retrying: HTTP 503: busy"), WandbDownError, "is down (HTTP 503)"),
         (RuntimeError("while retrying: HTTP 429: slow down"), WandbDownError, "limits the rate"),
-        (RuntimeError("HTTP 403: no"), SourceError, "refuses the API key (HTTP 403)"),
+        (RuntimeError("HTTP 403: no"), WandbKeyError, "refuses the API key (HTTP 403)"),
         (RuntimeError("dial tcp: connection refused"), WandbDownError, "cannot be read: dial tcp"),
         (RuntimeError("x" * 1000), WandbDownError, "…"),
     ],

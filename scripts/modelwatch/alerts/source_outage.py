@@ -77,12 +77,24 @@ def find_outages(failures: Sequence[SourceFailure], config: Config) -> Iterator[
         model = config.model(failure.model)
         if model is not None and failure.scope is not FailureScope.EVALUATOR:
             by_source.setdefault(_source_key(model, failure.scope), []).append(failure)
+    readers: dict[tuple[str, ...], list[Model]] = {}
+    for model in config.models if by_source else ():
+        for key in {_server_key(model), _data_key(model)}:
+            readers.setdefault(key, []).append(model)
+    for key, own in _narrow_servers(by_source, readers).items():
+        yield SourceOutage(_source_name(key), _choose_host(readers[key]), tuple(own))
+
+
+def _narrow_servers(
+    by_source: Mapping[tuple[str, ...], list[SourceFailure]], readers: Mapping[tuple[str, ...], list[Model]]
+) -> dict[tuple[str, ...], list[SourceFailure]]:
+    """``by_source`` with the failure of a server that hits one of its models only among those of its data."""
+    narrowed: dict[tuple[str, ...], list[SourceFailure]] = {}
     for key, own in by_source.items():
-        readers = [model for model in config.models if key in (_server_key(model), _data_key(model))]
-        if key[0] == "server" and len(own) == 1 < len(readers):
-            (model,) = (model for model in readers if model.name == own[0].model)
-            readers, key = [one for one in config.models if _data_key(one) == _data_key(model)], _data_key(model)
-        yield SourceOutage(_source_name(key), _choose_host(readers), tuple(own))
+        hit = next((model for model in readers[key] if model.name == own[0].model), None)
+        is_alone = key[0] == "server" and len(own) == 1 < len(readers[key])
+        narrowed.setdefault(_data_key(hit) if hit and is_alone else key, []).extend(own)
+    return narrowed
 
 
 def _source_key(model: Model, scope: FailureScope) -> tuple[str, ...]:

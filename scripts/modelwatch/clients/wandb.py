@@ -204,7 +204,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
     status, text = _http_status(error), _error_text(error)
     kind, hint = SourceError, ""
     if status in (401, 403):
-        kind = WandbKeyError if status == 401 else SourceError
+        kind = WandbKeyError
         text = f"W&B refuses the API key (HTTP {status}): {text}"
         hint = "Set WANDB_API_KEY to a key of the right server that may read this project."
     elif "Could not find project" in text or status == 404:
