@@ -185,13 +185,15 @@ def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str
 def measure_sensitivity(context: RunContext) -> tuple[ModelSensitivity, ...]:
     """Pull, and compute what the rules of every model can see."""
     from .evaluate.evaluator import evaluate_model
+    from .evaluate.level_sensitivity import measure_level_sensitivities
     from .evaluate.sensitivity import measure_sensitivity
 
     pulls, found = pull(context), []
     for model in context.config.models:
         tracks = evaluate_model(model, pulls[model.name], context.now).tracks
         series = tuple(seen for track in tracks if (seen := measure_sensitivity(track)))
-        covered = {seen.rule for seen in series}
+        levels = tuple(seen for track in tracks for seen in measure_level_sensitivities(track))
+        covered = {seen.rule for seen in series} | {seen.rule for seen in levels}
         found.append(
             ModelSensitivity(
                 model.name,
@@ -199,6 +201,7 @@ def measure_sensitivity(context: RunContext) -> tuple[ModelSensitivity, ...]:
                 units=tuple((rule.name, unit_of(rule)) for rule in model.rules if rule.name in covered),
                 others=tuple(rule.name for rule in model.rules if rule.name not in covered),
                 error=pulls[model.name].error,
+                levels=levels,
             )
         )
     return context.redactor.redact(tuple(found))

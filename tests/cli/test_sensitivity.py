@@ -51,17 +51,25 @@ class TestSensitivity:
         ]
         assert series["noise"]["exposure"] == 5000
 
+    def test_static_limits_have_a_line_each(self, world: World) -> None:
+        world.config(fixed_limits(CONFIG))
+        world.metrics(*[HEALTHY] * 12)
+        world.at(12)
+        shown = world.run("sensitivity")
+        assert shown.code == 0
+        text = " ".join(shown.out.split())
+        assert "churn: accuracy: warning (below 0.9) is found within a day where the metric is below 0.8" in text
+        assert text.count("; the newest week is at 0.9") == 3
+
     def test_rules_of_which_nothing_is_known(self, world: World) -> None:
         world.config(
-            CONFIG.replace("drop: 2%", "below: 0.9")
-            .replace("drop: 5%", "below: 0.85")
-            .replace("drop: 10%", "below: 0.8")
+            fixed_limits(CONFIG).replace("metric: eval/accuracy", "metric: eval/accuracy\n        interval: none")
         )
         world.metrics(HEALTHY, HEALTHY)
         world.at(2)
         shown = world.run("sensitivity")
         assert shown.code == 0
-        assert "nothing is known about accuracy" in shown.out
+        assert "nothing is known about accuracy: points cannot prove their limits" in shown.out
 
     def test_a_source_that_is_down(self, world: World) -> None:
         (world.folder / "metrics.csv").unlink(missing_ok=True)

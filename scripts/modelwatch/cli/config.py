@@ -152,7 +152,7 @@ def _print_expectations(config: Config, rows_per_hour: float, level: float, segm
             tuple(
                 seen for rule in model.rules for seen in expected_sensitivities(rule, rows_per_hour, level, segments)
             ),
-            tuple((rule.name, unit_of(rule)) for rule in model.rules),
+            units=tuple((rule.name, unit_of(rule)) for rule in model.rules),
         )
         for model in config.models
     ]

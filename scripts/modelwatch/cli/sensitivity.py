@@ -11,7 +11,7 @@ from .. import pipeline
 from ..errors import Exit
 from ..report.console import make_table, make_text, open_console
 from ..report.markdown import plain_line
-from ..report.sensitivity import COLUMNS, advice_lines, sensitivity_rows
+from ..report.sensitivity import COLUMNS, advice_lines, level_lines, sensitivity_rows
 from .options import format_option, print_json, read_context, run_options
 from .runner import progress_bar
 
@@ -24,7 +24,8 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
 
     "in a day" and "in a week" are the smallest changes that are found so soon, "found in" is how soon a change of that
     size is found, and "false a year" how many false alarms to expect at most. Of a rule's segments the one that sees
-    least is shown.
+    least is shown. Static limits and limits of quantiles have a line each: how far beyond its limit the metric, or how
+    many points, have to be.
     """
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
@@ -39,7 +40,7 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
             console.print(make_table(COLUMNS, rows))
             console.print()
         for model in found:
-            for line in advice_lines(model):
+            for line in (*level_lines(model), *advice_lines(model)):
                 console.print(make_text(plain_line(f"{model.model}: {line}", 600)))
             if model.others:
                 console.print(make_text(plain_line(f"{model.model}: {others_text(model.others)}", 600), "dim"))
@@ -50,5 +51,5 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
 
 def others_text(rules: tuple[str, ...]) -> str:
     """These rules have no sensitivity, and why."""
-    why = "no limit that compares with a baseline has a budget of false alarms, or no baseline yet, or quantiles"
+    why = "points cannot prove their limits, or these have no budget of false alarms, or there is no baseline yet"
     return f"nothing is known about {', '.join(rules)}: {why}."

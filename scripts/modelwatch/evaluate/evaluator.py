@@ -27,6 +27,7 @@ from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
 from .implausible_values import implausible_points
+from .level_sensitivity import summarize_level
 from .points import Points, clean_points
 from .samples import measured_points, measured_request
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
@@ -262,8 +263,9 @@ class _RuleEvaluator:
         track = self._build_track(rule, labels, stat, compared.reference, rows, fresh, points.times)
         detection = compared.detection
         if detection is not None:
-            noise = None if detection.samples is None else summarize_noise(detection.samples)
-            track = replace(track, estimate=detection.estimate, noise=noise, budget_share=share)
+            seen = detection.samples
+            noise, level = (None, None) if seen is None else (summarize_noise(seen), summarize_level(seen))
+            track = replace(track, estimate=detection.estimate, noise=noise, level_noise=level, budget_share=share)
             track = replace(track, anchor=detection.anchor, gradual=detection.gradual)
         track = replace(
             track,

@@ -245,6 +245,14 @@ def change_log_e(samples: Samples, sign: float, bound: Floats, changes: Floats) 
     return _log_e(samples, change, np.ones(len(samples.times), np.bool_))
 
 
+def static_log_e(samples: Samples, test: Criterion) -> Floats:
+    """log e of each point against "the metric is not beyond this static limit": (alternatives, points)."""
+    distance = distance_to_limit(test.limit, samples)
+    centre = np.full(len(samples.times), test.limit.value)
+    change = _Change(centre, np.array(test.sign), np.zeros(1), STATIC_CHANGES * distance, np.array(True))
+    return _log_e(samples, change, np.ones(len(samples.times), np.bool_))
+
+
 def _doubt(samples: Samples, sign: Floats) -> Floats:
     return samples.below if samples.above is samples.below else np.where(sign > 0, samples.above, samples.below)
 

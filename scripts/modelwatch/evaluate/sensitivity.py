@@ -32,9 +32,9 @@ MEMORY = 30 * DAY
 """Healthy time before the change begins, from which evidence is carried over."""
 USUAL_CHANGES = (0.02, 0.05, 0.10)
 """Changes (relative to the baseline) whose delays are reported."""
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 """The expectation over normal noise, by Gauss-Hermite quadrature."""
-_GRID = 96
+GRID = 96
 """Changes, and numbers of points, between which is interpolated."""
 
 
@@ -43,31 +43,36 @@ def summarize_noise(samples: Samples) -> SeriesNoise | None:
     quantiles: how many more points lie beyond one after a change is not known from it."""
     if samples.model is SamplingModel.QUANTILE:
         return None
-    times = samples.times
-    newest = slice(int(np.searchsorted(times, times[-1] - WEEK, side="right")), None)
+    newest, gap = newest_week(samples.times)
     known = np.isfinite(samples.expected[newest]) & np.isfinite(samples.spread[newest])
     if not known.any() or not np.isfinite(samples.level[-1]):
         return None
-    before = max(newest.start - 1, 0)
-    steps = len(times) - 1 - before
     spread = samples.spread[newest][known]
-    below = _round(samples.below[newest][known].mean())
+    below = round_digits(samples.below[newest][known].mean())
     return SeriesNoise(
-        gap=_round(float(times[-1] - times[before]) / steps if steps else DAY),
-        level=_round(samples.level[-1]),
-        expected=_round(samples.expected[newest][known].mean()),
+        gap=gap,
+        level=round_digits(samples.level[-1]),
+        expected=round_digits(samples.expected[newest][known].mean()),
         below=below,
-        above=below if samples.above is samples.below else _round(samples.above[newest][known].mean()),
-        spread=_round((spread**-2.0).mean() ** -0.5) if spread.min() > 0 else 0.0,
-        exposure=_round(samples.exposure[newest].mean()),
-        trials=_round(samples.trials[newest].mean()),
-        sigma=_round(samples.sigma[-1]) if np.isfinite(samples.sigma[-1]) else None,
+        above=below if samples.above is samples.below else round_digits(samples.above[newest][known].mean()),
+        spread=round_digits((spread**-2.0).mean() ** -0.5) if spread.min() > 0 else 0.0,
+        exposure=round_digits(samples.exposure[newest].mean()),
+        trials=round_digits(samples.trials[newest].mean()),
+        sigma=round_digits(samples.sigma[-1]) if np.isfinite(samples.sigma[-1]) else None,
         is_proportion=samples.is_proportion,
         is_count=samples.model is SamplingModel.COUNT,
     )
 
 
-def _round(value: float | np.floating[Any]) -> float:
+def newest_week(times: Floats) -> tuple[slice, float]:
+    """Which points the newest week has, and how far apart they are (seconds)."""
+    newest = slice(int(np.searchsorted(times, times[-1] - WEEK, side="right")), None)
+    before = max(newest.start - 1, 0)
+    steps = len(times) - 1 - before
+    return newest, round_digits(float(times[-1] - times[before]) / steps if steps else DAY)
+
+
+def round_digits(value: float | np.floating[Any]) -> float:
     """To six digits, which do not depend on the order in which a processor adds."""
     return float(f"{value:.6g}")
 
@@ -193,12 +198,12 @@ def _mean_paths(rule: Rule, tiers: Sequence[Tier], noise: SeriesNoise, share: fl
     tests = [test for test in criteria(rule, tiers, share) if not test.is_static]
     both = {(test.severity, test.limit): test for test in reversed(tests)}
     for test in reversed(both.values()):
-        change = float(distance_to_limit(test.limit, _point(noise, np.zeros(1)))[0])
+        change = float(distance_to_limit(test.limit, point_samples(noise, np.zeros(1)))[0])
         if np.isfinite(change) and change > 0:
             yield _MeanPath(noise, test, change)
 
 
-def _point(noise: SeriesNoise, values: Floats) -> Samples:
+def point_samples(noise: SeriesNoise, values: Floats) -> Samples:
     """The series' point with these values."""
     columns: dict[str, Any] = {
         name: np.array([np.nan if (number := getattr(noise, name)) is None else number])
@@ -232,24 +237,17 @@ class _MeanPath:
         """Expected log e of a point, (alternatives, changes)."""
         noise, sign = self.noise, self.test.sign
         is_linear = noise.is_proportion or noise.is_count
-        nodes, weights = (np.zeros(1), np.ones(1)) if is_linear else (_NODES, _WEIGHTS)
+        nodes, weights = (np.zeros(1), np.ones(1)) if is_linear else (NODES, WEIGHTS)
         values = noise.expected + sign * changes[:, None] + noise.spread * nodes
-        samples = _point(noise, values.ravel())
+        samples = point_samples(noise, values.ravel())
         log_e = change_log_e(samples, sign, self.test.margin * np.array([self.change]), CHANGES * self.change)
         rates: Floats = log_e.reshape(len(log_e), *values.shape) @ (weights / weights.sum())
         return rates
 
     def evidence(self, changes: Floats, points: Floats) -> Floats:
         """log M over the budget so many points after a change; either one change or one number of points."""
-        gap = self.noise.gap
         rates = self.rates(np.append(changes, 0.0))
-        start = np.log(min(gap, DAY) / self.test.budget)
-        healthy = start + _log_geometric_sum(rates[:, -1:], np.array([MEMORY // gap]))
-        rates = rates[:, :-1]
-        paths = np.logaddexp(healthy + points * rates, start + _log_geometric_sum(rates, points))
-        top = paths.max(axis=0)
-        evidence: Floats = top + np.log(np.exp(paths - top).mean(axis=0))
-        return evidence
+        return mean_evidence(rates[:, :-1], rates[:, -1:], points, self.noise.gap, self.test.budget)
 
     def sees_limit(self, seconds: float) -> bool:
         """Whether a change as large as the limit is found so soon."""
@@ -265,15 +263,15 @@ class _MeanPath:
             return None
         if self.sees_limit(seconds):
             return self.change
-        changes = np.geomspace(self.change, self.largest, _GRID)
-        return _crossing(changes, self.evidence(changes, np.array([points])))
+        changes = np.geomspace(self.change, self.largest, GRID)
+        return crossing(changes, self.evidence(changes, np.array([points])))
 
     def delay(self, change: float) -> float | None:
         """Seconds until a change is found."""
         if change < self.change * (1 - 1e-9) or change > self.largest:
             return None
-        points = np.unique(np.round(np.geomspace(1, max(YEAR / self.noise.gap, 2), 2 * _GRID)))
-        count = _crossing(points, self.evidence(np.array([change]), points))
+        points = np.unique(np.round(np.geomspace(1, max(YEAR / self.noise.gap, 2), 2 * GRID)))
+        count = crossing(points, self.evidence(np.array([change]), points))
         return None if count is None else float(np.ceil(count)) * self.noise.gap
 
     @property
@@ -282,7 +280,18 @@ class _MeanPath:
         return bool((self.rates(np.array([self.change])) <= 0).all())
 
 
-def _crossing(steps: Floats, evidence: Floats) -> float | None:
+def mean_evidence(rates: Floats, healthy: Floats, points: Floats, gap: float, budget: float) -> Floats:
+    """log M over the budget so many points after a change, where each adds ``rates`` (alternatives, changes) to log M,
+    and each before it ``healthy`` (alternatives, 1)."""
+    start = np.log(min(gap, DAY) / budget)
+    before = start + _log_geometric_sum(healthy, np.array([MEMORY // gap]))
+    paths = np.logaddexp(before + points * rates, start + _log_geometric_sum(rates, points))
+    top = paths.max(axis=0)
+    evidence: Floats = top + np.log(np.exp(paths - top).mean(axis=0))
+    return evidence
+
+
+def crossing(steps: Floats, evidence: Floats) -> float | None:
     """Where the evidence reaches the budget, between two steps; ``None``: nowhere."""
     place = int((evidence >= 0).argmax())
     if not evidence[place] >= 0:
@@ -308,7 +317,7 @@ def _see(path: _MeanPath, budget: float, usual: Sequence[float]) -> TierSensitiv
     scale = limit.value / path.change
 
     def in_limits_unit(change: float | None) -> float | None:
-        return limit.value if change == path.change else None if change is None else _round(change * scale)
+        return limit.value if change == path.change else None if change is None else round_digits(change * scale)
 
     return TierSensitivity(
         severity=Severity.from_code(path.test.severity),

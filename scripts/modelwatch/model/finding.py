@@ -195,6 +195,8 @@ class Track:
     """How the metric got worse, where a tier holds at the end and it was not at once."""
     noise: SeriesNoise | None = None
     """Where limits are decided by detectors: what they work with."""
+    level_noise: SeriesNoise | None = None
+    """The same of static limits and quantiles, which need no baseline: at the level of the newest week."""
     budget_share: float = 1.0
     """How many series share the rule's budget of false alarms, each as much as this one."""
     past_since: float | None = None

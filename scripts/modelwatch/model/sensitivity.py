@@ -75,6 +75,26 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelSensitivity:
+    """What one static limit, or one limit of a quantile, can see on a series."""
+
+    rule: str
+    labels: Labels
+    severity: Severity
+    limit: Limit
+    false_alarms: float
+    """A year, at most, of the whole rule in this tier."""
+    healthy: float
+    """The level of the newest week; of a quantile the share of healthy points beyond it."""
+    within_day: float | None
+    """The nearest level beyond the limit that is found so soon, or the smallest share of points beyond it; ``None``:
+    none is."""
+    within_week: float | None
+    is_share: bool
+    """Whether it is about a quantile, and the three are shares of points."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSensitivity:
     """What the rules of one model can see."""
 
@@ -84,6 +104,9 @@ class ModelSensitivity:
     units: tuple[tuple[str, str], ...] = ()
     """By rule how its values read, see ``unit``."""
     others: tuple[str, ...] = ()
-    """Rules without any: their limits have no budget of false alarms, or they have no baseline yet."""
+    """Rules of which nothing is known: points cannot prove their limits, or they have no budget of false alarms, or no
+    baseline yet."""
     error: str = ""
     """Why the source could not be read."""
+    levels: tuple[LevelSensitivity, ...] = ()
+    """In the order of ``series``: static limits, and limits of quantiles."""

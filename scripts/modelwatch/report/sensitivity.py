@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.rule import FalseAlarmBudget, Limit, Rule
-from ..model.sensitivity import DetectionDelay, ModelSensitivity, Sensitivity, TierSensitivity
+from ..model.sensitivity import DetectionDelay, LevelSensitivity, ModelSensitivity, Sensitivity, TierSensitivity
 from ..timeutil import DAY, WEEK
-from .formatting import duration, labels_text, limit_text, number
+from .formatting import bare_value, duration, labels_text, limit_text, number
 from .markdown import plain_line
 
 COLUMNS = ("model", "rule", "tier", "limit", "in a\nday", "in a\nweek", "false\na year", "found in")
@@ -155,6 +155,39 @@ def advice_lines(found: ModelSensitivity) -> Iterator[str]:
         if blind := blind_series(series):
             segments = sum(bool(sensitivity.labels) for sensitivity in series)
             yield blindness_note(blind[0], len(blind), segments, unit)
+
+
+def level_lines(found: ModelSensitivity) -> Iterator[str]:
+    """A sentence for each static limit and each limit of a quantile, of the whole or of the first segment."""
+    units = dict(found.units)
+    for rule in units:
+        own = [level for level in found.levels if level.rule == rule]
+        yield from (_level_line(level, units[rule]) for level in own if level.labels == own[0].labels)
+
+
+def _level_line(level: LevelSensitivity, unit: str) -> str:
+    where = f" in {labels_text(level.labels)}" if level.labels else ""
+    parts = [
+        f"within {period} {_level_text(level, value, unit)}"
+        for period, value in (("a day", level.within_day), ("a week", level.within_week))
+        if value is not None
+    ]
+    found = f"is found {', '.join(parts)}" if parts else "is not found within a week"
+    if level.is_share:
+        usual = f"{_percent(level.healthy)} are usual"
+    else:
+        usual = f"the newest week is at {bare_value(level.healthy, unit)}"
+    return f"{level.rule}{where}: {level.severity} ({limit_text(level.limit, unit)}) {found}; {usual}."
+
+
+def _level_text(level: LevelSensitivity, value: float, unit: str) -> str:
+    if level.is_share:
+        return f"where {_percent(value)} of the points lie beyond it"
+    return f"where the metric is {limit_text(Limit(level.limit.form, float(f'{value:.4g}')), unit)}"
+
+
+def _percent(share: float) -> str:
+    return f"{number(_two_digits(100 * share))} %"
 
 
 def blind_series(series: Sequence[Sensitivity]) -> list[Sensitivity]:
