@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from modelwatch.alerts.version_health import judge_versions, judged_by
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.finding import Track
-from modelwatch.model.series import Deployment
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import Model
+from modelwatch.model.rule import BaselineKind, BaselineSpec, FalseAlarmBudget, Interval, LimitKind
+from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.timeutil import DAY, HOUR
+from tests.evaluate.making import NOW, hourly, tier
+from tests.evaluate.making import rule as evaluated_rule
 
 from .making import at, rule, track
 
@@ -106,3 +114,28 @@ def test_a_version_that_serves_again_keeps_what_counted_against_it() -> None:
         ("v2", at(LENGTH), True),
     ]
     assert records[1].until == records[0].since == at(LENGTH) + LENGTH * HOUR
+
+
+@pytest.mark.parametrize("budget", [FalseAlarmBudget(), None], ids=["budget", "each window alone"])
+@pytest.mark.parametrize("window", [HOUR, DAY], ids=["1h", "24h"])
+def test_few_predictions_leave_a_perfect_version_healthy(window: float, budget: FalseAlarmBudget | None) -> None:
+    """At 50 predictions an hour, in 60 worlds: the version that was right as often as ever is the one to go back to."""
+    limits = zip(("warning", "error", "critical"), (0.02, 0.05, 0.10), strict=True)
+    tiers = [tier(name, LimitKind.DROP, limit) for name, limit in limits]
+    accuracy = evaluated_rule(
+        *tiers,
+        window=window,
+        weight=KeyPattern("eval/n"),
+        interval=Interval.WILSON,
+        baseline=BaselineSpec(BaselineKind.CONSTANT, value=0.92, n=100_000.0),
+    )
+    for world in range(60):
+        random = Random(world)
+        rates = [0.92] * 19 * 24 + [0.7] * 24
+        values = [sum(random.random() < rate for _ in range(50)) / 50 for rate in rates]
+        points = hourly(values, weight=50, versions=("v6", "v7"), version_of=[rate < 0.9 for rate in rates])
+        deployed = tuple(Deployment(name, points.times[row]) for name, row in (("v6", 0), ("v7", 19 * 24)))
+        model = Model("churn", (accuracy,), history=20 * DAY, false_alarms=budget)
+        tracks = evaluate_model(model, PulledSeries("churn", (points,), deployed), NOW).tracks
+        records = judge_versions(deployed, tracks)
+        assert [(record.version, record.healthy) for record in records] == [("v7", False), ("v6", True)], world
