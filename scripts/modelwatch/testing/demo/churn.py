@@ -94,8 +94,6 @@ def _simulate_stretch(story: Story, start: float) -> float:
     for time in time_steps(start, until, HOUR):
         ended = list(story.finish_due_runs(time)) if time == until else []
         story.evaluate(pulls, time)
-        if "retrain" in ended:
-            story.narrate(time, "it does not help: a new version would read the tenure wrongly as well", "dim")
         if "rollback" in ended:
             story.deploy(GOOD_VERSION, time)
     return until

@@ -20,7 +20,7 @@ from ...report.formatting import finding_labels, number
 from ...report.summary import change_title
 from .environment import DemoEnvironment, DemoModel
 
-NARRATED_GUARDS = frozenset({"data-quality", "cause"})
+NARRATED_GUARDS = frozenset({"data-quality", "cause", "release"})
 """Refusals that are part of the story; the others only say that something was done already."""
 
 Narrate = Callable[[float, str, str], None]
