@@ -22,11 +22,13 @@ from .model.monitored_model import Config, Model
 from .model.past_episode import PastEpisodes
 from .model.plan import Target
 from .model.recent_change import LOOKBACK, MAX_CHANGES, RecentChange, RecentChangeKind, RecentChanges
+from .model.register import Register
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.rule import Mode
 from .model.sensitivity import ModelSensitivity
 from .model.series import PulledSeries, move_starts
 from .model.unit import unit_of
+from .report.rollback_choice import ROLLBACK_KINDS
 from .timeutil import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -224,6 +226,18 @@ def observe(context: RunContext) -> dict[str, ModelObservation]:
     return {name: context.redactor.redact(observation) for name, observation in observed.items()}
 
 
+def sync_groups(
+    context: RunContext, judgement: Judgement, observed: Mapping[str, ModelObservation]
+) -> tuple[tuple[Group, ...], dict[str, Register]]:
+    """The groups as the next plan finds them, and their registers with what has happened since, by group key."""
+    from .targets.plan import sync_groups as sync
+
+    drafts = sync(judgement, context.config, observed, context.now)
+    registers = {key: draft.register for key, draft in drafts.items() if draft.register is not None}
+    groups = (drafts[group.key].group if group.key in drafts else group for group in judgement.groups)
+    return context.redactor.redact(tuple(groups)), registers
+
+
 def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest | None = None) -> Plan:
     """Observe GitHub and PagerDuty, and plan what differs from what the judgement demands."""
     from .alerts.source_outage import add_source_outages
@@ -361,10 +375,10 @@ def _release_changes(context: RunContext, model: Model, group: Group, problems: 
 
 
 def _add_registries(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
-    """Add the versions and moves at W&B for models with a rollback among their actions, with commands on their issues,
-    or with a move of the release that PagerDuty is not notified of yet."""
+    """Add the versions and moves at W&B for models with alerts that an earlier version can fix, with commands on their
+    issues, or with a move of the release that PagerDuty is not notified of yet."""
     firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
-    rollbacks = {group.model for group in firing if "rollback" in group.do}
+    rollbacks = {group.model for group in firing if "rollback" in group.do or group.kind in ROLLBACK_KINDS}
     for model in context.config.models:
         observation = observed[model.name]
         commanded = any(issue.commands for issue in observation.issues)

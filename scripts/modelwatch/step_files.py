@@ -70,6 +70,8 @@ OMITTED_FIELDS = (
     ',"gradual":null',
     ',"is_share":false',
     ',"is_older":false',
+    ',"move":null',
+    ',"refusals":[]',
     ',"version_origin":"point"',
     ',"at_least":false',
     ',"scope":"evaluator"',

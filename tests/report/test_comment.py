@@ -142,10 +142,10 @@ def test_a_workflow_run_that_takes_too_long_is_told_as_stuck() -> None:
     assert all("Watch the" in step for step in _steps(sent))
     issue, page = _steps(replace(sent, at=NOW - 3 * HOUR))
     assert issue == (
-        "Find out why the rollback to `v6` has not ended after 3 h; it may wait for a runner or for an approval: "
-        f"[its log]({RUN})"
+        "Find out why the rollback to `v6` has not ended since 2026-11-20 09:05 UTC; it may wait for a runner or for "
+        f"an approval, see [its log]({RUN})"
     )
-    assert page == issue.replace("`", "").replace(f"[its log]({RUN})", RUN)
+    assert page == issue.replace("`", "").replace(f"[its log]({RUN})", f"its log: {RUN}")
     training = replace(sent, verb="retrain", key="g.1.retrain.1", at=NOW - 3 * HOUR)
     assert all("Watch the" in step for step in _steps(training))
 
@@ -157,8 +157,8 @@ def test_a_failed_rollback_is_the_next_step() -> None:
     release = Model("churn", (), release=ReleaseSpec("acme/churn/model"))
     for step in _steps(failed, model=release):
         assert step.startswith("Find out why the rollback to ")
-        rest = step.partition("failed (failure): ")[2]
-        assert rest.startswith((f"{RUN}. Or move by hand: ", f"[its log]({RUN}). Or move by hand: "))
+        rest = step.partition("failed (failure); see ")[2]
+        assert rest.startswith((f"its log: {RUN}. Or move by hand: ", f"[its log]({RUN}). Or move by hand: "))
         assert "modelwatch release rollback v6 --model churn" in step
     assert all("by hand" not in step for step in _steps(failed))
 

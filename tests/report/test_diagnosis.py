@@ -7,25 +7,35 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.alert import Evidence
+from modelwatch.model.acknowledgement import CLOSING
+from modelwatch.model.alert import Evidence, Group
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.monitored_model import GitHubSpec
+from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
-from modelwatch.model.release import Move, MoveState, MoveVerb
+from modelwatch.model.register import FollowerRecord
+from modelwatch.model.release import Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
+from modelwatch.model.severity import Severity
 from modelwatch.report.diagnosis import DiagnosisInput, describe_freshness, diagnose, diagnosis_text
 from modelwatch.timeutil import DAY
 
 from .golden import DROP, OPEN, diagnosed, pulled
-from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model
+from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model, register
 
 COMMANDED = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
 BEGAN = replace(DROP, evidence=replace(DROP.evidence, previous=("v6",)))
 
 
-def known(pull: PulledSeries | None = None, *groups: object, **fields: object) -> DiagnosisInput:
-    plain = DiagnosisInput(COMMANDED, groups or (BEGAN,), pull or pulled(), ModelObservation("churn"), None)  # type: ignore[arg-type]
+ISSUE = ObservedIssue(17, "https://example.org/17", BEGAN.key, "open", "", None, NEWEST, "bot", "", register())
+
+
+def known(pull: PulledSeries | None = None, *groups: Group, **fields: object) -> DiagnosisInput:
+    moves = pull.moves if pull else ()
+    shown = [
+        replace(one, evidence=replace(one.evidence, move=recovery_move(moves, one.start))) for one in groups or (BEGAN,)
+    ]
+    plain = DiagnosisInput(COMMANDED, tuple(shown), pull or pulled(), ModelObservation("churn", (ISSUE,)), None)
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
@@ -35,8 +45,34 @@ def moved(verb: MoveVerb = MoveVerb.ROLLBACK, state: MoveState = MoveState.DONE,
 
 def test_a_drop_that_began_with_a_version_is_to_be_rolled_back() -> None:
     assert diagnose(known(), NOW).next == (
-        "If v7 is the cause, roll back to v6, which was healthy: comment `/modelwatch rollback v6` on the GitHub issue."
+        "If v7 is the cause, roll back to v6, which was healthy: comment `/modelwatch rollback v6` on "
+        "https://example.org/17."
     )
+
+
+def test_without_an_issue_no_comment_is_advised() -> None:
+    alone = known(observed=ModelObservation("churn"))
+    assert diagnose(alone, NOW).next == "Follow the runbook: https://example.org/runbooks/accuracy-drop.md"
+    release = replace(COMMANDED, release=ReleaseSpec("acme/churn/model"))
+    assert "healthy: `modelwatch release rollback v6 --model churn" in diagnose(replace(alone, model=release), NOW).next
+
+
+def test_of_an_issue_that_a_person_closed_nothing_is_to_be_done() -> None:
+    acked = register(ack_until=NOW + HOUR, ack_by=CLOSING, severity=Severity.CRITICAL)
+    closed = replace(ISSUE, state="closed", register=acked)
+    found = diagnose(known(observed=ModelObservation("churn", (closed,))), NOW)
+    assert found.headline.startswith("CRITICAL (muted)")
+    assert found.next.startswith("Nothing for now: acknowledged by closing the issue until it gets worse, at most")
+    assert found.next.endswith("To go on, reopen https://example.org/17.")
+
+
+def test_who_is_led_gets_the_step_of_the_leader() -> None:
+    nulls = group(alert(), rule="nulls", kind="data-quality", severity=Severity.WARNING)
+    led = FollowerRecord(BEGAN.key, "churn", "accuracy", "accuracy-drop", Severity.CRITICAL, NEWEST, ("a",))
+    leading = replace(ISSUE, group=nulls.key, register=register(group=nulls.key, rule="nulls", followers=(led,)))
+    found = diagnose(known(None, BEGAN, nulls, observed=ModelObservation("churn", (leading,))), NOW)
+    assert found.headline.startswith("CRITICAL")
+    assert found.next.startswith("Fix the data, not the model.")
 
 
 def test_after_a_rollback_by_hand_the_next_windows_tell() -> None:
@@ -47,7 +83,7 @@ def test_after_a_rollback_by_hand_the_next_windows_tell() -> None:
 
 def test_a_move_that_broke_off_comes_first() -> None:
     assert diagnose(known(moved(state=MoveState.INTENDED)), NOW).next.startswith(
-        "Check the rollback of 2026-11-20 11:55"
+        "Check the rollback to v6 of 2026-11-20 11:55"
     )
 
 

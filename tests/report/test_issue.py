@@ -92,8 +92,11 @@ class TestNextSteps:
 
     def test_a_proposal_comes_with_the_command_that_starts_it_under_its_key(self) -> None:
         waiting = register(dispatches=(record(target_version="v6"),))
-        shown = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
+        commanded = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
+        shown = section(issue_body(group(), waiting, NOW, model=commanded), "Next step")
         assert shown.startswith("Decide on the proposed **rollback** to `v6`")
+        nobody = section(issue_body(group(), waiting, NOW, model=model()), "Next step")
+        assert nobody.startswith("Start the proposed **rollback** to `v6` yourself, since `github.people` names nobody")
         command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("gh "))
         words = shlex.split(command)
         assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]

@@ -18,6 +18,7 @@ from ..model.alert import (
 from ..model.explanation import Explanation
 from ..model.finding import ModelFindings, Track
 from ..model.monitored_model import Config, Model
+from ..model.release import recovery_move
 from ..model.rule import Direction, Rule, Tier
 from ..model.series import PulledSeries
 from ..model.unit import unit_of
@@ -102,7 +103,7 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
             evidence = collect_evidence(tracks, group.alerts, health, pull, group_notes, why)
             if name in RELEASE_RULES:  # their own tracks know no versions
                 evidence = add_serving_versions(evidence, health, pull)
-            group = replace(group, evidence=evidence)
+            group = replace(group, evidence=replace(evidence, move=recovery_move(pull.moves, group.start)))
         groups.append(group)
     return groups
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
@@ -11,10 +13,11 @@ import click
 from .. import pipeline
 from ..context import RunContext, make_context
 from ..errors import Exit, UserError
-from ..model.alert import AlertState, Group, Judgement
+from ..model.alert import Group, Judgement
 from ..model.past_episode import PastEpisodes
 from ..model.plan import Target
 from ..model.recent_change import RecentChanges
+from ..model.register import Register
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
 from .options import config_option, format_option, now_option, print_json, read_config
@@ -44,8 +47,11 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     return Exit.SOURCE_DOWN if result.down else Exit.OK
 
 
-def collect_input(context: RunContext) -> DiagnosisInput:
-    """Everything that can be read of the model that is worst; targets are read while the source answers."""
+def collect_input(context: RunContext, shown: str = "") -> DiagnosisInput:
+    """Everything that can be read of the model that is worst; targets are read while the source answers.
+
+    ``shown``: key of the group to show, where it fires; by default the worst.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
@@ -53,7 +59,8 @@ def collect_input(context: RunContext) -> DiagnosisInput:
         evaluation = pipeline.evaluate(context)
         observed, failure = observing.result()
     judgement = evaluation.judgement
-    model = max(context.config.models, key=lambda model: _urgency(model, judgement))
+    _, registers = pipeline.sync_groups(context, judgement, observed)
+    model = max(context.config.models, key=lambda model: _urgency(model, judgement, registers, context.now))
     problems = [failure] if failure else []
     observation = observed.get(model.name)
     problems += _unobserved(observation) if observation else []
@@ -63,13 +70,20 @@ def collect_input(context: RunContext) -> DiagnosisInput:
             registry = context.read_registry(model)
         except UserError as error:
             problems.append(f"the registry cannot be read: {error}")
-    own = tuple(group for group in judgement.groups if group.model == model.name)
-    others = tuple(group for group in judgement.groups if group.model != model.name)
+        if observation is not None:
+            failure = problems[-1] if registry is None else ""
+            observed[model.name] = replace(observation, registry=registry, registry_error=failure)
+    groups, registers = pipeline.sync_groups(context, judgement, observed)
+    own = tuple(group for group in groups if group.model == model.name)
+    others = tuple(group for group in groups if group.model != model.name)
     pulled = evaluation.pulls[model.name]
-    worst = next(iter(diagnosis.firing_groups(own)), None)
-    recent = pipeline.find_recent_changes(context, model, worst, own) if worst else RecentChanges()
-    past = _past_episodes(context, model, worst, observation) if worst and observation else PastEpisodes()
-    return DiagnosisInput(model, own, pulled, observation, registry, tuple(problems), others, recent, past)
+    ranked = diagnosis.rank_firing_groups(own, registers, context.now, shown)
+    first = ranked[0][0] if ranked else None
+    recent = pipeline.find_recent_changes(context, model, first, own) if first else RecentChanges()
+    past = _past_episodes(context, model, first, observation) if first and observation else PastEpisodes()
+    return DiagnosisInput(
+        model, own, pulled, observation, registry, tuple(problems), others, recent, past, registers, shown
+    )
 
 
 def _past_episodes(context: RunContext, model: Model, group: Group, observation: ModelObservation) -> PastEpisodes:
@@ -82,12 +96,15 @@ def _past_episodes(context: RunContext, model: Model, group: Group, observation:
     return pipeline.find_past_episodes(context, model, group.rule, start)
 
 
-def _urgency(model: Model, judgement: Judgement) -> tuple[bool, int, bool]:
+def _urgency(
+    model: Model, judgement: Judgement, registers: Mapping[str, Register], now: float
+) -> tuple[bool, int, bool]:
     """What fires unmuted, then the worst of what fires, then a source that is down."""
-    firing = [group for group in judgement.groups if group.model == model.name and group.state is AlertState.FIRING]
-    worst = max((group.severity.code for group in firing if group.severity), default=-1)
+    own = [group for group in judgement.groups if group.model == model.name]
+    ranked = diagnosis.rank_firing_groups(own, registers, now)
+    worst = max((group.severity.code for group, _ in ranked if group.severity), default=-1)
     is_down = any(failure.model == model.name for failure in judgement.failures)
-    return any(not group.mutes for group in firing), worst, is_down
+    return any(not mute for _, mute in ranked), worst, is_down
 
 
 def _observe(context: RunContext) -> tuple[dict[str, ModelObservation], str]:

@@ -13,14 +13,15 @@ from ..config.resolve import OUR_RUNBOOKS
 from ..config.vocabulary import KINDS
 from ..context import make_context
 from ..errors import ConfigError, Exit, UserError, did_you_mean
-from ..model.alert import RELEASE_RULES
+from ..model.alert import RELEASE_RULES, group_key
 from ..model.version_health import healthy_names
 from ..report.console import open_console, show_markdown
-from ..report.diagnosis import DiagnosisInput, diagnose
+from ..report.diagnosis import diagnose
 from ..runbooks.check import check_builtin_pages
 from ..runbooks.coverage import CoverageReport, builtin_page, check_coverage, local_path, page_address
 from ..runbooks.page import PAGES_DIR
 from ..runbooks.render import AlertContext, alert_context, render_page
+from .diagnose import collect_input
 from .options import DEFAULT_CONFIG, FOLDER, config_option, now_option, path_option, read_config
 
 if TYPE_CHECKING:
@@ -98,17 +99,16 @@ def render(kind: str, alert: str, name: str, config_path: Path, style: str, now:
 def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, str], AlertContext]:
     model, rule = _parse_alert(config, alert)
     context = make_context(config, now)
-    observed = pipeline.observe(context.only(model) if model else context)
     if model is None:
-        model, rule = _find_alert(config, observed, alert)
+        model, rule = _find_alert(config, pipeline.observe(context), alert)
     own = context.only(model)
-    evaluation = pipeline.evaluate(own)
-    judgement = evaluation.judgement
-    group = next((part for part in judgement.groups if (part.model, part.rule) == (model.name, rule)), None)
-    issues = [issue for issue in observed[model.name].issues if issue.register and issue.register.rule == rule]
+    known = collect_input(own, group_key(model.name, rule))
+    group = next((part for part in known.groups if part.rule == rule), None)
+    observed = known.observed.issues if known.observed else ()
+    issues = [issue for issue in observed if issue.register and issue.register.rule == rule]
     newest = max(issues, key=lambda issue: (issue.state == "open", issue.number), default=None)
-    if group is None and not judgement.failures:
-        rules = [other.rule for other in judgement.groups if other.model == model.name]
+    if group is None and not known.pull.error:
+        rules = [other.rule for other in known.groups]
         hint = did_you_mean(rule, rules, f"Its rules: {', '.join(rules[:10])}.")
         raise UserError(f"model {model.name!r} has no rule {rule!r}.", hint=hint)
     kind = group.kind if group else next((part.kind for part in model.rules if part.name == rule), rule)
@@ -116,10 +116,7 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     needs_history = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
     health = history.version_health(own, model) if needs_history else ()
     healthy = healthy_names(health, group.evidence.version if group else "")
-    known = DiagnosisInput(model, judgement.groups, evaluation.pulls[model.name], observed[model.name], None)
-    facts = alert_context(
-        group, newest, observed[model.name], now, judgement.groups, healthy, diagnose(known, now), model
-    )
+    facts = alert_context(group, newest, known.observed, now, known.groups, healthy, diagnose(known, now), model)
     return page, facts
 
 

@@ -10,6 +10,7 @@ from .cause import SharedCause
 from .drift import FeatureDrift
 from .explanation import Explanation
 from .finding import AnchorPeriod, ChangeEstimate, Finding, GradualChange
+from .release import Move
 from .rule import Limit
 from .sensitivity import Sensitivity
 from .series import FailureScope, Labels, StartOrigin
@@ -128,6 +129,16 @@ class DataSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A workflow that nobody can start now by a comment on the issue."""
+
+    verb: str
+    guard: str
+    """The name of the guard that refuses it."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the people who handle an alert need to know beside it."""
 
@@ -164,6 +175,10 @@ class Evidence:
     """How it came about, where it came day by day and no worse alert of the group came at once."""
     affected: DataSpan | None = None
     """The points of the worst alert's series since it began, where their rows are counted."""
+    move: Move | None = None
+    """The newest move of the release since it began that should fix it."""
+    refusals: tuple[Refusal, ...] = ()
+    """Workflows that the issue could offer, but must not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,6 @@ class DispatchState(StrEnum):
         """Whether it counts as dispatched: an intent may have been, a lost one was not and a proposal is none."""
         return self.is_open or self is DispatchState.FINISHED
 
-    @property
-    def is_attempted(self) -> bool:
-        """Whether it was tried; a proposal was not, rejected or not."""
-        return self.is_dispatched or self is DispatchState.LOST
-
 
 @dataclass(frozen=True, slots=True)
 class DispatchRecord:
@@ -225,6 +220,7 @@ OMITTED_FIELDS = (
     '"shared_cause":"",',
     '"leading_issue":"",',
     '"title":"",',
+    '"step":"",',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 
@@ -296,6 +292,8 @@ class Register:
     """What changed before the episode began."""
     past_episodes: PastEpisodes = field(default_factory=PastEpisodes)
     """The episodes before this one, as they were known when it began or got worse."""
+    step: str = ""
+    """Digest of the next step that the issue shows."""
     format: int = 1
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -110,6 +111,18 @@ class Move:
     """Who was notified: ``change-event``, ``webhook``."""
     made: str = ""
     """The version that a retraining logged."""
+
+
+RECOVERY_VERBS = (MoveVerb.ROLLBACK, MoveVerb.PROMOTE, MoveVerb.DEGRADE)
+"""Verbs, of moves and of workflows, after which the metric has to recover."""
+
+
+def recovery_move(moves: Iterable[Move], since: float | None) -> Move | None:
+    """The newest move, if it should fix what began at ``since`` (seconds, UTC); else ``None``."""
+    newest = max(moves, key=lambda move: move.at, default=None)
+    if newest is None or since is None or newest.verb not in RECOVERY_VERBS or newest.at < since:
+        return None
+    return newest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from ..model.ledger import EntryKind, LedgerEntry
 from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
+from ..model.release import RECOVERY_VERBS
 from .alert_phrase import describe_alert, describe_title
 from .formatting import duration, utc_time
 from .ledger_table import ledger_table
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
-from .next_steps import RECOVERY_VERBS, approval_instruction, paging_sentence, recovery_deadline, target_clause
+from .next_steps import approval_instruction, paging_sentence, recovery_deadline, target_clause
 
 
 def issue_title(group: Group, register: Register) -> str:

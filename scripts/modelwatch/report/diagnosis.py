@@ -11,20 +11,19 @@ from ..model.cadence import series_overdue_after, usual_gap
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.past_episode import PastEpisodes
-from ..model.plan import ModelObservation
+from ..model.plan import ModelObservation, ObservedIssue
 from ..model.recent_change import RecentChangeKind, RecentChanges
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
-from ..model.release import PRODUCTION, MoveState, Registry
+from ..model.release import PRODUCTION, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
-from ..timeutil import HOUR
 from .alert_phrase import describe_alert, is_recovering, onset_text, recovery_streak, worst_alert
 from .comments import mute_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
-from .next_steps import RECOVERY_VERBS, first_step, target_clause
+from .next_steps import first_step, target_clause
 from .past_episodes import past_episode_lines
 from .recent_changes import recent_change_lines
 from .release import version_differences
@@ -37,8 +36,6 @@ MAX_SEGMENTS, MAX_CHANGES, MAX_DEPLOYMENTS, MAX_OTHER_ALERTS, MAX_FEATURES = 5, 
 MAX_STEPS = 50
 """The newest points whose distances show how often one is logged."""
 MAX_CANDIDATES = 3
-DEFAULT_SETTLE = 2 * HOUR
-"""How long to wait for the effect of a move that no workflow made."""
 _LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
     ("Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
@@ -71,21 +68,32 @@ class DiagnosisInput:
     others: tuple[Group, ...] = ()
     """Those of other models."""
     recent_changes: RecentChanges = field(default_factory=RecentChanges)
-    """What changed before the worst group began to fire."""
+    """What changed before the shown group began to fire."""
     past_episodes: PastEpisodes = field(default_factory=PastEpisodes)
-    """The earlier episodes of the worst group."""
+    """The earlier episodes of the shown group."""
+    registers: Mapping[str, Register] = field(default_factory=dict)
+    """By group key the register with what has happened since its issue was written; those of the issues by default."""
+    shown: str = ""
+    """Key of the group to show, where it fires; by default the worst."""
 
 
-def firing_groups(groups: Iterable[Group]) -> list[Group]:
-    """Those that fire, worst first; muted ones last."""
+def rank_firing_groups(
+    groups: Iterable[Group], registers: Mapping[str, Register], now: float, shown: str = ""
+) -> list[tuple[Group, str]]:
+    """Those that fire, each with what mutes it: ``shown`` first, then the worst; muted ones last."""
     firing = [group for group in groups if group.state is AlertState.FIRING]
-    return sorted(firing, key=lambda group: (bool(group.mutes), -(group.severity.code if group.severity else 0)))
+    muted = [(group, mute_sentence(group, registers.get(group.key), now)) for group in firing]
+
+    def order(pair: tuple[Group, str]) -> tuple[bool, bool, int]:
+        group, mute = pair
+        return group.key != shown, bool(mute), -(group.severity.code if group.severity else 0)
+
+    return sorted(muted, key=order)
 
 
 def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
-    firing = [group for group in known.groups if group.state is AlertState.FIRING]
-    mutes = {group.key: mute_sentence(group, _register_of(known, group), now) for group in firing}
-    firing.sort(key=lambda group: (bool(mutes[group.key]), -(group.severity.code if group.severity else 0)))
+    ranked = rank_firing_groups(known.groups, {**_issue_registers(known), **known.registers}, now, known.shown)
+    firing, mutes = [group for group, _ in ranked], {group.key: mute for group, mute in ranked}
     if known.pull.error:
         return _diagnose_without_metrics(known, now)
     if not firing:
@@ -114,11 +122,10 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     return Diagnosis(headline, _non_empty(sections), _next_step(known, worst, now), firing=True)
 
 
-def _register_of(known: DiagnosisInput, group: Group) -> Register | None:
-    """The register of the group's issue, whether a person closed it or not."""
-    issues = [issue for issue in (known.observed.issues if known.observed else ()) if issue.group == group.key]
-    newest = max((issue for issue in issues if issue.register), key=lambda issue: issue.number, default=None)
-    return newest.register if newest else None
+def _issue_registers(known: DiagnosisInput) -> dict[str, Register]:
+    """By group key the register of the newest issue, whether a person closed it or not."""
+    issues = sorted(known.observed.issues if known.observed else (), key=lambda issue: issue.number)
+    return {issue.group: issue.register for issue in issues if issue.register}
 
 
 def _observed_sections(known: DiagnosisInput) -> dict[str, Iterable[str]]:
@@ -268,30 +275,23 @@ _OPEN_STATES = (DispatchState.PROPOSED, DispatchState.INTENDED, DispatchState.SE
 
 
 def _next_step(known: DiagnosisInput, worst: Group, now: float) -> str:
-    """One step, the most useful one."""
-    issues = known.observed.issues if known.observed else ()
-    opened = [issue for issue in issues if issue.state == "open" and issue.register is not None]
-    own = next((issue for issue in opened if issue.group == worst.key), None)
-    issue = own or next((issue for issue in opened if issue.register and issue.register.leads(worst.key)), None)
-    register, where = (issue.register, plain_line(issue.url)) if issue else (None, "the GitHub issue")
-    if issue is not None and own is None:  # the issue of another alert leads: its advice is the one to follow
-        worst = next((group for group in (*known.groups, *known.others) if group.key == issue.group), worst)
-    page = f"Read the runbook: modelwatch runbooks render {plain_line(worst.kind)} --model {plain_line(worst.model)}"
-    return _recent_move_step(known, worst, now) or first_step(worst, register, known.model, now, where) or page
+    """One step, the most useful one: that of the issue that is about the group, or of the one that leads it."""
+    issues = [issue for issue in (known.observed.issues if known.observed else ()) if issue.is_under_way]
+    registers = {issue.group: known.registers.get(issue.group, issue.register) for issue in issues}
+    groups = {group.key: group for group in (*known.others, *known.groups)} | {worst.key: worst}
 
+    def rank(issue: ObservedIssue) -> tuple[bool, int]:
+        return issue.group != worst.key, -issue.number
 
-def _recent_move_step(known: DiagnosisInput, worst: Group, now: float) -> str:
-    """Wait after a release that was moved since the alert began: what serves now has to be judged first."""
-    newest = max(known.pull.moves, key=lambda move: move.at, default=None)
-    if newest is None or newest.verb not in RECOVERY_VERBS or worst.start is None or newest.at < worst.start:
-        return ""
-    workflow = known.model.workflow(newest.verb)
-    if now - newest.at >= (workflow.settle if workflow else DEFAULT_SETTLE):
-        return ""
-    if newest.state is not MoveState.DONE:
-        return f"Check the {newest.verb} of {utc_time(newest.at)}, which is {newest.state}: modelwatch release status"
-    to = f" to {plain_line(newest.target)}" if newest.target else ""
-    return f"Wait: the {newest.verb}{to} was made at {utc_time(newest.at)}; the next windows show whether it helped."
+    for issue in sorted(issues, key=rank):
+        register = registers[issue.group]
+        if register is None or not (issue.group == worst.key or register.leads(worst.key)):
+            continue
+        leader = groups.get(issue.group)
+        if leader is None or leader.state is not AlertState.FIRING:
+            return f"Work on the issue that leads: {plain_line(issue.url, 300)}."
+        return first_step(leader, register, known.model, now, plain_line(issue.url))
+    return first_step(worst, None, known.model, now)
 
 
 def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, rule_name: str = "") -> str:

@@ -1,11 +1,18 @@
-"""The next step after an alert, and how to silence it."""
+"""The next step after an alert, and how to silence it.
+
+Issue, page, ``diagnose`` and runbook ask here, so that they advise the same. A step is offered only if the code that
+carries it out would accept it: the plan writes into the evidence what would be refused.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from ..model.acknowledgement import CLOSING, mute_text, person_mute
 from ..model.alert import (
     IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
@@ -14,23 +21,73 @@ from ..model.alert import (
     SUDDEN_IMPROVEMENT,
     AlertState,
     Group,
+    Refusal,
 )
 from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
+from ..model.release import RECOVERY_VERBS, MoveState
 from ..model.rule import Mode
 from ..model.series import StartOrigin
 from ..timeutil import DAY, HOUR
 from .alert_phrase import describe_alert, recovery_streak
 from .explanation import Quote
-from .formatting import duration, utc_time
+from .formatting import utc_time
 from .markdown import code, known_word, link, plain_line, safe_url
 from .rollback_choice import ROLLBACK_KINDS, RollbackChoice
 
 HEADING, WAIT = "### Next step\n\n", "Wait:"
 USUAL_LENGTH, USUAL_TRAINING = HOUR, 6 * HOUR
 """A workflow run that takes longer (seconds) counts as stuck: one that moves a release, and any other."""
-RECOVERY_VERBS = ("rollback", "promote", "degrade")
-"""Verbs after which the metric has to recover by a deadline."""
+DEFAULT_SETTLE = 2 * HOUR
+"""How long (seconds) to wait for the effect of a move that no workflow made."""
+MAX_COMMAND = 1000
+LAST_RESORT = "Check the worst segments, then the latest deployment."
+"""The step where nothing else is known, and no runbook is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """How a step is written: as Markdown on the issue, or as plain text elsewhere."""
+
+    quote: Quote
+    bold: Callable[[str], str]
+    link: Callable[[str, str], str]
+    """Of a text and a URL, which can be empty."""
+    issue: str
+    """How it names the issue."""
+    is_markdown: bool = False
+
+
+def _markdown_link(text: str, url: str) -> str:
+    return link(text, url) if url else text
+
+
+def _plain_link(text: str, url: str) -> str:
+    return f"{text}: {url}" if safe_url(url) else text
+
+
+MARKDOWN = Medium(code, lambda text: f"**{text}**", _markdown_link, "this issue", is_markdown=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    """What a step depends on; ``register`` is ``None`` where no issue is known."""
+
+    group: Group
+    register: Register | None
+    model: Model | None
+    now: float
+    medium: Medium
+
+    @property
+    def dispatches(self) -> tuple[DispatchRecord, ...]:
+        return self.register.dispatches if self.register else ()
+
+    def refusal(self, verb: str) -> Refusal | None:
+        return next((one for one in self.group.evidence.refusals if one.verb == verb), None)
+
+    def dispatch_name(self, record: DispatchRecord) -> str:
+        return f"the {known_word(record.verb)}{target_clause(record, self.medium.quote)}"
 
 
 def next_steps(group: Group, register: Register, model: Model | None, now: float) -> str:
@@ -39,11 +96,7 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
-    steps = _steps(group, register, model, now, _markdown_style(register, model))
-    if group.runbook:
-        steps.append(f"Follow the runbook: {link(code(group.kind), group.runbook)}.")
-    elif not steps:
-        steps.append("Check the worst segments below, then the latest deployment.")
+    steps = _steps(_Alert(group, register, model, now, MARKDOWN))
     waiting = steps[0].startswith(WAIT)
     after = [f"{'If that does not help,' if waiting else 'Then'} {step[0].lower()}{step[1:]}" for step in steps[1:]]
     return HEADING + "\n\n".join((steps[0], *after))
@@ -52,10 +105,68 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
 def first_step(
     group: Group, register: Register | None, model: Model | None, now: float, issue_text: str = "the GitHub issue"
 ) -> str:
-    """The next step as plain text, for a lock screen; empty where there is none."""
-    steps = _steps(group, register, model, now, _plain_style(model, issue_text))
-    steps += [f"Follow the runbook: {group.runbook}"] if safe_url(group.runbook) else []
-    return steps[0] if steps else ""
+    """The next step of a group that fires as plain text, for a lock screen."""
+    return _steps(_Alert(group, register, model, now, Medium(plain_line, plain_line, _plain_link, issue_text)))[0]
+
+
+def step_digest(group: Group, register: Register, model: Model | None, now: float) -> str:
+    """Identity of the next step on the issue; addresses that become known later and remaining times do not
+    change it. Empty where the
+    group does not fire."""
+    if group.state is not AlertState.FIRING:
+        return ""
+    text = re.sub(r":? https?://\S+|[\d.]+ h left", "", first_step(group, register, model, now)).rstrip(".")
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _steps(alert: _Alert) -> list[str]:
+    """Every step, the most useful one first; at least one.
+
+    A retraining takes long and may not help: it hides no rollback.
+    """
+    if closed := _closed_step(alert):
+        return [closed]
+    newest = {record.verb: record.key for record in alert.dispatches}
+    records = [
+        record
+        for record in alert.dispatches
+        if record.state is DispatchState.PROPOSED or record.state.is_open or newest[record.verb] == record.key
+    ]
+    urgent = [record for record in records if _is_urgent(alert, record)]
+    return [
+        *_recovery_steps(alert),
+        *_dispatch_steps(alert, urgent),
+        *_move_steps(alert),
+        *_settling_steps(alert),
+        *_cause_steps(alert),
+        *_kind_steps(alert),
+        *_rollback_steps(alert),
+        *_dispatch_steps(alert, (record for record in records if record not in urgent)),
+        *_runbook_steps(alert),
+    ] or [LAST_RESORT]
+
+
+def _is_urgent(alert: _Alert, record: DispatchRecord) -> bool:
+    if record.state is DispatchState.PROPOSED:
+        return alert.refusal(record.verb) is None
+    return record.verb in RECOVERY_VERBS and record.state is not DispatchState.LOST
+
+
+def _runbook_steps(alert: _Alert) -> Iterator[str]:
+    if safe_url(alert.group.runbook):
+        url = alert.group.runbook
+        yield f"Follow the runbook: {f'{link(code(alert.group.kind), url)}.' if alert.medium.is_markdown else url}"
+
+
+def _closed_step(alert: _Alert) -> str:
+    """That a person closed the issue and so muted the alert: comments on it are not read. Empty otherwise."""
+    register, severity = alert.register, alert.group.severity
+    if register is None or not (register.muted_until_recovery or register.ack_by == CLOSING):
+        return ""
+    mute = person_mute(register, severity or register.severity, alert.now)
+    if mute is None:
+        return ""
+    return f"Nothing for now: {alert.medium.quote(mute_text(mute))}. To go on, reopen {alert.medium.issue}."
 
 
 def approval_instruction(model: Model | None) -> str:
@@ -65,107 +176,76 @@ def approval_instruction(model: Model | None) -> str:
     return "add who may approve it to `github.people` in the configuration (nobody so far), then comment"
 
 
-@dataclass(frozen=True, slots=True)
-class _StepStyle:
-    """How steps are written: as Markdown on the issue, or as a plain line on a page and in a terminal."""
-
-    quote: Quote
-    issue_text: str
-    """What the issue is called."""
-    open_dispatch: Callable[[DispatchRecord], str]
-    """What to do about a workflow that is proposed or under way; empty for nothing."""
-    log: Callable[[str], str]
-    """The address of a workflow run's log; empty where it is not one."""
-
-
-def _markdown_style(register: Register, model: Model | None) -> _StepStyle:
-    return _StepStyle(
-        quote=code,
-        issue_text="this issue",
-        open_dispatch=lambda record: _dispatch_step(record, register, model),
-        log=lambda url: link("its log", url) if safe_url(url) else "",
-    )
+def _dispatch_steps(alert: _Alert, records: Iterable[DispatchRecord]) -> Iterator[str]:
+    for record in records:
+        match record.state:
+            case DispatchState.PROPOSED:
+                yield _proposal_step(alert, record)
+            case DispatchState.FINISHED:
+                yield from filter(None, (_ended_step(alert, record),))
+            case DispatchState.INTENDED | DispatchState.SENT:
+                yield _stuck_step(alert, record) or _watching_step(alert, record)
+            case DispatchState.LOST:
+                yield from _lost_steps(alert, record)
 
 
-def _plain_style(model: Model | None, issue_text: str) -> _StepStyle:
-    return _StepStyle(
-        quote=plain_line,
-        issue_text=issue_text,
-        open_dispatch=lambda record: _plain_dispatch_step(record, model, issue_text),
-        log=safe_url,
-    )
+def _proposal_step(alert: _Alert, record: DispatchRecord) -> str:
+    medium, model, refusal = alert.medium, alert.model, alert.refusal(record.verb)
+    name = f"the proposed {medium.bold(known_word(record.verb))}{target_clause(record, medium.quote)}"
+    if refusal is not None:
+        return f"{name[0].upper()}{name[1:]} cannot start now: {medium.quote(refusal.reason)}."
+    command = _dispatch_command(alert.register, record, model) if alert.register else ""
+    if model is not None and not model.github.people and command:
+        step = f"Start {name} yourself, since `github.people` names nobody who may approve it:"
+        return (
+            f"{step}\n\n{_code_block(command)}" if medium.is_markdown else f"{step} {plain_line(command, MAX_COMMAND)}"
+        )
+    approve, comment = code(f"/modelwatch approve {plain_line(record.name, 80)}"), approval_instruction(model)
+    if not medium.is_markdown:
+        return f"Decide on {name}: {comment} {approve} (or `reject`) on {medium.issue}."
+    step = f"Decide on {name}: {comment} {approve} or {code(f'/modelwatch reject {record.name}')}."
+    return f"{step} Or start it yourself:\n\n{_code_block(command)}" if command else step
 
 
-def _plain_dispatch_step(record: DispatchRecord, model: Model | None, issue_text: str) -> str:
-    verb = plain_line(record.verb)
-    if record.state is DispatchState.PROPOSED:
-        comment = approval_instruction(model)
-        answer = f"{comment} `/modelwatch approve {plain_line(record.name, 80)}` (or `reject`) on {issue_text}"
-        return f"Decide on the proposed {verb}{target_clause(record, plain_line)}: {answer}."
-    return f"Watch the {verb} workflow run: {record.url}" if safe_url(record.url) else ""
+def _watching_step(alert: _Alert, record: DispatchRecord) -> str:
+    run = alert.medium.link("workflow run", record.url)
+    end = "." if alert.medium.is_markdown or not safe_url(record.url) else ""  # none after a URL
+    return f"Watch the {alert.medium.bold(known_word(record.verb))} {run}{end}"
 
 
-def _steps(group: Group, register: Register | None, model: Model | None, now: float, style: _StepStyle) -> list[str]:
-    """Every step but the runbook, the most useful one first.
-
-    A retraining takes long and may not help: it hides no rollback.
-    """
-    dispatches, quote = register.dispatches if register else (), style.quote
-    newest = {record.verb: record.key for record in dispatches}
-    shown = (DispatchState.PROPOSED, DispatchState.SENT)
-    records = [
-        record
-        for record in dispatches
-        if record.state in shown or (record.state is DispatchState.FINISHED and newest[record.verb] == record.key)
-    ]
-    urgent = [record for record in records if record.state is DispatchState.PROPOSED or record.verb in RECOVERY_VERBS]
-    later = [record for record in records if record not in urgent]
-
-    def steps(some: Iterable[DispatchRecord]) -> Iterator[str]:
-        for record in some:
-            if record.state is DispatchState.FINISHED:
-                step = _ended_step(record, model, now, quote, style.log(record.url))
-            else:
-                step = _stuck_step(record, now, quote, style.log(record.url)) or style.open_dispatch(record)
-            yield from filter(None, (step,))
-
-    return [
-        *_recovery_steps(group, register),
-        *steps(urgent),
-        *(_settling_steps(group, register, model, now, quote) if register else ()),
-        *_cause_steps(group, register, quote),
-        *_kind_steps(group, quote),
-        *_rollback_steps(group, register, model, quote, style.issue_text),
-        *steps(later),
-    ]
-
-
-def _stuck_step(record: DispatchRecord, now: float, quote: Quote, run: str) -> str:
+def _stuck_step(alert: _Alert, record: DispatchRecord) -> str:
     """About a workflow run that should have ended by now; empty where there is none."""
     usual = USUAL_LENGTH if record.verb in RECOVERY_VERBS else USUAL_TRAINING
-    if record.state is not DispatchState.SENT or now - record.at <= usual:
+    if alert.now - record.at <= usual:
         return ""
-    name = f"the {known_word(record.verb)}{target_clause(record, quote)}"
-    where = run or "its workflow run at GitHub"
     return (
-        f"Find out why {name} has not ended after {duration(now - record.at)}; it may wait for a runner or for an "
-        f"approval: {where}"
+        f"Find out why {alert.dispatch_name(record)} has not ended since {utc_time(record.at)}; it may wait for a "
+        f"runner or for an approval, see {alert.medium.link('its log', record.url)}"
     )
 
 
-def _ended_step(record: DispatchRecord, model: Model | None, now: float, quote: Quote, run: str) -> str:
+def _lost_steps(alert: _Alert, record: DispatchRecord) -> Iterator[str]:
+    """A dispatch of which GitHub shows no workflow run, where nothing repeats it."""
+    command = _comment_command(alert, record.verb, record.target_version)
+    if command and record.by:
+        yield f"Ask again for {alert.dispatch_name(record)}, which never started: {command}."
+
+
+def _ended_step(alert: _Alert, record: DispatchRecord) -> str:
     """About the newest workflow run of a verb that failed, or that succeeded and did not help; empty for others."""
+    name, model, medium = alert.dispatch_name(record), alert.model, alert.medium
     workflow = model.workflow(record.verb) if model else None
-    name = f"the {known_word(record.verb)}{target_clause(record, quote)}"
     if record.conclusion not in ("success", ""):
-        log = f": {run}" if run else ""
+        log = f"; see {medium.link('its log', record.url)}" if safe_url(record.url) else ""
         by_hand = ""
-        if model and model.release and record.verb == "rollback" and record.target_version:
-            by_hand = f" Or move by hand: {quote(_release_command(model, record.target_version))}."
+        if record.verb == "rollback" and (command := _release_command(alert, record.target_version)):
+            by_hand = f" Or move by hand: {medium.quote(command)}."
         return f"Find out why {name} failed ({known_word(record.conclusion)}){log}.{by_hand}"
     if record.verb in RECOVERY_VERBS and record.settled == ESCALATED:
         return f"Look for a cause outside the release: {name} succeeded, and the metric has not recovered."
-    if record.verb != "retrain" or workflow is None or record.ended is None or now - record.ended <= workflow.settle:
+    if record.verb != "retrain" or workflow is None or record.ended is None:
+        return ""
+    if alert.now - record.ended <= workflow.settle:
         return ""
     return (
         f"Check whether the model of {name} serves: it ended at {utc_time(record.ended)}, and the metric has not "
@@ -173,17 +253,13 @@ def _ended_step(record: DispatchRecord, model: Model | None, now: float, quote: 
     )
 
 
-def _release_command(model: Model, target: str) -> str:
-    words = ["modelwatch", "release", "rollback", plain_line(target), "--model", model.name, "--reason", "..."]
-    return shlex.join(words)
-
-
 def required_healthy_evaluations(group: Group, register: Register | None) -> int:
     """How many healthy evaluations in a row prove recovery."""
     return group.hold * (2 if register and register.reopened else 1)
 
 
-def _recovery_steps(group: Group, register: Register | None) -> Iterator[str]:
+def _recovery_steps(alert: _Alert) -> Iterator[str]:
+    group, register = alert.group, alert.register
     healthy = recovery_streak(group)
     left = required_healthy_evaluations(group, register) - healthy
     if healthy and left > 0:
@@ -193,14 +269,31 @@ def _recovery_steps(group: Group, register: Register | None) -> Iterator[str]:
         yield f"{WAIT} {more}, and {after}."
 
 
-def _settling_steps(group: Group, register: Register, model: Model | None, now: float, quote: Quote) -> Iterator[str]:
+def _move_steps(alert: _Alert) -> Iterator[str]:
+    """About a move of the release that no workflow of the issue made: what serves now has to be judged first."""
+    move = alert.group.evidence.move
+    if move is None or any(record.key == move.key for record in alert.dispatches):
+        return
+    workflow = alert.model.workflow(move.verb) if alert.model else None
+    if alert.now - move.at >= (workflow.settle if workflow else DEFAULT_SETTLE):
+        return
+    verb, to = known_word(move.verb), f" to {alert.medium.quote(move.target)}" if move.target else ""
+    if move.state != MoveState.DONE:
+        status = code("modelwatch release status")
+        yield f"Check the {verb}{to} of {utc_time(move.at)}, which is {known_word(move.state)}: {status}."
+    else:
+        yield f"{WAIT} the {verb}{to} was made at {utc_time(move.at)}; the next windows show whether it helped."
+
+
+def _settling_steps(alert: _Alert) -> Iterator[str]:
     """Wait after a workflow that should fix the metric has succeeded: the next windows show whether it did."""
-    record = _last_watched_dispatch(register)
-    until = recovery_deadline(register, model, now)
+    if alert.register is None:
+        return
+    record = _last_watched_dispatch(alert.register)
+    until = recovery_deadline(alert.register, alert.model, alert.now)
     if record is not None and until is not None:
-        success = f"the {known_word(record.verb)}{target_clause(record, quote)} succeeded at {utc_time(record.ended)}"
-        yield f"{WAIT} {success}. {paging_sentence(until)}"
-    if group.kind != "data-quality" and any(DATA_IN_DOUBT_PREFIX in trouble for trouble in register.troubles):
+        yield f"{WAIT} {alert.dispatch_name(record)} succeeded at {utc_time(record.ended)}. {paging_sentence(until)}"
+    if alert.group.kind != "data-quality" and any(DATA_IN_DOUBT_PREFIX in text for text in alert.register.troubles):
         yield "Fix the data first: a data-quality alert of this model is firing, and retraining waits for it."
 
 
@@ -228,27 +321,44 @@ def _last_watched_dispatch(register: Register) -> DispatchRecord | None:
     return ended[-1] if ended else None
 
 
-def _rollback_steps(
-    group: Group, register: Register | None, model: Model | None, quote: Quote, where: str
-) -> Iterator[str]:
+def _rollback_steps(alert: _Alert) -> Iterator[str]:
     """Roll back, where the alert began with a version and the previous one was healthy."""
-    tried = any(record.verb == "rollback" for record in register.dispatches) if register else False
-    if model is None or tried or group.kind not in ROLLBACK_KINDS or not began_with_version(group, register):
+    group, quote = alert.group, alert.medium.quote
+    tried = any(record.verb == "rollback" for record in alert.dispatches)
+    if alert.model is None or tried or group.kind not in ROLLBACK_KINDS:
+        return
+    if not began_with_version(group, alert.register):
         return
     ranked = group.evidence.rollback
     target = RollbackChoice(ranked).target if ranked else group.evidence.previous[0]
-    version, command = quote(group.evidence.version), _rollback_command(model, target, where)
-    if command and target:
+    command = _comment_command(alert, "rollback", target)
+    if not command and (by_hand := _release_command(alert, target)):
+        command = code(by_hand)
+    if command:
+        version = quote(group.evidence.version)
         yield f"If {version} is the cause, roll back to {quote(target)}, which was healthy: {command}."
 
 
-def _rollback_command(model: Model, target: str, where: str) -> str:
-    workflow = model.workflow("rollback")
-    if workflow is not None and workflow.mode is not Mode.OBSERVE and model.github.people:
-        return f"comment {code(f'/modelwatch rollback {target}')} on {where}"
-    if model.release is not None:
-        return code(_release_command(model, target))
-    return ""
+def _comment_command(alert: _Alert, verb: str, target: str) -> str:
+    """The instruction to start a workflow by a comment; empty where that would be refused."""
+    workflow = alert.model.workflow(verb) if alert.model else None
+    if alert.register is None or alert.model is None or workflow is None or workflow.mode is Mode.OBSERVE:
+        return ""
+    if not alert.model.github.people or alert.refusal(verb) is not None or (verb == "rollback" and not target):
+        return ""
+    return f"comment {code(f'/modelwatch {verb} {target}'.rstrip())} on {alert.medium.issue}"
+
+
+def _release_command(alert: _Alert, target: str) -> str:
+    """The command that rolls back without a workflow; empty where it would be refused."""
+    refusal, ranked = alert.refusal("rollback"), alert.group.evidence.rollback
+    objections = [one.objection for one in ranked if one.version == target and one.objection]
+    if alert.model is None or alert.model.release is None or not target or objections:
+        return ""
+    if refusal is not None and refusal.guard == "rollback-target":
+        return ""
+    words = ["modelwatch", "release", "rollback", plain_line(target), "--model", alert.model.name, "--reason", "..."]
+    return shlex.join(words)
 
 
 def began_with_version(group: Group, register: Register | None) -> bool:
@@ -260,22 +370,23 @@ def began_with_version(group: Group, register: Register | None) -> bool:
     return evidence.version_origin is not StartOrigin.EDGE and 0 <= start - evidence.version_since <= DAY
 
 
-def _cause_steps(group: Group, register: Register | None, quote: Quote) -> Iterator[str]:
+def _cause_steps(alert: _Alert) -> Iterator[str]:
     """What the alerts that share the cause say of it: data first, since no version and no retraining fixes it."""
-    if register is None:
+    if alert.register is None:
         return
-    if register.leading_issue:
-        yield f"Work on the issue that leads: {plain_line(register.leading_issue, 300)}."
-    broken = next((record for record in register.firing_followers if record.kind == "data-quality"), None)
-    if broken is not None and group.kind != "data-quality":
-        yield f"Fix the data first: {quote(broken.rule)} fires, too. Until then retraining is blocked."
+    if alert.register.leading_issue:
+        yield f"Work on the issue that leads: {plain_line(alert.register.leading_issue, 300)}."
+    broken = next((record for record in alert.register.firing_followers if record.kind == "data-quality"), None)
+    if broken is not None and alert.group.kind != "data-quality":
+        yield f"Fix the data first: {alert.medium.quote(broken.rule)} fires, too. Until then retraining is blocked."
 
 
-def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
+def _kind_steps(alert: _Alert) -> Iterator[str]:
+    group = alert.group
     if group.kind == "data-quality" and not group.built_in:
         yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
     if group.rule == MONITORING_SILENT:
-        rule = quote(describe_alert(group).rule)
+        rule = alert.medium.quote(describe_alert(group).rule)
         yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
     if group.rule == SOURCE_OUTAGE:
         error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)
@@ -283,21 +394,10 @@ def _kind_steps(group: Group, quote: Quote) -> Iterator[str]:
     if group.rule == SEGMENT_GONE:
         yield "Find out whether this segment still exists. If it does, its logging is broken."
     if group.rule == IMPLAUSIBLE_METRIC:
-        rule = quote(describe_alert(group).rule)
+        rule = alert.medium.quote(describe_alert(group).rule)
         yield f"Check what {rule} is computed from: labels that leak, or a job that repeats its last result."
     if group.rule == SUDDEN_IMPROVEMENT:
         yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
-
-
-def _dispatch_step(record: DispatchRecord, register: Register, model: Model | None) -> str:
-    if record.state is not DispatchState.PROPOSED:
-        return f"Watch the **{known_word(record.verb)}** {link('workflow run', record.url)}."
-    to = target_clause(record, code)
-    approve, reject = code(f"/modelwatch approve {record.name}"), code(f"/modelwatch reject {record.name}")
-    comment = approval_instruction(model)
-    step = f"Decide on the proposed **{known_word(record.verb)}**{to}: {comment} {approve} or {reject}"
-    command = _dispatch_command(register, record, model)
-    return f"{step}. Or start it yourself:\n\n{_code_block(command)}" if command else f"{step}."
 
 
 def _dispatch_command(register: Register, record: DispatchRecord, model: Model | None) -> str:

@@ -22,6 +22,7 @@ _SHELL_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+@-]*")
 """What needs no quotation marks in a command line: versions come from outside, and are pasted into a shell."""
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 FITS = "►"
+MAX_STEP = 1200
 _UNKNOWN_REASONS = {
     "VERSION": "no version is logged",
     "TARGET": "no healthy version is on record",
@@ -42,6 +43,8 @@ class AlertContext:
     links: tuple[tuple[str, str], ...] = ()
     shown: Mapping[str, str] = field(default_factory=dict)
     """What ``diagnose`` shows now: its sections by title, the first line without one."""
+    next_step: str = ""
+    """What ``diagnose`` advises, as plain text; empty where the alert does not fire."""
     has_alert: bool = False
     """Whether the page is for an alert: then it lists the placeholders without a value."""
 
@@ -92,7 +95,9 @@ def alert_context(
     summary = [_alert_summary(group, now)]
     summary += [f"Behind it: {_alert_summary(underlying, now)}"] if underlying else []
     summary += [f"Commands: {text}"] if (text := commands(own)) else []
-    return AlertContext(values, tuple(summary), safe, _shown(diagnosis), has_alert=True)
+    firing = group is not None and group.state is AlertState.FIRING
+    step = diagnosis.next if diagnosis is not None and firing else ""
+    return AlertContext(values, tuple(summary), safe, _shown(diagnosis), step, has_alert=True)
 
 
 def _shown(diagnosis: Diagnosis | None) -> dict[str, str]:
@@ -173,6 +178,7 @@ def _fits(quotations: Sequence[str], shown: Mapping[str, str]) -> bool:
 
 def _context_block(text: str, context: AlertContext) -> list[str]:
     rows = [code(line, 400) for line in context.summary]
+    rows += [f"Next: {code(context.next_step, MAX_STEP)}"] if context.next_step else []
     rows += [f"{known_phrase(name)}: <{safe_url(url)}>" for name, url in context.links]
     if FITS in text:
         rows.append(f"{FITS} marks the rows of the table that fit what `modelwatch diagnose` shows now.")

@@ -26,6 +26,7 @@ from .leadership import assign_leaders
 from .order import TARGETS
 from .register.ledger import command_entry
 from .register.selection import IssueSelection, select_issue
+from .workflows.plan import add_refusals
 
 REFUSED_PREFIX = "refused: "
 MAX_SHOWN = 60
@@ -40,11 +41,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
 
     For a model that was not observed nothing is opened, closed or dispatched.
     """
-    drafts, skips = _start_drafts(judgement, config, observed, now)
-    selections = {key: _select_group_issue(draft) for key, draft in drafts.items()}
-    for draft in drafts.values():
-        sync_group(draft)
-    assign_leaders(drafts, judgement.causes)
+    drafts, selections, skips = _sync_drafts(judgement, config, observed, now)
     changes: list[Change] = []
     problems: list[tuple[str, str]] = []
     # A group that follows another one needs to know what that one does.
@@ -65,6 +62,28 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
     shown |= {skip.group for skip in skips if skip.what == ChangeKind.OPEN_ISSUE and skip.guard == UNOBSERVABLE}
     groups = tuple(drafts[group.key].group for group in judgement.groups if group.key in shown & drafts.keys())
     return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
+
+
+def sync_groups(
+    judgement: Judgement, config: Config, observed: Mapping[str, ModelObservation], now: float
+) -> dict[str, GroupPlan]:
+    """By key each group as the next plan finds it, before anything is planned: its issue, its register with what has
+    happened since, its leader, and what a person could not start."""
+    drafts, _, _ = _sync_drafts(judgement, config, observed, now)
+    for draft in drafts.values():
+        add_refusals(draft)
+    return drafts
+
+
+def _sync_drafts(
+    judgement: Judgement, config: Config, observed: Mapping[str, ModelObservation], now: float
+) -> tuple[dict[str, GroupPlan], dict[str, IssueSelection], list[Skip]]:
+    drafts, skips = _start_drafts(judgement, config, observed, now)
+    selections = {key: _select_group_issue(draft) for key, draft in drafts.items()}
+    for draft in drafts.values():
+        sync_group(draft)
+    assign_leaders(drafts, judgement.causes)
+    return drafts, selections, skips
 
 
 def _rank_versions(group: Group, observed: ModelObservation | None) -> Group:
@@ -126,6 +145,7 @@ def plan_group(draft: GroupPlan) -> None:
         target.prepare(draft)
     for target in TARGETS:
         target.plan(draft)
+    add_refusals(draft)
     write_draft(draft)
     places: dict[Target, float] = {target.name: place for place, target in enumerate(TARGETS)}
     if draft.situation is Situation.RECOVERED:

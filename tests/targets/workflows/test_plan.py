@@ -200,12 +200,16 @@ def test_rollback_goes_to_the_version_before() -> None:
     assert "[one-at-a-time]" in skipped(plan, "retrain"), "not while a rollback is under way"
 
 
-def test_a_rollback_without_a_target_is_only_proposed() -> None:
-    """Rollback "to a version that exists, was healthy under the same rules, and is not what just failed"."""
+def test_a_rollback_without_a_target_is_not_even_proposed() -> None:
+    """Rollback "to a version that exists, was healthy under the same rules, and is not what just failed": nobody could
+    approve it."""
     plan = plan_for("cwc", PAGED, now=later("..c"))
     assert dispatched(plan) == [f"{GROUP}.1.retrain.1"], "which then need not wait"
-    assert records(plan)["rollback.1"] == ("proposed", "")
-    assert "v1 was not healthy while it served: accuracy was critical" in plan.changes[0].notes[0].detail
+    assert "rollback.1" not in records(plan)
+    assert "v1 was not healthy while it served: accuracy was critical" in skipped(plan, "rollback")
+    register = plan.changes[0].register
+    assert register is not None
+    assert "there is no version to roll back to: v1 was not healthy" in register.troubles[0], "the issue says why"
 
 
 def test_one_rollback_per_episode() -> None:
@@ -253,6 +257,7 @@ def test_nothing_is_started_on_the_way_down() -> None:
     (skip,) = [skip for skip in falling.skips if skip.what == "retrain"]
     assert (skip.guard, "getting better: error until" in skip.reason) == ("recovering", True)
     assert dispatched(plan_for("..ee" + 30 * "w", None)) == [f"{GROUP}.1.retrain.1"]
+    assert dispatched(plan_for("..wweew", None)) == [], "nor what the way up did not start"
 
 
 def test_the_data_quality_of_one_model_blocks_no_other() -> None:

@@ -13,6 +13,7 @@ from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
 from ...report.affected_alerts import worse_follower
 from ...report.alert_phrase import describe_title
+from ...report.next_steps import step_digest
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
 from ..leadership import MAX_FOLLOWERS, is_covered
@@ -340,6 +341,8 @@ def _update_issue(draft: GroupPlan, cause: str) -> None:
     if before is None or register is None:
         return
     changed = _changed_fields(before, register)
+    if not changed and draft.firing and before.step and _step(draft) != before.step:
+        changed = "next step changed"
     if draft.notes and not changed:
         changed = "a comment is due"
     if not changed and draft.firing and draft.issue_open and not muted_reason(draft)[0] and before.told is not None:
@@ -380,11 +383,20 @@ def _changed_fields(before: Register, register: Register) -> str:
     return f"{listed} changed" if changed else ""
 
 
+def _step(draft: GroupPlan) -> str:
+    """Identity of the next step that the issue is to show."""
+    if draft.register is None or draft.register.closed is not None:
+        return ""
+    register = replace(draft.register, troubles=tuple(draft.troubles))
+    return step_digest(draft.group, register, draft.model, draft.now)
+
+
 def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
     if draft.register is None:
         return
     record_changes(draft)
     draft.update_register(told=draft.now, troubles=tuple(draft.troubles))
+    draft.update_register(step=_step(draft))
     issue = draft.issue
     expect = Precondition(issue.number, issue.body_digest, issue.state) if issue else Precondition()
     draft.add_change(kind, reason, expect=expect, register=draft.register, notes=tuple(draft.notes))

@@ -56,8 +56,8 @@ class DispatchRequest:
 
     @property
     def tried(self) -> bool:
-        """Whether this episode tried the verb before."""
-        return any(record.verb == self.verb and record.state.is_attempted for record in self.draft.dispatches)
+        """Whether this episode tried the verb before; an intent that was lost started nothing."""
+        return any(record.verb == self.verb and record.state.is_dispatched for record in self.draft.dispatches)
 
 
 def first_refusal(request: DispatchRequest) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...model.alert import AlertState, Group
+from ...model.alert import AlertState, Group, Refusal
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun, Target
 from ...model.register import DispatchRecord, DispatchState
@@ -16,7 +16,7 @@ from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
 from ...report.next_steps import began_with_version
-from ...report.rollback_choice import choose_rollback_target
+from ...report.rollback_choice import ROLLBACK_KINDS, choose_rollback_target, unfit_reason
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan, Situation
 from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal
@@ -162,11 +162,12 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         draft.add_skip(verb, f"workflow {verb!r} is in mode observe: reported only", "mode")
         return
     records = [record for record in draft.dispatches if record.verb == verb]
-    newest = records[-1] if records else None
+    newest = _newest_record(draft, verb)
     if newest is not None and newest.state.is_open:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
     if newest is not None and newest.state is DispatchState.PROPOSED:
+        _renew_target(draft, newest)
         reason = f"{newest.name} is proposed already and waits for approval{_nobody_clause(draft)}"
         draft.add_skip(verb, reason, "proposed")
         return
@@ -222,16 +223,62 @@ def choose_target_version(draft: GroupPlan) -> tuple[str, str]:
     return choice.target, choice.reason
 
 
+def request_refusal(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:
+    """(guard, reason) why a person cannot start the workflow now; ("", "") where that is accepted."""
+    newest = _newest_record(draft, verb)
+    workflow = draft.model.workflow(verb)
+    if workflow is not None and workflow.mode is Mode.OBSERVE:
+        return "mode", f"workflow {verb!r} is in mode observe"
+    if newest is not None and newest.state.is_open:
+        return "one-at-a-time", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
+    if not draft.issue_open and draft.situation is not Situation.FIRING:
+        return "issue", "the issue is closed, and an intent can be written on an open one only"
+    if verb == "rollback" and target and (unfit := _unfit_reason(draft, target)):
+        return "rollback-target", unfit
+    return first_refusal(DispatchRequest(draft, verb, target, by, no_target_reason))
+
+
+def _unfit_reason(draft: GroupPlan, target: str) -> str:
+    """Why the registry, where it is known, speaks against the version."""
+    registry, evidence = draft.observed.registry, draft.asking_group.evidence
+    version = registry.version(target) if registry else None
+    if registry is None or version is None:
+        return ""
+    reason = unfit_reason(version, registry, evidence.version, evidence.health)
+    return f"{version.title} {reason}" if reason else ""
+
+
+def _newest_record(draft: GroupPlan, verb: str) -> DispatchRecord | None:
+    return next((record for record in reversed(draft.dispatches) if record.verb == verb), None)
+
+
+def add_refusals(draft: GroupPlan) -> None:
+    """Write into the evidence of a firing group which workflows a person could not start now: what issue, page and
+    ``diagnose`` offer has to be accepted. What this evaluation has used up is free again in the next one."""
+    proposed = {record.verb: record for record in draft.dispatches if record.state is DispatchState.PROPOSED}
+    verbs = dict.fromkeys((*proposed, *(one.verb for one in draft.dispatches if one.state is DispatchState.LOST)))
+    if draft.group.kind in ROLLBACK_KINDS and (draft.model.workflow("rollback") or draft.model.release):
+        verbs["rollback"] = None
+    refusals = []
+    for verb in verbs if draft.firing else ():
+        record, reason = proposed.get(verb), ""
+        target = record.target_version if record else ""
+        if verb == "rollback" and record is None:
+            target, reason = choose_target_version(draft)
+        if verb == "rollback" and not target:
+            reason = reason or "no healthy version is on record under the same rules"
+            refusals.append(Refusal(verb, "rollback-target", reason))
+            continue
+        guard, reason = request_refusal(draft, verb, target, "a person")
+        if guard and guard != "blast-radius":
+            refusals.append(Refusal(verb, guard, reason))
+    draft.group = replace(draft.group, evidence=replace(draft.group.evidence, refusals=tuple(refusals)))
+
+
 def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target_reason: str = "") -> tuple[str, str]:
     """Dispatch what a person requested, whatever the mode: (its name, "") or ("", why not)."""
-    records = [record for record in draft.dispatches if record.verb == verb]
-    newest = records[-1] if records else None
-    if newest is not None and newest.state.is_open:
-        return "", f"{newest.name} is under way already{f': {newest.url}' if newest.url else ''}"
-    if not draft.issue_open:
-        return "", "the issue is closed, and an intent can be written on an open one only"
-    workflow = draft.model.workflow(verb)
-    _, reason = first_refusal(DispatchRequest(draft, verb, target, by, no_target_reason))
+    newest, workflow = _newest_record(draft, verb), draft.model.workflow(verb)
+    _, reason = request_refusal(draft, verb, target, by, no_target_reason)
     if reason or workflow is None:
         return "", reason
     proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
@@ -249,8 +296,7 @@ def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: st
         return
     if guard or workflow is None or draft.register is None:
         draft.add_skip(verb, reason, guard)
-        if guard == "data-quality":
-            draft.troubles.append(f"{verb} is blocked: {reason}"[:300])
+        _report_data_in_doubt(draft, verb, guard, reason)
         return
     record, run = _next_record(draft, verb, target)
     if run is not None:
@@ -261,15 +307,27 @@ def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: st
     _record_intent(draft, workflow, record)
 
 
+def _report_data_in_doubt(draft: GroupPlan, verb: str, guard: str, reason: str) -> None:
+    if guard == "data-quality":
+        draft.troubles.append(f"{verb} is blocked: {reason}"[:300])
+
+
+def _renew_target(draft: GroupPlan, proposal: DispatchRecord) -> None:
+    """Propose another version where the proposed one will not do any more."""
+    if proposal.verb == "rollback" and _unfit_reason(draft, proposal.target_version):
+        target, _ = choose_target_version(draft)
+        if target:
+            draft.put_dispatch(replace(proposal, target_version=target))
+
+
 def _propose_fallback(draft: GroupPlan, reason: str) -> None:
-    """Propose to degrade instead where there is no version to go back to; else propose the rollback."""
+    """Propose to degrade instead, where there is no version to go back to."""
     degrade = draft.model.workflow("degrade")
     tried = any(record.verb == "degrade" for record in draft.dispatches)
-    if degrade is None or degrade.mode is Mode.OBSERVE or tried:
-        _propose_dispatch(draft, "rollback", "", reason)
-        return
     draft.add_skip("rollback", reason, "rollback-target")
-    _propose_dispatch(draft, "degrade", "", f"there is no version to go back to: {reason}")
+    draft.troubles.append(f"there is no version to roll back to: {reason}"[:300])
+    if degrade is not None and degrade.mode is not Mode.OBSERVE and not tried:
+        _propose_dispatch(draft, "degrade", "", f"there is no version to go back to: {reason}")
 
 
 def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRecord) -> None:
@@ -322,7 +380,15 @@ def _next_record(draft: GroupPlan, verb: str, target: str) -> tuple[DispatchReco
 
 
 def _propose_dispatch(draft: GroupPlan, verb: str, target: str, reason: str, no_target_reason: str = "") -> None:
-    """Propose the dispatch. ``no_target_reason``: why versions of the registry will not do."""
+    """Propose the dispatch, unless its approval would be refused. ``no_target_reason``: why versions will not do."""
+    guard, refused = request_refusal(draft, verb, target, "a person", no_target_reason)
+    if guard == "rollback-target":
+        _propose_fallback(draft, refused)
+        return
+    if guard:
+        draft.add_skip(verb, f"not proposed: {refused}", guard)
+        _report_data_in_doubt(draft, verb, guard, refused)
+        return
     record, _ = _next_record(draft, verb, target)
     draft.put_dispatch(replace(record, state=DispatchState.PROPOSED))
     text = f"{reason}; {no_target_reason}" if no_target_reason else reason

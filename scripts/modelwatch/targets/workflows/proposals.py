@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from ...model.plan import Command
 from ...model.register import DispatchRecord, DispatchState
-from ...model.rule import Mode
 from ...report.rollback_choice import unfit_reason
 from ..draft import GroupPlan
 from . import plan
@@ -59,9 +58,6 @@ def request_workflow(draft: GroupPlan, command: Command) -> str:
 def _start_workflow(
     draft: GroupPlan, command: Command, verb: str, target: str, message: str, no_target_reason: str = ""
 ) -> str:
-    workflow = draft.model.workflow(verb)
-    if workflow is not None and workflow.mode is Mode.OBSERVE:
-        return f"refused: workflow {verb!r} is in mode observe"
     to = f" to {target}" if target else ""
     name, refused = plan.start_requested(draft, verb, target, command.author, no_target_reason)
     return f"refused: {refused}" if refused else f"{message}: {name}{to} is dispatched"
