@@ -110,11 +110,9 @@ def first_step(
 
 
 def step_digest(group: Group, register: Register, model: Model | None, now: float) -> str:
-    """Identity of the next step on the issue; addresses that become known later and remaining times do not
-    change it. Empty where the
-    group does not fire."""
+    """Identity of the next step on the issue, whatever addresses become known and times run down."""
     if group.state is not AlertState.FIRING:
-        return ""
+        return "none"
     text = re.sub(r":? https?://\S+|[\d.]+ h left", "", first_step(group, register, model, now)).rstrip(".")
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 

@@ -341,7 +341,7 @@ def _update_issue(draft: GroupPlan, cause: str) -> None:
     if before is None or register is None:
         return
     changed = _changed_fields(before, register)
-    if not changed and draft.firing and before.step and _step(draft) != before.step:
+    if not changed and before.step and _step(draft) != before.step:
         changed = "next step changed"
     if draft.notes and not changed:
         changed = "a comment is due"

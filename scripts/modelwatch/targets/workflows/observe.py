@@ -12,6 +12,7 @@ from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import Dispatch, ObservedRun, Target
+from ...model.register import DispatchState
 from ...timeutil import DAY, format_iso, parse_iso
 from ..base import ObservationBuilder
 from ..sessions import TargetSessions
@@ -49,13 +50,15 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
 
 
 def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[WorkflowSpec]:
-    """The workflows whose runs matter: the actions of firing groups, and those under way."""
+    """The workflows whose runs matter: the actions of firing groups, those under way, and those that are proposed:
+    a person can start these by hand."""
     if not builder.judged:
         return list(builder.model.workflows)
     since = 0.0 if now is None else now - RUN_MAX_AGE
     verbs = {verb for group in builder.groups if group.state is AlertState.FIRING for verb in group.do}
     records = [record for issue in builder.issues if issue.register for record in issue.register.dispatches]
-    verbs |= {record.verb for record in records if record.state.is_open and record.at >= since}
+    waiting = (record for record in records if record.state.is_open or record.state is DispatchState.PROPOSED)
+    verbs |= {record.verb for record in waiting if record.at >= since}
     return [workflow for workflow in builder.model.workflows if workflow.name in verbs]
 
 
