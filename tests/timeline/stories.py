@@ -394,7 +394,7 @@ def nobody_may_approve(time: Timeline) -> None:
     time.configure(proposing("degrade").replace(", people: [robin]", ""))
     time.data(accuracy=CRITICAL)
     time.until(3)
-    time.expect(woken=1, step="add who may approve it to `github.people`")
+    time.expect(woken=1, step="Start the proposed .*degrade.* yourself, since `github.people` names nobody")
 
 
 @story()
