@@ -17,7 +17,7 @@ def workflows(**modes: str) -> str:
     return f"    workflows: {{{each}}}\n"
 
 
-@story(awaits="advice that the code would carry out, renewed when it changes")
+@story()
 def no_version_to_go_back_to(time: Timeline) -> None:
     """Where no earlier version is known, a rollback to nowhere is not offered"""
     time.configure(proposing())
@@ -26,7 +26,7 @@ def no_version_to_go_back_to(time: Timeline) -> None:
     time.expect(woken=1, no_step="approve rollback", step="runbook|look|find|check", verdict="^(?!.*approve rollback)")
 
 
-@story(awaits="advice that the code would carry out, renewed when it changes")
+@story()
 def proposals_keep_the_guards(time: Timeline) -> None:
     """A retraining that the guards refuse is not proposed either: the data come first"""
     rules = MISSING + RULES.replace("do: [issue, page]}", "do: [issue, page, retrain]}")
@@ -52,7 +52,7 @@ def retraining_hides_no_rollback(time: Timeline) -> None:
     time.expect(woken=1, step="approve rollback.1", verdict="Next: .*approve rollback.1", details="approve rollback.1")
 
 
-@story(awaits="advice that the code would carry out, renewed when it changes")
+@story()
 def retraining_changed_nothing(time: Timeline) -> None:
     """A retraining that succeeded and changed nothing is followed up"""
     time.configure(model_config(rules=RETRAINED, more=workflows(retrain="act")))

@@ -388,7 +388,8 @@ def _kind_steps(alert: _Alert) -> Iterator[str]:
         yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
     if group.rule == SOURCE_OUTAGE:
         error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)
-        yield f"Find out why it cannot be read: {alert.medium.quote(error)}. Until then nothing is judged, and nothing closes."
+        why = alert.medium.quote(error)
+        yield f"Find out why it cannot be read: {why}. Until then nothing is judged, and nothing closes."
     if group.rule == SEGMENT_GONE:
         yield "Find out whether this segment still exists. If it does, its logging is broken."
     if group.rule == IMPLAUSIBLE_METRIC:
