@@ -20,13 +20,13 @@ from .model.explanation import Explanation
 from .model.finding import ModelFindings, Track
 from .model.monitored_model import Config, Model
 from .model.past_episode import PastEpisodes
-from .model.plan import Target
 from .model.recent_change import LOOKBACK, MAX_CHANGES, RecentChange, RecentChangeKind, RecentChanges
 from .model.register import Register
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.rule import Mode
 from .model.sensitivity import ModelSensitivity
 from .model.series import PulledSeries, move_starts
+from .model.target import Target
 from .model.unit import unit_of
 from .report.rollback_choice import ROLLBACK_KINDS
 from .timeutil import DAY, HOUR
@@ -161,7 +161,7 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
 def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str, ModelFindings]) -> Judgement:
     """Add what a rule can see: to the evidence of groups that are not quiet, and a note for each rule that does not see
     its own limit within a week."""
-    from .evaluate.sensitivity import is_blind, measure_sensitivity
+    from .evaluate.sensitivity import find_blind, measure_sensitivity
     from .report.sensitivity import blindness_note
 
     tracks = {name: found.by_rule() for name, found in findings.items()}
@@ -175,12 +175,11 @@ def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str
         groups.append(group)
     notes = []
     for model in config.models:
+        blind = ModelFindings(tuple(find_blind(findings[model.name].tracks))).by_rule()
         for rule in model.rules:
-            own = tracks[model.name].get(rule.name, ())
-            blind = [track for track in own if is_blind(track)]
-            if blind and (seen := measure_sensitivity(blind[0])):
-                segments = sum(bool(track.labels) for track in own)
-                notes.append(f"{model.name}: {blindness_note(seen, len(blind), segments, unit_of(rule))}")
+            if rule.name in blind and (seen := measure_sensitivity(blind[rule.name][0])):
+                segments = sum(bool(track.labels) for track in tracks[model.name][rule.name])
+                notes.append(f"{model.name}: {blindness_note(seen, len(blind[rule.name]), segments, unit_of(rule))}")
     return replace(judgement, groups=tuple(groups), notes=(*judgement.notes, *notes))
 
 

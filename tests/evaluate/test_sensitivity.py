@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.sensitivity import (
     expected_sensitivities,
-    is_blind,
+    find_blind,
     measure_sensitivity,
     tier_sensitivities,
     visible_limits,
@@ -160,12 +160,12 @@ class TestTracks:
         seen = measure_sensitivity(track)
         assert seen is not None
         assert [tier.severity for tier in seen.tiers] == [Severity.WARNING, Severity.ERROR, Severity.CRITICAL]
-        assert not is_blind(track)
+        assert not find_blind([track])
 
     def test_few_rows_are_blind_to_a_small_limit(self) -> None:
         rng = np.random.default_rng(12)
         (track,) = judged(readme_rule(), hourly(accuracies(rng, 10), weight=10.0))
-        assert is_blind(track)
+        assert find_blind([track]) == [track]
         seen = measure_sensitivity(track)
         assert seen is not None
         assert (seen.tiers[0].within_week or 1.0) > 0.02
@@ -200,7 +200,7 @@ class TestTracks:
     def test_without_a_baseline_nothing_is_known(self) -> None:
         (track,) = judged(readme_rule(), hourly([0.9], weight=100.0))
         assert measure_sensitivity(track) is None
-        assert not is_blind(track)
+        assert not find_blind([track])
 
     def test_windows_decided_alone_are_not_about_detectors(self) -> None:
         (track,) = judged(readme_rule((None, None, None)), hourly([0.9] * 400, weight=100.0))

@@ -130,12 +130,15 @@ def derived_rule(name: str, source: Rule, spec: BuiltInRule) -> Rule:
 
 def _rows_of_silence(track: Track) -> array[int]:
     """Which findings count: those with new points, and those without any point that was due; none listed: all."""
-    if 0 not in track.fresh.tobytes():
+    fresh = track.fresh.tobytes()
+    if 0 not in fresh:
         return array("b")
-    counts = array("b", track.fresh)
+    counts = array("b", fresh)
     if track.overdue:
-        return array("b", (new or late for new, late in zip(counts, track.overdue, strict=True)))
-    for stale in re.finditer(b"\\0", track.fresh.tobytes()):
+        for late in re.finditer(b"\1", track.overdue.tobytes()):
+            counts[late.start()] = 1
+        return counts
+    for stale in re.finditer(b"\\0", fresh):
         row = stale.start()
         counts[row] = track.cause[row] in _ABSENT and not track.points[row]
     return counts
@@ -150,9 +153,9 @@ def _silence_outcome(track: Track, counts: array[int]) -> bytes:
     before = next((row for row, points in enumerate(track.points) if points), 0)
     before = max(before, track.cause.tobytes().rfind(bytes([Cause.TOO_YOUNG.code])) + 1)
     outcome = bytes([_UNDECIDED]) * before + track.outcome.tobytes()[before:]
-    if _UNKNOWN_DAY in track.cause:
+    if _UNKNOWN_DAY in track.cause.tobytes():
         outcome = bytes(_OK if why == _UNKNOWN_DAY else code for code, why in zip(outcome, track.cause, strict=True))
-    if not _SILENT_RUN.search(outcome, before) and 1 not in track.overdue:
+    if not _SILENT_RUN.search(outcome, before) and 1 not in track.overdue.tobytes():
         return outcome[:before] + bytes([_OK]) * (len(outcome) - before)
     rows = [row for row in range(before, len(outcome)) if not counts or counts[row]]
     judged = bytearray([_UNDECIDED]) * len(outcome)
@@ -178,7 +181,7 @@ def _causes(name: str, source: Track, outcome: bytes) -> array[int]:
 
 def _silence_causes(track: Track, outcome: bytes) -> array[int]:
     """The causes of ``track``; findings that are silent although their window still holds enough get their own."""
-    if 1 not in track.overdue:
+    if 1 not in track.overdue.tobytes():
         return track.cause
     overdue = Cause.OVERDUE.code
     return array(

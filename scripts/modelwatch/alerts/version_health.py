@@ -23,6 +23,7 @@ MOSTLY = 0.5
 """A version in alert for this share of what was judged of it is bad, however short it served."""
 
 _DECIDED = frozenset((Outcome.OK.code, Outcome.BREACH.code))
+_BREACH = Outcome.BREACH.code
 _IS_DECIDED = bytes(code in _DECIDED for code in range(256))
 _FAILING = Severity.ERROR.code
 
@@ -117,7 +118,7 @@ def _judged_counts(tracks: Sequence[Track]) -> dict[str, int]:
 def breach_runs(track: Track, least: int) -> Iterator[BreachRun]:
     """Runs of findings that reached a tier with a code of ``least`` or more and fired, service by service: what a
     version before it did is not held against a version."""
-    if track.outcome and max(track.severity) < least:
+    if _BREACH not in track.outcome.tobytes() or max(track.severity) < least:
         return
     counted = [
         row

@@ -56,9 +56,12 @@ class Aggregator:
         self.aggregation = how
         self.interval = interval
 
-    def aggregate(self, start: Floats, end: Floats, floor: Floats | None = None) -> WindowStats:
-        """Aggregate every window ``(start, end]``, clipped to begin at ``floor`` (inclusive) where that is later."""
-        spans = row_ranges(self.points.times, start, end, floor)
+    def aggregate(
+        self, start: Floats, end: Floats, floor: Floats | None = None, rows: RowRanges | None = None
+    ) -> WindowStats:
+        """Aggregate every window ``(start, end]``, clipped to begin at ``floor`` (inclusive) where that is later.
+        ``rows``: the points of each, where they are known already."""
+        spans = row_ranges(self.points.times, start, end, floor) if rows is None else rows
         if self.aggregation is Aggregate.RATIO:
             value, n = self._ratio(spans, start, end, floor)
         elif self.aggregation is Aggregate.LAST:

@@ -55,6 +55,12 @@ class Baseline:
         empty = nans(count)
         return cls(empty, empty, empty, empty, empty)
 
+    @classmethod
+    def stack(cls, baselines: Sequence[Baseline]) -> Baseline:
+        """Of several series: (series, evaluation times)."""
+        names = ("value", "low", "high", "n", "sd")
+        return cls(*(np.stack([getattr(baseline, name) for baseline in baselines]) for name in names))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineRequest:

@@ -9,13 +9,14 @@ Everything at a time follows from earlier points alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..model.finding import AnchorPeriod, ChangeEstimate, GradualChange
 from ..model.rule import STATIC_LIMITS, Limit, Rule, SamplingModel
+from ..model.sensitivity import SeriesNoise
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.e_detector import best_start, evidence_bound, log_evidence
 from ..stats.intervals import z_value
@@ -27,8 +28,10 @@ from .calendars import DayEffects, SeriesCalendar
 from .deployments import VersionTimeline
 from .gradual import find_gradual_change
 from .hypotheses import MAX_MARGIN, Criterion, Hypotheses, anchor_criteria, criteria, distance_to_limit, form_hypotheses
+from .level_sensitivity import summarize_level
 from .points import Points
-from .samples import Samples, prepare
+from .samples import Samples, observe, prepare
+from .sensitivity import summarize_noise
 
 RECOVERY_ODDS = 50.0
 """Evidence that ends a tier."""
@@ -38,6 +41,8 @@ DEPLOYMENT_CREDIT = WEEK
 """Of this time after a deployment half of the budget is saved for the next one: changes are likely there."""
 ROUNDING = 1e-6
 """Nats that sums of evidence may differ by rounding."""
+SERIES_AT_ONCE = 8
+"""More columns at once would not stay near the processor."""
 MAX_ROUNDS = 4
 """Rounds in which stretches that fired are taken out of noise and baselines."""
 
@@ -54,8 +59,10 @@ class Detection:
     """What the days of the calendar are expected to do, of every point."""
     estimate: ChangeEstimate | None = None
     """Of the most severe tier that holds at the end."""
-    samples: Samples | None = None
-    """The points it was decided from; ``None``: no points."""
+    noise: SeriesNoise | None = None
+    """What it was decided with; ``None``: no points, or no baseline yet."""
+    level_noise: SeriesNoise | None = None
+    """The same at the level of the series, of static limits and limits of quantiles; ``None``: there are none."""
     anchor: AnchorPeriod | None = None
     """What the tier that holds at the end was decided against, where that is not the baseline of the rule."""
     gradual: GradualChange | None = None
@@ -82,41 +89,103 @@ class DetectionRequest:
     """Its days count neither for the baseline nor for the noise."""
 
 
-def detect_tiers(request: DetectionRequest) -> tuple[Baseline, Detection]:
-    """The baseline and what is proven against it. Stretches that fired are left out of both baseline and noise."""
-    rule = request.rule
-    tests = [
-        criteria(rule, tiers, request.share) for tiers in (rule.tiers, *(override.tiers for override in rule.overrides))
-    ]
-    limits = frozenset(test.limit for some in tests for test in some)
-    stretches: Stretches = []
-    rounds = MAX_ROUNDS
-    while True:
-        quiet, effects = _quiet_rows(request, stretches)
-        healthy = request.points if quiet is None else request.points.select(quiet)
-        reference = compute_baseline(request.baseline(healthy))
-        samples = prepare(rule, request.points, request.times, reference, quiet, effects)
-        if samples is None:
-            return reference, Detection(np.full(len(request.times), -1.0), limits, effects)
-        detected = [detect(samples, some, rule, request.timeline.since[1:]) for some in tests]
-        before, stretches = stretches, fired_stretches(samples, detected[0].departed)
-        rounds -= 1
-        if stretches == before or not rounds:
-            break
-    severity = _serving_severity(request, samples, detected)
-    found = Detection(severity, limits, effects, detected[0].estimate, samples)
-    anchors = _anchors(request, healthy, samples, [test for some in tests for test in some])
-    if anchors is not None:
-        reference, found = _compare_with_anchors(request, anchors, reference, found, samples)
-    if found.severity[-1] >= 0:
-        found = replace(found, gradual=find_gradual_change(request.points, samples, rule.timezone))
-    return reference, found
+def detect_tiers(requests: Sequence[DetectionRequest]) -> list[tuple[Baseline, Detection]]:
+    """The baseline of each series, and what is proven against it. Stretches that fired are left out of both baseline
+    and noise. Series that have points at the same times are worked on together, if their rules are alike."""
+    searches = [_Search(request) for request in requests]
+    active = searches
+    while active:
+        stacks: dict[Hashable, list[_Search]] = {}
+        for search in active:
+            search.observe()
+            stacks.setdefault(search.likeness(), []).append(search)
+        for stack in stacks.values():
+            for first in range(0, len(stack), SERIES_AT_ONCE):
+                _search_together(stack[first : first + SERIES_AT_ONCE])
+        active = [search for search in active if search.detection is None]
+    return [(search.reference, search.detection) for search in searches if search.detection is not None]
 
 
-def _serving_severity(request: DetectionRequest, samples: Samples, detected: Sequence[DetectedTiers]) -> Floats:
-    """At each evaluation time the severity by the tiers of the version that serves. ``detected``: by the tiers of the
-    rule, and then by those of each override."""
-    row = np.searchsorted(samples.times, request.times, side="right")
+class _Search:
+    """The rounds of one series."""
+
+    def __init__(self, request: DetectionRequest) -> None:
+        self.request = request
+        rule = request.rule
+        self.tests = tuple(
+            tuple(criteria(rule, tiers, request.share))
+            for tiers in (rule.tiers, *(override.tiers for override in rule.overrides))
+        )
+        """Of the rule, then of its overrides."""
+        self.limits = frozenset(test.limit for tests in self.tests for test in tests)
+        self.stretches: Stretches = []
+        self.rounds = MAX_ROUNDS
+        """That are left."""
+        self.detection: Detection | None = None
+        """At the end."""
+
+    def observe(self) -> None:
+        """Compute the baseline without the stretches that fired."""
+        request = self.request
+        quiet, self.effects = _quiet_rows(request, self.stretches)
+        self.healthy = request.points if quiet is None else request.points.select(quiet)
+        self.reference = compute_baseline(request.baseline(self.healthy))
+        self.observations = observe(request.rule, request.points, self.reference, quiet, self.effects)
+
+    def likeness(self) -> Hashable:
+        """The same for series that can be worked on together."""
+        rule, baseline = self.request.rule, self.request.rule.baseline
+        grid = (rule.every, rule.lag, rule.window, rule.timezone)
+        kind = (rule.aggregate, rule.interval, baseline.kind, baseline.is_yearly)
+        return (grid, kind, self.tests, self.observations.times.tobytes())
+
+    def end_without_points(self) -> None:
+        self.detection = Detection(np.full(len(self.request.times), -1.0), self.limits, self.effects)
+
+    def end_round(
+        self, stack: Samples, place: int, detected: Sequence[DetectedTiers], noise: SeriesNoise | None
+    ) -> None:
+        """With the samples, in which this series has a place, and what is detected by the tests of the rule and of each
+        override."""
+        before, self.stretches = self.stretches, fired_stretches(stack, detected[0].departed)
+        self.rounds -= 1
+        if self.stretches != before and self.rounds:
+            return
+        request, rule = self.request, self.request.rule
+        all_tests = [test for tests in self.tests for test in tests]
+        severity = _serving_severity(request, stack.times, detected)
+        found = Detection(severity, self.limits, self.effects, detected[0].estimate, noise)
+        has_level = stack.model is SamplingModel.QUANTILE or any(test.is_static for test in all_tests)
+        if has_level or rule.has_anchor or severity[-1] >= 0:
+            samples = stack.of_series(place)
+            found = replace(found, level_noise=summarize_level(samples) if has_level else None)
+            anchors = _anchors(request, self.healthy, samples, all_tests)
+            if anchors is not None:
+                self.reference, found = _compare_with_anchors(request, anchors, self.reference, found, samples)
+            if found.severity[-1] >= 0:
+                found = replace(found, gradual=find_gradual_change(request.points, samples, rule.timezone))
+        self.detection = found
+
+
+def _search_together(searches: Sequence[_Search]) -> None:
+    """One round of series that are alike."""
+    request, tests = searches[0].request, searches[0].tests
+    stack = prepare(request.rule, request.times, [search.observations for search in searches])
+    if stack is None:
+        for search in searches:
+            search.end_without_points()
+        return
+    rules = [search.request.rule for search in searches]
+    detected = [detect_stack(stack, some, rules, request.timeline.since[1:]) for some in tests]
+    noises = summarize_noise(stack)
+    for place, search in enumerate(searches):
+        search.end_round(stack, place, [found[place] for found in detected], noises[place])
+
+
+def _serving_severity(request: DetectionRequest, times: Floats, detected: Sequence[DetectedTiers]) -> Floats:
+    """At each evaluation time the severity by the tiers of the version that serves. ``times``: of the points;
+    ``detected``: by the tiers of the rule, and then by those of each override."""
+    row = np.searchsorted(times, request.times, side="right")
     severity, *others = (found.severity[row] for found in detected)
     versions = request.timeline.versions
     for override, other in zip(request.rule.overrides, others, strict=True):
@@ -155,8 +224,8 @@ def _compare_with_anchors(
     if request.calendar is not None:
         ordinary = request.calendar.is_ordinary[np.searchsorted(request.points.times, samples.times)]
         anchored = replace(anchored, expected=np.where(ordinary, anchored.expected, np.nan))
-    detected = [detect(anchored, some, rule, request.timeline.since[1:]) for some in tests]
-    severity = _serving_severity(request, samples, detected)
+    detected = [detect_series(anchored, some, rule, request.timeline.since[1:]) for some in tests]
+    severity = _serving_severity(request, samples.times, detected)
     if not (severity >= 0).any():
         return reference, found
     levels = anchors.levels_at(request.times)
@@ -202,27 +271,69 @@ class DetectedTiers:
     """The change at the end."""
 
 
-def detect(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats) -> DetectedTiers:
-    """The tiers that hold. ``deployed``: when versions were deployed, ascending."""
+def detect_stack(
+    samples: Samples, tests: Sequence[Criterion], rules: Sequence[Rule], deployed: Floats
+) -> list[DetectedTiers]:
+    """The tiers that hold, of each of several series. ``deployed``: when versions were deployed, ascending."""
+    starts = _find_starts(samples.times, tests, rules[0].every, deployed)
+    healthy = _are_healthy(samples, tests, starts)
+    return [
+        _nothing(samples) if healthy[place] else _detect_unhealthy(samples.of_series(place), tests, rule, starts)
+        for place, rule in enumerate(rules)
+    ]
+
+
+def detect_series(samples: Samples, tests: Sequence[Criterion], rule: Rule, deployed: Floats) -> DetectedTiers:
+    """The same of a single series."""
+    starts = _find_starts(samples.times, tests, rule.every, deployed)
+    if _are_healthy(samples, tests, starts):
+        return _nothing(samples)
+    return _detect_unhealthy(samples, tests, rule, starts)
+
+
+def _nothing(samples: Samples) -> DetectedTiers:
+    none = np.full(len(samples.times) + 1, -1.0)
+    return DetectedTiers(none, none)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Starts:
+    """The tests that begin at each point."""
+
+    weights: Floats
+    log_budget: Floats
+    """Of each criterion."""
+    restarts: Sequence[int]
+    """Points at which all begin anew."""
+
+
+def _find_starts(times: Floats, tests: Sequence[Criterion], every: float, deployed: Floats) -> _Starts:
+    starts = np.searchsorted(times, deployed, side="left")
+    restarts = sorted({int(start) for start in starts if 0 < start < len(times)})
+    weights = _starting_weights(times, every, deployed, starts)
+    return _Starts(weights, np.log([test.budget for test in tests]), restarts)
+
+
+def _are_healthy(samples: Samples, tests: Sequence[Criterion], starts: _Starts) -> Bools:
+    """Of each series whether no alternative needs to be looked at, as of most; there is a margin for rounding."""
+    if not tests:
+        return np.ones(samples.values.shape[:-1], np.bool_)
+    most = form_hypotheses(samples, tests).most_log_e() + np.log(starts.weights.sum())
+    missing = starts.log_budget - most.T
+    return np.asarray((missing > ROUNDING).all(axis=-1))
+
+
+def _detect_unhealthy(samples: Samples, tests: Sequence[Criterion], rule: Rule, starts: _Starts) -> DetectedTiers:
     estimate: ChangeEstimate | None = None
     severity, departed = (np.full(len(samples.times) + 1, -1.0) for _ in range(2))
-    if not tests:
-        return DetectedTiers(severity, departed)
-    starts = np.searchsorted(samples.times, deployed, side="left")
-    restarts = sorted({int(start) for start in starts if 0 < start < len(samples.times)})
-    weights = _starting_weights(samples.times, rule.every, deployed, starts)
-    log_start, log_budget = np.log(weights), np.log([test.budget for test in tests])
     hypotheses = form_hypotheses(samples, tests)
-    # Most series are so healthy that no alternative needs to be looked at; the margin is for rounding.
-    if (hypotheses.most_log_e() + np.log(weights.sum()) < log_budget - ROUNDING).all():
-        return DetectedTiers(severity, departed)
-    log_e = hypotheses.begin_log_e()
-    for place in np.flatnonzero(evidence_bound(log_e, log_start) >= log_budget).tolist():
+    log_e, log_start = hypotheses.begin_log_e(), np.log(starts.weights)
+    for place in np.flatnonzero(evidence_bound(log_e, log_start) >= starts.log_budget).tolist():
         test = tests[place]
         watch = _Watch(hypotheses, place, rule)
-        holds = watch.hold(log_e[place], log_start - log_budget[place], restarts)
+        holds = watch.hold(log_e[place], log_start - starts.log_budget[place], starts.restarts)
         if holds[-1] and test.severity > severity[-1]:
-            begin = restarts[-1] if restarts else 0
+            begin = starts.restarts[-1] if starts.restarts else 0
             estimate = _estimate(samples, begin + int(best_start(log_e[place, 0, begin:])[-1]))
         for reached in (severity,) if test.is_static else (severity, departed):
             np.maximum(reached[1:], float(test.severity), out=reached[1:], where=holds)
@@ -316,7 +427,9 @@ def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:
 
 
 def fired_stretches(samples: Samples, severity: Floats) -> Stretches:
-    """First and last time of every stretch in which something held; ``severity`` as ``detect`` gives it."""
+    """First and last time of every stretch in which something held; ``severity`` as ``DetectedTiers`` has it."""
+    if severity.max() < 0:
+        return []
     edges = np.flatnonzero(np.diff(severity >= 0, append=False))
     first, last = samples.times[edges[::2]], samples.times[edges[1::2] - 1]
     return list(zip(first.tolist(), last.tolist(), strict=True))

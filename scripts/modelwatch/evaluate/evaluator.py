@@ -3,61 +3,76 @@
 from __future__ import annotations
 
 from array import array
-from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model.cadence import LATE_GAPS, MIN_GAPS, overdue_after
 from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
-from ..model.finding import Cause, Grid, ModelFindings, Outcome, Track
+from ..model.finding import Cause, ModelFindings, Outcome, Track
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
-from ..stats.arrays import Bools, Floats, Ints, sort_distinct
+from ..stats.arrays import Bools, Floats, sort_distinct
 from .aggregation import Aggregator, WindowStats
 from .anomaly import find_anomalies
 from .arrays import nans, to_array
+from .arrivals import ArrivalsCache, fresh_rows, new_segment_rows, overdue_rows
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
 from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_charts
 from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
-from .implausible_values import implausible_points
-from .level_sensitivity import summarize_level
+from .implausible_values import implausible_rows
 from .points import Points, clean_points
 from .samples import measured_points, measured_request
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
-from .sensitivity import summarize_noise
 from .tiers import Outcomes, RowContext, decide_outcomes
-from .windows import evaluation_grid, grid_times, row_ranges, window_sums
+from .windows import EvaluationTimes, evaluation_grid, grid_times, row_ranges, window_rows, window_sums
 
 if TYPE_CHECKING:
     from .drift.features import FeatureResult
     from .drift.references import SharedResults
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluationTimes:
-    """The evaluation times of a rule, and which version served at each."""
+RULES_AT_ONCE = 32
+"""Rules whose detectors decide together."""
 
-    grid: Grid
-    at: Floats
-    deployed_since: Floats | None
-    """When the version at each time was deployed: no window reaches further back."""
-    version: Ints
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenTrack:
+    """One rule on one series, before it is known what its windows are compared with."""
+
+    rule: Rule
+    labels: Labels
+    points: Points
+    denominator: Points | None
+    stat: WindowStats
+    request: BaselineRequest
+    measured: Points
+    """What detectors see."""
+    calendar: SeriesCalendar | None
+    start: float | None
+    """For a segment, when the whole began; a segment that came later is new for its first window."""
+    share: float
+    """How many series share the rule's budget of false alarms, each as much as this one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleTracks:
+    """The tracks of one rule: those that detectors decide are open."""
+
+    tracks: Sequence[Track | OpenTrack]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What the windows of a series are compared with, and what is decided point by point."""
+    """What the windows of a series are compared with, and what control charts decide."""
 
     reference: Baseline
-    detection: Detection | None
-    """``None``: limits are compared window by window."""
     charts: ChartDecision | None
     unknown: Bools | None
     """Rows on days of the calendar about which nothing is known; ``None`` without a calendar."""
@@ -70,10 +85,12 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
     evaluator = _RuleEvaluator(model, pull, now)
     # Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them.
     with np.errstate(all="ignore"):
-        parts = [(rule.name, evaluator.evaluate(rule)) for rule in model.rules]
+        parts = [
+            evaluator.evaluate(model.rules[first : first + RULES_AT_ONCE])
+            for first in range(0, len(model.rules), RULES_AT_ONCE)
+        ]
     return ModelFindings(
-        tuple(track for _, part in parts for track in part.tracks),
-        tuple(f"{model.name} / {name}: {note}" for name, part in parts for note in part.notes),
+        tuple(track for part in parts for track in part.tracks), tuple(note for part in parts for note in part.notes)
     )
 
 
@@ -90,9 +107,24 @@ class _RuleEvaluator:
         self.shared: SharedResults | None = None
         """Made by the first rule about drift."""
         self._clean: dict[int, Points] = {}
+        self._arrivals = ArrivalsCache()
         self._grids: dict[tuple[float, float], EvaluationTimes] = {}
 
-    def evaluate(self, rule: Rule) -> ModelFindings:
+    def evaluate(self, rules: Sequence[Rule]) -> ModelFindings:
+        """What these rules find. Detectors decide last, and on many series together."""
+        opened = [(rule, self._open_rule(rule)) for rule in rules]
+        waiting = [track for _, part in opened for track in part.tracks if isinstance(track, OpenTrack)]
+        decided = iter(detect_tiers([self._detection_request(track) for track in waiting]))
+        return ModelFindings(
+            tuple(
+                track if isinstance(track, Track) else self._close_track(track, *next(decided))
+                for _, part in opened
+                for track in part.tracks
+            ),
+            tuple(f"{self.model.name} / {rule.name}: {note}" for rule, part in opened for note in part.notes),
+        )
+
+    def _open_rule(self, rule: Rule) -> RuleTracks:
         labels = whole_labels(rule)
         whole = None if labels is None else find_series(self.series, rule.metric.name, labels)
         segments = segment_series(rule, self.series)
@@ -102,19 +134,19 @@ class _RuleEvaluator:
             if drift is not None:
                 return drift
         if rule.optional and whole is None and not segments:
-            return ModelFindings(())
+            return RuleTracks(())
         largest, notes = self._largest_segments(rule, segments)
-        tracks: list[Track] = []
+        tracks: list[Track | OpenTrack] = []
         has_whole = labels is not None or not segments
         # Half of the budget is for the whole, the other half for the segments together.
         if has_whole:
-            tracks.append(self._track(rule, whole, labels or (), None, 2.0 if largest else 1.0))
+            tracks.append(self._open_track(rule, whole, labels or (), None, 2.0 if largest else 1.0))
         start = self._first_point_time([whole] if whole is not None else segments)
         share = float(2 * len(largest) if has_whole else len(largest))
-        tracks.extend(self._track(rule, series, series.labels, start, share) for series in largest)
-        return ModelFindings(tuple(tracks), notes)
+        tracks.extend(self._open_track(rule, series, series.labels, start, share) for series in largest)
+        return RuleTracks(tracks, notes)
 
-    def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> ModelFindings | None:
+    def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> RuleTracks | None:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
         like any other."""
         from .drift.features import comparison_notes, measure_features
@@ -137,7 +169,7 @@ class _RuleEvaluator:
         if len(ranked) > MAX_SEGMENTS:
             left = len(ranked) - MAX_SEGMENTS
             notes.append(f"{left} of {len(ranked)} features, which moved least, left out")
-        tracks = []
+        tracks: list[Track | OpenTrack] = []
         for place in ranked[:MAX_SEGMENTS]:
             result = results[place]
             undecided = ((result.small, Cause.TOO_SMALL_COUNT), (result.unknown, Cause.NO_BASELINE))
@@ -146,8 +178,8 @@ class _RuleEvaluator:
             )
             tracks.append(replace(track, drifted=(result.summary,) if result.summary else ()))
         largest, more = self._largest_segments(rule, list(logged))
-        tracks += [self._track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
-        return ModelFindings(tuple(sorted(tracks, key=lambda track: track.labels)), (*notes, *more))
+        tracks += [self._open_track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
+        return RuleTracks(sorted(tracks, key=lambda track: track.labels), (*notes, *more))
 
     def _distance_track(
         self,
@@ -168,7 +200,8 @@ class _RuleEvaluator:
             rows.mark_undecided(mask, cause)
         fresh = fresh_rows(points, rule.window, times)
         arrivals = sort_distinct(np.concatenate(points)) if points else np.zeros(0)
-        return self._build_track(rule, labels, stat, reference, rows, fresh, arrivals)
+        overdue = overdue_rows(arrivals, rule.every, times.at)
+        return self._build_track((rule, labels), (stat, reference, rows), (fresh, overdue))
 
     def _evaluate_share(
         self,
@@ -177,7 +210,7 @@ class _RuleEvaluator:
         logged: Sequence[Series],
         measured: Sequence[tuple[Histograms, FeatureResult]],
         notes: list[str],
-    ) -> ModelFindings:
+    ) -> RuleTracks:
         """One track for all features."""
         from .drift.features import feature_name, logged_result, share_of_features
 
@@ -192,8 +225,9 @@ class _RuleEvaluator:
         points = [result.times for _, result in features]
         track = self._distance_track(rule, (), share.stat, undecided, points)
         track = replace(track, drifted=share.drifted, features=int(np.nan_to_num(share.stat.n[-1])))
-        track = track if features else _without_data(track)
-        return ModelFindings((track,), (*notes, *share.notes))
+        if not features:
+            track = replace(track, cause=to_array("b", np.full(track.grid.count, float(Cause.NO_DATA_YET.code))))
+        return RuleTracks((track,), (*notes, *share.notes))
 
     def points(self, series: Series) -> Points:
         points = self._clean.get(id(series))
@@ -237,11 +271,10 @@ class _RuleEvaluator:
         weights = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
         return -float(window_sums(weights, spans)[0]), -float(len(points.times))
 
-    def _track(
+    def _open_track(
         self, rule: Rule, series: Series | None, labels: Labels, start: float | None, share: float = 1.0
-    ) -> Track:
-        """``start``: for a segment, when the whole began; a segment that came later is new for its first window.
-        ``share``: how many series share the rule's budget of false alarms, each as much as this one."""
+    ) -> Track | OpenTrack:
+        """``start`` and ``share``: see ``OpenTrack``. Open only where detectors decide."""
         times = self.times(rule)
         points = self.points(series) if series is not None else _NO_POINTS
         if rule.anomaly is not None:
@@ -250,30 +283,46 @@ class _RuleEvaluator:
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
         stat = self._window_stats(rule, aggregator)
         request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
-        compared = self._compare(request, points, below, share)
-        new = None if start is None else _new_segment_rows(points, times.at, rule.window, start)
+        is_detected = is_detectable(rule)
+        measured = measured_points(rule, points, below) if is_detected else points
+        calendar = series_calendar(rule, measured)
+        track = OpenTrack(rule, labels, points, below, stat, request, measured, calendar, start, share)
+        if is_detected:
+            return track
+        return self._close_track(track, compute_baseline(_on_ordinary_days(request, calendar)), None)
+
+    def _close_track(self, track: OpenTrack, reference: Baseline, detection: Detection | None) -> Track:
+        rule, points, stat, below = track.rule, track.points, track.stat, track.denominator
+        times = self.times(rule)
+        compared = self._compare(track, reference, detection)
+        new = None if track.start is None else new_segment_rows(points, times.at, rule.window, track.start)
         only_bad = _only_bad_rows(points, stat, rule, times)
-        context = RowContext(times.version, self.service.versions, new, only_bad, compared.detection, compared.charts)
+        context = RowContext(times.version, self.service.versions, new, only_bad, detection, compared.charts)
         rows = decide_outcomes(rule, stat, compared.reference, context)
         _mark_undecided(rows, rule, stat, compared.unknown)
         both = [points] if below is None else [points, below]
-        fresh = fresh_rows([part.times for part in both], rule.window, times)
+        arrivals = self._arrivals.of(points.times, rule.window, times)
+        fresh = arrivals.fresh
+        if below is not None:
+            fresh = fresh | fresh_rows([below.times], rule.window, times)
         if only_bad is not None:
             fresh = np.where(only_bad, fresh_rows([points.bad_times], rule.window, times), fresh)
-        track = self._build_track(rule, labels, stat, compared.reference, rows, fresh, points.times)
-        detection = compared.detection
-        if detection is not None:
-            seen = detection.samples
-            noise, level = (None, None) if seen is None else (summarize_noise(seen), summarize_level(seen))
-            track = replace(track, estimate=detection.estimate, noise=noise, level_noise=level, budget_share=share)
-            track = replace(track, anchor=detection.anchor, gradual=detection.gradual)
-        track = replace(
-            track,
+        if not _has_data(points):
+            rows.cause[:] = Cause.NO_DATA_YET.code
+        return self._build_track(
+            (rule, track.labels),
+            (stat, compared.reference, rows),
+            (fresh, arrivals.overdue),
             bad_points=sum(len(part.bad_times) for part in both),
             late_points=sum(part.late for part in both),
-            implausible=self._implausible_rows(rule, labels, points, below),
+            implausible=self._implausible_rows(rule, track.labels, points, below),
+            estimate=detection.estimate if detection else None,
+            noise=detection.noise if detection else None,
+            level_noise=detection.level_noise if detection else None,
+            budget_share=track.share if detection else 1.0,
+            anchor=detection.anchor if detection else None,
+            gradual=detection.gradual if detection else None,
         )
-        return track if _has_data(points) else _without_data(track)
 
     def _implausible_rows(self, rule: Rule, labels: Labels, points: Points, below: Points | None) -> array[int]:
         """Which rows' newest value cannot be true; of a rule with a whole only the whole is looked at."""
@@ -281,31 +330,20 @@ class _RuleEvaluator:
         if (whole is not None and labels != whole) or drift_spec(rule.metric) is not None:
             return rows
         judged = measured_points(rule, points, below) if rule.aggregate is Aggregate.RATIO else points
-        causes = implausible_points(rule, judged)
-        if causes is None:
-            return rows
-        newest = np.searchsorted(judged.times, self.times(rule).at, side="right") - 1
-        return to_array("b", np.where(newest >= 0, causes[newest], 0))
+        causes = implausible_rows(rule, judged, self.times(rule).at)
+        return rows if causes is None else to_array("b", causes)
 
-    def _compare(self, request: BaselineRequest, points: Points, below: Points | None, share: float) -> Comparison:
-        """What the windows are compared with, and what detectors and control charts decide."""
-        rule = request.rule
-        is_detected = is_detectable(rule)
-        measured = measured_points(rule, points, below) if is_detected else points
-        calendar = series_calendar(rule, measured)
-        detection: Detection | None = None
-        if is_detected:
-            reference, detection = detect_tiers(self._detection_request(request, measured, share, calendar))
-            if rule.aggregate is Aggregate.SUM:  # its exposure is time
-                reference = replace(reference, n=nans(len(reference.n)))
-        else:
-            reference = compute_baseline(_on_ordinary_days(request, calendar))
+    def _compare(self, track: OpenTrack, reference: Baseline, detection: Detection | None) -> Comparison:
+        """What the windows are compared with, and what control charts decide."""
+        rule, calendar, measured = track.rule, track.calendar, track.measured
+        if detection is not None and rule.aggregate is Aggregate.SUM:  # its exposure is time
+            reference = replace(reference, n=nans(len(reference.n)))
         ordinary = measured if calendar is None else measured.select(calendar.is_ordinary)
-        charts = self._charts(rule, ordinary, reference, share)  # charts skip the days of a calendar
+        charts = self._charts(rule, ordinary, reference, track.share)  # charts skip the days of a calendar
         unknown: Bools | None = None
         if calendar is not None:
             reference, unknown = self._on_calendar_days(rule, calendar, reference, detection)
-        return Comparison(reference, detection, charts, unknown)
+        return Comparison(reference, charts, unknown)
 
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):
@@ -322,23 +360,28 @@ class _RuleEvaluator:
         rows = decide_outcomes(rule, found.stat, found.reference, context)
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
         rows.mark_undecided(found.is_unknown & (rows.outcome != Outcome.BREACH.code), Cause.UNKNOWN_DAY)
-        fresh = fresh_rows([points.times], rule.window, times)
-        track = self._build_track(rule, labels, found.stat, found.reference, rows, fresh, points.times)
-        track = replace(track, bad_points=len(points.bad_times), late_points=points.late, past_since=found.past_since)
-        track = replace(track, implausible=self._implausible_rows(rule, labels, points, None))
-        return track if _has_data(points) else _without_data(track)
+        arrivals = self._arrivals.of(points.times, rule.window, times)
+        if not _has_data(points):
+            rows.cause[:] = Cause.NO_DATA_YET.code
+        return self._build_track(
+            (rule, labels),
+            (found.stat, found.reference, rows),
+            (arrivals.fresh, arrivals.overdue),
+            bad_points=len(points.bad_times),
+            late_points=points.late,
+            past_since=found.past_since,
+            implausible=self._implausible_rows(rule, labels, points, None),
+        )
 
     def _build_track(
         self,
-        rule: Rule,
-        labels: Labels,
-        stat: WindowStats,
-        reference: Baseline,
-        rows: Outcomes,
-        fresh: Bools,
-        arrivals: Floats,
+        identity: tuple[Rule, Labels],
+        columns: tuple[WindowStats, Baseline, Outcomes],
+        arrivals: tuple[Bools, Bools],
+        **more: Any,
     ) -> Track:
-        """``arrivals``: when points came, ascending."""
+        """``arrivals``: fresh and overdue rows; ``more``: what a track has besides its columns."""
+        (rule, labels), (stat, reference, rows), (fresh, overdue) = identity, columns, arrivals
         times = self.times(rule)
         return Track(
             model=self.model.name,
@@ -361,7 +404,8 @@ class _RuleEvaluator:
             baseline_n=to_array("d", reference.n),
             signal=to_array("b", np.zeros(0) if rows.signal is None else rows.signal),
             fresh=to_array("b", fresh),
-            overdue=to_array("b", overdue_rows(arrivals, rule.every, times.at)),
+            overdue=to_array("b", overdue),
+            **more,
         )
 
     def _on_calendar_days(
@@ -379,22 +423,22 @@ class _RuleEvaluator:
         newest = np.searchsorted(calendar.points.times, times.at, side="right") - 1
         return moved, (newest >= 0) & np.isnan(effects.change[newest])
 
-    def _detection_request(
-        self, request: BaselineRequest, points: Points, share: float, calendar: SeriesCalendar | None
-    ) -> DetectionRequest:
-        rule, times = request.rule, self.times(request.rule)
-
+    def _detection_request(self, track: OpenTrack) -> DetectionRequest:
+        times, points = self.times(track.rule), track.measured
         first = float(points.times[0]) if len(points.times) else -np.inf
 
         def baseline(healthy: Points) -> BaselineRequest:
-            return measured_request(request, healthy, first)
+            return measured_request(track.request, healthy, first)
 
-        return DetectionRequest(rule, points, times.at, times.version, self.service, share, baseline, calendar)
+        return DetectionRequest(
+            track.rule, points, times.at, times.version, self.service, track.share, baseline, track.calendar
+        )
 
     def _window_stats(self, rule: Rule, aggregator: Aggregator) -> WindowStats:
         """The windows; those of measures of drift with the interval that follows from their count."""
         times = self.times(rule)
-        stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since)
+        rows = self._arrivals.of(aggregator.points.times, rule.window, times).rows
+        stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since, rows)
         spec = drift_spec(rule.metric)
         if spec is None:
             return stat
@@ -415,11 +459,6 @@ _NO_POINTS = Points(nans(0), nans(0), None, nans(0))
 
 def _has_data(points: Points) -> bool:
     return bool(len(points.times) or len(points.bad_times) or points.late)
-
-
-def _without_data(track: Track) -> Track:
-    """The track of a metric that was never logged, as far as is known."""
-    return replace(track, cause=to_array("b", np.full(track.grid.count, float(Cause.NO_DATA_YET.code))))
 
 
 def _on_ordinary_days(request: BaselineRequest, calendar: SeriesCalendar | None) -> BaselineRequest:
@@ -449,43 +488,9 @@ def _mark_undecided(rows: Outcomes, rule: Rule, stat: WindowStats, unknown: Bool
         rows.mark_undecided(has_too_few_rows(spec, stat), Cause.TOO_SMALL_COUNT)
 
 
-def _new_segment_rows(points: Points, times: Floats, window: float, start: float) -> Bools | None:
-    """Rows before the segment has been there for a full window; ``None`` where it was there from the beginning."""
-    if not len(points.times) or points.times[0] <= start + window:
-        return None
-    return np.asarray(times < points.times[0] + window)
-
-
-def fresh_rows(points: Sequence[Floats], window: float, times: EvaluationTimes) -> Bools:
-    """Rows whose window holds points (of any of these times) that the row before did not know."""
-    before = np.append(-np.inf, times.at[:-1])
-    start = np.maximum(times.at - window, before)
-    fresh = np.zeros(len(times.at), np.bool_)
-    for some in points:
-        fresh |= ~row_ranges(some, start, times.at, times.deployed_since).is_empty
-    return fresh
-
-
-def overdue_rows(arrivals: Floats, every: float, at: Floats) -> Bools:
-    """Rows whose newest point is overdue by the gaps that came before; no rows at all where too few points are known.
-    ``arrivals`` ascends."""
-    gaps = np.diff(arrivals)
-    if len(gaps) < MIN_GAPS:
-        return np.zeros(0, np.bool_)
-    gap = float(np.median(gaps))
-    limits = np.full(len(arrivals), max(LATE_GAPS * gap, every))
-    pauses: list[float] = []
-    for place in (*np.flatnonzero(gaps > LATE_GAPS * gap), len(gaps)):
-        limits[place] = overdue_after(gap, pauses, float(arrivals[place] - arrivals[0]), every)
-        if place < len(gaps):
-            insort(pauses, float(gaps[place]))
-    newest = np.searchsorted(arrivals, at, side="right") - 1
-    return np.asarray((newest >= 0) & (at - arrivals[newest] > limits[newest]))
-
-
 def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: EvaluationTimes) -> Bools | None:
     """Rows without a value whose window holds points that are not finite."""
     if not len(points.bad_times):
         return None
-    holds_bad = ~row_ranges(points.bad_times, times.at - rule.window, times.at, times.deployed_since).is_empty
+    holds_bad = ~window_rows(points.bad_times, rule.window, times).is_empty
     return np.asarray((stat.points == 0) & holds_bad)

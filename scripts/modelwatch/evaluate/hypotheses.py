@@ -138,13 +138,13 @@ def _signs(form: LimitKind, better: Direction | None) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hypotheses:
-    """The criteria of a series, in columns: (criteria, points)."""
+    """The criteria of a series, in columns: (criteria, points); of several series (criteria, series, points)."""
 
     samples: Samples
     sign: Floats
     margin: Floats
     is_static: Bools
-    """All three (criteria, 1)."""
+    """One for each criterion, in as many dimensions as the columns."""
     centre: Floats
     """What the distance is counted from: what is expected, or the static limit."""
     distance: Floats
@@ -163,21 +163,24 @@ class Hypotheses:
         return _log_e(self.samples, change, self.known[:, None])
 
     def most_log_e(self) -> Floats:
-        """At least the sum of log e over any points and alternatives, of each criterion: what most points of a healthy
-        series need no alternatives for. Infinite where nothing is known that cheap."""
+        """At least the sum of log e over any points and alternatives, of each criterion (and series): what most points
+        of a healthy series need no alternatives for. Infinite where nothing is known that cheap."""
         samples = self.samples
         if samples.model not in (SamplingModel.PROPORTION, SamplingModel.MEAN):
-            return np.full(len(self.sign), np.inf)
+            return np.full(self.known.shape[:-1], np.inf)
         bound = self.centre + self.sign * (self.margin * self.distance + self.doubt)
         bound = inside(bound) if samples.is_proportion else bound
         apart = self.sign * (samples.values - bound)
-        place, point = np.nonzero((apart > 0) & self.known)
-        apart, bound = apart[place, point], bound[place, point]
+        beyond = (apart > 0) & self.known
+        test, *point = np.nonzero(beyond)
+        of_point = tuple(point)
         if samples.is_proportion:
-            most = most_proportion_log_e(samples.values[point], samples.trials[point], bound)
+            most = most_proportion_log_e(samples.values[of_point], samples.trials[of_point], bound[beyond])
         else:
-            most = most_location_log_e(apart / samples.spread[point])
-        return np.bincount(place, most, len(self.sign)).astype(np.float64)
+            most = most_location_log_e(apart[beyond] / samples.spread[of_point])
+        place = np.ravel_multi_index((test, *point[:-1]), beyond.shape[:-1])
+        total: Floats = np.bincount(place, most, beyond[..., 0].size).reshape(beyond.shape[:-1]).astype(np.float64)
+        return total
 
     def end_log_e(self, place: int, back: Floats) -> Floats:
         """log e of each point against "the limit is passed", of one criterion: (alternatives, points).
@@ -204,9 +207,10 @@ class Hypotheses:
 
 def form_hypotheses(samples: Samples, tests: Sequence[Criterion]) -> Hypotheses:
     """The hypotheses of these criteria at each point."""
-    sign = np.array([test.sign for test in tests])[:, None]
-    margin = np.array([test.margin for test in tests])[:, None]
-    static = np.array([test.is_static for test in tests])[:, None]
+    shape = (len(tests), *(1 for _ in samples.values.shape))
+    sign = np.array([test.sign for test in tests]).reshape(shape)
+    margin = np.array([test.margin for test in tests]).reshape(shape)
+    static = np.array([test.is_static for test in tests]).reshape(shape)
     centre = np.stack([_centre(test, samples) for test in tests])
     distance = np.stack([distance_to_limit(test.limit, samples) for test in tests])
     known = np.isfinite(distance) & (distance > 0) & np.isfinite(centre) & np.isfinite(samples.spread)
@@ -219,7 +223,7 @@ def _centre(test: Criterion, samples: Samples) -> Floats:
     if not test.is_static:
         return samples.expected
     pattern = 0.0 if samples.model is SamplingModel.QUANTILE else samples.pattern
-    return test.limit.value + pattern + np.zeros(len(samples.times))
+    return test.limit.value + pattern + np.zeros(samples.values.shape)
 
 
 def distance_to_limit(limit: Limit, samples: Samples) -> Floats:
@@ -229,11 +233,11 @@ def distance_to_limit(limit: Limit, samples: Samples) -> Floats:
     if limit.form is LimitKind.SIGMA:
         return limit.value * samples.sigma
     if limit.form not in STATIC_LIMITS:
-        return np.full(len(samples.times), limit.value)
+        return np.full(samples.values.shape, limit.value)
     if samples.model is SamplingModel.MEAN:
         return np.maximum(samples.spread, INSIDE * max(abs(limit.value), INSIDE))
     scale = min(limit.value, 1 - limit.value) if samples.model is SamplingModel.PROPORTION else abs(limit.value)
-    return np.full(len(samples.times), scale or 1.0)
+    return np.full(samples.values.shape, scale or 1.0)
 
 
 def change_log_e(samples: Samples, sign: float, bound: Floats, changes: Floats) -> Floats:

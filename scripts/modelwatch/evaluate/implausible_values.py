@@ -51,6 +51,15 @@ def implausible_points(rule: Rule, points: Points) -> Ints | None:
     return causes if causes.any() else None
 
 
+def implausible_rows(rule: Rule, points: Points, at: Floats) -> Ints | None:
+    """The cause of the newest point at each of these times (ascending); ``None``: no point is implausible."""
+    causes = implausible_points(rule, points)
+    if causes is None:
+        return None
+    newest = np.searchsorted(points.times, at, side="right") - 1
+    return np.where(newest >= 0, causes[newest], 0)
+
+
 def _mark_constant(rule: Rule, points: Points, equal: Bools, causes: Ints) -> None:
     """Mark the runs that are longer than the past allows, from their first point on: that is when it began."""
     values, times = points.values, points.times

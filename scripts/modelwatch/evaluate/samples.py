@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +32,8 @@ INSIDE = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """The points that count, as trials, measurements or counts, with what they are compared with."""
+    """The points that count, as trials, measurements or counts, with what they are compared with: those of one series,
+    or (series, points) of several that have points at the same times."""
 
     times: Floats
     values: Floats
@@ -75,6 +77,15 @@ class Samples:
         side = np.nan_to_num(side)
         expected = inside(expected) if self.is_proportion else expected
         return replace(self, expected=expected, level=level, below=side, above=side, sigma=reference.sd)
+
+    def of_series(self, place: int) -> Samples:
+        """The samples of one of the series."""
+        names = ("values", "exposure", "expected", "level", "below", "above", "spread", "trials", "sigma")
+        columns = {name: getattr(self, name)[place] for name in (*names, "effect", "pattern")}
+        if self.above is self.below:
+            columns["above"] = columns["below"]
+        is_signed = None if self.is_signed is None else self.is_signed[place]
+        return replace(self, **columns, is_signed=is_signed)
 
     def share_beyond(self, sign: Floats, effect: Floats) -> Floats:
         """The share of healthy points beyond a quantile in the direction of ``sign``, with this seasonal effect."""
@@ -139,70 +150,106 @@ def measured_request(request: BaselineRequest, measured: Points, first: float) -
     return replace(request, rule=rule, aggregator=aggregator, first=first)
 
 
-def prepare(
-    rule: Rule,
-    points: Points,
-    at: Floats,
-    reference: Baseline,
-    quiet: Bools | None,
-    effects: DayEffects | None = None,
-) -> Samples | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Observations:
+    """The points of one series that count, and what its detectors start from."""
+
+    times: Floats
+    values: Floats
+    exposure: Floats
+    counted: Floats
+    """The exposure of quiet points, to which noise is fitted; 0 of others."""
+    reference: Baseline
+    """The baseline at each evaluation time."""
+    change: Floats | None
+    """What the days of the calendar are expected to do at each point, relative to the baseline; ``None``: nothing."""
+    doubt: Floats | None
+    """How unsure that is."""
+
+
+def observe(
+    rule: Rule, points: Points, reference: Baseline, quiet: Bools | None, effects: DayEffects | None = None
+) -> Observations:
+    """``points``: measured ones; ``quiet``: on which nothing happened (``None``: on all)."""
+    exposure = np.ones(len(points.times)) if _is_quantile(rule) else point_exposure(points)
+    usable = exposure > 0
+    if rule.sampling_model is SamplingModel.PROPORTION:
+        usable &= (points.values >= 0) & (points.values <= 1)
+    counted = exposure if quiet is None else np.where(quiet, exposure, 0.0)
+    return Observations(
+        *(points.times[usable], points.values[usable], exposure[usable], counted[usable]),
+        reference=reference,
+        change=None if effects is None else effects.change[usable],
+        doubt=None if effects is None else effects.doubt[usable],
+    )
+
+
+def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples | None:
     """The points between the first and the last of the evaluation times ``at``, with what is expected of them.
 
-    ``points`` are measured ones; ``reference`` has a row for each of these times. Noise is fitted to the ``quiet``
-    points only. ``None``: no points.
+    All series have points at the same times, and rules like ``rule``. ``None``: no points.
     """
     model = rule.sampling_model or SamplingModel.MEAN
-    usable, exposure = _usable_points(model, points)
-    times, values, exposure = points.times[usable], points.values[usable], exposure[usable]
+    times = series[0].times
     begin = int(np.searchsorted(times, at[0] - rule.every, side="right"))
     end = int(np.searchsorted(times, at[-1], side="right"))
     if begin >= end:
         return None
     row = np.searchsorted(at, times[begin:end], side="left")
-    counted = exposure if quiet is None else np.where(quiet[usable], exposure, 0.0)
     clock = local_times(times, rule.timezone)
     days = _fit_days(clock[begin], clock[end - 1], clock[0])
-    noise = _fit(model, rule, clock[:end], values[:end], counted[:end], days)
-    here, exposure = clock[begin:end], exposure[begin:end]
+    values, exposure, counted = (np.stack([getattr(one, name)[:end] for one in series]) for name in _COLUMNS)
+    reference = Baseline.stack([one.reference for one in series])
+    noise = _fit(model, rule, clock[:end], values, counted, days)
+    is_signed = np.minimum.accumulate(values, axis=-1) < 0 if model is SamplingModel.COUNT else None
+    here, values, exposure = clock[begin:end], values[:, begin:], exposure[:, begin:]
     effect, dispersion, variance = noise.at(here)
+    usual_level = noise.level_at(here)
     pattern = effect - noise.mean_effect(here, rule.window)
     if rule.baseline.kind is BaselineKind.SEASONAL:
         # The baseline has the mean of its window in it already.
         effect = pattern
-    level = reference.value[row]
+    level = reference.value[:, row]
     expected = level if model is SamplingModel.QUANTILE else level + effect
-    doubt = np.zeros(1)
-    if effects is not None:
-        expected = expected + effects.change[usable][begin:end] * np.abs(level)
-        doubt = effects.doubt[usable][begin:end] * np.abs(level)
+    change, doubt = _calendar_effects(series, level, slice(begin, end))
+    expected = expected + change
     if model is SamplingModel.PROPORTION:
         expected = inside(expected)
         # Without a baseline the level of the noise says how much chance there is, and before that one half at most.
-        usual = np.where(np.isfinite(expected), expected, inside(np.nan_to_num(noise.level_at(here), nan=0.5)))
+        usual = np.where(np.isfinite(expected), expected, inside(np.nan_to_num(usual_level, nan=0.5)))
         variance = usual * (1 - usual)
     spread = np.sqrt(variance * dispersion / exposure)
     sides = [np.nan_to_num(side) + doubt for side in _sides(rule, reference, row, variance, dispersion)]
     return Samples(
-        *(times[begin:end], values[begin:end], exposure, expected, level, sides[0], sides[-1]),
-        spread=np.ones(len(here)) if model is SamplingModel.QUANTILE else spread,
-        trials=_trials(model, exposure, spread, dispersion, noise.level_at(here)),
-        sigma=reference.sd[row],
+        *(times[begin:end], values, exposure, expected, level, sides[0], sides[-1]),
+        spread=np.ones(values.shape) if model is SamplingModel.QUANTILE else spread,
+        trials=_trials(model, exposure, spread, dispersion, usual_level),
+        sigma=reference.sd[:, row],
         model=model,
         effect=effect,
         pattern=pattern,
         quantile=QUANTILES.get(rule.aggregate, np.nan),
-        is_signed=np.asarray(np.minimum.accumulate(values) < 0)[begin:end] if model is SamplingModel.COUNT else None,
+        is_signed=None if is_signed is None else is_signed[:, begin:],
     )
 
 
-def _usable_points(model: SamplingModel, points: Points) -> tuple[Bools, Floats]:
-    """The points that count, and the exposure of all."""
-    exposure = np.ones(len(points.times)) if model is SamplingModel.QUANTILE else point_exposure(points)
-    usable = exposure > 0
-    if model is SamplingModel.PROPORTION:
-        usable &= (points.values >= 0) & (points.values <= 1)
-    return usable, exposure
+_COLUMNS = ("values", "exposure", "counted")
+
+
+def _is_quantile(rule: Rule) -> bool:
+    return rule.sampling_model is SamplingModel.QUANTILE
+
+
+def _calendar_effects(series: Sequence[Observations], level: Floats, rows: slice) -> tuple[Floats, Floats]:
+    """How far the days of the calendar move the points, and how unsure that is, in the metric's unit."""
+    if all(one.change is None or one.doubt is None for one in series):
+        return np.zeros(1), np.zeros(1)
+    nothing = np.zeros(level.shape[1])
+    change, doubt = (
+        np.stack([nothing if column is None else column[rows] for column in columns])
+        for columns in ([one.change for one in series], [one.doubt for one in series])
+    )
+    return change * np.abs(level), doubt * np.abs(level)
 
 
 def _trials(model: SamplingModel, exposure: Floats, spread: Floats, dispersion: Floats, level: Floats) -> Floats:
@@ -218,7 +265,8 @@ def _trials(model: SamplingModel, exposure: Floats, spread: Floats, dispersion: 
 
 def _fit(model: SamplingModel, rule: Rule, clock: Floats, values: Floats, counted: Floats, days: Ints) -> Noise:
     if model is SamplingModel.QUANTILE:
-        usual = _usual_quantile(clock, values, counted, QUANTILES[rule.aggregate])
+        q = QUANTILES[rule.aggregate]
+        usual = np.stack([_usual_quantile(clock, *columns, q) for columns in zip(values, counted, strict=True)])
         counted = np.where(np.isfinite(usual), counted, 0.0)
         return fit_noise(clock, (values > usual).astype(np.float64), counted, days, is_proportion=True)
     is_proportion, is_count = model is SamplingModel.PROPORTION, model is SamplingModel.COUNT
@@ -245,12 +293,12 @@ def _sides(rule: Rule, reference: Baseline, row: Ints, variance: Floats, dispers
     yearly."""
     is_count = rule.sampling_model is SamplingModel.COUNT
     if is_count and rule.baseline.kind in _BASELINES_OF_POINTS:
-        return [z_value(0.9) * np.sqrt(variance * dispersion / reference.n[row])]
+        return [z_value(0.9) * np.sqrt(variance * dispersion / reference.n[:, row])]
     # The dispersion of a count is relative to its whole variance; weeks beside each other have no patterns in it.
     factor = ONE_SIDED * (np.ones(1) if is_count else np.sqrt(dispersion))
     below, above = reference.value - reference.low, reference.high - reference.value
     sides = [below, above] if rule.baseline.is_yearly else [np.maximum(below, above)]
-    return [side[row] * factor for side in sides]
+    return [side[:, row] * factor for side in sides]
 
 
 def _fit_days(begin: float, end: float, first: float) -> Ints:

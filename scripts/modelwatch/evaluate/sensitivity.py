@@ -19,7 +19,7 @@ from ..model.rule import RELATIVE_LIMITS, BaselineKind, Interval, Limit, Rule, S
 from ..model.sensitivity import DetectionDelay, Sensitivity, SeriesNoise, TierSensitivity
 from ..model.series import Labels
 from ..model.severity import Severity
-from ..stats.arrays import Floats
+from ..stats.arrays import Bools, Floats
 from ..stats.intervals import z_value
 from ..stats.noise import PRIOR_DISPERSION
 from ..timeutil import DAY, HOUR, WEEK
@@ -38,30 +38,46 @@ GRID = 96
 """Changes, and numbers of points, between which is interpolated."""
 
 
-def summarize_noise(samples: Samples) -> SeriesNoise | None:
-    """The newest week of a series as one point; ``None`` where it has no baseline yet, or its noise is unknown, and of
-    quantiles: how many more points lie beyond one after a change is not known from it."""
+def summarize_noise(samples: Samples) -> list[SeriesNoise | None]:
+    """The newest week of each series as one point; ``None`` where it has no baseline yet, or its noise is unknown, and
+    of quantiles: how many more points lie beyond one after a change is not known from it."""
     if samples.model is SamplingModel.QUANTILE:
-        return None
+        return [None] * len(samples.values)
     newest, gap = newest_week(samples.times)
-    known = np.isfinite(samples.expected[newest]) & np.isfinite(samples.spread[newest])
-    if not known.any() or not np.isfinite(samples.level[-1]):
-        return None
-    spread = samples.spread[newest][known]
-    below = round_digits(samples.below[newest][known].mean())
-    return SeriesNoise(
-        gap=gap,
-        level=round_digits(samples.level[-1]),
-        expected=round_digits(samples.expected[newest][known].mean()),
-        below=below,
-        above=below if samples.above is samples.below else round_digits(samples.above[newest][known].mean()),
-        spread=round_digits((spread**-2.0).mean() ** -0.5) if spread.min() > 0 else 0.0,
-        exposure=round_digits(samples.exposure[newest].mean()),
-        trials=round_digits(samples.trials[newest].mean()),
-        sigma=round_digits(samples.sigma[-1]) if np.isfinite(samples.sigma[-1]) else None,
-        is_proportion=samples.is_proportion,
-        is_count=samples.model is SamplingModel.COUNT,
-    )
+    expected, spread = samples.expected[:, newest], samples.spread[:, newest]
+    known = np.isfinite(expected) & np.isfinite(spread)
+    is_known = known.any(axis=1) & np.isfinite(samples.level[:, -1])
+    below = above = _means(samples.below[:, newest], known)
+    if samples.above is not samples.below:
+        above = _means(samples.above[:, newest], known)
+    columns = {
+        "level": samples.level[:, -1],
+        "expected": _means(expected, known),
+        "below": below,
+        "above": above,
+        "spread": _means(spread**-2.0, known) ** -0.5,
+        "exposure": samples.exposure[:, newest].mean(axis=1),
+        "trials": samples.trials[:, newest].mean(axis=1),
+    }
+
+    def one(place: int) -> SeriesNoise:
+        sigma = float(samples.sigma[place, -1])
+        numbers: dict[str, Any] = {name: round_digits(column[place]) for name, column in columns.items()}
+        return SeriesNoise(
+            gap=gap,
+            sigma=round_digits(sigma) if math.isfinite(sigma) else None,
+            is_proportion=samples.is_proportion,
+            is_count=samples.model is SamplingModel.COUNT,
+            **numbers,
+        )
+
+    return [one(place) if has_noise else None for place, has_noise in enumerate(is_known.tolist())]
+
+
+def _means(table: Floats, known: Bools) -> Floats:
+    """Mean of what is known in each row."""
+    means: Floats = np.where(known, table, 0.0).sum(axis=1) / known.sum(axis=1)
+    return means
 
 
 def newest_week(times: Floats) -> tuple[slice, float]:
@@ -175,15 +191,27 @@ def tier_sensitivities(
     )
 
 
-def is_blind(track: Track) -> bool:
-    """Whether the limit of the mildest tier needs more than a week to be seen on this series, or is never seen. Tiers
+def find_blind(tracks: Sequence[Track]) -> list[Track]:
+    """Those of series on which the limit of the mildest tier needs more than a week to be seen, or is never seen. Tiers
     above it have larger limits."""
+    paths: dict[tuple[Criterion, bool, bool], list[tuple[int, _MeanPath]]] = {}
+    for place, track in enumerate(tracks):
+        path = _mildest_path(track)
+        if path is not None:
+            kind = (path.test, path.noise.is_proportion, path.noise.is_count)
+            paths.setdefault(kind, []).append((place, path))
+    blind: list[int] = []
+    for own in paths.values():
+        sees = _see_limits([path for _, path in own], WEEK)
+        blind += [place for (place, _), seen in zip(own, sees, strict=True) if not seen]
+    return [tracks[place] for place in sorted(blind)]
+
+
+def _mildest_path(track: Track) -> _MeanPath | None:
     if track.noise is None:
-        return False
-    for tier in track.rule.tiers:
-        for path in _mean_paths(track.rule, (tier,), track.noise, track.budget_share):
-            return not path.sees_limit(WEEK)
-    return False
+        return None
+    paths = (_mean_paths(track.rule, (tier,), track.noise, track.budget_share) for tier in track.rule.tiers)
+    return next((path for own in paths for path in own), None)
 
 
 def _usual_changes(limit: Limit, tiers: Sequence[Tier]) -> tuple[float, ...]:
@@ -203,21 +231,63 @@ def _mean_paths(rule: Rule, tiers: Sequence[Tier], noise: SeriesNoise, share: fl
             yield _MeanPath(noise, test, change)
 
 
-def point_samples(noise: SeriesNoise, values: Floats) -> Samples:
-    """The series' point with these values."""
+_POINT = ("exposure", "expected", "level", "below", "above", "spread", "trials", "sigma")
+
+
+def _points(noises: Sequence[SeriesNoise], values: Floats) -> Samples:
+    """Points of series of one kind that have these values, one after the other: a row for each series, or any number of
+    rows for a single one."""
+    numbers = [[np.nan if (number := getattr(noise, name)) is None else number for name in _POINT] for noise in noises]
     columns: dict[str, Any] = {
-        name: np.array([np.nan if (number := getattr(noise, name)) is None else number])
-        for name in ("exposure", "expected", "level", "below", "above", "spread", "trials", "sigma")
+        name: np.broadcast_to(column[:, None], values.shape).ravel()
+        for name, column in zip(_POINT, np.array(numbers).T, strict=True)
     }
-    model = SamplingModel.PROPORTION if noise.is_proportion else SamplingModel.MEAN
-    model = SamplingModel.COUNT if noise.is_count else model
+    model = SamplingModel.PROPORTION if noises[0].is_proportion else SamplingModel.MEAN
+    model = SamplingModel.COUNT if noises[0].is_count else model
     none = np.zeros(1)
-    return Samples(times=none, values=values, model=model, effect=none, pattern=none, **columns)
+    return Samples(times=none, values=values.ravel(), model=model, effect=none, pattern=none, **columns)
+
+
+def point_samples(noise: SeriesNoise, values: Floats) -> Samples:
+    """Points of one series that have these values."""
+    return _points([noise], values[:, None])
+
+
+def _evidence(paths: Sequence[_MeanPath], changes: Floats, points: Floats) -> Floats:
+    """log M over the budget so many points after a change. Of each path, which have one criterion and are of one kind,
+    one change and one number of points; of a single path several changes or several numbers of points."""
+    gap = np.array([path.noise.gap for path in paths])
+    healthy = _rates(paths, np.zeros(len(paths)))
+    return mean_evidence(_rates(paths, changes), healthy, points, gap, paths[0].test.budget)
+
+
+def _rates(paths: Sequence[_MeanPath], changes: Floats) -> Floats:
+    """Expected log e of a point, (alternatives, changes): one change of each path, or several of a single one."""
+    noises, test = [path.noise for path in paths], paths[0].test
+    expected, spread, limit = (
+        np.array(column)
+        for column in zip(*((path.noise.expected, path.noise.spread, path.change) for path in paths), strict=True)
+    )
+    is_linear = noises[0].is_proportion or noises[0].is_count
+    nodes, weights = (np.zeros(1), np.ones(1)) if is_linear else (NODES, WEIGHTS)
+    values = (expected + test.sign * changes)[:, None] + spread[:, None] * nodes
+    limits = np.broadcast_to(limit[:, None], values.shape).ravel()
+    log_e = change_log_e(_points(noises, values), test.sign, test.margin * limits, CHANGES * limits)
+    rates: Floats = log_e.reshape(len(log_e), *values.shape) @ (weights / weights.sum())
+    return rates
+
+
+def _see_limits(paths: Sequence[_MeanPath], seconds: float) -> Bools:
+    """Whether a change as large as the limit is found so soon, of paths with one criterion and of one kind."""
+    points = np.array([seconds // path.noise.gap for path in paths])
+    changes = np.array([path.change for path in paths])
+    is_possible = (points >= 1) & (changes <= [path.largest for path in paths])
+    return is_possible & (_evidence(paths, changes, points) >= 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _MeanPath:
-    """The expected evidence of one detector."""
+    """The expected evidence of one detector on one series."""
 
     noise: SeriesNoise
     test: Criterion
@@ -233,28 +303,9 @@ class _MeanPath:
             return 100 * max(self.change, self.noise.spread, self.noise.below, self.noise.above)
         return self.noise.expected if self.test.sign < 0 else 1 - self.noise.expected
 
-    def rates(self, changes: Floats) -> Floats:
-        """Expected log e of a point, (alternatives, changes)."""
-        noise, sign = self.noise, self.test.sign
-        is_linear = noise.is_proportion or noise.is_count
-        nodes, weights = (np.zeros(1), np.ones(1)) if is_linear else (NODES, WEIGHTS)
-        values = noise.expected + sign * changes[:, None] + noise.spread * nodes
-        samples = point_samples(noise, values.ravel())
-        log_e = change_log_e(samples, sign, self.test.margin * np.array([self.change]), CHANGES * self.change)
-        rates: Floats = log_e.reshape(len(log_e), *values.shape) @ (weights / weights.sum())
-        return rates
-
-    def evidence(self, changes: Floats, points: Floats) -> Floats:
-        """log M over the budget so many points after a change; either one change or one number of points."""
-        rates = self.rates(np.append(changes, 0.0))
-        return mean_evidence(rates[:, :-1], rates[:, -1:], points, self.noise.gap, self.test.budget)
-
     def sees_limit(self, seconds: float) -> bool:
         """Whether a change as large as the limit is found so soon."""
-        points = seconds // self.noise.gap
-        if points < 1 or self.change > self.largest:
-            return False
-        return bool(self.evidence(np.array([self.change]), np.array([points]))[0] >= 0)
+        return bool(_see_limits([self], seconds)[0])
 
     def smallest(self, seconds: float) -> float | None:
         """The smallest change that is found so soon."""
@@ -264,27 +315,27 @@ class _MeanPath:
         if self.sees_limit(seconds):
             return self.change
         changes = np.geomspace(self.change, self.largest, GRID)
-        return crossing(changes, self.evidence(changes, np.array([points])))
+        return crossing(changes, _evidence([self], changes, np.array([points])))
 
     def delay(self, change: float) -> float | None:
         """Seconds until a change is found."""
         if change < self.change * (1 - 1e-9) or change > self.largest:
             return None
         points = np.unique(np.round(np.geomspace(1, max(YEAR / self.noise.gap, 2), 2 * GRID)))
-        count = crossing(points, self.evidence(np.array([change]), points))
+        count = crossing(points, _evidence([self], np.array([change]), points))
         return None if count is None else float(np.ceil(count)) * self.noise.gap
 
     @property
     def is_baseline_vague(self) -> bool:
         """Whether no number of points proves a change as large as the limit."""
-        return bool((self.rates(np.array([self.change])) <= 0).all())
+        return bool((_rates([self], np.array([self.change])) <= 0).all())
 
 
-def mean_evidence(rates: Floats, healthy: Floats, points: Floats, gap: float, budget: float) -> Floats:
+def mean_evidence(rates: Floats, healthy: Floats, points: Floats, gap: float | Floats, budget: float) -> Floats:
     """log M over the budget so many points after a change, where each adds ``rates`` (alternatives, changes) to log M,
-    and each before it ``healthy`` (alternatives, 1)."""
-    start = np.log(min(gap, DAY) / budget)
-    before = start + _log_geometric_sum(healthy, np.array([MEMORY // gap]))
+    and each before it ``healthy`` (alternatives, 1 or changes)."""
+    start = np.log(np.minimum(gap, DAY) / budget)
+    before = start + _log_geometric_sum(healthy, np.asarray(MEMORY // gap))
     paths = np.logaddexp(before + points * rates, start + _log_geometric_sum(rates, points))
     top = paths.max(axis=0)
     evidence: Floats = top + np.log(np.exp(paths - top).mean(axis=0))

@@ -32,6 +32,17 @@ def grid_times(grid: Grid) -> Floats:
     return grid.start + np.arange(grid.count, dtype=np.float64) * grid.step
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationTimes:
+    """The evaluation times of a rule, and which version served at each."""
+
+    grid: Grid
+    at: Floats
+    deployed_since: Floats | None
+    """When the version at each time was deployed: no window reaches further back."""
+    version: Ints
+
+
 MAX_PAIRS = 1 << 20
 """At most this many (window, row) pairs are laid out at once: 8 MiB a column."""
 
@@ -59,6 +70,11 @@ def row_ranges(times: Floats, start: Floats, end: Floats, floor: Floats | None =
     if floor is not None:
         lo = np.maximum(lo, np.searchsorted(times, floor, side="left"))
     return RowRanges(np.minimum(lo, hi), hi)
+
+
+def window_rows(points: Floats, window: float, times: EvaluationTimes) -> RowRanges:
+    """The rows, by the times of the points, of the window (seconds) that ends at each evaluation time."""
+    return row_ranges(points, times.at - window, times.at, times.deployed_since)
 
 
 def window_sums(column: Floats, spans: RowRanges) -> Floats:

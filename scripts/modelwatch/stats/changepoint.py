@@ -19,6 +19,8 @@ MAX_POINTS = 2000
 """Points that ``degradation_onset`` looks at, from the newest back: the search is quadratic."""
 MIN_STRETCH = 2
 """Points that a stretch has at least."""
+ENDS_AT_ONCE = 32
+"""Ends of stretches whose costs are computed together."""
 PENALTY_FACTOR = 3.0
 """A further change must lower the cost by this many times ``variance * log(points)``."""
 
@@ -46,13 +48,18 @@ def find_change_points(
     best = np.full(count + 1, np.inf)
     best[0] = -price
     origin = np.zeros(count + 1, dtype=np.int64)
-    for end in range(min_stretch, count + 1):
-        start = slice(0, end - min_stretch + 1)
-        cost = second[end] - second[start] - (first[end] - first[start]) ** 2 / (mass[end] - mass[start])
-        total = best[start] + np.maximum(cost, 0.0) + price
-        # Of equals the later start would split nothing into two: the first one wins.
-        chosen = int(np.argmin(total))
-        best[end], origin[end] = total[chosen], chosen
+    for begin in range(min_stretch, count + 1, ENDS_AT_ONCE):
+        ends = np.arange(begin, min(begin + ENDS_AT_ONCE, count + 1))
+        before = slice(0, int(ends[-1]) - min_stretch + 1)
+        total, total_x, total_xx = (column[ends, None] - column[before] for column in (mass, first, second))
+        with np.errstate(divide="ignore", invalid="ignore"):  # starts behind their end are not looked at
+            cost = np.maximum(total_xx - total_x**2 / total, 0.0)
+        for end, row in zip(ends.tolist(), cost, strict=True):
+            last = end - min_stretch + 1
+            penalised = best[:last] + row[:last] + price
+            # Of equals the later start would split nothing into two: the first one wins.
+            chosen = int(penalised.argmin())
+            best[end], origin[end] = penalised[chosen], chosen
     starts: list[int] = []
     at = int(origin[count])
     while at > 0:

@@ -1,6 +1,7 @@
 """How a healthy series varies: by hour and weekday, and more than its counts explain.
 
-Everything is fitted to whole days, to the three weeks before a day, and for many days at once.
+Everything is fitted to whole days, to the three weeks before a day: for many days at once, and for many series that
+have points at the same times.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Stretches = list[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noise:
-    """One row a fit."""
+    """One row a fit, of one series, or of each of several: (..., fits)."""
 
     days: Ints
     """The day (since 1970) on which each fit is made, ascending: it knows the days before."""
@@ -56,39 +57,47 @@ class Noise:
 
     def level_at(self, times: Floats) -> Floats:
         """The level at each time, as the newest fit before it has it."""
-        fit = np.searchsorted(self.days, (times // DAY).astype(np.int64), side="right") - 1
-        return np.where(fit >= 0, self.level[np.maximum(fit, 0)], np.nan)
+        row = self._rows(times)
+        return np.where(row >= 0, self.level[..., np.maximum(row, 0)], np.nan)
 
-    def _scale(self, rows: Ints) -> Floats:
-        return self.level[rows] if self.is_relative else np.zeros(len(rows))
+    def _rows(self, times: Floats) -> Ints:
+        """The newest fit before each time; -1 where there is none."""
+        return np.searchsorted(self.days, (times // DAY).astype(np.int64), side="right") - 1
 
     def at(self, times: Floats) -> tuple[Floats, Floats, Floats]:
         """Seasonal effect, dispersion and variance at each time, as the newest fit before it has them."""
-        day = (times // DAY).astype(np.int64)
-        fit = np.searchsorted(self.days, day, side="right") - 1
-        known, row = fit >= 0, np.maximum(fit, 0)
-        hour = (times % DAY // HOUR).astype(np.int64)
-        weekday = (day - self.days[row]) % 7
-        effect = _add_effects(self.weekdays[row, weekday], self.hours[row, hour], self._scale(row))
+        row = self._rows(times)
+        known, row = row >= 0, np.maximum(row, 0)
+        effect = self._pattern()[..., row, self._hours_of_week(times, row)]
         return (
             np.where(known, effect, 0.0),
-            np.where(known, self.dispersion[row], PRIOR_DISPERSION),
-            np.where(known, self.variance[row], np.nan),
+            np.where(known, self.dispersion[..., row], PRIOR_DISPERSION),
+            np.where(known, self.variance[..., row], np.nan),
         )
 
     def mean_effect(self, times: Floats, window: float) -> Floats:
         """Mean of the seasonal effects over the hours of a window (seconds) that ends with the hour of each time."""
-        day = (times // DAY).astype(np.int64)
-        row = np.searchsorted(self.days, day, side="right") - 1
+        row = self._rows(times)
         known, row = row >= 0, np.maximum(row, 0)
-        scale = self._scale(np.arange(len(self.days)))[:, None, None]
-        pattern = _add_effects(self.weekdays[:, :, None], self.hours[:, None, :], scale).reshape(len(self.days), -1)
-        total = np.cumsum(np.concatenate([np.zeros((len(pattern), 1)), pattern, pattern], axis=1), axis=1)
-        week = pattern.shape[1]
+        pattern = self._pattern()
+        week = pattern.shape[-1]
+        total = np.zeros((*pattern.shape[:-1], 2 * week + 1))
+        np.cumsum(np.concatenate([pattern, pattern], axis=-1), axis=-1, out=total[..., 1:])
         hours = max(1, round(window / HOUR))
-        end = (day - self.days[row]) % 7 * 24 + (times % DAY // HOUR).astype(np.int64) + week + 1
-        part = total[row, end] - total[row, end - hours % week]
-        return np.where(known, (hours // week * total[row, week] + part) / hours, 0.0)
+        end = self._hours_of_week(times, row) + week + 1
+        part = total[..., row, end] - total[..., row, end - hours % week]
+        return np.where(known, (hours // week * total[..., row, week] + part) / hours, 0.0)
+
+    def _pattern(self) -> Floats:
+        """The effect of every hour of the week that begins with a fit: (..., fits, hours)."""
+        scale = self.level if self.is_relative else np.zeros(self.level.shape)
+        effect = _add_effects(self.weekdays[..., :, None], self.hours[..., None, :], scale[..., None, None])
+        return effect.reshape(*self.level.shape, -1)
+
+    def _hours_of_week(self, times: Floats, row: Ints) -> Ints:
+        """The hour of each time, in the week that begins with its fit."""
+        hours: Ints = (times // HOUR).astype(np.int64) - 24 * self.days[row]
+        return hours % (7 * 24)
 
 
 def _add_effects(weekdays: Floats, hours: Floats, level: Floats) -> Floats:
@@ -108,17 +117,19 @@ def fit_noise(
 ) -> Noise:
     """Seasonal effects and dispersion on each of ``days``, from points on which nothing happened.
 
-    ``exposure`` (points): the count behind each value, 1 where none is known, 0 where a point does not count. The
-    variance of a value of exposure 1 is p (1 - p) for proportions, that of all hours for counts (of rare events most
-    steps are 0), else that of the steps between neighbours.
+    ``values`` and ``exposure`` (..., points) are those of one series, or of each of several. An exposure is the count
+    behind a value, 1 where none is known, 0 where a point does not count. The variance of a value of exposure 1 is
+    p (1 - p) for proportions, that of all hours for counts (of rare events most steps are 0), else that of the steps
+    between neighbours.
     """
-    weight, moment, steps = _hourly(times, values, exposure, days)
+    hourly = _hourly(times, values, exposure, days)
+    weight, moment = hourly.weight, hourly.moment
     level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
     residual = moment - weight * level[:, None, None, None]
     if is_count:
         variance = _ratio(_ratio(residual**2, weight).sum(axis=(1, 2, 3)), (weight > 0).sum(axis=(1, 2, 3)))
     else:
-        variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(steps)
+        variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(hourly.steps())
     residual = _without_outliers(residual, weight, variance)
     by_day, daily = weight.sum(axis=3), residual.sum(axis=3)
     # How far the effects shrink depends on the dispersion, and that on the effects: whole days tell enough to begin.
@@ -132,25 +143,67 @@ def fit_noise(
     effect = _add_effects(weekdays[:, None, :, None], hours[:, None, None, :], scale[:, None, None, None])
     dispersion = _dispersion(residual - weight * effect, weight, variance, BLOCKS, 0.0 if is_count else MIN_DISPERSION)
     known = np.where(weight.sum(axis=(1, 2, 3)) > 0, level, np.nan)
-    return Noise(days, weekdays, hours, dispersion, variance, known, is_count)
+    shape = (*values.shape[:-1], len(days))
+
+    def by_series(column: Floats) -> Floats:
+        return column.reshape(*shape, *column.shape[1:])
+
+    return Noise(
+        days,
+        weekdays=by_series(weekdays),
+        hours=by_series(hours),
+        dispersion=by_series(dispersion),
+        variance=by_series(variance),
+        level=by_series(known),
+        is_relative=is_count,
+    )
 
 
-def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> tuple[Floats, Floats, Floats]:
-    """Exposure, exposure times value, and the scaled square of the step from the hour before, of each hour behind each
-    fit: (fits, weeks, days of the week, hours). The step is NaN where there is none."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hourly:
+    """The hours of some series, and which of them lie behind each fit: (series, hours) and (fits, hours)."""
+
+    exposure: Floats
+    total: Floats
+    """Exposure times value."""
+    behind: Ints
+
+    @property
+    def weight(self) -> Floats:
+        """The exposure behind each fit of each series: (series x fits, weeks, days of the week, hours)."""
+        return self._by_fit(self.exposure)
+
+    @property
+    def moment(self) -> Floats:
+        return self._by_fit(self.total)
+
+    def steps(self) -> Floats:
+        """The scaled square of the step from the hour before that has points; NaN where there is none."""
+        steps = np.full(self.exposure.shape, np.nan)
+        series, hour = np.nonzero(self.exposure > 0)
+        exposure = self.exposure[series, hour]
+        mean, share = self.total[series, hour] / exposure, 1 / exposure
+        step = np.diff(mean) ** 2 / (share[1:] + share[:-1])
+        steps[series[1:], hour[1:]] = np.where(series[1:] == series[:-1], step, np.nan)
+        return self._by_fit(steps)
+
+    def _by_fit(self, column: Floats) -> Floats:
+        return np.take(column, self.behind, axis=1).reshape(-1, WEEKS, 7, 24)
+
+
+def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> _Hourly:
     first = int(days[0]) - 7 * WEEKS
     length = 24 * int(days[-1] - first)
     hour = np.floor(times / HOUR).astype(np.int64) - 24 * first
     inside = (hour >= 0) & (hour < length)
-    weight = np.bincount(hour[inside], exposure[inside], length)
-    moment = np.bincount(hour[inside], (exposure * values)[inside], length)
-    steps = np.full(length, np.nan)
-    filled = np.flatnonzero(weight > 0)
-    mean, share = moment[filled] / weight[filled], 1 / weight[filled]
-    steps[filled[1:]] = np.diff(mean) ** 2 / (share[1:] + share[:-1])
-    rows = 24 * (days - first - 7 * WEEKS)[:, None] + np.arange(24 * 7 * WEEKS)
-    weight, moment, steps = (column[rows].reshape(-1, WEEKS, 7, 24) for column in (weight, moment, steps))
-    return weight, moment, steps
+    values, exposure = (column.reshape(-1, len(times))[:, inside] for column in (values, exposure))
+    place = (hour[inside] + length * np.arange(len(values))[:, None]).ravel()
+    weight, moment = (
+        np.bincount(place, column.ravel(), length * len(values)).reshape(-1, length).astype(np.float64)
+        for column in (exposure, exposure * values)
+    )
+    behind = 24 * (days - first - 7 * WEEKS)[:, None] + np.arange(24 * 7 * WEEKS)
+    return _Hourly(weight, moment, behind)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
@@ -212,15 +265,22 @@ def _dispersion(
     """The largest ratio of the variance of ``blocks`` of cells to that of independent counts."""
     count, length = len(residual), 1
     dispersion, largest = np.full(count, PRIOR_DISPERSION), np.full(count, least)
-    both = np.stack([residual, weight]).reshape(2, count, -1)
+    residual, weight = residual.reshape(count, -1), weight.reshape(count, -1)
     for block in blocks:
-        both = both.reshape(2, count, -1, block // length).sum(axis=3) if block > length else both
-        residual, weight = both
+        residual, weight = (_block_sums(column, block // length) for column in (residual, weight))
         length = block
         ratios = _ratio(residual**2, variance[:, None] * weight)
         dispersion = (ratios.sum(axis=1) + PRIOR_BLOCKS * dispersion) / ((weight > 0).sum(axis=1) + PRIOR_BLOCKS)
         largest = np.fmax(largest, dispersion)
     return largest
+
+
+def _block_sums(rows: Floats, length: int) -> Floats:
+    """Sums of so many neighbours each."""
+    if length == 1:
+        return rows
+    sums: Floats = np.einsum("ijk->ij", rows.reshape(len(rows), -1, length))  # several times as fast as .sum(axis=2)
+    return sums
 
 
 def exclude(times: Floats, stretches: Stretches) -> Bools:

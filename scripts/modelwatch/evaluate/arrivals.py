@@ -1,0 +1,83 @@
+"""When the points of a series came: the windows that know new ones, and where one is overdue."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.cadence import LATE_GAPS, MIN_GAPS, overdue_after
+from ..stats.arrays import Bools, Floats
+from .points import Points
+from .windows import EvaluationTimes, RowRanges, row_ranges, window_rows
+
+MAX_COLUMNS = 16
+"""Columns of times whose arrivals are kept."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrivals:
+    """What the windows of a rule know of the times of a series' points."""
+
+    rows: RowRanges
+    """The points of each window."""
+    fresh: Bools
+    """See ``fresh_rows``."""
+    overdue: Bools
+    """See ``overdue_rows``."""
+
+
+class ArrivalsCache:
+    """The arrivals of the newest columns of times: most series of a model are logged together."""
+
+    def __init__(self) -> None:
+        self._arrivals: dict[tuple[bytes, float, float, float], Arrivals] = {}
+
+    def of(self, points: Floats, window: float, times: EvaluationTimes) -> Arrivals:
+        """``points``: their times, ascending; ``window``: seconds."""
+        key = (points.tobytes(), window, times.grid.step, times.grid.start)
+        if key not in self._arrivals:
+            if len(self._arrivals) == MAX_COLUMNS:
+                self._arrivals.pop(next(iter(self._arrivals)))
+            self._arrivals[key] = Arrivals(
+                window_rows(points, window, times),
+                fresh_rows([points], window, times),
+                overdue_rows(points, times.grid.step, times.at),
+            )
+        return self._arrivals[key]
+
+
+def fresh_rows(points: Sequence[Floats], window: float, times: EvaluationTimes) -> Bools:
+    """Rows whose window holds points (of any of these times) that the row before did not know."""
+    before = np.append(-np.inf, times.at[:-1])
+    start = np.maximum(times.at - window, before)
+    fresh = np.zeros(len(times.at), np.bool_)
+    for some in points:
+        fresh |= ~row_ranges(some, start, times.at, times.deployed_since).is_empty
+    return fresh
+
+
+def overdue_rows(arrivals: Floats, every: float, at: Floats) -> Bools:
+    """Rows whose newest point is overdue by the gaps that came before; no rows at all where too few points are known.
+    ``arrivals`` ascends."""
+    gaps = np.diff(arrivals)
+    if len(gaps) < MIN_GAPS:
+        return np.zeros(0, np.bool_)
+    gap = float(np.median(gaps))
+    limits = np.full(len(arrivals), max(LATE_GAPS * gap, every))
+    pauses: list[float] = []
+    for place in (*np.flatnonzero(gaps > LATE_GAPS * gap), len(gaps)):
+        limits[place] = overdue_after(gap, pauses, float(arrivals[place] - arrivals[0]), every)
+        if place < len(gaps):
+            insort(pauses, float(gaps[place]))
+    newest = np.searchsorted(arrivals, at, side="right") - 1
+    return np.asarray((newest >= 0) & (at - arrivals[newest] > limits[newest]))
+
+
+def new_segment_rows(points: Points, times: Floats, window: float, start: float) -> Bools | None:
+    """Rows before the segment has been there for a full window; ``None`` where it was there from the beginning."""
+    if not len(points.times) or points.times[0] <= start + window:
+        return None
+    return np.asarray(times < points.times[0] + window)
