@@ -15,10 +15,10 @@ from modelwatch.errors import UserError
 from modelwatch.model.alert import Judgement
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model, ReleaseSpec, TableSpec, WandbSpec
-from modelwatch.model.plan import Target
 from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server

@@ -21,12 +21,12 @@ from modelwatch.model.plan import (
     ObservedIssue,
     ObservedRun,
     Plan,
-    Target,
 )
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import Mode, Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.series import Deployment, PulledSeries
+from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
 
 from ..alerts.making import at, rule, tier, track, unexplained

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition, Target
+from modelwatch.model.plan import ChangeKind, ChangeResult, Plan, Precondition
 from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.testing.standins.faults import Fault
 
 from .world import (

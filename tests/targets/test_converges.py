@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelwatch.model.plan import ChangeKind, Plan, Target
+from modelwatch.model.plan import ChangeKind, Plan
+from modelwatch.model.target import Target
 
 from .making import World, config, later
 

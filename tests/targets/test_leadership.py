@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from modelwatch.alerts.causes import find_causes
 from modelwatch.model.alert import AlertState, Group, HealthyStreak, Judgement, Mute
 from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
-from modelwatch.model.plan import ChangeKind, Command, ModelObservation, ObservationError, ObservedIssue, Plan, Target
+from modelwatch.model.plan import ChangeKind, Command, ModelObservation, ObservationError, ObservedIssue, Plan
 from modelwatch.model.register import PageRecord, Register
 from modelwatch.model.rule import Mode
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.issues.render import issue_text
 from modelwatch.targets.plan import make_plan

@@ -18,12 +18,12 @@ from modelwatch.model.plan import (
     Plan,
     Precondition,
     Receipts,
-    Target,
 )
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
 from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.apply import apply_plan
 from modelwatch.targets.observe import observe_models
 from modelwatch.targets.sessions import TargetSessions

@@ -30,7 +30,7 @@ from modelwatch.cli.status import status as status_command
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
 from modelwatch.model.monitored_model import Config
-from modelwatch.model.plan import Target
+from modelwatch.model.target import Target
 from modelwatch.report.diagnosis import Diagnosis, diagnose
 from modelwatch.report.summary import job_summary
 from modelwatch.shards import merge_shards

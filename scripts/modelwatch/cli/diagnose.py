@@ -15,9 +15,9 @@ from ..context import RunContext, make_context
 from ..errors import Exit, UserError
 from ..model.alert import Group, Judgement
 from ..model.past_episode import PastEpisodes
-from ..model.plan import Target
 from ..model.recent_change import RecentChanges
 from ..model.register import Register
+from ..model.target import Target
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
 from .options import config_option, format_option, now_option, print_json, read_config

@@ -13,8 +13,8 @@ from .. import pipeline
 from ..config.literals import parse_duration
 from ..context import RunContext, make_context
 from ..errors import Exit
-from ..model.plan import Target
 from ..model.severity import Severity
+from ..model.target import Target
 from ..report.console import open_console, show_judgement
 from ..report.formatting import utc_time
 from ..report.group_states import summary_line

@@ -10,7 +10,7 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.alert import Judgement
-from ..model.plan import Target
+from ..model.target import Target
 from ..report.console import open_console
 from ..report.group_states import summary_line
 from ..report.plan_tables import show_plan

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from ..context import RunContext
 from ..model.monitored_model import Model
 from ..model.pagerduty_event import EventAction, EventDecision, PagerDutyEvent, PagerDutyPerson
-from ..model.plan import ObservedIssue, Target
+from ..model.plan import ObservedIssue
+from ..model.target import Target
 from ..pipeline import ManualRequest, RunResult, converge, evaluate
 from ..report.markdown import code, mention
 from .actions import EventHandler

@@ -11,18 +11,10 @@ from .recent_change import RecentChanges
 from .register import Register
 from .release import Registry
 from .severity import Severity
+from .target import Target
 
 UNOBSERVABLE = "unobservable"
 """``Skip.guard`` where what exists at a target cannot be read."""
-
-
-class Target(StrEnum):
-    """Also the words of ``apply --only``."""
-
-    ISSUE = "issue"
-    PAGE = "page"
-    DISPATCH = "dispatch"
-    MESSAGE = "message"
 
 
 class ChangeKind(StrEnum):

@@ -21,8 +21,9 @@ from functools import partial
 
 from ..errors import UserError, shorten
 from ..model.ledger import Ledger
-from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
+from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts
 from ..model.register import Register
+from ..model.target import Target
 from .base import ChangeOutcome, GroupRun
 from .delivery import TOLD_KINDS, comment_on_failures, report_unwritten_issues
 from .issues.apply import text_fields

@@ -16,9 +16,9 @@ from ..model.plan import (
     ObservedIncident,
     ObservedIssue,
     ObservedRun,
-    Target,
 )
 from ..model.register import Register
+from ..model.target import Target
 from .draft import GroupPlan
 from .register.client import IssueClient, IssueView
 from .sessions import TargetSessions

@@ -15,10 +15,11 @@ from ..errors import UserError, shorten
 from ..model.alert import DELIVERY_FAILED, Group, group_key
 from ..model.ledger import EntryKind
 from ..model.monitored_model import Model
-from ..model.plan import UNOBSERVABLE, ChangeKind, ChangeResult, Plan, Receipt, Target
+from ..model.plan import UNOBSERVABLE, ChangeKind, ChangeResult, Plan, Receipt
 from ..model.register import DeliveryFailure, Register
 from ..model.rule import Mode
 from ..model.severity import Severity
+from ..model.target import Target
 from ..report.comments import undelivered_text
 from ..report.markdown import plain_line
 from .base import GroupRun

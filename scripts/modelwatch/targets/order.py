@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.plan import Target
+from ..model.target import Target
 from .base import TargetPort
 from .incidents.apply import apply_incident_change, describe_incident_change
 from .incidents.observe import observe_incidents

@@ -7,18 +7,9 @@ from collections.abc import Mapping
 from ..errors import shorten
 from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
 from ..model.monitored_model import Config
-from ..model.plan import (
-    UNOBSERVABLE,
-    Change,
-    ChangeKind,
-    ModelObservation,
-    ObservationError,
-    Plan,
-    Precondition,
-    Skip,
-    Target,
-)
+from ..model.plan import UNOBSERVABLE, Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Skip
 from ..model.register import is_answered, remember_command
+from ..model.target import Target
 from ..report.rollback_choice import add_rollback_choice
 from .draft import BlastRadiusCounter, GroupPlan, Situation
 from .issues.plan import issues_unavailable, write_draft

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelwatch.model.alert import AlertState, Judgement
-from modelwatch.model.plan import ChangeKind, ObservedIncident, Precondition, Target
+from modelwatch.model.plan import ChangeKind, ObservedIncident, Precondition
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.testing.standins.faults import Fault
 
 from ..world import GROUP, KEY, NOW, World, change, group, opening, plan, register, results

@@ -7,11 +7,12 @@ import pytest
 
 from modelwatch.model.monitored_model import Config, PagerDutySpec
 from modelwatch.model.pagerduty_setup import EscalationPolicy, EscalationStep
-from modelwatch.model.plan import ObservationError, ObservedIncident, Plan, Target
+from modelwatch.model.plan import ObservationError, ObservedIncident, Plan
 from modelwatch.model.register import CallRecord, FlapRecord, PageRecord, Register
 from modelwatch.model.rule import Mode
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR, MINUTE
 

@@ -8,10 +8,11 @@ import pytest
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
 from modelwatch.model.monitored_model import BlastRadius, Config, Matcher, Model, Silence
-from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Target
+from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 

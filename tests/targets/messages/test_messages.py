@@ -10,11 +10,12 @@ import pytest
 
 from modelwatch.model.alert import AlertState, Mute
 from modelwatch.model.monitored_model import MessageEvent, MessagesSpec
-from modelwatch.model.plan import Change, ChangeKind, Note, Plan, Receipts, Target
+from modelwatch.model.plan import Change, ChangeKind, Note, Plan, Receipts
 from modelwatch.model.register import MessageRecord, MessageState
 from modelwatch.model.rule import Mode
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.observe import observe_models
 from modelwatch.targets.plan import make_plan
 from modelwatch.testing.standins.faults import Fault

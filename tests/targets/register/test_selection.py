@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelwatch.model.plan import ChangeKind, ObservationError, ObservedIssue, Plan, Target
+from modelwatch.model.plan import ChangeKind, ObservationError, ObservedIssue, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
 from modelwatch.targets.register.selection import select_issue
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
+from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.release import CHANGE_EVENT, Move, MoveState, MoveVerb, Registry
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import HOUR
 

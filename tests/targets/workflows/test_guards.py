@@ -9,8 +9,9 @@ import pytest
 
 from modelwatch.model.alert import Group
 from modelwatch.model.monitored_model import BlastRadius
-from modelwatch.model.plan import Dispatch, ModelObservation, ObservationError, ObservedRun, Target
+from modelwatch.model.plan import Dispatch, ModelObservation, ObservationError, ObservedRun
 from modelwatch.model.register import DispatchRecord, DispatchState
+from modelwatch.model.target import Target
 from modelwatch.targets.draft import BlastRadiusCounter, GroupPlan
 from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
 from modelwatch.timeutil import DAY, HOUR

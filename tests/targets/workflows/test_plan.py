@@ -9,11 +9,12 @@ import pytest
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.finding import Track
 from modelwatch.model.monitored_model import Config, WorkflowSpec
-from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan, Target
+from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.rule import Mode
 from modelwatch.model.series import Deployment, Labels, PulledSeries
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR
 

@@ -10,9 +10,10 @@ from typing import Any
 from ...clients.pagerduty import IncidentsApi
 from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
-from ...model.plan import ObservedIncident, Target
+from ...model.plan import ObservedIncident
 from ...model.register import PAGE_TRIGGERED, alert_keys
 from ...model.severity import Severity
+from ...model.target import Target
 from ...timeutil import parse_iso
 from ..base import ObservationBuilder
 from ..sessions import TargetSessions

@@ -16,7 +16,7 @@ from ...model.alert import (
 )
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.pagerduty_setup import EscalationPolicy
-from ...model.plan import UNOBSERVABLE, ChangeKind, Target
+from ...model.plan import UNOBSERVABLE, ChangeKind
 from ...model.register import (
     ACKNOWLEDGED,
     PAGE_RESOLVED,
@@ -29,6 +29,7 @@ from ...model.register import (
 from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
 from ...model.severity import Severity
+from ...model.target import Target
 from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
 from ..register.flapping import damping_reason, limit_reason

@@ -9,8 +9,9 @@ from typing import Any
 from ...errors import UserError
 from ...model.alert import BUILT_IN_RULES, group_key
 from ...model.monitored_model import GitHubSpec
-from ...model.plan import Command, ObservedIssue, Target
+from ...model.plan import Command, ObservedIssue
 from ...model.register import Register, is_answered
+from ...model.target import Target
 from ...timeutil import DAY, parse_iso
 from ..base import ObservationBuilder
 from ..register.authorization import Authorizer, trusted_authors, untrusted_reason

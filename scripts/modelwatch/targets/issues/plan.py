@@ -7,10 +7,11 @@ from dataclasses import replace
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.alert import AlertState
 from ...model.past_episode import PastEpisodes
-from ...model.plan import UNOBSERVABLE, ChangeKind, Precondition, Target
+from ...model.plan import UNOBSERVABLE, ChangeKind, Precondition
 from ...model.recent_change import RecentChanges
 from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
+from ...model.target import Target
 from ...report.affected_alerts import worse_follower
 from ...report.alert_phrase import describe_title
 from ...report.next_steps import step_digest

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import UserError, require_extra
 from ...model.monitored_model import Model
-from ...model.plan import Target
 from ...model.secret import Secret
+from ...model.target import Target
 from ..base import ObservationBuilder
 from ..sessions import TargetSessions
 

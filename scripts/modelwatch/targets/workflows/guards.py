@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
-from ...model.plan import UNOBSERVABLE, ObservedRun, Target
+from ...model.plan import UNOBSERVABLE, ObservedRun
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord
+from ...model.target import Target
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
 

@@ -11,8 +11,9 @@ from ...clients.github import GitHubClient, quote_segment, repository_path
 from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
-from ...model.plan import Dispatch, ObservedRun, Target
+from ...model.plan import Dispatch, ObservedRun
 from ...model.register import DispatchState
+from ...model.target import Target
 from ...timeutil import DAY, format_iso, parse_iso
 from ..base import ObservationBuilder
 from ..sessions import TargetSessions

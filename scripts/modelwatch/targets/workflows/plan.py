@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from ...model.alert import AlertState, Group, Refusal
 from ...model.monitored_model import WorkflowSpec
-from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun, Target
+from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun
 from ...model.register import DispatchRecord, DispatchState
 from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
+from ...model.target import Target
 from ...report.next_steps import began_with_version
 from ...report.rollback_choice import ROLLBACK_KINDS, choose_rollback_target, unfit_reason
 from ...timeutil import DAY, HOUR, format_utc

@@ -11,9 +11,10 @@ from ... import pipeline
 from ...context import make_context
 from ...model.alert import AlertState, Group
 from ...model.monitored_model import Config, Model
-from ...model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Target
+from ...model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts
 from ...model.series import Histograms, PulledSeries, Series
 from ...model.severity import Severity
+from ...model.target import Target
 from ...report.alert_phrase import describe_alert, recovery_streak
 from ...report.explanation import explanation_text
 from ...report.formatting import finding_labels, number
