@@ -41,7 +41,10 @@ def observe(world: World) -> Facts:
     issues = sorted(repo.issues.items.values(), key=lambda issue: issue.number)
     bodies = [issue.body or "" for issue in issues]
     comments = [comment.body for comment in repo.comments.items.values()]
-    keys = Counter(key for text in (*bodies, *comments) for key in NOTE.findall(text))
+    # That a page or a dispatch failed is reported where it did, once.
+    failures = Counter(body for body in comments if body.startswith("**Not delivered.**"))
+    texts = (body for body in comments if failures[body] != 1)
+    keys = Counter(key for text in (*bodies, *texts) for key in NOTE.findall(text))
     registers = [parse_body(body).register for body in bodies if parse_body(body).group]
     first = registers[0] if registers else None
     return Facts(

@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 
-from ..errors import UserError, shorten
+from ..errors import ServiceError, UserError, shorten
 from ..model.ledger import Ledger
 from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts
 from ..model.register import Register
@@ -92,8 +92,11 @@ def _apply_change(
         outcome = target.apply(change, run)
     except UserError as error:
         reason = str(error)
+        # Whether a page that is sent twice was lost does not matter; what cannot be repeated is looked for first.
+        repeatable = change.kind is ChangeKind.TRIGGER_INCIDENT
+        certain = repeatable or not (isinstance(error, ServiceError) and error.uncertain)
     except Exception as error:  # noqa: BLE001 - a bug in one change; the page after it still goes out
-        reason = f"a bug in modelwatch: {type(error).__name__}: {shorten(error)}"
+        reason, certain = f"a bug in modelwatch: {type(error).__name__}: {shorten(error)}", True
     else:
         if outcome.record is not None:
             run.updates.append(outcome.record)
@@ -103,7 +106,7 @@ def _apply_change(
     if target.name is not Target.ISSUE:
         what = target.describe(change)
         troubles[what] = shorten(f"{what} failed: {reason}")
-        if change.kind in TOLD_KINDS:
+        if change.kind in TOLD_KINDS and certain:
             failures[what] = troubles[what]
     elif change.kind is not ChangeKind.CLOSE_DUPLICATE:
         run.blocked_reason = run.issue_problem = reason
