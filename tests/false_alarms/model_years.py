@@ -71,6 +71,8 @@ class Metric(Enum):
     """Single values of which the 95 % quantile is judged; lognormal."""
     DRIFT = auto()
     """Distributions of features instead of segments, with ``volume`` rows a day each."""
+    SCORE = auto()
+    """A drift score such as PSI that was logged as a number, without its count: skewed like chi-square."""
     AUC = auto()
     """An area under the ROC curve, with the count of positives; nine times as many are negative."""
 
@@ -175,6 +177,7 @@ WORLDS: Mapping[str, World] = {
     "static, mean": replace(_mean(Metric.NORMAL), is_static=True),
     "static, ratio": World(metric=Metric.RATIO, level=30.0, is_static=True),
     "static, quantile": replace(_latency(), is_static=True),
+    "static, drift score": World(metric=Metric.SCORE, level=0.2, is_static=True, is_nuisance=True),
     **{
         f"{chart} chart{name}": replace(world, chart=chart)
         for chart in (ChartMethod.SHEWHART, ChartMethod.EWMA, ChartMethod.CUSUM)
@@ -252,9 +255,13 @@ def observe(world: World, level: Floats, count: Ints, rng: Rng) -> Floats:
         return np.asarray(level * np.exp(world.spread * rng.standard_normal(level.shape)))
     if world.metric is Metric.AUC:
         return _areas(level, count, rng)
+    if world.metric is Metric.SCORE:
+        return np.asarray(level * rng.chisquare(SCORE_DEGREES, level.shape) / SCORE_DEGREES)
     return level + world.spread * world.level * _noise(world.metric, level.shape, rng)
 
 
+SCORE_DEGREES = 9
+"""Of a PSI in ten bins."""
 AMOUNT_SPREAD = 1.7
 """Variance of an amount, relative to the square of its mean."""
 
@@ -292,7 +299,7 @@ RULES: Mapping[Metric, tuple[LimitKind, tuple[float, ...], Aggregate, Interval]]
     Metric.ACCURACY: (LimitKind.DROP, LIMITS, Aggregate.MEAN, Interval.WILSON),
     Metric.ERRORS: (LimitKind.RISE, ERROR_LIMITS, Aggregate.MEAN, Interval.WILSON),
     **dict.fromkeys(
-        (Metric.NORMAL, Metric.HEAVY, Metric.HEAVIER, Metric.SKEWED),
+        (Metric.NORMAL, Metric.HEAVY, Metric.HEAVIER, Metric.SKEWED, Metric.SCORE),
         (LimitKind.RISE, LIMITS, Aggregate.MEAN, Interval.NORMAL),
     ),
     Metric.EVENTS: (LimitKind.RISE, ERROR_LIMITS, Aggregate.MEAN, Interval.NORMAL),

@@ -201,7 +201,7 @@ def test_autocorrelation_is_measured_between_neighbours_and_removed() -> None:
     assert left[ordinary] == pytest.approx(noise[ordinary], abs=1e-9)
     spike = innovations(np.array([0.0, 20.0, 0.0]), np.full(3, 0.7), follows[:3])
     assert spike[1] > 20
-    assert spike[2] == pytest.approx(-2.1 / np.sqrt(0.51))
+    assert spike[2] == pytest.approx(-2.8 / np.sqrt(0.51))
 
 
 def test_innovations_of_points_after_a_gap_are_the_points() -> None:

@@ -20,7 +20,7 @@ from .arrays import Bools, Floats, Ints
 
 MOVING_RANGE_SIGMA = 2 / np.sqrt(np.pi)
 """d2 of two: mean distance of two neighbours, in standard deviations (1.128)."""
-MEMORY_LIMIT = 3.0
+MEMORY_LIMIT = 4.0
 """At most so many standard deviations of a point are expected to last: an outlier has no echo on the other side."""
 _BLOCK = 64
 BOUND = 1.645
