@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -186,6 +190,7 @@ class TestBaseline:
 
 class TestInit:
     FILES = (
+        ".github/workflows/modelwatch-commands.yml",
         ".github/workflows/modelwatch.yml",
         ".github/workflows/retrain.yml",
         ".github/workflows/rollback.yml",
@@ -221,6 +226,18 @@ class TestInit:
         assert found.code == 0
         assert f"people: {people} #" in (tmp_path / "new/modelwatch.yml").read_text()
         assert ("Nobody may approve" in found.out) == (people == "[]")
+
+    def test_at_a_terminal_it_asks_who_may_approve(self, tmp_path: Path) -> None:
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, b"ada, @grace\n")
+            command = [sys.executable, "-m", "modelwatch", "init", str(tmp_path), "--owner", "@acme/risk"]
+            done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=True)
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert "people: [ada, grace] #" in (tmp_path / "modelwatch.yml").read_text()
+        assert "Nobody may approve" not in done.stdout
 
     @pytest.mark.parametrize(
         ("options", "said"),

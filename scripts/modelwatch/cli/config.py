@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from ..config.lint import lint_config
 from ..config.literals import format_duration
 from ..config.loader import load_config
 from ..config.schema import json_schema, reference_page
-from ..config.templates import render_starter_files
+from ..config.templates import default_people, render_starter_files
 from ..errors import ConfigError, Exit, MissingExtraError, UserError
 from ..model.monitored_model import Config
 from ..model.rule import Rule, Tier
@@ -198,6 +199,7 @@ def print_reference() -> None:
 @_level_option
 def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
+    names["people"] = names["people"] or _ask_for_people(names["owner"])
     files = render_starter_files(**names, release=release)
     model = _validate_config(files[DEFAULT_CONFIG]).models[0]
     if rows_per_hour is not None and (limits := _choose_limits(model.rules[0], rows_per_hour, level)):
@@ -216,6 +218,14 @@ def init(folder: Path, rows_per_hour: float | None, level: float, release: bool,
         click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
     click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
     return Exit.OK
+
+
+def _ask_for_people(owner: str) -> tuple[str, ...]:
+    """Ask at a terminal who may approve, unless the owner is a person; empty where nobody is named."""
+    if default_people(owner) or not sys.stdin.isatty():
+        return ()
+    answer: str = click.prompt("Logins of those who may approve a rollback", default="", show_default=False)
+    return tuple(name.removeprefix("@") for name in answer.replace(",", " ").split())
 
 
 def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[float, ...]:

@@ -51,6 +51,7 @@ def render_starter_files(
     files = {
         "modelwatch.yml": _render("modelwatch.yml", quoted | parts),
         ".github/workflows/modelwatch.yml": _render("monitor.yml"),
+        ".github/workflows/modelwatch-commands.yml": _render("commands.yml"),
         runbook: _render("runbook.md", {"name": model, "owner": owner}),
     }
     if not release:
@@ -58,7 +59,7 @@ def render_starter_files(
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})
         return files
     callers = {f".github/workflows/{verb}.yml": _render_caller(verb, spec, model) for verb, spec in _CALLERS.items()}
-    return files | callers | {".github/workflows/modelwatch-commands.yml": _render("commands.yml")}
+    return files | callers
 
 
 def default_people(owner: str) -> tuple[str, ...]:
