@@ -141,15 +141,16 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert code == 0, output
     assert re.search(r"open issue +done", output)
     assert re.search(r"trigger incident +done", output)
-    assert "rollback: needs approval" in output
+    assert "rollback: no healthy version is on record" in output
     code, output = newcomer.run("run")
     assert code == 0, output
     assert "No changes needed" in output
     status = newcomer.run("status")[1]
-    assert re.search(r"accuracy +#1 +critical .*triggered +rollback: proposed", status), status
+    assert re.search(r"accuracy +#1 +critical .*triggered", status), status
 
     changes = newcomer.git("status", "--short", "--untracked-files=all")
     assert sorted(line[3:] for line in changes.splitlines()) == [
+        ".github/workflows/modelwatch-commands.yml",
         ".github/workflows/modelwatch.yml",
         ".github/workflows/retrain.yml",
         ".github/workflows/rollback.yml",
