@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from modelwatch.alerts.causes import find_causes
 from modelwatch.model.alert import AlertState, Group, HealthyStreak, Judgement, Mute
+from modelwatch.model.finding import GradualChange
 from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, Command, ModelObservation, ObservationError, ObservedIssue, Plan
 from modelwatch.model.register import PageRecord, Register
@@ -19,6 +20,7 @@ from modelwatch.model.rule import Mode
 from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
+from modelwatch.model.working_hours import WorkingHours
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.issues.render import issue_text
 from modelwatch.targets.plan import make_plan
@@ -257,6 +259,25 @@ def test_who_does_not_page_pages_for_nobody() -> None:
         for hours in (4, 5, 6):
             desk.evaluate(hours, missing, ranking)
         assert dict(desk.paged) == {ranking.key: 1}
+
+
+def slowly(group: Group) -> Group:
+    return replace(group, evidence=replace(group.evidence, gradual=GradualChange(T0 - 20 * DAY, -0.0015)))
+
+
+def test_a_page_waits_for_working_hours_only_where_all_that_share_the_cause_can_wait() -> None:
+    opening = 9 * HOUR
+    hours = WorkingHours(tuple(range(7)), (T0 + opening) % DAY, (T0 + opening + HOUR) % DAY)
+    models = (replace(FRAUD, hours=hours), replace(SCORING, hours=hours))
+    for follows, pages_at_four in ((slowly, 0), (lambda group: group, 1)):
+        desk = Desk(Config(models, "c1"))
+        groups = [slowly(firing("missing", do=PAGES)), follows(firing("ranking", 1, model="scoring", do=PAGES))]
+        for at in (4, 5):
+            desk.evaluate(at, *groups)
+            assert desk.open_rules == ["missing"]
+            assert desk.paged[groups[0].key] == pages_at_four
+        desk.evaluate(9, *groups)
+        assert dict(desk.paged) == {groups[0].key: 1}
 
 
 def test_an_acknowledgement_covers_what_the_issue_showed_until_that_gets_worse() -> None:

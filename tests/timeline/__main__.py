@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 
-from . import advice, causes, past_episodes, people, records, sources  # noqa: F401 - they add their stories
+from . import advice, causes, past_episodes, people, records, slow_declines, sources  # noqa: F401 - they add their stories
 from .stories import STORIES
 from .timeline import Timeline, start_services
 

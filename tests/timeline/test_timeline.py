@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import advice, causes, past_episodes, people, records, sources  # noqa: F401 - they add their stories
+from . import advice, causes, past_episodes, people, records, slow_declines, sources  # noqa: F401 - they add their stories
 from .stories import STORIES, Story
 from .timeline import Services, Timeline, start_services
 

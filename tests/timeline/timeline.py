@@ -169,8 +169,9 @@ class Timeline:
     """Notifications that earlier expectations have counted."""
     _config: Config | None = None
 
-    def configure(self, *models: str) -> None:
-        """Begin the story with these models (see ``model_config``): all healthy at version v6, empty services."""
+    def configure(self, *models: str, healthy: int = HISTORY) -> None:
+        """Begin the story with these models (see ``model_config``): all ``healthy`` hours at version v6, empty
+        services."""
         for server in (self.services.wandb, self.services.github, self.services.pagerduty):
             server.clear()
         self.services.wandb.standin = WandbStandIn(WandbState(clock=self.now))
@@ -192,6 +193,7 @@ class Timeline:
         path = self.services.folder / "modelwatch.yml"
         path.write_text(self.config_text, "utf-8")
         self._config = load_config(path, os.environ)
+        self._logged = -healthy
         self._log_until(0)
 
     def now(self) -> float:

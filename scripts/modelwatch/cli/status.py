@@ -10,7 +10,7 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..model.register import ACKNOWLEDGED
-from ..report.comments import mute_sentence
+from ..report.comments import mute_sentence, page_wait_sentence
 from ..report.console import print_table
 from ..report.formatting import duration
 from ..report.markdown import plain_line
@@ -19,6 +19,7 @@ from .options import format_option, parse_time, print_json, read_context, run_op
 
 if TYPE_CHECKING:
     from ..context import RunContext
+    from ..model.monitored_model import Model
     from ..model.plan import ModelObservation, ObservedIssue
 
 
@@ -35,8 +36,10 @@ def status(config_path: Path, models: tuple[str, ...], everything: bool, style: 
 
     An issue that a person closed while its alert fired is listed, too.
     """
-    issues, troubles = observe_issues(read_context(config_path, now, models, read_only=True))
-    rows = [_issue_row(*pair, now) for pair in issues if everything or pair[1].is_under_way]
+    context = read_context(config_path, now, models, read_only=True)
+    issues, troubles = observe_issues(context)
+    shown = (pair for pair in issues if everything or pair[1].is_under_way)
+    rows = [_issue_row(seen, issue, context.config.model(seen.model), now) for seen, issue in shown]
     if style == "json":
         print_json({"groups": rows, "troubles": troubles})
     else:
@@ -53,11 +56,12 @@ def observe_issues(
     return [(part, issue) for part in observed for issue in part.issues], list(troubles)
 
 
-def _issue_row(observation: ModelObservation, issue: ObservedIssue, now: float) -> dict[str, str]:
+def _issue_row(observation: ModelObservation, issue: ObservedIssue, model: Model | None, now: float) -> dict[str, str]:
     register = issue.register
     row = {"model": observation.model, "issue": f"#{issue.number}", "state": issue.state, "url": issue.url}
     if register is None:
-        unknown = {"rule": "?", "severity": "?", "since": "", "ended": "", "incident": "", "workflows": "", "muted": ""}
+        unknown = {"rule": "?", "severity": "?", "since": "", "ended": "", "incident": "", "workflows": ""}
+        unknown |= {"muted": "", "page": ""}
         return row | unknown | {"trouble": issue.register_error}
     incidents = [part for part in observation.incidents or () if part.group == issue.group]
     incident = max(incidents, key=lambda part: (part.is_open, part.created_at), default=None)
@@ -73,6 +77,7 @@ def _issue_row(observation: ModelObservation, issue: ObservedIssue, now: float) 
         "incident": f"{incident.status}{by}" if incident else recorded,
         "workflows": workflows,
         "muted": mute_sentence(None, register, now),
+        "page": page_wait_sentence(register, model, now),
         "trouble": "; ".join((issue.register_error, *register.troubles)).strip("; "),
     }
 
@@ -86,6 +91,8 @@ def _print_issues(rows: list[dict[str, str]], troubles: list[tuple[str, str]], n
     for row in rows:
         if row["muted"]:
             click.echo(f"muted: {plain_line(row['model'])} {row['issue']}: {plain_line(row['muted'], 400)}")
+        if row["page"]:
+            click.echo(f"{plain_line(row['model'])} {row['issue']}: {row['page']}")
     in_registers = [(f"{row['model']} {row['issue']}", row["trouble"]) for row in rows if row["trouble"]]
     for model, reason in (*in_registers, *troubles):
         click.secho(f"problem: {plain_line(model)}: {plain_line(reason, 400)}", fg="red")

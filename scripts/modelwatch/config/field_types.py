@@ -189,9 +189,15 @@ class Quantity(ScalarType[float]):
     """Text in a unit of its own: durations, times of day, moments."""
 
     def __init__(
-        self, description: str, parse: Callable[[str], float | None], pattern: str, *, low: float = 0.0
+        self,
+        description: str,
+        parse: Callable[[str], float | None],
+        pattern: str,
+        *,
+        low: float = 0.0,
+        show: Callable[[float], str] = literals.format_duration,
     ) -> None:
-        self.description, self._parse, self._pattern, self._low = description, parse, pattern, low
+        self.description, self._parse, self._pattern, self._low, self._show = description, parse, pattern, low, show
 
     def read_scalar(self, node: ScalarNode, reader: Reader) -> float | None:
         value = self._parse(node.text.strip())
@@ -204,7 +210,7 @@ class Quantity(ScalarType[float]):
         return value
 
     def show(self, value: Any) -> Any:
-        return literals.format_duration(value)
+        return self._show(value)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         if not self._pattern:

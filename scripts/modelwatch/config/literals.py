@@ -50,6 +50,11 @@ def format_duration(seconds: float) -> str:
     return "".join(parts) or "0"
 
 
+def format_time_of_day(seconds: float) -> str:
+    """``09:00``"""
+    return f"{int(seconds // HOUR):02}:{int(seconds % HOUR // MINUTE):02}"
+
+
 def parse_time_of_day(text: str) -> float | None:
     """Seconds since midnight: ``06:00``; ``24:00`` is the end of the day."""
     clock = _CLOCK.fullmatch(text)

@@ -21,6 +21,7 @@ from ..model.monitored_model import (
 from ..model.prediction_log import MeasureSpec
 from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule
 from ..model.series import labels_of
+from ..model.working_hours import WorkingHours
 from . import vocabulary
 from .baselines import BaselineFiles
 from .calendars import read_calendar
@@ -132,6 +133,18 @@ def _read_recurrence(section: ParsedSection | None) -> WeeklyWindow | None:
     return WeeklyWindow(tuple(sorted(set(days or range(7)))), start, end)
 
 
+def _read_hours(section: ParsedSection | None) -> WorkingHours | None:
+    if section is None:
+        return None
+    if section.get("days") == []:
+        section.add_problem("`days` is empty.", "Leave `days` out for Monday to Friday.", key="days")
+        return None
+    hours: WorkingHours = section.build(days=tuple(sorted(set(section.setting("days")))))
+    if hours.start == hours.end:
+        section.add_problem("`from` and `to` are the same.", "A whole day is from 00:00 to 24:00.", value="to")
+    return hours
+
+
 def read_inhibitions(model: ParsedSection) -> tuple[Inhibition, ...]:
     """The default ones, and what the model adds."""
     inhibitions = list(DEFAULT_INHIBITIONS)
@@ -173,6 +186,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         outage=_read_outage(section),
         false_alarms=_read_budget(section),
         calendar=read_calendar(section),
+        hours=_read_hours(section.get("hours")),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=section.reader.location(section.node),
     )

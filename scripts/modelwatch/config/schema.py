@@ -22,6 +22,7 @@ from ..model.monitored_model import (
     WorkflowSpec,
 )
 from ..model.rule import Rule
+from ..model.working_hours import WorkingHours
 from ..timeutil import DAY
 from . import rules, vocabulary
 from .calendars import CALENDAR_FIELDS
@@ -32,7 +33,20 @@ from .quality_rules import QUALITY
 from .release import RELEASE
 from .rules import BUDGET, DO_FIELD, RULE, RULE_FIELDS
 from .sections import Field, Section
-from .vocabulary import KIND, MODE, NAME, ON_OR_MAPPING, PATH, SEVERITY, TEXT, TEXTS, TIME_OF_DAY, TIMESTAMP, URL
+from .vocabulary import (
+    KIND,
+    LOCAL_TIME_OF_DAY,
+    MODE,
+    NAME,
+    ON_OR_MAPPING,
+    PATH,
+    SEVERITY,
+    TEXT,
+    TEXTS,
+    TIME_OF_DAY,
+    TIMESTAMP,
+    URL,
+)
 
 _pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
@@ -166,6 +180,19 @@ WORKFLOW = Section(
     dataclass=WorkflowSpec,
     renamed={"automatic": "automatic_within"},
 )
+HOURS = Section(
+    "the working hours",
+    {
+        "days": Field(one_or_more(Enumeration("a day", vocabulary.WEEKDAYS)), "On these days."),
+        "from": Field(LOCAL_TIME_OF_DAY, "The start, by the clocks of `timezone`.", attribute="start"),
+        "to": Field(LOCAL_TIME_OF_DAY, "The end; at or before `from` it is on the next day.", attribute="end"),
+        "slow": Field(SEVERITY, "From this severity on what gets worse day by day pages at any hour."),
+        "sudden": Field(SEVERITY, "From this severity on everything else pages at any hour."),
+    },
+    "A page that can wait is sent when working hours begin; its issue, which says so, is opened at once. Workflows and "
+    "messages do not wait.",
+    dataclass=WorkingHours,
+)
 _MATCHER_FIELDS: dict[str, Field] = {
     "rule": Field(NAME, "Only this rule."),
     "kind": Field(KIND, "Only rules of this kind."),
@@ -233,6 +260,7 @@ MODEL_FIELDS = {
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "messages": Field(MESSAGES, "Who gets messages by chat or mail."),
     "flapping": Field(FLAPPING, "How an alert that comes and goes is damped."),
+    "hours": Field(HOURS, "When the team works. Without it every page is sent at once."),
     "github": Field(GITHUB, "Where issues go."),
     "workflows": Field(
         MapOf(
@@ -280,7 +308,7 @@ MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
         *("silent", "improvement", "implausible", "gone", "quality", "release", "false_alarms", "calendar"),
-        *("outage", "links", "flapping"),
+        *("outage", "links", "flapping", "hours"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

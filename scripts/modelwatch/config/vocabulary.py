@@ -6,7 +6,7 @@ from ..model.rule import Direction, Mode
 from ..model.severity import Severity
 from ..timeutil import parse_iso_or_none
 from .field_types import BOOLEANS, Enumeration, MapOf, Quantity, Text, one_or_more
-from .literals import parse_time_of_day
+from .literals import format_time_of_day, parse_time_of_day
 
 KINDS = (
     "accuracy-drop",
@@ -64,4 +64,7 @@ MODE = Enumeration("a mode", Mode)
 SEVERITY = Enumeration("a severity", Severity)
 ON_OR_MAPPING = Enumeration("`on`, `off` or a mapping", ON_OFF)
 TIME_OF_DAY = Quantity("a time of day (UTC) such as 22:00", parse_time_of_day, r"^[0-9]{1,2}:[0-9]{2}$")
+LOCAL_TIME_OF_DAY = Quantity(
+    "a time of day such as 09:00", parse_time_of_day, r"^[0-9]{1,2}:[0-9]{2}$", show=format_time_of_day
+)
 TIMESTAMP = Quantity("a date such as 2026-12-01 or 2026-12-01T18:00", parse_iso_or_none, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")

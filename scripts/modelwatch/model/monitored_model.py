@@ -18,6 +18,7 @@ from .rule import Direction, FalseAlarmBudget, Mode, Rule
 from .secret import Secret
 from .series import Labels
 from .severity import Severity
+from .working_hours import WorkingHours
 
 PROPOSED_BY_DEFAULT = frozenset({"rollback", "degrade", "promote"})
 
@@ -304,6 +305,8 @@ class Model:
     where: str = ""
     messages: MessagesSpec = field(default_factory=MessagesSpec)
     flapping: FlappingSpec = field(default_factory=FlappingSpec)
+    hours: WorkingHours | None = None
+    """``None``: every page is sent at once."""
     false_alarms: FalseAlarmBudget | None = field(default_factory=FalseAlarmBudget)
     """Shared by its rules, their segments and their tiers; ``None``: every window is decided alone, at 95 %."""
 

@@ -221,6 +221,7 @@ OMITTED_FIELDS = (
     '"leading_issue":"",',
     '"title":"",',
     '"step":"",',
+    '"page_after":null,',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 
@@ -279,6 +280,8 @@ class Register:
     """Address of the issue that leads this one."""
     title: str = ""
     """What the title says after the model's name; it changes only with the severity or the cause."""
+    page_after: float | None = None
+    """The page waits for working hours, which begin then (seconds, UTC)."""
     verdict: str = ""
     """Somebody's verdict on the alert: ``FALSE_POSITIVE``, or empty."""
     calls: tuple[CallRecord, ...] = ()

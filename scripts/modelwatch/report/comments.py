@@ -12,7 +12,7 @@ from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS
 from .alert_phrase import describe_alert, describe_title
-from .formatting import duration, utc_time
+from .formatting import duration, local_time, utc_time
 from .ledger_table import ledger_table
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
 from .next_steps import approval_instruction, paging_sentence, recovery_deadline, target_clause
@@ -78,6 +78,14 @@ def mute_sentence(group: Group | None, register: Register | None, now: float) ->
     severity = group.severity if group else None
     said = person_mute(register, severity or register.severity, now) if register else None
     return mute_text(said) if said else ""
+
+
+def page_wait_sentence(register: Register | None, model: Model | None, now: float) -> str:
+    """Until when the page waits; empty where it does not."""
+    if register is None or register.closed is not None or register.page_after is None or now >= register.page_after:
+        return ""
+    opening = local_time(register.page_after, model.timezone if model else "")
+    return f"The page waits until {opening}: it is not urgent, and working hours begin then."
 
 
 def flap_sentence(register: Register, model: Model | None, now: float) -> str:

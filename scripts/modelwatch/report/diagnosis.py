@@ -18,7 +18,7 @@ from ..model.release import PRODUCTION, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from .alert_phrase import describe_alert, is_recovering, onset_text, recovery_streak, worst_alert
-from .comments import mute_sentence
+from .comments import mute_sentence, page_wait_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
@@ -38,7 +38,7 @@ MAX_STEPS = 50
 MAX_CANDIDATES = 3
 _LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
-    ("Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
+    ("Page", "Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
 )
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
@@ -102,6 +102,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     worst = add_rollback_choice(firing[0], known.registry, registers)
     sections = {
         "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
+        "Page": filter(None, (page_wait_sentence(_register_of(known, worst), known.model, now),)),
         "Since": _onset_lines(worst, known.model, now),
         "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from ..model.alert_scope import FEATURE_LABELS
 from ..model.finding import Finding
@@ -73,6 +75,11 @@ def _percent_digits(fraction: float) -> str:
 def utc_time(time: float | None) -> str:
     """``2026-11-20 14:00 UTC``."""
     return "—" if time is None else format_utc(time)
+
+
+def local_time(time: float, zone: str) -> str:
+    """``Monday 2026-11-30 09:00 Europe/Berlin``"""
+    return f"{datetime.fromtimestamp(time, ZoneInfo(zone or 'UTC')):%A %Y-%m-%d %H:%M} {zone or 'UTC'}"
 
 
 def start_text(since: float | None, origin: StartOrigin) -> str:

@@ -130,4 +130,6 @@ def is_covered(draft: GroupPlan) -> bool:
 def _pages(leader: GroupPlan) -> bool:
     if any(change.kind is ChangeKind.TRIGGER_INCIDENT for change in leader.changes):
         return True
+    if leader.register is not None and leader.register.page_after is not None:
+        return True  # it waits only as long as those can that it leads
     return leader.page is not None and leader.page.state == PAGE_TRIGGERED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...model.acknowledgement import person_mute
+from ...model.acknowledgement import mute_text, person_mute
 from ...model.alert import (
     IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
@@ -13,6 +13,7 @@ from ...model.alert import (
     SOURCE_OUTAGE,
     SUDDEN_IMPROVEMENT,
     AlertState,
+    Mute,
 )
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.pagerduty_setup import EscalationPolicy
@@ -33,6 +34,7 @@ from ...model.target import Target
 from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
 from ..register.flapping import damping_reason, limit_reason
+from ..register.muting import page_hold
 from ..register.recovery import unproven_alerts
 
 RETRIGGER_AFTER = 4 * HOUR
@@ -47,9 +49,12 @@ _TRIGGER, _RESOLVE = ChangeKind.TRIGGER_INCIDENT, ChangeKind.RESOLVE_INCIDENT
 
 def plan_incident(draft: GroupPlan) -> None:
     """Trigger, keep or resolve the group's incident, as its situation demands."""
+    fires = draft.situation in (Situation.FIRING, Situation.WITHOUT_ISSUE)
+    hold = page_hold(draft) if fires else None
+    draft.update_register(page_after=None)
     match draft.situation:
         case Situation.FIRING | Situation.WITHOUT_ISSUE:
-            plan_page(draft)
+            plan_page(draft, hold)
         case Situation.MUTED:
             if "page" in draft.actions:
                 draft.add_skip(_TRIGGER, draft.guard_reason, draft.guard)
@@ -60,8 +65,8 @@ def plan_incident(draft: GroupPlan) -> None:
             resolve_remaining(draft)
 
 
-def plan_page(draft: GroupPlan) -> None:
-    """Trigger an incident for a firing group that is not muted, or skip with the reason."""
+def plan_page(draft: GroupPlan, hold: Mute | None = None) -> None:
+    """Trigger an incident for a firing group that is not muted, or skip with the reason. ``hold``: why it waits."""
     page = draft.page
     if "page" not in draft.actions and not draft.is_escalated:
         if page is not None and page.state == PAGE_TRIGGERED:
@@ -72,6 +77,9 @@ def plan_page(draft: GroupPlan) -> None:
     reason, skip_reason = ("", skip_reason) if skip_reason else _trigger_reason(draft, page)
     if skip_reason:
         draft.add_skip(_TRIGGER, skip_reason)
+    elif hold:
+        draft.update_register(page_after=hold.until)
+        draft.add_skip(_TRIGGER, mute_text(hold), hold.by)
     elif held_back := limit_reason(draft):
         draft.add_skip(_TRIGGER, held_back, "flapping")
         draft.troubles.append(held_back)

@@ -374,6 +374,7 @@ def _changed_fields(before: Register, register: Register) -> str:
         "refired": "firing again",
         "flap": "flapping",
         "verdict": "verdict",
+        "page_after": "when it pages",
         "calls": "calls to the on-call",
         "followers": "what else is affected",
         "shared_cause": "cause",

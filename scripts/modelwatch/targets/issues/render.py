@@ -28,7 +28,14 @@ from ...model.rule import Rule
 from ...report.affected_alerts import affected_table, cause_sentence
 from ...report.alert_phrase import describe_alert, onset_text, recovery_streak, subject_of, worst_alert
 from ...report.chart import trend_chart
-from ...report.comments import actions_table, comment_text, flap_sentence, issue_title, mute_sentence
+from ...report.comments import (
+    actions_table,
+    comment_text,
+    flap_sentence,
+    issue_title,
+    mute_sentence,
+    page_wait_sentence,
+)
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
@@ -103,6 +110,8 @@ def issue_body(
         parts[0] += f" Owner: {mention(model.owner)}."
     if group.state is AlertState.FIRING and (muted := mute_sentence(group, register, now)):
         parts[0] += f" Muted: {code(muted, 300)}."
+    if waiting := page_wait_sentence(register, model, now):
+        parts[0] += f" {waiting}"
     if flapping := flap_sentence(register, model, now):
         parts[0] += f"\n\n{flapping}"
     if register.troubles:

@@ -1,8 +1,10 @@
-"""Decides whether a group is muted: by the configuration, by another alert, or by a person."""
+"""Decides whether a group is muted, by the configuration, an alert or a person, and whether its page waits."""
 
 from __future__ import annotations
 
 from ...model.acknowledgement import mute_text, person_mute
+from ...model.alert import Mute
+from ...model.working_hours import page_wait
 from ..draft import GroupPlan
 
 
@@ -13,3 +15,26 @@ def muted_reason(draft: GroupPlan) -> tuple[str, str]:
         return mute.by, f"muted by {mute.by}: {mute.reason}"
     said = person_mute(draft.register, draft.severity, draft.now) if draft.register else None
     return (said.by, mute_text(said)) if said else ("", "")
+
+
+def page_hold(draft: GroupPlan) -> Mute | None:
+    """What lets the page of a firing group wait; ``None``: nothing. Where it pages for several groups, one that cannot
+    wait is enough, and so is a workflow that did not help."""
+    paging = [one for one in (draft, *draft.followers) if "page" in one.group.do]
+    if draft.is_escalated or not paging:
+        return None
+    due = draft.register.page_after if draft.register else None
+    if draft.register is None and draft.model.hours is not None:  # nothing remembers when it was due
+        due = draft.model.hours.opening(draft.severity_since, draft.model.timezone)
+    holds = [_own_hold(one, due, draft.now) for one in paging]
+    if any(hold is None for hold in holds):
+        return None
+    return min(filter(None, holds), key=lambda hold: hold.until or 0.0)
+
+
+def _own_hold(draft: GroupPlan, due: float | None, now: float) -> Mute | None:
+    model, group = draft.model, draft.group
+    if group.severity is None:
+        return None
+    is_slow = group.evidence.gradual is not None
+    return page_wait(model.hours, model.timezone, group.severity, due, now, is_slow=is_slow)
