@@ -92,7 +92,8 @@ def rank_firing_groups(
 
 
 def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
-    ranked = rank_firing_groups(known.groups, {**_issue_registers(known), **known.registers}, now, known.shown)
+    kept = {**_issue_registers(known), **known.registers}
+    ranked = rank_firing_groups(known.groups, kept, now, known.shown)
     firing, mutes = [group for group, _ in ranked], {group.key: mute for group, mute in ranked}
     if known.pull.error:
         return _diagnose_without_metrics(known, now)
@@ -102,7 +103,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     worst = add_rollback_choice(firing[0], known.registry, registers)
     sections = {
         "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
-        "Page": filter(None, (page_wait_sentence(_register_of(known, worst), known.model, now),)),
+        "Page": filter(None, (page_wait_sentence(kept.get(worst.key), known.model, now),)),
         "Since": _onset_lines(worst, known.model, now),
         "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),
