@@ -11,9 +11,10 @@ import pytest
 from modelwatch.model.alert import Judgement
 from modelwatch.model.finding import GradualChange
 from modelwatch.model.monitored_model import Config
-from modelwatch.model.plan import ObservedIncident, Plan, Target
+from modelwatch.model.plan import ObservedIncident, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.severity import Severity
+from modelwatch.model.target import Target
 from modelwatch.model.working_hours import WorkingHours
 from modelwatch.report.comments import page_wait_sentence
 from modelwatch.targets.plan import make_plan
