@@ -144,13 +144,14 @@ def _inputs_problem(file: str, names: set[str]) -> str:
 
 @cache
 def starter_workflow_inputs() -> dict[str, dict[str, Any]]:
-    """File name -> inputs of the workflows that ``modelwatch init`` writes."""
+    """File name -> inputs of the workflows that ``modelwatch init`` writes and that can be dispatched."""
     import yaml
 
     files = render_starter_files(model="m", entity="e", project="p", repository="o/r", owner="@o")
     trees = {path: yaml.safe_load(text) for path, text in files.items() if path.startswith(".github/workflows/")}
     # YAML 1.1 reads the key `on` as true.
-    return {path.rpartition("/")[2]: tree[True]["workflow_dispatch"]["inputs"] for path, tree in trees.items()}
+    triggers = {path: tree[True].get("workflow_dispatch") for path, tree in trees.items()}
+    return {path.rpartition("/")[2]: trigger["inputs"] for path, trigger in triggers.items() if trigger}
 
 
 def comment_problem(body: str) -> str:
