@@ -99,16 +99,18 @@ def _notify_workflow_end(change: Change, run: GroupRun) -> ChangeOutcome:
     """Send a change event that says how a workflow ended."""
     records = run.register.dispatches if run.register else ()
     record = next((record for record in records if record.key == change.about), None)
-    if record is not None and record.told:
+    if record is None:  # then it could not be recorded either, and would be reported twice
+        reason = run.issue_problem or "the issue does not say which workflow it was"
+        return ChangeOutcome(ChangeResult.REFUSED, f"{reason}; the next evaluation reports it")
+    if record.told:
         return ChangeOutcome(ChangeResult.ALREADY)
-    to = f" to {record.target_version}" if record and record.target_version else ""
-    verb = record.verb if record else change.about
-    links = [("Workflow run", record.url if record else ""), ("GitHub issue", run.issue_url)]
+    to = f" to {record.target_version}" if record.target_version else ""
+    links = [("Workflow run", record.url), ("GitHub issue", run.issue_url)]
     run.sessions.events(change.model).submit_change(
-        f"{change.model}: {verb}{to}: {change.reason}",
+        f"{change.model}: {record.verb}{to}: {change.reason}",
         source=f"modelwatch/{change.model}",
-        timestamp=record.ended if record and record.ended is not None else run.now,
-        details={"key": change.about, "incident": change.group, "by": record.by if record else ""},
+        timestamp=record.ended if record.ended is not None else run.now,
+        details={"key": change.about, "incident": change.group, "by": record.by},
         links=[(text, url) for text, url in links if url],
     )
     return ChangeOutcome(ChangeResult.DONE, record=lambda register: _mark_told(register, change.about))
