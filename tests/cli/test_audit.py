@@ -85,7 +85,7 @@ def test_the_end_of_a_workflow_has_its_own_time_on_the_issue(world: World) -> No
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("skip", [0, 1])
 def test_a_crash_between_the_effect_and_the_record_tells_it_once(world: World, when: str, skip: int) -> None:
-    world.metrics(HEALTHY, CRITICAL, CRITICAL, CRITICAL)
+    world.metrics(HEALTHY, CRITICAL, CRITICAL, CRITICAL, before="v5")
     world.at(3)
     fault = Fault("drop", when, "PATCH", "/issues/1", skip=skip)
     world.github.inject(fault)
@@ -212,7 +212,7 @@ def test_what_cannot_be_reviewed_is_told(world: World, issue: str, code: int, to
 
 def test_the_issue_comes_before_what_followed_from_it(world: World) -> None:
     """An evaluation stamps its acts with its beginning, and GitHub's clock comes later."""
-    world.metrics(HEALTHY, CRITICAL, CRITICAL)
+    world.metrics(HEALTHY, CRITICAL, CRITICAL, before="v5")
     world.at(3)
     world.run("run")
     (issue,) = world.issues

@@ -19,7 +19,7 @@ def episode(world: World) -> None:
 
 
 def test_status_shows_open_groups_with_incident_and_workflow(world: World) -> None:
-    world.metrics(HEALTHY, CRITICAL, CRITICAL)
+    world.metrics(HEALTHY, CRITICAL, CRITICAL, before="v5")
     world.at(3)
     world.run("run")
     found = world.run("status", "--format", "json")

@@ -87,9 +87,12 @@ class World:
     setenv: Callable[[str, str], None]
     delenv: Callable[[str], None]
 
-    def metrics(self, *levels: float, version: str = "v6", n: int = 5000) -> None:
-        """Write the table: one accuracy an hour, from hour 1 on."""
-        rows = [f"{_iso(BEGIN + hour * HOUR)},{version},{level},{n}" for hour, level in enumerate(levels, 1)]
+    def metrics(self, *levels: float, version: str = "v6", n: int = 5000, before: str = "") -> None:
+        """Write the table: one accuracy an hour, from hour 1 on. ``before``: the version of the first hour."""
+        rows = [
+            f"{_iso(BEGIN + hour * HOUR)},{before if before and hour == 1 else version},{level},{n}"
+            for hour, level in enumerate(levels, 1)
+        ]
         self.write("metrics.csv", "\n".join(["time,version,eval/accuracy,eval/n", *rows]) + "\n")
 
     def write(self, name: str, text: str) -> Path:
