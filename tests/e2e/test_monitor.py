@@ -78,8 +78,10 @@ class Scene:
         return [incident.status for incident in self.pagerduty.standin.state.incidents]
 
     def writes(self) -> list[str]:
+        """Requests that may change something; a query by GraphQL changes nothing."""
         sent = [*self.github.requests, *self.pagerduty.requests]
-        return [f"{request.method} {request.path}" for request in sent if request.method != "GET"]
+        changing = (one for one in sent if one.method != "GET" and b'{"query": "query ' not in one.body)
+        return [f"{request.method} {request.path}" for request in changing]
 
 
 @pytest.fixture
@@ -192,7 +194,7 @@ def test_one_model_that_fails_hides_no_other_and_fails_the_job(scene: Scene) -> 
     adopt(scene, config(*models), fleet)
     done = scene.workplace.start("monitoring.yml", "schedule")
     assert done.code != 0
-    assert [state for _, state in scene.issues()] == ["open"]
+    assert [state for _, state in scene.issues()] == ["open", "open"], "what is wrong with churn, and what is not read"
     assert scene.incidents() == ["triggered"]
     assert {path.name for path in scene.workplace.artifacts.iterdir()} == {"modelwatch-1", "modelwatch-2"}
     assert done.outputs["shards"]["shards"] == "2"
