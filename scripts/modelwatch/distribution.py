@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os.path
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 SLUG = "modelwatch/modelwatch"
 """``owner/name`` of the repository that holds the actions."""
@@ -29,8 +29,8 @@ def install_command(extra: str) -> str:
 
 def _installer() -> str:
     """How packages get into this environment: pipx keeps one for each program, and those of uv have no pip."""
-    if Path(sys.prefix, "pipx_metadata.json").is_file():
-        return f"pipx runpip {Path(sys.prefix).name} install"
+    if os.path.isfile(os.path.join(sys.prefix, "pipx_metadata.json")):  # pathlib: 6 % of `--help`
+        return f"pipx runpip {os.path.basename(sys.prefix)} install"
     return "pip install" if find_spec("pip") else f"uv pip install --python {sys.executable}"
 
 

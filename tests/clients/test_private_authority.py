@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from modelwatch.clients.environment import CA_VARIABLES, share_ca_file
+from modelwatch.clients.environment import CA_VARIABLES, proxy_url, share_ca_file
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 
@@ -131,6 +131,22 @@ def test_the_relay_uses_the_proxy(github: tuple[Server[GitHubStandIn], str], tmp
     with RelayProcess(tmp_path, server.url, token, env={"http_proxy": f"http://127.0.0.1:{proxy.port}"}) as relay:
         relay.send(incident("T1"))
     assert proxy.beginnings[0].startswith(f"POST {server.url}/repos/acme/churn-model/dispatches ".encode())
+
+
+@pytest.mark.parametrize(
+    ("env", "proxy"),
+    [
+        ({}, ""),
+        ({"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+        ({"https_proxy": "http://p:1", "HTTPS_PROXY": "http://q:1"}, "http://p:1"),
+        ({"http_proxy": "http://p:1"}, ""),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example.com,github.com"}, ""),
+        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "*"}, ""),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "hub.com"}, "http://p:1"),
+    ],
+)
+def test_the_proxy_is_that_of_the_address(env: dict[str, str], proxy: str) -> None:
+    assert proxy_url("https://api.github.com", env) == proxy
 
 
 def test_what_is_set_already_stays() -> None:

@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
@@ -102,6 +101,8 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
     except OutputClosedError:
         return Exit.OK
     except Exception:  # noqa: BLE001 - the last line of defence: shown in full, with exit code 1
+        import traceback
+
         click.echo(traceback.format_exc(), err=True)
         click.echo(
             "This is a bug in modelwatch, not in your configuration; please report it with the lines above.", err=True

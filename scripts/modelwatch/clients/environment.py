@@ -26,3 +26,15 @@ def share_ca_file(env: MutableMapping[str, str]) -> None:
     if path := ca_file(env):
         for name in CA_VARIABLES:
             env.setdefault(name, path)
+
+
+def proxy_url(url: str, env: Mapping[str, str]) -> str:
+    """The proxy that the variables name for ``url`` (``HTTPS_PROXY``, ``NO_PROXY``, in either case); empty for none."""
+    from urllib.parse import urlsplit
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    parts = urlsplit(url)
+    proxies = {name: env.get(f"{name}_proxy") or env.get(f"{name}_proxy".upper(), "") for name in (parts.scheme, "no")}
+    if not proxies[parts.scheme] or proxy_bypass_environment(parts.netloc, proxies):
+        return ""
+    return proxies[parts.scheme]

@@ -231,7 +231,7 @@ class Dispatcher:
                 connector=TCPConnector(
                     limit=_MAX_GITHUB_CONNECTIONS, keepalive_timeout=30, ttl_dns_cache=60, ssl=authorities
                 ),
-                trust_env=True,  # HTTPS_PROXY and NO_PROXY
+                proxy=self._settings.proxy or None,
                 timeout=ClientTimeout(total=self._settings.timeouts.forward),
                 headers=headers,
                 cookie_jar=DummyCookieJar(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..clients.environment import ca_file
+from ..clients.environment import ca_file, proxy_url
 from ..clients.github import github_api_url, github_token
 from ..clients.http import is_secure_url
 from ..clients.retry import read_scale
@@ -69,6 +69,8 @@ class RelaySettings:
     timeouts: Timeouts = Timeouts()
     ca_file: str = ""
     """Certificates of a private authority; empty for those of the system."""
+    proxy: str = ""
+    """Between us and GitHub; empty for none."""
     wait_scale: float = 1.0
     """Multiplies every wait that GitHub requests (``MODELWATCH_WAIT_SCALE``)."""
 
@@ -112,6 +114,7 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
         app_id=env.get(APP_ID, ""),
         app_key_file=Path(key_file) if key_file else None,
         ca_file=ca_file(env),
+        proxy=proxy_url(api_url, env),
         wait_scale=read_scale(env),
     )
     reader.reject_unknown()
