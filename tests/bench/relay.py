@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -25,6 +26,7 @@ from tests.relay.world import CONFIG, SECRET, RelayProcess, call, free_port, inc
 from .measure import Row
 
 SECONDS = 6.0
+FLOODS = 3
 STEADY_AFTER = 2.0
 """Seconds after which a flood is steady. At first its 1,000 connections forge all at once, which takes the relay 0.3 s:
 whether that falls into the time measured decided the p99."""
@@ -163,26 +165,28 @@ def slow_github() -> Iterator[Row]:
 
 def flood() -> Iterator[Row]:
     """Valid webhooks at 100/s: alone, while 10,000 forged ones a second are attempted at somebody else, and at us. The
-    second tells what the flood itself takes of two cores."""
+    second tells what the flood itself takes of two cores. Medians of rounds: a p99 of 600 is the sixth-slowest one."""
 
     def valid(name: str) -> Taken:
         return run(relay.port, once(fresh(name), 800), connections=32, seconds=SECONDS, rate=100)
 
+    rounds: dict[str, list[Taken]] = {"alone": [], "beside it": [], "within": []}
     with world() as (relay, _), github(delay=2.0) as elsewhere:
         run(relay.port, fresh("warm"), connections=8, seconds=1.0)
-        alone = valid("alone")
-        with _attack(elsewhere, SECONDS + STEADY_AFTER + 2) as told_by_attack:
-            beside = valid("beside")
-            told_by_attack()
-        with _attack(relay.port, SECONDS + STEADY_AFTER + 2) as told_by_attack:
-            within = valid("within")
-            refused = told_by_attack()
-        assert set(within.statuses) == {202}, within.statuses
-        for name, share in (("median", 0.5), ("p99", 0.99)):
-            found = within.quantile(share)
-            for where, other in (("alone", alone.quantile(share)), ("beside it", beside.quantile(share))):
-                reference = f"{other * 1e3:.1f} ms {where}; {refused}"
-                yield Row(f"relay: {name} in a forged flood", f"{found * 1e3:.1f} ms", reference, found / other, 2.0)
+        for number in range(FLOODS):
+            rounds["alone"].append(valid(f"alone-{number}"))
+            with _attack(elsewhere, SECONDS + STEADY_AFTER + 2) as told_by_attack:
+                rounds["beside it"].append(valid(f"beside-{number}"))
+                told_by_attack()
+            with _attack(relay.port, SECONDS + STEADY_AFTER + 2) as told_by_attack:
+                rounds["within"].append(valid(f"within-{number}"))
+                refused = told_by_attack()
+        assert all(set(taken.statuses) == {202} for taken in rounds["within"])
+    for name, share in (("median", 0.5), ("p99", 0.99)):
+        values = {where: median(one.quantile(share) for one in taken) for where, taken in rounds.items()}
+        for where in ("alone", "beside it"):
+            reference, ratio = f"{values[where] * 1e3:.1f} ms {where}; {refused}", values["within"] / values[where]
+            yield Row(f"relay: {name} in a forged flood", f"{values['within'] * 1e3:.1f} ms", reference, ratio, 2.0)
 
 
 _ATTACK = """
