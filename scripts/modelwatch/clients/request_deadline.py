@@ -91,7 +91,7 @@ class _WatchedTLSPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Ends each request after ``seconds`` with ReadTimeout, however slowly the server sends: handshake, redirected
+    """Ends each request after ``seconds`` with ReadTimeout, however slowly the server sends: handshake, repeated
     attempts, headers, and the body (except of a request with ``stream=True``, which its reader bounds).
     """
 
