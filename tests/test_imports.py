@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "model": frozenset({"timeutil"}),
     "stats": frozenset({"timeutil"}),
     "evaluate": frozenset({"model", "stats", "errors", "timeutil"}),
-    "alerts": frozenset({"model", "timeutil"}),
+    "alerts": frozenset({"model", "errors", "timeutil"}),
     "report": frozenset({"model", "timeutil"}),
     "config": SMALL | {"regular_file"},
     "step_files": frozenset({"model", "errors", "series_jsonl", "timeutil"}),

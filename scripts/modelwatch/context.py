@@ -11,7 +11,7 @@ from .clients.environment import environment
 from .clients.redaction import Redactor
 from .clients.retry import RetryPolicy
 from .clients.wandb import WandbSessions
-from .errors import UserError
+from .errors import SourceError, UserError, unforeseen
 from .model.monitored_model import Config, Model
 from .model.release import Registry
 
@@ -64,6 +64,11 @@ class RunContext:
         except UserError as error:
             self._errors[model.name] = error
             raise
+        except Exception as error:
+            self._errors[model.name] = failure = SourceError(
+                unforeseen("reading the registry", error), where=model.where
+            )
+            raise failure from error
 
 
 def make_context(

@@ -147,6 +147,11 @@ def shorten(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def unforeseen(action: str, error: Exception) -> str:
+    """The text for an error that nobody foresaw, of one model or group: the others go on."""
+    return f"{action} failed in an unforeseen way: {type(error).__name__}: {shorten(error, 200)}"
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """The hint that names the known word closest to ``word``; where none is close ``otherwise``, or all known words."""
     from difflib import get_close_matches  # 2 % of `modelwatch --help`

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from .context import RunContext
-from .errors import UserError, shorten
+from .errors import UserError, shorten, unforeseen
 from .model.alert import SOURCE_OUTAGE, Alert, AlertState, Group, Judgement, group_key
 from .model.explanation import Explanation
 from .model.finding import ModelFindings, Track
@@ -25,7 +25,7 @@ from .model.register import Register
 from .model.release import ANNOUNCED_VERBS, Registry
 from .model.rule import Mode
 from .model.sensitivity import ModelSensitivity
-from .model.series import PulledSeries, move_starts
+from .model.series import FailureScope, PulledSeries, move_starts
 from .model.target import Target
 from .model.unit import unit_of
 from .report.rollback_choice import ROLLBACK_KINDS
@@ -153,7 +153,13 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
     from .evaluate.evaluator import evaluate_model
 
     config, now = context.config, context.now
-    findings = {model.name: evaluate_model(model, pulls[model.name], now) for model in config.models}
+    findings: dict[str, ModelFindings] = {}
+    for model in config.models:
+        try:
+            findings[model.name] = evaluate_model(model, pulls[model.name], now)
+        except Exception as error:  # noqa: BLE001 - the barrier between models
+            failed = replace(pulls[model.name], error=unforeseen("judging", error), scope=FailureScope.DATA)
+            findings[model.name], pulls = ModelFindings(()), {**pulls, model.name: failed}
     judgement = judge_models(config, findings, pulls, now, _explain)
     return context.redactor.redact(_add_sensitivity(judgement, config, findings))
 
@@ -161,26 +167,35 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
 def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str, ModelFindings]) -> Judgement:
     """Add what a rule can see: to the evidence of groups that are not quiet, and a note for each rule that does not see
     its own limit within a week."""
+    groups, notes = list[Group](), list(judgement.notes)
+    for model in config.models:
+        own = [group for group in judgement.groups if group.model == model.name]
+        try:
+            own, blind = _with_sensitivity(model, own, findings[model.name])
+        except Exception as error:  # noqa: BLE001 - the barrier between models
+            blind = [unforeseen("measuring what the rules can see", error)]
+        groups += own
+        notes += (f"{model.name}: {text}" for text in blind)
+    return replace(judgement, groups=tuple(groups), notes=tuple(notes))
+
+
+def _with_sensitivity(model: Model, groups: list[Group], found: ModelFindings) -> tuple[list[Group], list[str]]:
     from .evaluate.sensitivity import find_blind, measure_sensitivity
     from .report.sensitivity import blindness_note
 
-    tracks = {name: found.by_rule() for name, found in findings.items()}
-    groups = []
-    for group in judgement.groups:
+    tracks, notes = found.by_rule(), []
+    for place, group in enumerate(groups):
         if group.alerts:
-            own = tracks[group.model].get(group.rule, ())
+            own = tracks.get(group.rule, ())
             worst = next((track for track in own if track.labels == group.alerts[0].labels), None)
             seen = measure_sensitivity(worst) if worst else None
-            group = replace(group, evidence=replace(group.evidence, sensitivity=seen))
-        groups.append(group)
-    notes = []
-    for model in config.models:
-        blind = ModelFindings(tuple(find_blind(findings[model.name].tracks))).by_rule()
-        for rule in model.rules:
-            if rule.name in blind and (seen := measure_sensitivity(blind[rule.name][0])):
-                segments = sum(bool(track.labels) for track in tracks[model.name][rule.name])
-                notes.append(f"{model.name}: {blindness_note(seen, len(blind[rule.name]), segments, unit_of(rule))}")
-    return replace(judgement, groups=tuple(groups), notes=(*judgement.notes, *notes))
+            groups[place] = replace(group, evidence=replace(group.evidence, sensitivity=seen))
+    blind = ModelFindings(tuple(find_blind(found.tracks))).by_rule()
+    for rule in model.rules:
+        if rule.name in blind and (seen := measure_sensitivity(blind[rule.name][0])):
+            segments = sum(bool(track.labels) for track in tracks[rule.name])
+            notes.append(blindness_note(seen, len(blind[rule.name]), segments, unit_of(rule)))
+    return groups, notes
 
 
 def measure_sensitivity(context: RunContext) -> tuple[ModelSensitivity, ...]:

@@ -198,6 +198,8 @@ class _LineReader:
             return msgspec.json.decode(self._lines[self._number - 1], type=kind)
         except msgspec.ValidationError as error:
             raise self.error(f"this is not what the line should hold: {error}.") from error
+        except RecursionError as error:
+            raise self.error("this is nested too deep to be such a line.") from error
         except msgspec.DecodeError as error:
             raise self.error(f"this is not JSON: {error}.") from error
 

@@ -205,6 +205,8 @@ def _decode(content: bytes, kind: type[T], path: Path) -> T:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise UserError(f"this is not what the file should hold: {error}.", where=str(path)) from error
+    except RecursionError as error:
+        raise UserError("this is nested too deep to be such a file.", where=str(path)) from error
     except msgspec.DecodeError as error:
         raise UserError(f"this is not JSON: {error}.", where=f"{path}:{_error_line(content, str(error))}") from error
 

@@ -12,6 +12,13 @@ WEEK = 7 * DAY
 
 EPOCH_MAGNITUDES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """A number above the first is in ns, us or ms, of which the second make a second. (1e11 s is the year 5138.)"""
+MAX_TIME = 1e11
+"""The year 5138: a later number (seconds, UTC) is no time, and would fail wherever it is shown as a date."""
+
+
+def is_time(number: float) -> bool:
+    """Whether ``number`` can be a time: seconds since the epoch, before ``MAX_TIME``."""
+    return 0.0 <= number <= MAX_TIME
 
 
 def scale_to_seconds(number: float) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from ..errors import unforeseen
 from ..model.alert import (
     BUILT_IN_RULES,
     RELEASE_RULES,
@@ -20,7 +21,7 @@ from ..model.finding import ModelFindings, Track
 from ..model.monitored_model import Config, Model
 from ..model.release import recovery_move
 from ..model.rule import Direction, Rule, Tier
-from ..model.series import PulledSeries
+from ..model.series import FailureScope, PulledSeries
 from ..model.unit import unit_of
 from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_rule_name
 from .causes import find_causes
@@ -45,7 +46,8 @@ def judge_models(
     explain: Explain,
 ) -> Judgement:
     """A group for every rule of every model that could be read, quiet ones included, and for each built-in rule that
-    has something to report. A model whose source failed has a failure instead: nothing is known about its rules.
+    has something to report. A model whose source failed, or that cannot be judged, has a failure instead: nothing is
+    known about its rules.
 
     ``findings`` and ``pulls`` are by model name.
     """
@@ -58,7 +60,11 @@ def judge_models(
             failures.append(SourceFailure(model.name, pull.error, pull.scope))
             continue
         own = findings[model.name]
-        groups.extend(judge_model(model, own, pull, now, explain))
+        try:
+            groups.extend(judge_model(model, own, pull, now, explain))
+        except Exception as error:  # noqa: BLE001 - the barrier between models
+            failures.append(SourceFailure(model.name, unforeseen("judging", error), FailureScope.DATA))
+            continue
         with_series = {track.rule.name for track in own.tracks}
         unmatched = (
             f"rule {rule.name} found no series that matches {rule.metric.text}"

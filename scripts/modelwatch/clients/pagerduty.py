@@ -235,7 +235,7 @@ class IncidentsApi:
         answer = send_request(self._session, "get", path, action, self.url, **arguments)
         try:
             return answer.json()[name]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise malformed_answer(action, self.url) from error
 
 
@@ -300,7 +300,7 @@ def malformed_answer(action: str, url: str, status: int = 0) -> ServiceError:
 def _pagerduty_message(answer: Any) -> str:
     try:
         data = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return shorten(answer.text, 160)
     if not isinstance(data, Mapping):
         return shorten(data, 160)

@@ -47,7 +47,7 @@ def _base64_forms(data: bytes) -> set[str]:
 
 
 class Redactor:
-    """Replaces every form of every secret by ``***``."""
+    """Replaces every form of every secret by ``***``, and half letters (lone surrogates), which nothing can write."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in encoded_forms(secret)}
@@ -55,6 +55,8 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, self._forms))) if forms else None
 
     def redact_text(self, text: str) -> str:
+        if not text.isascii() and (valid := text.encode("utf-8", "replace").decode()) != text:
+            text = valid
         if self._pattern is None or not any(form in text for form in self._forms):
             return text
         return self._pattern.sub(MASK, text)
@@ -62,10 +64,10 @@ class Redactor:
     def redact(self, value: T) -> T:
         """``value`` with every text in it masked, inside dataclasses and containers too; enumerations stay.
 
-        A value without a secret is returned unchanged, as the same object.
+        A value in which nothing is replaced is returned unchanged, as the same object.
         """
         cache: dict[str, str] = {}
-        return cast(T, self._redact(value, cache)) if self._pattern else value
+        return cast(T, self._redact(value, cache))
 
     def _redact(self, value: Any, cache: dict[str, str]) -> Any:
         from dataclasses import fields, is_dataclass, replace

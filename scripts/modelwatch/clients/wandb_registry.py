@@ -235,7 +235,7 @@ def _unwrap_value(value: Any) -> Any:
 def _parse_object(text: Any) -> dict[str, Any]:
     try:
         value = json.loads(text) if isinstance(text, str) else text
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -23,6 +23,8 @@ FALSE_POSITIVE = "false-positive"
 MAX_REMEMBERED = 20
 """Dispatches and ids of comments that a register remembers."""
 MAX_REMEMBERED_BUTTONS = 10
+MAX_ALERTS = 100
+"""Alerts of one group at PagerDuty, each with a key of its own; further pages trigger the last one again."""
 STALE_SINCE = 0.0
 """``Register.told`` of an issue whose evidence must be written again, whatever its age."""
 
@@ -117,7 +119,7 @@ def alert_keys(group: str, count: int) -> tuple[str, ...]:
     PagerDuty notifies nobody of a further trigger of an acknowledged alert, so what a person has to be notified of anew
     opens another one.
     """
-    return (group, *(f"{group}.{number}" for number in range(2, count + 1)))
+    return (group, *(f"{group}.{number}" for number in range(2, min(count, MAX_ALERTS) + 1)))
 
 
 def group_of_alert(key: str) -> str:

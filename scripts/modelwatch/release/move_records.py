@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model.release import JOB_TYPE, Move
-from ..timeutil import parse_iso_or_none
+from ..timeutil import is_time, parse_iso_or_none
 
 FORMAT = 1
 HEARTBEAT_TIMEOUT = 120.0
@@ -88,10 +88,10 @@ def decode_record(config: Mapping[str, Any], summary: Mapping[str, Any], created
     try:
         move = msgspec.convert(fields, Move)
         alive = msgspec.convert(summary.get("alive", move.at), float)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         return None
-    is_finite = all(map(math.isfinite, (move.at, alive, move.ended or 0.0, move.percent or 0.0)))
-    return MoveRecord(move, created, alive) if is_finite and config.get("format") == FORMAT else None
+    is_plausible = all(map(is_time, (move.at, alive, move.ended or 0.0))) and math.isfinite(move.percent or 0.0)
+    return MoveRecord(move, created, alive) if is_plausible and config.get("format") == FORMAT else None
 
 
 def parse_time_or_zero(text: Any) -> float:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..clients.wandb import WandbSessions
-from ..errors import SourceError, SourceSetupError, UserError
+from ..errors import SourceError, SourceSetupError, UserError, unforeseen
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
 from ..model.series import FailureScope, Histograms, PulledSeries
@@ -96,8 +96,7 @@ def _pull_model(model: Model, request: ReadRequest, now: float, context: ReadCon
     except UserError as error:
         return PulledSeries(model.name, (), error=str(error), notes=request.notes, scope=_failure_scope(error))
     except Exception as error:  # noqa: BLE001  (a bug in reading one model must not hide the other models)
-        message = f"reading failed in an unforeseen way: {type(error).__name__}: {error}"
-        return PulledSeries(model.name, (), error=message, scope=_failure_scope(error))
+        return PulledSeries(model.name, (), error=unforeseen("reading", error), scope=_failure_scope(error))
 
 
 def _failure_scope(error: Exception) -> FailureScope:

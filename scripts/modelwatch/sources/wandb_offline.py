@@ -125,7 +125,7 @@ def _parse_records(output: bytes) -> Iterator[dict[str, Any]]:
     for line in output.splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(record, dict):
             yield record

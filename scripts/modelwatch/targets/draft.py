@@ -119,6 +119,8 @@ class GroupPlan:
     """What belongs into the ledger and cannot be seen in the register."""
     troubles: list[str] = field(default_factory=list)
     """What cannot be done this time, to be shown on the issue."""
+    failures: list[str] = field(default_factory=list)
+    """Why the issue cannot be used, where that was not foreseen."""
     changes: list[Change] = field(default_factory=list)
     """In the order in which they were planned."""
     skips: list[Skip] = field(default_factory=list)
@@ -204,6 +206,11 @@ class GroupPlan:
         """What a person was not notified of yet."""
         calls = self.register.calls if self.register else ()
         return tuple(call for call in calls if self.page is None or call.at > self.page.at)
+
+    def block(self, reason: str) -> None:
+        """Begin again without the issue, which cannot be used for ``reason``."""
+        self.blocked_reason, self.blocking_guard, self.register = reason, UNOBSERVABLE, None
+        self.notes, self.entries, self.troubles, self.changes, self.skips = [], [], [], [], []
 
     def add_skip(self, what: str | ChangeKind, reason: str, guard: str = "") -> None:
         self.skips.append(Skip(str(what), self.group.model, self.group.key, reason, guard))

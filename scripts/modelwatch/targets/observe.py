@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..errors import unforeseen
 from ..model.alert import Judgement
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation
@@ -38,4 +39,8 @@ def observe_models(
 
 def _observe_repository(sessions: TargetSessions, builders: Sequence[ObservationBuilder], now: float | None) -> None:
     for target in TARGETS:
-        target.observe(sessions, builders, now)
+        try:
+            target.observe(sessions, builders, now)
+        except Exception as error:  # noqa: BLE001 - of one repository; no other one is hurt
+            for builder in builders:
+                builder.add_error(unforeseen("observing", error), target.name)

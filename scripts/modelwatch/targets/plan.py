@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from ..errors import shorten
+from ..errors import shorten, unforeseen
 from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
 from ..model.monitored_model import Config
 from ..model.plan import UNOBSERVABLE, Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Skip
@@ -38,10 +38,15 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
     # A group that follows another one needs to know what that one does.
     for draft in sorted(drafts.values(), key=lambda draft: draft.leader is not None):
         group, selection = draft.group, selections[draft.group.key]
-        plan_group(draft)
+        if not _try_step(draft, plan_group) and not _try_step(draft, plan_group):
+            draft.changes.clear()
+        problems.extend((group.model, text) for text in draft.failures)
         if not draft.blocked_reason:
             _close_duplicates(draft, selection)
-        draft.skips.extend(Skip("issue", group.model, group.key, text, "identity") for text in selection.warnings)
+        draft.skips.extend(
+            Skip("issue", group.model, group.key, text, "identity")
+            for text in (*selection.ignored, *selection.warnings)
+        )
         problems.extend((group.model, text) for text in selection.warnings)
         changes.extend(draft.changes)
         skips.extend(draft.skips)
@@ -62,7 +67,7 @@ def sync_groups(
     happened since, its leader, and what a person could not start."""
     drafts, _, _ = _sync_drafts(judgement, config, observed, now)
     for draft in drafts.values():
-        add_refusals(draft)
+        _try_step(draft, add_refusals)
     return drafts
 
 
@@ -72,9 +77,21 @@ def _sync_drafts(
     drafts, skips = _start_drafts(judgement, config, observed, now)
     selections = {key: _select_group_issue(draft) for key, draft in drafts.items()}
     for draft in drafts.values():
-        sync_group(draft)
+        _try_step(draft, sync_group)
     assign_leaders(drafts, judgement.causes)
     return drafts, selections, skips
+
+
+def _try_step(draft: GroupPlan, step: Callable[[GroupPlan], None]) -> bool:
+    """Whether ``step`` succeeded. Where it fails, by a bug of ours or a register that nobody foresaw, the group goes on
+    without its issue: it still pages, and no other group is hurt."""
+    try:
+        step(draft)
+    except Exception as error:  # noqa: BLE001 - the barrier between groups
+        draft.block(unforeseen("planning", error))
+        draft.failures.append(draft.blocked_reason)
+        return False
+    return True
 
 
 def _rank_versions(group: Group, observed: ModelObservation | None) -> Group:

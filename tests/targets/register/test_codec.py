@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.errors import TargetError
-from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
+from modelwatch.model.ledger import EntryKind, Ledger, LedgerEntry
+from modelwatch.model.past_episode import Ending, PastEpisode, PastEpisodes
+from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
+from modelwatch.model.register import (
+    MAX_ALERTS,
+    DispatchRecord,
+    DispatchState,
+    FollowerRecord,
+    PageRecord,
+    Register,
+    alert_keys,
+)
 from modelwatch.model.severity import Severity
 from modelwatch.targets.register.codec import (
     MAX_BODY,
@@ -19,6 +30,7 @@ from modelwatch.targets.register.codec import (
     encode_register,
     parse_body,
     render_body,
+    shrink_register,
     truncate,
 )
 
@@ -185,3 +197,68 @@ def test_unknown_fields_of_the_same_format_are_ignored_and_missing_ones_have_def
 def test_the_digest_is_that_of_the_whole_body() -> None:
     assert digest_body("a") != digest_body("a ")
     assert replace(register(), episode=2) != register()
+
+
+def follower(number: int, ended: float | None) -> FollowerRecord:
+    return FollowerRecord(f"{number:016x}", "m" * 60, "r" * 60, "k", Severity.ERROR, 1e9, ended=ended)
+
+
+def test_a_register_that_is_too_long_loses_its_oldest_details() -> None:
+    followers = (*(follower(number, 1e9 + number) for number in range(200)), follower(999, None))
+    open_ones = tuple(intent(f"{GROUP}.1.retrain.{number}") for number in range(5))
+    long = register(followers=followers, dispatches=open_ones, ledger=Ledger(lost=3))
+    with pytest.raises(TargetError, match="too long"):
+        encode_register(long)
+    found = parse_body(render_body("", "evidence", long)).register
+    assert found is not None
+    assert found.followers[-1] == followers[-1], "it is still led"
+    assert found.followers[:-1] == followers[-len(found.followers) : -1], "the newest are left"
+    assert len(found.followers) > 20
+    assert (found.dispatches, found.ledger) == (open_ones, long.ledger)
+    assert shrink_register(found) == found
+
+
+def test_each_kind_of_detail_gives_way_the_oldest_first() -> None:
+    entries = tuple(LedgerEntry(f"k{number}", 100.0 + number, EntryKind.PAGE, "me", "w" * 120) for number in range(60))
+    lost = tuple(
+        replace(intent(f"{GROUP}.1.retrain.{number}", DispatchState.LOST), at=110.0 + number, url="u" * 300)
+        for number in range(20)
+    )
+    past = tuple(PastEpisode(50.0 - number, Ending.BY_HAND, url="u" * 300) for number in range(3))
+    changes = tuple(RecentChange(105.0 - number, RecentChangeKind.COMMIT, "t" * 300) for number in range(10))
+    long = register(
+        ledger=Ledger(entries),
+        dispatches=lost,
+        past_episodes=PastEpisodes(9, 1.0, past),
+        recent_changes=RecentChanges(changes),
+    )
+    found = shrink_register(long)
+    encode_register(found)
+    assert found.past_episodes == PastEpisodes(9, 1.0)
+    assert found.ledger.recent == entries[-len(found.ledger.recent) :]
+    assert found.ledger.lost == len(entries) - len(found.ledger.recent) > 0
+    assert found.dispatches == lost[-len(found.dispatches) :]
+    first = found.ledger.recent[0].at
+    assert all(change.at >= first - 1 for change in found.recent_changes.changes)
+
+
+@pytest.mark.parametrize("number", ["1e300", "-1e300", "1e12", "1e999", "NaN", "Infinity"])
+@pytest.mark.parametrize("field", ["start", "told", "closed"])
+def test_a_time_that_is_none_is_not_believed(field: str, number: str) -> None:
+    text = encode_register(register(told=5.0, closed=6.0))
+    before = {"start": f'"start":{register().start}', "told": '"told":5.0', "closed": '"closed":6.0'}[field]
+    assert before in text
+    found, error = decode_register(text.replace(before, f'"{field}":{number}'))
+    assert found is None
+    assert "repair or close the issue" in error
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"group":' + "[" * 100_000, "1e999", '{"episode":1e999}', "9" * 10_000]
+)
+def test_json_that_nobody_writes_is_not_believed(text: str) -> None:
+    assert decode_register(text)[0] is None
+
+
+def test_a_register_cannot_ask_for_a_billion_events() -> None:
+    assert len(alert_keys(GROUP, 10**9)) == MAX_ALERTS

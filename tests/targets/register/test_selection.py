@@ -59,7 +59,7 @@ def test_a_strangers_issue_counts_as_not_there() -> None:
     plan = plan_for("..i", forged)
     assert kinds(plan) == ["open-issue"]
     assert "mallory" in skipped(plan, "issue")
-    assert any("mallory" in told for _, told in plan.troubles)
+    assert not plan.troubles, "whoever may open issues could end every evaluation with 4"
     readable = issue(replace(FIRED, closed=at(2)), 1, trusted=False, author="mallory")
     assert kinds(plan_for("..i", readable)) == ["open-issue"], "whatever it says"
 

@@ -19,7 +19,7 @@ from ..base import ChangeOutcome, GroupRun
 from ..register.archive import read_archive, read_ledger
 from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.client import LABEL, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView
-from ..register.codec import digest_title, neutralize_markers, render_body, truncate
+from ..register.codec import digest_title, neutralize_markers, render_body, shrink_register, truncate
 from ..register.selection import PROGRESS_ORDER
 from .render import issue_text, note_text
 
@@ -221,6 +221,7 @@ def _is_satisfied(issue: IssueView, change: Change) -> bool:
 
 def _register_covers(register: Register, wanted: Register) -> bool:
     """Whether both are equal but for the fields written later: page, receipts, messages and troubles."""
+    wanted = shrink_register(wanted)
     later = {"page": None, "troubles": (), "dispatches": (), "messages": (), "ledger": Ledger(), "impact": None}
     if replace(register, **later) != replace(wanted, **later):  # type: ignore[arg-type]
         return False

@@ -24,6 +24,7 @@ from ...model.ledger import EntryKind, Ledger, LedgerEntry, merge_entries
 from ...model.register import Register
 from ...report.formatting import utc_time
 from ...report.ledger_table import entry_count, ledger_table
+from ...timeutil import is_time
 from .client import MAX_COMMENT_PAGES, NOTE_MARKER, IssueClient, author_login
 from .codec import escape_json, neutralize_markers
 from .ledger import FIRING_KEY, make_entry, register_entries
@@ -181,9 +182,10 @@ def _decode(text: str) -> tuple[LedgerEntry, ...] | None:
     import msgspec
 
     try:
-        return msgspec.json.decode(text, type=tuple[LedgerEntry, ...])
+        entries = msgspec.json.decode(text, type=tuple[LedgerEntry, ...])
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
         return None
+    return entries if all(is_time(entry.at) for entry in entries) else None
 
 
 def digest_entries(entries: Sequence[LedgerEntry]) -> str:

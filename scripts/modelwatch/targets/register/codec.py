@@ -16,15 +16,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ...errors import TargetError, shorten
 from ...model.register import OMITTED_FIELDS, Register
+from ...timeutil import is_time
 
 MAX_BODY = 65_536
 """Characters that GitHub takes in a body."""
 MAX_REGISTER = 24_000
 FORMAT = 1
+T = TypeVar("T")
 
 _ANY_MARKER = re.compile(r"<!--\s*modelwatch\s*:\s*(begin|register|title|end)\b", re.IGNORECASE)
 _MARKER_START = re.compile(r"<!(?=--\s*modelwatch\s*:)", re.IGNORECASE)
@@ -73,9 +77,11 @@ def parse_body(body: str) -> RegisterBlock:
 def render_body(old: str, rendered: str, register: Register, title: str = "") -> str:
     """``old`` with the block replaced (or, where there is none, put before it); all other text stays unchanged.
 
-    An empty ``rendered`` keeps the present evidence. ``title`` is the title that we write; empty keeps its digest.
-    Raises TargetError where ``old`` cannot be trusted, or leaves no room.
+    A register that is too long loses its oldest details. An empty ``rendered`` keeps the present evidence. ``title`` is
+    the title that we write; empty keeps its digest. Raises TargetError where ``old`` cannot be trusted, or leaves no
+    room.
     """
+    register = shrink_register(register)
     parsed = parse_body(old)
     if parsed.error:
         raise TargetError(parsed.error)
@@ -98,6 +104,15 @@ def render_body(old: str, rendered: str, register: Register, title: str = "") ->
 
 def encode_register(register: Register) -> str:
     """One line of JSON that cannot end an HTML comment. Raises TargetError where decoding would not give it back."""
+    text = _to_json(register)
+    if len(text) > MAX_REGISTER:
+        raise TargetError(f"the register is too long ({len(text):,} characters)")
+    if decode_register(text)[0] != register:
+        raise TargetError("the register cannot be written: it would not be read back unchanged")
+    return text
+
+
+def _to_json(register: Register) -> str:
     import msgspec
 
     try:
@@ -106,12 +121,48 @@ def encode_register(register: Register) -> str:
         raise TargetError(f"the register cannot be written: {shorten(error, 120)}") from error
     for omitted in OMITTED_FIELDS:
         text = text.replace(omitted, "")
-    text = escape_json(text)
-    if len(text) > MAX_REGISTER:
-        raise TargetError(f"the register is too long ({len(text):,} characters)")
-    if decode_register(text)[0] != register:
-        raise TargetError("the register cannot be written: it would not be read back unchanged")
-    return text
+    return escape_json(text)
+
+
+def shrink_register(register: Register) -> Register:
+    """``register`` without its oldest details that only readers miss, where it is too long for an issue.
+
+    What keeps anything from being done twice stays: the page, open dispatches and the last of each verb, and groups
+    that are led. Raises TargetError where it cannot be written at all.
+    """
+    while len(_to_json(register)) > MAX_REGISTER:
+        smaller = min(_smaller_registers(register), key=lambda pair: pair[0], default=None)
+        if smaller is None:
+            break
+        register = smaller[1]
+    return register
+
+
+def _smaller_registers(register: Register) -> Iterator[tuple[float, Register]]:
+    """The register without one detail, for the oldest detail of each kind, with the time of that detail."""
+    ledger, changes, episodes = register.ledger, register.recent_changes, register.past_episodes
+    if ledger.recent:
+        recent = replace(ledger, recent=ledger.recent[1:], lost=ledger.lost + 1)
+        yield ledger.recent[0].at, replace(register, ledger=recent)
+    if changes.changes:
+        recent_changes = replace(changes, changes=changes.changes[:-1])
+        yield changes.changes[-1].at, replace(register, recent_changes=recent_changes)
+    if episodes.episodes:
+        past_episodes = replace(episodes, episodes=episodes.episodes[:-1])
+        yield episodes.episodes[-1].start, replace(register, past_episodes=past_episodes)
+    last = {record.verb: record for record in register.dispatches}
+    for record in register.dispatches:
+        if not record.state.is_open and record is not last[record.verb]:
+            yield record.at, replace(register, dispatches=_without(register.dispatches, record))
+            break
+    for follower in register.followers:
+        if follower.ended is not None:
+            yield follower.ended, replace(register, followers=_without(register.followers, follower))
+            break
+
+
+def _without(items: tuple[T, ...], item: T) -> tuple[T, ...]:
+    return tuple(other for other in items if other is not item)
 
 
 def escape_json(text: str) -> str:
@@ -128,9 +179,20 @@ def decode_register(text: str) -> tuple[Register | None, str]:
         version = data.get("format") if isinstance(data, dict) else None
         if isinstance(version, int) and version > FORMAT:
             return None, f"the register was written by a newer modelwatch (format {version}): update this one"
-        return msgspec.convert(data, Register), ""
+        register = msgspec.convert(data, Register)
+        if not _has_plausible_times(msgspec.to_builtins(replace(register, impact=None))):
+            return None, "the register in the issue names a time that is none: repair or close the issue"
+        return register, ""
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
         return None, f"the register in the issue cannot be read ({shorten(error, 120)}): repair or close the issue"
+
+
+def _has_plausible_times(value: Any) -> bool:
+    """Whether every fraction in ``value`` can be a time."""
+    if isinstance(value, float):
+        return is_time(value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return all(map(_has_plausible_times, parts))
 
 
 def neutralize_markers(text: str) -> str:

@@ -29,8 +29,10 @@ class IssueSelection:
     duplicates: tuple[ObservedIssue, ...] = ()
     """Open issues of the same episode with higher numbers."""
     blocked_reason: str = ""
+    ignored: tuple[str, ...] = ()
+    """Issues of authors who are not trusted. Anybody can open such issues, so they are no problem."""
     warnings: tuple[str, ...] = ()
-    """Issues that are ignored or cannot be read, and why."""
+    """Issues that cannot be read or are left alone, and why."""
 
 
 def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
@@ -39,9 +41,10 @@ def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
     readable: list[tuple[ObservedIssue, Register]] = []
     unreadable: list[ObservedIssue] = []
     warnings: list[str] = []
+    ignored: list[str] = []
     for issue in (issue for issue in issues if issue.group == group):
         if not issue.trusted:
-            warnings.append(
+            ignored.append(
                 f"issue #{issue.number} is ignored: {issue.register_error or f'{issue.author} is not trusted'}"
             )
         elif issue.register is not None and issue.register.group == group and not issue.register_error:
@@ -58,7 +61,7 @@ def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
         if issue.state == "open" and selection.register and register.episode < selection.register.episode
     ]
     blocked_reason = _unreadable_text(blocking[0]) if blocking else ""
-    return replace(selection, blocked_reason=blocked_reason, warnings=tuple(warnings))
+    return replace(selection, blocked_reason=blocked_reason, ignored=tuple(ignored), warnings=tuple(warnings))
 
 
 def _unreadable_text(issue: ObservedIssue) -> str:

@@ -349,7 +349,7 @@ def run_node(state: WandbState, run: RunRecord, base_url: str) -> Node:
             "heartbeatAt": format_time(run.heartbeat_at),
             "description": run.description,
             "notes": run.notes,
-            "config": lambda _: json.dumps(run.config),
+            "config": lambda _: run.config_text or json.dumps(run.config),
             "wandbConfig": lambda _: json.dumps(run.config.get("_wandb", {}).get("value", {})),
             "summaryMetrics": lambda _: json.dumps(run.summary),
             "systemMetrics": lambda _: json.dumps(run.events.rows[-1] if run.events.rows else {}),

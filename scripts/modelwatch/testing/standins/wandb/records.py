@@ -36,6 +36,8 @@ class RunRecord:
     display_name: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     """As on the wire: ``{"lr": {"value": 0.1}}``."""
+    config_text: str = ""
+    """The same as some client sent it, where no Python object stands for it."""
     summary: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     group: str | None = None
