@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from .measure import Row, process
 INSTALL = Path(__file__).resolve().parents[2] / "actions/_lib/install.sh"
 COLD_SECONDS = 12.0
 MAX_MEGABYTES = 400.0
+HITS = 3
 ENVIRONMENTS = {"monitor": "", "measure-predictions": "profiling"}
 """One action of each environment, and the extra that it needs."""
 
@@ -32,9 +34,7 @@ def _install(action: str, extra: str, folder: Path) -> Iterator[Row]:
     megabytes = _size(environment) / 1e6
     archive = folder / "environment.tar"
     process(["tar", "--create", "--file", str(archive), "--directory", str(environment), "."])
-    hit = folder / "hit"
-    hit.mkdir()
-    seconds = process(["tar", "--extract", "--file", str(archive), "--directory", str(hit)]).seconds
+    seconds = min(_extract(archive, folder / "hit") for _ in range(HITS))
     if action == "monitor":
         yield Row(f"installing {action}, cold", f"{cold:.1f} s", f"{COLD_SECONDS:.0f} s", cold / COLD_SECONDS, 1.0)
         yield Row("  its size", f"{megabytes:.0f} MB", f"{MAX_MEGABYTES:.0f} MB", megabytes / MAX_MEGABYTES, 1.0)
@@ -45,6 +45,15 @@ def _install(action: str, extra: str, folder: Path) -> Iterator[Row]:
         seconds / cold,
         0.25,
     )
+
+
+def _extract(archive: Path, target: Path) -> float:
+    """Seconds; what was written before is on the disk by then, as it is where a cache is hit."""
+    target.mkdir()
+    os.sync()
+    seconds = process(["tar", "--extract", "--file", str(archive), "--directory", str(target)]).seconds
+    shutil.rmtree(target)
+    return seconds
 
 
 def _size(folder: Path) -> int:
