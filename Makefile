@@ -5,8 +5,11 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
+# Every process would compile every module again, and the tests start thousands.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 BIN := .venv/bin
 NPM := .tools/npm
 BROWSER := .tools/browser

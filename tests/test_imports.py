@@ -172,19 +172,21 @@ def imports_of(
                 yield from imports_of(path, case.body, inside, types)
 
 
-ALL = [found for path in files() for found in imports_of(path)]
+@cache
+def all_imports() -> tuple[Import, ...]:
+    return tuple(found for path in files() for found in imports_of(path))
 
 
 def test_the_imports_were_found() -> None:
     assert len(files()) > 20
-    assert len(ALL) > 100
-    assert any(not found.top and not found.types for found in ALL)
-    assert any(found.types for found in ALL)
+    assert len(all_imports()) > 100
+    assert any(not found.top and not found.types for found in all_imports())
+    assert any(found.types for found in all_imports())
 
 
 def test_every_part_keeps_to_what_it_may_import() -> None:
     wrong = []
-    for found in ALL:
+    for found in all_imports():
         part, owner = found.part, found.owner
         if part is None or part == owner or owner in ("cli", "__main__", "__init__"):
             continue
@@ -212,15 +214,17 @@ def test_the_table_in_the_architecture_says_the_same() -> None:
 
 def test_nothing_outside_of_it_imports_the_extra_testing() -> None:
     """`modelwatch` is installed without it; `cli` names its two commands in a table, as text."""
-    wrong = [found.where for found in ALL if found.part == "testing" and not found.where.startswith("testing/")]
+    wrong = [
+        found.where for found in all_imports() if found.part == "testing" and not found.where.startswith("testing/")
+    ]
     assert wrong == []
 
 
 def test_heavy_libraries_are_imported_where_they_are_used() -> None:
-    wrong = [f"{found.where}: {found.package}" for found in ALL if found.top and found.package in LAZY]
+    wrong = [f"{found.where}: {found.package}" for found in all_imports() if found.top and found.package in LAZY]
     wrong += [
         f"{found.where}: numpy"
-        for found in ALL
+        for found in all_imports()
         if found.top and found.package == "numpy" and found.owner not in NUMPY_AT_THE_TOP
     ]
     assert wrong == []
@@ -229,7 +233,7 @@ def test_heavy_libraries_are_imported_where_they_are_used() -> None:
 def test_pure_parts_import_nothing_else_from_outside() -> None:
     wrong = [
         f"{found.where}: {found.package}"
-        for found in ALL
+        for found in all_imports()
         if found.owner in THIRD_PARTY
         and found.package not in STDLIB | {"modelwatch", "__future__"}
         and found.package not in THIRD_PARTY[found.owner]
@@ -260,7 +264,7 @@ def is_late_as(found: Import, owner: str, module: str) -> bool:
 
 
 def test_our_own_modules_are_imported_at_the_top() -> None:
-    late = [found for found in ALL if found.package == "modelwatch" and not found.top and not found.types]
+    late = [found for found in all_imports() if found.package == "modelwatch" and not found.top and not found.types]
     assert [f"{found.where}: {found.module}" for found in late if late_reason(found) is None] == []
     unused = [key for key in LATE if not any(is_late_as(found, *key) for found in late)]
     assert unused == [], "take it out of LATE"
@@ -271,7 +275,7 @@ def test_no_target_imports_another() -> None:
     targets = {path.parent.name for path in SOURCES.glob("targets/*/apply.py")}
     assert targets >= {"issues", "incidents", "workflows"}
     wrong = []
-    for found in ALL:
+    for found in all_imports():
         parts = found.where.split(":")[0].split("/")
         names = found.module.split(".")
         if parts[0] == "targets" and names[:2] == ["modelwatch", "targets"] and parts[1] in targets:
