@@ -147,6 +147,19 @@ def test_the_reusable_workflow_and_its_caller_do_not_wait_for_each_other() -> No
     assert "github.repository" in groups[0]
 
 
+def test_evaluations_wait_for_each_other_where_that_loses_nothing() -> None:
+    """GitHub drops the older of two that wait in one group: an evaluation for a later one, but no event, and none for a
+    dry run."""
+    folder = ROOT / ".github/workflows"
+    monitor, commands, events = (
+        read(folder / f"{name}.yml")["concurrency"]["group"] for name in ("monitor", "commands", "on-pagerduty")
+    )
+    starter = read(ROOT / "scripts/modelwatch/config/templates/monitor.yml")["concurrency"]["group"]
+    assert commands == monitor.replace("inputs.dry-run && github.run_id || ", "") != monitor
+    assert starter.replace("modelwatch.yml", "${{ inputs.config }}") == monitor
+    assert "client_payload.id" in events
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=ids(WORKFLOWS))
 def test_a_job_ends_some_day(path: Path) -> None:
     document = read(path)
