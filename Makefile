@@ -56,6 +56,10 @@ bench: setup ## Measure every figure that we promise; status 1 when one does not
 crash-matrix: setup ## Kill and fail every outbound request of an evaluation, then converge; the whole table
 	@$(BIN)/python -m tests.crash
 
+.PHONY: races
+races: setup ## Two evaluations at the same time, 1,000 times: each dispatches, pages and opens once (PAIRS=n)
+	@$(BIN)/python -m tests.races $(PAIRS)
+
 .PHONY: timeline
 timeline: setup ## Stories of an on-call week, hour by hour: pages per true cause, silent failures, wrong next steps
 	@$(BIN)/python -m tests.timeline

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .clients.environment import environment
 from .clients.redaction import Redactor
-from .clients.retry import RetryPolicy
+from .clients.retry import Clock, RetryPolicy
 from .clients.wandb import WandbSessions
 from .errors import SourceError, UserError, unforeseen
 from .model.monitored_model import Config, Model
@@ -80,12 +80,12 @@ def make_context(
 ) -> RunContext:
     """Make the context; sends nothing yet. ``env`` is by default that of this process."""
     variables = environment() if env is None else env
-    redactor = Redactor(secret.reveal() for secret in config.secrets)
+    redactor, clock = Redactor(secret.reveal() for secret in config.secrets), Clock()
 
     @cache
     def open_sessions() -> TargetSessions:
         from .targets.sessions import TargetSessions
 
-        return TargetSessions(config, variables, redactor)
+        return TargetSessions(config, variables, redactor, clock)
 
     return RunContext(config, now, variables, redactor, open_sessions, WandbSessions(variables), run_url, progress)

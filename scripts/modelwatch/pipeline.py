@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -270,7 +271,8 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     _add_registries(context, judgement, observed)
     _add_recent_changes(context, judgement, observed)
     _add_past_episodes(context, judgement, observed)
-    return context.redactor.redact(plan_changes(judgement, config, observed, now))
+    plan = replace(plan_changes(judgement, config, observed, now), writer=token_hex(8))
+    return context.redactor.redact(plan)
 
 
 def _add_recent_changes(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:

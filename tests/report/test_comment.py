@@ -125,6 +125,12 @@ def test_after_a_rollback_it_is_said_until_when_to_wait() -> None:
     assert "recovered by 2026-11-20 13:55 UTC, the on-call is paged again." in shown
 
 
+def test_a_dispatch_that_never_started_is_told() -> None:
+    note = Note("g.1.lost.rollback.1", "lost", "GitHub accepted rollback.1 at noon, and has not started it")
+    shown = comment_text(note, None, register(), NOW, model())
+    assert shown.startswith("**Never started.** `GitHub accepted rollback.1 at noon, and has not started it`\n\ncc ")
+
+
 def test_another_topic_gives_its_detail_and_nothing_comes_alive() -> None:
     shown = comment_text(Note("k", "command", "@all [x](http://evil) `"), None, register(), NOW)
     assert shown == "Command: `` @all [x](http://evil) ` ``"

@@ -169,6 +169,17 @@ def expect(issue: ObservedIssue) -> Precondition:
     return Precondition(issue.number, issue.body_digest, issue.state)
 
 
+def dispatching_again(world: World) -> Plan:
+    """Adds the intent to the issue that is open, pages, and dispatches."""
+    (seen,) = (issue for issue in world.observe() if issue.state == "open")
+    assert seen.register is not None
+    return plan(
+        change(ChangeKind.UPDATE_ISSUE, expect=expect(seen), register=replace(seen.register, dispatches=(intent(),))),
+        change(ChangeKind.TRIGGER_INCIDENT),
+        change(ChangeKind.DISPATCH_WORKFLOW, dispatch=dispatch()),
+    )
+
+
 def results(receipts: Receipts) -> list[str]:
     return [receipt.result.value for receipt in receipts.receipts]
 

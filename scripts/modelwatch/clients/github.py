@@ -143,7 +143,9 @@ class GitHubClient:
     def get(self, path: str, action: str, *, permission: str = "") -> dict[str, Any]:
         """GET one object. Raises ServiceError."""
         _, data = self._request("GET", path, action, permission)
-        return self.require_object(data, action)
+        if not isinstance(data, dict):
+            raise malformed_answer(action, self.api_url, uncertain=False)
+        return data
 
     def paginate(
         self, path: str, action: str, params: Mapping[str, str | int], *, permission: str = "", item: str = ""
@@ -154,7 +156,7 @@ class GitHubClient:
             headers, data = self._request("GET", path, action, permission, following)
             rows = data.get(item) if item and isinstance(data, dict) else data
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise malformed_answer(action, self.api_url)
+                raise malformed_answer(action, self.api_url, uncertain=False)
             link = _NEXT_LINK.search(str(headers.get("link", "")))
             path, following = (link.group(1), {}) if link else ("", {})
             yield Page(rows, more=bool(path))
@@ -225,6 +227,7 @@ class GitHubClient:
                 if isinstance(error, GithubException) and 300 <= error.status < 400:
                     raise self._moved_error(error, action) from error
                 failure = translate_github_error(error, action, permission, self.api_url)
+                failure.uncertain &= not reads
                 if reads and (failure.status >= 500 or isinstance(error, RequestException)):
                     self._breaker.trip(failure, self.retry)
                 raise failure from error
@@ -245,7 +248,8 @@ class GitHubClient:
         with self.calls(action, permission=permission, reads=verb == "GET") as client:
             headers, data = self._send(client, verb, path, params or {}, body)
         if isinstance(data, dict) and data.keys() <= {"data", "url"} and isinstance(data.get("data"), str):
-            raise malformed_answer(action, self.api_url)  # PyGithub's way to hand over an answer that is no JSON at all
+            # PyGithub's way to hand over an answer that is no JSON at all.
+            raise malformed_answer(action, self.api_url, uncertain=verb != "GET")
         return headers, data
 
     def _send(
@@ -308,9 +312,11 @@ def translate_github_error(error: Exception, action: str, permission: str, api_u
     return ServiceError(f"could not {action}: {text}", uncertain=uncertain, hint=hint, where=where)
 
 
-def malformed_answer(action: str, api_url: str) -> ServiceError:
+def malformed_answer(action: str, api_url: str, *, uncertain: bool = True) -> ServiceError:
     """The error for an answer that is JSON of another form than GitHub's."""
-    return translate_github_error(ValueError(), action, "", api_url)
+    error = translate_github_error(ValueError(), action, "", api_url)
+    error.uncertain = uncertain
+    return error
 
 
 def _error_from_github_answer(error: GithubException, action: str, permission: str, where: str) -> ServiceError:

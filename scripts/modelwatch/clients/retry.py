@@ -1,4 +1,4 @@
-"""How long clients wait: the bounds of retries and time-outs, and the circuit breaker."""
+"""How long clients wait: the bounds of retries and time-outs, the clock, and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -58,6 +58,23 @@ class RetryPolicy:
     def deadline(self) -> float:
         """An upper bound of the seconds that one call can take where the server sets no wait of its own."""
         return self.max_attempts * self.timeout + sum(self.backoffs())
+
+
+class Clock:
+    """The time that passes while a command runs; a test replaces it by a simulated one."""
+
+    def __init__(self) -> None:
+        self._started = self.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def age(self) -> float:
+        """Seconds since the command began."""
+        return self.monotonic() - self._started
 
 
 class CircuitBreaker:

@@ -224,6 +224,7 @@ OMITTED_FIELDS = (
     '"title":"",',
     '"step":"",',
     '"page_after":null,',
+    '"writer":"",',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 
@@ -299,6 +300,8 @@ class Register:
     """The episodes before this one, as they were known when it began or got worse."""
     step: str = ""
     """Digest of the next step that the issue shows."""
+    writer: str = ""
+    """The token of the plan that last wrote it: of several evaluations at the same time only that one acts."""
     format: int = 1
 
     @property

@@ -52,7 +52,7 @@ def apply_plan(
         changes.setdefault((change.model, change.group), []).append(change)
     receipts: list[Receipt] = []
     for (_, key), group_changes in changes.items():
-        run = GroupRun(sessions, groups.get(key), now, plan.at, run_url, groups)
+        run = GroupRun(sessions, groups.get(key), now, plan.at, run_url, groups, writer=plan.writer)
         receipts += _apply_group(run, group_changes, only)
     if {Target.ISSUE, Target.PAGE} <= only:
         receipts += report_unwritten_issues(plan, receipts, sessions, now, run_url)
@@ -150,7 +150,7 @@ def _find_open_issue(client: IssueClient, run: GroupRun, change: Change) -> Issu
 
 def _record_results(run: GroupRun, changes: Sequence[Change], failures: Mapping[str, str]) -> str:
     """Write the receipts on the issue, with one request; returns why that failed."""
-    if run.issue is None:
+    if run.issue is None or run.superseded:
         return ""
     try:
         client = run.issue_client(_home(changes))

@@ -84,6 +84,14 @@ class GroupRun:
     """Why the issue could not be written or read: then nothing is dispatched."""
     updates: list[RegisterUpdate] = field(default_factory=list)
     """What the changes made so far write into the register."""
+    writer: str = ""
+    """The token of the plan."""
+    written_at: float | None = None
+    """When this process wrote the issue, by the clock of the sessions."""
+    claimed: bool = False
+    """The issue is known to be ours: no other evaluation acts on it."""
+    superseded: bool = False
+    """Another evaluation has written the issue at the same time, and acts on it: nothing is recorded here."""
 
     @property
     def register(self) -> Register | None:

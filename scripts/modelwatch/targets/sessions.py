@@ -14,7 +14,7 @@ from ..clients.pagerduty import (
     pagerduty_retry_policy,
 )
 from ..clients.redaction import Redactor
-from ..clients.retry import CircuitBreaker
+from ..clients.retry import CircuitBreaker, Clock
 from ..errors import UserError
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.secret import Secret
@@ -25,8 +25,15 @@ class TargetSessions:
     """Sessions for the models of ``config``. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and can hold GITHUB_API_URL,
     PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default it is that of this process."""
 
-    def __init__(self, config: Config, env: Mapping[str, str] | None = None, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        env: Mapping[str, str] | None = None,
+        redactor: Redactor | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.config = config
+        self.clock = clock or Clock()
         self._env = environment() if env is None else env
         self._githubs: dict[tuple[str, str], GitHubClient] = {}
         self._closed: dict[tuple[str, str], ClosedIssues] = {}

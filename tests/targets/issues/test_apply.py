@@ -103,7 +103,8 @@ def test_an_answer_that_was_lost_is_looked_for(world: World) -> None:
 def test_a_duplicate_from_a_lagging_list_is_closed_and_the_lowest_number_survives(world: World) -> None:
     world.state.lag.seconds = 3600.0
     assert results(world.apply(plan(OPEN))) == ["done"]
-    assert results(world.apply(plan(OPEN))) == ["done"], "the list does not show the first one yet"
+    world.github.inject(Fault("status", status=403, method="PATCH", path="/issues/2$"))
+    assert results(world.apply(plan(OPEN))) == ["failed"], "the list does not show the first one yet"
     world.state.catch_up_lists()
     first, second = world.observe()
     assert (first.number, second.number) == (1, 2)

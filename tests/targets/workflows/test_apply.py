@@ -183,3 +183,40 @@ def test_a_shared_workflow_counts_for_its_own_model_only(world: World) -> None:
     observed = observe_models(targets, targets.config.models, None, NOW)
     assert [len(observed[name].runs) for name in ("churn", "fraud")] == [1, 0]
     assert len(world.requests()) == 2, "one list of issues and one of runs, however many models share them"
+
+
+@pytest.mark.parametrize(
+    ("fault", "fields"),
+    [
+        (Fault("status", status=403, path="/runs$", times=-1), {}),
+        (Fault("broken-json", path="/runs$", times=-1), {}),
+        (Fault("status", status=404, method="GET", path=f"^/repos/{REPO}$", times=-1), {}),
+        (Fault("status", status=422, method="POST", path="/dispatches$"), {}),
+        (None, {"workflow": "nothing.yml"}),
+        (None, {"inputs": tuple((f"input{number}", "x") for number in range(20))}),
+    ],
+)
+def test_what_was_certainly_not_sent_is_no_attempt(
+    world: World, fault: Fault | None, fields: dict[str, object]
+) -> None:
+    if fault:
+        world.github.inject(replace(fault))
+    receipts = world.apply(dispatching(**fields))
+    assert [receipt.result for receipt in receipts.receipts] == [ChangeResult.DONE, ChangeResult.FAILED]
+    world.github.clear()
+    (seen,) = world.observe()
+    assert seen.register is not None
+    assert seen.register.dispatches == (), "the next evaluation plans it again, with the same key"
+    assert "the dispatch of retrain failed" in seen.register.troubles[0]
+    assert world.runs() == []
+
+
+def test_a_dispatch_to_nobody_is_accepted_and_never_starts(world: World) -> None:
+    """ "A 204 for a dispatch does not promise that a workflow listens"."""
+    world.workflows = (WorkflowSpec("retrain", "", event_type="nobody-listens"),)
+    receipts = world.apply(dispatching(workflow="", event_type="nobody-listens"))
+    assert results(receipts) == ["done", "done"]
+    (seen,) = world.observe()
+    assert seen.register is not None
+    assert (seen.register.dispatches[0].state, seen.register.dispatches[0].run_id) == (DispatchState.SENT, None)
+    assert world.runs() == []

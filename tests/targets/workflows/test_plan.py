@@ -142,12 +142,42 @@ def test_a_lost_retraining_is_repeated() -> None:
 
 def test_a_lost_rollback_is_only_proposed() -> None:
     """ "... a rollback only proposed." """
-    held = replace(PAGED, dispatches=(record("rollback", ago=HOUR), record("retrain", "sent", ago=HOUR)))
+    started = replace(record("retrain", "sent", ago=HOUR), run_id=9)
+    held = replace(PAGED, dispatches=(record("rollback", ago=HOUR), started))
     plan = plan_for("..c", held)
     assert dispatched(plan) == []
     assert records(plan)["rollback.1"] == ("lost", "")
     assert records(plan)["rollback.2"] == ("proposed", "")
     assert [note.topic for note in plan.changes[0].notes] == ["proposal"]
+
+
+def test_a_dispatch_that_github_accepted_and_never_started_is_lost_after_an_hour() -> None:
+    """A 204 promises no workflow run: a retraining is repeated, and the issue says so."""
+    young = plan_for("..w", replace(HELD, dispatches=(record(state="sent", ago=HOUR - 1),)))
+    assert not young.changes
+    plan = plan_for("..w", replace(HELD, dispatches=(record(state="sent", ago=HOUR),)))
+    assert dispatched(plan) == [f"{GROUP}.1.retrain.2"]
+    assert records(plan) == {"retrain.1": ("lost", ""), "retrain.2": ("intended", "")}
+    (note,) = plan.changes[0].notes
+    assert note.topic == "lost"
+    assert note.detail.startswith("GitHub accepted retrain.1 at ")
+
+
+def test_a_rollback_that_never_started_is_proposed_and_the_on_call_is_called() -> None:
+    held = replace(PAGED, dispatches=(record("rollback", "sent", ago=HOUR),))
+    plan = plan_for("..c", held)
+    assert (records(plan)["rollback.1"], records(plan)["rollback.2"]) == (("lost", ""), ("proposed", ""))
+    assert [note.topic for note in plan.changes[0].notes] == ["lost", "proposal"]
+    (page,) = (change for change in plan.changes if change.kind is ChangeKind.TRIGGER_INCIDENT)
+    assert "has not started a workflow run for it" in page.reason
+    assert plan.changes[0].register is not None
+    again = plan_for("..c", replace(plan.changes[0].register, page=replace(PAGED.page, at=NOW)))  # type: ignore[type-var]
+    assert not again.changes, "once"
+
+
+def test_a_workflow_run_that_is_known_and_no_longer_listed_is_not_lost() -> None:
+    known = replace(record(state="sent", ago=30 * DAY), run_id=9)
+    assert not plan_for("..w", replace(HELD, dispatches=(known,))).changes
 
 
 def test_what_is_lost_again_and_again_is_proposed() -> None:

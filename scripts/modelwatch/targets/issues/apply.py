@@ -7,7 +7,7 @@ first notes in its body. Where an answer is lost, the issue is read once before 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from ...model.register import Register
 from ..base import ChangeOutcome, GroupRun
 from ..register.archive import read_archive, read_ledger
 from ..register.authorization import trusted_authors, untrusted_reason
-from ..register.client import LABEL, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView
+from ..register.claim import check_write_time, is_foreign, sign
+from ..register.client import LABEL, LISTED_WITHIN, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView, require_register
 from ..register.codec import digest_title, neutralize_markers, render_body, shrink_register, truncate
 from ..register.selection import PROGRESS_ORDER
 from .render import issue_text, note_text
@@ -32,6 +33,8 @@ _STATES_AFTER = {
     ChangeKind.CLOSE_ISSUE: ("closed", "completed"),
     ChangeKind.CLOSE_DUPLICATE: ("closed", "duplicate"),
 }
+MAX_READS = 50
+"""Issues and pull requests that are read by their numbers before a new issue counts as the only one."""
 _Result = tuple[ChangeResult, str, IssueView | None]
 """The result, the detail, and the issue afterwards where it is known."""
 
@@ -57,15 +60,14 @@ def apply_issue_change(change: Change, run: GroupRun) -> ChangeOutcome:
 
 
 def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
-    register, spec = change.register, run.github_spec(change)
-    if register is None:
+    if change.register is None:
         return ChangeResult.REFUSED, "the plan has no register for the issue", None
+    register, spec = sign(run, change.register), run.github_spec(change)
     authors = trusted_authors(client, spec)
     labels = list(dict.fromkeys([LABEL, _severity_label(register), *spec.labels]))
-    existing = _find_existing(client, register, authors, run.now)
-    if existing is not None:
-        warnings = [f"issue #{existing.number} is there already", *_add_labels(client, existing, labels)]
-        return ChangeResult.ALREADY, "; ".join(warnings), existing
+    newest = {issue.number: issue for issue in client.list_newest(run.now - RECENT_AGE)}
+    if existing := _find_existing(newest.values(), register, authors):
+        return _join_existing(run, client, existing, labels)
     title, text = issue_text(run, register)
     title = shorten(title or f"{register.model}: {register.rule}", MAX_TITLE)
     notes = "\n\n".join(_comment_body(run, note, register)[:_MAX_NOTE_IN_BODY] for note in change.notes)
@@ -73,14 +75,67 @@ def _open_issue(run: GroupRun, client: IssueClient, change: Change) -> _Result:
     try:
         issue, warnings = _create_issue(client, title, body, labels, _assignees(run, change))
     except ServiceError as error:
-        existing = _find_existing(client, register, authors, run.now) if error.uncertain else None
+        newest = {issue.number: issue for issue in client.list_newest(run.now - RECENT_AGE)} if error.uncertain else {}
+        existing = _find_existing(newest.values(), register, authors)
         if existing is None:
             raise
         issue, warnings = existing, []
+    if is_foreign(run, issue):
+        return _join_existing(run, client, issue, labels)
+    run.issue_read, run.issue = True, issue  # from here on it is known, whatever fails
     warnings += _add_labels(client, issue, labels)
+    try:
+        older = _find_older(client, issue, register, authors, newest)
+    except ServiceError as error:
+        return ChangeResult.REFUSED, f"issue #{issue.number} is opened, but nothing is dispatched: {error}", issue
+    if older is not None:
+        return _close_own(run, client, issue, older)
+    run.claimed = True
     if problem := untrusted_reason(issue, authors):
         warnings.append(problem)
     return ChangeResult.DONE, "; ".join(warnings), issue
+
+
+def _join_existing(run: GroupRun, client: IssueClient, issue: IssueView, labels: list[str]) -> _Result:
+    """Leave the issue of this episode to the evaluation that has opened it, which can be a part of this one."""
+    run.superseded = is_foreign(run, issue)
+    warnings = [f"issue #{issue.number} is there already", *_add_labels(client, issue, labels)]
+    return ChangeResult.ALREADY, "; ".join(warnings), issue
+
+
+def _find_older(
+    client: IssueClient,
+    issue: IssueView,
+    register: Register,
+    authors: frozenset[str],
+    listed: Mapping[int, IssueView],
+) -> IssueView | None:
+    """The issue of this episode with the lowest number that was opened shortly before ``issue``. Those that are not in
+    ``listed`` are read by their numbers, since lists lag behind. Raises ServiceError."""
+    found, reads = None, 0
+    for number in range(issue.number - 1, 0, -1):
+        other = listed.get(number)
+        if other is None:
+            reads += 1
+            if reads > MAX_READS:
+                raise ServiceError(
+                    f"more than {MAX_READS} issues and pull requests before #{issue.number} are not listed"
+                )
+            other = client.find(number)
+        if other is not None and other.created_at < issue.created_at - LISTED_WITHIN:
+            break
+        found = _find_existing([other] if other else [], register, authors) or found
+    return found
+
+
+def _close_own(run: GroupRun, client: IssueClient, issue: IssueView, older: IssueView) -> _Result:
+    """Close the issue that was opened later than ``older``, without its intents, which belong to that one."""
+    run.superseded = is_foreign(run, older)
+    register = require_register(issue, issue.register_block.group)
+    body = render_body(issue.body, "", replace(register, dispatches=(), messages=()))
+    client.update(issue.number, {"body": body, "state": "closed", "state_reason": "duplicate"})
+    detail = f"#{older.number} was opened at the same time: its duplicate #{issue.number} is closed"
+    return ChangeResult.ALREADY, detail, older
 
 
 def _severity_label(register: Register) -> str:
@@ -94,14 +149,15 @@ def _assignees(run: GroupRun, change: Change) -> list[str]:
     return list(run.github_spec(change).assignees) or ([owner[1]] if owner else [])
 
 
-def _find_existing(client: IssueClient, register: Register, authors: frozenset[str], now: float) -> IssueView | None:
-    """An open issue of this episode that was created after the plan was made, or before a crash."""
+def _find_existing(issues: Iterable[IssueView], register: Register, authors: frozenset[str]) -> IssueView | None:
+    """Of ``issues``, newest first, the first open one of this episode: created after the plan was made, or before a
+    crash."""
     existing = None
-    for issue in client.list_newest(now - RECENT_AGE):
+    for issue in issues:
         other = issue.register_block.register
         same = other is not None and (other.group, other.episode) == (register.group, register.episode)
         if same and issue.state == "open" and not untrusted_reason(issue, authors):
-            existing = issue  # the list is newest first, and the lowest number is kept
+            existing = issue
     return existing
 
 
@@ -144,20 +200,40 @@ def _add_labels(client: IssueClient, issue: IssueView, labels: list[str]) -> lis
 
 
 def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: int) -> _Result:
-    issue = client.get(number)
-    as_expected = issue.digest == change.expect.body_digest and issue.state == change.expect.issue_state
-    if not as_expected:
-        if _is_satisfied(issue, change):
-            return ChangeResult.ALREADY, "", issue
-        return ChangeResult.REFUSED, _describe_difference(issue, change), issue
+    clock = run.sessions.clock
+    read_at, issue = clock.monotonic(), client.get(number)
+    if not _is_expected(issue, change):
+        return _report_difference(run, issue, change)
     warnings = _post_notes(run, client, change, issue)
+    if change.notes:  # they take their time
+        read_at, issue = clock.monotonic(), client.get(number)
+        if not _is_expected(issue, change):
+            return _report_difference(run, issue, change)
     fields: dict[str, Any] = {}
-    if change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
-        fields = {**text_fields(run, issue, change.register), **_label_fields(issue, change.register)}
+    is_duplicate = change.kind is ChangeKind.CLOSE_DUPLICATE
+    register = None if change.register is None or is_duplicate else sign(run, change.register)
+    if register is not None:
+        fields = {**text_fields(run, issue, register), **_label_fields(issue, register)}
     if change.kind in _STATES_AFTER:
         state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
-    return ChangeResult.DONE, "; ".join(warnings), client.update(number, fields)
+    issue = client.update(number, fields)
+    if register is not None and (late := check_write_time(run, register, read_at)):
+        return ChangeResult.REFUSED, late, issue
+    return ChangeResult.DONE, "; ".join(warnings), issue
+
+
+def _is_expected(issue: IssueView, change: Change) -> bool:
+    return issue.digest == change.expect.body_digest and issue.state == change.expect.issue_state
+
+
+def _report_difference(run: GroupRun, issue: IssueView, change: Change) -> _Result:
+    if _is_satisfied(issue, change):
+        return ChangeResult.ALREADY, "", issue
+    register = issue.register_block.register
+    if register is not None and change.register is not None and change.kind is not ChangeKind.CLOSE_DUPLICATE:
+        run.superseded = register.writer != change.register.writer
+    return ChangeResult.REFUSED, _describe_difference(issue, change), issue
 
 
 def _label_fields(issue: IssueView, register: Register) -> dict[str, list[str]]:
@@ -220,9 +296,17 @@ def _is_satisfied(issue: IssueView, change: Change) -> bool:
 
 
 def _register_covers(register: Register, wanted: Register) -> bool:
-    """Whether both are equal but for the fields written later: page, receipts, messages and troubles."""
+    """Whether both are equal but for the writer and the fields written later: page, receipts, messages and troubles."""
     wanted = shrink_register(wanted)
-    later = {"page": None, "troubles": (), "dispatches": (), "messages": (), "ledger": Ledger(), "impact": None}
+    later = {
+        "writer": "",
+        "page": None,
+        "troubles": (),
+        "dispatches": (),
+        "messages": (),
+        "ledger": Ledger(),
+        "impact": None,
+    }
     if replace(register, **later) != replace(wanted, **later):  # type: ignore[arg-type]
         return False
     states = {record.key: record.state for record in register.dispatches}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     """Send the message to every address of the model. Raises UserError where one of them does not take it."""
     register = run.register
+    if run.superseded:
+        return ChangeOutcome(ChangeResult.ALREADY, "another evaluation, at the same time, sends it")
     if run.blocked_reason or run.issue is None or register is None:
         reason = run.blocked_reason or "there is no issue"
         return ChangeOutcome(ChangeResult.REFUSED, f"the message is not recorded on the issue: {reason}")

@@ -23,6 +23,8 @@ MAX_CLOSED_PAGES = 5
 CLOSED_MAX_AGE = 60 * DAY
 """Closed issues that were last changed before this (seconds) are ignored."""
 RECENT_AGE = DAY
+LISTED_WITHIN = 600.0
+"""GitHub's lists show a new issue, or a dispatched workflow run, within this time (seconds)."""
 READ, WRITE = "issues: read", "issues: write"
 NOTE_MARKER = "<!-- modelwatch:note"
 """Part of every comment of ours: those are never commands."""
@@ -84,8 +86,17 @@ class IssueClient:
         name = f"{self.repository}#{number}"
         issue = parse_issue(self.github.get(f"{self._path}/{number}", f"read the issue {name}", permission=READ))
         if issue.number != number:
-            raise ServiceError(f"the issue {name} was moved to {issue.url}")
+            raise ServiceError(f"the issue {name} was moved to {issue.url}", status=301)
         return issue
+
+    def find(self, number: int) -> IssueView | None:
+        """The issue or pull request with this number; ``None`` where there is none (any more)."""
+        try:
+            return self.get(number)
+        except ServiceError as error:
+            if error.status not in (301, 404, 410):
+                raise
+            return None
 
     def create(self, title: str, body: str, labels: Iterable[str], assignees: Iterable[str]) -> IssueView:
         fields = {"title": title, "body": body, "labels": list(labels), "assignees": list(assignees)}

@@ -7,35 +7,56 @@ from dataclasses import replace
 
 from ...clients.github import GitHubClient
 from ...clients.workflow_dispatch import AcceptedDispatch, dispatch_repository, dispatch_workflow
-from ...errors import ServiceError
+from ...errors import ServiceError, UserError
 from ...model.plan import Change, ChangeResult, Dispatch, ObservedRun
-from ...model.register import DispatchRecord, DispatchState, Register
+from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, Register
 from ..base import ChangeOutcome, GroupRun
+from ..register.claim import hold_claim, withdraw_intent
 from ..register.ledger import add_entries, dispatch_entry
 from .observe import find_run
 
 
 def apply_dispatch(change: Change, run: GroupRun) -> ChangeOutcome:
-    """Dispatch a workflow whose intent is written. Raises UserError, ServiceError."""
+    """Dispatch a workflow whose intent is written; withdraw the intent if nothing was sent. Raises UserError."""
     if change.dispatch is None:
         return ChangeOutcome(ChangeResult.REFUSED, "the plan does not say what to dispatch")
     spec = run.github_spec(change)
     repository = change.dispatch.repository or change.repository or spec.repository
     dispatch = replace(change.dispatch, repository=repository)
-    record, refused = _find_intent(run, dispatch.key)
-    if record is None:
-        return ChangeOutcome(ChangeResult.REFUSED, refused)
-    if record.state is not DispatchState.INTENDED:
-        return ChangeOutcome(ChangeResult.ALREADY, f"it is {record.state} already", record.url)
-    accepted, existed = dispatch_once(run.sessions.github(spec, repository), dispatch, run.issue_url, run.now)
+
+    def withdraw(register: Register) -> Register:
+        return withdraw_intent(register, dispatch.key, run.writer)
+
+    try:
+        record, refused = _claim_intent(run, change, dispatch.key)
+        if record is None:
+            run.updates.append(withdraw)
+            return ChangeOutcome(ChangeResult.REFUSED, refused)
+        if record.state is not DispatchState.INTENDED:
+            return ChangeOutcome(ChangeResult.ALREADY, f"it is {record.state} already", record.url)
+        if not run.claimed:
+            return ChangeOutcome(ChangeResult.ALREADY, "another evaluation, at the same time, dispatches it")
+        accepted, existed = dispatch_once(run.sessions.github(spec, repository), dispatch, run.issue_url, run.now)
+    except UserError as error:
+        if not (isinstance(error, ServiceError) and error.uncertain):
+            run.updates.append(withdraw)
+        raise
     result = ChangeResult.ALREADY if existed else ChangeResult.DONE
-    return ChangeOutcome(
-        result, url=accepted.url, record=lambda register: _record_dispatch(register, dispatch.key, accepted)
-    )
+    sent = replace(record, state=DispatchState.SENT, run_id=accepted.run_id, url=accepted.url)
+    return ChangeOutcome(result, url=accepted.url, record=lambda register: _record_dispatch(register, sent))
 
 
 def describe_dispatch(change: Change) -> str:
     return f"the dispatch of {change.dispatch.verb}" if change.dispatch else "the dispatch"
+
+
+def _claim_intent(run: GroupRun, change: Change, key: str) -> tuple[DispatchRecord | None, str]:
+    """See ``_find_intent``; the issue of one that is not sent yet is read again, to know whose it is."""
+    record, refused = _find_intent(run, key)
+    if record is not None and record.state is DispatchState.INTENDED and not run.claimed:
+        hold_claim(run, run.issue_client(change))
+        record, refused = _find_intent(run, key)
+    return record, refused
 
 
 def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
@@ -50,15 +71,14 @@ def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
     return record, ""
 
 
-def _record_dispatch(register: Register, key: str, accepted: AcceptedDispatch) -> Register:
-    records = tuple(
-        replace(record, state=DispatchState.SENT, run_id=accepted.run_id, url=accepted.url)
-        if record.key == key and record.state is DispatchState.INTENDED
-        else record
-        for record in register.dispatches
-    )
-    sent = [record for record in records if record.key == key and record not in register.dispatches]
-    return add_entries(replace(register, dispatches=records), *map(dispatch_entry, sent))
+def _record_dispatch(register: Register, sent: DispatchRecord) -> Register:
+    """``register`` with the receipt, whether another evaluation has left the intent there or not."""
+    records = {record.key: record for record in register.dispatches}
+    known = records.get(sent.key)
+    if known is not None and known.state in (DispatchState.SENT, DispatchState.FINISHED):
+        return register
+    records[sent.key] = sent
+    return add_entries(replace(register, dispatches=tuple(records.values())[-MAX_REMEMBERED:]), dispatch_entry(sent))
 
 
 def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""Escalates to the on-call when a rollback, a promotion or a degradation failed or did not bring the metric back."""
+"""Escalates to the on-call when a rollback, a promotion or a degradation never started, failed, or did not bring the
+metric back."""
 
 from __future__ import annotations
 
@@ -17,8 +18,24 @@ DEFAULT_SETTLE = 2 * HOUR
 
 def call_about_workflows(draft: GroupPlan) -> None:
     """Call the on-call about workflows that did not help, and about proposals that wait for a decision."""
+    report_lost_dispatches(draft)
     escalate_if_unrecovered(draft)
     remind_of_proposals(draft)
+
+
+def report_lost_dispatches(draft: GroupPlan) -> None:
+    """Report once each dispatch that GitHub accepted and never started. What should have brought the metric back is
+    escalated."""
+    before = draft.previous_register.dispatches if draft.previous_register else ()
+    accepted = {record.key for record in before if record.state is DispatchState.SENT}
+    for record in draft.dispatches:
+        if record.state is not DispatchState.LOST or record.key not in accepted:
+            continue
+        reason = f"GitHub accepted {record.name} at {format_utc(record.at)}, and has not started a workflow run for it"
+        draft.add_note("lost", record.name, reason)
+        if record.verb in SINGLE_ATTEMPT_VERBS and _needs_help(draft):
+            draft.put_dispatch(replace(record, settled=ESCALATED))
+            draft.call_person(f"{ESCALATED}.{record.name}", reason)
 
 
 def remind_of_proposals(draft: GroupPlan) -> None:
@@ -39,7 +56,7 @@ def remind_of_proposals(draft: GroupPlan) -> None:
 
 def escalate_if_unrecovered(draft: GroupPlan) -> None:
     """Escalate once for each workflow run that ended while the metric of a firing group has not recovered."""
-    if draft.situation is not Situation.FIRING or all(map(recovery_reason, draft.acting_groups)):
+    if not _needs_help(draft):
         return
     for record in draft.dispatches:
         if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.FINISHED or record.settled:
@@ -53,6 +70,11 @@ def escalate_if_unrecovered(draft: GroupPlan) -> None:
                 record.name,
                 f"{reason}. Tried so far: {attempts_text(draft.register) if draft.register else ''}",
             )
+
+
+def _needs_help(draft: GroupPlan) -> bool:
+    """Whether the group fires, unmuted, and is not recovering."""
+    return draft.situation is Situation.FIRING and not all(map(recovery_reason, draft.acting_groups))
 
 
 def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ObservedRun
-from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord
+from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState
 from ...model.target import Target
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
+from ..register.client import LISTED_WITHIN
 
 SINGLE_ATTEMPT_VERBS = frozenset({"rollback", "degrade", "promote"})
 """One attempt per episode, never repeated automatically: when its intent is lost, it is proposed for approval."""
-LISTED_WITHIN = 600.0
-"""GitHub lists a workflow run at most so long (seconds) after its dispatch."""
+STARTED_WITHIN = HOUR
+"""GitHub starts a dispatch that it accepted without naming a workflow run within this time (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,13 @@ def _is_in_flight(record: DispatchRecord, request: DispatchRequest) -> bool:
     if not record.state.is_open:
         return False
     listed = any(run.key == record.key for run in request.runs)
-    return not listed and not request.draft.now - record.at >= LISTED_WITHIN
+    return not listed and not request.draft.now - record.at >= time_to_start(record)
+
+
+def time_to_start(record: DispatchRecord) -> float:
+    """How long (seconds) after a dispatch its workflow run can be missing from GitHub's lists."""
+    accepted_only = record.state is DispatchState.SENT and record.run_id is None
+    return STARTED_WITHIN if accepted_only else LISTED_WITHIN
 
 
 def check_cooldown(request: DispatchRequest) -> str:

@@ -20,7 +20,7 @@ from ...report.next_steps import began_with_version
 from ...report.rollback_choice import ROLLBACK_KINDS, choose_rollback_target, unfit_reason
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan, Situation
-from .guards import LISTED_WITHIN, SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal
+from .guards import SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal, time_to_start
 
 SERVING_VERBS = frozenset({"rollback", "degrade"})
 """They change what serves everybody."""
@@ -60,11 +60,11 @@ def sync_runs(draft: GroupPlan) -> None:
 def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
     run = _find_run(draft, record)
     if run is None:
-        if record.state is DispatchState.INTENDED and draft.now - record.at < LISTED_WITHIN:
+        if record.state.is_open and record.run_id is None and draft.now - record.at >= time_to_start(record):
+            draft.put_dispatch(replace(record, state=DispatchState.LOST))
+        elif record.state is DispatchState.INTENDED:
             reason = f"waiting: {record.name} was intended, and its workflow run may not be listed yet"
             draft.add_skip(record.verb, reason)
-        elif record.state is DispatchState.INTENDED:
-            draft.put_dispatch(replace(record, state=DispatchState.LOST))
         return
     state = DispatchState.FINISHED if run.status == "completed" else DispatchState.SENT
     record = replace(record, state=state, run_id=run.id, url=run.url or record.url)
@@ -290,6 +290,8 @@ def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target
 
 
 def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: str) -> None:
+    if _adopt_run(draft, verb, target):
+        return
     guard, reason = first_refusal(DispatchRequest(draft, verb, target, no_target_reason=no_target_reason))
     workflow = draft.model.workflow(verb)
     if guard == "rollback-target":
@@ -299,13 +301,19 @@ def _add_dispatch(draft: GroupPlan, verb: str, target: str, no_target_reason: st
         draft.add_skip(verb, reason, guard)
         _report_data_in_doubt(draft, verb, guard, reason)
         return
-    record, run = _next_record(draft, verb, target)
-    if run is not None:
-        # The register has lost the intent, but the workflow run proves the dispatch: nothing is sent twice.
-        draft.put_dispatch(replace(record, state=DispatchState.SENT, run_id=run.id, url=run.url))
-        draft.add_skip(verb, f"a workflow run with the key {record.key} exists: {run.url or run.id}", "one-at-a-time")
-        return
+    record, _ = _next_record(draft, verb, target)
     _record_intent(draft, workflow, record)
+
+
+def _adopt_run(draft: GroupPlan, verb: str, target: str) -> bool:
+    """Record the workflow run with the key of the next attempt, if there is one: the register has lost the intent, but
+    nothing is sent twice."""
+    record, run = _next_record(draft, verb, target) if draft.register else (None, None)
+    if record is None or run is None:
+        return False
+    draft.put_dispatch(replace(record, state=DispatchState.SENT, at=run.created_at, run_id=run.id, url=run.url))
+    draft.add_skip(verb, f"a workflow run with the key {record.key} exists: {run.url or run.id}", "one-at-a-time")
+    return True
 
 
 def _report_data_in_doubt(draft: GroupPlan, verb: str, guard: str, reason: str) -> None:
