@@ -22,6 +22,7 @@ from modelwatch.testing.standins.pagerduty.webhooks import signature
 from .world import SECRET, RelayProcess, call, ids, incident, payloads, raw, titles
 
 HOURS = 3600.0
+NEXT = "second-" * 7
 
 
 def test_a_webhook_becomes_one_dispatch(relay: RelayProcess, github: Server[GitHubStandIn]) -> None:
@@ -64,14 +65,14 @@ def test_the_signature_is_of_the_raw_body(relay: RelayProcess, github: Server[Gi
 def test_secrets_rotate_without_a_restart(another: Callable[..., RelayProcess], github: Server[GitHubStandIn]) -> None:
     relay = another()
     assert relay.post(raw(incident("R1"))).status == 202
-    relay.secrets_file.write_text(f"{SECRET}\nsecond-secret\n")
-    assert relay.post(raw(incident("R2")), ("second-secret",)).status == 202
+    relay.secrets_file.write_text(f"{SECRET}\n{NEXT}\n")
+    assert relay.post(raw(incident("R2")), (NEXT,)).status == 202
     assert relay.post(raw(incident("R3"))).status == 202
-    relay.secrets_file.write_text("second-secret\n")
+    relay.secrets_file.write_text(f"{NEXT}\n")
     assert relay.post(raw(incident("R4"))).status == 403
-    assert relay.post(raw(incident("R4")), ("second-secret",)).status == 202
+    assert relay.post(raw(incident("R4")), (NEXT,)).status == 202
     relay.secrets_file.unlink()
-    assert relay.post(raw(incident("R5")), ("second-secret",)).status == 202
+    assert relay.post(raw(incident("R5")), (NEXT,)).status == 202
     assert ids(github) == ["R1", "R2", "R3", "R4", "R5"]
 
 

@@ -9,6 +9,9 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 MAX_BYTES = 64 * 1024
+MIN_SECRET_LENGTH = 32
+"""In bytes: RFC 2104 discourages keys shorter than their hash. PagerDuty makes the secrets, and documents no length;
+one made up by a person could be guessed from a webhook."""
 
 
 class ReloadingFile(Generic[T]):
@@ -50,10 +53,12 @@ def _safe_message(error: ValueError) -> str:
 
 
 def parse_secrets(text: str) -> tuple[bytes, ...]:
-    """One webhook secret a line; ValueError where there is none."""
+    """One webhook secret a line; ValueError where there is none, or one that PagerDuty has not made."""
     secrets = tuple(dict.fromkeys(line.strip().encode() for line in text.splitlines() if line.strip()))
     if not secrets:
         raise ValueError("it contains no secret")
+    if any(len(secret) < MIN_SECRET_LENGTH for secret in secrets):
+        raise ValueError(f"it contains a secret of less than {MIN_SECRET_LENGTH} characters: PagerDuty's are longer")
     return secrets
 
 
