@@ -79,6 +79,33 @@ def test_proposals_that_nobody_may_approve(tmp_path: Path, mode: str, people: st
     assert len(found) == len(told)
 
 
+@pytest.mark.parametrize(
+    ("workflow", "github", "most"),
+    [
+        ("file: x.yml", "", 19),
+        ("file: x.yml", ", api_url: 'https://ghe.acme.example/api/v3'", 4),
+        ("repository: a/c, event_type: x", "", 4),
+    ],
+)
+def test_more_inputs_than_github_takes(tmp_path: Path, workflow: str, github: str, most: int) -> None:
+    found = []
+    for count in (most, most + 1) if most < 19 else (most,):
+        inputs = ", ".join(f"i{number}: x" for number in range(count))
+        text = f"""\
+        version: 1
+        models:
+          - name: m
+            owner: "@a"
+            table: {{path: x}}
+            github: {{repository: a/b, people: [ada]{github}}}
+            workflows: {{train: {{{workflow}, inputs: {{{inputs}}}}}}}
+            rules: [{RULE}]
+        """
+        found += [str(told) for told in lint_config(load(tmp_path, text, {}), tmp_path)]
+    assert len(found) == (most < 19)
+    assert all(f"has {most + 1} inputs of its own, and this GitHub takes {most}" in told for told in found)
+
+
 def paging(count: int) -> list[str]:
     page = "{name: r%d, kind: latency, metric: m, tiers: {error: {above: 1, do: page}}}"
     return [page % number for number in range(count)]

@@ -20,6 +20,8 @@ from .secrets import Vault
 from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
 
 MAX_PAGING_RULES = 3
+MAX_PAYLOAD_KEYS = 10
+"""Of a repository_dispatch."""
 ROUTING_KEY_LENGTH = 32
 _HANDLE = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(?:/[A-Za-z0-9._-]+)?")
 _SLOW_REACTION = 7 * DAY
@@ -34,6 +36,7 @@ def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
         problems.extend(_lint_model(model))
         for rule in model.rules:
             problems.extend(_lint_rule(rule))
+        problems.extend(_lint_input_counts(model))
     problems.extend(_lint_workflows(config, root))
     return tuple(problems)
 
@@ -156,6 +159,20 @@ def wilson_interval(share: float, n: float) -> tuple[float, float]:
     return middle - half, middle + half
 
 
+def _lint_input_counts(model: Model) -> Iterator[UserError]:
+    """More inputs than the model's GitHub takes; as a repository_dispatch it takes 10 everywhere."""
+    for workflow in model.workflows:
+        limit = MAX_PAYLOAD_KEYS if workflow.event_type else model.github.max_inputs
+        most = limit - len(vocabulary.CONTRACT_INPUTS)
+        if len(workflow.inputs) > most:
+            yield UserError(
+                f"`{workflow.name}` of {model.name} has {len(workflow.inputs)} inputs of its own, and this GitHub "
+                f"takes {most} beside those of modelwatch.",
+                hint="Make the others defaults of the workflow itself.",
+                where=model.where,
+            )
+
+
 def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
     """Each workflow's file once, where it is in the working tree."""
     folder = root / ".github" / "workflows"
@@ -164,13 +181,13 @@ def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
     checked = set()
     for model in config.models:
         for workflow in model.workflows:
-            identity = (workflow.file, workflow.name, workflow.inputs)
+            identity = (workflow.file, workflow.name, workflow.inputs, model.github.max_inputs)
             if not workflow.file or identity in checked:
                 continue
             checked.add(identity)
             path = folder / workflow.file
             if path.is_file():
-                yield from check_workflow(path, workflow)
+                yield from check_workflow(path, workflow, model.github.max_inputs)
             else:
                 yield f"{model.where}: {model.name} has `{workflow.name}: {workflow.file}`, and there is no {path}."
 
@@ -180,8 +197,8 @@ def _format_limit(limit: Limit) -> str:
     return f"{limit.form}: {amount}"
 
 
-def check_workflow(path: Path, workflow: WorkflowSpec) -> tuple[UserError, ...]:
-    """What the file lacks of the contract, each with ``file:line:column``."""
+def check_workflow(path: Path, workflow: WorkflowSpec, max_inputs: int) -> tuple[UserError, ...]:
+    """What the file lacks of the contract, each with ``file:line:column``. ``max_inputs``: what GitHub takes."""
     try:
         root = parse_yaml(path.read_bytes(), str(path))
     except ConfigError as error:
@@ -193,12 +210,12 @@ def check_workflow(path: Path, workflow: WorkflowSpec) -> tuple[UserError, ...]:
         reader.add_problem(root, "a workflow is a mapping.")
         return tuple(reader.problems())
     entries = reader.entries(root)
-    _check_inputs(root, entries, workflow, reader)
+    _check_inputs(root, entries, workflow, reader, max_inputs)
     _check_run_name(root, entries, workflow, reader)
     return tuple(reader.problems())
 
 
-def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader) -> None:
+def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, reader: Reader, max_inputs: int) -> None:
     key, on = entries.get("on", (root, None))
     is_declared, dispatch = _find_dispatch_trigger(on, reader)
     if not is_declared:
@@ -211,6 +228,9 @@ def _check_inputs(root: MappingNode, entries: Entries, workflow: WorkflowSpec, r
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         reader.add_problem(where, f"the dispatched workflow lacks the inputs {names}.", _CONTRACT_HINT)
+    if len(declared) > max_inputs:
+        message = f"the dispatched workflow declares {len(declared)} inputs, and this GitHub takes {max_inputs}."
+        reader.add_problem(where, message, "Leave out those that never change.")
     configured = {name for name, _ in workflow.inputs}
     if declared:
         for name in sorted(configured - declared.keys()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
@@ -114,6 +115,13 @@ class GitHubSpec:
     authors: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     api_url: str = ""
+
+    @property
+    def max_inputs(self) -> int:
+        """How many inputs a workflow_dispatch can have: 25 in GitHub's cloud, 10 on GitHub Enterprise Server (by its
+        own description of the API, 3.17 to 3.19)."""
+        host = urlsplit(self.api_url).hostname or "api.github.com"
+        return 25 if host == "api.github.com" or host.endswith(".ghe.com") else 10
 
 
 @dataclass(frozen=True, slots=True)
