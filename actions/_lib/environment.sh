@@ -26,7 +26,8 @@ done
 facts=$("$base" -I -c 'import sys, sysconfig; print(sys.base_prefix, sys.version, sysconfig.get_platform())')
 hash=$(printf '%s\n' "$facts" | cat - "$library/install.sh" "$library/../../requirements${MW_EXTRA:+-$MW_EXTRA}.txt" | "$base" -I -c \
   'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest()[:20])')
-path=${RUNNER_TOOL_CACHE:-$RUNNER_TEMP}/modelwatch/$hash
+# Below the folder that the runner empties for each job: in its tool cache, other jobs of the machine could have changed it.
+path=$RUNNER_TEMP/modelwatch-environments/$hash
 output key "modelwatch-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-$hash"
 output path "$path"
 output base "$base"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch import __version__
-from tests.e2e.test_inputs import adopt
+from tests.e2e.test_inputs import workflow
 from tests.e2e.workplace import ROOT, WorkflowRun, Workplace
 
 LIBRARY = ROOT / "actions/_lib"
@@ -45,7 +45,6 @@ def facts(folder: Path, **env: str) -> tuple[Done, dict[str, str]]:
         "environment.sh",
         env={
             "GITHUB_OUTPUT": str(output),
-            "RUNNER_TOOL_CACHE": str(folder / "tools"),
             "RUNNER_TEMP": str(folder),
             "RUNNER_OS": "Linux",
             "RUNNER_ARCH": "X64",
@@ -106,6 +105,12 @@ def test_nothing_is_fetched_where_it_is_there_or_not_wanted(tmp_path: Path) -> N
     assert facts(tmp_path, MODELWATCH_PYTHON=sys.executable)[1] == {"restore": "false"}
 
 
+@pytest.mark.parametrize("cache", ["true", "false"])
+def test_nothing_that_another_job_left_on_the_machine_is_used(tmp_path: Path, cache: str) -> None:
+    _, told = facts(tmp_path / "job", MW_CACHE=cache, RUNNER_TOOL_CACHE=str(tmp_path / "tools"))
+    assert Path(told["path"]).is_relative_to(tmp_path / "job"), "the runner empties it before each job"
+
+
 def test_a_runner_without_a_python_that_will_do_is_told_what_to_do(tmp_path: Path) -> None:
     done, told = facts(tmp_path / "a", PATH=tools_at(tmp_path / "bin"))
     assert done.returncode == 2
@@ -130,9 +135,15 @@ def test_a_runner_that_is_not_linux_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, published: Path) -> WorkflowRun:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the environments of the first workflow run lie after it."""
+    return tmp_path_factory.mktemp("first") / "artifacts/environments"
+
+
+@pytest.fixture(scope="module")
+def first(kept: Path, published: Path) -> WorkflowRun:
     """A first workflow run on a runner that has nothing, for a caller whose settings would bring other packages."""
-    workplace = Workplace(tmp_path_factory.mktemp("first"), published)
+    workplace = Workplace(kept.parents[1], published)
     workplace.env = {"E2E_ARTIFACTS": str(workplace.artifacts), **caches()}
     hostile = {
         "PIP_CONSTRAINT": "constraints.txt",
@@ -146,9 +157,18 @@ def first(tmp_path_factory: pytest.TempPathFactory, published: Path) -> Workflow
         "PYTHONHOME": "/nowhere",
         "VIRTUAL_ENV": "/nowhere",
     }
-    adopt(workplace, "monitor", {"config": "elsewhere.yml", "dry-run": "true"}, env=hostile)
+    inputs = {"config": "elsewhere.yml", "dry-run": "true"}
+    adopted = json.loads(workflow("monitor", inputs, hostile))
+    # The runner empties RUNNER_TEMP after the job.
+    keep = {"if": "always()", "run": 'mv "$RUNNER_TEMP/modelwatch-environments" "$E2E_ARTIFACTS/environments"'}
+    adopted["jobs"]["monitor"]["steps"].append(keep)
     workplace.write(
-        {"uv.toml": '[pip]\nno-binary = ["click"]\n', "constraints.txt": "click==7.0\n", "hostile/pip.py": "!"}
+        {
+            ".github/workflows/monitor.yml": json.dumps(adopted),
+            "uv.toml": '[pip]\nno-binary = ["click"]\n',
+            "constraints.txt": "click==7.0\n",
+            "hostile/pip.py": "!",
+        }
     )
     return workplace.start("monitor.yml")
 
@@ -162,10 +182,10 @@ def caches() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def environment(first: WorkflowRun) -> Path:
+def environment(first: WorkflowRun, kept: Path) -> Path:
     found = re.search(r"cache asked for modelwatch-Linux-\S+ at (\S+)", first.log)
     assert found, first.told
-    return Path(found[1])
+    return kept / Path(found[1]).name
 
 
 def test_an_action_installs_what_it_needs_where_nothing_is(first: WorkflowRun, environment: Path) -> None:
