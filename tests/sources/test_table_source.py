@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.model.keys import KeyPattern
+from modelwatch.model.monitored_model import TableSpec
 from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.sources import table_source
 from modelwatch.timeutil import DAY, HOUR
@@ -168,3 +169,24 @@ def test_a_small_file_that_unpacks_to_more_than_fits_is_refused(
     pq.write_table(pa.table({"time": rows, "eval/accuracy": rows}), tmp_path / "metrics.parquet")
     assert os.path.getsize(tmp_path / "metrics.parquet") < 10_000
     assert "more than 1,000,000 cells" in pull(table_model(str(tmp_path / "metrics.parquet")), NOW).error
+
+
+def test_a_text_that_repeats_is_kept_once(tmp_path: Path) -> None:
+    """In a few kilobytes a file can hold a long text a million times."""
+    path, text, count = tmp_path / "metrics.parquet", "v" * 10_000, 50_000
+    columns = {
+        "time": pa.array(range(1_790_000_000, 1_790_000_000 + count)),
+        "version": pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text])),
+        "eval/accuracy": pa.array([0.9] * count),
+    }
+    pq.write_table(pa.table(columns), path, store_schema=False, compression="zstd")
+    assert os.path.getsize(path) < 1_000_000
+    cells = table_source._TableFile(str(path), TableSpec(str(path), version="version")).rows(lambda name: name)
+    kept = {id(version) for _, _, version, _ in cells}
+    assert len(kept) == 1
+
+
+def test_a_long_cell_is_not_quoted_as_a_whole(tmp_path: Path) -> None:
+    found = read(csv(tmp_path, "time,eval/accuracy\n2026-01-01," + "x" * 1_000_000 + "\n"))
+    assert "is not a number" in found.notes[0]
+    assert len(found.notes[0]) < 500

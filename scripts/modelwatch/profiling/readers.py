@@ -6,6 +6,7 @@ import glob
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +20,12 @@ from ..errors import (
     did_you_mean,
     first_line,
     require_extra,
+    shorten,
     unreadable_table,
 )
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
-from ..regular_file import require_regular_file
+from ..regular_file import read_regular_file, require_regular_file
 from .arrow_columns import is_text_type, plain_types
 
 BATCH_ROWS = 1 << 15
@@ -32,6 +34,14 @@ FEW_COLUMNS = 4
 """Up to so many columns a batch has"""
 LONG_BATCH_ROWS = 1 << 17
 """rows: a column is counted by sorting, which costs less in longer parts."""
+MAX_TEXT_BYTES = 256 << 20
+"""Of one text column in a batch. A small file can hold a long text a million times."""
+MAX_CHUNK_BYTES = 1 << 31
+"""Of one text column in a row group."""
+MAX_CSV_ROW = 8 << 20
+"""Bytes."""
+MAX_TABLE_BYTES = 256 << 20
+"""Of a W&B table, which is read as a whole."""
 TABLE_SUFFIX = ".table.json"
 _DUCKDB_SETTINGS: dict[str, str | int | float | list[str]] = {
     "memory_limit": "150MB",
@@ -129,7 +139,7 @@ class FilesLog:
                 for batch in _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns):
                     yield plain_types(batch)
             except (OSError, pa.ArrowException, UnicodeError) as error:
-                raise unreadable_table(path, error) from error
+                raise _unreadable(path, error) from error
 
 
 class QueryLog:
@@ -220,10 +230,16 @@ def _column_names(path: str) -> list[str]:
         from pyarrow import csv
 
         options = csv.ParseOptions(delimiter=_csv_separator(path), newlines_in_values=True)
-        with csv.open_csv(path, parse_options=options) as reader:
+        with csv.open_csv(path, csv.ReadOptions(block_size=MAX_CSV_ROW), options) as reader:
             return _distinct(reader.schema.names, path)
     except (OSError, pa.ArrowException, UnicodeError) as error:
-        raise unreadable_table(path, error) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> SourceError:
+    if "straddling object" in str(error):
+        return SourceError(f"a row has more than {MAX_CSV_ROW >> 20} MB.", hint="Is a quote not closed?", where=path)
+    return unreadable_table(path, error)
 
 
 def _column_types(path: str) -> dict[str, Any]:
@@ -278,10 +294,34 @@ def _read_parquet(path: str, columns: Sequence[str]) -> Iterator[Any]:
     with _open_parquet(path) as file:
         schema = file.schema_arrow
         names = [name for name in columns if name in schema.names]
-        texts = _dictionary_columns(file, [name for name in names if is_text_type(schema.field(name).type)])
+        every_text = [name for name in names if is_text_type(schema.field(name).type)]
+        texts = _dictionary_columns(file, every_text)
+    rows = LONG_BATCH_ROWS if len(names) <= FEW_COLUMNS else BATCH_ROWS
+    rows = _rows_that_fit(path, [name for name in every_text if name not in texts], rows)
     with _open_parquet(path, texts) as file:
-        rows = LONG_BATCH_ROWS if len(names) <= FEW_COLUMNS else BATCH_ROWS
         yield from file.iter_batches(batch_size=rows, columns=names, use_threads=False)
+
+
+def _rows_that_fit(path: str, texts: list[str], rows: int) -> int:
+    """``rows``, or fewer where texts are so long that a batch of them would not fit in memory."""
+    import pyarrow.compute as pc
+
+    if not texts:
+        return rows
+    longest = 1.0
+    with _open_parquet(path, texts) as file:
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
+            for chunk in map(group.column, range(group.num_columns)):
+                if chunk.path_in_schema in texts:
+                    longest = max(longest, chunk.total_uncompressed_size / max(chunk.num_values, 1))
+                    if chunk.total_uncompressed_size > MAX_CHUNK_BYTES:
+                        name = shorten(chunk.path_in_schema, 80)
+                        raise SourceError(f"the texts of column {name!r} have more than 2 GB a row group.", where=path)
+            for batch in islice(file.iter_batches(1, [number], texts, use_threads=False), 1):
+                lengths = [pc.max(pc.binary_length(column.dictionary)).as_py() for column in batch.columns]
+                longest = max(longest, *(length or 0 for length in lengths))
+    return max(min(rows, int(MAX_TEXT_BYTES / longest)), 1)
 
 
 def _dictionary_columns(file: Any, texts: list[str]) -> list[str]:
@@ -318,7 +358,7 @@ def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
         null_values=[""],
     )
     parse = csv.ParseOptions(delimiter=_csv_separator(path), newlines_in_values=True)
-    with csv.open_csv(path, csv.ReadOptions(block_size=8 << 20), parse, options) as reader:
+    with csv.open_csv(path, csv.ReadOptions(block_size=MAX_CSV_ROW), parse, options) as reader:
         yield from reader
 
 
@@ -328,10 +368,10 @@ def _convert_table(path: Path) -> None:
     import pyarrow.parquet
 
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_regular_file(path, MAX_TABLE_BYTES))
         names, rows = [str(name) for name in content["columns"]], content["data"]
         columns = {name: _to_array([row[index] for row in rows]) for index, name in enumerate(names)}
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise SourceError(f"this is not a readable W&B table: {error}", where=path.name) from error
     pyarrow.parquet.write_table(pa.table(columns), str(path).removesuffix(TABLE_SUFFIX) + ".parquet")
 

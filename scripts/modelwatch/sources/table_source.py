@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError, check_columns, csv_separator, require_extra, unreadable_table
+from ..errors import SourceError, check_columns, csv_separator, require_extra, shorten, unreadable_table
 from ..model.monitored_model import Model, TableSpec
 from ..regular_file import require_regular_file
 from .base import ReadContext, SourceResult
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 MAX_NOTES = 5
 """Bad cells of one file that are reported one by one."""
+MAX_SHOWN = 80
+"""Characters of a bad cell."""
 MAX_BYTES = 1 << 30
-"""Of one CSV file, once it is unpacked."""
+"""Of one file, once it is unpacked."""
 MAX_CELLS = 100_000_000
 """Of one Parquet file. A few kilobytes can hold a billion equal ones."""
 _SIZE_HINT = "`table` is for metrics, one row per time; a prediction log is read by `measure`."
@@ -83,17 +85,15 @@ class _TableFile:
             check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
             keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
             needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
-            frame = self._read_frame(list(needed))
+            columns = self._read_columns(list(needed))
         except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise unreadable_table(self.path, error) from error
         first = 1 if self._is_parquet else 2
-        times = [parse_time(cell) for cell in _plain_cells(frame[self.spec.time])]
-        versions = (
-            [version_text(cell) for cell in _plain_cells(frame[self.spec.version])] if self.spec.version else None
-        )
-        columns = [(key, self._parse_values(frame[name], name, first)) for name, key in keys.items()]
+        times = [parse_time(cell) for cell in columns[self.spec.time]]
+        versions = [version_text(cell) for cell in columns[self.spec.version]] if self.spec.version else None
+        parsed = [(key, self._parse_values(columns[name], name, first)) for name, key in keys.items()]
         for place, time in enumerate(times):
-            cells = [(key, value) for key, values in columns if (value := values[place]) is not None]
+            cells = [(key, value) for key, values in parsed if (value := values[place]) is not None]
             yield place + first, time, versions[place] if versions else "", cells
 
     def _check_size(self) -> None:
@@ -105,13 +105,14 @@ class _TableFile:
             about = pyarrow.parquet.read_metadata(self.path)
             if about.num_rows * about.num_columns > MAX_CELLS:
                 raise SourceError(f"this file has more than {MAX_CELLS:,} cells.", hint=_SIZE_HINT, where=self.path)
-            return
-        unpack = _UNPACK.get(Path(self.path).suffix)
-        size = 0 if unpack else os.path.getsize(self.path)
-        if unpack:
+            size = sum(about.row_group(place).total_byte_size for place in range(about.num_row_groups))
+        elif unpack := _UNPACK.get(Path(self.path).suffix):
+            size = 0
             with unpack(self.path) as file:
                 while size <= MAX_BYTES and (part := len(file.read(1 << 20))):
                     size += part
+        else:
+            size = os.path.getsize(self.path)
         if size > MAX_BYTES:
             raise SourceError(f"this file has more than {MAX_BYTES:,} bytes.", hint=_SIZE_HINT, where=self.path)
 
@@ -126,27 +127,34 @@ class _TableFile:
         self._separator = csv_separator(",".join(map(str, pd.read_csv(self.path, nrows=0).columns)))
         return [str(name) for name in pd.read_csv(self.path, nrows=0, sep=self._separator).columns]
 
-    def _read_frame(self, names: list[str]) -> pd.DataFrame:
+    def _read_columns(self, names: list[str]) -> dict[str, list[Any]]:
+        """The cells of each column as plain Python values; ``None`` where one is empty."""
         import pandas as pd
 
-        if self._is_parquet:
-            import pyarrow.parquet
+        if not self._is_parquet:
+            frame = pd.read_csv(
+                self.path, sep=self._separator, usecols=names, dtype=str, keep_default_na=False, na_values=[""]
+            )
+            return {name: _plain_cells(frame[name]) for name in names}
+        import pyarrow as pa
+        import pyarrow.parquet
 
-            # Not through pandas, which makes an index of a column that pandas once wrote as one.
-            table = pyarrow.parquet.read_table(self.path, columns=names)
-            frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=pd.ArrowDtype)
-            return frame
-        return pd.read_csv(
-            self.path, sep=self._separator, usecols=names, dtype=str, keep_default_na=False, na_values=[""]
-        )
+        schema = pyarrow.parquet.read_schema(self.path)
+        texts = [name for name in names if pa.types.is_string(schema.field(name).type)]
+        table = pyarrow.parquet.read_table(self.path, columns=names, read_dictionary=texts)
+        repeated = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+        # Not through pandas, which makes an index of a column that pandas once wrote as one.
+        frame = table.drop_columns(repeated).to_pandas(ignore_metadata=True, types_mapper=pd.ArrowDtype)
+        return {name: _shared_cells(table[name]) if name in repeated else _plain_cells(frame[name]) for name in names}
 
-    def _parse_values(self, column: pd.Series[Any], name: str, first: int) -> list[float | None]:
+    def _parse_values(self, cells: list[Any], name: str, first: int) -> list[float | None]:
         """Numbers, ``None`` where the cell is empty or (which is reported) not a number."""
         values: list[float | None] = []
-        for place, cell in enumerate(_plain_cells(column)):
+        for place, cell in enumerate(cells):
             value = parse_number_text(cell) if isinstance(cell, str) else parse_number(cell)
             if value is None and cell is not None:
-                self.bad_cells.append(f"{self.path}:{place + first}: {cell!r} in column {name!r} is not a number")
+                shown = shorten(repr(cell), MAX_SHOWN)
+                self.bad_cells.append(f"{self.path}:{place + first}: {shown} in column {name!r} is not a number")
             values.append(value)
         return values
 
@@ -154,3 +162,12 @@ class _TableFile:
 def _plain_cells(column: pd.Series[Any]) -> list[Any]:
     """The cells as plain Python values; ``None`` where one is empty."""
     return [None if empty else cell for cell, empty in zip(column.tolist(), column.isna().tolist(), strict=True)]
+
+
+def _shared_cells(column: Any) -> list[Any]:
+    """The cells of a column of dictionaries, each value once: a small file can hold a long text a million times."""
+    cells: list[Any] = []
+    for chunk in column.chunks:
+        values = chunk.dictionary.to_pylist()
+        cells += [None if place is None else values[place] for place in chunk.indices.to_pylist()]
+    return cells
