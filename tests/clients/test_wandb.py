@@ -10,7 +10,7 @@ import pytest
 
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import WandbDownError, WandbKeyError, find_runs, open_api, translate_wandb_error
-from modelwatch.errors import Exit, SourceError
+from modelwatch.errors import Exit, SourceError, SourceSetupError
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
@@ -30,9 +30,11 @@ def test_a_session_verifies_the_key_and_asks_for_no_entity(wandb_server: Wandb) 
     api = open_api(wandb_server.url, KEY, HASTY)
     assert [run.id for run in find_runs(api, "acme/p", {}, never)] == ["r"]
     asked = [request.body.decode() for request in wandb_server.requests]
-    assert len(asked) == 2
-    assert "Viewer" in asked[0]
-    assert "query Runs" in asked[1]
+    assert len(asked) == 3
+    assert "__typename" in asked[0]
+    assert "authorization" not in wandb_server.requests[0].headers, "whether it redirects is asked without the key"
+    assert "Viewer" in asked[1]
+    assert "query Runs" in asked[2]
 
 
 def test_the_bounds_of_the_client_are_those_of_patience(wandb_server: Wandb) -> None:
@@ -63,6 +65,19 @@ def test_a_server_that_hangs_is_given_up(wandb_server: Wandb) -> None:
     with pytest.raises(SourceError) as caught:
         open_api(wandb_server.url, KEY, HASTY)
     assert caught.value.exit_code is Exit.SOURCE_DOWN
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1:9/graphql", "http://wandb.example/graphql", "//wandb.example/graphql"]
+)
+def test_a_redirect_to_another_host_does_not_get_the_key(wandb_server: Wandb, status: int, target: str) -> None:
+    wandb_server.inject(Fault("status", status=status, headers=(("location", target),), times=-1))
+    with pytest.raises(SourceSetupError, match="answers with another address") as caught:
+        open_api(wandb_server.url, KEY, HASTY)
+    assert "base_url" in str(caught.value)
+    assert len(wandb_server.requests) == 1
+    assert KEY not in str(wandb_server.requests[0].headers)
 
 
 def test_files_of_the_client_go_to_a_scratch_folder(
@@ -117,7 +132,8 @@ def test_a_key_that_is_none_is_told_without_asking_anybody(wandb_server: Wandb, 
 @pytest.mark.parametrize("key", [KEY, "local-" + KEY, "my-own-" + KEY, "head-er.pay_load." + 40 * "s"])
 def test_a_key_that_the_client_takes_reaches_the_server(wandb_server: Wandb, key: str) -> None:
     open_api(wandb_server.url, key, HASTY)
-    assert len(wandb_server.requests) == 1
+    assert "Viewer" in wandb_server.requests[-1].body.decode()
+    assert "authorization" in wandb_server.requests[-1].headers
 
 
 def test_the_status_of_a_cause_counts() -> None:

@@ -104,3 +104,12 @@ def test_a_moment_of_trouble_is_bridged_and_a_redirect_is_not_followed(wandb_ser
     with pytest.raises(SourceError, match="answered HTTP 302"):
         download(wandb_server, tmp_path / "two", {})
     assert not [request for request in wandb_server.requests if "elsewhere" in request.path]
+
+
+@pytest.mark.parametrize("words", ["Request has expired", "Signature not valid in the specified time frame"])
+def test_an_address_that_has_expired_is_told_as_such(wandb_server: Wandb, tmp_path: Path, words: str) -> None:
+    body = f"<Error><Code>AccessDenied</Code><Message>{words}</Message><Secret>hunter2</Secret></Error>"
+    wandb_server.inject(Fault("status", path="/storage/artifacts/", status=403, body=body, times=-1))
+    with pytest.raises(SourceError, match=r"answered HTTP 403\. .* has expired") as caught:
+        download(wandb_server, tmp_path, {})
+    assert "hunter2" not in str(caught.value)

@@ -123,3 +123,21 @@ def test_an_export_that_cannot_be_read_is_an_error_and_no_gap(
     found = pull(model(), NOW)
     assert found.error
     assert found.series == ()
+
+
+AZURE = "AuthenticationFailed: Signature not valid in the specified time frame"
+S3 = "AccessDenied: Request has expired"
+
+
+@pytest.mark.parametrize("words", [AZURE, S3], ids=["Azure", "S3"])
+def test_an_address_that_has_expired_is_told_as_such(
+    wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("MODELWATCH_WAIT_SCALE", "0")
+    export(wandb_server, add(wandb_server, hourly(NOW - 48 * HOUR, 48)), 30)
+    body = f'<?xml version="1.0"?><Error><Message>{words}</Message></Error>'
+    wandb_server.inject(Fault("status", status=403, body=body, path=r"\.parquet$", times=-1))
+    error = pull(model(), NOW).error
+    assert "expired" in error
+    assert "next evaluation" in error
+    assert "footer" not in error.lower()

@@ -10,11 +10,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from ..errors import SourceError, SourceSetupError, shorten
 from .http import is_secure_url
@@ -58,7 +59,8 @@ def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> w
         raise SourceSetupError("the W&B server's address is not https", hint=f"It looks like {DEFAULT_URL}.", where=url)
     check_api_key(key, url)
     configure_environment(retry)
-    import wandb
+    with refusing_redirects(url, retry):
+        import wandb  # takes as long as the question where the server leads
 
     with _lock:  # The first session starts the client's service process: once.
         _configure_settings(retry)
@@ -70,6 +72,41 @@ def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> w
             )
         except Exception as error:
             raise translate_wandb_error(error, url) from error
+
+
+@contextmanager
+def refusing_redirects(url: str, retry: RetryPolicy) -> Iterator[None]:
+    """Ask the server at ``url``, while the block runs, whether it redirects. The client would follow (without the key),
+    and believe the answer: raises SourceSetupError where that leads to another host, or away from https."""
+    import requests
+
+    from .request_deadline import bound_session
+
+    location: list[str] = []
+
+    def ask() -> None:
+        options: dict[str, Any] = {"timeout": retry.timeout, "allow_redirects": False, "stream": True}
+        # Not with what ~/.netrc has for this host: that is the key.
+        options |= {"json": {"query": "{ __typename }"}, "auth": lambda request: request}
+        with (
+            suppress(requests.RequestException),  # the client says what is wrong
+            bound_session(requests.Session(), retry.timeout) as session,
+            session.post(f"{url}/graphql", **options) as answer,
+        ):
+            if answer.is_redirect:
+                location.append(urljoin(answer.url, answer.headers["location"]))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    yield
+    thread.join(retry.timeout)
+    for target in location:
+        if not is_secure_url(target) or urlsplit(target).netloc != urlsplit(url).netloc:
+            text = (
+                f"the W&B server answers with another address ({urlsplit(target).scheme}://{urlsplit(target).netloc})"
+            )
+            hint = "It is not followed. Give the right one in `wandb: {base_url}`, or in WANDB_BASE_URL."
+            raise SourceSetupError(text, hint=hint, where=url)
 
 
 def start_client(env: Mapping[str, str]) -> None:
@@ -215,6 +252,10 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         hint = "The next evaluation tries again; evaluate less often, or split the models over several API keys."
     elif status >= 500:
         kind, text, hint = WandbDownError, f"W&B is down (HTTP {status}): {text}", _RETRY_HINT
+    elif "Corrupt footer" in text or "Invalid Parquet file" in text:
+        # As a rule what the storage sent instead is the XML of an error.
+        text = "W&B's storage did not send the exported history: the address that W&B signed for it has expired."
+        hint = _RETRY_HINT
     elif "did not respond in time" in text:
         kind, hint = WandbDownError, _RETRY_HINT
         text = "W&B did not answer in time: it is down, or limits the rate of requests."

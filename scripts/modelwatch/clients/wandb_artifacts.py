@@ -205,7 +205,10 @@ class _Download:
                 if answer.status_code in RETRY_STATUSES:
                     return f"it answered HTTP {answer.status_code}"
                 if answer.status_code != requests.codes.ok:
-                    raise self._error(f"W&B's storage answered HTTP {answer.status_code}.")
+                    hint = (
+                        "The signed address has expired; the next evaluation gets another." if _expired(answer) else ""
+                    )
+                    raise self._error(f"W&B's storage answered HTTP {answer.status_code}.", hint)
                 while chunk := answer.raw.read1(_CHUNK, decode_content=True):
                     out.write(chunk)
                     if out.tell() > max_bytes:
@@ -218,6 +221,12 @@ class _Download:
 
     def _error(self, text: str, hint: str = "") -> SourceError:
         return SourceError(text, hint=hint, where=self._where)
+
+
+def _expired(answer: Any) -> bool:
+    """Whether the storage says that the signature is too old: in the words of S3, Google's and Azure's."""
+    words = answer.raw.read(4096, decode_content=True).lower()
+    return any(word in words for word in (b"expired", b"not valid in the specified time frame"))
 
 
 def _read_entry(name: str, entry: Mapping[str, Any]) -> _ManifestEntry:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .retry import RetryPolicy
-from .wandb import DEFAULT_URL, check_api_key, configure_environment, translate_wandb_error
+from .wandb import DEFAULT_URL, check_api_key, configure_environment, refusing_redirects, translate_wandb_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def open_run(address: RunAddress, config: Mapping[str, Any], key: str, retry: Re
     url = (address.base_url or DEFAULT_URL).rstrip("/")
     check_api_key(key, url)
     configure_environment(retry)
-    import wandb
+    with refusing_redirects(url, retry):
+        import wandb
 
     settings = wandb.Settings(
         base_url=url,
