@@ -46,7 +46,7 @@ def test_a_breaker_that_planning_tripped_is_still_open_while_applying(world: Wor
     world.github.clear()
     receipts = pipeline.apply(context, plan, "digest", frozenset(Target))
     assert results(receipts) == ["done"]
-    assert world.github.requests == [], "a GitHub that did not answer a moment ago is not waited for again"
+    assert world.requests() == [], "a GitHub that did not answer a moment ago is not waited for again"
 
 
 def released(folder: Path) -> Model:
@@ -90,6 +90,21 @@ def test_a_registry_that_cannot_be_read_is_not_asked_again(tmp_path: Path, wandb
     with pytest.raises(UserError) as second:
         context.read_registry(model)
     assert str(first.value) == str(second.value)
+    assert wandb_server.requests == []
+
+
+def test_a_wandb_that_is_down_is_not_waited_for_by_each_model(
+    tmp_path: Path, wandb_server: Server[WandbStandIn]
+) -> None:
+    wandb_server.inject(Fault("status", status=503, times=-1))
+    models = tuple(replace(released(tmp_path), name=name) for name in ("churn", "fraud"))
+    env = {**os.environ, "MODELWATCH_WAIT_SCALE": "0", "MODELWATCH_TIMEOUT_SCALE": "0.1"}
+    context = make_context(Config(models, "digest"), NOW, env)
+    with pytest.raises(UserError, match="503"):
+        context.read_registry(models[0])
+    wandb_server.requests.clear()
+    with pytest.raises(UserError, match="503"):
+        context.read_registry(models[1])
     assert wandb_server.requests == []
 
 

@@ -50,11 +50,13 @@ class RunContext:
         return replace(self, config=replace(self.config, models=(model,)))
 
     def read_registry(self, model: Model, *, makers: bool = True) -> Registry:
-        """Versions and moves, read once a run; ``makers``: with the run that made each version. Raises UserError."""
+        """Versions and moves, read once a run; ``makers``: with the run that made each version. Raises UserError, for a
+        server that does not answer without waiting for it again."""
         from .release.registry import RegistryReader, open_access
 
-        if model.name in self._errors:
-            raise self._errors[model.name]
+        server = f"server {model.wandb_url(self.env)}"  # no name of a model has a space
+        if error := self._errors.get(model.name) or self._errors.get(server):
+            raise error
         try:
             if model.name not in self._readers:
                 access = open_access(model, self.env, RetryPolicy().scale(self.env))
@@ -63,6 +65,8 @@ class RunContext:
             return self.redactor.redact(reader.registry if makers else reader.releases)
         except UserError as error:
             self._errors[model.name] = error
+            if isinstance(error, SourceError) and error.is_shared:
+                self._errors[server] = error
             raise
         except Exception as error:
             self._errors[model.name] = failure = SourceError(

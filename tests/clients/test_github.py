@@ -203,6 +203,29 @@ def test_a_server_that_does_not_answer_is_not_waited_for_again(github_server: Hu
     assert fault.strike_count == 4
 
 
+def test_what_gets_no_answer_stops_nothing_else(github_server: Hub) -> None:
+    """The comments of one issue can hang while everything else works."""
+    github = GitHubClient(
+        github_server.url, client(github_server)._token, RetryPolicy(4, 0.001, 0.002, 1.0, wait_scale=1.0)
+    )
+    fault = github_server.inject(Fault("status", path="/comments$", status=503, times=-1))
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="503"):
+            list(github.paginate("/repos/acme/churn/issues/1/comments", "list the comments of #1", {}))
+    assert fault.strike_count == 4
+    assert get(github)["full_name"] == "acme/churn"
+
+
+def test_a_server_that_cannot_be_reached_is_not_tried_again_for_anything() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    github = GitHubClient(url, "token", RetryPolicy(4, 0.001, 0.002, 1.0, wait_scale=1.0))
+    with pytest.raises(ServiceError, match="could not read acme/churn: the connection failed"):
+        get(github)
+    with pytest.raises(ServiceError, match="could not open an issue: an earlier request got no answer"):
+        post(github)
+
+
 def test_a_refusal_is_no_silence(github_server: Hub) -> None:
     github = GitHubClient(
         github_server.url, client(github_server)._token, RetryPolicy(4, 0.001, 0.002, 1.0, wait_scale=1.0)

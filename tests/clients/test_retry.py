@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from types import SimpleNamespace
+
 import pytest
 
-from modelwatch.clients.github import github_retry_policy
+from modelwatch.clients.github import github_breaker, github_retry_policy
 from modelwatch.clients.pagerduty import pagerduty_retry_policy
-from modelwatch.clients.retry import RetryPolicy, read_scale
+from modelwatch.clients.retry import CircuitBreaker, RetryPolicy, read_scale
 
 
 def test_waits_double_up_to_the_longest() -> None:
@@ -38,3 +41,33 @@ def test_one_call_ends_within_about_a_minute() -> None:
     assert github_retry_policy({}).deadline() <= 60
     events = pagerduty_retry_policy({})
     assert 3 * events.timeout + 2 * events.initial_wait * (1 + 2) + events.initial_wait * 4 <= 60
+
+
+def test_a_server_has_a_bounded_time_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("modelwatch.clients.retry.time", SimpleNamespace(monotonic=lambda: now[0]))
+    breaker = CircuitBreaker(30.0)
+
+    def spend(seconds: float, at_once: int = 1) -> None:
+        with ExitStack() as stack:
+            for _ in range(at_once):
+                stack.enter_context(breaker.measure())
+            now[0] += seconds
+
+    for _ in range(100):
+        spend(2.0)
+    assert not breaker.is_slow, "this is usual"
+    spend(20.0, at_once=8)
+    assert breaker.is_slow
+    assert breaker.refusal("anything") == ""
+    now[0] += 1_000.0
+    assert breaker.refusal("anything") == "", "only requests count"
+    spend(14.0)
+    assert breaker.refusal("anything") == "it is slow, and has delayed this run by 30 s already"
+
+
+def test_a_call_of_github_and_all_of_them_together_are_bounded() -> None:
+    for scale in (1.0, 2.0):
+        env = {"MODELWATCH_TIMEOUT_SCALE": str(scale)}
+        assert github_retry_policy(env).deadline() == 25.0 * scale
+        assert github_breaker(env).limit + github_retry_policy(env).deadline() == 55.0 * scale

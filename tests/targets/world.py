@@ -64,6 +64,7 @@ class World:
     messages: MessagesSpec = field(default_factory=MessagesSpec)
     workflows: tuple[WorkflowSpec, ...] = (WorkflowSpec("retrain", "retrain.yml"),)
     owner: str = ""
+    timeout_scale: float = 1.0
 
     @property
     def state(self):  # type: ignore[no-untyped-def]
@@ -77,6 +78,7 @@ class World:
             "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
             "PAGERDUTY_API_URL": self.pagerduty.url,
             "MODELWATCH_WAIT_SCALE": "0.001",
+            "MODELWATCH_TIMEOUT_SCALE": str(self.timeout_scale),
         }
 
     @property

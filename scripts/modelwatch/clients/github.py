@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 from ..errors import ServiceError, UserError, shorten
 from .http import is_secure_url
 from .redaction import Redactor
-from .retry import CircuitBreaker, RetryPolicy
+from .retry import CircuitBreaker, RetryPolicy, timeout_scale
 
 if TYPE_CHECKING:
     from github import Github, GithubException
@@ -49,8 +49,14 @@ _ODD_ERRORS = (ValueError, TypeError, AttributeError, KeyError, AssertionError, 
 
 
 def github_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
-    """Four requests of at most 12 s with waits of 1, 2 and 4 s between them: 55 s at worst."""
-    return RetryPolicy(max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0).scale(env)
+    """Four requests of at most 12 s with waits of 1, 2 and 4 s between them, and 25 s in all: GitHub itself gives up
+    after 10 s."""
+    return RetryPolicy(max_attempts=4, initial_wait=1.0, max_wait=8.0, timeout=12.0, call_timeout=25.0).scale(env)
+
+
+def github_breaker(env: Mapping[str, str]) -> CircuitBreaker:
+    """Of one GitHub in one run, which it delays by at most 55 s: 30 s that were lost, and one more call."""
+    return CircuitBreaker(30.0 * timeout_scale(env))
 
 
 def github_token(env: Mapping[str, str]) -> str:
@@ -209,27 +215,29 @@ class GitHubClient:
     def calls(self, action: str, *, permission: str = "", reads: bool = False) -> Iterator[Github]:
         """PyGithub's client, for calls of its own methods; whatever goes wrong in them is raised as ServiceError.
 
-        ``reads`` says that nothing is written: then an unreachable server is not tried again by later calls.
+        ``reads`` says that nothing is written: then what got no answer is not tried again by later calls.
         """
         from github import BadAttributeException, GithubException
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError
 
         with self._lock:
-            if self._breaker.is_open():
-                text = f"could not {action}: GitHub did not answer an earlier request: {self._breaker.reason}"
-                raise ServiceError(text, where=f"GitHub ({self.api_url})")
+            if reason := self._breaker.refusal(action):
+                raise ServiceError(f"could not {action}: {reason}", where=f"GitHub ({self.api_url})")
             if self._client is None:
                 self._client = open_github(self.api_url, self._token, self.retry)
             try:
-                yield self._client
+                with self._breaker.measure():
+                    yield self._client
             except (GithubException, BadAttributeException, RequestException, HTTPError, *_ODD_ERRORS) as error:
                 if isinstance(error, GithubException) and 300 <= error.status < 400:
                     raise self._moved_error(error, action) from error
                 failure = translate_github_error(error, action, permission, self.api_url)
                 failure.uncertain &= not reads
-                if reads and (failure.status >= 500 or isinstance(error, RequestException)):
-                    self._breaker.trip(failure, self.retry)
+                if _is_unreachable(error):
+                    self._breaker.trip(CircuitBreaker.EVERYTHING, failure, self.retry)
+                elif reads and (failure.status >= 500 or isinstance(error, RequestException)):
+                    self._breaker.trip(action, failure, self.retry)
                 raise failure from error
 
     def redact(self, text: str) -> str:
@@ -377,6 +385,14 @@ def _is_timeout(error: BaseException) -> bool:
 
     inner = error.args[0] if error.args else None
     return isinstance(getattr(inner, "reason", None), ReadTimeoutError)
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether there was not even a connection."""
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    inner = error.args[0] if error.args else None
+    return isinstance(getattr(inner, "reason", None), (ConnectTimeoutError, NewConnectionError))
 
 
 def _root_cause_text(error: BaseException) -> str:

@@ -42,11 +42,15 @@ def _post_once(url: str, body: bytes, timeout: float) -> tuple[str, bool]:
     """What went wrong, and whether to try again. An error's own text is left out: it can hold the secret address."""
     import requests
 
+    from .request_deadline import bound_session
+
     headers = {"Content-Type": "application/json", "User-Agent": "modelwatch"}
     try:
-        answer = requests.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True)
+        with (
+            bound_session(requests.Session(), timeout) as session,
+            session.post(url, body, headers=headers, timeout=timeout, allow_redirects=False, stream=True) as answer,
+        ):
+            status = answer.status_code
     except requests.RequestException as error:
         return f"no answer ({type(error).__name__})", True
-    with answer:
-        status = answer.status_code
     return ("", False) if 200 <= status < 300 else (f"it answered {status}", status in RETRY_STATUSES)

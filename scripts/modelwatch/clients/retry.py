@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ..errors import ServiceError
@@ -31,13 +33,16 @@ class RetryPolicy:
     """No single wait is longer, whatever the server requests."""
     timeout: float = 15.0
     """Of one request: to connect, and between two bytes of the answer."""
+    call_timeout: float = math.inf
+    """Of one call, all its requests included."""
     wait_scale: float = 1.0
     """Multiplies every wait."""
 
     def scale(self, env: Mapping[str, str]) -> RetryPolicy:
         """These bounds with the scales that ``env`` sets; a scale that is not a number >= 0 counts as 1."""
-        timeout = self.timeout * (read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0)
-        return replace(self, timeout=timeout, wait_scale=read_scale(env))
+        scale = timeout_scale(env)
+        call_timeout, timeout = self.call_timeout * scale, self.timeout * scale
+        return replace(self, timeout=timeout, call_timeout=call_timeout, wait_scale=read_scale(env))
 
     @property
     def max_retries(self) -> int:
@@ -57,7 +62,7 @@ class RetryPolicy:
 
     def deadline(self) -> float:
         """An upper bound of the seconds that one call can take where the server sets no wait of its own."""
-        return self.max_attempts * self.timeout + sum(self.backoffs())
+        return min(self.max_attempts * self.timeout + sum(self.backoffs()), self.call_timeout)
 
 
 class Clock:
@@ -78,23 +83,78 @@ class Clock:
 
 
 class CircuitBreaker:
-    """Stops requests to a server for a while after one of them got no answer.
+    """Bounds how long one server can delay a run: otherwise the pages of a large plan would wait for the time-outs of
+    every issue before them.
 
-    Otherwise the pages of a large plan would wait for the time-outs of every issue before them.
+    What got no answer is not requested again for a while. A server that has cost ``limit`` seconds more than usual, or
+    cannot be reached at all, gets no request any more. May be shared by threads.
     """
 
     OPEN_SECONDS = 120.0
     """Seconds, scaled like every wait."""
+    EVERYTHING = ""
+    """The action that stands for all."""
 
-    def __init__(self) -> None:
-        self._until = 0.0
-        self.reason = ""
+    def __init__(self, limit: float = 30.0) -> None:
+        self.limit = limit
+        self._usual = limit / 15
+        """Seconds of a request that do not count."""
+        self._lost = 0.0
+        self._counted = 0.0
+        self._failed: dict[str, tuple[float, str]] = {}
+        self._started: dict[object, float] = {}
+        self._lock = threading.Lock()
 
-    def is_open(self) -> bool:
-        return time.monotonic() < self._until
+    @property
+    def is_slow(self) -> bool:
+        """Whether the server has cost much time already, or is left alone."""
+        with self._lock:
+            self._count()
+            return self._lost > self.limit / 6 or self._failure(self.EVERYTHING) != ""
 
-    def trip(self, error: ServiceError, retry: RetryPolicy) -> None:
-        self._until, self.reason = time.monotonic() + self.OPEN_SECONDS * retry.wait_scale, error.message
+    def refusal(self, action: str) -> str:
+        """Why ``action`` is not tried; empty where it is."""
+        with self._lock:
+            self._count()
+            if self._lost >= self.limit:
+                return f"it is slow, and has delayed this run by {self._lost:.0f} s already"
+            return self._failure(self.EVERYTHING) or self._failure(action)
+
+    def trip(self, action: str, error: ServiceError, retry: RetryPolicy) -> None:
+        until = time.monotonic() + self.OPEN_SECONDS * retry.wait_scale
+        with self._lock:
+            self._failed[action] = until, f"an earlier request got no answer: {error.message}"
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Around one request. Of several at the same time each second counts once."""
+        key = object()
+        with self._lock:
+            self._count()
+            self._started[key] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count()
+                del self._started[key]
+
+    def _failure(self, action: str) -> str:
+        until, reason = self._failed.get(action, (0.0, ""))
+        return reason if time.monotonic() < until else ""
+
+    def _count(self) -> None:
+        """Add the time since the last call in which a request took longer than usual."""
+        now = time.monotonic()
+        if self._started:
+            since = max(min(self._started.values()) + self._usual, self._counted)
+            self._lost += max(now - since, 0.0)
+        self._counted = now
+
+
+def timeout_scale(env: Mapping[str, str]) -> float:
+    """What multiplies every time-out; never 0."""
+    return read_scale(env, TIMEOUT_SCALE_VARIABLE) or 1.0
 
 
 def read_scale(env: Mapping[str, str], variable: str = WAIT_SCALE_VARIABLE) -> float:

@@ -8,6 +8,7 @@ What planning relies on:
   change never claims such a success, but an issue change applied after a success keeps it.
 * A dispatch is sent only if the issue change before it in the same group succeeded or none was needed: the intent
   must be in the register first.
+* Where applying is slow, pages do not wait for the issues before them: they are sent at once, and again with the link.
 * Changes of other targets name the issue of their group in ``expect.issue`` where there is one; without a body digest,
   since the issue change before them has altered the body.
 """
@@ -34,6 +35,8 @@ from .register.client import IssueClient, IssueView, require_register, update_re
 from .sessions import TargetSessions
 
 MAX_ISSUE_TROUBLES = 5
+PAGE_PATIENCE = 10.0
+"""Seconds of applying for which pages wait for the issues that they link to."""
 _NOT_ASKED = ChangeOutcome(ChangeResult.NOT_ASKED)
 _TARGETS = {target.name: target for target in TARGETS}
 
@@ -51,12 +54,36 @@ def apply_plan(
     for change in plan.changes:
         changes.setdefault((change.model, change.group), []).append(change)
     receipts: list[Receipt] = []
-    for (_, key), group_changes in changes.items():
-        run = GroupRun(sessions, groups.get(key), now, plan.at, run_url, groups, writer=plan.writer)
-        receipts += _apply_group(run, group_changes, only)
+
+    def start(key: tuple[str, str]) -> GroupRun:
+        return GroupRun(sessions, groups.get(key[1]), now, plan.at, run_url, groups, writer=plan.writer)
+
+    until, waits = sessions.clock.monotonic() + sessions.timeout(PAGE_PATIENCE), Target.PAGE in only
+    for place, (key, group_changes) in enumerate(changes.items()):
+        if waits and (sessions.is_slow or sessions.clock.monotonic() > until):
+            waits = False
+            _page_ahead([(start(later), changes[later]) for later in list(changes)[place:]])
+        receipts += _apply_group(start(key), group_changes, only)
     if {Target.ISSUE, Target.PAGE} <= only:
         receipts += report_unwritten_issues(plan, receipts, sessions, now, run_url)
     return Receipts(at=now, plan=digest, receipts=tuple(receipts))
+
+
+def _page_ahead(groups: Sequence[tuple[GroupRun, Sequence[Change]]]) -> None:
+    """Send the pages of ``groups`` without their issues' links. Each is sent again when its turn comes, which PagerDuty
+    only adds to the alert: then with the link, recorded, and reported where it fails."""
+    for run, changes in groups:
+        run.issue_problem = "this page did not wait for GitHub, which is slow; the link follows"
+        for change in changes:
+            if change.kind is not ChangeKind.TRIGGER_INCIDENT:
+                continue
+            try:
+                _TARGETS[Target.PAGE].apply(change, run)
+            except ServiceError as error:
+                if not error.status:
+                    return  # PagerDuty does not answer either
+            except Exception:  # noqa: BLE001, S110 - its own turn reports it
+                pass
 
 
 def _apply_group(run: GroupRun, changes: Sequence[Change], only: AbstractSet[Target]) -> list[Receipt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..clients.environment import environment
-from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
+from ..clients.github import GitHubClient, github_api_url, github_breaker, github_retry_policy, github_token
 from ..clients.pagerduty import (
     EventsApi,
     IncidentsApi,
@@ -14,7 +14,7 @@ from ..clients.pagerduty import (
     pagerduty_retry_policy,
 )
 from ..clients.redaction import Redactor
-from ..clients.retry import CircuitBreaker, Clock
+from ..clients.retry import CircuitBreaker, Clock, timeout_scale
 from ..errors import UserError
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.secret import Secret
@@ -41,6 +41,15 @@ class TargetSessions:
         self._events: dict[tuple[str, str], EventsApi] = {}
         self.redactor = redactor or Redactor(secret.reveal() for secret in config.secrets)
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether GitHub has cost much time already."""
+        return any(breaker.is_slow for breaker in self._breakers.values())
+
+    def timeout(self, seconds: float) -> float:
+        """``seconds``, scaled as the environment says."""
+        return seconds * timeout_scale(self._env)
+
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
         """As configured; for a model that is no longer in the configuration, its repository alone."""
         spec = self.config.model(model)
@@ -54,7 +63,7 @@ class TargetSessions:
         """The session for one repository; sends nothing yet."""
         key = self.repository_key(spec, repository)
         if key not in self._githubs:
-            breaker = self._breakers.setdefault(key[0], CircuitBreaker())
+            breaker = self._breakers.setdefault(key[0], github_breaker(self._env))
             retry = github_retry_policy(self._env)
             self._githubs[key] = GitHubClient(key[0], github_token(self._env), retry, breaker, self.redactor)
         return self._githubs[key]

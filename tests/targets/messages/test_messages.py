@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -261,3 +262,13 @@ def test_a_name_pings_nobody(world: World, chat: Server[Chat]) -> None:
     assert "evil.example" in text
     for alive in ("<!channel>", "@everyone", "](https"):
         assert alive not in text
+
+
+def test_a_service_that_drips_is_left_in_time(world: World, chat: Server[Chat]) -> None:
+    """Else the pages of all groups after this one would wait for it."""
+    world.timeout_scale = 0.02
+    chat.inject(Fault("drip", seconds=0.2, times=-1))
+    started = time.monotonic()
+    receipts = evaluate(world)
+    assert "json did not take the message" in receipts.receipts[-1].detail.lower()
+    assert time.monotonic() - started < 10, "the answer takes half a minute"

@@ -24,6 +24,9 @@ from .render import message_text
 if TYPE_CHECKING:
     import apprise
 
+SERVICE_TIMEOUT = 30.0
+"""Seconds for one message to one service."""
+
 
 def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     """Send the message to every address of the model. Raises UserError where one of them does not take it."""
@@ -55,7 +58,7 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     refusals = [
         f"{service.service_name} did not take the message ({address.name})"
         for address, service in services
-        if not _notify(service, title, body, level)
+        if not _notify(service, title, body, level, run.sessions.timeout(SERVICE_TIMEOUT))
     ]
     if reasons := [*(failure.message for failure in failures), *refusals]:
         raise ServiceError("; ".join(reasons), hint="It is not sent again; the issue has everything.")
@@ -80,17 +83,14 @@ def _take(register: Register, key: str) -> Register:
     return replace(register, messages=records)
 
 
-def _notify(service: apprise.NotifyBase, title: str, body: str, level: str) -> bool:
-    """Whether the service took the message."""
+def _notify(service: apprise.NotifyBase, title: str, body: str, level: str, seconds: float) -> bool:
+    """Whether the service took the message within ``seconds``."""
     import apprise
 
     notifier = apprise.Apprise()
     notifier.add(service)
-    return bool(
-        notifier.notify(
-            title=title, body=body, notify_type=apprise.NotifyType(level), body_format=apprise.NotifyFormat.TEXT
-        )
-    )
+    kind, form = apprise.NotifyType(level), apprise.NotifyFormat.TEXT
+    return bool(notifier.notify(title=title, body=body, notify_type=kind, body_format=form, timeout=seconds))
 
 
 def _notify_level(topic: str, severity: Severity) -> str:
