@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -410,3 +411,21 @@ def test_every_verb_of_the_model_has_a_command() -> None:
 
     verbs = {str(verb) for verb in MoveVerb} - {"abort"}
     assert verbs <= set(ReleaseGroup.table)
+
+
+def test_a_closed_output_does_not_stop_a_move(shell: Shell) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    shell.world.now += 1
+    with (
+        os.fdopen(writing, "w") as out,
+        redirect_stdout(out),
+        redirect_stderr(io.StringIO()) as err,
+        pytest.raises(SystemExit) as ended,
+    ):
+        main(["release", "promote", "v3", "--now", str(shell.world.now)])
+    assert ended.value.code == 4
+    assert "the result could not be written (standard output cannot be written: it is closed" in err.getvalue()
+    assert "Done: " in err.getvalue()
+    assert shell("promote", "v3", "--json") == 0
+    assert "already" in shell.out + shell.err

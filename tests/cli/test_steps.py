@@ -104,6 +104,24 @@ def test_apply_refuses_a_plan_that_is_missing_altered_or_old(world: World) -> No
     assert "--digest" in without.err
 
 
+def test_apply_refuses_a_plan_of_another_configuration(world: World) -> None:
+    """A run that is started again after a merge finds the old plan and the new configuration."""
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    world.run("pull")
+    world.run("evaluate")
+    told = digest(world)
+    world.run("plan")
+    before = world.read("modelwatch.yml")
+    world.write("modelwatch.yml", before.replace("do: [issue, page]", "do: [issue]"))
+    refused = world.run("apply", "--digest", told)
+    assert refused.code == 2
+    assert "another configuration" in refused.err
+    assert world.writes() == []
+    world.write("modelwatch.yml", f"# A comment changes nothing.\n{before}")
+    assert world.run("apply", "--digest", told).code == 0
+
+
 @pytest.mark.parametrize(("level", "code"), [(HEALTHY, 0), (WARNING, 10), (ERROR, 11), (CRITICAL, 12)])
 @pytest.mark.parametrize("command", ["check", "run --dry-run", "evaluate"])
 def test_exit_code_reports_the_worst_alert_when_asked_to(world: World, level: float, code: int, command: str) -> None:

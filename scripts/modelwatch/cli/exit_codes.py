@@ -32,3 +32,13 @@ def result_exit_code(result: RunResult, report_findings: bool = False) -> Exit:
     """That of the receipts, if there are any; else that of the judgement."""
     code = receipts_exit_code(result.plan, result.receipts) if result.receipts else Exit.OK
     return code or judgement_exit_code(result.judgement, report_findings)
+
+
+def list_done(receipts: Receipts | None) -> list[str] | None:
+    """What was done, for ``runner.reporting``; ``None`` where nothing was applied."""
+    from ..model.plan import ChangeResult  # a check needs no plan
+
+    if receipts is None:
+        return None
+    done = [receipt for receipt in receipts.receipts if receipt.result is ChangeResult.DONE]
+    return [f"{receipt.kind} of {receipt.model} {receipt.url}".rstrip() for receipt in done]

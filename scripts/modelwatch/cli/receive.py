@@ -17,6 +17,7 @@ from ..report.markdown import plain_line
 from . import actions_env, exit_codes
 from .options import config_option, now_option, read_context
 from .relay import elect_run, settle_option
+from .runner import reporting
 
 MAX_PAYLOAD_BYTES = 64 * 1024
 """Bytes of a payload; GitHub takes no more."""
@@ -48,11 +49,12 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
             return _report("duplicate", reason, Exit.OK)
     event_result = handle_event(read_context(config_path, now), incoming)
     decision, result, code = event_result.decision, event_result.result, Exit.OK
-    if result is not None:
-        actions_env.write_judgement_summary(result.judgement, result.plan, result.receipts)
-        code = exit_codes.result_exit_code(result)
-    reasons = "; ".join(filter(None, (decision.reason, *event_result.messages)))
-    return _report(str(decision.action), reasons, code, decision.model, event_result.issue)
+    with reporting(exit_codes.list_done(result.receipts) if result else None):
+        if result is not None:
+            actions_env.write_judgement_summary(result.judgement, result.plan, result.receipts)
+            code = exit_codes.result_exit_code(result)
+        reasons = "; ".join(filter(None, (decision.reason, *event_result.messages)))
+        return _report(str(decision.action), reasons, code, decision.model, event_result.issue)
 
 
 def _load_payload(payload: str | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
@@ -24,7 +25,7 @@ from ..targets.sessions import TargetSessions
 from . import LazyGroup
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, print_json, read_config, retry_policy
-from .runner import make_redactor, write_workflow_command
+from .runner import OutputClosedError, make_redactor, reporting, write_workflow_command
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config, Model
@@ -130,16 +131,18 @@ class MoveContext:
         if rest and not warning and os.environ.get("GITHUB_ACTIONS") == "true":
             write_workflow_command(annotation("warning", rest))
         else:
-            click.echo(text, err=self.as_json)
+            with suppress(OutputClosedError):  # the move goes on, and its result reports it
+                click.echo(text, err=self.as_json)
 
     def print_result(self, move: Move) -> Exit:
-        if self.as_json:
-            print_json(move_json(move))
-        else:
-            print_moves([move], as_json=False)
-        outputs = {"state": move.state, "verb": move.verb, "version": move.target, "from-version": move.source}
-        write_outputs(outputs | {"key": move.key, "history": move.url})
-        write_summary(lambda: f"{code(move.model)}: {code(move_result(move), 1000)}\n\n")
+        with reporting([move_result(move)]):
+            if self.as_json:
+                print_json(move_json(move))
+            else:
+                print_moves([move], as_json=False)
+            outputs = {"state": move.state, "verb": move.verb, "version": move.target, "from-version": move.source}
+            write_outputs(outputs | {"key": move.key, "history": move.url})
+            write_summary(lambda: f"{code(move.model)}: {code(move_result(move), 1000)}\n\n")
         return Exit.OK if move.state is MoveState.DONE else Exit.PARTIAL
 
 

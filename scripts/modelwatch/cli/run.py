@@ -23,7 +23,7 @@ from ..step_files import encode_file
 from ..timeutil import MINUTE
 from . import actions_env, exit_codes
 from .options import exit_code_option, format_option, path_option, read_context, run_options
-from .runner import progress_bar
+from .runner import UnreportedError, print_error, progress_bar, reporting
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
@@ -48,11 +48,12 @@ def run(
         evaluation = pipeline.evaluate(replace(context, progress=progress))
     only = frozenset() if dry_run else frozenset(Target)
     done = pipeline.converge(context, evaluation, only)
-    pipeline.write_results(out, done, now)
-    _print_result(done, style)
-    outputs = {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
-    outputs |= {"receipts": str(out / "receipts.json")} if done.receipts else {}
-    actions_env.write_judgement(done.judgement, done.plan, done.receipts, outputs)
+    with reporting(exit_codes.list_done(done.receipts)):
+        pipeline.write_results(out, done, now)
+        _print_result(done, style)
+        outputs = {"plan": str(out / "plan.json"), "plan-digest": done.digest, "changes": str(len(done.plan.changes))}
+        outputs |= {"receipts": str(out / "receipts.json")} if done.receipts else {}
+        actions_env.write_judgement(done.judgement, done.plan, done.receipts, outputs)
     return exit_codes.result_exit_code(done, exit_code)
 
 
@@ -124,6 +125,12 @@ def with_interval(config: Config, every: float) -> Config:
 def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
     done = pipeline.converge(context, pipeline.evaluate(context), only)
-    pipeline.write_results(out, done, context.now)
-    click.echo(f"{utc_time(context.now)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
-    return exit_codes.result_exit_code(done), done.judgement.worst_severity
+    code = exit_codes.result_exit_code(done)
+    try:
+        with reporting(exit_codes.list_done(done.receipts)):
+            pipeline.write_results(out, done, context.now)
+            click.echo(f"{utc_time(context.now)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
+    except UnreportedError as error:  # the next round acts all the same
+        print_error(error)
+        code = error.exit_code
+    return code, done.judgement.worst_severity

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -26,6 +27,8 @@ MAX_MODELS_WITHOUT_BAR = 3
 """Up to this many models a progress bar would only flicker."""
 EXIT_TIMEOUT = 10.0
 """Seconds."""
+MAX_DONE = 20
+"""Changes that an error lists."""
 READERS = frozenset({"pull", "check", "run", "watch", "sensitivity", "diagnose"})
 """Commands that read W&B first of all."""
 GC_THRESHOLD = 50_000
@@ -64,9 +67,9 @@ def _export_bundle() -> None:
 
 
 def _start_exit_watchdog(code: int) -> None:
-    """The W&B client waits for its own process at exit, and has been seen to wait for ever: everything is written by
-    now, so it gets a few seconds."""
-    if "wandb" in sys.modules:
+    """The W&B client waits for its own process at exit, and has been seen to wait for ever; apprise waits for services
+    that it has given up. Everything is written by now, so they get a few seconds."""
+    if {"wandb", "apprise"} & sys.modules.keys():
         watchdog = threading.Timer(EXIT_TIMEOUT, os._exit, (code,))
         watchdog.daemon = True
         watchdog.start()
@@ -98,9 +101,15 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
     except UserError as error:
         print_error(error)
         return error.exit_code
-    except OutputClosedError:
-        return Exit.OK
-    except Exception:  # noqa: BLE001 - the last line of defence: shown in full, with exit code 1
+    except OutputClosedError as error:
+        if not error.reason:
+            return Exit.OK
+        print_error(UserError(str(error)))
+        return Exit.USAGE
+    except Exception as error:  # noqa: BLE001 - the last line of defence: shown in full, with exit code 1
+        if lack := _missing_resource(error):
+            print_error(UserError(lack))
+            return Exit.USAGE
         import traceback
 
         click.echo(traceback.format_exc(), err=True)
@@ -109,6 +118,37 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
         )
         return Exit.BUG
     return int(code) if isinstance(code, int) else Exit.OK
+
+
+def _missing_resource(error: BaseException) -> str:
+    """What this machine has no more of, where that is what ``error`` says."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory."
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return f"{error}." if full else ""
+
+
+class UnreportedError(UserError):
+    """A command has acted, and could not write what came of it."""
+
+    exit_code = Exit.PARTIAL
+
+    def __init__(self, reason: str, done: Sequence[str]) -> None:
+        more = f"; and {len(done) - MAX_DONE} more" if len(done) > MAX_DONE else ""
+        listed = f"Done: {'; '.join(done[:MAX_DONE])}{more}." if done else "Nothing was changed."
+        super().__init__(f"the result could not be written ({reason})", hint=listed)
+
+
+@contextmanager
+def reporting(done: Sequence[str] | None) -> Iterator[None]:
+    """Around what a command writes after it has acted. If that fails, the error says what was ``done``, and the exit
+    code is 4. ``None``: the command did not act."""
+    try:
+        yield
+    except (UserError, OSError, MemoryError, OutputClosedError) as error:
+        if done is None:
+            raise
+        raise UnreportedError(_missing_resource(error) or str(error), done) from error
 
 
 def print_error(error: UserError) -> None:
@@ -160,7 +200,7 @@ def _item_text(model: str | None) -> str:
 def _masked_output() -> Iterator[None]:
     """Secrets are masked in both streams until the block ends; what is then still held back is written."""
     before = sys.stdout, sys.stderr
-    masked = tuple(_GuardedStream(make_redactor(), stream) for stream in before)
+    masked = _GuardedStream(make_redactor(), sys.stdout), _GuardedStream(make_redactor(), sys.stderr, needed=False)
     sys.stdout, sys.stderr = (cast("TextIO", stream) for stream in masked)
     try:
         yield
@@ -172,7 +212,12 @@ def _masked_output() -> Iterator[None]:
 
 
 class OutputClosedError(Exception):
-    """The other end of a pipe was closed. Not an ``OSError``, which click would turn into exit code 1."""
+    """Standard output takes no more. Not an ``OSError``, which click would turn into exit code 1."""
+
+    def __init__(self, error: OSError) -> None:
+        self.reason = "" if isinstance(error, BrokenPipeError) else error.strerror or type(error).__name__
+        """Empty where the other end of a pipe was closed: it has seen enough."""
+        super().__init__(f"standard output cannot be written: {self.reason or 'it is closed'}.")
 
 
 _WORKFLOW_COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
@@ -192,10 +237,13 @@ def disarm_workflow_commands(text: str) -> str:
 
 
 class _GuardedStream(RedactedStream):
-    """Masks; in GitHub Actions no line is a command by chance; and a closed pipe ends the command without a word."""
+    """Masks; in GitHub Actions no line is a command by chance. What cannot be written any more ends the command if the
+    stream is ``needed``; messages on standard error are not, and a command that acts goes on without."""
 
-    def __init__(self, redactor: Redactor, stream: TextIO) -> None:
+    def __init__(self, redactor: Redactor, stream: TextIO, *, needed: bool = True) -> None:
         super().__init__(redactor, stream)
+        self._needed = needed
+        self._error: OutputClosedError | None = None
         self._in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
 
     def _masked(self, text: str) -> str:
@@ -205,27 +253,27 @@ class _GuardedStream(RedactedStream):
     def write_command(self, command: str) -> None:
         """A line of its own, masked, that the runner shall obey."""
         self.flush()
-        self._stream.write(f"{super()._masked(command)}\n")
-        self._stream.flush()
+        self._attempt(lambda: self._stream.write(f"{super(_GuardedStream, self)._masked(command)}\n"))
+        self._attempt(self._stream.flush)
 
     def write(self, text: str) -> int:
-        with _closing_quietly(self._stream):
-            return super().write(text)
+        self._attempt(lambda: super(_GuardedStream, self).write(text))
+        return len(text)
 
     def flush(self) -> None:
-        with _closing_quietly(self._stream):
-            super().flush()
+        self._attempt(super().flush)
 
     def close(self) -> None:
-        with _closing_quietly(self._stream):
-            super().close()
+        self._attempt(super().close)
 
-
-@contextmanager
-def _closing_quietly(stream: TextIO) -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        # What is left in the buffer goes nowhere, so that the interpreter does not complain about it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise OutputClosedError from None
+    def _attempt(self, write: Callable[[], object]) -> None:
+        """Call ``write``, unless the stream has failed before."""
+        try:
+            if self._error is None:
+                write()
+        except OSError as error:
+            self._error = OutputClosedError(error)
+            # What is left in the buffer goes nowhere, so that the interpreter does not complain about it when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if self._needed and self._error is not None:
+            raise self._error

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .. import pipeline
-from ..errors import Exit
+from ..errors import Exit, UserError
 from ..model.alert import Judgement
 from ..model.target import Target
 from ..report.console import open_console
@@ -17,7 +17,7 @@ from ..report.plan_tables import show_plan
 from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, now_option, path_option, read_context, run_options
-from .runner import one_line, progress_bar
+from .runner import one_line, progress_bar, reporting
 
 
 @click.command("pull")
@@ -96,12 +96,19 @@ def apply(
     actions_env.require_default_branch()
     context = read_context(config_path, now)
     plan = load_verified_plan(plan_path, digest, now)
+    if plan.config != context.config.digest:
+        raise UserError(
+            "the plan was made with another configuration than the present one.",
+            hint="Nothing was applied. Evaluate and plan again.",
+            where=str(plan_path),
+        )
     targets = frozenset(Target(word) for word in only) or frozenset(Target)
     receipts = pipeline.apply(context, plan, digest, targets)
-    write_file(out, receipts)
-    if style == "json":
-        click.echo(encode_file(receipts))
-    else:
-        show_plan(open_console(), plan, receipts)
-    actions_env.write_outputs({"receipts": str(out)})
+    with reporting(exit_codes.list_done(receipts)):
+        write_file(out, receipts)
+        if style == "json":
+            click.echo(encode_file(receipts))
+        else:
+            show_plan(open_console(), plan, receipts)
+        actions_env.write_outputs({"receipts": str(out)})
     return exit_codes.receipts_exit_code(plan, receipts)
