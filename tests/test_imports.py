@@ -71,9 +71,10 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),
     "stats": frozenset({"numpy", "scipy", "pandas", "statsmodels", "sklearn", "ruptures"}),
-    "evaluate": frozenset({"numpy", "holidays"}),
+    "evaluate": frozenset({"numpy"}),
     "report": frozenset({"rich"}),
     "config": frozenset({"yaml", "msgspec", "holidays"}),
+    "timeutil": frozenset({"holidays"}),
 }
 """Where a package is named here, it may import nothing else from outside the standard library."""
 CLOCK = {

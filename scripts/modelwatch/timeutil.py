@@ -1,9 +1,11 @@
-"""Units of time, and times as text. A time is a number of seconds since the epoch (UTC) everywhere in modelwatch."""
+"""Units of time, times as text, public holidays. A time is seconds since the epoch (UTC) everywhere in modelwatch."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -64,3 +66,12 @@ def format_iso(time: float) -> str:
 def format_utc(time: float) -> str:
     """``2026-11-20 14:00 UTC``, for people."""
     return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@lru_cache(maxsize=256)
+def public_holidays(country: str, year: int) -> Mapping[date, str]:
+    """Name by day, of a country (ISO 3166, ``DE``) or of a part of it (``DE-BE``)."""
+    from holidays import country_holidays
+
+    code, _, subdivision = country.partition("-")
+    return dict(country_holidays(code, subdiv=subdivision or None, years=year, language="en_US"))

@@ -23,6 +23,19 @@ def test_working_hours_have_defaults_and_none_are_the_default(tmp_path: Path) ->
     assert night == WorkingHours((5,), 22 * HOUR, 6 * HOUR, sudden=Severity.WARNING, slow=Severity.ERROR)
 
 
+def test_holidays_are_those_of_the_calendar_unless_the_hours_name_their_own(tmp_path: Path) -> None:
+    calendar = "calendar: {country: [DE-BE, US]}\nhours"
+    own = {
+        "": ("DE-BE", "US"),
+        "holidays: AT": ("AT",),
+        "holidays: []": (),
+    }
+    for keys, holidays in own.items():
+        hours = load_model(tmp_path, f"{calendar}: {{{keys}}}").hours
+        assert hours is not None
+        assert hours.holidays == holidays
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -30,6 +43,7 @@ def test_working_hours_have_defaults_and_none_are_the_default(tmp_path: Path) ->
         ("hours: {from: 09:00, to: 09:00}", "`from` and `to` are the same."),
         ("hours: {from: 9}", "`9` is not a time of day such as 09:00."),
         ("hours: {until: 18:00}", "`until` is not a key of the working hours."),
+        ("hours: {holidays: XX}", "`XX` is not a country such as DE, or a part of one such as DE-BE."),
     ],
 )
 def test_hours_that_cannot_be_meant_are_problems(tmp_path: Path, keys: str, message: str) -> None:

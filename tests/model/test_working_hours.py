@@ -12,6 +12,7 @@ BERLIN = "Europe/Berlin"
 WEEKDAYS = WorkingHours()
 NIGHTS = WorkingHours(days=(4,), start=22 * HOUR, end=6 * HOUR)
 WHOLE_DAY = WorkingHours(days=(6,), start=0.0, end=24 * HOUR)
+HOLIDAYS = WorkingHours(holidays=("DE-BY",))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,15 @@ WHOLE_DAY = WorkingHours(days=(6,), start=0.0, end=24 * HOUR)
         (NIGHTS, "", "2026-11-28T06:00", "2026-12-04T22:00"),
         (WHOLE_DAY, "", "2026-11-29T23:59", "2026-11-29T23:59"),
         (WHOLE_DAY, "", "2026-11-30T00:00", "2026-12-06T00:00"),
+        (
+            HOLIDAYS,
+            BERLIN,
+            "2026-12-24T20:00",
+            "2026-12-28T08:00",
+        ),  # both days of Christmas, of which one is a Saturday
+        (HOLIDAYS, BERLIN, "2027-01-06T05:00", "2027-01-07T08:00"),  # in Bavaria alone
+        (WorkingHours(holidays=("DE",)), BERLIN, "2027-01-06T05:00", "2027-01-06T08:00"),
+        (WorkingHours((4,), holidays=("DE",)), BERLIN, "2026-12-25T05:00", "2027-01-08T08:00"),  # two Fridays in a row
     ],
 )
 def test_working_hours_begin_by_the_clocks_of_the_zone(hours: WorkingHours, zone: str, time: str, opening: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from ..errors import did_you_mean
+from ..model.calendar import CalendarSpec
 from ..model.monitored_model import (
     DEFAULT_INHIBITIONS,
     PROPOSED_BY_DEFAULT,
@@ -133,13 +134,16 @@ def _read_recurrence(section: ParsedSection | None) -> WeeklyWindow | None:
     return WeeklyWindow(tuple(sorted(set(days or range(7)))), start, end)
 
 
-def _read_hours(section: ParsedSection | None) -> WorkingHours | None:
+def _read_hours(section: ParsedSection | None, calendar: CalendarSpec | None) -> WorkingHours | None:
     if section is None:
         return None
     if section.get("days") == []:
         section.add_problem("`days` is empty.", "Leave `days` out for Monday to Friday.", key="days")
         return None
-    hours: WorkingHours = section.build(days=tuple(sorted(set(section.setting("days")))))
+    holidays = section.get("holidays", calendar.countries if calendar else ())
+    hours: WorkingHours = section.build(
+        days=tuple(sorted(set(section.setting("days")))), holidays=tuple(dict.fromkeys(holidays))
+    )
     if hours.start == hours.end:
         section.add_problem("`from` and `to` are the same.", "A whole day is from 00:00 to 24:00.", value="to")
     return hours
@@ -166,7 +170,7 @@ def _note_references(section: ParsedSection) -> None:
 
 def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     """The model as written: paths, environment and missing secrets are resolved later (``resolve.py``)."""
-    workflows = read_workflows(section)
+    workflows, calendar = read_workflows(section), read_calendar(section)
     verbs = tuple(dict.fromkeys((*section.get("workflows", {}), *(workflow.name for workflow in workflows))))
     issue_mode, page_mode = read_modes(section, verbs)
     runbooks = section.get("runbooks")
@@ -185,8 +189,8 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         **{name: _read_built_in(section, name, verbs) for name in BUILT_IN_FINDINGS},
         outage=_read_outage(section),
         false_alarms=_read_budget(section),
-        calendar=read_calendar(section),
-        hours=_read_hours(section.get("hours")),
+        calendar=calendar,
+        hours=_read_hours(section.get("hours"), calendar),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=section.reader.location(section.node),
     )

@@ -25,7 +25,7 @@ from ..model.rule import Rule
 from ..model.working_hours import WorkingHours
 from ..timeutil import DAY
 from . import rules, vocabulary
-from .calendars import CALENDAR_FIELDS
+from .calendars import CALENDAR_FIELDS, Country
 from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .measure import MEASURE
 from .pagerduty import PAGERDUTY
@@ -138,8 +138,8 @@ FLAPPING = Section(
         "page_after": Field(duration(), "It pages again, though no worse, once it fires for so long without a pause."),
         "quiet": Field(
             duration(),
-            "It has recovered when it is healthy after so long without firing; after the rule's `window` if that is "
-            "longer.",
+            "It has recovered when it is healthy after so long without firing; after `hold` of the rule's windows, "
+            "which share no data, if that is longer.",
         ),
     },
     "An alert that fires again within 24 h of closing flaps: the rest is one episode on one issue, and it pages when "
@@ -188,6 +188,11 @@ HOURS = Section(
         "to": Field(LOCAL_TIME_OF_DAY, "The end; at or before `from` it is on the next day.", attribute="end"),
         "slow": Field(SEVERITY, "From this severity on what gets worse day by day pages at any hour."),
         "sudden": Field(SEVERITY, "From this severity on everything else pages at any hour."),
+        "holidays": Field(
+            one_or_more(Country()),
+            "Public holidays of these countries, as in `calendar`, are no working days; by default those of the "
+            "model's `calendar`. `[]`: none are.",
+        ),
     },
     "A page that can wait is sent when working hours begin; its issue, which says so, is opened at once. Workflows and "
     "messages do not wait.",
@@ -242,8 +247,9 @@ OUTAGE = Section(
             "After this time (kept in the issue, which the first failed evaluation opens), it pages. `0`: at once.",
         ),
     },
-    "A source (W&B, files) that cannot be read is one finding for all models that read it. The first of them that "
-    "opens issues and pages acts for all, with its own `outage`.",
+    "A source (W&B, files) that cannot be read (W&B that is down: nor two minutes later) is one finding for all models "
+    "that read it. The first of them that opens issues and pages acts for all, with its own `outage`. A project that "
+    "W&B does not have is a warning, and pages nobody.",
     dataclass=OutageSpec,
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..model.calendar import CalendarEvent, CalendarSpec
 from ..model.rule import Aggregate, Rule
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
-from ..timeutil import DAY, HOUR
+from ..timeutil import DAY, HOUR, public_holidays
 from .arrays import nans
 from .baselines import Baseline
 from .local_time import MAX_DAYS, local_times
@@ -270,7 +271,7 @@ def event_days(spec: CalendarSpec, first: int, last: int) -> tuple[EventDay, ...
     names: dict[int, tuple[str, str]] = {}
     years = range(date.fromordinal(first + _EPOCH).year, date.fromordinal(last + _EPOCH).year + 1)
     for country in spec.countries:
-        for day, name in _holidays(country, years).items():
+        for day, name in chain.from_iterable(public_holidays(country, year).items() for year in years):
             names.setdefault(day.toordinal() - _EPOCH, (HOLIDAY, name))
     own: dict[int, tuple[str, str]] = {}
     for event in spec.events:
@@ -293,13 +294,6 @@ def calendar_days(spec: CalendarSpec, timezone: str, since: float, until: float)
     days = event_days(spec, first.toordinal() - _EPOCH, last.toordinal() - _EPOCH)
     dates = ((date.fromordinal(day.day + _EPOCH), day.name) for day in days)
     return [(datetime(on.year, on.month, on.day, tzinfo=zone).timestamp(), name) for on, name in dates]
-
-
-def _holidays(country: str, years: range) -> dict[date, str]:
-    from holidays import country_holidays
-
-    code, _, subdivision = country.partition("-")
-    return dict(country_holidays(code, subdiv=subdivision or None, years=years, language="en_US"))
 
 
 def _occurrences(event: CalendarEvent, years: range) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ..timeutil import DAY, HOUR
+from ..timeutil import DAY, HOUR, public_holidays
 from .alert import Mute
 from .severity import Severity
 
@@ -25,15 +25,17 @@ class WorkingHours:
     """From this severity on what came at once pages at any time."""
     slow: Severity = Severity.CRITICAL
     """The same of what came day by day."""
+    holidays: tuple[str, ...] = ()
+    """Countries (ISO 3166: ``DE``, ``DE-BE``) whose public holidays are no working days."""
 
     def opening(self, time: float, zone: str) -> float:
         """The first moment of working hours at or after ``time`` (seconds, UTC)."""
         clock = ZoneInfo(zone or "UTC")
         today = datetime.fromtimestamp(time, clock).date()
-        # A week and the day before, whose hours can reach into today.
-        for offset in range(-1, 9):
+        # From the day before, whose hours can reach into today, to the fourth week: one day of a week can be a holiday.
+        for offset in range(-1, 30):
             day = today + timedelta(days=offset)
-            if day.weekday() not in self.days:
+            if day.weekday() not in self.days or any(day in public_holidays(one, day.year) for one in self.holidays):
                 continue
             begin = _moment(day, self.start, clock)
             end = _moment(day, self.end + (DAY if self.end <= self.start else 0.0), clock)

@@ -317,12 +317,12 @@ def test_a_flapping_group_pages_so_often_in_24_h() -> None:
     assert pages(plan_for("..e", called, rest=False)) == ["trigger-incident"]
 
 
-def test_a_flapping_group_recovers_on_windows_without_the_last_breach() -> None:
+def test_a_flapping_group_recovers_on_windows_that_share_no_data() -> None:
     long = config(replace(RULE, window=20 * HOUR))
     text = "..e" + 13 * "."
     plan = plan_for(text, replace(FLAPPING, page=None), by=long, now=at(5))
     written = next(change.register for change in plan.changes if change.kind.target is Target.ISSUE)
     assert written is not None
     assert written.flap is not None
-    assert written.flap.quiet_until == at(5) + 20 * HOUR
+    assert written.flap.quiet_until == at(5) + RULE.hold * 20 * HOUR
     assert "it flaps, and healthy evaluations count after" in skipped(plan, "close-issue")

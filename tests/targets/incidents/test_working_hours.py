@@ -10,6 +10,7 @@ import pytest
 
 from modelwatch.model.alert import Judgement
 from modelwatch.model.finding import GradualChange
+from modelwatch.model.ledger import EntryKind
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import ObservedIncident, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
@@ -18,7 +19,7 @@ from modelwatch.model.target import Target
 from modelwatch.model.working_hours import WorkingHours
 from modelwatch.report.comments import page_wait_sentence
 from modelwatch.targets.plan import make_plan
-from modelwatch.timeutil import DAY, HOUR
+from modelwatch.timeutil import DAY, HOUR, format_utc
 
 from ...alerts.making import at
 from ..issues.test_plan import WHOLE
@@ -92,6 +93,17 @@ def test_the_issue_is_opened_at_once_and_says_until_when_the_page_waits() -> Non
 def test_what_is_urgent_pages_at_once(text: str, slow: bool, hours: dict[str, Any], paged: bool) -> None:
     plan = plan_for(text, None, slow=slow, by=with_hours(**hours))
     assert (pages(plan) == ["trigger-incident"]) is paged
+
+
+def test_waiting_is_on_record_once() -> None:
+    found = written(plan_for("..e", None))
+    assert found is not None
+    (entry,) = [entry for entry in found.ledger.recent if entry.kind is EntryKind.PAGE]
+    assert (entry.at, entry.who, entry.what) == (NOW, "modelwatch", "the page waits for working hours")
+    assert entry.why == f"until {format_utc(OPENING)}: error is not urgent"
+    worse = written(plan_for("..e", replace(found, severity=Severity.WARNING)))
+    assert worse is not None
+    assert [entry.key for entry in worse.ledger.recent].count(entry.key) == 1
 
 
 def test_it_pages_when_working_hours_begin_even_where_nobody_looked_then() -> None:

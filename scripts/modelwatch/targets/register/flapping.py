@@ -33,8 +33,8 @@ def sync_flap(draft: GroupPlan) -> None:
     if draft.firing and flap.quiet_until is not None:
         flap = replace(flap, fired=flap.fired + 1, last=draft.now, quiet_until=None)
     elif not draft.firing and flap.quiet_until is None:
-        # A window that shares data with the last breach proves nothing.
-        windows = [rule.window for rule in draft.model.rules if rule.name == draft.group.rule]
+        # A window that shares data with the last breach, or with another healthy one, is no proof of its own.
+        windows = [rule.window * rule.hold for rule in draft.model.rules if rule.name == draft.group.rule]
         flap = replace(flap, quiet_until=draft.now + max(draft.model.flapping.quiet, *windows, 0.0))
     draft.update_register(flap=flap)
 

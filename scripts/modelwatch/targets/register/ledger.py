@@ -137,6 +137,7 @@ def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
     yield make_entry(FIRING_KEY, register.start, EntryKind.FINDING, "started firing")
     sentence = describe_alert(draft.group).sentence
     yield make_entry("opened", draft.now, EntryKind.ISSUE, f"opened the issue, {register.severity}", why=sentence)
+    yield from _page_waits(draft, None, register.page_after)
     for record in register.dispatches:
         yield from _dispatch_changes(draft, (), record)
     yield from _follower_changes((), register.followers)
@@ -169,6 +170,7 @@ def _changes(draft: GroupPlan, before: Register, register: Register) -> Iterator
     yield from _follower_changes(before.followers, register.followers)
     if before.page and register.page:
         yield from _page_changes(draft, before.page, register.page)
+    yield from _page_waits(draft, before.page_after, register.page_after)
     known = {call.key for call in before.calls}
     yield from (_call_entry(call) for call in register.calls if call.key not in known)
     if before.config != register.config:
@@ -187,6 +189,15 @@ def _page_changes(draft: GroupPlan, before: PageRecord, page: PageRecord) -> Ite
     elif before.state == PAGE_TRIGGERED and page.state == PAGE_RESOLVED:
         by_person = draft.incident is not None and draft.incident.by_person
         yield page_entry(before, page, "resolved at PagerDuty", PERSON if by_person else "PagerDuty")
+
+
+def _page_waits(draft: GroupPlan, before: float | None, until: float | None) -> Iterator[LedgerEntry]:
+    """That the page waits for working hours."""
+    if until is not None and until != before:
+        why = f"until {format_utc(until)}: {draft.severity} is not urgent"
+        yield make_entry(
+            f"page.waits.{int(until)}", draft.now, EntryKind.PAGE, "the page waits for working hours", why=why
+        )
 
 
 def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, reopening: bool) -> Iterator[LedgerEntry]:
