@@ -14,11 +14,15 @@ from .clients.wandb import WandbSessions
 from .errors import SourceError, UserError, unforeseen
 from .model.monitored_model import Config, Model
 from .model.release import Registry
+from .timeutil import MINUTE
 
 if TYPE_CHECKING:
     from .release.registry import RegistryReader
     from .targets.sessions import TargetSessions
 
+SECOND_LOOK = 2 * MINUTE
+"""After so long (seconds) an evaluation that acts reads models whose server was down once more: not every failure is an
+outage."""
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, number of models)."""
 
@@ -37,6 +41,8 @@ class RunContext:
     run_url: str = ""
     """The workflow run that is evaluating; empty on a terminal."""
     progress: Progress | None = None
+    second_look: float | None = None
+    """After so many seconds models whose server was down are read once more; ``None``: they are not."""
     _readers: dict[str, RegistryReader] = field(default_factory=dict, repr=False)
     _errors: dict[str, UserError] = field(default_factory=dict, repr=False)
 

@@ -77,6 +77,8 @@ class SourceError(UserError):
     exit_code = Exit.SOURCE_DOWN
     is_shared = False
     """Whether every model that reads from the same server fails, too."""
+    is_misconfigured = False
+    """Whether the configuration names what the source does not have."""
 
 
 class SourceSetupError(SourceError):

@@ -91,7 +91,12 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
     registries, notes = _read_releases(context)
     canary_periods = {name: registry.canary_periods for name, registry in registries.items()}
     pulls = pull_all(
-        context.config.models, context.now, context.wandb, progress=context.progress, canary_periods=canary_periods
+        context.config.models,
+        context.now,
+        context.wandb,
+        progress=context.progress,
+        canary_periods=canary_periods,
+        second_look=context.second_look,
     )
     for name, registry in registries.items():
         pulled = pulls[name]

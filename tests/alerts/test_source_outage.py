@@ -10,6 +10,7 @@ import pytest
 
 from modelwatch.alerts.source_outage import add_source_outages, find_outages
 from modelwatch.model.alert import SOURCE_OUTAGE, AlertState, Group, Judgement, SourceFailure, group_key
+from modelwatch.model.finding import Cause
 from modelwatch.model.monitored_model import (
     Config,
     GitHubSpec,
@@ -28,7 +29,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.timeutil import HOUR
 
 NOW = 1_790_000_000.0
-EVALUATOR, DATA, SERVER = FailureScope
+EVALUATOR, CONFIGURATION, DATA, SERVER = FailureScope
 
 
 def model(name: str, project: str = "", *, host: str = "", **more: Any) -> Model:
@@ -64,11 +65,13 @@ TABLES = [model(name, wandb=None, table=TableSpec("metrics.csv")) for name in ("
         ([A, model("b", "a"), C], {"a": DATA, "b": DATA}, [("acme/a", "a", "a b")]),
         (TABLES, {"x": DATA, "y": DATA}, [("metrics.csv", "x", "x y")]),
         ([A, model("b", "a"), C], {"a": SERVER, "b": DATA}, [("acme/a", "a", "a b")]),
+        ([A, B], {"a": CONFIGURATION}, [("acme/a", "a", "a")]),
         ([A, B], {"a": EVALUATOR, "b": EVALUATOR}, []),
     ],
     ids=[
         *("the server, for two of three", "all that read another server", "one of three is its own trouble"),
         *("who opens issues tells of it", "two projects", "one project", "one table", "one trouble seen twice"),
+        "a project that is not there",
         "the evaluator has no key",
     ],
 )
@@ -129,6 +132,18 @@ def test_the_issue_remembers_since_when(
     assert found.start is not None
     assert ((NOW - found.start) / HOUR, str(found.severity), " ".join(found.do)) == pytest.approx(expected)
     assert (found.kind, found.state, found.evidence.notes) == ("monitoring-silent", AlertState.FIRING, ("a: HTTP 503",))
+
+
+@pytest.mark.parametrize("after", [0.0, 2 * HOUR])
+def test_a_project_that_is_not_there_pages_nobody(after: float) -> None:
+    """It is a matter of the configuration, however long it lasts."""
+    failures = (SourceFailure("a", "no such project", CONFIGURATION),)
+    config = Config((replace(A, outage=OutageSpec(after=after)),), "c")
+    (found,) = add_source_outages(Judgement(NOW, "c", (), failures), config, observed(register()), NOW).groups
+    assert (str(found.severity), found.do) == ("warning", ("issue",))
+    (alert,) = found.alerts
+    assert [step.severity for step in alert.steps] == [Severity.WARNING]
+    assert alert.finding.cause is Cause.UNKNOWN_SOURCE
 
 
 def test_an_issue_of_a_stranger_says_nothing() -> None:

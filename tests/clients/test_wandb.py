@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.clients.wandb import WandbDownError, WandbKeyError, find_runs, open_api, translate_wandb_error
+from modelwatch.clients.wandb import (
+    WandbDownError,
+    WandbKeyError,
+    WandbProjectError,
+    find_runs,
+    open_api,
+    translate_wandb_error,
+)
 from modelwatch.errors import Exit, SourceError, SourceSetupError
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.http import Server
@@ -95,7 +102,7 @@ def test_files_of_the_client_go_to_a_scratch_folder(
 @pytest.mark.parametrize(
     ("error", "kind", "said"),
     [
-        (ValueError("Could not find project nope"), SourceError, "no such project"),
+        (ValueError("Could not find project nope"), WandbProjectError, "no such project"),
         (RuntimeError("POST x giving up\nwhile retrying: HTTP 503: busy"), WandbDownError, "is down (HTTP 503)"),
         (RuntimeError("while retrying: HTTP 429: slow down"), WandbDownError, "limits the rate"),
         (RuntimeError("HTTP 403: no"), WandbKeyError, "refuses the API key (HTTP 403)"),

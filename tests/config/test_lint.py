@@ -57,7 +57,7 @@ def test_a_history_that_a_rarely_logged_metric_does_not_fill(tmp_path: Path, key
     ("mode", "people", "told"),
     [
         ("propose", "[]", ["nobody may approve it: list logins"]),
-        ("propose", "[ada]", []),
+        ("propose", "[ada]", ["`/modelwatch approve` and other comments wait for the next evaluation"]),
         ("act", "[]", []),
         ("observe", "[]", []),
     ],
@@ -77,6 +77,9 @@ def test_proposals_that_nobody_may_approve(tmp_path: Path, mode: str, people: st
     found = lint_config(load(tmp_path, text, {}), tmp_path)
     assert [any(part in str(one) for one in found) for part in told] == [True] * len(told)
     assert len(found) == len(told)
+    write(tmp_path, STARTER[".github/workflows/modelwatch-commands.yml"], ".github/workflows/answers.yaml")
+    found = lint_config(load(tmp_path, text, {}), tmp_path)
+    assert not any("wait for the next evaluation" in str(one) for one in found)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ def test_a_version_that_was_put_there_by_hand_can_be_gone_back_to() -> None:
     assert reason.startswith("v6 shares the likely cause: trained on the same data (d7); v5 shares the likely cause")
 
 
+def test_before_the_first_move_the_history_of_metrics_says_which_versions_served() -> None:
+    v6 = replace(V6, aliases=())
+    assert chosen(registry(V7, v6, V5, V4, moves=())) == ("v6", "")
+    assert chosen(registry(V7, v6, V5, V4, moves=()), healthy=("v5",)) == ("v5", "")
+    withdrawn = (move(MoveVerb.PROMOTE, "v5", "v7", 7.0), move(MoveVerb.ABORT, "v7", "v6", 6.0))
+    assert chosen(registry(V7, v6, V5, moves=withdrawn)) == ("v5", ""), "a withdrawn canary never served everybody"
+
+
 @pytest.mark.parametrize(
     ("v6", "healthy", "reason"),
     [
@@ -100,4 +108,4 @@ def test_versions_are_known_by_their_numbers_too() -> None:
 
 def test_without_moves_the_alias_previous_tells() -> None:
     assert chosen(registry(moves=())) == ("v6", "")
-    assert chosen(registry(version(7, "production"), V5, moves=())) == ("", "")
+    assert chosen(registry(version(7, "production"), V5, moves=()), healthy=()) == ("", "")

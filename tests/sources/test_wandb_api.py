@@ -308,7 +308,7 @@ def test_a_missing_project_is_an_error(wandb_server: Wandb) -> None:
     found = pull(model(project="chrun"), NOW)
     assert "no such project" in found.error
     assert "chrun" in found.error
-    assert found.scope is FailureScope.DATA
+    assert found.scope is FailureScope.CONFIGURATION
 
 
 def test_a_wrong_key_is_an_error(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:

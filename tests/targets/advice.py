@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -20,17 +20,18 @@ from modelwatch.alerts.grouping import judge_models
 from modelwatch.cli import group as commands
 from modelwatch.model.alert import Judgement
 from modelwatch.model.finding import ModelFindings
-from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, ReleaseSpec, WorkflowSpec
+from modelwatch.model.monitored_model import BlastRadius, Config, Model
 from modelwatch.model.plan import ChangeKind, Command, ModelObservation, ObservedIssue, Plan
-from modelwatch.model.release import PRODUCTION, Registry, Version
-from modelwatch.model.rule import Mode, Rule
+from modelwatch.model.release import PRODUCTION
+from modelwatch.model.rule import Rule
 from modelwatch.model.secret import Secret
 from modelwatch.model.series import Deployment, Labels, PulledSeries
 from modelwatch.report.comments import mute_sentence
-from modelwatch.report.diagnosis import DiagnosisInput, diagnose
+from modelwatch.report.diagnosis import Diagnosis, DiagnosisInput, diagnose
 from modelwatch.runbooks.page import PAGES_DIR
 from modelwatch.runbooks.render import alert_context, render_page
 from modelwatch.targets.apply import apply_plan
+from modelwatch.targets.draft import GroupPlan
 from modelwatch.targets.incidents.render import incident_details
 from modelwatch.targets.issues.observe import parse_commands
 from modelwatch.targets.observe import observe_models
@@ -42,81 +43,18 @@ from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.github.issue_actions import Person
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from modelwatch.timeutil import MINUTE
 from tests.stubs import workflows
 
-from ..alerts.making import at, rule, tier, track, unexplained
+from ..alerts.making import at, track, unexplained
+from .setups import QUIET, RUNBOOKS, Setup
 from .world import ALL, REPO
 
-MINUTE = 60.0
-ACTIONS = ("issue", "page", "retrain", "rollback", "degrade")
-QUIET = 4
-"""Healthy hours before the night; in the first two of them v1 served, then v2."""
-RUNBOOKS = "https://example.org/runbooks"
 EU: Labels = (("region", "eu"),)
 COMMENT = re.compile(r"`(/modelwatch [^`]+)`")
 RELEASE = re.compile(r"`(modelwatch release [^`]+)`")
 START = re.compile(r"gh (?:workflow run|api) [^\n]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """How the model is configured, and what W&B knows of its versions."""
-
-    people: bool = True
-    rollback: Mode | None = Mode.PROPOSE
-    retrain: Mode | None = Mode.ACT
-    degrade: Mode | None = None
-    release: bool = False
-    versions: str = "fit"
-    """``fit``: v1 can be gone back to; ``unfit``: its files are deleted; ``down``: the registry cannot be read."""
-    token: bool = True
-    """PagerDuty can be read."""
-    key: bool = True
-    budget: int = 4
-    share: float = 1.0
-    """Of the rows, that of the only segment that is bad; 1: everything is bad."""
-    kind: str = "accuracy-drop"
-    runbook: bool = True
-
-    @property
-    def model(self) -> Model:
-        modes = {"rollback": self.rollback, "retrain": self.retrain, "degrade": self.degrade}
-        specs = tuple(
-            WorkflowSpec(verb, f"{verb}.yml", mode=mode, budget=self.budget, automatic=365 * 24 * 3600.0)
-            for verb, mode in modes.items()
-            if mode is not None
-        )
-        do = tuple(verb for verb in ACTIONS if verb in ("issue", "page") or modes[verb] is not None)
-        mild = tuple(verb for verb in do if verb in ("issue", "retrain"))
-        tiers = (
-            tier("info", ("issue",)),
-            tier("warning", mild),
-            tier("error", ("issue", "page")),
-            tier("critical", do),
-        )
-        plain = (tier("warning", ("issue",)), tier("error", ("issue", "page")), tier("critical", ("issue", "page")))
-        return Model(
-            "churn",
-            (
-                rule(kind=self.kind, tiers=tiers),
-                rule("nulls", kind="data-quality", tiers=plain),
-                rule("p95", kind="latency", tiers=plain),
-            ),
-            github=GitHubSpec(REPO, people=("alice",) if self.people else ()),
-            pagerduty=PagerDutySpec(
-                Secret("KEY", "R" * 32) if self.key else None, Secret("TOKEN", "T" * 20) if self.token else None
-            ),
-            workflows=specs,
-            release=ReleaseSpec("acme/churn/model") if self.release else None,
-            runbook_base=RUNBOOKS if self.runbook else "",
-        )
-
-    @property
-    def registry(self) -> Registry | None:
-        if not self.release or self.versions == "down":
-            return None
-        old = Version("v1", ("previous",), "d1", at(0), available=self.versions == "fit")
-        return Registry("churn", "acme/churn/model", (Version("v2", (PRODUCTION,), "d2", at(1)), old))
+UNANSWERED = "nobody has answered yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +87,7 @@ class Night:
     def begin(self, setup: Setup) -> None:
         """Empty services, and healthy hours."""
         self.setup, self.plans, self.down, self.minutes = setup, [], False, 1.0
-        self.texts = {each.name: "." * QUIET for each in setup.model.rules}
+        self.texts = {each.name: "." * QUIET for model in setup.models for each in model.rules}
         for server in (self.github, self.pagerduty):
             server.clear()
         self.github.standin, self.pagerduty.standin = GitHubStandIn(self.now), PagerDutyStandIn(self.now)
@@ -163,26 +101,24 @@ class Night:
         spec = setup.model.pagerduty
         token = Secret("TOKEN", pages.add_token(read_only=True)) if spec.token else None
         spec = replace(spec, routing_key=Secret("KEY", key) if spec.routing_key else None, token=token)
-        self.config = Config((replace(setup.model, pagerduty=spec),), "c1")
+        models = tuple(replace(model, pagerduty=spec) for model in setup.models)
+        self.config = Config(models, "c1", BlastRadius(pages=setup.pages, dispatches=setup.dispatches))
         self.evaluate()
 
     @property
-    def model(self) -> Model:
-        return self.config.models[0]
-
-    @property
-    def rules(self) -> dict[str, Rule]:
-        return {each.name: each for each in self.model.rules}
+    def rules(self) -> dict[str, tuple[Model, Rule]]:
+        """By name; no two models have a rule of the same name."""
+        return {each.name: (model, each) for model in self.config.models for each in model.rules}
 
     def now(self) -> float:
         return at(len(self.texts["accuracy"]) - 1) + self.minutes * MINUTE
 
     # What happens.
 
-    def hour(self, accuracy: str = ".", nulls: str = ".", p95: str = ".") -> Plan:
+    def hour(self, **letters: str) -> Plan:
         """An hour passes, in which each rule finds one letter; then it is evaluated."""
-        for name, letter in (("accuracy", accuracy), ("nulls", nulls), ("p95", p95)):
-            self.texts[name] += letter
+        for name in self.texts:
+            self.texts[name] += letters.get(name, ".")
         self.minutes = 1.0
         return self.evaluate()
 
@@ -219,6 +155,8 @@ class Night:
             return ""
         self.minutes += 5
         self.person().add_comment(issues[-1].number, text)
+        if not self.setup.commands:
+            return UNANSWERED
         before = len(self.comments())
         self.evaluate()
         return "\n".join(self.comments()[before:])
@@ -232,67 +170,105 @@ class Night:
         return [comment.body for comment in self.github.standin.state.repo(REPO).comments.items.values()]
 
     def judge(self) -> Judgement:
-        tracks = []
+        tracks: dict[str, list[Any]] = {model.name: [] for model in self.config.models}
         for name, text in self.texts.items():
+            own = tracks[self.rules[name][0].name]
             whole = text if name != "accuracy" or self.setup.share == 1.0 else "." * len(text)
-            tracks.append(self._track(name, whole, (), 1000.0))
+            own.append(self._track(name, whole, (), 1000.0))
             if whole != text:
-                tracks.append(self._track(name, text, EU, 1000.0 * self.setup.share))
-        pull = PulledSeries("churn", (), (Deployment("v1", at(0)), Deployment("v2", at(2))))
-        return judge_models(
-            self.config, {"churn": ModelFindings(tuple(tracks))}, {"churn": pull}, self.now(), unexplained
-        )
+                own.append(self._track(name, text, EU, 1000.0 * self.setup.share))
+        findings = {name: ModelFindings(tuple(found)) for name, found in tracks.items()}
+        pulls = {name: self._pull(name) for name in tracks}
+        return judge_models(self.config, findings, pulls, self.now(), unexplained)
 
     def _track(self, name: str, text: str, labels: Labels, rows: float) -> Any:
+        model, of = self.rules[name]
         versions: Any = {"versions": ("v1", "v2"), "version": [0, 0] + [1] * (len(text) - 2)}
-        plain = track(text, self.rules[name], labels, **versions)
+        plain = track(text, of, labels, model=model.name, **versions)
         counts = plain.n[:]
         for place in range(len(counts)):
             counts[place] = rows
         return replace(plain, n=counts)
 
     def observe(self, judgement: Judgement | None = None) -> dict[str, ModelObservation]:
-        observed = observe_models(TargetSessions(self.config, self._env), [self.model], judgement, self.now())["churn"]
+        sessions = TargetSessions(self.config, self._env)
+        observed = observe_models(sessions, self.config.models, judgement, self.now())
         if self.setup.release:
             error = "503" if self.setup.versions == "down" else ""
-            observed = replace(observed, registry=self.setup.registry, registry_error=error)
-        return {"churn": observed}
+            own = replace(observed["churn"], registry=self.setup.registry, registry_error=error)
+            observed["churn"] = own
+        return observed
 
     # What is advised.
 
     def advice(self) -> Iterator[Advice]:
         """Of each alert that fires with an issue of its own, which is up to date."""
-        observed = self.observe()["churn"]
-        judgement = self.judge()
-        drafts = sync_groups(judgement, self.config, {"churn": observed}, self.now())
-        registers = {key: draft.register for key, draft in drafts.items() if draft.register}
-        groups = tuple(draft.group for draft in drafts.values())
-        for issue in observed.issues:
-            draft = drafts.get(issue.group)
-            if draft is None or not draft.firing or not issue.is_under_way or issue.register is None:
+        observed = self.observe()
+        drafts = sync_groups(self.judge(), self.config, observed, self.now())
+        for seen in observed.values():
+            for issue in seen.issues:
+                draft = drafts.get(issue.group)
+                if draft is not None and draft.firing and issue.is_under_way and issue.register is not None:
+                    yield self._advice_on(issue, draft, drafts, observed)
+
+    def _advice_on(
+        self,
+        issue: ObservedIssue,
+        draft: GroupPlan,
+        drafts: Mapping[str, GroupPlan],
+        observed: Mapping[str, ModelObservation],
+    ) -> Advice:
+        group, model = draft.group, draft.model
+        assert draft.register is not None
+        found = self._diagnose(draft, drafts, observed)
+        page = (PAGES_DIR / f"{group.kind}.md").read_text("utf-8")
+        own = [each.group for each in drafts.values() if each.model is model]
+        context = alert_context(group, issue, observed[model.name], self.now(), own, diagnosis=found, model=model)
+        details = self._page_sent(group.key) or incident_details(group, draft.register, self.now(), model=model)
+        body = next(one.body or "" for one in self.issues() if one.number == issue.number)
+        section = body.partition("### Next step\n\n")[2].partition("\n### ")[0].partition("\n<details>")[0]
+        rendered = re.search(r"^> Next: (.*)$", render_page(page, context, RUNBOOKS), re.MULTILINE)
+        shown = rendered[1] if rendered else ""
+        return Advice(
+            group.key,
+            plain_text(section.partition("\n\n")[0] + "\n\n" + self._code_of(section), "this issue"),
+            plain_text(str(details.get("next", "")), "the GitHub issue"),
+            plain_text(found.next, issue.url),
+            plain_text(re.sub(r"^`+ ?| ?`+$", "", shown), issue.url),
+            section,
+        )
+
+    def _diagnose(
+        self, draft: GroupPlan, drafts: Mapping[str, GroupPlan], observed: Mapping[str, ModelObservation]
+    ) -> Diagnosis:
+        """What ``modelwatch diagnose`` says of the model, about this group."""
+        name, seen = draft.model.name, observed[draft.model.name]
+        known = DiagnosisInput(
+            draft.model,
+            tuple(each.group for each in drafts.values() if each.model is draft.model),
+            self._pull(name),
+            seen,
+            seen.registry,
+            registers={key: each.register for key, each in drafts.items() if each.register},
+            shown=draft.group.key,
+            other_issues=tuple(issue for other, one in observed.items() if other != name for issue in one.issues),
+        )
+        return diagnose(known, self.now())
+
+    def _follower_problems(self) -> Iterator[str]:
+        """Of each alert without an issue of its own: what ``diagnose`` says has to be said of the one that leads it."""
+        observed = self.observe()
+        drafts = sync_groups(self.judge(), self.config, observed, self.now())
+        for draft in drafts.values():
+            leader = draft.leader
+            if not draft.firing or leader is None or leader.issue is None or draft.issue_open:
                 continue
-            group = draft.group
-            known = DiagnosisInput(
-                self.model, groups, self._pull(), observed, observed.registry, registers=registers, shown=group.key
+            own, led = self._diagnose(draft, drafts, observed).next, self._diagnose(leader, drafts, observed).next
+            expected = (
+                led if leader.model is draft.model and leader.firing else f"the issue that leads: {leader.issue.url}"
             )
-            found = diagnose(known, self.now())
-            page = (PAGES_DIR / f"{group.kind}.md").read_text("utf-8")
-            context = alert_context(group, issue, observed, self.now(), groups, diagnosis=found, model=self.model)
-            details = self._page_sent(group.key) or incident_details(
-                group, registers[group.key], self.now(), model=self.model
-            )
-            body = next(one.body or "" for one in self.issues() if one.number == issue.number)
-            section = body.partition("### Next step\n\n")[2].partition("\n### ")[0].partition("\n<details>")[0]
-            rendered = re.search(r"^> Next: (.*)$", render_page(page, context, RUNBOOKS), re.MULTILINE)
-            shown = rendered[1] if rendered else ""
-            yield Advice(
-                group.key,
-                plain_text(section.partition("\n\n")[0] + "\n\n" + self._code_of(section), "this issue"),
-                plain_text(str(details.get("next", "")), "the GitHub issue"),
-                plain_text(found.next, issue.url),
-                plain_text(re.sub(r"^`+ ?| ?`+$", "", shown), issue.url),
-                section,
-            )
+            if expected not in own:
+                yield f"{draft.group.rule} advises {own!r}, and {leader.group.rule}, which leads it, {led!r}"
 
     def _page_sent(self, group: str) -> dict[str, Any] | None:
         """The details of the page that the last evaluation sent about the group; ``None`` where it sent none."""
@@ -306,18 +282,22 @@ class Night:
         """The command that belongs to the first step, where the step is nothing without it."""
         return "\n".join(START.findall(section)[:1]) if section.startswith("Start the proposed") else ""
 
-    def _pull(self) -> PulledSeries:
-        return PulledSeries("churn", (), (Deployment("v1", at(0)), Deployment("v2", at(2))))
+    def _pull(self, model: str) -> PulledSeries:
+        return PulledSeries(model, (), (Deployment("v1", at(0)), Deployment("v2", at(2))))
 
     def answer(self, text: str, group: str) -> str:
         """What the plan would answer to a comment of alice's with this text on the group's issue; nothing is sent."""
-        judgement, observed = self.judge(), self.observe()["churn"]
+        judgement, observed = self.judge(), self.observe()
         stamp = "2024-10-04T00:00:00Z"
         row = {"id": 10**9, "body": text, "user": {"login": "alice"}, "created_at": stamp, "updated_at": stamp}
-        authorizer = Authorizer(TargetSessions(self.config, self._env).github(self.model.github, REPO), ("alice",))
+        authorizer = Authorizer(
+            TargetSessions(self.config, self._env).github(self.setup.model.github, REPO), ("alice",)
+        )
         (command,) = parse_commands([row], (), authorizer.denial_reason)
-        issues = tuple(_with_command(issue, command) if issue.group == group else issue for issue in observed.issues)
-        plan = make_plan(judgement, self.config, {"churn": replace(observed, issues=issues)}, self.now())
+        for name, seen in observed.items():
+            issues = (_with_command(issue, command) if issue.group == group else issue for issue in seen.issues)
+            observed[name] = replace(seen, issues=tuple(issues))
+        plan = make_plan(judgement, self.config, observed, self.now())
         notes = [note for change in plan.changes if change.group == group for note in change.notes]
         return next((note.detail for note in notes if note.topic == "command"), "refused: nobody reads it")
 
@@ -337,7 +317,11 @@ class Night:
 
     def problems(self) -> list[str]:
         """What is wrong about the advice now."""
-        found = []
+        unanswered = [
+            command for seen in self.observe().values() for issue in seen.issues for command in issue.commands
+        ]
+        found = [f"nobody answers {command.verb}" for command in unanswered]
+        found += self._follower_problems()
         for advice in self.advice():
             places = {
                 "issue": advice.issue,

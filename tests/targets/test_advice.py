@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.rule import Mode
+from modelwatch.timeutil import HOUR
 
-from .advice import COMMENT, START, Night, Setup, night
+from .advice import COMMENT, START, Night, night
+from .setups import Setup
 
 EXAMPLES = int(os.environ.get("ADVICE_EXAMPLES", "40"))
 modes = st.sampled_from([Mode.ACT, Mode.PROPOSE, Mode.PROPOSE, Mode.OBSERVE, None])
@@ -29,6 +31,12 @@ setups = st.builds(
     share=st.sampled_from([1.0, 1.0, 0.4, 0.12, 0.05]),
     kind=st.sampled_from(["accuracy-drop", "accuracy-drop", "data-drift"]),
     runbook=st.sampled_from([True, True, False]),
+    second=st.sampled_from(["", "depends", "depends", "apart"]),
+    silent=st.sampled_from(["", "", "", "accuracy", "nulls", "sales"]),
+    cooldown=st.sampled_from([24 * HOUR, 24 * HOUR, 2 * HOUR, 0.0]),
+    dispatches=st.sampled_from([5, 5, 1]),
+    pages=st.sampled_from([10, 10, 1]),
+    commands=st.sampled_from([True, True, False]),
 )
 letters = st.sampled_from("...~iwweeccc")
 hands = st.sampled_from(
@@ -42,7 +50,9 @@ hands = st.sampled_from(
     ]
 )
 hours = st.lists(
-    st.tuples(letters, st.sampled_from("......e"), st.sampled_from("......e"), hands), min_size=1, max_size=9
+    st.tuples(letters, st.sampled_from("......e"), st.sampled_from("......e"), st.sampled_from("......wec"), hands),
+    min_size=1,
+    max_size=9,
 )
 
 
@@ -91,13 +101,13 @@ def intervene(time: Night, hand: str) -> list[str]:
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(setups, hours)
 def test_the_step_offered_works_and_is_the_same_everywhere(
-    nights: Night, setup: Setup, story: list[tuple[str, str, str, str]]
+    nights: Night, setup: Setup, story: list[tuple[str, str, str, str, str]]
 ) -> None:
     """In each hour: issue, page, ``diagnose`` and runbook advise the same; each command that they offer is accepted by
-    the code that carries it out; what is shown as muted neither pages nor dispatches."""
+    the code that carries it out; every command is answered; what is shown as muted neither pages nor dispatches."""
     nights.begin(setup)
-    for accuracy, nulls, p95, hand in story:
-        plan = nights.hour(accuracy, nulls, p95)
+    for accuracy, nulls, p95, sales, hand in story:
+        plan = nights.hour(accuracy=accuracy, nulls=nulls, p95=p95, sales=sales)
         was_down, nights.down = nights.down, False
         assert nights.muting_problems(plan) == []
         if not was_down:

@@ -6,9 +6,19 @@ import sys
 import time
 from collections import Counter
 
-from . import advice, causes, past_episodes, people, records, slow_declines, sources  # noqa: F401 - they add their stories
+from . import (  # noqa: F401 - they add their stories
+    advice,
+    causes,
+    past_episodes,
+    people,
+    records,
+    releases,
+    slow_declines,
+    sources,
+)
+from .services import start_services
 from .stories import STORIES
-from .timeline import Timeline, start_services
+from .timeline import Timeline
 
 
 def main(words: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .causes import MISSING, SEGMENTED, regions
-from .stories import proposing, story
+from .stories import page_somebody, proposing, story
 from .timeline import CRITICAL, ERROR, HEALTHY, RULES, WARNING, Timeline, model_config
 
 RETRAINED = RULES.replace("warning:  {drop: 2%,  do: [issue]}", "warning:  {drop: 2%,  do: [issue, retrain]}")
@@ -20,10 +20,8 @@ def workflows(**modes: str) -> str:
 @story()
 def no_version_to_go_back_to(time: Timeline) -> None:
     """Where no earlier version is known, a rollback to nowhere is not offered"""
-    time.configure(proposing())
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1, no_step="approve rollback", step="runbook|look|find|check", verdict="^(?!.*approve rollback)")
+    page_somebody(time, proposing(), CRITICAL)
+    time.expect(no_step="approve rollback", step="runbook|look|find|check", verdict="^(?!.*approve rollback)")
 
 
 @story()

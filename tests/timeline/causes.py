@@ -58,7 +58,7 @@ def one_upstream_break_two_models(time: Timeline) -> None:
         time.data(model, accuracy=ERROR, recall=ERROR)
     time.until(6)
     time.expect(woken=1, page="^error churn", issues=1, says="3 other alerts share its cause.*`offers` `accuracy`")
-    time.expect(issues=0, model="offers")
+    time.expect(issues=0, model="offers", verdict=r"Next: Work on the issue that leads: \S+churn/issues/1")
     for model in ("churn", "offers"):
         time.data(model, accuracy=HEALTHY, recall=HEALTHY)
     time.until(11)
@@ -164,7 +164,7 @@ def one_source_two_models(time: Timeline) -> None:
     time.data("churn", accuracy=ERROR, recall=ERROR)
     time.until(6)
     time.expect(woken=1, issues=1, model="churn", says="read the same data.*`offers` `recall`")
-    time.expect(issues=0, model="offers")
+    time.expect(issues=0, model="offers", verdict=r"Next: Work on the issue that leads: \S+churn/issues/1")
 
 
 @story()

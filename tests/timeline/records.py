@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .causes import MISSING, RECALL
-from .stories import proposing, story
+from .stories import page_somebody, proposing, story
 from .timeline import CRITICAL, ERROR, HEALTHY, RULES, WARNING, Timeline, model_config
 
 DAY = 24
@@ -44,10 +44,7 @@ def deployed_within_the_window(time: Timeline) -> None:
 @story()
 def agreement_on_the_way_down(time: Timeline) -> None:
     """On the way from critical to healthy severity, title, label and value agree at every hour"""
-    time.configure(model_config())
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, accuracy=CRITICAL)
     for accuracy, hour in ((ERROR, 6), (WARNING, 10), (HEALTHY, 15)):
         time.data(accuracy=accuracy)
         while time.hour < hour:
@@ -137,10 +134,8 @@ def played_night_on_record(time: Timeline) -> None:
 def what_a_person_needs(time: Timeline) -> None:
     """Issue and page carry the team's links and the data to retrain on; the owner is assigned"""
     links = '    links: {dashboard: "https://grafana.acme.example/churn", scale up: kubectl scale deployment/churn}\n'
-    time.configure(model_config(more=links, owner="@robin"))
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1, labels="severity:error", assignees=("robin",), says="Owner: @robin|Data to retrain on")
+    page_somebody(time, model_config(more=links, owner="@robin"))
+    time.expect(labels="severity:error", assignees=("robin",), says="Owner: @robin|Data to retrain on")
     time.expect(says=r"grafana\.acme\.example/churn.*kubectl scale", details="kubectl scale.*|retrain_on")
     time.expect(says="Data to retrain on.*rows", details="retrain_on.*rows")
 

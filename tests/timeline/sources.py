@@ -52,8 +52,29 @@ def wandb_down(time: Timeline) -> None:
 
 
 @story(causes=0)
+def wandb_fails_once(time: Timeline) -> None:
+    """W&B fails once and answers two minutes later: neither an issue nor a page"""
+    time.configure(model_config())
+    time.until(2)
+    time.down("wandb", 503, times=3)
+    time.until(3)
+    time.expect(woken=0, issues=0, verdict="^HEALTHY", summary="^(?!.*could not be read)")
+
+
+@story(causes=0)
+def project_not_found(time: Timeline) -> None:
+    """The configuration names a project that W&B does not have: an issue that says what to correct, and no page"""
+    time.configure(model_config("churn"), model_config("fraud", project="frod"))
+    time.until(6)
+    time.expect(woken=0, issues=0, model="churn")
+    time.expect(verdict="^UNKNOWN .*fraud")
+    time.expect(issues=1, model="fraud", title=r"^\[warning\] fraud: acme/frod-prod is not found")
+    time.expect(model="fraud", step="Correct the configuration.*no such project", labels="severity:warning")
+
+
+@story(causes=0)
 def wandb_down_for_a_moment(time: Timeline) -> None:
-    """One evaluation in which W&B does not answer: an issue that closes itself, and no page"""
+    """One evaluation in which W&B refuses the key: an issue that closes itself, and no page"""
     time.configure(model_config())
     time.until(2)
     for _ in range(2):

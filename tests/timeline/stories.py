@@ -31,6 +31,14 @@ def story(causes: int = 1, awaits: str = "") -> Callable[[Callable[[Timeline], N
     return add
 
 
+def page_somebody(time: Timeline, config: str = "", accuracy: float = ERROR) -> None:
+    """The accuracy drops at once, and by hour 3 a person is notified."""
+    time.configure(config or model_config())
+    time.data(accuracy=accuracy)
+    time.until(3)
+    time.expect(woken=1)
+
+
 @story()
 def one_broken_hour(time: Timeline) -> None:
     """One error: one page, one issue, closed by itself."""
@@ -50,10 +58,7 @@ def one_broken_hour(time: Timeline) -> None:
 @story()
 def acknowledged_then_worse(time: Timeline) -> None:
     """Critical after an acknowledged error wakes somebody again."""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.acknowledge()
     time.data(accuracy=CRITICAL)
     time.until(6)
@@ -72,10 +77,7 @@ def proposing(verb: str = "rollback", remind: str = "2h", *, token: bool = True)
 @story()
 def worse_without_rest_token(time: Timeline) -> None:
     """Worse wakes somebody again where PagerDuty cannot be read, and recovery resolves every alert"""
-    time.configure(model_config(token=False))
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, model_config(token=False))
     time.acknowledge()
     time.data(accuracy=CRITICAL)
     time.until(6)
@@ -122,10 +124,8 @@ def rollback_did_not_help(time: Timeline) -> None:
 @story()
 def proposal_waits(time: Timeline) -> None:
     """A proposal that nobody decides about reminds once"""
-    time.configure(proposing("degrade"))
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1, step="approve degrade.1")
+    page_somebody(time, proposing("degrade"), CRITICAL)
+    time.expect(step="approve degrade.1")
     time.acknowledge()
     time.until(12, every=3)
     time.expect(
@@ -139,10 +139,7 @@ def proposal_waits(time: Timeline) -> None:
 @story()
 def escalation_while_pagerduty_is_down(time: Timeline) -> None:
     """A call that PagerDuty did not take is sent when it is back"""
-    time.configure(proposing("degrade"))
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, proposing("degrade"), CRITICAL)
     time.acknowledge()
     time.comment("degrade")
     time.until(4)
@@ -158,10 +155,8 @@ def escalation_while_pagerduty_is_down(time: Timeline) -> None:
 @story()
 def acknowledged_on_the_issue(time: Timeline) -> None:
     """`ack` on the issue acknowledges the incident, and is announced when it expires"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1, incident="triggered")
+    page_somebody(time)
+    time.expect(incident="triggered")
     time.comment("ack")
     time.until(4)
     time.expect(
@@ -183,10 +178,7 @@ def acknowledged_on_the_issue(time: Timeline) -> None:
 @story()
 def silenced_on_the_issue(time: Timeline) -> None:
     """A silence acknowledges the incident, and its end is announced once"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.comment("silence 6h upstream repairs it")
     time.until(4)
     time.expect(incident="acknowledged", verdict="muted.*silenced by robin: upstream repairs it, at most until")
@@ -197,10 +189,7 @@ def silenced_on_the_issue(time: Timeline) -> None:
 @story()
 def silence_ends_after_recovery(time: Timeline) -> None:
     """The end of a silence wakes nobody where the alert is over"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.comment("silence 8h upstream repairs it")
     time.until(5)
     time.data(accuracy=HEALTHY)
@@ -211,10 +200,7 @@ def silence_ends_after_recovery(time: Timeline) -> None:
 @story(causes=0)
 def false_positive(time: Timeline) -> None:
     """A false positive resolves the incident, and wakes nobody until it has recovered"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.comment("false-positive")
     time.until(12, every=3)
     time.expect(woken=0, open_incidents=0, issues=1, says="false positive by robin", verdict="muted")
@@ -228,10 +214,7 @@ def false_positive(time: Timeline) -> None:
 @story()
 def closed_by_hand(time: Timeline) -> None:
     """Closing the issue of a critical alert acknowledges the incident, and nobody says that nothing is open"""
-    time.configure(model_config())
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, accuracy=CRITICAL)
     time.close_issue()
     time.expect(status="closed by hand", verdict="^CRITICAL.*closed by hand")
     time.until(4)
@@ -243,10 +226,7 @@ def closed_by_hand(time: Timeline) -> None:
 @story()
 def acknowledged_at_pagerduty(time: Timeline) -> None:
     """Acknowledging at PagerDuty is shown on the issue, in `status` and in `diagnose`"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.acknowledge()
     time.until(4)
     time.expect(
@@ -261,10 +241,7 @@ def acknowledged_at_pagerduty(time: Timeline) -> None:
 @story()
 def resolved_at_pagerduty(time: Timeline) -> None:
     """Resolving a firing alert at PagerDuty is shown on the issue, and it pages again after four hours"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.resolve()
     time.until(5)
     time.expect(woken=0, says="Incident resolved by .oncall. at PagerDuty", issues=1)
@@ -304,10 +281,7 @@ def pagerduty_down(time: Timeline) -> None:
 @story()
 def worse_while_github_is_down(time: Timeline) -> None:
     """Critical after an acknowledged error wakes somebody while GitHub is down"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.acknowledge()
     time.down("github")
     time.data(accuracy=CRITICAL)
@@ -324,10 +298,7 @@ def worse_while_github_is_down(time: Timeline) -> None:
 @story()
 def acknowledged_then_worse_on_the_issue(time: Timeline) -> None:
     """`ack` on the issue ends when it gets worse"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.comment("ack")
     time.data(accuracy=CRITICAL)
     time.until(6)
@@ -337,10 +308,7 @@ def acknowledged_then_worse_on_the_issue(time: Timeline) -> None:
 @story()
 def silenced_then_worse(time: Timeline) -> None:
     """A silence holds when it gets worse: `diagnose` and `status` show who muted it until when"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.comment("silence 2d a known outage upstream")
     time.data(accuracy=CRITICAL)
     time.until(8)
@@ -352,10 +320,7 @@ def silenced_then_worse(time: Timeline) -> None:
 @story()
 def unsilenced(time: Timeline) -> None:
     """`unsilence` lets it speak again"""
-    time.configure(model_config())
-    time.data(accuracy=ERROR)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time)
     time.comment("silence 2d a known outage upstream")
     time.until(4)
     time.comment("unsilence")
@@ -367,10 +332,7 @@ def unsilenced(time: Timeline) -> None:
 @story()
 def proposal_rejected(time: Timeline) -> None:
     """A rejected proposal reminds nobody, and is not advised"""
-    time.configure(proposing("degrade"))
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, proposing("degrade"), CRITICAL)
     time.acknowledge()
     time.comment("reject degrade.1")
     time.until(12, every=3)
@@ -380,10 +342,7 @@ def proposal_rejected(time: Timeline) -> None:
 @story()
 def proposal_without_reminder(time: Timeline) -> None:
     """`remind: 0` never reminds"""
-    time.configure(proposing("degrade", remind="0"))
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, proposing("degrade", remind="0"), CRITICAL)
     time.until(12, every=3)
     time.expect(woken=0, step="approve degrade.1")
 
@@ -391,19 +350,14 @@ def proposal_without_reminder(time: Timeline) -> None:
 @story()
 def nobody_may_approve(time: Timeline) -> None:
     """Where nobody may approve, the next step is to name somebody"""
-    time.configure(proposing("degrade").replace(", people: [robin]", ""))
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1, step="Start the proposed .*degrade.* yourself, since `github.people` names nobody")
+    page_somebody(time, proposing("degrade").replace(", people: [robin]", ""), CRITICAL)
+    time.expect(step="Start the proposed .*degrade.* yourself, since `github.people` names nobody")
 
 
 @story()
 def workflow_run_is_stuck(time: Timeline) -> None:
     """A rollback that is queued for six hours is reported as stuck"""
-    time.configure(proposing("degrade"))
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
+    page_somebody(time, proposing("degrade"), CRITICAL)
     time.acknowledge()
     time.comment("degrade")
     time.until(10)

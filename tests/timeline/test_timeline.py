@@ -6,9 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import advice, causes, past_episodes, people, records, slow_declines, sources  # noqa: F401 - they add their stories
+from . import (  # noqa: F401 - they add their stories
+    advice,
+    causes,
+    past_episodes,
+    people,
+    records,
+    releases,
+    slow_declines,
+    sources,
+)
+from .services import Services, start_services
 from .stories import STORIES, Story
-from .timeline import Services, Timeline, start_services
+from .timeline import Timeline
 
 
 @pytest.fixture(scope="module")

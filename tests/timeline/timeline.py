@@ -11,24 +11,23 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from modelwatch import pipeline
 from modelwatch.cli.audit import audit as audit_command
 from modelwatch.cli.audit import review as review_command
 from modelwatch.cli.diagnose import collect_input
+from modelwatch.cli.release import release as release_commands
 from modelwatch.cli.shards import split_models
 from modelwatch.cli.status import status as status_command
 from modelwatch.config.loader import load_config
-from modelwatch.context import make_context
+from modelwatch.context import SECOND_LOOK, make_context
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.target import Target
 from modelwatch.report.diagnosis import Diagnosis, diagnose
@@ -37,13 +36,13 @@ from modelwatch.shards import merge_shards
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.github.issue_actions import Person
-from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 from modelwatch.testing.standins.wandb import WandbStandIn
 from modelwatch.testing.standins.wandb.records import RunRecord
 from modelwatch.testing.standins.wandb.state import WandbState
-from tests.conftest import forget_wandb, wandb_env
 from tests.stubs import workflows
+
+from .services import Services
 
 HOUR, MINUTE = 3600.0, 60.0
 BEGIN = 1_790_002_800.0 // (24 * HOUR) * 24 * HOUR
@@ -106,44 +105,6 @@ class Disagreement:
     kind: str
     hour: float
     text: str
-
-
-@dataclass(slots=True)
-class Services:
-    """The three stand-ins, which every story gets anew."""
-
-    wandb: Server[WandbStandIn]
-    github: Server[GitHubStandIn]
-    pagerduty: Server[PagerDutyStandIn]
-    folder: Path
-
-    def __getitem__(self, name: str) -> Server[Any]:
-        servers: dict[str, Server[Any]] = {"wandb": self.wandb, "github": self.github, "pagerduty": self.pagerduty}
-        return servers[name]
-
-
-@contextmanager
-def start_services() -> Iterator[Services]:
-    """Serve on loopback; the environment of this process leads the clients there until the block ends."""
-    before = dict(os.environ)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="modelwatch-timeline-")))
-        wandb = stack.enter_context(Server(WandbStandIn()))
-        github = stack.enter_context(Server(GitHubStandIn()))
-        pagerduty = stack.enter_context(Server(PagerDutyStandIn()))
-        try:
-            for name in [name for name in os.environ if name.startswith(("GITHUB_", "PAGERDUTY_", "GH_"))]:
-                del os.environ[name]
-            os.environ.update(wandb_env(wandb.url, folder / "wandb"))
-            os.environ |= {"GITHUB_API_URL": github.url, "MODELWATCH_WAIT_SCALE": "0.001", "COLUMNS": "400"}
-            os.environ |= {"PAGERDUTY_EVENTS_URL": pagerduty.url, "PAGERDUTY_API_URL": pagerduty.url}
-            (folder / "wandb").mkdir()
-            forget_wandb()
-            yield Services(wandb, github, pagerduty, folder)
-        finally:
-            forget_wandb()
-            os.environ.clear()
-            os.environ.update(before)
 
 
 @dataclass(slots=True)
@@ -228,7 +189,7 @@ class Timeline:
             if shards > 1:
                 self.results.append(self._evaluate_shards(shards))
                 continue
-            context = make_context(self.config, self.now())
+            context = replace(make_context(self.config, self.now()), second_look=SECOND_LOOK)
             self.results.append(pipeline.converge(context, pipeline.evaluate(context), frozenset(Target)))
 
     def skip_to(self, hour: float) -> None:
@@ -241,7 +202,7 @@ class Timeline:
         folders = []
         for number, names in enumerate(split_models(self.config.models, count)):
             models = tuple(model for model in self.config.models if model.name in names)
-            context = make_context(replace(self.config, models=models), self.now())
+            context = replace(make_context(replace(self.config, models=models), self.now()), second_look=SECOND_LOOK)
             done = pipeline.converge(context, pipeline.evaluate(context), frozenset(Target))
             folders.append(self.services.folder / f"shard-{number}")
             pipeline.write_results(folders[-1], done, self.now())
@@ -272,9 +233,10 @@ class Timeline:
 
     # What services do.
 
-    def down(self, service: str, status: int = 503) -> None:
-        """``wandb``, ``github`` or ``pagerduty`` answers with ``status`` to everything, until it is ``up``."""
-        self.services[service].inject(Fault("status", status=status, times=-1))
+    def down(self, service: str, status: int = 503, times: int = -1) -> None:
+        """``wandb``, ``github`` or ``pagerduty`` answers with ``status`` to everything, until it is ``up``, or so many
+        ``times``."""
+        self.services[service].inject(Fault("status", status=status, times=times))
 
     def slow(self, service: str, seconds: float) -> None:
         """Each answer takes so long, until the service is ``up``."""
@@ -298,6 +260,25 @@ class Timeline:
         for run in list(state.repo(self._repository(model)).runs.items.values()):
             if run.title.split()[1] == verb and run.status != "completed":
                 state.finish_run(run.id, conclusion)
+
+    def publish(self, count: int, production: str, model: str = "") -> None:
+        """The registry holds ``count`` versions, v0 onwards, of which ``production`` serves."""
+        state, name = self.services.wandb.standin.state, model or self._model
+        for number in range(count):
+            aliases, files = (["production"] if f"v{number}" == production else []), {"model.bin": b"%d" % number}
+            state.add_artifact(ENTITY, f"{name}-prod", name, files, aliases=aliases, created_at=BEGIN - count + number)
+
+    def move(self, verb: str, *options: str, model: str = "") -> None:
+        """Every workflow run of ``verb`` that is under way makes its move as the reusable workflow does, and ends."""
+        state = self.services.github.standin.state
+        for run in list(state.repo(self._repository(model)).runs.items.values()):
+            if run.title.split()[1] != verb or run.status == "completed":
+                continue
+            given = run.payload["inputs"]
+            names = {"--key": "key", "--from": "version", "--reason": "reason", "--issue": "issue"}
+            flags = [f"{flag}={given[name]}" for flag, name in names.items() if given.get(name)]
+            done = self.run(release_commands, verb, *flags, *options, given["target_version"])
+            state.finish_run(run.id, "failure" if done.exit_code else "success", done.output)
 
     # What must be so.
 
@@ -374,10 +355,14 @@ class Timeline:
         if assignees is not None:
             self._equal("record", "assignees", assignees, tuple(self.issue(model).assignees))
 
+    def run(self, command: click.Command, *arguments: str) -> Result:
+        """Run ``command``, as of now."""
+        path = str(self.services.folder / "modelwatch.yml")
+        return CliRunner().invoke(command, [*arguments, "--config", path, "--now", f"{self.now():.0f}"])
+
     def output(self, command: click.Command, *arguments: str) -> str:
         """What ``command`` prints."""
-        path = str(self.services.folder / "modelwatch.yml")
-        return CliRunner().invoke(command, [*arguments, "--config", path, "--now", f"{self.now():.0f}"]).output
+        return self.run(command, *arguments).output
 
     @property
     def config(self) -> Config:
@@ -408,9 +393,7 @@ class Timeline:
 
     def diagnosis(self, model: str = "") -> Diagnosis:
         """What ``modelwatch diagnose`` shows of ``model``, or without one."""
-        context = make_context(self.config, self.now())
-        found = context.config.model(model)
-        return diagnose(collect_input(context.only(found) if found else context), self.now())
+        return diagnose(collect_input(make_context(self.config, self.now()), model), self.now())
 
     @property
     def _model(self) -> str:

@@ -90,6 +90,19 @@ def upstream_models(models: Mapping[str, Model], name: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def related_models(config: Config, model: Model) -> tuple[Model, ...]:
+    """``model``, and those whose alerts can share a cause with its alerts."""
+    known = {each.name: each for each in config.models}
+    ancestors = upstream_models(known, model.name)
+    return tuple(
+        each
+        for each in config.models
+        if each.name in {model.name, *ancestors}
+        or model.name in upstream_models(known, each.name)
+        or share_source(each, model)
+    )
+
+
 def _can_share(group: Group) -> bool:
     fires = group.state is AlertState.FIRING and not group.mutes and bool(group.do)
     return fires and group.rule not in RELEASE_RULES

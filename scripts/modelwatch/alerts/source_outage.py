@@ -21,7 +21,7 @@ from ..model.alert import (
     SourceFailure,
     group_key,
 )
-from ..model.finding import Finding, Outcome
+from ..model.finding import Cause, Finding, Outcome
 from ..model.monitored_model import Config, Model
 from ..model.plan import ModelObservation
 from ..model.register import Register
@@ -43,6 +43,11 @@ class SourceOutage:
     source: str
     host: Model
     failures: tuple[SourceFailure, ...]
+
+    @property
+    def is_misconfigured(self) -> bool:
+        """Whether it is only that the configuration names what is not there: no outage, so it pages nobody."""
+        return all(failure.scope is FailureScope.CONFIGURATION for failure in self.failures)
 
 
 def add_source_outages(
@@ -151,25 +156,20 @@ def _down_since(register: Register | None, now: float) -> float:
 
 
 def _firing_group(host: Model, outages: Sequence[SourceOutage], since: float, now: float) -> Group:
-    spec = host.outage
-    is_long = now - since >= spec.after
-    first = min(spec.severity, Severity.WARNING)
-    severity = spec.severity if is_long else first
-    steps = [SeverityChange(since, first)] if spec.after > 0 else []
-    steps += [SeverityChange(since + spec.after, severity)] if is_long else []
-    alerts = apply_mutes(host, [_alert(host, outage, severity, steps, now) for outage in outages], now)
+    is_long = now - since >= host.outage.after and not all(outage.is_misconfigured for outage in outages)
+    alerts = apply_mutes(host, [_alert(host, outage, since, now) for outage in outages], now)
     unmuted = [alert for alert in alerts if not alert.mutes] or alerts
     failures = [failure for outage in outages for failure in outage.failures]
     notes = [f"{failure.model}: {failure.error}" for failure in failures[:MAX_SHOWN]]
     if len(failures) > MAX_SHOWN:
         notes.append(f"and {len(failures) - MAX_SHOWN} more models")
-    do = spec.do if is_long else tuple(action for action in spec.do if action == "issue")
+    do = host.outage.do if is_long else tuple(action for action in host.outage.do if action == "issue")
     return Group(
         model=host.name,
         rule=SOURCE_OUTAGE,
         kind=KIND,
         state=AlertState.FIRING,
-        severity=severity,
+        severity=max(alert.severity for alert in unmuted),
         start=since,
         end=None,
         alerts=tuple(alerts),
@@ -184,7 +184,14 @@ def _firing_group(host: Model, outages: Sequence[SourceOutage], since: float, no
     )
 
 
-def _alert(host: Model, outage: SourceOutage, severity: Severity, steps: Sequence[SeverityChange], now: float) -> Alert:
+def _alert(host: Model, outage: SourceOutage, since: float, now: float) -> Alert:
+    """At most a warning; an outage that lasts has the severity of the configuration."""
+    spec = host.outage
+    first, is_long = min(spec.severity, Severity.WARNING), not outage.is_misconfigured and now - since >= spec.after
+    severity = spec.severity if is_long else first
+    steps = [SeverityChange(since + spec.after, severity)] if is_long else []
+    if spec.after > 0 or not is_long:
+        steps.insert(0, SeverityChange(since, first))
     finding = Finding(
         model=host.name,
         rule=SOURCE_OUTAGE,
@@ -203,6 +210,7 @@ def _alert(host: Model, outage: SourceOutage, severity: Severity, steps: Sequenc
         version="",
         improved=False,
         clear=False,
+        cause=Cause.UNKNOWN_SOURCE if outage.is_misconfigured else Cause.NONE,
     )
     return Alert(
         model=host.name,

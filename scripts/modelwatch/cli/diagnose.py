@@ -20,7 +20,7 @@ from ..model.register import Register
 from ..model.target import Target
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
-from .options import config_option, format_option, now_option, print_json, read_config
+from .options import config_option, format_option, now_option, print_json, read_config, select_models
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Model
@@ -38,8 +38,10 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     Without MODEL it is about the model that is worst; the others that fire are named. Changes nothing.
     Anything unreadable is reported; the rest is shown.
     """
-    config = read_config(config_path, (model,) if model else (), read_only=True)
-    result = diagnosis.diagnose(collect_input(make_context(config, now)), now)
+    config = read_config(config_path, read_only=True)
+    if model:
+        select_models(config, (model,), config_path)
+    result = diagnosis.diagnose(collect_input(make_context(config, now), model), now)
     if style == "json":
         print_json(as_json(result))
     else:
@@ -47,15 +49,22 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     return Exit.SOURCE_DOWN if result.down else Exit.OK
 
 
-def collect_input(context: RunContext, shown: str = "") -> DiagnosisInput:
-    """Everything that can be read of the model that is worst; targets are read while the source answers.
+def collect_input(context: RunContext, name: str = "", shown: str = "") -> DiagnosisInput:
+    """Everything that can be read of the model ``name``; by default of the worst. Targets are read while the source
+    answers, of the models whose issues can lead its alerts, too.
 
     ``shown``: key of the group to show, where it fires; by default the worst.
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    from ..alerts.causes import related_models
+
+    everything = context
+    if (named := context.config.model(name)) is not None:
+        models = related_models(context.config, named)
+        context, everything = context.only(named), replace(context, config=replace(context.config, models=models))
     with ThreadPoolExecutor(1) as pool:
-        observing = pool.submit(_observe, context)
+        observing = pool.submit(_observe, everything)
         evaluation = pipeline.evaluate(context)
         observed, failure = observing.result()
     judgement = evaluation.judgement
@@ -81,8 +90,9 @@ def collect_input(context: RunContext, shown: str = "") -> DiagnosisInput:
     first = ranked[0][0] if ranked else None
     recent = pipeline.find_recent_changes(context, model, first, own) if first else RecentChanges()
     past = _past_episodes(context, model, first, observation) if first and observation else PastEpisodes()
+    issues = tuple(issue for other, one in observed.items() if other != model.name for issue in one.issues)
     return DiagnosisInput(
-        model, own, pulled, observation, registry, tuple(problems), others, recent, past, registers, shown
+        model, own, pulled, observation, registry, tuple(problems), others, recent, past, registers, shown, issues
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,7 @@ import click
 
 from ..clients.retry import RetryPolicy
 from ..config.loader import load_config
-from ..context import RunContext, make_context
+from ..context import SECOND_LOOK, RunContext, make_context
 from ..errors import UserError, did_you_mean
 from ..timeutil import parse_iso
 from .actions_env import workflow_run_url
@@ -105,8 +106,11 @@ def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = F
     config = load_config(path, os.environ, require_secrets=not read_only)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
-    if not models:
-        return config
+    return select_models(config, models, path) if models else config
+
+
+def select_models(config: Config, models: tuple[str, ...], path: Path) -> Config:
+    """``config``, which was read from ``path``, with these models only. Raises UserError where it lacks one."""
     unknown = [name for name in models if config.model(name) is None]
     if unknown:
         names = [model.name for model in config.models]
@@ -118,3 +122,8 @@ def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = F
 def read_context(path: Path, now: float, models: tuple[str, ...] = (), *, read_only: bool = False) -> RunContext:
     """What the command and everything below it share; see ``read_config``."""
     return make_context(read_config(path, models, read_only=read_only), now, run_url=workflow_run_url())
+
+
+def second_look() -> float | None:
+    """Seconds until what was down is read once more; ``None`` on a terminal, where a person can try again."""
+    return None if sys.stderr.isatty() else SECOND_LOOK

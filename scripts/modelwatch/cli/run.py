@@ -22,7 +22,7 @@ from ..report.plan_tables import show_plan
 from ..step_files import encode_file
 from ..timeutil import MINUTE
 from . import actions_env, exit_codes
-from .options import exit_code_option, format_option, path_option, read_context, run_options
+from .options import exit_code_option, format_option, path_option, read_context, run_options, second_look
 from .runner import UnreportedError, print_error, progress_bar, reporting
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def run(
         actions_env.require_default_branch()
     context = read_context(config_path, now, models, read_only=dry_run)
     with progress_bar(len(context.config.models)) as progress:
-        evaluation = pipeline.evaluate(replace(context, progress=progress))
+        wait = None if dry_run else second_look()
+        evaluation = pipeline.evaluate(replace(context, progress=progress, second_look=wait))
     only = frozenset() if dry_run else frozenset(Target)
     done = pipeline.converge(context, evaluation, only)
     with reporting(exit_codes.list_done(done.receipts)):
@@ -101,7 +102,8 @@ def watch(
     only = frozenset() if dry_run else frozenset(Target)
     started, code, at = time.monotonic(), Exit.OK, now
     while True:
-        code, worst = _evaluate_once(make_context(config, at, run_url=context.run_url), only, out)
+        fresh = replace(make_context(config, at, run_url=context.run_url), second_look=second_look() if only else None)
+        code, worst = _evaluate_once(fresh, only, out)
         if worst is not None and worst >= Severity.CRITICAL:
             return Exit.CRITICAL
         elapsed = time.monotonic() - started

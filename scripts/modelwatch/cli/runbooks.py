@@ -102,7 +102,7 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     if model is None:
         model, rule = _find_alert(config, pipeline.observe(context), alert)
     own = context.only(model)
-    known = collect_input(own, group_key(model.name, rule))
+    known = collect_input(context, model.name, group_key(model.name, rule))
     group = next((part for part in known.groups if part.rule == rule), None)
     observed = known.observed.issues if known.observed else ()
     issues = [issue for issue in observed if issue.register and issue.register.rule == rule]

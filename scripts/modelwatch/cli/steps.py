@@ -16,7 +16,16 @@ from ..report.group_states import summary_line
 from ..report.plan_tables import show_plan
 from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, format_option, now_option, path_option, read_context, run_options
+from .options import (
+    config_option,
+    exit_code_option,
+    format_option,
+    now_option,
+    path_option,
+    read_context,
+    run_options,
+    second_look,
+)
 from .runner import one_line, progress_bar, reporting
 
 
@@ -27,7 +36,7 @@ def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> E
     """Read the metrics of every model into a file. A model that cannot be read is written with its error."""
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
-        pulls = pipeline.pull(replace(context, progress=progress))
+        pulls = pipeline.pull(replace(context, progress=progress, second_look=second_look()))
     write_series(out, tuple(pulls.values()), now)
     for pulled in pulls.values():
         if pulled.error:

@@ -48,6 +48,12 @@ class WandbKeyError(SourceError):
     is_shared = True
 
 
+class WandbProjectError(SourceError):
+    """W&B has no such project, or does not show it to the API key."""
+
+    is_misconfigured = True
+
+
 def open_api(base_url: str, key: str, retry: RetryPolicy, entity: str = "") -> wandb.Api:
     """A session with the W&B at ``base_url``; raises SourceError where the key is refused or nobody answers.
 
@@ -169,6 +175,15 @@ class WandbSessions:
             if self._failures[url] >= MAX_FAILURES:
                 self._open[url] = error
 
+    def forget_outages(self) -> bool:
+        """Ask servers that were down again; returns whether any was."""
+        with self._lock:
+            left = {url: found for url, found in self._open.items() if not isinstance(found, WandbDownError)}
+            was_down = bool(self._failures) or len(left) < len(self._open)
+            self._open = left
+            self._failures.clear()
+        return was_down
+
     def _url(self, base_url: str) -> str:
         return base_url or self._env.get("WANDB_BASE_URL", "")
 
@@ -245,6 +260,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         text = f"W&B refuses the API key (HTTP {status}): {text}"
         hint = "Set WANDB_API_KEY to a key of the right server that may read this project."
     elif "Could not find project" in text or status == 404:
+        kind = WandbProjectError
         text = f"W&B has no such project, or the API key may not see it: {text}"
         hint = "Check `wandb: {entity, project}` and the key's access."
     elif status == 429:

@@ -53,8 +53,7 @@ def _lint_model(model: Model) -> Iterator[str]:
     elif not _HANDLE.fullmatch(model.owner):
         handles = "`@login` or `@organisation/team`"
         yield f"{model.where}: the owner of {model.name} is not a handle ({handles}): nobody is notified."
-    verbs = {verb for rule in model.rules for tier in rule.tiers for verb in tier.do}
-    proposed = [flow.name for flow in model.workflows if flow.mode is Mode.PROPOSE and flow.name in verbs]
+    proposed = _proposed_verbs(model)
     if proposed and not model.github.people:
         yield (
             f"{model.where}: {model.name} proposes {' and '.join(proposed)}, and nobody may approve it: list logins, "
@@ -65,6 +64,12 @@ def _lint_model(model: Model) -> Iterator[str]:
         length = len(key.reveal())
         yield f"{model.where}: {key.name} has {length} characters; a routing key has {ROUTING_KEY_LENGTH}."
     yield from _lint_history(model)
+
+
+def _proposed_verbs(model: Model) -> list[str]:
+    """The workflows that wait for somebody to approve them."""
+    verbs = {verb for rule in model.rules for tier in rule.tiers for verb in tier.do}
+    return [flow.name for flow in model.workflows if flow.mode is Mode.PROPOSE and flow.name in verbs]
 
 
 def _lint_history(model: Model) -> Iterator[str]:
@@ -190,6 +195,21 @@ def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
                 yield from check_workflow(path, workflow, model.github.max_inputs)
             else:
                 yield f"{model.where}: {model.name} has `{workflow.name}: {workflow.file}`, and there is no {path}."
+    yield from _lint_commands(config, folder)
+
+
+def _lint_commands(config: Config, folder: Path) -> Iterator[str]:
+    """Comments are read by every evaluation; only a workflow that starts on them answers at once."""
+    files = [path for path in sorted(folder.glob("*.y*ml")) if path.is_file()]
+    if any("issue_comment" in path.read_text("utf-8", errors="replace") for path in files):
+        return
+    waiting = [model for model in config.models if model.github.people and _proposed_verbs(model)]
+    for model in waiting[:1]:
+        yield (
+            f"{model.where}: no workflow in {folder} starts on `issue_comment`: `/modelwatch approve` and other "
+            "comments wait for the next evaluation. `modelwatch init` writes `modelwatch-commands.yml`, which answers "
+            "at once."
+        )
 
 
 def _format_limit(limit: Limit) -> str:

@@ -22,7 +22,7 @@ class Outcome(CodedEnum):
 
 
 class Cause(DescribedEnum):
-    """Why a finding is undecided or has no data; the last ones: why its value is implausible."""
+    """Why a finding is undecided or has no data, why its value is implausible, or why its source cannot be read."""
 
     NONE = "none", ""
     NO_POINTS = "no-points", "no points in the window"
@@ -47,6 +47,7 @@ class Cause(DescribedEnum):
     CONSTANT = "constant", "the same value for hours, which it never had for so long before"
     PERFECT = "perfect", "exactly perfect for hours, which it was not before"
     TOO_GOOD = "too-good", "four times nearer to perfect than usual, and better than ever, for half a day"
+    UNKNOWN_SOURCE = "unknown-source", "the configuration names a source that is not there"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ class FailureScope(StrEnum):
 
     EVALUATOR = "evaluator"
     """The evaluator's own configuration, such as a missing key: the source can be fine."""
+    CONFIGURATION = "configuration"
+    """What the configuration names, such as a project, is not there: no outage, and nothing that waiting fixes."""
     DATA = "data"
     """The project, files or table that the model reads."""
     SERVER = "server"

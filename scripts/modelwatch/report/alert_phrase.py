@@ -189,12 +189,16 @@ def _builtin_predicate(rule: str, finding: Finding) -> str:
     return {
         MONITORING_SILENT: f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}",
         SEGMENT_GONE: "has sent no data for three windows",
-        SOURCE_OUTAGE: f"cannot be read: {models} not judged",
+        SOURCE_OUTAGE: f"{_outage_predicate(finding)}: {models} not judged",
         FREQUENT_ROLLBACKS: f"happened {count(finding.value)} times recently: they do not fix the cause",
         ROLLBACK_FAILED: "did not restore the previous version",
         RETRAINING_FAILED: "produced no new version",
         CANARY_FAILED: "was withdrawn",
     }[rule]
+
+
+def _outage_predicate(finding: Finding) -> str:
+    return "is not found" if finding.cause is Cause.UNKNOWN_SOURCE else "cannot be read"
 
 
 def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") -> str:
@@ -251,6 +255,8 @@ def _lasting_predicate(group: Group) -> str:
     alert = worst_alert(group)
     if group.rule == MONITORING_SILENT and alert is not None and alert.finding.cause is Cause.NO_DATA_YET:
         return "has no data yet"
+    if group.rule == SOURCE_OUTAGE and alert is not None:  # without one it is over
+        return _outage_predicate(alert.finding)
     if group.rule in _LASTING_PREDICATES:
         return _LASTING_PREDICATES[group.rule]
     if alert is None:

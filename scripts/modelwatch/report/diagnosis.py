@@ -75,6 +75,8 @@ class DiagnosisInput:
     """By group key the register with what has happened since its issue was written; those of the issues by default."""
     shown: str = ""
     """Key of the group to show, where it fires; by default the worst."""
+    other_issues: tuple[ObservedIssue, ...] = ()
+    """Those of other models, which can lead its alerts."""
 
 
 def rank_firing_groups(
@@ -278,9 +280,10 @@ _OPEN_STATES = (DispatchState.PROPOSED, DispatchState.INTENDED, DispatchState.SE
 
 def _next_step(known: DiagnosisInput, worst: Group, now: float) -> str:
     """One step, the most useful one: that of the issue that is about the group, or of the one that leads it."""
-    issues = [issue for issue in (known.observed.issues if known.observed else ()) if issue.is_under_way]
+    own = known.observed.issues if known.observed else ()
+    issues = [issue for issue in (*own, *known.other_issues) if issue.is_under_way]
     registers = {issue.group: known.registers.get(issue.group, issue.register) for issue in issues}
-    groups = {group.key: group for group in (*known.others, *known.groups)} | {worst.key: worst}
+    groups = {group.key: group for group in known.groups} | {worst.key: worst}
 
     def rank(issue: ObservedIssue) -> tuple[bool, int]:
         return issue.group != worst.key, -issue.number

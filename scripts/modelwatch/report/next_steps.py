@@ -23,6 +23,7 @@ from ..model.alert import (
     Group,
     Refusal,
 )
+from ..model.finding import Cause
 from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS, MoveState
@@ -389,7 +390,9 @@ def _kind_steps(alert: _Alert) -> Iterator[str]:
     if group.rule == SOURCE_OUTAGE:
         error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)
         why = alert.medium.quote(error)
-        yield f"Find out why it cannot be read: {why}. Until then nothing is judged, and nothing closes."
+        unknown = any(one.finding.cause is Cause.UNKNOWN_SOURCE for one in group.alerts[:1])
+        what = "Correct the configuration, or what the key may see" if unknown else "Find out why it cannot be read"
+        yield f"{what}: {why}. Until then nothing is judged, and nothing closes."
     if group.rule == SEGMENT_GONE:
         yield "Find out whether this segment still exists. If it does, its logging is broken."
     if group.rule == IMPLAUSIBLE_METRIC:
@@ -431,6 +434,7 @@ def _code_block(command: str) -> str:
 SILENCING_HELP = """<details><summary>How to silence or acknowledge</summary>
 
 - Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people in `github.people`).
+  The next evaluation answers, or at once a workflow that starts on comments (`modelwatch-commands.yml`).
 - Close this issue to acknowledge it for 24 h, or until it gets worse.
 - Close it as *not planned* to silence it until it recovers.
 - For longer, add an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.

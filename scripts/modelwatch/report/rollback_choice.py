@@ -72,7 +72,7 @@ def choose_rollback_target(registry: Registry | None, failing: str, health: Sequ
             )
         )
     candidates = []
-    for version in _candidates(registry):
+    for version in _candidates(registry, health):
         record = _record_of(version, health)
         objection = unfit_reason(version, registry, failing, health)
         text = record_text(record) if record else ""
@@ -187,9 +187,12 @@ def candidate_table(candidates: Sequence[RollbackCandidate]) -> str:
     return table(("Rank", "Version", "Why"), rows)
 
 
-def _candidates(registry: Registry) -> Iterator[Version]:
-    """Versions that served, the latest first; then the one with the alias ``previous``, if no move has recorded it."""
+def _candidates(registry: Registry, health: Sequence[VersionHealth]) -> Iterator[Version]:
+    """Versions that served, the latest first; then the one with the alias ``previous``, if no move has recorded it.
+    Before the first move the history of metrics says which served."""
     versions = [*map(registry.version, registry.served_versions), registry.holder(PREVIOUS)]
+    if not registry.deployments:
+        versions += [registry.version(record.version) for record in health]
     current = registry.holder(PRODUCTION)
     unique = {version.name: version for version in versions if version is not None and version != current}
     yield from unique.values()

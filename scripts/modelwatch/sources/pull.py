@@ -51,9 +51,11 @@ def pull_all(
     seconds: float = PULL_SECONDS,
     progress: Progress | None = None,
     canary_periods: Mapping[str, tuple[CanaryPeriod, ...]] | None = None,
+    second_look: float | None = None,
 ) -> dict[str, PulledSeries]:
     """The series that the evaluation of ``models`` at ``now`` needs, by model name, with at most ``workers`` calls to
     W&B at one time, and ``seconds`` for each model. ``canary_periods``: the canaries of models, by name.
+    ``second_look``: after so many seconds models whose server was down are read once more; by default they are not.
 
     Models share no queue of calls: one whose calls hang takes only its own places.
     """
@@ -75,6 +77,10 @@ def pull_all(
             pulls[tasks[task].name] = task.result()
             if progress:
                 progress(tasks[task].name, count, len(tasks))
+    failed = [model for model in models if pulls[model.name].error and pulls[model.name].scope is FailureScope.SERVER]
+    if failed and second_look is not None and sessions.forget_outages():
+        time.sleep(second_look * sessions.retry.wait_scale)
+        pulls |= pull_all(failed, now, sessions, workers=workers, seconds=seconds, canary_periods=canary_periods)
     return {model.name: pulls[model.name] for model in models}
 
 
@@ -103,6 +109,8 @@ def _failure_scope(error: Exception) -> FailureScope:
     if isinstance(error, (SourceSetupError, ImportError)):
         return FailureScope.EVALUATOR
     if isinstance(error, SourceError):
+        if error.is_misconfigured:
+            return FailureScope.CONFIGURATION
         return FailureScope.SERVER if error.is_shared else FailureScope.DATA
     return FailureScope.EVALUATOR if isinstance(error, UserError) else FailureScope.DATA
 

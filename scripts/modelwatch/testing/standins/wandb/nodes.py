@@ -199,8 +199,6 @@ def _run_reference(state: WandbState, entity: str, project: str, name: str, iden
 
 
 def _creator(state: WandbState, artifact: ArtifactRecord, base_url: str) -> Node | None:
-    # JOINED
-
     return run_node(state, artifact.run, base_url) if artifact.run else None
 
 

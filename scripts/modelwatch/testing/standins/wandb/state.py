@@ -181,8 +181,6 @@ class WandbState:
         run: RunRecord | None = None,
     ) -> ArtifactRecord:
         """A committed version at once; ``latest`` moves to it."""
-        # JOINED
-
         with self.lock:
             home = self.ensure_collection(entity, project, name, kind)
             digest = hashlib.md5(repr(sorted(files.items())).encode(), usedforsecurity=False).hexdigest()
