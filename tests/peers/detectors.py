@@ -76,7 +76,7 @@ class Streams:
         return np.array([model_years.severities(rule, *model, self.world.segments) for model in models])
 
 
-SCALES = np.geomspace(1.0, 1e-3, 13)
+SCALES = np.geomspace(1.0, 1e-3, 97)
 """Shares of the usual budget, from the strictest."""
 
 
