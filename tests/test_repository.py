@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from modelwatch.distribution import PIN, SLUG
+from modelwatch.targets.register.client import LABEL
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -314,3 +315,16 @@ def test_nothing_is_left_undone_in_the_open() -> None:
         if path.suffix in (".py", ".sh", ".yml", ".md") and path.is_file() and words.search(path.read_text("utf-8")):
             wrong.append(name)
     assert wrong == []
+
+
+def test_only_a_command_of_somebody_who_belongs_to_the_repository_starts_a_runner() -> None:
+    """Before anything is installed, in our workflow and in the one that `init` writes."""
+    ours = read(ROOT / ".github/workflows/commands.yml")["jobs"]["answer"]["if"]
+    assert read(ROOT / "scripts/modelwatch/config/templates/commands.yml")["jobs"]["answer"]["if"] == ours
+    assert ours.split("\n")[0].split(" && ")[:4] == [
+        "github.event.issue.pull_request == null",
+        f"contains(github.event.issue.labels.*.name, '{LABEL}')",
+        "startsWith(github.event.comment.body, '/modelwatch')",
+        "github.event.comment.user.type != 'Bot'",
+    ]
+    assert "github.event.comment.author_association" in ours

@@ -219,8 +219,15 @@ class World:
         """The payload of the event that GitHub sends for the comment."""
         repo = self.github.standin.state.repo(REPOSITORY)
         made = Person(self.github.standin.state, repo, login).add_comment(self.issue().number, text)
-        comment = {"id": made.id, "body": text, "user": {"login": login}}
-        return {"action": "created", "comment": comment, "issue": {"number": self.issue().number}}
+        association = self.github.standin.state.author_association(repo, login)
+        comment = {
+            "id": made.id,
+            "body": text,
+            "user": {"login": login, "type": "User"},
+            "author_association": association,
+        }
+        labels = [{"name": name} for name in self.issue().labels]
+        return {"action": "created", "comment": comment, "issue": {"number": self.issue().number, "labels": labels}}
 
     def commented(self, payload: Mapping[str, object]) -> Told:
         """GitHub starts what listens to comments."""
@@ -281,7 +288,9 @@ def open_world(folder: Path, published: Path, environment: str = "production") -
         github = stack.enter_context(Server(GitHubStandIn()))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn()))
         state = github.standin.state
-        repo = state.add_repo(REPOSITORY, files=flows, collaborators={"alice": "write", "bob": "write"})
+        repo = state.add_repo(
+            REPOSITORY, files=flows, collaborators={"alice": "write", "bob": "write", "carol": "write"}
+        )
         repo.environments["production"] = ("bob",)
         pagerduty.standin.state.add_service("churn", ROUTING_KEY)
         python = workplace.folder / "on-time"

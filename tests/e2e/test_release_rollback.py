@@ -33,7 +33,8 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert world.dispatched() == []
 
     # Strangers, nonsense and hostile texts are refused; of two approvals one counts, whoever answers them.
-    world.comments("mallory", "/modelwatch approve")
+    assert world.commented(world.comments("mallory", "/modelwatch approve")).code == 0
+    assert len(world.answers()) == 1, "a stranger starts no evaluation, so nobody answers"
     world.comments("alice", f"/modelwatch rollback {HOSTILE}")
     world.comments("alice", "/modelwatch rollback v9")
     world.comments("alice", f"/modelwatch approve `{HOSTILE}`; {HOSTILE}")

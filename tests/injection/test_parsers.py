@@ -96,7 +96,7 @@ def test_a_payload_that_is_too_much_is_refused(text: str) -> None:
 @given(st.lists(st.dictionaries(st.sampled_from(["id", "body", "user", "created_at", "updated_at"]), JSON), max_size=3))
 def test_any_rows_of_comments_are_read(rows: list[dict[str, Any]]) -> None:
     rows = [row | {"created_at": "2026-11-20T03:00:00Z"} for row in rows]
-    for found in parse_commands(rows, (), lambda _: "no"):
+    for found in parse_commands(rows, lambda _: "no"):
         assert not found.allowed
         assert re.fullmatch(r"[a-z-]+", found.verb)
 
@@ -104,7 +104,7 @@ def test_any_rows_of_comments_are_read(rows: list[dict[str, Any]]) -> None:
 @given(st.text(alphabet=st.sampled_from("/modelwatch aprv\t\n\r`~<!->"), max_size=300), TEXT)
 def test_any_comment_is_read(noise: str, text: str) -> None:
     rows = [{"id": 1, "body": f"{noise}\n/modelwatch silence {text}", "user": {"login": "a"}}]
-    for found in parse_commands(rows, (), lambda _: ""):
+    for found in parse_commands(rows, lambda _: ""):
         assert len(found.argument) <= MAX_ARGUMENT
         assert "\n" not in found.argument
 
@@ -123,7 +123,7 @@ def test_any_comment_is_read(noise: str, text: str) -> None:
 def test_no_comment_takes_longer_than_its_length(text: str) -> None:
     """A hundred of them, at once: what is quadratic in 65,536 characters would be at it for a quarter of an hour."""
     rows = [{"id": number, "body": text, "user": {"login": "a"}} for number in range(100)]
-    assert len(parse_commands(rows, (), lambda _: "")) in (0, 100)
+    assert len(parse_commands(rows, lambda _: "")) in (0, 100)
     for _ in range(20):
         codec.parse_body(text)
 

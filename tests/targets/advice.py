@@ -293,7 +293,7 @@ class Night:
         authorizer = Authorizer(
             TargetSessions(self.config, self._env).github(self.setup.model.github, REPO), ("alice",)
         )
-        (command,) = parse_commands([row], (), authorizer.denial_reason)
+        (command,) = parse_commands([row], authorizer.denial_reason)
         for name, seen in observed.items():
             issues = (_with_command(issue, command) if issue.group == group else issue for issue in seen.issues)
             observed[name] = replace(seen, issues=tuple(issues))

@@ -106,6 +106,8 @@ def issue(of: Register | None, number: int = 1, **more: Any) -> ObservedIssue:
         "author": "bot",
         "body_digest": "b0",
         "register": of,
+        "closed_by": "ada",
+        "closer_may_mute": True,
     }
     return ObservedIssue(**(given | more))
 

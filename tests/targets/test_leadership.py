@@ -235,7 +235,13 @@ def hide(desk: Desk, how: str, missing: Group) -> Group:
         case "silence" | "false-positive":
             desk.comment(1, 3, how, "24h known" if how == "silence" else "")
         case "not planned":
-            desk.issues[1] = replace(desk.issues[1], state="closed", state_reason="not_planned", closed_at=T0 + HOUR)
+            closing = {
+                "state": "closed",
+                "state_reason": "not_planned",
+                "closed_at": T0 + HOUR,
+                "closer_may_mute": True,
+            }
+            desk.issues[1] = replace(desk.issues[1], **closing)  # type: ignore[arg-type]
     return missing
 
 

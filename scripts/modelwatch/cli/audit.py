@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,7 @@ from ..report.markdown import plain_line, safe_url
 from ..report.review import PersonComment, ReviewInput, review_text
 from ..targets.register.archive import fetch_ledger, read_archive, read_ledger
 from ..targets.register.authorization import trusted_authors, untrusted_reason
-from ..targets.register.client import NOTE_MARKER, IssueView, author_login, parse_issue_url
+from ..targets.register.client import IssueView, author_login, is_bot, parse_issue_url
 from ..targets.register.ledger import closing_entry, make_entry
 from ..timeutil import format_iso, parse_iso_or_none
 from .options import config_option, format_option, now_option, print_json, read_config, read_context, run_options
@@ -158,21 +158,20 @@ def _locate_issue(issue: str, config_path: Path) -> tuple[Config, str, int]:
 
 
 def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInput:
-    """The issue, its ledger and what people wrote: three requests, one more for each hundred comments."""
+    """The issue, its ledger and what people wrote: three requests, more for what is long."""
     client = context.sessions.issue_client(spec)
     issue = client.get(number)
     register = issue.register_block.register
     if register is None:
         reason = issue.register_block.error or "modelwatch did not open it"
         raise TargetError(f"issue #{number} cannot be reviewed: {reason}", where=issue.url)
-    rows = list(client.list_comments(number, None)) if issue.comments else []
-    archive = read_archive(rows, frozenset({issue.author.lower()}))
-    entries = read_ledger(register, archive)
+    rows = list(client.list_comments(number))[::-1] if issue.comments else []
+    entries, damage = fetch_ledger(client, number, register, frozenset({issue.author.lower()}))
     model = context.config.model(register.model) or Model(register.model, (), github=spec)
     return ReviewInput(
         register=register,
         entries=complete_entries(entries, register, issue.created_at, issue.closed_at, issue.state_reason),
-        damage=archive.damage(register.ledger),
+        damage=damage,
         number=number,
         url=issue.url,
         is_open=issue.state == "open",
@@ -182,11 +181,11 @@ def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInp
     )
 
 
-def _people_comments(rows: list[dict[str, object]], issue: IssueView) -> Iterator[PersonComment]:
+def _people_comments(rows: list[dict[str, Any]], issue: IssueView) -> Iterator[PersonComment]:
     """What people wrote, without commands and without what modelwatch wrote."""
     for row in rows:
         body, author = str(row.get("body") or ""), author_login(row)
-        if NOTE_MARKER in body or author == issue.author or body.lstrip().startswith("/modelwatch"):
+        if author == issue.author or is_bot(row) or body.lstrip().startswith("/modelwatch"):
             continue
         at = parse_iso_or_none(str(row.get("created_at")))
         yield PersonComment(at or issue.created_at, author, body, str(row.get("html_url") or ""))

@@ -20,6 +20,7 @@ from ..release.move_request import MoveRequest
 from ..release.moves import make_move
 from ..report.markdown import code
 from ..report.release import move_json, move_result
+from ..targets.register.authorization import trusted_authors
 from ..targets.register.client import IssueClient, parse_issue_url
 from ..targets.sessions import TargetSessions
 from . import LazyGroup
@@ -169,7 +170,8 @@ def comment_on_issue(
     try:
         repository, number = parse_issue_url(issue)
         client = IssueClient(TargetSessions(config).github(model.github, repository), repository)
-        is_new = client.comment_once(number, key, make_redactor().redact_text(text))
+        authors = trusted_authors(client, model.github) | {client.github.login().lower()}
+        is_new = client.comment_once(number, key, make_redactor().redact_text(text), authors)
     except (ServiceError, UserError) as error:
         echo(f"warning: the issue could not be commented on: {error}")
         return Exit.PARTIAL

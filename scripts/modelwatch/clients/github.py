@@ -37,6 +37,7 @@ MAX_NAMED_WAIT = 7_200.0
 _LOGIN_ACTION = "find out whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _NEXT_LINK = re.compile(r'<([^>]+)>;\s*rel="?next"?')
+_LAST_LINK = re.compile(r'[?&]page=(\d{1,6})[^>]*>;\s*rel="?last"?')
 _REPOSITORY_URL = re.compile(r"https?://[^?#]*?/(?:repositories/\d+|repos/[^/?#]+/[^/?#]+)")
 _HINTS = {
     401: "The token is wrong, expired or revoked: check the secret behind GITHUB_TOKEN.",
@@ -119,11 +120,12 @@ def quote_segment(text: str) -> str:
 
 
 class Page(list[dict[str, Any]]):
-    """One page of a list; ``more`` says that another one follows."""
+    """One page of a list; ``more`` says that another one follows, and ``last`` is the number of the last one."""
 
-    def __init__(self, rows: list[dict[str, Any]], *, more: bool) -> None:
+    def __init__(self, rows: list[dict[str, Any]], *, more: bool, last: int = 0) -> None:
         super().__init__(rows)
         self.more = more
+        self.last = last
 
 
 class GitHubClient:
@@ -163,9 +165,10 @@ class GitHubClient:
             rows = data.get(item) if item and isinstance(data, dict) else data
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise malformed_answer(action, self.api_url, uncertain=False)
-            link = _NEXT_LINK.search(str(headers.get("link", "")))
+            links = str(headers.get("link", ""))
+            link, last = _NEXT_LINK.search(links), _LAST_LINK.search(links)
             path, following = (link.group(1), {}) if link else ("", {})
-            yield Page(rows, more=bool(path))
+            yield Page(rows, more=bool(path), last=int(last.group(1)) if last else 0)
 
     def write(self, verb: str, path: str, action: str, body: Mapping[str, Any], *, permission: str = "") -> Any:
         """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; ``uncertain`` in it says that the

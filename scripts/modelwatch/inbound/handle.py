@@ -11,6 +11,7 @@ from ..model.plan import ObservedIssue
 from ..model.target import Target
 from ..pipeline import ManualRequest, RunResult, converge, evaluate
 from ..report.markdown import code, mention
+from ..targets.register.authorization import trusted_authors
 from .actions import EventHandler
 from .decide import command_from_event, decide_action
 
@@ -81,6 +82,7 @@ def _notify_people(
 ) -> tuple[str, ...]:
     """Answer on the issue or the incident; returns what was done."""
     client = handler.sessions.issue_client(model.github)
+    authors = trusted_authors(client, model.github)
     key = f"{decision.group}.pagerduty.{event.id}"
     match decision.action:
         case EventAction.REFRESH:
@@ -92,11 +94,11 @@ def _notify_people(
             handler.record(model, issue, event, person, "acknowledged")
             assigned = bool(person.login) and client.assign(issue.number, person.login)
             if not assigned:
-                client.comment_once(issue.number, key, acknowledgement_note(person, event.agent))
+                client.comment_once(issue.number, key, acknowledgement_note(person, event.agent), authors)
             return (f"assigned to {person.login}" if assigned else person.unknown_reason or "GitHub did not assign it",)
         case EventAction.ASK:
             handler.record(model, issue, event, person, "resolved")
-            client.comment_once(issue.number, key, resolution_question(person, event.agent))
+            client.comment_once(issue.number, key, resolution_question(person, event.agent), authors)
             return ("the issue asks why it was resolved",)
         case _:
             return (f"{event.verb} was requested; the issue has the answer",)

@@ -18,15 +18,15 @@ SILENCE, ACK = "silence", "ack"
 def person_mute(register: Register, severity: Severity, now: float) -> Mute | None:
     """What a person's word mutes now; without ``until`` it lasts until recovery.
 
-    An acknowledgement ends when the severity passes the one that the issue shows; a silence outlives the closing.
+    An acknowledgement and a closing end when the severity passes the one that the issue shows; a silence outlives both.
     """
     if register.silence_until is not None and now < register.silence_until:
         until = register.silence_until
         return Mute(SILENCE, f"silenced by {register.silence_by or 'somebody'}: {register.silence_reason}", until)
     if register.closed is not None:
         return None
-    if register.muted_until_recovery:
-        return Mute(SILENCE, 'the issue was closed as "not planned": silenced until it recovers')
+    if register.muted_until_recovery and severity <= register.severity:
+        return Mute(SILENCE, 'the issue was closed as "not planned": silenced until it recovers or gets worse')
     if register.verdict == FALSE_POSITIVE:
         by = f" by {register.verdict_by}" if register.verdict_by else ""
         return Mute(SILENCE, f"marked as a false positive{by}: silenced until it recovers")

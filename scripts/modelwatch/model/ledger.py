@@ -71,6 +71,8 @@ class Ledger:
     """Entries that had no room while no comment could be written."""
     moves_until: float = 0.0
     """The newest move of the release that is recorded."""
+    comment_ids: tuple[int, ...] = ()
+    """Of the comments with archived entries. A register of 0.1 does not have them: then all comments are read."""
 
     @property
     def is_long(self) -> bool:

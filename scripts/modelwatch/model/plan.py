@@ -70,6 +70,17 @@ class ObservedIssue:
     register_error: str = ""
     """Why the register cannot be used: forged author, unreadable JSON, newer format."""
     commands: tuple[Command, ...] = ()
+    last_comment: int = 0
+    """Id of the newest comment that was read; 0 where none was."""
+    comments_left_out: bool = False
+    """Whether there were more new comments than are read."""
+    is_public: bool = False
+    """Whether everybody can comment; found out only where strangers gave commands."""
+    closed_by: str = ""
+    """Login of who closed it, where that was somebody else than modelwatch."""
+    closed_by_bot: bool = False
+    closer_may_mute: bool = False
+    """Whether who closed it is on the list of people, or the owner."""
     trusted: bool = True
     """Whether its author is a configured one. An untrusted author's issue is ignored; a trusted one whose register
     cannot be read blocks its group."""
@@ -92,9 +103,11 @@ class Command:
     verb: str
     argument: str
     allowed: bool
-    """The author is on the configured list."""
+    """Whether it is carried out: its author is on the configured list, and it is well formed."""
     refused: str = ""
     """Why not, where it is not."""
+    by_stranger: bool = False
+    """Whether its author is not on the list: all of them get one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +207,10 @@ class Dispatch:
     reason: str
     inputs: tuple[tuple[str, str], ...] = ()
     """Fixed extra inputs; the issue's URL is added when it is known."""
+
+
+ANSWER = "command"
+"""``Note.topic`` of the answer to a command: it is posted when the register says that the command was answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,7 @@ OMITTED_FIELDS = (
     '"impact":null,',
     '"recent_changes":{"changes":[],"problems":[]},',
     '"past_episodes":{"count":0,"since":null,"episodes":[],"patterns":[],"complete":true,"problem":""},',
+    ',"comment_ids":[]',
     '"ledger":{"recent":[],"archived":0,"digest":"","url":"","lost":0,"moves_until":0.0},',
     '"undelivered":[],',
     '"followers":[],',
@@ -223,6 +224,7 @@ OMITTED_FIELDS = (
     '"leading_issue":"",',
     '"title":"",',
     '"step":"",',
+    '"last_comment":0,',
     '"page_after":null,',
     '"writer":"",',
 )
@@ -259,11 +261,13 @@ class Register:
     silence_reason: str = ""
     silence_by: str = ""
     commands: tuple[int, ...] = ()
-    """Ids of the comments already answered; the latest 20 are kept."""
+    """Ids of the commands already answered, of comments and (negative) of buttons; the latest 20 and 10 are kept."""
+    last_comment: int = 0
+    """Id of the newest comment that was read: what came before it was handled. A register of 0.1 does not say it."""
     ack_until: float | None = None
     """A person acknowledged it, or closed the issue while it fired: until then, or until it gets worse."""
     muted_until_recovery: bool = False
-    """A person closed it as "not planned"."""
+    """A person who may command closed it as "not planned": until then, or until it gets worse."""
     refired: float | None = None
     """When it fired again within 24 h of closing: what was tried in this episode is not tried again."""
     flap: FlapRecord | None = None
@@ -309,6 +313,15 @@ class Register:
         """When the group last began to fire, or was reopened by a person."""
         return max(time for time in (self.start, self.refired, self.reopened) if time is not None)
 
+    @property
+    def read_until(self) -> int:
+        """Every comment up to the one with this id was handled: their ids ascend."""
+        return max(self.last_comment, *self.commands, 0)
+
+    def is_answered(self, command: int) -> bool:
+        """Whether the command of this comment, or of this button (a negative id), was answered."""
+        return command in self.commands or 0 < command <= self.read_until
+
     def leads(self, group: str) -> bool:
         """Whether the group with this key fires and is led by this one."""
         return any(record.group == group for record in self.firing_followers)
@@ -316,12 +329,6 @@ class Register:
     @property
     def firing_followers(self) -> tuple[FollowerRecord, ...]:
         return tuple(record for record in self.followers if record.ended is None)
-
-
-def is_answered(answered: tuple[int, ...], comment: int) -> bool:
-    """Whether ``comment`` was answered. Ids ascend: one below a full memory of the latest was answered before."""
-    comments = [number for number in answered if number > 0]
-    return comment in answered or (len(comments) >= MAX_REMEMBERED and 0 < comment < min(comments))
 
 
 def remember_command(answered: tuple[int, ...], comment: int) -> tuple[int, ...]:

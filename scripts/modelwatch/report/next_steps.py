@@ -436,7 +436,7 @@ SILENCING_HELP = """<details><summary>How to silence or acknowledge</summary>
 - Comment `/modelwatch silence 24h <reason>`, `ack` or `false-positive` (people in `github.people`).
   The next evaluation answers, or at once a workflow that starts on comments (`modelwatch-commands.yml`).
 - Close this issue to acknowledge it for 24 h, or until it gets worse.
-- Close it as *not planned* to silence it until it recovers.
+- Close it as *not planned* to silence it until it recovers or gets worse (the same people, or the owner).
 - For longer, add an entry under `silences:` in the configuration, with `until`, `owner` and `reason`.
 
 </details>"""

@@ -158,7 +158,7 @@ def comment_problem(body: str) -> str:
     """What is wrong with a comment that is a command for modelwatch; empty where nothing is."""
     if not body.startswith("/modelwatch"):
         return ""
-    commands = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], (), lambda _: "")
+    commands = parse_commands([{"id": 1, "body": body, "user": {"login": "me"}}], lambda _: "")
     known = {span.split()[0] for span in CODE_SPAN.findall(COMMAND_LIST)} | set(WORKFLOW_VERBS)
     if not commands or commands[0].verb not in known:
         return f"no command of an issue: {body!r}"

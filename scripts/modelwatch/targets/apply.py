@@ -209,8 +209,8 @@ def _archive_ledger(run: GroupRun, client: IssueClient, changes: Sequence[Change
 
 def _drop_archived(register: Register, archived: Ledger, keys: AbstractSet[str]) -> Register:
     recent = tuple(entry for entry in register.ledger.recent if entry.key not in keys)
-    fields = replace(register.ledger, archived=archived.archived, digest=archived.digest, url=archived.url)
-    return replace(register, ledger=replace(fields, recent=recent))
+    ledger = replace(archived, recent=recent, lost=register.ledger.lost, moves_until=register.ledger.moves_until)
+    return replace(register, ledger=ledger)
 
 
 def _update_troubles(register: Register, troubles: dict[str, str]) -> Register:

@@ -23,6 +23,7 @@ from ..model.target import Target
 from ..report.comments import undelivered_text
 from ..report.markdown import plain_line
 from .base import GroupRun
+from .register.authorization import trusted_authors
 from .register.client import IssueClient
 from .register.ledger import add_entries, make_entry
 from .sessions import TargetSessions
@@ -44,13 +45,14 @@ def comment_on_failures(run: GroupRun, client: IssueClient, failures: Mapping[st
     if issue is None or register is None or not failures:
         return
     known = {failure.what for failure in register.undelivered}
-    model = run.model(register.model)
+    model, spec = run.model(register.model), run.sessions.github_spec(register.model)
     for what, text in failures.items():
         if text and what not in known:
             # The same until the next page: a crash after the comment does not repeat it.
             since = int(register.page.at) if register.page else 0
             key = f"{register.group}.{register.episode}.{DELIVERY_FAILED}.{what}.{since}"
-            client.comment_once(issue.number, key, run.redact(undelivered_text(text, model)))
+            comment = run.redact(undelivered_text(text, model))
+            client.comment_once(issue.number, key, comment, trusted_authors(client, spec))
     run.updates.append(lambda register: _note_failures(register, failures, run.now))
 
 

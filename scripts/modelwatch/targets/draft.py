@@ -161,9 +161,14 @@ class GroupPlan:
         return self.issue is not None and self.issue.state == "open"
 
     @property
-    def closed_by_person(self) -> bool:
+    def closed_elsewhere(self) -> bool:
+        """Whether somebody else than modelwatch closed the issue."""
         closed = self.issue is not None and self.issue.state == "closed"
         return closed and self.register is not None and self.register.closed is None
+
+    @property
+    def closed_by_person(self) -> bool:
+        return self.closed_elsewhere and self.issue is not None and not self.issue.closed_by_bot
 
     @property
     def is_escalated(self) -> bool:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import shorten, unforeseen
 from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
 from ..model.monitored_model import Config
-from ..model.plan import UNOBSERVABLE, Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition, Skip
-from ..model.register import is_answered, remember_command
+from ..model.plan import (
+    ANSWER,
+    UNOBSERVABLE,
+    Change,
+    ChangeKind,
+    Command,
+    ModelObservation,
+    ObservationError,
+    Plan,
+    Precondition,
+    Skip,
+)
+from ..model.register import remember_command
 from ..model.target import Target
 from ..report.rollback_choice import add_rollback_choice
 from .draft import BlastRadiusCounter, GroupPlan, Situation
@@ -21,6 +32,7 @@ from .workflows.plan import add_refusals
 
 REFUSED_PREFIX = "refused: "
 MAX_SHOWN = 60
+MAX_NAMED = 5
 COMMAND_LIST = (
     "`approve`, `reject`, `ack`, `silence 24h <reason>`, `unsilence`, `false-positive`, "
     "`retrain`, `rollback [version]`, `promote <version>`, `degrade` and `restore`"
@@ -216,21 +228,58 @@ def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, conf
 
 
 def answer_commands(draft: GroupPlan) -> None:
-    """Answer every new command on the group's issue, in the order of the comments."""
-    if draft.issue is None or draft.register is None:
+    """Answer every new command on the group's issue, in the order of the comments; those of strangers with one answer,
+    and on a public repository with none."""
+    issue, register = draft.issue, draft.register
+    if issue is None or register is None:
         return
-    for command in sorted(draft.issue.commands, key=lambda command: command.comment):
-        if is_answered(draft.register.commands, command.comment):
-            continue
-        answer = f"{REFUSED_PREFIX}{command.refused}"
-        if command.allowed:
-            unknown = f"{REFUSED_PREFIX}unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
-            answer = next(filter(None, (target.answer(draft, command) for target in TARGETS)), unknown)
-        refused = answer.startswith(REFUSED_PREFIX)
+    commands = sorted(issue.commands, key=lambda command: command.comment)
+    new = [command for command in commands if not register.is_answered(command.comment)]
+    draft.update_register(last_comment=max(register.last_comment, issue.last_comment))
+    for command in new:
+        if not command.by_stranger:
+            _answer_command(draft, command)
+    if strangers := [command for command in new if command.by_stranger]:
+        _answer_strangers(draft, strangers, is_public=issue.is_public)
+    if issue.comments_left_out:
+        text = "there are more new comments than are read: post a command again if it has no answer"
+        draft.add_note("comments", issue.last_comment, text)
+
+
+def _answer_command(draft: GroupPlan, command: Command) -> None:
+    answer = f"{REFUSED_PREFIX}{command.refused}"
+    if command.allowed:
+        unknown = f"{REFUSED_PREFIX}unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
+        answer = next(filter(None, (target.answer(draft, command) for target in TARGETS)), unknown)
+    refused = answer.startswith(REFUSED_PREFIX)
+    _add_answer(draft, command, answer, _refusal_text(command, answer) if refused else answer, refused=refused)
+
+
+def _refusal_text(command: Command, answer: str) -> str:
+    """The refusal with who gave the command and its beginning, which any other answer names itself."""
+    quote = shorten(f"{command.verb} {command.argument}", MAX_SHOWN)
+    return f"{command.author or 'somebody'}, `{quote}`: {answer}"
+
+
+def _answer_strangers(draft: GroupPlan, commands: Sequence[Command], *, is_public: bool) -> None:
+    """Refuse what people who are not on the list commanded. ``commands``: at least one, the newest last."""
+    newest, answer = commands[-1], f"{REFUSED_PREFIX}{commands[-1].refused}"
+    if is_public:
+        reason = f"{len(commands)} from people who are not in `github.people` are ignored: the repository is public"
+        draft.add_skip("commands", reason, "people")
+        return
+    text = _refusal_text(newest, answer)
+    if len(commands) > 1:
+        authors = list(dict.fromkeys(command.author or "somebody" for command in commands))
+        more = f" and {len(authors) - MAX_NAMED} others" if len(authors) > MAX_NAMED else ""
+        text = f"{len(commands)} commands by {', '.join(authors[:MAX_NAMED])}{more}, the newest by {text}"
+    _add_answer(draft, newest, answer, text, refused=True)
+
+
+def _add_answer(draft: GroupPlan, command: Command, answer: str, text: str, *, refused: bool) -> None:
+    """``answer``: for the ledger, which names author and command beside it; ``text``: for the comment."""
+    register = draft.register
+    if register is not None:
         draft.entries.append(command_entry(draft, command, answer, refused=refused))
-        if refused:  # any other answer already names both
-            # Its beginning shows which of several commands the answer belongs to.
-            quote = shorten(f"{command.verb} {command.argument}", MAX_SHOWN)
-            answer = f"{command.author or 'somebody'}, `{quote}`: {answer}"
-        draft.add_note("command", command.comment, answer)
-        draft.update_register(commands=remember_command(draft.register.commands, command.comment))
+        draft.add_note(ANSWER, command.comment, text)
+        draft.update_register(commands=remember_command(register.commands, command.comment))

@@ -1,8 +1,7 @@
-"""Issues: observed once, trusted by author, changed only as expected, commented once."""
+"""Issues: observed once, trusted by author, changed only as expected."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -189,50 +188,6 @@ def test_a_deleted_issue_is_told(world: World) -> None:
     assert "404" in receipt.detail
 
 
-# --- comments
-
-WORSE = Note(f"{GROUP}.1.worse.critical", "worse", "now critical")
-
-
-def test_a_comment_is_posted_once(world: World) -> None:
-    opened(world)
-    world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL)))
-    world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL, peak=Severity.CRITICAL)))
-    (issue,) = world.issues()
-    assert len(issue["comments"]) == 1  # type: ignore[arg-type]
-    assert "Worse: now critical" in issue["comments"][0]  # type: ignore[index]
-
-
-@pytest.mark.parametrize("what", ["drop", "reset", "broken-json"])
-def test_a_comment_whose_answer_was_lost_is_not_posted_again(world: World, what: str) -> None:
-    opened(world)
-    world.github.inject(Fault(what, when="after", method="POST", path="/comments$"))
-    assert results(world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL)))) == ["done"]
-    assert len(world.issues()[0]["comments"]) == 1  # type: ignore[arg-type]
-
-
-def test_a_comment_that_failed_is_planned_again_because_the_register_was_not_written(world: World) -> None:
-    opened(world)
-    world.github.inject(Fault("status", status=502, method="POST", path="/comments$"))
-    assert results(world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL)))) == ["failed"]
-    (seen,) = world.observe()
-    assert seen.register == register()
-
-
-def test_a_locked_conversation_does_not_stop_the_rest(world: World) -> None:
-    opened(world)
-    world.github.inject(Fault("status", status=403, method="POST", path="/comments$", body='{"message": "locked"}'))
-    (receipt,) = world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL))).receipts
-    assert receipt.result is ChangeResult.FAILED, "a refusal that may pass: the comment is not to be lost"
-    github = world.connect().github(world.spec, REPO)
-    locked = github.get(f"/repos/{REPO}/issues/1", "read it") | {"locked": True}
-    world.github.inject(Fault("status", status=200, method="GET", path="/issues/1$", body=json.dumps(locked)))
-    world.github.inject(Fault("status", status=403, method="POST", path="/comments$", body='{"message": "locked"}'))
-    (receipt,) = world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL))).receipts
-    assert receipt.result is ChangeResult.DONE
-    assert "could not be posted" in receipt.detail
-
-
 # --- observing
 
 
@@ -307,95 +262,6 @@ def _touched(world: World, number: int, at: float) -> None:
     repo = world.state.repo(REPO)
     key = next(key for key, issue in repo.issues.items.items() if issue.number == number)
     repo.issues.put(key, replace(repo.issues.items[key], updated=at))
-
-
-def test_commands_of_people(world: World) -> None:
-    opened(world)
-    world.spec = replace(world.spec, people=("Alice",))
-    alice, bob = (world.github.standin.person(REPO, login) for login in ("alice", "bob"))
-    alice.add_comment(1, "I look at it.\r\n/modelwatch silence 24h upstream is down  \r\nthanks")
-    bob.add_comment(1, "/modelwatch ack")
-    bob.add_comment(1, "see `/modelwatch ack` above")
-    first, second = world.observe()[0].commands
-    assert (first.author, first.verb, first.argument, first.allowed) == (
-        "alice",
-        "silence",
-        "24h upstream is down",
-        True,
-    )
-    assert (second.author, second.verb, second.argument, second.allowed) == ("bob", "ack", "", False)
-    world.apply(plan(update(world, commands=(first.comment, second.comment))))
-    assert world.observe()[0].commands == ()
-
-
-def test_a_comment_that_was_edited_commands_nothing(world: World) -> None:
-    """Whoever may write in the repository can put words into the mouth of somebody who is on the list."""
-    opened(world)
-    world.spec = replace(world.spec, people=("alice",))
-    said = world.github.standin.person(REPO, "alice").add_comment(1, "this looks bad")
-    repo = world.state.repo(REPO)
-    repo.comments.put(said.id, replace(said, body="/modelwatch approve", updated=said.created + 60))
-    (command,) = world.observe()[0].commands
-    assert (command.author, command.allowed) == ("alice", False)
-    assert command.refused.startswith("edited comments are ignored")
-
-
-@pytest.mark.parametrize(
-    ("body", "verbs"),
-    [
-        ("for example:\n```\n/modelwatch approve\n```", []),
-        ("~~~~ sh\n/modelwatch approve\n~~~\n/modelwatch reject\n~~~~\n/modelwatch ack", ["ack"]),
-        ("fine <!--\n/modelwatch approve\n-->", []),
-        ("a fence that never ends\n```\n/modelwatch approve", []),
-        ("> /modelwatch approve\n\nI would not", []),
-        ("    /modelwatch approve", []),
-        ("/modelwatch approve", ["approve"]),
-    ],
-)
-def test_only_what_everybody_sees_as_said_is_a_command(world: World, body: str, verbs: list[str]) -> None:
-    opened(world)
-    world.github.standin.person(REPO, "alice").add_comment(1, body)
-    assert [command.verb for command in world.observe()[0].commands] == verbs
-
-
-def test_a_comment_asks_for_one_thing(world: World) -> None:
-    opened(world)
-    world.spec = replace(world.spec, people=("alice",))
-    world.github.standin.person(REPO, "alice").add_comment(1, "/modelwatch reject\n/modelwatch rollback v3")
-    (command,) = world.observe()[0].commands
-    assert not command.allowed
-    assert command.refused == "it has several commands: write one comment for each"
-
-
-def test_members_of_a_team_may_command(world: World) -> None:
-    opened(world)
-    world.spec = replace(world.spec, people=("acme/oncall",))
-    world.state.teams[("acme", "oncall")] = {"ada": "member"}
-    for login in ("ada", "bob"):
-        world.github.standin.person(REPO, login).add_comment(1, "/modelwatch ack")
-    ada, bob = world.observe()[0].commands
-    assert (ada.author, ada.allowed, ada.refused) == ("ada", True, "")
-    assert not bob.allowed
-    assert bob.refused.endswith("nor, as far as this token can see, in the team @acme/oncall")
-
-
-def test_a_team_that_cannot_be_read_lets_nobody_in(world: World) -> None:
-    opened(world)
-    world.spec = replace(world.spec, people=("acme/oncall",))
-    world.github.standin.person(REPO, "ada").add_comment(1, "/modelwatch approve")
-    world.github.inject(Fault("status", status=403, times=-1, path="/orgs/"))
-    (command,) = world.observe()[0].commands
-    assert not command.allowed
-    assert "membership of @acme/oncall cannot be read" in command.refused
-
-
-def test_our_own_comments_are_no_commands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened(world)
-    monkeypatch.setattr("modelwatch.targets.issues.apply.note_text", lambda *_: "\n/modelwatch ack")
-    note = Note("n", "command")
-    world.apply(plan(update(world, notes=(note,), severity=Severity.CRITICAL)))
-    assert "\n/modelwatch ack" in world.issues()[0]["comments"][0]  # type: ignore[index]
-    assert world.observe()[0].commands == ()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])

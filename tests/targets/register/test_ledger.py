@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelwatch.errors import ServiceError
 from modelwatch.model.ledger import MAX_RECENT_SIZE, EntryKind, Ledger, LedgerEntry
-from modelwatch.targets.register.archive import KEEP, Archive, archive_entries, read_archive, render_archive
+from modelwatch.targets.register.archive import (
+    KEEP,
+    Archive,
+    archive_entries,
+    fetch_ledger,
+    read_archive,
+    render_archive,
+)
 from modelwatch.targets.register.client import IssueClient
 from modelwatch.targets.register.codec import encode_register
 from modelwatch.targets.register.ledger import make_entry
@@ -29,7 +38,7 @@ def authors(client: IssueClient) -> frozenset[str]:
 
 
 def stored(client: IssueClient) -> Archive:
-    return read_archive(client.list_comments(1, None), authors(client))
+    return read_archive(client.list_comments(1), authors(client))
 
 
 def keys(archive: Archive, ledger: Ledger) -> list[str]:
@@ -62,7 +71,7 @@ def test_a_long_ledger_goes_into_comments_and_every_entry_is_there_once(world: W
     assert ledger.lost == 0
     assert archive.damage(ledger) == ""
     assert len(archive.parts) > 1
-    assert all(len(comment["body"]) <= 65_536 for comment in client.list_comments(1, None))
+    assert all(len(comment["body"]) <= 65_536 for comment in client.list_comments(1))
 
 
 def test_a_crash_after_the_comment_repeats_nothing(world: World) -> None:
@@ -118,3 +127,24 @@ def test_an_archive_of_somebody_else_is_not_believed(world: World) -> None:
     world.github.standin.person(REPO, "alice").add_comment(1, forged)
     ledger = archive_entries(client, 1, 1, Ledger().add(*entries(20, 34)), authors(client), NOW)
     assert keys(stored(client), ledger) == [f"e.{n}" for n in range(20, 34)]
+
+
+def test_comments_of_strangers_neither_hide_the_archive_nor_end_it(world: World) -> None:
+    client, mallory = open_issue(world), world.github.standin.person(REPO, "mallory")
+    ledger = archive_entries(client, 1, 1, Ledger().add(*entries(0, 14)), authors(client), NOW)
+    for number in range(2_100):  # more than are ever read
+        mallory.add_comment(1, f"comment {number}")
+    world.github.requests.clear()
+    ledger = archive_entries(client, 1, 1, ledger.add(*entries(14, 28)), authors(client), NOW)
+    assert len(world.requests()) == 2, "the comment is read by its id, and edited"
+    found, damage = fetch_ledger(client, 1, register(ledger=ledger), authors(client))
+    assert ([entry.key for entry in found][-28:], damage) == ([f"e.{n}" for n in range(28)], "")
+
+
+def test_the_archive_of_a_register_of_0_1_is_found_among_the_comments(world: World) -> None:
+    client = open_issue(world)
+    ledger = archive_entries(client, 1, 1, Ledger().add(*entries(0, 14)), authors(client), NOW)
+    older = replace(ledger, comment_ids=()).add(*entries(14, 28))
+    ledger = archive_entries(client, 1, 1, older, authors(client), NOW)
+    assert keys(stored(client), ledger) == [f"e.{n}" for n in range(28)]
+    assert ledger.comment_ids == tuple(part.comment for part in stored(client).parts)

@@ -34,7 +34,7 @@ def closed(reason: str = "completed", since: float = NOW) -> dict[str, Any]:
 
 def commanded(verb: str, argument: str = "", allowed: bool = True, at_: float = NOW, number: int = 7) -> Command:
     refused = "" if allowed else "ada is not in `github.people`"
-    return Command(number, "ada", at_, verb, argument, allowed, refused)
+    return Command(number, "ada", at_, verb, argument, allowed, refused, by_stranger=not allowed)
 
 
 def first(plan: Plan) -> tuple[Change, Register]:
@@ -68,18 +68,49 @@ def test_an_acknowledgement_that_ran_out_is_forgotten_with_the_reopening() -> No
     assert held.ack_until is None
 
 
-def test_closed_as_not_planned_is_silenced_until_recovery() -> None:
-    """ "Closed as 'not planned' it is silenced until recovery." """
-    plan = plan_for("..c", now=NOW + 9 * DAY, **closed("not_planned"))
+def test_closed_as_not_planned_is_silenced_until_recovery_or_worse() -> None:
+    """What was closed as an error stays quiet as an error: when it becomes critical, it is news."""
+    plan = plan_for("..e", now=NOW + 9 * DAY, **closed("not_planned"))
     change, held = first(plan)
-    assert kinds(plan) == ["update-issue", "resolve-incident"], "written down without reopening, however bad it gets"
+    assert kinds(plan) == ["update-issue", "resolve-incident"], "written down without reopening, however long it lasts"
     assert held.muted_until_recovery
     assert change.expect.issue_state == "closed"
     known = replace(held, page=PageRecord("resolved", Severity.ERROR, NOW))
-    assert not plan_for("..c", known, now=NOW + 10 * DAY, **closed("not_planned")).changes
+    assert not plan_for("..ew", known, now=NOW + 10 * DAY, **closed("not_planned")).changes
     recovered = plan_for("..e..", held, **closed("not_planned"))
     assert kinds(recovered) == ["resolve-incident", "update-issue"]
     assert not first(replace(recovered, changes=recovered.changes[1:]))[1].muted_until_recovery
+    for held_before in (HELD, known):  # worse before or after the closing was seen
+        worse = plan_for("..c", held_before, now=NOW + 9 * DAY, **closed("not_planned"))
+        assert kinds(worse)[:2] == ["reopen-issue", "trigger-incident"]
+        assert "it got worse" in worse.changes[0].reason
+        assert not first(worse)[1].muted_until_recovery
+
+
+def test_closed_as_not_planned_by_somebody_else_is_closed_for_a_day() -> None:
+    other = {**closed("not_planned"), "closed_by": "mallory", "closer_may_mute": False}
+    _, held = first(plan_for("..e", now=NOW + HOUR, **other))
+    assert (held.ack_until, held.muted_until_recovery) == (NOW + DAY, False)
+    assert kinds(plan_for("..e", now=NOW + DAY, **other))[0] == "reopen-issue"
+    before = replace(HELD, muted_until_recovery=True)
+    assert kinds(plan_for("..e", before, now=NOW + DAY, **other))[0] == "reopen-issue", "0.1 asked nobody's name"
+    acknowledged = replace(held, page=ACKNOWLEDGED)
+    later_reason = closed("not_planned")
+    assert not plan_for("..e", acknowledged, now=NOW + 2 * HOUR, **later_reason).changes
+    assert kinds(plan_for("..e", acknowledged, now=NOW + DAY, **later_reason))[0] == "reopen-issue", (
+        "whoever may triage can change the reason of a closed issue"
+    )
+
+
+@pytest.mark.parametrize("reason", ["completed", "not_planned"])
+def test_what_a_bot_closed_is_reopened_and_pages_nobody_anew(reason: str) -> None:
+    bot = {**closed(reason), "closed_by": "stale[bot]", "closed_by_bot": True, "closer_may_mute": False}
+    plan = plan_for("..e", now=NOW + HOUR, **bot)
+    change, held = first(plan)
+    assert kinds(plan) == ["reopen-issue"]
+    assert change.reason == "stale[bot] closed the issue, and the alert is still firing"
+    assert [note.detail for note in change.notes] == ["Reopened, since a bot had closed it"]
+    assert (held.ack_until, held.muted_until_recovery, held.calls) == (None, False, ())
 
 
 def test_recovery_of_what_a_person_closed_reopens_nothing() -> None:
@@ -144,7 +175,9 @@ def test_a_command_is_answered_once() -> None:
     answered = replace(HELD, commands=(7,))
     assert not plan_for("..e", answered, commands=(commanded("silence", "24h again"),)).changes
     full = replace(HELD, commands=tuple(range(100, 120)))
-    assert not plan_for("..e", full, commands=(commanded("ack"),)).changes, "older than all that is remembered"
+    assert not plan_for("..e", full, commands=(commanded("ack"),)).changes, "a register of 0.1: ids of comments ascend"
+    read = replace(HELD, last_comment=50)
+    assert not plan_for("..e", read, commands=(commanded("ack"),)).changes, "it was read before"
     assert len(first(plan_for("..e", full, commands=(commanded("ack", number=130),)))[1].commands) == 20
 
 
@@ -184,6 +217,35 @@ def test_refused_commands_are_explained(verb: str, argument: str, allowed: bool,
     change, held = first(plan_for("..e", commands=(commanded(verb, argument, allowed),)))
     assert answer in change.notes[0].detail
     assert (held.silence_until, held.ack_until, held.commands) == (None, None, (7,))
+
+
+def test_all_strangers_get_one_answer_and_people_theirs() -> None:
+    strangers = [replace(commanded("ack", allowed=False, number=n), author=f"m{n}") for n in range(20, 620)]
+    commands = (*strangers, commanded("silence", "24h a deployment", number=300), commanded("ack", number=700))
+    plan = plan_for("..e", commands=commands, last_comment=710)
+    change, held = first(plan)
+    assert (held.silence_until, held.ack_until, held.last_comment) == (NOW + DAY, NOW + DAY, 710)
+    answers = [note.detail for note in change.notes]
+    assert len(answers) == 3
+    assert answers[2].startswith(
+        "600 commands by m20, m21, m22, m23, m24 and 595 others, the newest by m619, `ack`: refused"
+    )
+    assert [entry.key for entry in held.ledger.recent if entry.kind == "command"] == [
+        "command.300", "command.700", "command.619"]  # fmt: skip
+    assert not plan_for("..e", replace(held, page=ACKNOWLEDGED), commands=commands, last_comment=710).changes
+
+
+def test_strangers_on_a_public_repository_cause_nothing() -> None:
+    plan = plan_for("..e", commands=(commanded("ack", allowed=False),), last_comment=7, is_public=True)
+    assert not plan.changes
+    assert "1 from people who are not in `github.people`" in skipped(plan, "commands")
+
+
+def test_comments_that_were_left_out_are_reported_once() -> None:
+    change, held = first(plan_for("..e", last_comment=90, comments_left_out=True))
+    assert [(note.topic, note.key) for note in change.notes] == [("comments", f"{GROUP}.1.comments.90")]
+    assert "post a command again" in change.notes[0].detail
+    assert held.last_comment == 90
 
 
 def test_a_silence_outlives_the_closing() -> None:

@@ -1,7 +1,9 @@
 """Applies changes of issues: each reads the issue again first, and is safe to repeat after a crash at any request.
 
 Comments are posted before the issue is written, since the plan would not repeat them afterwards; a new issue has its
-first notes in its body. Where an answer is lost, the issue is read once before anything is sent again.
+first notes in its body. Only answers to commands are posted after it: a crash in between loses an answer, which the
+record on the issue has, and never doubles one. Where GitHub's answer is lost, the issue is read once before anything is
+sent again.
 """
 
 from __future__ import annotations
@@ -13,13 +15,22 @@ from typing import Any
 
 from ...errors import ServiceError, shorten
 from ...model.ledger import Ledger, LedgerEntry
-from ...model.plan import Change, ChangeKind, ChangeResult, Note
+from ...model.plan import ANSWER, Change, ChangeKind, ChangeResult, Note
 from ...model.register import Register
 from ..base import ChangeOutcome, GroupRun
-from ..register.archive import read_archive, read_ledger
+from ..register.archive import fetch_ledger
 from ..register.authorization import trusted_authors, untrusted_reason
 from ..register.claim import check_write_time, is_foreign, sign
-from ..register.client import LABEL, LISTED_WITHIN, NOTE_MARKER, RECENT_AGE, IssueClient, IssueView, require_register
+from ..register.client import (
+    LABEL,
+    LISTED_WITHIN,
+    NOTE_MARKER,
+    RECENT_AGE,
+    IssueClient,
+    IssueView,
+    is_written_by,
+    require_register,
+)
 from ..register.codec import digest_title, neutralize_markers, render_body, shrink_register, truncate
 from ..register.selection import PROGRESS_ORDER
 from .render import issue_text, note_text
@@ -205,7 +216,7 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
     if not _is_expected(issue, change):
         return _report_difference(run, issue, change)
     warnings = _post_notes(run, client, change, issue)
-    if change.notes:  # they take their time
+    if any(note.topic != ANSWER for note in change.notes):  # they take their time
         read_at, issue = clock.monotonic(), client.get(number)
         if not _is_expected(issue, change):
             return _report_difference(run, issue, change)
@@ -220,6 +231,7 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
     issue = client.update(number, fields)
     if register is not None and (late := check_write_time(run, register, read_at)):
         return ChangeResult.REFUSED, late, issue
+    warnings += _post_answers(run, client, change, number)
     return ChangeResult.DONE, "; ".join(warnings), issue
 
 
@@ -254,24 +266,45 @@ def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str
 
 
 def _post_notes(run: GroupRun, client: IssueClient, change: Change, issue: IssueView) -> list[str]:
-    """Post the comments that are missing; returns a warning for each that a locked issue did not take."""
-    if not change.notes:
+    """Post the comments that are missing, but for answers; returns a warning for each that a locked issue did not take.
+
+    One that is there already was posted by an evaluation that ended before it wrote the register.
+    """
+    notes = [note for note in change.notes if note.topic != ANSWER]
+    if not notes:
         return []
-    comments = list(client.list_comments(issue.number, None)) if issue.comments else []
-    posted = issue.body + "".join(str(row.get("body")) for row in comments)
-    archive = read_archive(comments, trusted_authors(client, run.github_spec(change)))
-    entries = read_ledger(change.register, archive) if change.register else ()
+    authors = trusted_authors(client, run.github_spec(change))
+    before = issue.register_block.register
+    rows = client.list_comments(issue.number, before.last_comment if before else 0) if issue.comments else ()
+    posted = issue.body + "".join(str(row.get("body")) for row in rows if is_written_by(row, authors))
+    entries: Sequence[LedgerEntry] = ()
+    if change.register and any(note.topic == "recovered" for note in notes):
+        entries, _ = fetch_ledger(client, issue.number, change.register, authors)
     warnings = []
-    for note in change.notes:
-        if _note_marker(note.key) in posted:
+    for note in notes:
+        marker = _note_marker(note.key)
+        if marker in posted:
             continue
         try:
-            text = _comment_body(run, note, change.register, entries)
-            client.add_comment(issue.number, text, _note_marker(note.key))
+            client.add_comment(issue.number, _comment_body(run, note, change.register, entries), marker, authors)
         except ServiceError as error:
             if error.status != 403 or not issue.locked:
                 raise
             warnings.append(f"the comment about {note.topic} could not be posted: {error.message}")
+    return warnings
+
+
+def _post_answers(run: GroupRun, client: IssueClient, change: Change, number: int) -> list[str]:
+    """Post the answers to commands; returns a warning for each that failed. What follows does not wait for them."""
+    warnings = []
+    for note in change.notes:
+        if note.topic != ANSWER:
+            continue
+        body, marker = _comment_body(run, note, change.register), _note_marker(note.key)
+        try:
+            client.add_comment(number, body, marker, trusted_authors(client, run.github_spec(change)))
+        except ServiceError as error:
+            warnings.append(f"an answer to a command could not be posted: {error.message}")
     return warnings
 
 

@@ -57,9 +57,12 @@ def detect_manual_changes(draft: GroupPlan) -> None:
             draft.update_register(muted_until_recovery=False)
         if register.ack_by == CLOSING:
             draft.update_register(ack_until=None, ack_by="")
-    elif draft.closed_by_person and draft.firing and draft.issue.state_reason == "not_planned":
-        draft.update_register(muted_until_recovery=True)
-    elif draft.closed_by_person and draft.firing:
+    elif draft.closed_elsewhere and draft.firing:
+        # Anybody with the triage role can change the reason later: the closing was an acknowledgement, and stays one.
+        mutes = draft.issue.closer_may_mute and draft.issue.state_reason == "not_planned" and register.ack_by != CLOSING
+        draft.update_register(muted_until_recovery=mutes)
+        if mutes or draft.issue.closed_by_bot:
+            return
         closed_at = draft.issue.created_at if draft.issue.closed_at is None else draft.issue.closed_at
         until = closed_at + ACKNOWLEDGEMENT_LENGTH
         if register.ack_until is None or register.ack_until < until:
@@ -225,7 +228,9 @@ def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
         return ChangeKind.UPDATE_ISSUE, ""
     if register is None:
         return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}"
-    if draft.closed_by_person:
+    if draft.closed_elsewhere and draft.issue is not None and draft.issue.closed_by_bot:
+        return ChangeKind.REOPEN_ISSUE, f"{draft.issue.closed_by} closed the issue, and the alert is still firing"
+    if draft.closed_elsewhere:
         cause = "it got worse" if draft.severity > register.severity else "24 h have passed"
         return ChangeKind.REOPEN_ISSUE, f"the issue was closed by hand, the alert is still firing, and {cause}"
     if register.closed is not None and draft.now - register.closed <= REOPEN_WITHIN:
@@ -248,7 +253,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
             start_flap(draft)
         text = _reopening_text(draft, register)
         draft.add_note("reopened", int(ended or 0), text)
-        if register.closed is None and severity <= register.severity:
+        if draft.closed_by_person and severity <= register.severity:
             draft.call_person(f"expired.{ended or 0:.0f}", f"{text[0].lower()}{text[1:]}")
         if register.silence_until is not None:  # else it would mute
             draft.update_register(silence_until=None, silence_reason="", silence_by="")
@@ -279,6 +284,8 @@ def _reopening_text(draft: GroupPlan, register: Register) -> str:
         return "Firing again"
     if draft.severity > register.severity:
         return "Reopened, since it got worse"
+    if not draft.closed_by_person:
+        return "Reopened, since a bot had closed it"
     return "Still firing; the 24 h acknowledgement has expired"
 
 

@@ -19,13 +19,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import ServiceError, TargetError
+from ...errors import ServiceError
 from ...model.ledger import EntryKind, Ledger, LedgerEntry, merge_entries
 from ...model.register import Register
 from ...report.formatting import utc_time
 from ...report.ledger_table import entry_count, ledger_table
 from ...timeutil import is_time
-from .client import MAX_COMMENT_PAGES, NOTE_MARKER, IssueClient, author_login
+from .client import NOTE_MARKER, IssueClient, author_login
 from .codec import escape_json, neutralize_markers
 from .ledger import FIRING_KEY, make_entry, register_entries
 
@@ -33,7 +33,6 @@ KEEP = 4
 """Entries that stay in the register when the older ones are archived."""
 MAX_COMMENT = 60_000
 """Characters of a comment; GitHub takes 65,536. The next entries begin a new one."""
-COMMENTS_READ = 100 * MAX_COMMENT_PAGES
 _BLOCK = re.compile(
     r"<!-- modelwatch:note ledger\.\d+\.(?P<part>\d{1,4}) -->\r?\n<!-- modelwatch:ledger (?P<json>[^\r\n<>]*) -->"
 )
@@ -105,23 +104,26 @@ def read_ledger(register: Register, archive: Archive) -> tuple[LedgerEntry, ...]
 def fetch_ledger(
     client: IssueClient, number: int, register: Register, authors: frozenset[str]
 ) -> tuple[tuple[LedgerEntry, ...], str]:
-    """Every entry of the episode by time, and what is missing of them: one request, where any are in comments.
+    """Every entry of the episode by time, and what is missing of them: a request for each comment that has any.
 
     Raises ServiceError.
     """
-    rows = client.list_comments(number, None) if register.ledger.archived else ()
-    archive = read_archive(rows, authors)
+    archive = _fetch_archive(client, number, register.ledger, authors)
     return read_ledger(register, archive), archive.damage(register.ledger)
+
+
+def _fetch_archive(client: IssueClient, number: int, ledger: Ledger, authors: frozenset[str]) -> Archive:
+    """By the ids of its comments, so that comments of others can neither hide it nor cost anything."""
+    if ledger.comment_ids:
+        return read_archive(filter(None, map(client.get_comment, ledger.comment_ids)), authors)
+    return read_archive(client.list_comments(number) if ledger.archived else (), authors)
 
 
 def archive_entries(
     client: IssueClient, number: int, episode: int, ledger: Ledger, authors: frozenset[str], now: float
 ) -> Ledger:
     """Move all but the newest entries into a comment; returns the ledger without them. Raises UserError."""
-    rows = list(client.list_comments(number, None))
-    if len(rows) >= COMMENTS_READ:
-        raise TargetError(f"issue #{number} has too many comments: the record cannot be continued in them")
-    archive = read_archive(rows, authors)
+    archive = _fetch_archive(client, number, ledger, authors)
     known = {entry.key for entry in archive.entries}
     entries = [entry for entry in ledger.recent[:-KEEP] if entry.key not in known]
     if damage := archive.damage(ledger):
@@ -130,13 +132,26 @@ def archive_entries(
         entries.append(make_entry(key, now, EntryKind.LEDGER, what, who="unknown"))
     url = ledger.url
     while entries:
-        archive, url, entries = _append(client, number, episode, archive, entries)
+        archive, url, entries = _append(client, number, episode, archive, entries, authors)
     total = archive.entries
-    return replace(ledger, recent=ledger.recent[-KEEP:], archived=len(total), digest=digest_entries(total), url=url)
+    ids = tuple(part.comment for part in archive.parts)
+    return replace(
+        ledger,
+        recent=ledger.recent[-KEEP:],
+        archived=len(total),
+        digest=digest_entries(total),
+        url=url,
+        comment_ids=ids,
+    )
 
 
 def _append(
-    client: IssueClient, number: int, episode: int, archive: Archive, entries: Sequence[LedgerEntry]
+    client: IssueClient,
+    number: int,
+    episode: int,
+    archive: Archive,
+    entries: Sequence[LedgerEntry],
+    authors: frozenset[str],
 ) -> tuple[Archive, str, list[LedgerEntry]]:
     """Write as many of ``entries`` as fit into the last comment, or a new one: (archive, its address, the rest)."""
     last = archive.parts[-1] if archive.parts and archive.parts[-1].readable else None
@@ -146,13 +161,22 @@ def _append(
     if not count and last:  # full
         last, written, part, count = None, (), part + 1, _most_that_fit(episode, part + 1, entries)
     body = client.github.redact(render_archive(episode, part, (*written, *entries[:count])))
-    row = client.edit_comment(last.comment, body) if last else client.add_comment(number, body, _note(episode, part))
+    note = _note(episode, part)
+    comment = last.comment if last else _find_orphan(client, number, note, archive, authors)
+    row = client.edit_comment(comment, body) if comment else client.add_comment(number, body, note, authors)
     if str(row.get("body") or "").replace("\r\n", "\n") != body:
         raise ServiceError(f"the record on issue #{number} was not written as it was sent")
     written = (*written, *entries[:count])
     changed = ArchivePart(int(row["id"]), part, written, True, str(row.get("html_url") or ""))
     others = tuple(old for old in archive.parts if old.comment != changed.comment)
     return Archive((*others, changed)), changed.url, list(entries[count:])
+
+
+def _find_orphan(client: IssueClient, number: int, note: str, archive: Archive, authors: frozenset[str]) -> int:
+    """The comment that a crash kept from being recorded, to be written again; 0 where there is none."""
+    row = client.find_comment(number, note, authors)
+    found = int(row["id"]) if row else 0
+    return 0 if any(part.comment == found for part in archive.parts) else found
 
 
 def _fits(episode: int, part: int, entries: tuple[LedgerEntry, ...]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ...clients.github import GitHubClient, repository_path
+from ...clients.github import GitHubClient, Page, malformed_answer, repository_path
 from ...errors import ServiceError, TargetError, UserError
 from ...model.register import Register
 from ...timeutil import DAY, format_iso, parse_iso
@@ -18,7 +18,8 @@ from .codec import RegisterBlock, digest_body, parse_body, render_body
 LABEL = "modelwatch"
 """Every issue of ours carries it; issues are found by it."""
 MAX_PAGES = 20
-MAX_COMMENT_PAGES = 5
+MAX_COMMENT_PAGES = 20
+"""Of 100 comments each: so many are read of an issue, the newest."""
 MAX_CLOSED_PAGES = 5
 CLOSED_MAX_AGE = 60 * DAY
 """Closed issues that were last changed before this (seconds) are ignored."""
@@ -27,7 +28,7 @@ LISTED_WITHIN = 600.0
 """GitHub's lists show a new issue, or a dispatched workflow run, within this time (seconds)."""
 READ, WRITE = "issues: read", "issues: write"
 NOTE_MARKER = "<!-- modelwatch:note"
-"""Part of every comment of ours: those are never commands."""
+"""Part of every comment of ours. In comments of others it means nothing."""
 
 
 class IssueClient:
@@ -35,6 +36,17 @@ class IssueClient:
         self.github = github
         self.repository = repository
         self._path = f"{repository_path(repository)}/issues"
+        self._is_public: bool | None = None
+
+    def is_public(self) -> bool:
+        """Whether everybody can read the repository, and comment; asked once. Where that cannot be found out, yes."""
+        if self._is_public is None:
+            try:
+                row = self.github.get(repository_path(self.repository), f"read the repository {self.repository}")
+            except ServiceError:
+                return True
+            self._is_public = row.get("private") is not True
+        return self._is_public
 
     def list_labelled(self, now: float | None) -> tuple[IssueView, ...]:
         """Issues with our label: every open one, and closed ones of the last 60 days. Usually a single request."""
@@ -141,30 +153,59 @@ class IssueClient:
             if error.status != 422 or "already_exists" not in error.message:
                 raise
 
-    def list_comments(self, number: int, since: float | None) -> Iterator[dict[str, Any]]:
-        """Comments changed after ``since``, oldest first; at most 500."""
+    def comment_pages(self, number: int, after: int = 0, since: float | None = None) -> Iterator[Page]:
+        """Comments with ids above ``after`` that changed after ``since``, the newest first. ``more`` says that older
+        ones follow, or are left out: at most 2,000 are read.
+
+        GitHub lists the oldest first, so the first page is read to learn which is the last.
+        """
         what = f"list the comments of the issue {self.repository}#{number}"
+        path = f"{self._path}/{number}/comments"
         query: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
-        pages = self.github.paginate(f"{self._path}/{number}/comments", what, query, permission=READ)
-        for page in islice(pages, MAX_COMMENT_PAGES):
+        first = next(self.github.paginate(path, what, query, permission=READ))
+        if first.more and not first.last:
+            raise malformed_answer(what, self.github.api_url, uncertain=False)
+        for place in range(first.last or 1, max(first.last - MAX_COMMENT_PAGES, 0), -1):
+            pages = self.github.paginate(path, what, {**query, "page": place}, permission=READ)
+            page = first if place == 1 else next(pages)
+            rows = [row for row in reversed(page) if not isinstance(row.get("id"), int) or row["id"] > after]
+            more = place > 1 and len(rows) == len(page)
+            yield Page(rows, more=more)
+            if not more:
+                return
+
+    def list_comments(self, number: int, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Comments with ids above ``after``, the newest first; at most 2,000."""
+        for page in self.comment_pages(number, after):
             yield from page
 
-    def has_comment(self, number: int, marker: str) -> bool:
-        return any(marker in str(row.get("body")) for row in self.list_comments(number, None))
+    def get_comment(self, comment: int) -> dict[str, Any] | None:
+        """A comment by its id; ``None`` where it was deleted."""
+        what = f"read a comment in {self.repository}"
+        try:
+            return self.github.get(f"{self._path}/comments/{comment}", what, permission=READ)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            return None
 
-    def add_comment(self, number: int, body: str, marker: str) -> dict[str, Any]:
-        """Post ``body``, which contains ``marker``, and return the comment. Where the answer is lost, look whether it
-        was posted."""
+    def find_comment(self, number: int, marker: str, authors: frozenset[str]) -> dict[str, Any] | None:
+        """The newest comment of ``authors`` (lower-case logins) that contains ``marker``."""
+        rows = (row for row in self.list_comments(number) if is_written_by(row, authors))
+        return next((row for row in rows if marker in str(row.get("body"))), None)
+
+    def add_comment(self, number: int, body: str, marker: str, authors: frozenset[str]) -> dict[str, Any]:
+        """Post ``body``, which contains ``marker``, and return the comment. Where the answer is lost, look whether one
+        of ``authors`` posted it."""
         what = f"comment on the issue {self.repository}#{number}"
         try:
             data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
             return self.github.require_object(data, what, "id")
         except ServiceError as error:
-            rows = self.list_comments(number, None) if error.uncertain else ()
-            posted = [row for row in rows if marker in str(row.get("body"))]
-            if not posted:
+            posted = self.find_comment(number, marker, authors) if error.uncertain else None
+            if posted is None:
                 raise
-            return posted[-1]
+            return posted
 
     def edit_comment(self, comment: int, body: str) -> dict[str, Any]:
         """Replace the text of a comment, and return it; safe to repeat, so a lost answer is read again."""
@@ -177,12 +218,12 @@ class IssueClient:
                 raise
             return self.github.get(path, what, permission=READ)
 
-    def comment_once(self, number: int, key: str, text: str) -> bool:
-        """Comment ``text``, unless a comment with ``key`` exists; returns whether it was posted."""
+    def comment_once(self, number: int, key: str, text: str, authors: frozenset[str]) -> bool:
+        """Comment ``text``, unless ``authors`` commented with ``key`` before; returns whether it was posted."""
         marker = f"{NOTE_MARKER} {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
-        if self.has_comment(number, marker):
+        if self.find_comment(number, marker, authors):
             return False
-        self.add_comment(number, f"{text}\n\n{marker}", marker)
+        self.add_comment(number, f"{text}\n\n{marker}", marker, authors)
         return True
 
     def _write(self, verb: str, path: str, what: str, fields: dict[str, Any]) -> IssueView:
@@ -216,6 +257,9 @@ class IssueView:
     """What the body holds of ours."""
     locked: bool = False
     """Only collaborators may comment."""
+    closed_by: str = ""
+    """Login; empty where GitHub does not say it."""
+    closed_by_bot: bool = False
 
     @property
     def digest(self) -> str:
@@ -249,6 +293,8 @@ def parse_issue(row: dict[str, Any]) -> IssueView:
             closed_at=parse_iso(row["closed_at"]) if row.get("closed_at") else None,
             register_block=parse_body(body),
             locked=bool(row.get("locked")),
+            closed_by=user_login(row, "closed_by"),
+            closed_by_bot=is_bot(row, "closed_by"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ServiceError(
@@ -258,8 +304,24 @@ def parse_issue(row: dict[str, Any]) -> IssueView:
 
 def author_login(row: dict[str, Any]) -> str:
     """The author; deleted accounts have none."""
-    user = row.get("user")
+    return user_login(row, "user")
+
+
+def user_login(row: dict[str, Any], field: str) -> str:
+    """The login of an account in ``row``; empty where there is none."""
+    user = row.get(field)
     return str(user.get("login") or "") if isinstance(user, dict) else ""
+
+
+def is_bot(row: dict[str, Any], field: str = "user") -> bool:
+    """Whether that account is a bot's: an App's, or that of GitHub Actions."""
+    user = row.get(field)
+    return isinstance(user, dict) and (user.get("type") == "Bot" or user_login(row, field).endswith("[bot]"))
+
+
+def is_written_by(row: dict[str, Any], authors: frozenset[str]) -> bool:
+    """Whether the author is one of ``authors`` (lower-case logins)."""
+    return author_login(row).lower() in authors
 
 
 def _names(rows: Any, name: str) -> list[str]:

@@ -204,8 +204,8 @@ def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, re
     """Opened, reopened and closed, by us or by a person."""
     acted_on_closing = register.muted_until_recovery and not before.muted_until_recovery
     recovered = before.closed is None and register.closed is not None
-    if draft.closed_by_person and (acted_on_closing or recovered or reopening):
-        yield closing_entry(draft.issue.closed_at or draft.now, draft.issue.state_reason)  # type: ignore[union-attr]
+    if draft.issue and draft.closed_elsewhere and (acted_on_closing or recovered or reopening):
+        yield closing_entry(draft.issue.closed_at or draft.now, draft.issue.state_reason, draft.issue.closed_by)
     if recovered:
         end = draft.now if draft.group.end is None else draft.group.end
         key = f"{int(register.began)}"
@@ -222,10 +222,10 @@ def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, re
         yield make_entry(key, register.reopened or draft.now, EntryKind.ISSUE, "reopened the issue", who=PERSON)
 
 
-def closing_entry(at: float, reason: str) -> LedgerEntry:
-    """That a person closed the issue."""
+def closing_entry(at: float, reason: str, who: str = "") -> LedgerEntry:
+    """That somebody else than modelwatch closed the issue: a person, where ``who`` does not say it."""
     what = f"closed the issue as {(reason or 'completed').replace('_', ' ')}"
-    return make_entry(f"closed-by-hand.{int(at)}", at, EntryKind.ISSUE, what, who=PERSON)
+    return make_entry(f"closed-by-hand.{int(at)}", at, EntryKind.ISSUE, what, who=who or PERSON)
 
 
 def _expiries(draft: GroupPlan, before: Register, register: Register) -> Iterator[LedgerEntry]:

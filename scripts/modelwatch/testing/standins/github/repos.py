@@ -101,12 +101,10 @@ def check_membership(call: Call) -> Response:
     return Response(204)
 
 
-@route(ROUTES, "GET", "/orgs/{org}/teams/{team}/memberships/{login}")
-def get_team_membership(call: Call) -> Response:
+@route(ROUTES, "GET", "/orgs/{org}/teams/{team}/members")
+def list_team_members(call: Call) -> Response:
     _require_members_permission(call)
-    org, team, login = (call.parameters[name] for name in ("org", "team", "login"))
-    role = call.state.teams.get((org, team), {}).get(login)
-    if role is None:
+    members = call.state.teams.get((call.parameters["org"], call.parameters["team"]))
+    if members is None:
         raise errors.not_found_error()
-    url = f"{call.base}/organizations/{call.state.account_id(org)}/team/{team}/memberships/{login}"
-    return Response.of({"url": url, "role": role, "state": "active"})
+    return call.list_response(sorted(members), lambda login: repository_json.user(call, login))
