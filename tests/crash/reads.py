@@ -79,12 +79,17 @@ def disturb(world: World, cell: Cell, rehearsal: Rehearsal) -> list[str]:
 def _prepare(world: World) -> None:
     """An open issue and incident, and a W&B that says that all is well again."""
     prepare(world, READS)
+    log_to_wandb(world, READS.values)
+
+
+def log_to_wandb(world: World, values: Sequence[float]) -> None:
+    """The metric comes from W&B, and has ``values`` there, hour by hour."""
     world.configure(SOURCE)
     world.wandb.clear()
     world.wandb.standin = WandbStandIn()
     rows = [
         {"_step": hour, "_timestamp": time, "time": time, "eval/accuracy": value, "eval/n": 20_000}
-        for hour, value in enumerate(READS.values, 1)
+        for hour, value in enumerate(values, 1)
         for time in (BEGIN + hour * HOUR,)
     ]
     for begin, end in DAYS:
