@@ -58,7 +58,7 @@ def test_pages_do_not_wait_for_a_slow_issue_and_get_its_link_later(world: World)
     world.github.inject(Fault("delay", method="POST", path="/issues$", seconds=0.6, times=1))
     receipts = world.apply(openings("first", "second", "third"))
     assert results(receipts) == ["done"] * 6
-    keys = {event["dedup_key"]: [] for event in events(world)}
+    keys: dict[str, list[bool]] = {event["dedup_key"]: [] for event in events(world)}
     for event in events(world):
         keys[event["dedup_key"]].append(has_issue(event))
     assert keys == {
