@@ -15,7 +15,8 @@ INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 TAGS = re.compile(r"</?(?:details|summary|sub)>|<!-- modelwatch:(?:begin|register|title|note|ledger|end)\b[^<>]*-->")
 """The only HTML that our texts hold."""
 MERMAID = re.compile(
-    r'%%\{init: \{"themeVariables": \{"xyChart": \{"plotColorPalette": "#[0-9a-f]{6}(?:, #[0-9a-f]{6})*"\}\}\}\}%%'
+    r'%%\{init: \{"xyChart": \{"xAxis": \{"titlePadding": 8\}, "yAxis": \{"titlePadding": 8\}\}, '
+    r'"themeVariables": \{"xyChart": \{"plotColorPalette": "#[0-9a-f]{6}(?:, #[0-9a-f]{6})*"\}\}\}\}%%'
     r"|xychart-beta"
     r'|\s*title "[\w ./=:+%-]*"|\s*x-axis "[\w ./=:+%-]*" -?[\d.]+ --> \d+'
     r'|\s*y-axis (?:"[\w ./=:+%-]*" )?-?[\d.]+ --> -?[\d.]+'

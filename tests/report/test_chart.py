@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import Direction, Limit, LimitKind, Rule, Tier
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
-from modelwatch.report.chart import plain_number, trend_chart
+from modelwatch.report.chart import FAR_BELOW, plain_number, trend_chart
 
 from .making import DROP, HOUR, NOW, group
 
@@ -63,7 +64,8 @@ def test_tiers_deployments_and_units_are_drawn_and_explained() -> None:
     served = (VersionHealth("v7|`", since), VersionHealth("v6", NOW - HOUR, at_least=True))
     text = chart("churn accuracy", trend((1.0, 1.0), (0.9, 1.0), (0.9, 1.0)), rule, *served)
     low, high = map(float, re.findall(r"y-axis (\S+) --> (\S+)", text)[0])
-    drawn = [[low, high, low], [0.95] * 3, [0.98] * 3, [1.0] * 3, [1.0, 0.9, 0.9]]
+    below = pytest.approx(low - FAR_BELOW * (high - low), rel=1e-4)
+    drawn = [[below, high, below], [0.95] * 3, [0.98] * 3, [1.0] * 3, [1.0, 0.9, 0.9]]
     assert lines_of(text) == drawn, "a tier far away is not drawn"
     assert text.count("#") == 5, "a colour for each"
     assert "🟥 value 0.9 · ⬜ baseline 1 · 🟨 warning 0.98 · 🟧 error 0.95 · 🟩 deployed: `` v7¦` `` 2026-" in text

@@ -56,7 +56,7 @@ def wandb_fails_once(time: Timeline) -> None:
     """W&B fails once and answers two minutes later: neither an issue nor a page"""
     time.configure(model_config())
     time.until(2)
-    time.down("wandb", 503, times=3)
+    time.down("wandb", 503, times=5)  # as many requests as one look makes, and one more
     time.until(3)
     time.expect(woken=0, issues=0, verdict="^HEALTHY", summary="^(?!.*could not be read)")
 

@@ -1,8 +1,8 @@
 """Draws the trend of an alert as a Mermaid chart: value, baseline, tiers and deployments, with a legend.
 
 GitHub renders Mermaid in issues; it shows no SVG from an issue's text, and an image would need a place that serves it.
-Mermaid's charts have neither a legend nor marks: the legend is the line below, and a deployment is a spike (bars
-have no width of their own, and cover what is behind them).
+Mermaid's charts have neither a legend nor marks: the legend is the line below, and a deployment is a line that comes
+from far below the chart, which looks vertical (bars are wide, and cover what is behind them).
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ DAY_AXIS_ABOVE = 4 * DAY
 MAX_STRETCH = 4.0
 """A tier so far away that the chart would be this many times as high is not drawn."""
 MAX_MARKS = 3
+FAR_BELOW = 100.0
+"""So many heights of the chart below it a mark begins: within the chart it is a vertical line."""
+TITLE_PADDING = 8
+"""Pixels around the titles of the axes; with Mermaid's own 5 the lower one is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def trend_chart(title: str, group: Group, rule: Rule | None) -> str:
     high = max(value for line in shown for value in line.values)
     pad = (high - low) * 0.1 or abs(high) * 0.1 or 1.0
     bottom, top = (max(low - pad, 0.0) if low >= 0 else low - pad), high + pad
-    lines = [*_deployment_spikes(group, [point.time for point in points], bottom, top), *shown]
+    lines = [*_deployment_marks(group, [point.time for point in points], bottom, top), *shown]
     name = unit_suffix(unit).removeprefix(": ")
     axis = f'"{mermaid_text(name)}" ' if name else ""
     text = [
@@ -92,7 +96,9 @@ def trend_chart(title: str, group: Group, rule: Rule | None) -> str:
 def _theme(lines: Sequence[ChartLine]) -> str:
     """The colours in the order of the lines; Mermaid's own palette is illegible."""
     palette = ", ".join(line.colour.hex for line in lines)
-    return f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}}}}}%%'
+    axes = ", ".join(f'"{axis}": {{"titlePadding": {TITLE_PADDING}}}' for axis in ("xAxis", "yAxis"))
+    theme = f'"themeVariables": {{"xyChart": {{"plotColorPalette": "{palette}"}}}}'
+    return f'%%{{init: {{"xyChart": {{{axes}}}, {theme}}}}}%%'
 
 
 def _legend(lines: Sequence[ChartLine]) -> str:
@@ -128,8 +134,8 @@ def _boundary(tier: Tier, baselines: Sequence[float], count: int) -> list[float]
     return []
 
 
-def _deployment_spikes(group: Group, times: Sequence[float], bottom: float, top: float) -> Iterator[ChartLine]:
-    """A line along the bottom with a spike as high as the chart where a version began to serve."""
+def _deployment_marks(group: Group, times: Sequence[float], bottom: float, top: float) -> Iterator[ChartLine]:
+    """A vertical line where a version began to serve."""
     starts = [
         record for record in group.evidence.health if not record.at_least and times[0] < record.since <= times[-1]
     ][:MAX_MARKS]
@@ -137,7 +143,8 @@ def _deployment_spikes(group: Group, times: Sequence[float], bottom: float, top:
         return
     places = {next(place for place, time in enumerate(times) if time >= record.since) for record in starts}
     names = ", ".join(f"{code(record.version, 40)} {utc_time(record.since)}" for record in reversed(starts))
-    heights = [top if place in places else bottom for place in range(len(times))]
+    below = bottom - FAR_BELOW * (top - bottom)
+    heights = [top if place in places else below for place in range(len(times))]
     yield ChartLine(DEPLOYMENT, heights, f"deployed: {names}")
 
 

@@ -41,7 +41,7 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
         facts.append(("Trend", f"{pace_text(change, group.unit)} since {utc_time(change.since)[:10]}"))
     elif (estimate := group.evidence.estimate) and group.state is AlertState.FIRING:
         sure = f"95 % interval {percent(estimate.low)} to {percent(estimate.high)}"
-        facts.append(("Since the change", f"{percent(estimate.change)} since {utc_time(estimate.since)}, {sure}"))
+        facts.append(("On average", f"{percent(estimate.change)} since {utc_time(estimate.since)}, {sure}"))
     if not group.built_in and (worst := worst_so_far(alert, group.unit)):
         facts.append(("Worst so far", worst))
     if not group.built_in and group.state is AlertState.FIRING:
