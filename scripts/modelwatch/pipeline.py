@@ -79,7 +79,7 @@ def converge(
 
     plan = make_plan(context, evaluation.judgement, request)
     digest = plan_digest(plan)
-    receipts = apply(context, plan, digest, only) if only else None
+    receipts = apply(context, plan, digest, only, token_hex(8)) if only else None
     return RunResult(evaluation.pulls, evaluation.judgement, plan, digest, receipts)
 
 
@@ -276,8 +276,7 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     _add_registries(context, judgement, observed)
     _add_recent_changes(context, judgement, observed)
     _add_past_episodes(context, judgement, observed)
-    plan = replace(plan_changes(judgement, config, observed, now), writer=token_hex(8))
-    return context.redactor.redact(plan)
+    return context.redactor.redact(plan_changes(judgement, config, observed, now))
 
 
 def _add_recent_changes(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
@@ -420,11 +419,11 @@ def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:
     return any(record.verb in ANNOUNCED_VERBS and record.state.is_dispatched and not record.told for record in recent)
 
 
-def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target]) -> Receipts:
-    """Apply ``plan``; every change gets a receipt, whatever happened to the others."""
+def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target], writer: str = "") -> Receipts:
+    """Apply ``plan``; every change gets a receipt, whatever happened to the others. ``writer``: see ``apply_plan``."""
     from .targets.apply import apply_plan
 
-    receipts = apply_plan(plan, digest, context.sessions, only, context.now, context.run_url)
+    receipts = apply_plan(plan, digest, context.sessions, only, context.now, context.run_url, writer)
     return context.redactor.redact(receipts)
 
 

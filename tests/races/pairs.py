@@ -125,8 +125,8 @@ class Place:
         sessions = TargetSessions(self.config, env, clock=LaneClock(self.simulation, lane))
         judgement = judged(text, self.config)
         observed = observe_models(sessions, self.config.models, judgement, now)
-        plan = replace(make_plan(judgement, self.config, observed, now), writer=f"{lane}-{now}")
-        return apply_plan(plan, "digest", sessions, frozenset(Target), now)
+        plan = make_plan(judgement, self.config, observed, now)
+        return apply_plan(plan, "digest", sessions, frozenset(Target), now, writer=f"{lane}-{now}")
 
     def verbs(self) -> Counter[str]:
         return Counter(run.title.split()[1] for run in self.github.state.repo(REPOSITORY).runs.items.values())

@@ -277,8 +277,6 @@ class Plan:
     """The groups that the changes are about: the evidence for the texts."""
     troubles: tuple[tuple[str, str], ...] = ()
     """``(model, what could not be observed or read)``."""
-    writer: str = ""
-    """A token of its own, which is in every register that the plan writes."""
     format: int = FORMAT
 
 

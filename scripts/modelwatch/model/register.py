@@ -305,7 +305,7 @@ class Register:
     step: str = ""
     """Digest of the next step that the issue shows."""
     writer: str = ""
-    """The token of the plan that last wrote it: of several evaluations at the same time only that one acts."""
+    """Token of the evaluation that wrote it last: of several at the same time only that one acts."""
     format: int = 1
 
     @property

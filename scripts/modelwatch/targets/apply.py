@@ -15,6 +15,7 @@ What planning relies on:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -42,13 +43,21 @@ _TARGETS = {target.name: target for target in TARGETS}
 
 
 def apply_plan(
-    plan: Plan, digest: str, sessions: TargetSessions, only: AbstractSet[Target], now: float, run_url: str = ""
+    plan: Plan,
+    digest: str,
+    sessions: TargetSessions,
+    only: AbstractSet[Target],
+    now: float,
+    run_url: str = "",
+    writer: str = "",
 ) -> Receipts:
     """Apply the changes of ``plan`` whose target is in ``only``; the others get the receipt ``not-asked``.
 
     ``digest`` is the plan's, for the receipts. Never raises for what a target does. The parts of a plan can be applied
-    by several processes, one after another.
+    by several processes, one after another. ``writer`` tells this evaluation from others at the same time; by
+    default it is the same for all parts of a plan in one workflow run.
     """
+    writer = writer or hashlib.sha256(f"{digest} {run_url}".encode()).hexdigest()[:16]
     groups = {group.key: group for group in plan.groups}
     changes: dict[tuple[str, str], list[Change]] = {}
     for change in plan.changes:
@@ -56,7 +65,7 @@ def apply_plan(
     receipts: list[Receipt] = []
 
     def start(key: tuple[str, str]) -> GroupRun:
-        return GroupRun(sessions, groups.get(key[1]), now, plan.at, run_url, groups, writer=plan.writer)
+        return GroupRun(sessions, groups.get(key[1]), now, plan.at, run_url, groups, writer=writer)
 
     until, waits = sessions.clock.monotonic() + sessions.timeout(PAGE_PATIENCE), Target.PAGE in only
     for place, (key, group_changes) in enumerate(changes.items()):

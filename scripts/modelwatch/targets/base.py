@@ -85,7 +85,7 @@ class GroupRun:
     updates: list[RegisterUpdate] = field(default_factory=list)
     """What the changes made so far write into the register."""
     writer: str = ""
-    """The token of the plan."""
+    """Tells this evaluation from others at the same time."""
     written_at: float | None = None
     """When this process wrote the issue, by the clock of the sessions."""
     claimed: bool = False

@@ -13,7 +13,7 @@ from modelwatch.targets.issues.observe import MISPLACED_REFUSAL
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import BOT
 
-from ..world import GROUP, REPO, World, plan, register, results
+from ..world import GROUP, REPO, World, plan, results
 from .test_apply import opened, update
 
 WORSE = Note(f"{GROUP}.1.worse.critical", "worse", "now critical")
@@ -52,7 +52,7 @@ def test_only_our_own_account_says_what_was_posted(world: World) -> None:
 
 
 def test_an_answer_is_posted_when_the_register_has_it_and_never_twice(world: World) -> None:
-    opened(world)
+    before = opened(world)
     note = Note(f"{GROUP}.1.command.7", ANSWER, "alice acknowledged this")
     world.github.inject(Fault("status", status=502, method="POST", path="/comments$"))
     world.github.requests.clear()
@@ -62,7 +62,7 @@ def test_an_answer_is_posted_when_the_register_has_it_and_never_twice(world: Wor
     writes = [asked for asked in world.requests() if not asked.startswith("GET")]
     assert writes[:2] == [f"PATCH /repos/{REPO}/issues/1", f"POST /repos/{REPO}/issues/1/comments"]
     (seen,) = world.observe()
-    assert seen.register == register(last_comment=7)
+    assert seen.register == replace(before, last_comment=7)
 
 
 def test_the_newest_comments_are_read_first_and_those_that_were_handled_not_again(world: World) -> None:
@@ -79,11 +79,11 @@ def test_the_newest_comments_are_read_first_and_those_that_were_handled_not_agai
 
 
 def test_a_comment_that_failed_is_planned_again_because_the_register_was_not_written(world: World) -> None:
-    opened(world)
+    before = opened(world)
     world.github.inject(Fault("status", status=502, method="POST", path="/comments$"))
     assert results(world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL)))) == ["failed"]
     (seen,) = world.observe()
-    assert seen.register == register()
+    assert seen.register == before
 
 
 def test_a_locked_conversation_does_not_stop_the_rest(world: World) -> None:

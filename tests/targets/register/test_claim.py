@@ -53,7 +53,7 @@ class WatchedClock(Clock):
 
 def apply(world: World, wanted: Plan, writer: str, clock: Clock | None = None) -> Receipts:
     sessions = TargetSessions(Config((world.model,), "digest"), world.env, clock=clock)
-    return apply_plan(replace(wanted, writer=writer), "digest", sessions, ALL, NOW)
+    return apply_plan(wanted, "digest", sessions, ALL, NOW, writer=writer)
 
 
 def opened(world: World) -> None:

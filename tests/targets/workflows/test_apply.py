@@ -189,6 +189,8 @@ def test_a_shared_workflow_counts_for_its_own_model_only(world: World) -> None:
     ("fault", "fields"),
     [
         (Fault("status", status=403, path="/runs$", times=-1), {}),
+        (Fault("status", status=503, path="/runs$", times=-1), {}),
+        (Fault("drop", path="/runs$", times=-1), {}),
         (Fault("broken-json", path="/runs$", times=-1), {}),
         (Fault("status", status=404, method="GET", path=f"^/repos/{REPO}$", times=-1), {}),
         (Fault("status", status=422, method="POST", path="/dispatches$"), {}),

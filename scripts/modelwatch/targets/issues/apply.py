@@ -229,9 +229,10 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
         state, reason = _STATES_AFTER[change.kind]
         fields |= {"state": state, "state_reason": reason}
     issue = client.update(number, fields)
-    if register is not None and (late := check_write_time(run, register, read_at)):
-        return ChangeResult.REFUSED, late, issue
+    late = check_write_time(run, register, read_at) if register is not None else ""
     warnings += _post_answers(run, client, change, number)
+    if late:
+        return ChangeResult.REFUSED, late, issue
     return ChangeResult.DONE, "; ".join(warnings), issue
 
 
