@@ -93,7 +93,7 @@ def refusing_redirects(url: str, retry: RetryPolicy) -> Iterator[None]:
     def ask() -> None:
         options: dict[str, Any] = {"timeout": retry.timeout, "allow_redirects": False, "stream": True}
         # Not with what ~/.netrc has for this host: that is the key.
-        options |= {"json": {"query": "{ __typename }"}, "auth": lambda request: request}
+        options |= {"json": {"query": "query RedirectCheck { __typename }"}, "auth": lambda request: request}
         with (
             suppress(requests.RequestException),  # the client says what is wrong
             bound_session(requests.Session(), retry.timeout) as session,
