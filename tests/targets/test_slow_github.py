@@ -13,7 +13,7 @@ from modelwatch.model.plan import Change, ChangeKind, Plan
 from modelwatch.model.target import Target
 from modelwatch.testing.standins.faults import Fault
 
-from .world import World, change, group, plan, register, results
+from .world import REPO, World, change, group, plan, register, results
 
 
 @pytest.fixture
@@ -81,3 +81,19 @@ def test_where_only_issues_are_applied_no_page_is_sent(world: World) -> None:
     world.github.inject(Fault("delay", method="POST", path="/issues$", seconds=0.6, times=1))
     world.apply(openings("first", "second"), {Target.ISSUE})
     assert events(world) == []
+
+
+def test_comments_that_cannot_be_read_block_their_own_group_alone(world: World) -> None:
+    world = replace(world, timeout_scale=1.0)
+    world.apply(openings("first", "second"))
+    alice = world.github.standin.person(REPO, "alice")
+    for issue in (1, 2):
+        alice.add_comment(issue, "Looking.")
+    world.github.inject(Fault("status", path="/issues/1/comments$", status=503, times=-1))
+    seen = world.observe_model()
+    assert seen.errors == ()
+    blocked, other = seen.issues
+    assert blocked.register is None
+    assert blocked.register_error.startswith("what people did on it cannot be read: GitHub")
+    assert other.register is not None
+    assert other.register_error == ""

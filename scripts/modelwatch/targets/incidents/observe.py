@@ -53,8 +53,9 @@ def _paging_groups(builder: ObservationBuilder) -> list[str]:
 
 
 def _lacks_registers(builder: ObservationBuilder) -> bool:
-    """Whether the issues, which keep the registers, cannot be read."""
-    return any(error.target is Target.ISSUE for error in builder.errors)
+    """Whether the issues, which keep the registers, cannot be read, or the register of one of them."""
+    unreadable = any(issue.register is None and issue.trusted for issue in builder.issues)
+    return unreadable or any(error.target is Target.ISSUE for error in builder.errors)
 
 
 def _add_severity(incidents: IncidentsApi, incident: ObservedIncident, row: Mapping[str, Any]) -> ObservedIncident:

@@ -63,22 +63,24 @@ def observe_issue(
     people: Authorizer,
     now: float | None,
 ) -> ObservedIssue:
-    """One issue, with the commands on it, and who closed it. Raises ServiceError where that cannot be read."""
+    """One issue, with the commands on it, and who closed it. Where that cannot be read, its register does not count."""
     stranger = untrusted_reason(issue, authors)
     # Where GitHub does not name the owner of the token, an untrusted bot can be this one: then its issue blocks the
     # group, since otherwise every evaluation would open another.
     perhaps_ours = bool(stranger) and not model.github.authors and issue.author.endswith("[bot]")
     error = stranger or issue.register_block.error
     register: Register | None = None if error else issue.register_block.register
-    found = CommentScan()
-    if issue.state == "open" and issue.comments and register is not None:
-        since = None if now is None else now - COMMAND_MAX_AGE
-        found = _scan_comments(client, issue.number, register.read_until, since, authors, people)
-    closing, may_mute = issue, False
-    if issue.state == "closed" and register is not None and register.closed is None:
-        if not issue.closed_by:  # an older server says it of a single issue only
-            closing = client.get(issue.number)
-        may_mute = issue.state_reason == "not_planned" and _may_mute(client, closing, model)
+    found, closing, may_mute = CommentScan(), issue, False
+    try:
+        if issue.state == "open" and issue.comments and register is not None:
+            since = None if now is None else now - COMMAND_MAX_AGE
+            found = _scan_comments(client, issue.number, register.read_until, since, authors, people)
+        if issue.state == "closed" and register is not None and register.closed is None:
+            if not issue.closed_by:  # an older server says it of a single issue only
+                closing = client.get(issue.number)
+            may_mute = issue.state_reason == "not_planned" and _may_mute(client, closing, model)
+    except UserError as problem:  # nothing is decided about this group, and only about this one
+        register, error = None, f"what people did on it cannot be read: {problem}"
     return ObservedIssue(
         number=issue.number,
         url=issue.url,
