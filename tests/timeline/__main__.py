@@ -6,18 +6,8 @@ import sys
 import time
 from collections import Counter
 
-from . import (  # noqa: F401 - they add their stories
-    advice,
-    causes,
-    past_episodes,
-    people,
-    records,
-    releases,
-    slow_declines,
-    sources,
-)
+from .collection import STORIES
 from .services import start_services
-from .stories import STORIES
 from .timeline import Timeline
 
 

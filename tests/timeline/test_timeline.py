@@ -6,18 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import (  # noqa: F401 - they add their stories
-    advice,
-    causes,
-    past_episodes,
-    people,
-    records,
-    releases,
-    slow_declines,
-    sources,
-)
+from .collection import STORIES
 from .services import Services, start_services
-from .stories import STORIES, Story
+from .stories import Story
 from .timeline import Timeline
 
 
