@@ -51,3 +51,9 @@ def test_histograms_that_do_not_fit_are_refused(good: str, bad: str) -> None:
     assert good in content
     with pytest.raises(UserError):
         series_jsonl.decode(content.replace(good, bad).encode(), Path("series.jsonl"))
+
+
+def test_what_was_rolled_back_comes_back() -> None:
+    content = series_jsonl.encode([PulledSeries("churn", (), rolled_back=(("v7", "worse"),))], 10.0)
+    (pull,) = series_jsonl.decode(content, Path("series.jsonl"))
+    assert pull.rolled_back == (("v7", "worse"),)

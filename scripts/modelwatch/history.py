@@ -79,9 +79,8 @@ def version_health(context: RunContext, model: Model) -> tuple[VersionHealth, ..
 
 def _judge_history(context: RunContext, model: Model) -> tuple[VersionHealth, ...]:
     pulled = _pull_one(context, model)
-    return context.redactor.redact(
-        judge_versions(pulled.deployments, evaluate_model(model, pulled, context.now).tracks)
-    )
+    tracks = evaluate_model(model, pulled, context.now).tracks
+    return context.redactor.redact(judge_versions(pulled.deployments, tracks, pulled.starts, pulled.rolled_back))
 
 
 def _pull_one(context: RunContext, model: Model) -> PulledSeries:

@@ -102,7 +102,12 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
         pulled = pulls[name]
         by_move = move_starts(pulled.deployments, registry)
         known = {(start.version, start.since): start for start in (*pulled.starts, *by_move)}
-        pulls[name] = replace(pulled, moves=registry.moves, starts=tuple(known.values()))
+        versions = {one.version: registry.version(one.version) for one in pulled.deployments}
+        reasons = registry.rolled_back
+        rolled_back = [(text, reasons[one.name]) for text, one in versions.items() if one and one.name in reasons]
+        pulls[name] = replace(
+            pulled, moves=registry.moves, starts=tuple(known.values()), rolled_back=tuple(rolled_back)
+        )
     for name, texts in notes.items():
         pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, *texts))
     return {name: context.redactor.redact(series) for name, series in pulls.items()}

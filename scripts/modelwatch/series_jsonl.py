@@ -35,7 +35,7 @@ class HeaderLine:
     """How many follow."""
 
 
-OMITTED_FIELDS = (b',"starts":[]', b',"scope":"evaluator"')
+OMITTED_FIELDS = (b',"starts":[]', b',"scope":"evaluator"', b',"rolled_back":[]')
 """Younger than the format: what an older version wrote is written as it was."""
 
 
@@ -59,6 +59,7 @@ class PullLine:
     """How many lines of series that canaries logged follow those."""
     starts: tuple[ServiceStart, ...] = ()
     scope: FailureScope = FailureScope.EVALUATOR
+    rolled_back: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def _lines(
             canary=len(pull.canary_series),
             starts=pull.starts,
             scope=pull.scope,
+            rolled_back=pull.rolled_back,
         )
         yield from map(_series_line, pull.series)
         for histograms in (*pull.histograms, *pull.references):
@@ -232,6 +234,7 @@ def _read_pull(lines: _LineReader) -> PulledSeries:
         canary,
         head.starts,
         head.scope,
+        head.rolled_back,
     )
 
 

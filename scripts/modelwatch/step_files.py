@@ -66,6 +66,7 @@ OMITTED_FIELDS = (
     ',"is_count":false',
     ',"health":[]',
     ',"rollback":[]',
+    ',"rolled_back":""',
     ',"affected":null',
     ',"anchor":null',
     ',"gradual":null',

@@ -88,6 +88,21 @@ def test_a_failure_names_rule_severity_and_time() -> None:
     assert (failure.since, failure.until) == (at(LENGTH + 9), at(LENGTH + 12))
 
 
+@pytest.mark.parametrize("bad", ["...wee", "...we", "..ee"])
+def test_a_bad_version_that_is_replaced_at_once_is_not_healthy(bad: str) -> None:
+    """Its windows reach three hours back: they fill before they show anything, and two of them prove nothing."""
+    version = [0] * LENGTH + [1] * len(bad) + [2] * LENGTH
+    text = "." * LENGTH + bad + "." * LENGTH
+    deployed = (DEPLOYED[0], Deployment("v2", at(LENGTH)), Deployment("v3", at(LENGTH + len(bad))))
+    records = judge_versions(deployed, [track(text, rule(window=3 * HOUR), versions=VERSIONS, version=version)])
+    assert [record.version for record in records if record.healthy] == NOT_V2
+
+
+def test_a_version_that_was_rolled_back_is_not_healthy() -> None:
+    records = judge_versions(DEPLOYED, [served("")], (), [("v2", "too many complaints")])
+    assert [record.version for record in records if record.healthy] == NOT_V2
+
+
 def test_a_version_is_healthy_under_the_rule_that_judged_it() -> None:
     accuracy, latency = served("_" * LENGTH), served("", "latency", "latency")
     health = judge_versions(DEPLOYED, [accuracy, latency])

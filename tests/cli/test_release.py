@@ -276,6 +276,23 @@ def test_status_ranks_the_versions_to_go_back_to(shell: Shell, checked: Callable
     assert "To go back to" not in shell.out
 
 
+def test_what_was_rolled_back_is_not_called_healthy(
+    shell: Shell, checked: Callable[[str], None], tmp_path: Path
+) -> None:
+    """By no rule about the metrics: somebody saw what none of them looks at."""
+    checked("exit 0")
+    config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
+    (tmp_path / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
+    first = int(shell.world.now // 3600) * 3600 - 3600 * 15 + 60
+    served = [("v1", 5)] * 5 + [("v2", 5)] * 5 + [("v3", 5)] * 5
+    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
+    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    assert shell("rollback", "--reason", "complaints") == 0
+    shell("status")
+    assert "healthy under today's rules: v1\n" in shell.out
+    assert "was itself rolled back: complaints" in shell.out
+
+
 def test_without_history_nothing_is_known_to_be_healthy(shell: Shell) -> None:
     shell("promote", "v3")
     assert shell("rollback") == 2

@@ -29,6 +29,13 @@ def test_a_version_serves_since_the_move_that_put_it_there() -> None:
     assert pull.start_of(other) == ServiceStart("v7", NOVEMBER, NOVEMBER, StartOrigin.POINT)
 
 
+def test_a_version_that_was_rolled_back_within_the_hour_keeps_its_beginning() -> None:
+    back = promote("v6", NOVEMBER + 50 * 60, MoveVerb.ROLLBACK)
+    registry = Registry("churn", "a/b/c", (V7, V6), (back, promote("v7", NOVEMBER), promote("v6", OCTOBER)))
+    (start,) = move_starts((Deployment("v7", NOVEMBER + 120),), registry)
+    assert (start.version, start.began) == ("v7", NOVEMBER + 60)
+
+
 def test_a_move_to_another_version_since_then_says_nothing() -> None:
     """v6 was promoted, v7 took its place, and somebody brought v6 back by hand."""
     registry = Registry("churn", "a/b/c", (V7, V6), (promote("v7", OCTOBER + DAY), promote("v6", OCTOBER)))

@@ -17,6 +17,7 @@ from modelwatch.model.release import Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Rule
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.severity import Severity
+from modelwatch.model.version_health import VersionHealth
 from modelwatch.report.diagnosis import DiagnosisInput, describe_freshness, diagnose, diagnosis_text
 from modelwatch.timeutil import DAY
 
@@ -79,6 +80,13 @@ def test_after_a_rollback_by_hand_the_next_windows_tell() -> None:
     assert diagnose(known(moved()), NOW).next == (
         "Wait: the rollback to v6 was made at 2026-11-20 11:55 UTC; the next windows show whether it helped."
     )
+
+
+def test_the_version_that_was_rolled_back_is_not_called_healthy() -> None:
+    health = (VersionHealth("v6", NOW - 600), VersionHealth("v7", NEWEST, judged=9, rolled_back="worse"))
+    back = replace(BEGAN.evidence, version="v6", version_since=NOW - 600, previous=(), health=health)
+    found = diagnose(known(moved(), replace(BEGAN, evidence=back)), NOW)
+    assert found.sections["Changed"] == ("version v7 (rolled back) → v6, first seen 2026-11-20 11:55 UTC",)
 
 
 def test_a_move_that_broke_off_comes_first() -> None:

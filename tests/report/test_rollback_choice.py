@@ -8,7 +8,7 @@ import pytest
 
 from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.model.version_health import VersionHealth
-from modelwatch.report.rollback_choice import choose_rollback_target
+from modelwatch.report.rollback_choice import choose_rollback_target, unfit_reason
 
 
 def version(number: int, *aliases: str, **more: object) -> Version:
@@ -72,6 +72,15 @@ def test_not_what_an_earlier_rollback_came_from() -> None:
     moves = (move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
     of = registry(version(7, "previous"), version(6, "production"), V5, V4, moves=moves)
     assert chosen(of, "v6", ("v7", "v5")) == ("v5", "v7 was itself rolled back: too many errors")
+
+
+def test_what_is_in_production_already_did_not_fail() -> None:
+    """v7 fails, and v6 has just been put back: its own metrics are still to come."""
+    moves = (move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
+    of = registry(version(7, "previous"), replace(V6, aliases=("production",)), V5, V4, moves=moves)
+    health = [VersionHealth(name, 0.0, judged=1) for name in HEALTHY]
+    assert unfit_reason(of.versions[1], of, "v7", health) == "is in production already; wait for its metrics"
+    assert unfit_reason(of.versions[0], of, "v7", health) == "is the version that just failed"
 
 
 def test_promoted_anew_it_has_its_second_chance() -> None:

@@ -68,6 +68,8 @@ class Scene:
     """What else happens before somebody looks."""
     moves: Mapping[int, Sequence[tuple[str, ...]]] = field(default_factory=dict)
     """Of a scene with releases: at an hour, what the deploy command is and what is moved."""
+    causes: str = ""
+    """The likely causes that the page marks, a line each."""
     past: int = 0
     """Hours that are logged before the first one."""
     began: int = DEPLOYED
@@ -244,19 +246,26 @@ _BACK = ("true", "rollback", "v6", "--healthy", "v6", "--reason", "accuracy")
 
 SCENES: dict[str, Scene] = {
     "accuracy-drop": _page(
-        ACCURACY, lambda bad: {**_accuracy(bad), **_regions(bad)}, "Why", "with version", "Changed", "Data"
+        ACCURACY,
+        lambda bad: {**_accuracy(bad), **_regions(bad)},
+        "Changed",
+        "before it began",
+        "Data",
+        causes="the new version is worse",
     ),
     "segment-drop": _page(
         _rule("regions", "segment-drop", 'metric: "eval/region=*/accuracy", weight: n', _COUNTED, _WORSE),
         _regions,
-        *("Where", "Why", "with version", "from segments that changed size"),
+        *("Where", "Changed", "before it began"),
+        causes="the new version handles a field of that segment wrongly",
     ),
     "data-drift": _page(_DRIFT + ACCURACY, _with("features/age/psi", 0.02, 0.4), "healthy"),
     "data-quality": _page(
         _above("nulls", "data-quality", "features/age/null_rate", 0.02, 0.1) + _DRIFT,
         lambda bad: {"features/age/null_rate": 0.3 if bad else 0.001, "features/age/psi": 0.4 if bad else 0.02},
-        *("Changed", "first seen", "(muted)"),
+        *("Changed", "before it began", "(muted)"),
         after=_training,
+        causes="the new version reads the field wrongly",
     ),
     "label-delay": _page(
         _above("label-age", "label-delay", "labels/age_hours", 24, 48) + ACCURACY,
@@ -276,17 +285,20 @@ SCENES: dict[str, Scene] = {
             *("better: neither, baseline: {value: 0.2}", "error: {rise: 50%, do: [issue, page]}"),
         ),
         lambda bad: {"predictions/positive_rate": 0.45 if bad else 0.2},
-        *("Why", "with version"),
+        *("Changed", "before it began"),
+        causes="the release changed scores or cut-off",
     ),
     "calibration": _page(
         _above("ece", "calibration", "eval/ece", 0.03, 0.06) + ACCURACY,
         _with("eval/ece", 0.01, 0.12),
-        *("healthy", "Changed", "first seen"),
+        *("Changed", "before it began"),
+        causes="released without its calibration step",
     ),
     "latency": _page(
         _above("p95", "latency", "serving/latency_p95", 200, 400),
         _with("serving/latency_p95", 120, 900),
-        *("Changed", "first seen"),
+        *("Changed", "before it began"),
+        causes="larger model, new feature lookup, lost cache",
     ),
     "error-rate": _page(
         _rule(
@@ -294,25 +306,29 @@ SCENES: dict[str, Scene] = {
             "critical: {above: 5%, do: [issue, page, rollback]}",
         ),
         _with("serving/error_rate", 0.001, 0.2),
-        *("Changed", "first seen"),
+        *("Changed", "before it began"),
+        causes="the release",
     ),
     "business-metric": _page(
         _drop("conversion", "business-metric", "business/conversion", 0.05) + ACCURACY,
         _with("business/conversion", 0.05, 0.03),
-        *("healthy", "Why", "with version"),
+        *("Changed", "before it began"),
+        causes="the new version optimises the wrong thing",
     ),
     "anomaly": _page(
         _rule("orders", "anomaly", "metric: business/orders", "anomaly: {}", "error: {do: [issue, page]}") + ACCURACY,
         _with("business/orders", 120, 80),
-        *("healthy", "Changed", "first seen", "unlike anything in"),
+        *("Changed", "before it began", "unlike anything in"),
         past=14 * 24,
+        causes="the new version",
     ),
     "sudden-improvement": _page(
         ACCURACY.replace("value: 0.92", "value: 0.8"),
         lambda bad: {"eval/accuracy": 0.999 if bad else 0.8, "eval/n": 5000},
-        *("suspiciously good", "Changed", "first seen"),
+        *("suspiciously good", "Changed", "before it began"),
         alert="sudden-improvement",
         after=_training,
+        causes=("the label leaks into the features, or the prediction is logged as the label\nperhaps really better"),
     ),
     "implausible-metric": _page(
         ACCURACY,
@@ -323,6 +339,7 @@ SCENES: dict[str, Scene] = {
         past=40,
         began=-3,
         varied="eval/accuracy",
+        causes="the label leaks into the features, or the prediction is logged as the label",
     ),
     "monitoring-silent": _page(
         ACCURACY,
@@ -351,6 +368,7 @@ SCENES: dict[str, Scene] = {
         moves={5: [_PROMOTED], 6: [("echo no rows; exit 1", "retrain", "--reason", "drift")]},
         after=_broke_off,
         fix=('"$PYTHON" train.py', "retrain"),
+        causes="the machine is too small\nthe new model is no better\nbroken input",
     ),
     "rollback-failed": _page(
         ACCURACY,

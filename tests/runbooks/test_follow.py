@@ -21,6 +21,7 @@ from modelwatch.runbooks.page import (
     parse_page,
     read_page,
 )
+from modelwatch.runbooks.render import FITS
 from tests.cli.world import Ran, World
 
 from .gh import Gh
@@ -132,6 +133,12 @@ def test_what_the_page_says_works(part: Part, play: Callable[[str], tuple[str, G
                 obeyed(world, line, before)
     if part.name == FIRST:
         told(part.kind, shown, world)
+        assert marked_causes(text) == SCENES[part.kind].causes
+
+
+def marked_causes(text: str) -> str:
+    """The likely causes of the marked rows, a line each."""
+    return "\n".join(cells[1] for _, cells in decision_rows(parse_page(PAGES_DIR, text)) if FITS in cells[0])
 
 
 def followed(world: World, gh: Gh, kind: str, line: str) -> str:

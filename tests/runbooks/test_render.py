@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from modelwatch.runbooks.render import AlertContext, fitting_rows, render_page
+from modelwatch.model.alert import Evidence
+from modelwatch.model.version_health import RollbackCandidate
+from modelwatch.runbooks.render import AlertContext, alert_context, fitting_rows, render_page
 from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import CONFIG, CRITICAL, HEALTHY, Ran, World
+from tests.report.making import NOW, group
 
 
 def fire(world: World, config: str = CONFIG) -> None:
@@ -93,6 +96,15 @@ def test_what_a_shell_would_read_is_not_pasted_into_a_command() -> None:
     assert "Fill in TARGET in quotation marks: it is `v6; rm -rf ~`." in text
 
 
+def test_the_target_is_a_version_that_would_be_accepted() -> None:
+    """v7 was healthy by its own rules; the ranking refuses it."""
+    refused = RollbackCandidate("v7", "v7", "was itself rolled back: worse")
+    for candidates, target in (((), "v7"), ((refused,), ""), ((refused, RollbackCandidate("v5", "v5")), "v5")):
+        evidence = Evidence(version="v6", previous=("v7",), rollback=candidates)
+        context = alert_context(group(evidence=evidence), None, None, NOW)
+        assert context.values["TARGET"] == target
+
+
 def test_commands_on_a_terminal_are_not_wrapped(world: World) -> None:
     world.setenv("COLUMNS", "40")
     shown = world.run("runbooks", "render", "rollback-failed").out
@@ -105,17 +117,22 @@ def test_the_rows_that_fit_are_marked() -> None:
     page = (
         "# T\n\n**Answer.**\n\n## What you see → likely cause → what to do\n\n"
         "| What you see | Likely cause | What to do |\n|---|---|---|\n"
-        "| `Why`: it began `with version` … | release | roll back |\n"
+        "| `Changed`: a version came … `before it began` | release | roll back |\n"
         "| `Drifted` names an input | input | look |\n"
         "| `Also`: `no points in … window` | silence | restart |\n"
         "| nothing to quote | chance | wait |\n"
     )
-    shown = {"": "ERROR", "Why": "began with version v6", "Also": "no points in the window", "Since": "Drifted"}
+    shown = {"": "ERROR", "Changed": "v6, 2 h before it began", "Also": "no points in the window", "Why": "unlike"}
     assert fitting_rows(page, shown) == {9, 11}
-    assert fitting_rows(page, shown | {"Why": "from segments", "Drifted": "age"}) == {10, 11}
+    assert fitting_rows(page, shown | {"Changed": "v6", "Drifted": "age"}) == {11}, (
+        "that there is a section says little"
+    )
+    assert fitting_rows(page.replace("`no points in", "`points in the win`, `no points in"), shown) == {9}, (
+        "half a word"
+    )
     assert fitting_rows(page, {}) == frozenset()
     marked = render_page(page, AlertContext(summary=("an alert",), shown=shown), "https://x.example")
-    assert "| **►** `Why`: it began" in marked
+    assert "| **►** `Changed`: a version" in marked
     assert "| `Drifted` names" in marked
     assert "> ► marks the rows of the table" in marked
 

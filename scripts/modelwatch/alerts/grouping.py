@@ -92,7 +92,7 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
     noisy = any(alert.state is not AlertState.QUIET for own in alerts.values() for alert in own)
-    health = judge_versions(pull.deployments, findings.tracks, pull.starts) if noisy else ()
+    health = judge_versions(pull.deployments, findings.tracks, pull.starts, pull.rolled_back) if noisy else ()
     groups = []
     for name, tracks in everything.items():
         healthy_rule = healthy.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, groupby
 
@@ -20,7 +20,8 @@ CHANCE, END_CHANCE = 0.001, 0.01
 """An alert proves nothing about a version if chance makes one as long at least this often: anywhere in the history, or
 at the very moment when the version was replaced."""
 MOSTLY = 0.5
-"""A version in alert for this share of what was judged of it is bad, however short it served."""
+"""A version in alert for this share of what was judged of it since its first whole window is bad, however short it
+served."""
 
 _DECIDED = frozenset((Outcome.OK.code, Outcome.BREACH.code))
 _BREACH = Outcome.BREACH.code
@@ -43,12 +44,16 @@ class BreachRun:
 
 
 def judge_versions(
-    deployments: Sequence[Deployment], tracks: Sequence[Track], starts: Sequence[ServiceStart] = ()
+    deployments: Sequence[Deployment],
+    tracks: Sequence[Track],
+    starts: Sequence[ServiceStart] = (),
+    rolled_back: Iterable[tuple[str, str]] = (),
 ) -> tuple[VersionHealth, ...]:
     """The record of each version that served, newest service first, by every track of a model.
 
     An alert of error or worse counts against the version that served, unless it is of a rule about data, shorter than
-    chance explains, or explained by an alert about the data that began later than the version did.
+    chance explains, or explained by an alert about the data that began later than the version did. So does a rollback:
+    ``rolled_back`` is ``(version, reason)``.
     """
     if not deployments:
         return ()
@@ -66,6 +71,7 @@ def judge_versions(
                 failures.setdefault(name, []).append(_failure(track, run))
     counts = _judged_counts(model_tracks)
     known = {(start.version, start.since): start for start in starts}
+    reasons = dict(rolled_back)
     records = []
     for name, since, until in _last_services(deployments):
         start = known.get((name, since))
@@ -77,6 +83,7 @@ def judge_versions(
             tuple(sorted(failures.get(name, ()), key=lambda failure: failure.since)),
             excused.get(name, 0),
             at_least=start is not None and start.origin is StartOrigin.EDGE,
+            rolled_back=reasons.get(name, ""),
         )
         records.append(record)
     return tuple(records)
@@ -164,20 +171,27 @@ def _damning_runs(track: Track, series: int) -> Iterator[BreachRun]:
     runs = list(breach_runs(track, _FAILING))
     if not runs:
         return
-    decided: dict[int, int] = {}
-    failing: dict[int, int] = {}
-    for code, severity, version in zip(track.outcome, track.severity, track.version, strict=True):
-        if code in _DECIDED:
-            decided[version] = decided.get(version, 0) + 1
-            failing[version] = failing.get(version, 0) + (severity >= _FAILING)
+    decided, failing = Counter[int](), Counter[int]()
+    whole: dict[int, list[int]] = {}  # by version the severities of its whole windows
+    first: dict[int, int] = {}
     per_finding = min(1.0, track.grid.step / track.rule.window)
-    calm = (sum(decided.values()) - sum(failing.values())) * per_finding
+    for row, (code, severity, version) in enumerate(zip(track.outcome, track.severity, track.version, strict=True)):
+        if code not in _DECIDED:
+            continue
+        decided[version] += 1
+        failing[version] += severity >= _FAILING
+        if (row - first.setdefault(version, row) + 1) * per_finding >= 1.0:
+            whole.setdefault(version, []).append(severity)
+    calm = (decided.total() - failing.total()) * per_finding
     onset = min(1.0, max(len(runs) - 1, 1) / (calm + 1.0))
     least = 2 if track.noise is not None else 3
     for run in runs:
         windows = math.ceil(run.streak * per_finding)
         places, limit = (max(1.0, calm), CHANCE) if run.recovered else (1.0, END_CHANCE)
         mostly = failing[run.version] >= MOSTLY * decided[run.version]
+        if severities := whole.get(run.version):
+            least_bad = _FAILING if run.recovered else 0  # replaced while it failed: its warnings were the beginning
+            mostly = sum(severity >= least_bad for severity in severities) >= MOSTLY * len(severities)
         if mostly or (windows >= least and series * places * onset**windows < limit):
             yield run
 

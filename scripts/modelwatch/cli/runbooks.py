@@ -14,9 +14,9 @@ from ..config.vocabulary import KINDS
 from ..context import make_context
 from ..errors import ConfigError, Exit, UserError, did_you_mean
 from ..model.alert import RELEASE_RULES, group_key
-from ..model.version_health import healthy_names
 from ..report.console import open_console, show_markdown
 from ..report.diagnosis import diagnose
+from ..report.rollback_choice import add_rollback_choice, choose_rollback_target
 from ..runbooks.check import check_builtin_pages
 from ..runbooks.coverage import CoverageReport, builtin_page, check_coverage, local_path, page_address
 from ..runbooks.page import PAGES_DIR
@@ -103,20 +103,23 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
         model, rule = _find_alert(config, pipeline.observe(context), alert)
     own = context.only(model)
     known = collect_input(context, model.name, group_key(model.name, rule))
-    group = next((part for part in known.groups if part.rule == rule), None)
     observed = known.observed.issues if known.observed else ()
     issues = [issue for issue in observed if issue.register and issue.register.rule == rule]
     newest = max(issues, key=lambda issue: (issue.state == "open", issue.number), default=None)
-    if group is None and not known.pull.error:
-        rules = [other.rule for other in known.groups]
+    rules = [other.rule for other in known.groups]
+    if rule not in rules and not known.pull.error:
         hint = did_you_mean(rule, rules, f"Its rules: {', '.join(rules[:10])}.")
         raise UserError(f"model {model.name!r} has no rule {rule!r}.", hint=hint)
+    registers = [issue.register for issue in observed if issue.trusted]
+    groups = tuple(add_rollback_choice(part, known.registry, registers) for part in known.groups)
+    group = next((part for part in groups if part.rule == rule), None)
     kind = group.kind if group else next((part.kind for part in model.rules if part.name == rule), rule)
     page = _load_page(kind, model, group.runbook if group else "")
     needs_history = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
     health = history.version_health(own, model) if needs_history else ()
-    healthy = healthy_names(health, group.evidence.version if group else "")
-    facts = alert_context(group, newest, known.observed, now, known.groups, healthy, diagnose(known, now), model)
+    choice = choose_rollback_target(known.registry, group.evidence.version if group else "", health)
+    healthy = [choice.target] if choice.target else []
+    facts = alert_context(group, newest, known.observed, now, groups, healthy, diagnose(known, now), model)
     return page, facts
 
 

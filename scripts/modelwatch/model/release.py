@@ -196,6 +196,19 @@ class Registry:
         return tuple(name for name in dict.fromkeys(names) if name)
 
     @property
+    def rolled_back(self) -> dict[str, str]:
+        """Versions that were rolled back from, and why; one that was promoted again since does not count."""
+        reasons: dict[str, str] = {}
+        for move in reversed(self.moves):
+            if move.state is not MoveState.DONE:
+                continue
+            if move.verb is MoveVerb.ROLLBACK and move.source:
+                reasons[move.source] = move.reason or "no reason was given"
+            elif move.verb is MoveVerb.PROMOTE:
+                reasons.pop(move.target, None)
+        return reasons
+
+    @property
     def deployments(self) -> tuple[Move, ...]:
         """Moves that put a version into production, newest first."""
         verbs = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)

@@ -146,6 +146,8 @@ class PulledSeries:
     """Of deployments whose beginning is not their first point in ``series``."""
     scope: FailureScope = FailureScope.EVALUATOR
     """Of ``error``."""
+    rolled_back: tuple[tuple[str, str], ...] = ()
+    """``(version, reason)``: versions of ``deployments`` that the release was rolled back from."""
 
     def start_of(self, deployment: Deployment) -> ServiceStart:
         """Since when the version of ``deployment`` serves."""
@@ -160,13 +162,20 @@ MOVE_LEAD = HOUR
 
 def move_starts(deployments: Sequence[Deployment], registry: Registry) -> tuple[ServiceStart, ...]:
     """Of deployments that a move of the release made: the newest one before its first points, if it was to that
-    version."""
+    version. A move to another version counts only if it ended before them: a bad version is soon replaced."""
     starts = []
     for deployment in deployments:
         version = registry.version(deployment.version)
-        before = (move for move in registry.deployments if (move.ended or move.at) <= deployment.since + MOVE_LEAD)
+        if version is None:
+            continue
+        leads = {version.name: MOVE_LEAD}
+        before = (
+            move
+            for move in registry.deployments
+            if (move.ended or move.at) <= deployment.since + leads.get(move.target, 0.0)
+        )
         move = max(before, key=lambda move: move.at, default=None)
-        if version is not None and move is not None and move.target == version.name:
+        if move is not None and move.target == version.name:
             began = min(move.ended or move.at, deployment.since)
             starts.append(ServiceStart(deployment.version, deployment.since, began, StartOrigin.MOVE))
     return tuple(starts)

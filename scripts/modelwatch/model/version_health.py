@@ -40,10 +40,12 @@ class VersionHealth:
     """Alerts that do not count: explained by an alert about the data, or false positives."""
     at_least: bool = False
     """``since`` is the edge of the history: it served before, too."""
+    rolled_back: str = ""
+    """Why it was rolled back from; empty where it was not, or was promoted again since."""
 
     @property
     def healthy(self) -> bool:
-        return self.judged > 0 and not self.failures
+        return self.judged > 0 and not self.failures and not self.rolled_back
 
 
 def healthy_names(health: Sequence[VersionHealth], failing: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from .explanation import contribution_of, drift_sentence, drift_share_text, expl
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
-from .next_steps import first_step, target_clause
+from .next_steps import first_step, target_clause, version_lead
 from .past_episodes import past_episode_lines
 from .recent_changes import recent_change_lines
 from .release import version_differences
@@ -40,6 +40,7 @@ _LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
     ("Page", "Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
 )
+_NO_HEALTHY_VERSION = "no healthy version on record"
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
 
@@ -112,7 +113,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Where": _segment_lines(worst),
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
         "Drifted": _drift_lines(worst, firing),
-        "Changed": _version_changes(known, worst),
+        "Changed": _version_changes(known, worst, kept.get(worst.key)),
         "Before": recent_change_lines(_not_deployed(known.recent_changes)),
         "Data": (describe_freshness(known.pull, known.model.rules, now, worst.rule),),
         "Deployed": _deployment_lines(known, now),
@@ -212,14 +213,18 @@ def _drift_lines(worst: Group, firing: Sequence[Group]) -> Iterator[str]:
         yield plain_line(f"{drifted.feature}: {quantity(drifted.value, drifted.unit)}, rule {drifted.rule}{share}")
 
 
-def _version_changes(known: DiagnosisInput, worst: Group) -> Iterator[str]:
-    """What changed since the last healthy version."""
+def _version_changes(known: DiagnosisInput, worst: Group, register: Register | None) -> Iterator[str]:
+    """What changed since the last healthy version, or with the rollback from the version before."""
     evidence = worst.evidence
-    before = next(iter(evidence.previous), "")
     if not evidence.version:
         return
-    serving = f"{evidence.version}, {start_text(evidence.version_since, evidence.version_origin)}"
-    yield plain_line(f"{f'version {before} (healthy)' if before else 'no healthy version on record'} → {serving}")
+    replaced = next((record for record in evidence.health if record.version != evidence.version), None)
+    is_rollback = replaced is not None and replaced.rolled_back != ""
+    before = replaced.version if replaced and is_rollback else next(iter(evidence.previous), "")
+    line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else _NO_HEALTHY_VERSION
+    line += f" → {evidence.version}, {start_text(evidence.version_since, evidence.version_origin)}"
+    lead = version_lead(worst, register)
+    yield plain_line(f"{line}, {_age_text(lead)} before it began" if lead is not None else line)
     registry = known.registry
     if registry is None or not before:
         return

@@ -362,11 +362,17 @@ def _release_command(alert: _Alert, target: str) -> str:
 
 def began_with_version(group: Group, register: Register | None) -> bool:
     """Whether the alert began within a day of a deployment, and an earlier version was healthy."""
+    return bool(group.evidence.previous) and not group.built_in and version_lead(group, register) is not None
+
+
+def version_lead(group: Group, register: Register | None) -> float | None:
+    """Seconds from the deployment of the version that serves to the beginning of the alert, if at most a day."""
     evidence, start = group.evidence, register.start if register else group.start
     start = evidence.gradual.since if evidence.gradual else start
-    if group.built_in or not evidence.previous or evidence.version_since is None or start is None:
-        return False
-    return evidence.version_origin is not StartOrigin.EDGE and 0 <= start - evidence.version_since <= DAY
+    if evidence.version_since is None or evidence.version_origin is StartOrigin.EDGE or start is None:
+        return None
+    lead = start - evidence.version_since
+    return lead if 0 <= lead <= DAY else None
 
 
 def _cause_steps(alert: _Alert) -> Iterator[str]:

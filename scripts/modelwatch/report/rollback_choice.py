@@ -11,7 +11,7 @@ from typing import Any
 
 from ..model.alert import ROLLBACK_FAILED, AlertState, Group
 from ..model.register import FALSE_POSITIVE, Register
-from ..model.release import PREVIOUS, PRODUCTION, MoveState, MoveVerb, Registry, Version
+from ..model.release import PREVIOUS, PRODUCTION, Registry, Version
 from ..model.version_health import RollbackCandidate, VersionFailure, VersionHealth, healthy_names
 from .formatting import count, duration, labels_text, utc_time
 from .markdown import code, table
@@ -99,11 +99,13 @@ def unfit_reason(version: Version, registry: Registry, failing: str, health: Seq
     """Why ``version`` cannot be rolled back to; empty where it can."""
     current = registry.holder(PRODUCTION)
     bad = registry.version(failing) or current
-    if version == current or (bad is not None and version.name == bad.name):
+    if bad is not None and version.name == bad.name:
         return "is the version that just failed"
+    if version == current:
+        return "is in production already; wait for its metrics"
     if not version.available:
         return "is no longer available: its files are deleted"
-    reasons = _rolled_back_versions(registry)
+    reasons = registry.rolled_back
     if version.name in reasons:
         return f"was itself rolled back: {reasons[version.name]}"
     if cause := _shared_cause(version, bad):
@@ -119,6 +121,8 @@ def _record_objection(record: VersionHealth | None) -> str:
     if record is not None and record.failures:
         worst = max(record.failures, key=lambda failure: (failure.severity.code, failure.until))
         return f"was not healthy while it served: {failure_text(worst)}"
+    if record is not None and record.rolled_back:
+        return f"was itself rolled back: {record.rolled_back}"
     if record is None or not record.judged:
         return "has no record of being healthy under the same rules while it served"
     return ""
@@ -196,19 +200,6 @@ def _candidates(registry: Registry, health: Sequence[VersionHealth]) -> Iterator
     current = registry.holder(PRODUCTION)
     unique = {version.name: version for version in versions if version is not None and version != current}
     yield from unique.values()
-
-
-def _rolled_back_versions(registry: Registry) -> dict[str, str]:
-    """Versions that were rolled back from, and why; one that was promoted again since does not count."""
-    reasons: dict[str, str] = {}
-    for move in reversed(registry.moves):
-        if move.state is not MoveState.DONE:
-            continue
-        if move.verb is MoveVerb.ROLLBACK and move.source:
-            reasons[move.source] = move.reason or "no reason was given"
-        elif move.verb is MoveVerb.PROMOTE:
-            reasons.pop(move.target, None)
-    return reasons
 
 
 def _shared_cause(version: Version, bad: Version | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Group
+from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation, ObservedIssue
 from ..report.alert_phrase import describe_alert
@@ -72,7 +72,7 @@ def alert_context(
     records = register.dispatches if register else ()
     start = register.start if register else subject.start if subject else None
     evidence = subject.evidence if subject else None
-    healthy = [*evidence.previous, *healthy_versions] if evidence else []
+    healthy = [*_fit_versions(evidence), *healthy_versions] if evidence else []
     values = {
         "MODEL": subject.model if subject else register.model if register else "",
         "ISSUE": str(subject_issue.number) if subject_issue else "",
@@ -98,6 +98,13 @@ def alert_context(
     firing = group is not None and group.state is AlertState.FIRING
     step = diagnosis.next if diagnosis is not None and firing else ""
     return AlertContext(values, tuple(summary), safe, _shown(diagnosis), step, has_alert=True)
+
+
+def _fit_versions(evidence: Evidence) -> tuple[str, ...]:
+    """The versions to roll back to: those that would be accepted, where that is known."""
+    if evidence.rollback:
+        return tuple(candidate.version for candidate in evidence.rollback if not candidate.objection)
+    return evidence.previous
 
 
 def _shown(diagnosis: Diagnosis | None) -> dict[str, str]:
@@ -158,7 +165,7 @@ def fitting_rows(text: str, shown: Mapping[str, str]) -> frozenset[int]:
     """The line numbers of the rows of the decision table that fit what ``diagnose`` shows.
 
     Every quotation of a row has to be shown; one behind a section's title, such as `Why`, in that section. Rows without
-    a quotation fit nothing.
+    a quotation fit nothing: that there is a section does not show what it says.
     """
     rows = decision_rows(parse_page(PAGES_DIR, text))[2:]
     return frozenset(number for number, cells in rows if shown and _fits(CODE_SPAN.findall(cells[0]), shown))
@@ -171,9 +178,14 @@ def _fits(quotations: Sequence[str], shown: Mapping[str, str]) -> bool:
             if quotation not in shown:
                 return False
             section = shown[quotation]
-        elif not all(part.strip() in section for part in quotation.split("…")):
+        elif not all(_is_shown(part.strip(), section) for part in quotation.split("…")):
             return False
-    return bool(quotations)
+    return any(quotation not in SECTION_TITLES for quotation in quotations)
+
+
+def _is_shown(phrase: str, text: str) -> bool:
+    """Whether ``text`` has the phrase, in whole words."""
+    return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) is not None
 
 
 def _context_block(text: str, context: AlertContext) -> list[str]:
