@@ -74,6 +74,7 @@ OMITTED_FIELDS = (
     ',"is_older":false',
     ',"move":null',
     ',"refusals":[]',
+    ',"newest_value":null',
     ',"version_origin":"point"',
     ',"at_least":false',
     ',"scope":"evaluator"',

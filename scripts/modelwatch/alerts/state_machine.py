@@ -52,7 +52,8 @@ def healthy_streak(track: Track) -> HealthyStreak:
     """The newest unbroken streak of decided findings with new points that are clear: its times, newest first, up to
     twice ``hold``."""
     times = clear_times(track.outcome, track.clear, track.fresh, track.grid, 2 * track.rule.hold)
-    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times)
+    value = track.finding(-1).value if track.grid.count else None
+    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times, value)
 
 
 def clear_times(

@@ -108,6 +108,8 @@ class HealthyStreak:
     fingerprint: str
     times: tuple[float, ...]
     """Newest first, at most twice the rule's ``hold``. Empty: the newest decided finding is not clear."""
+    newest_value: float | None = None
+    """Of the newest finding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ class Impact:
     unit: str = ""
     rows: float | None = None
     """Rows judged since it began, where they are counted."""
+    alert: str = ""
+    """Fingerprint of the alert; empty: not known, in a register of 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ OMITTED_FIELDS = (
     '"last_comment":0,',
     '"page_after":null,',
     '"writer":"",',
+    ',"alert":""',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Group, fingerprint
+from modelwatch.model.register import Impact
 from modelwatch.targets.register.recovery import missing_proof
 from modelwatch.timeutil import HOUR
 
@@ -30,6 +31,27 @@ def test_hold_clear_findings_later_than_the_start() -> None:
     assert "1 of 2 clear findings" in missing_proof(group("..e.."), replace(HELD, start=at(3)))
     assert missing_proof(group("..e.."), HELD) == ""
     assert "0 of 2" in missing_proof(group("..e.."), replace(HELD, start=at(4)))
+
+
+@pytest.mark.parametrize(
+    ("value", "missing"),
+    [
+        (0.79, "the whole still lies −12.2 % from the baseline of when it fired, 0.9; today's baseline lies within"),
+        (0.86, ""),
+        (0.95, ""),
+        (None, ""),
+    ],
+)
+def test_a_baseline_that_moved_into_the_incident_proves_nothing(value: float | None, missing: str) -> None:
+    impact = Impact("", 0.79, 0.9, -0.12, alert=WHOLE)
+    held = replace(HELD, impact=impact)
+    recovered = group("..e..")
+    recovered = replace(recovered, clear=tuple(replace(clear, newest_value=value) for clear in recovered.clear))
+    assert missing_proof(recovered, held).startswith(missing)
+    assert bool(missing) == bool(missing_proof(recovered, held))
+    assert missing_proof(recovered, replace(held, impact=replace(impact, alert=SEGMENT))) == ""
+    assert "1 of 2" in missing_proof(recovered, replace(held, config_since=at(3)))
+    assert missing_proof(recovered, replace(held, start=at(1))) == "", "the rule was changed since it fired"
 
 
 def test_findings_older_than_a_change_of_the_rule_prove_nothing() -> None:

@@ -123,14 +123,14 @@ def _worst_impact(group: Group, before: Impact | None) -> Impact | None:
     """The worst of the episode so far, with all rows since it began."""
     alert = worst_alert(group)
     finding = alert.worst if alert else None
-    if finding is None or finding.value is None or group.built_in or group.state is AlertState.PENDING:
+    if alert is None or finding is None or finding.value is None or group.built_in or group.state is AlertState.PENDING:
         return before
     spans = (before.rows if before else None, group.evidence.affected.n if group.evidence.affected else None)
     rows = max((span for span in spans if span is not None), default=None)
     if before is not None and abs(before.change or 0.0) >= abs(finding.change or 0.0):
         return replace(before, rows=rows)
     where = labels_text(finding.labels)
-    return Impact(where, finding.value, finding.baseline, finding.change, group.unit, rows)
+    return Impact(where, finding.value, finding.baseline, finding.change, group.unit, rows, alert.fingerprint)
 
 
 def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:

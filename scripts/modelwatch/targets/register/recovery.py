@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...model.alert import AlertState, Group, HealthyStreak
 from ...model.register import FollowerRecord, Register
 from ...model.series import format_labels
-from ...report.formatting import utc_time
+from ...report.formatting import number, percent, utc_time
 
 MAX_SHOWN = 3
 
@@ -28,7 +28,29 @@ def missing_proof(group: Group, register: Register) -> str:
         return f"it flaps, and healthy evaluations count after {utc_time(quiet_until)}"
     after = max(register.start, register.config_since, register.reopened or register.start, quiet_until or 0.0)
     fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}
-    return unproven_alerts(group, tuple(sorted(fingerprints)), after, need)
+    return unproven_alerts(group, tuple(sorted(fingerprints)), after, need) or _moved_baseline(group, register)
+
+
+def _moved_baseline(group: Group, register: Register) -> str:
+    """Why a clear series has not recovered: it is still as bad, and its baseline has moved into the incident.
+
+    A rolling baseline does that once the history no longer reaches back to the onset. Halfway back to the baseline that
+    the worst finding was compared with is enough; whoever wants to live with the level closes the issue.
+    """
+    impact = register.impact
+    if impact is None or not impact.baseline or register.config_since > register.start:
+        return ""
+    values = [clear.newest_value for clear in group.clear if clear.fingerprint == impact.alert]
+    if not values or values[0] is None:
+        return ""
+    now, worst = values[0] - impact.baseline, impact.value - impact.baseline
+    if worst == 0.0 or now / worst < 0.5:
+        return ""
+    return (
+        f"{impact.where or 'the whole'} still lies {percent(now / abs(impact.baseline))} from the baseline of when it "
+        f"fired, {number(impact.baseline)}; today's baseline lies within the incident. Close the issue if this level "
+        "is to stay"
+    )
 
 
 def missing_follower_proof(record: FollowerRecord, group: Group | None, register: Register) -> str:
