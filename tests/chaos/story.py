@@ -117,6 +117,8 @@ def _disturb(
     """One evaluation or two, under random troubles."""
     _calm_down(world)
     world.github.standin.state.lag.seconds = random.choice((0, 2, 10) if pair else (0, 10, 3600))
+    # Who waits for the other has to wait longer than a slow request takes.
+    world.env["MODELWATCH_WAIT_SCALE"] = other.env["MODELWATCH_WAIT_SCALE"] = "1" if pair else "0.001"
     due = FIRES <= hour < RECOVERS and not world.pagerduty.standin.state.incidents
     victim = lambda: random.choice([one for one in (world.forge.pid, other.forge.pid) if one] or [0])  # noqa: E731
     troubles = draw_troubles(random, (GITHUB,) if due else services, victim, due=due)
@@ -202,7 +204,9 @@ def _check_counts(world: World, story: Story, state: str) -> None:
         story.wrong.append(f"workflow runs: {runs}")
     ours = [one for one in repo.comments.items.values() if one.login == ACCOUNT]
     keys = [(one.issue, key) for one in ours for key in NOTE.findall(one.body)]
-    doubled = sorted({key for key in keys if keys.count(key) > 1})
+    # Two evaluations at the same time may comment twice: the page on architecture says so.
+    alone = not any(PAIR in one.troubles for one in story.played)
+    doubled = sorted({key for key in keys if alone and keys.count(key) > 1})
     story.wrong += [f"the note {key} stands {keys.count((issue, key))} times on #{issue}" for issue, key in doubled]
     answers = [one for one in ours if any(login in one.body for login in strangers.STRANGERS)]
     if len(answers) > len(story.played):

@@ -13,7 +13,7 @@ def test_a_story_of_every_sort_ends_well() -> None:
     with stages() as (world, other):
         stories = [
             play(world, other, 1, every=3, pairs=0),
-            play(world, other, 2, every=4, pairs=0),
+            play(world, other, 2, every=4, pairs=0, flood=120),
         ]
     wrong = [f"story {story.seed}: {problem}" for story in stories for problem in story.wrong]
     assert not wrong, "\n".join(wrong)

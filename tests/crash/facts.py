@@ -81,7 +81,8 @@ def remembered(register: Register) -> tuple[object, ...]:
 def waiting(world: World) -> bool:
     """Whether an intent is still looked for."""
     repo = world.github.standin.state.repo(REPOSITORY)
-    registers = [parse_body(issue.body or "").register for issue in repo.issues.items.values()]
+    issues = (issue for issue in repo.issues.items.values() if issue.state_reason != "duplicate")
+    registers = [parse_body(issue.body or "").register for issue in issues]
     return any(
         record.state is DispatchState.INTENDED
         for found in registers
