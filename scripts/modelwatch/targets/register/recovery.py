@@ -35,7 +35,7 @@ def _moved_baseline(group: Group, register: Register) -> str:
     """Why a clear series has not recovered: it is still as bad, and its baseline has moved into the incident.
 
     A rolling baseline does that once the history no longer reaches back to the onset. Halfway back to the baseline that
-    the worst finding was compared with is enough; whoever wants to live with the level closes the issue.
+    the worst finding was compared with is enough; a person who accepts the level closes the issue.
     """
     impact = register.impact
     if impact is None or not impact.baseline or register.config_since > register.start:
