@@ -263,6 +263,17 @@ class TestRecovery:
         assert usual[-1] == -1
         assert longer[-1] == Severity.ERROR.code
 
+    def test_a_failure_that_gets_far_worse_has_not_recovered(self) -> None:
+        """Twice as slow for three days, then a thousand times: such a point says nearly nothing of the limit."""
+        slow = Tier(Severity.ERROR, (Limit(LimitKind.RISE, 0.5),), ("issue",), false_alarms=BUDGET)
+        normal = {"interval": Interval.NORMAL, "better": Direction.LOWER}
+        given = rule(slow, window=DAY, baseline=BaselineSpec(BaselineKind.ROLLING), **normal)
+        values = 100 * (1 + 0.1 * np.random.default_rng(23).standard_normal(HOURS))
+        values *= np.where(np.arange(HOURS) < CHANGE, 1, np.where(np.arange(HOURS) < CHANGE + 72, 2, 1000))
+        times = NOW - HOUR * np.arange(HOURS - 1, -1, -1)
+        (severities,) = judge(given, Series(NAME, (), array("d", times), array("d", values), None))
+        assert min(severities[130:]) == Severity.ERROR.code
+
     def test_a_change_that_is_over_before_it_is_proven_never_holds(self) -> None:
         (severities,) = judge(accuracy_rule(), series(accuracy(10, lost=drop(0.04, CHANGE, CHANGE + 3))))
         assert max(severities) == -1

@@ -17,10 +17,12 @@ from modelwatch.stats.e_detector import (
     evidence_bound,
     location_log_e,
     log_evidence,
+    log_start_odds,
     most_location_log_e,
     most_proportion_log_e,
     proportion_log_e,
 )
+from modelwatch.timeutil import HOUR
 
 LOG_E = arrays(np.float64, (3, 12), elements=st.floats(-5, 5))
 
@@ -134,3 +136,16 @@ def test_the_mean_time_to_a_false_alarm_is_at_least_the_budget_whatever_the_spac
     error = np.std(times) / np.sqrt(len(times))
     assert np.mean(times) + 3 * error >= budget
     assert np.mean(times) < 20 * budget, "a detector that never alarms keeps any promise"
+
+
+def test_a_test_that_is_over_some_day_is_hardly_ever_wrong_however_long_it_lasts() -> None:
+    """A year of hours exactly on the bound, 400 times; points that say nothing prove nothing."""
+    log_start = log_start_odds(HOUR * np.arange(365 * 24 + 1))
+    assert 0.9 < np.exp(log_start).sum() <= 1
+    assert log_evidence(np.zeros((3, len(log_start))), log_start).max() <= 0
+    hits = np.random.default_rng(12).binomial(30, 0.9, (400, len(log_start))).astype(float)
+    trials, bound, sought = np.full(len(log_start), 30.0), np.full(len(log_start), 0.9), np.array([[0.95], [0.93]])
+    wrong = sum(
+        log_evidence(proportion_log_e(run, trials, bound, sought), log_start).max() >= np.log(20) for run in hits
+    )
+    assert wrong <= 400 / 20

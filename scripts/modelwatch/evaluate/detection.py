@@ -18,7 +18,7 @@ from ..model.finding import AnchorPeriod, ChangeEstimate, GradualChange
 from ..model.rule import STATIC_LIMITS, Limit, Rule, SamplingModel
 from ..model.sensitivity import SeriesNoise
 from ..stats.arrays import Bools, Floats, Ints
-from ..stats.e_detector import best_start, evidence_bound, log_evidence
+from ..stats.e_detector import best_start, evidence_bound, log_evidence, log_start_odds
 from ..stats.intervals import z_value
 from ..stats.noise import Stretches, exclude
 from ..timeutil import DAY, WEEK
@@ -34,7 +34,7 @@ from .samples import Samples, observe, prepare
 from .sensitivity import summarize_noise
 
 RECOVERY_ODDS = 50.0
-"""Evidence that ends a tier."""
+"""Evidence that ends a tier; of those whose cause lasts at most one in so many ends, however long it lasts."""
 RECOVERY_POINTS = 12
 """A quantile has recovered no sooner than within so many points."""
 DEPLOYMENT_CREDIT = WEEK
@@ -373,6 +373,7 @@ class _Watch:
 
     def __init__(self, hypotheses: Hypotheses, place: int, rule: Rule) -> None:
         samples = hypotheses.samples
+        self._times = samples.times
         self._excess = hypotheses.excess(place)
         exposure = np.where(hypotheses.known[place], samples.exposure, 0.0)
         self._beyond = np.concatenate([[0.0], np.cumsum(exposure * self._excess)])
@@ -413,7 +414,8 @@ class _Watch:
         if len(self._oldest):
             back: Bools = self._beyond[begin + 1 : end + 1] <= self._beyond[self._oldest[begin:end]]
             return back
-        evidence = log_evidence(self._log_recovered[:, begin:end], np.zeros(end - begin))
+        log_start = log_start_odds(self._times[begin - 1 : end] - self._times[begin - 1])
+        evidence = log_evidence(self._log_recovered[:, begin:end], log_start)
         recovered: Bools = evidence >= np.log(RECOVERY_ODDS)
         return recovered
 

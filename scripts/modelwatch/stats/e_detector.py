@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..timeutil import DAY
 from .arrays import Floats, Ints
 
 TAIL_DEGREES = 5.0
@@ -78,6 +79,19 @@ def log_evidence(log_e: Floats, log_start: Floats) -> Floats:
     top = paths.max(axis=0)
     evidence: Floats = top + np.log(np.exp(paths - top).mean(axis=0))
     return evidence
+
+
+def log_start_odds(elapsed: Floats) -> Floats:
+    """log w of each point for a test that is over some day: the chance, before anything is seen, that what is looked
+    for begins with this point. Those of all points sum to 1 at most, so M is 1 at most on average, however long one
+    looks, and reaches c with a chance of 1 / c (Ville 1939).
+
+    ``elapsed``: seconds since the test began, of the point before the first one, and of each. Half of the chance is in
+    the first day, half of the rest in the second and third, and so on: 1 / (1 + days) is left.
+    """
+    left = 1 / (1 + elapsed / DAY)
+    log_start: Floats = np.log(left[:-1] - left[1:])
+    return log_start
 
 
 def evidence_bound(log_e: Floats, log_start: Floats) -> Floats:
