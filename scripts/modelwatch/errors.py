@@ -27,7 +27,7 @@ class Exit(IntEnum):
     SOURCE_DOWN = 3
     """A source could not be read: nothing was judged for it, so nothing was closed."""
     PARTIAL = 4
-    """Applied in part: some change failed or was refused at its target."""
+    """GitHub or PagerDuty could not be read, or some change failed or was refused there."""
     WARNING = 10
     ERROR = 11
     CRITICAL = 12

@@ -70,6 +70,7 @@ OMITTED_FIELDS = (
     ',"affected":null',
     ',"anchor":null',
     ',"gradual":null',
+    ',"unconfirmed":null',
     ',"is_share":false',
     ',"is_older":false',
     ',"move":null',

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from modelwatch.alerts.evidence import TREND_POINTS, collect_evidence, trend
 from modelwatch.alerts.state_machine import latest_alert
 from modelwatch.alerts.version_health import judge_versions
-from modelwatch.model.alert import Evidence
+from modelwatch.model.alert import Evidence, UnconfirmedTier
 from modelwatch.model.finding import Track
+from modelwatch.model.rule import Limit, LimitKind, Tier
 from modelwatch.model.series import Deployment, PulledSeries, Series
+from modelwatch.model.severity import Severity
 
 from .making import NAN, at, pull, rule, track
 
@@ -58,6 +60,17 @@ def test_worst_segments_come_first_and_are_at_most_ten() -> None:
     found = evidence(track("..."), healthy, *segments)
     assert found.segments_seen == 13
     assert [finding.labels[0][1] for finding in found.segments] == [f"r{i:02}" for i in range(11, 1, -1)]
+
+
+def test_a_worse_tier_that_the_newest_window_passes_and_that_does_not_hold() -> None:
+    tiers = tuple(
+        Tier(severity, (Limit(LimitKind.DROP, drop),), ("issue",))
+        for severity, drop in ((Severity.WARNING, 0.02), (Severity.CRITICAL, 0.1))
+    )
+    values = [0.9, 0.9, 0.8]
+    found = evidence(track("..w", rule(tiers=tiers), values=values))
+    assert found.unconfirmed == UnconfirmedTier(Severity.CRITICAL, Limit(LimitKind.DROP, 0.1))
+    assert evidence(track("..c", rule(tiers=tiers), values=values)).unconfirmed is None
 
 
 def test_version_and_when_it_was_first_seen() -> None:

@@ -38,7 +38,7 @@ def test_the_whole_line_from_wandb(world: World, wandb: Server[WandbStandIn]) ->
     found = world.run("run")
     assert found.code == 0
     (issue,) = world.issues
-    assert issue.title == "[critical] churn: accuracy more than 10 % below its baseline"
+    assert issue.title == "[critical] churn: accuracy below its baseline (limit 10 %)"
     (incident,) = world.incidents
     assert (incident.status, incident.severity) == ("triggered", "critical")
 
@@ -198,7 +198,7 @@ def test_one_model_down_hides_no_other(world: World) -> None:
     found = world.run("run")
     assert found.code == 3
     assert [issue.title for issue in world.issues] == [
-        "[error] churn: accuracy more than 5 % below its baseline",
+        "[error] churn: accuracy below its baseline (limit 5 %)",
         "[warning] other: missing.csv cannot be read",
     ]
     assert "1 firing (error), 1 source down" in found.out

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from modelwatch.cli import group as cli
 from modelwatch.config.loader import MAX_PROBLEMS, load_config
 from modelwatch.errors import ConfigError, Exit
 from modelwatch.model.rule import BaselineKind
+from modelwatch.runbooks.check import command_problem
 
 from .golden import BAD, ENV, GOOD, PLANTED, golden, loaded, told
 from .making import KEY, RULE, load, messages, write
@@ -25,6 +29,12 @@ def test_a_bad_configuration_tells_every_problem_with_its_place(path: Path) -> N
     assert text == golden(path).read_text("utf-8")
     assert PLANTED not in text
     assert "0123456789abcdef" not in text, "a secret written into the file is never shown"
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_a_command_that_is_offered_works(path: Path) -> None:
+    commands = re.findall(r"`(modelwatch [^`]* --[^`]*)`", told(path))
+    assert [command_problem(shlex.split(command), cli) for command in commands] == [""] * len(commands)
 
 
 def test_no_good_configuration_shows_a_secret() -> None:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState
+from modelwatch.model.alert import (
+    MONITORING_SILENT,
+    SEGMENT_GONE,
+    SUDDEN_IMPROVEMENT,
+    AlertState,
+    Evidence,
+    UnconfirmedTier,
+)
 from modelwatch.model.control_chart import ChartSignal
-from modelwatch.model.finding import Cause, Outcome
+from modelwatch.model.finding import Cause, ChangeEstimate, Outcome
 from modelwatch.model.rule import Limit, LimitKind
+from modelwatch.model.severity import Severity
 from modelwatch.report.alert_phrase import describe_alert, limit_comparison, recovery_streak, subject_of
-from modelwatch.timeutil import DAY
+from modelwatch.timeutil import DAY, HOUR
 
-from .making import LATAM, alert, clear, finding, group
+from .making import LATAM, NEWEST, alert, clear, finding, group
 
 OWN = (("region", "latam"), ("rule", "accuracy"))
+
+
+def estimate(change: float) -> ChangeEstimate:
+    return ChangeEstimate(NEWEST - 9 * HOUR, change, change - 0.01, change + 0.01)
 
 
 def test_value_and_how_far_from_the_baseline() -> None:
@@ -77,3 +89,24 @@ def test_recovery_is_as_far_as_its_slowest_alert() -> None:
     assert recovery_streak(group(whole, segment, clear=(clear(whole, 3), clear(segment, 1)))) == 1
     assert recovery_streak(group(whole, segment, clear=(clear(whole, 3), clear(segment, 0)))) == 0
     assert recovery_streak(group()) == 0
+
+
+@pytest.mark.parametrize(
+    ("evidence", "value", "told"),
+    [
+        (Evidence(estimate=estimate(-0.096)), 0.88, "judged by the last 9 h: −9.6 %"),
+        (Evidence(estimate=estimate(-0.044)), 0.88, "recovery is not proved yet"),
+        (
+            Evidence(unconfirmed=UnconfirmedTier(Severity.CRITICAL, Limit(LimitKind.DROP, 0.1))),
+            0.81,
+            "critical, drop 10 %, is not confirmed yet",
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_contradicts_the_severity_says_why(evidence: Evidence, value: float, told: str) -> None:
+    newest = finding(value=value, change=value / 0.92 - 1)
+    assert describe_alert(group(alert(newest), evidence=evidence)).phrase.endswith(f" below its baseline 0.92 ({told})")
+
+
+def test_a_value_that_agrees_with_the_severity_needs_no_reason() -> None:
+    assert "(" not in describe_alert(group(evidence=Evidence(estimate=estimate(-0.096)))).phrase

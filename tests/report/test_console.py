@@ -39,3 +39,30 @@ def test_a_column_that_holds_nothing_is_left_out() -> None:
     text = drawn(("alias", "by", "why"), [("production", "", "it won"), ("canary", "", "")])
     assert "by" not in text.split()
     assert {"alias", "why", "won"} <= set(text.split())
+
+
+def _content(text: str) -> str:
+    """Its letters and digits, in order of the alphabet: however lines are broken, they are the same."""
+    return "".join(sorted(letter for letter in text if letter.isalnum()))
+
+
+@pytest.mark.parametrize("width", [30, 45, 60, 70, 80, 100])
+def test_nothing_is_cut_off_however_narrow_the_terminal(width: int) -> None:
+    columns = ("when (UTC)", "model", "rule", "who", "where", "what")
+    row = (
+        "2026-11-28 00:00", "churn-european-market", "accuracy-of-the-eu-segment", "modelwatch-bot-of-acme",
+        "https://github.com/acme/models/issues/1", "incident triggered as critical: rollback dispatched",
+    )  # fmt: skip
+    text = drawn(columns, [row, row], width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    headings = 2 if "\nmodel:" in text else 1
+    assert _content(text) == _content("".join(columns) * headings + "".join(row) * 2)
+
+
+def test_where_short_words_do_not_fit_each_row_is_a_list() -> None:
+    text = drawn(("version", "since", "why"), [("production", "2026-11-28", "it won"), ("canary", "", "")], 24)
+    assert text == "version: production\nsince: 2026-11-28\nwhy: it won\n\nversion: canary\n"
+
+
+def test_a_table_without_rows_shows_nothing() -> None:
+    assert drawn(("alias", "why"), []) == ""

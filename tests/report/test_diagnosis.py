@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.acknowledgement import CLOSING
-from modelwatch.model.alert import Evidence, Group
+from modelwatch.model.alert import MONITORING_SILENT, Evidence, Group
+from modelwatch.model.finding import Cause
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.register import FollowerRecord
 from modelwatch.model.release import Move, MoveState, MoveVerb, recovery_move
-from modelwatch.model.rule import Rule
-from modelwatch.model.series import PulledSeries, Series
+from modelwatch.model.rule import Aggregate, Rule
+from modelwatch.model.series import KEY_SUGGESTION, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
 from modelwatch.report.diagnosis import DiagnosisInput, describe_freshness, diagnose, diagnosis_text
@@ -157,6 +158,20 @@ def test_points_are_late_once_one_is_missing(step: float, age: float, late: str)
     times = array("d", (NOW - age - step * back for back in range(9, -1, -1)))
     pull = PulledSeries("churn", (Series("eval/accuracy", (), times, array("d", [0.9] * 10), None),))
     assert describe_freshness(pull, [rule], NOW).partition(" old")[2] == late
+
+
+def test_a_value_that_is_the_last_measurement_is_of_no_window() -> None:
+    for aggregate, told in ((Aggregate.MEAN, "over 12 h"), (Aggregate.LAST, "in the newest measurement")):
+        rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (), aggregate=aggregate, window=12 * HOUR)
+        seen = diagnose(known(model=replace(COMMANDED, rules=(rule,))), NOW)
+        assert told in "\n".join(line for lines in seen.sections.values() for line in lines)
+
+
+def test_a_key_that_was_mistyped_is_named_in_the_next_step() -> None:
+    note = f"no points under eval/acuracy{KEY_SUGGESTION}eval/accuracy?"
+    silent = alert(finding(rule=MONITORING_SILENT, cause=Cause.NO_DATA_YET, labels=(("rule", "accuracy"),)))
+    blind = group(silent, rule=MONITORING_SILENT, kind=MONITORING_SILENT, evidence=Evidence(notes=(note,)))
+    assert diagnose(known(None, blind), NOW).next.startswith(f"Check the key in the configuration: {note}")
 
 
 def test_a_narrow_terminal_gets_narrow_lines() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelwatch.model.finding import Finding, Outcome
@@ -86,3 +88,5 @@ def test_a_finding_is_compared_with_its_baseline() -> None:
     assert formatting.baseline_comparison(finding(1.5, 1.0)) == "50.0 % above its baseline 1"
     assert formatting.baseline_comparison(finding(0.3, 0.0)) == "against a baseline of 0"
     assert formatting.baseline_comparison(finding(0.3, None)) == "past its limit"
+    healthy = replace(finding(0.3, None), outcome=Outcome.OK, severity=None)
+    assert formatting.baseline_comparison(healthy) == "within its limits"

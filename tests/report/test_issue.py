@@ -29,15 +29,15 @@ def section(text: str, name: str) -> str:
 
 class TestTitle:
     def test_no_value_and_no_recovery_changes_it(self) -> None:
-        shown = "[error] churn: accuracy more than 5 % below its baseline"
+        shown = "[error] churn: accuracy below its baseline (limit 5 %)"
         assert issue_title(group(alert()), register()) == shown
         calm = alert(finding(value=0.91))
         assert issue_title(group(calm, clear=(clear(calm, 2),)), register()) == shown
 
     def test_while_it_fires(self) -> None:
         shown = issue_title(group(alert(finding(labels=LATAM))), register())
-        assert shown == "[error] churn: accuracy (region=latam) more than 5 % below its baseline"
-        held = register(title="accuracy (every region) more than 5 % below its baseline", severity=Severity.CRITICAL)
+        assert shown == "[error] churn: accuracy (region=latam) below its baseline (limit 5 %)"
+        held = register(title="accuracy (every region) below its baseline (limit 5 %)", severity=Severity.CRITICAL)
         assert issue_title(group(alert()), held) == f"[critical] churn: {held.title}", "as it was written first"
 
     def test_recovering_until_it_is_closed(self) -> None:

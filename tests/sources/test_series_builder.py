@@ -127,6 +127,13 @@ def test_a_key_that_is_missing_is_told_with_what_is_like_it() -> None:
     assert made.notes() == ("no points under eval/acuracy; did you mean eval/accuracy?",)
 
 
+def test_a_key_without_points_in_the_period_is_no_typing_error() -> None:
+    made = assembler(rule("eval/accuracy"), since=10.0)
+    made.add_row(row(1.0, eval__accuracy=0.9, eval__auc=0.9), "")
+    made.add_row(row(11.0, eval__auc=0.9), "")
+    assert made.notes() == ("no points under eval/accuracy in the period that was read",)
+
+
 cells = st.one_of(st.floats(allow_nan=False, width=32), st.none())
 rows = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 50), cells, cells, st.sampled_from(["", "a", "b"])))
 

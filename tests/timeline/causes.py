@@ -90,7 +90,7 @@ def everything_drops(time: Timeline) -> None:
         time.until(hour)
         titles.add(time.issue().title)
     time.expect(woken=1, page=r"accuracy \(every region\) 0\.8", says="`accuracy` in every `region` is")
-    time.expect(title=r"^\[error\] churn: accuracy \(every region\) more than 5 % below its baseline$")
+    time.expect(title=r"^\[error\] churn: accuracy \(every region\) below its baseline \(limit 5 %\)$")
     if len(titles) != 1:
         time.expect(title=re.escape(f"one title, not {sorted(titles)}"))
 
@@ -104,7 +104,9 @@ def one_segment_drops(time: Timeline) -> None:
     time.data("churn", **regions(HEALTHY, eu=CRITICAL))
     time.until(6)
     time.expect(woken=1, page=r"accuracy \(region=eu alone\) 0\.7.*; overall 0\.8", issues=1)
-    time.expect(title=r"\(region=eu alone\) more than 10 %", says="in `region=eu` alone is.*Overall: 0\\.8")
+    time.expect(
+        title=r"\(region=eu alone\) below its baseline \(limit 10 %", says="in `region=eu` alone is.*Overall: 0\\.8"
+    )
 
 
 @story(causes=2)

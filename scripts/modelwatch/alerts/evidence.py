@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
-from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint
+from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint, UnconfirmedTier
 from ..model.alert_scope import find_alert_scope
 from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
@@ -61,6 +61,7 @@ def collect_evidence(
         drifted=_feature_drifts(tracks, alerts),
         estimate=headline.estimate if headline else None,
         anchor=headline.anchor if headline else None,
+        unconfirmed=_unconfirmed_tier(headline, described),
         gradual=_gradual_change(headline, tracks, alerts),
         affected=_affected_rows(headline, alerts, pull),
         features=max((track.features for track in tracks), default=0),
@@ -165,6 +166,22 @@ def _affected_rows(track: Track | None, alerts: Sequence[Alert], pull: PulledSer
     alert = next((alert for alert in alerts if track and alert.labels == track.labels), None)
     span = _data_span(track, alert.start, pull, alert.end) if alert else None
     return span if span and span.n is not None else None
+
+
+def _unconfirmed_tier(track: Track | None, alert: Alert | None) -> UnconfirmedTier | None:
+    if track is None or alert is None or alert.state is not AlertState.FIRING:
+        return None
+    value, baseline = alert.finding.value, alert.finding.baseline
+    tiers = (tier for tier in track.rule.tiers_for(alert.finding.version) if tier.severity > alert.severity)
+    if value is None or baseline is None:
+        return None
+    passed = (
+        UnconfirmedTier(tier.severity, limit)
+        for tier in sorted(tiers, key=lambda tier: -tier.severity.code)
+        for limit in tier.limits
+        if limit.is_passed(value, baseline)
+    )
+    return next(passed, None)
 
 
 def _gradual_change(headline: Track | None, tracks: Sequence[Track], alerts: Sequence[Alert]) -> GradualChange | None:

@@ -81,8 +81,8 @@ class LazyGroup(click.Group):
 def group() -> None:
     """Evaluate the W&B metrics of production models, and keep GitHub issues, workflows and PagerDuty in step.
 
-    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 a source is down, 4 partly applied; with --exit-code also
-    10 warning, 11 error, 12 critical.
+    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 a source is down, 4 GitHub or PagerDuty failed; with
+    --exit-code also 10 warning, 11 error, 12 critical.
     """
 
 

@@ -24,7 +24,7 @@ from ..targets.register.client import IssueView, author_login, is_bot, parse_iss
 from ..targets.register.ledger import closing_entry, make_entry
 from ..timeutil import format_iso, parse_iso_or_none
 from .options import config_option, format_option, now_option, print_json, read_config, read_context, run_options
-from .status import observe_issues
+from .status import observe_issues, unknown_issue
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -160,11 +160,12 @@ def _locate_issue(issue: str, config_path: Path) -> tuple[Config, str, int]:
 def _read_issue(context: RunContext, spec: GitHubSpec, number: int) -> ReviewInput:
     """The issue, its ledger and what people wrote: three requests, more for what is long."""
     client = context.sessions.issue_client(spec)
-    issue = client.get(number)
-    register = issue.register_block.register
+    issue = client.find(number)
+    register = issue.register_block.register if issue else None
+    if issue is None or (register is None and not issue.register_block.error):
+        raise unknown_issue(number)
     if register is None:
-        reason = issue.register_block.error or "modelwatch did not open it"
-        raise TargetError(f"issue #{number} cannot be reviewed: {reason}", where=issue.url)
+        raise TargetError(f"issue #{number} cannot be reviewed: {issue.register_block.error}", where=issue.url)
     rows = list(client.list_comments(number))[::-1] if issue.comments else []
     entries, damage = fetch_ledger(client, number, register, frozenset({issue.author.lower()}))
     model = context.config.model(register.model) or Model(register.model, (), github=spec)

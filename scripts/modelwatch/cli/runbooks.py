@@ -23,6 +23,7 @@ from ..runbooks.page import PAGES_DIR
 from ..runbooks.render import AlertContext, alert_context, render_page
 from .diagnose import collect_input
 from .options import DEFAULT_CONFIG, FOLDER, config_option, now_option, path_option, read_config
+from .status import unknown_issue
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config, Model
@@ -142,7 +143,7 @@ def _find_alert(config: Config, observed: dict[str, ModelObservation], alert: st
         for issue in observed[model.name].issues:
             if issue.register is not None and issue.number == number and ("://" not in alert or issue.url == alert):
                 return model, issue.register.rule
-    raise UserError(f"there is no issue #{number} of modelwatch.", hint="`modelwatch status --all` lists them.")
+    raise unknown_issue(number)
 
 
 def _load_page(kind: str, model: Model | None, link: str) -> tuple[str, str]:

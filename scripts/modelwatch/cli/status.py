@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import pipeline
-from ..errors import Exit
+from ..errors import Exit, UserError
 from ..model.register import ACKNOWLEDGED
 from ..report.comments import mute_sentence, page_wait_sentence
 from ..report.console import print_table
@@ -45,6 +45,11 @@ def status(config_path: Path, models: tuple[str, ...], everything: bool, style: 
     else:
         _print_issues(rows, troubles, now)
     return Exit.PARTIAL if troubles else Exit.OK
+
+
+def unknown_issue(number: int) -> UserError:
+    """That ``number`` is no issue, or a person's."""
+    return UserError(f"there is no issue #{number} of modelwatch.", hint="`modelwatch status --all` lists them.")
 
 
 def observe_issues(

@@ -10,6 +10,7 @@ import json
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from urllib.parse import unquote
 
 from ..errors import did_you_mean
@@ -97,14 +98,14 @@ class BaselineFiles:
 
 
 def read_baselines(
-    stated: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, files: BaselineFiles
+    stated: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, files: BaselineFiles, model: str
 ) -> tuple[BaselineSpec, ...]:
-    """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given."""
+    """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given. ``model``: its name."""
     sections = [stated] if isinstance(stated, ParsedSection) else stated or []
-    return tuple(_read_baseline(section, metric, files) for section in sections) or (BaselineSpec(),)
+    return tuple(_read_baseline(section, metric, files, model) for section in sections) or (BaselineSpec(),)
 
 
-def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: BaselineFiles) -> BaselineSpec:
+def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: BaselineFiles, model: str) -> BaselineSpec:
     """One of the five kinds."""
     chosen = [name for name in _KINDS if name in section]
     if len(chosen) != 1:
@@ -121,7 +122,7 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
     if value is None:
         return BaselineSpec()
     if name == "file":
-        return _read_file_baseline(section, value, metric, files)
+        return _read_file_baseline(section, value, metric, files, model)
     if name == "seasonal" and value % (7 * DAY):
         section.add_problem("`seasonal` compares hours of the week, so it takes whole weeks such as 4w.", value=name)
     kind, attribute = _KINDS[name]
@@ -129,7 +130,7 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
 
 
 def _read_file_baseline(
-    section: ParsedSection, path: str, metric: KeyPattern | None, files: BaselineFiles
+    section: ParsedSection, path: str, metric: KeyPattern | None, files: BaselineFiles, model: str
 ) -> BaselineSpec:
     place = section.reader.folder / path
     spec = BaselineSpec(BaselineKind.FILE, path=path)
@@ -138,8 +139,7 @@ def _read_file_baseline(
         return replace(spec, profile=path, place=path)
     content = files.content(place)
     if isinstance(content, str):
-        way = "--from-table TABLE" if path.endswith(PROFILE_SUFFIX) else "--model NAME"
-        hint = f"`modelwatch baseline capture {way} --out {path}` writes it."
+        hint = f"`{capture_command(model, path, is_profile=path.endswith(PROFILE_SUFFIX))}` writes it."
         _report(section, f"the baseline file {path} {content}.", hint, files)
         return spec
     if metric is None:
@@ -155,6 +155,12 @@ def _read_file_baseline(
         hint = did_you_mean(metric.name, content) if metric.name not in content else ""
         _report(section, f"the baseline file {path} has no entry for {metric.name}.", hint, files)
     return replace(spec, entries=entries)
+
+
+def capture_command(model: str, path: str, *, is_profile: bool) -> str:
+    """The command that writes a baseline file; ``TABLE`` stands for the training set that a profile is made of."""
+    table = "--from-table TABLE " if is_profile else ""
+    return f"modelwatch baseline capture --model {quote(model)} {table}--out {quote(path)}"
 
 
 def _report(section: ParsedSection, message: str, hint: str, files: BaselineFiles) -> None:

@@ -175,7 +175,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     issue_mode, page_mode = read_modes(section, verbs)
     runbooks = section.get("runbooks")
     measure = read_measure(section.get("measure"))
-    rules = _read_rules(section, RuleContext(verbs, runbooks is not None, files), measure)
+    rules = _read_rules(section, RuleContext(section.get("name", "MODEL"), verbs, runbooks is not None, files), measure)
     model: Model = section.build(
         rules=tuple(rule for rule, _ in rules),
         wandb=_read_wandb(section.get("wandb")),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ..model.rule import Rule
+from .baselines import capture_command
 from .field_types import AnyOf
 from .rules import RULE, RULE_FIELDS, RuleContext, build_rule
 from .sections import Field, ParsedSection, Section
@@ -120,7 +121,8 @@ def build_quality_rules(
         if own is False or (not text and name not in stated):
             continue
         if not text:
-            hint = "Give `measure: {reference: ...}`; `modelwatch baseline capture --from-table` writes it."
+            command = capture_command(context.model, "FILE", is_profile=True)
+            hint = f"Give `measure: {{reference: FILE}}`; `{command}` writes it."
             stated.add_problem(f"the check `{name}` needs a reference profile.", hint, key=name)
             continue
         defaults = _default_rule(name, text, window, stated)

@@ -234,6 +234,8 @@ _WITHOUT_MEANING_FOR_ANOMALY = (
 class RuleContext:
     """What a rule must know of its model."""
 
+    model: str
+    """Its name."""
     verbs: Collection[str]
     has_own_runbooks: bool
     files: BaselineFiles
@@ -247,7 +249,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     overrides = _read_overrides(section, context.verbs, limits)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
     better = infer_direction(section, everything)
-    baseline, *also = read_baselines(section.get("baseline"), metric, context.files)
+    baseline, *also = read_baselines(section.get("baseline"), metric, context.files, context.model)
     _check_baseline(section, everything, baseline)
     check_drift(section, everything, (baseline, *also))
     check_drift_keys(section)

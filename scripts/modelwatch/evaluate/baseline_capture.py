@@ -114,7 +114,7 @@ def capture_model(
                 entries.setdefault((entry.name, entry.labels), entry)
     if not entries:
         period = f"from {format_utc(since)} to" if since else "up to"
-        notes = "".join(f" {note[:1].upper()}{note[1:]}." for note in pull.notes[:3])
+        notes = "".join(f" {note[:1].upper()}{note[1:]}{'' if note.endswith('?') else '.'}" for note in pull.notes[:3])
         raise UserError(
             f"no metric of {model.name!r} has points {period} {format_utc(until)}.{notes}",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",

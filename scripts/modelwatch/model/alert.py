@@ -141,6 +141,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class UnconfirmedTier:
+    """A tier that a window passes, but that is not proved, or not for long enough."""
+
+    severity: Severity
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the people who handle an alert need to know beside it."""
 
@@ -173,6 +181,8 @@ class Evidence:
     """The versions that could be rolled back to, as the plan ranks them."""
     anchor: AnchorPeriod | None = None
     """What the worst alert's newest finding is compared with, where that is not the rule's own baseline."""
+    unconfirmed: UnconfirmedTier | None = None
+    """Of the worst alert, while it fires: the most severe tier that its newest window passes and that does not hold."""
     gradual: GradualChange | None = None
     """How it came about, where it came day by day and no worse alert of the group came at once."""
     affected: DataSpan | None = None

@@ -100,6 +100,15 @@ class Limit:
         distance = abs(baseline) * self.value if self.form in RELATIVE_LIMITS else self.value
         return baseline - distance if self.form in FALL_LIMITS else baseline + distance
 
+    def is_passed(self, value: float, baseline: float) -> bool:
+        """Whether ``value`` lies beyond it, by chance or not; never of ``sigma``."""
+        boundary = self.boundary(baseline)
+        if boundary is None:
+            return False
+        if self.form in STATIC_LIMITS and value == boundary:
+            return False
+        return value <= boundary if self.form in FALL_LIMITS else value >= boundary
+
 
 class FeatureAggregation(StrEnum):
     """How many features become one number."""

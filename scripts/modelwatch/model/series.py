@@ -14,6 +14,10 @@ Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""
 
 
+KEY_SUGGESTION = "; did you mean "
+"""In a note about a key without points: what follows names keys that are logged."""
+
+
 def labels_of(pairs: dict[str, str]) -> Labels:
     return tuple(sorted(pairs.items()))
 

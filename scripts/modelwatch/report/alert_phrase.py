@@ -35,6 +35,7 @@ from .formatting import (
     duration,
     is_clause,
     labels_text,
+    limit_text,
     number,
     percent,
     quantity,
@@ -161,7 +162,26 @@ def _describe_single_alert(group: Group, alert: Alert) -> AlertPhrase:
         predicate = f"{predicate} ({finding.signal.text})"
     if is_recovering(group):
         predicate = f"{predicate} (was {bare_value(alert.worst.value, group.unit)})"
+    elif reason := _severity_reason(group, alert):
+        predicate = f"{predicate} ({reason})"
     return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
+
+
+def _severity_reason(group: Group, alert: Alert) -> str:
+    """Why the tier that holds is another than the newest value suggests; empty where it is not."""
+    finding, estimate = alert.finding, group.evidence.estimate
+    if alert.state is not AlertState.FIRING or finding.value is None or finding.baseline is None:
+        return ""
+    if worse := group.evidence.unconfirmed:
+        return f"{worse.severity}, {limit_text(worse.limit, group.unit)}, is not confirmed yet"
+    limits = [limit for limit in group.limits if limit.boundary(finding.baseline) is not None]
+    static = any(limit.form in STATIC_LIMITS for limit in limits)
+    if estimate is None or static or any(limit.is_passed(finding.value, finding.baseline) for limit in limits):
+        return ""
+    estimated = finding.baseline + estimate.change * abs(finding.baseline)
+    if any(limit.is_passed(estimated, finding.baseline) for limit in limits):
+        return f"judged by the last {duration(finding.time - estimate.since)}: {percent(estimate.change)}"
+    return "recovery is not proved yet"
 
 
 def _describe_anomaly(alert: Alert, rule: str, where: str, unit: str) -> AlertPhrase:
@@ -205,20 +225,16 @@ def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") 
     """``above its limit 250`` where a fixed limit is passed, else how far from the baseline."""
     fixed = [limit for limit in limits if limit.form in STATIC_LIMITS]
     for limit in fixed:
-        if finding.value is not None and _exceeds_limit(finding.value, limit):
+        if finding.value is not None and limit.is_passed(finding.value, limit.value):
             return f"{limit.form.value} its limit {bare_value(limit.value, unit)}"
     if fixed and finding.change is None:
         return f"back within its limit {bare_value(fixed[0].value, unit)}"
     return baseline_comparison(finding, lambda value: bare_value(value, unit))
 
 
-def _exceeds_limit(value: float, limit: Limit) -> bool:
-    return value > limit.value if limit.form is LimitKind.ABOVE else value < limit.value
-
-
 def describe_title(group: Group) -> str:
-    """``accuracy (every region) more than 5 % below its baseline``: what stays true while the severity does, so that
-    a title does not change with every value."""
+    """``accuracy (every region) below its baseline (limit 5 %)``: what stays true while the severity does, so that a
+    title does not change with every value."""
     phrase = describe_alert(group)
     place = phrase.before_where.removesuffix(", worst") if phrase.before_where.endswith("worst") else phrase.place(str)
     return (
@@ -240,13 +256,13 @@ _LASTING_PREDICATES = {
     CANARY_FAILED: "was withdrawn",
 }
 _LIMIT_PREDICATES = {
-    LimitKind.DROP: "more than {} below its baseline",
-    LimitKind.DROP_POINTS: "more than {} below its baseline",
-    LimitKind.RISE: "more than {} above its baseline",
-    LimitKind.RISE_POINTS: "more than {} above its baseline",
+    LimitKind.DROP: "below its baseline (limit {})",
+    LimitKind.DROP_POINTS: "below its baseline (limit {})",
+    LimitKind.RISE: "above its baseline (limit {})",
+    LimitKind.RISE_POINTS: "above its baseline (limit {})",
     LimitKind.ABOVE: "above its limit {}",
     LimitKind.BELOW: "below its limit {}",
-    LimitKind.SIGMA: "more than {} standard deviations from its baseline",
+    LimitKind.SIGMA: "away from its baseline (limit {} standard deviations)",
 }
 
 

@@ -19,7 +19,7 @@ from .next_steps import approval_instruction, paging_sentence, recovery_deadline
 
 
 def issue_title(group: Group, register: Register) -> str:
-    """``[error] churn: accuracy (region=eu alone) more than 5 % below its baseline``; one line, 200 characters.
+    """``[error] churn: accuracy (region=eu alone) below its baseline (limit 5 %)``; one line, 200 characters.
 
     It changes with the severity alone: values are on the issue.
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
@@ -13,8 +14,7 @@ from .group_states import group_state, listed_groups, summary_line
 from .markdown import plain_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.text import Text
 
 SEVERITY_STYLE = {
@@ -32,6 +32,10 @@ STATE_STYLE = {
 }
 LONG_WORD_LENGTH = 20
 """Characters; a longer word can be broken on a narrow terminal."""
+SHORT_WORD_LENGTH = 8
+"""Characters; words up to here are never broken. Where they do not fit side by side, the table becomes a list."""
+LAST_COLUMN_WIDTH = 12
+_SEPARATOR_WIDTH = 3
 
 
 def open_console() -> Console:
@@ -48,25 +52,66 @@ def make_text(text: str, style: str = "") -> Text:
     return Text(text, style=style)
 
 
-def make_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> Table:
-    """A table without its empty columns; strings in cells have no markup.
+@dataclass(frozen=True, slots=True)
+class FittedTable:
+    """A table without its empty columns that loses nothing: cells wrap at words, narrow columns break long words, and
+    where even that does not fit, each row becomes a list."""
 
-    Cells wrap at words, columns are wide enough for words of ordinary length, and the last takes the rest of the width.
-    """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich import box
+        from rich.table import Table
+
+        if not self.columns:
+            return
+        widths = self._widths(options.max_width - _SEPARATOR_WIDTH * (len(self.columns) - 1))
+        if not widths:
+            yield from self._list_lines()
+            return
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name, width in zip(self.columns, widths, strict=True):
+            table.add_column(name, overflow="fold", width=width)
+        for row in self.rows:
+            table.add_row(*row)
+        yield table
+
+    def _widths(self, room: int) -> list[int]:
+        """Of each column, at most ``room`` in all; empty where that is impossible."""
+        from rich.cells import cell_len
+
+        texts = [(name, *map(str, cells)) for name, cells in zip(self.columns, zip(*self.rows, strict=True))]
+        wanted = [max(cell_len(line) for text in cells for line in text.splitlines() or [""]) for cells in texts]
+        words = [max((cell_len(word) for text in cells for word in text.split()), default=0) for cells in texts]
+        for longest in range(LONG_WORD_LENGTH, SHORT_WORD_LENGTH - 1, -1):
+            widths = [min(length, longest) for length in words]
+            widths[-1] = max(widths[-1], min(wanted[-1], LAST_COLUMN_WIDTH))
+            if sum(widths) <= room:
+                break
+        else:
+            return []
+        for _ in range(min(room, sum(wanted)) - sum(widths)):
+            narrow = min((place for place, width in enumerate(widths) if width < wanted[place]), key=widths.__getitem__)
+            widths[narrow] += 1
+        return widths
+
+    def _list_lines(self) -> Iterator[Text]:
+        for place, row in enumerate(self.rows):
+            if place:
+                yield make_text("")
+            for name, cell in zip(self.columns, row, strict=True):
+                if cell.plain:
+                    yield make_text(f"{name}: " if name else "").append_text(cell)
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> FittedTable:
+    """A table for a terminal of any width; strings in cells have no markup."""
     shown = [place for place in range(len(columns)) if any(str(row[place]) for row in rows)]
-    for place in shown:
-        is_last = place == shown[-1]
-        words = [word for text in (columns[place], *(row[place] for row in rows)) for word in str(text).split()]
-        width = max(12 if is_last else 0, min(max(map(len, words)), LONG_WORD_LENGTH))
-        table.add_column(columns[place], overflow="fold", ratio=1 if is_last else None, min_width=width)
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell := row[place], Text) else Text(cell) for place in shown))
-    return table
+    cells = (
+        tuple(cell if not isinstance(cell := row[place], str) else make_text(cell) for place in shown) for row in rows
+    )
+    return FittedTable(tuple(columns[place] for place in shown), tuple(cells))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:

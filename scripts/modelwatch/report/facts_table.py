@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..model.alert import Alert, AlertState, Group
 from ..model.finding import AnchorPeriod, Finding
-from ..model.rule import Rule
+from ..model.rule import Aggregate, Rule
 from ..model.unit import FEATURES, IMPORTANCE
 from ..timeutil import HOUR
 from .alert_phrase import pace_text, worst_alert
@@ -54,7 +54,7 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
 def _value_facts(finding: Finding, rule: Rule | None, group: Group) -> Iterator[tuple[str, str]]:
     unit = group.unit
     if finding.value is not None:
-        over = f" over {window_text(rule.window)}" if rule and finding.past is None else ""
+        over = f" {window_text(rule)}" if rule and finding.past is None else ""
         yield "Value", quantity(finding.value, unit) + over
         if sure := ", ".join(confidence_facts(finding, unit)):
             yield "Confidence" if interval(finding, unit) else "From", sure
@@ -81,9 +81,11 @@ def confidence_facts(finding: Finding, unit: str) -> Iterator[str]:
         yield f"{count(finding.n)} features" if unit in (FEATURES, IMPORTANCE) else row_count(finding.n)
 
 
-def window_text(seconds: float) -> str:
-    """The length of a window: in hours up to two days, as people configure it."""
-    return f"{seconds / HOUR:g} h" if seconds >= HOUR and seconds <= 48 * HOUR else duration(seconds)
+def window_text(rule: Rule) -> str:
+    """``over 24 h``: what a value is taken from; a window in hours up to two days, as people configure it."""
+    if rule.aggregate is Aggregate.LAST:
+        return "in the newest measurement"
+    return f"over {rule.window / HOUR:g} h" if HOUR <= rule.window <= 48 * HOUR else f"over {duration(rule.window)}"
 
 
 def worst_so_far(alert: Alert, unit: str) -> str:

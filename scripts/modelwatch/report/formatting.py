@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ..model.alert_scope import FEATURE_LABELS
-from ..model.finding import Finding
+from ..model.finding import Finding, Outcome
 from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
 from ..model.series import Labels, StartOrigin
 from ..model.unit import FEATURES, IMPORTANCE, TIMES
@@ -107,14 +107,14 @@ def duration(seconds: float) -> str:
 
 
 def baseline_comparison(finding: Finding, format_value: ValueFormatter = number) -> str:
-    """``8.6 % below its baseline 0.9203``; without a baseline only ``past its limit``."""
+    """``8.6 % below its baseline 0.9203``; without a baseline only ``past its limit``, or within."""
     if finding.change is not None:
         side = "below" if finding.change < 0 else "above"
         share = _percent_digits(abs(finding.change))
         return f"{share} % {side} its baseline {format_value(finding.baseline)}"
     if finding.baseline is not None:
         return f"against a baseline of {format_value(finding.baseline)}"
-    return "past its limit"
+    return "past its limit" if finding.outcome is Outcome.BREACH else "within its limits"
 
 
 def labels_text(labels: Labels) -> str:

@@ -28,7 +28,7 @@ from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS, MoveState
 from ..model.rule import Mode
-from ..model.series import StartOrigin
+from ..model.series import KEY_SUGGESTION, StartOrigin
 from ..timeutil import DAY, HOUR
 from .alert_phrase import describe_alert, recovery_streak
 from .explanation import Quote
@@ -392,6 +392,8 @@ def _kind_steps(alert: _Alert) -> Iterator[str]:
         yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
     if group.rule == MONITORING_SILENT:
         rule = alert.medium.quote(describe_alert(group).rule)
+        if typo := next((note for note in group.evidence.notes if KEY_SUGGESTION in note), ""):
+            yield f"Check the key in the configuration: {alert.medium.quote(typo)}"
         yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
     if group.rule == SOURCE_OUTAGE:
         error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)

@@ -99,8 +99,8 @@ def _section(title: str, text: str) -> str:
 def _summary(known: ReviewInput, now: float) -> str:
     register, end = known.register, known.recovered
     if end is None:
-        state = "still open" if known.is_open else "closed by hand before it recovered"
-        text = f"**Not recovered** after {duration(now - register.start)}; the issue is {state}."
+        state = "is still open" if known.is_open else "was closed by hand before it recovered"
+        text = f"**Not recovered** after {duration(now - register.start)}; the issue {state}."
     else:
         text = f"**Recovered** after {duration(end - register.start)}."
     text += f" Worst severity: {register.peak}. Episode {register.episode} of this rule."
@@ -132,14 +132,21 @@ def _impact_rows(known: ReviewInput, now: float) -> Iterator[tuple[str, str]]:
     yield "Ended", "not yet" if end is None else format_utc(end)
     yield "Lasted", duration((now if end is None else end) - register.start)
     severities = ", ".join(f"{severity} {duration(length)}" for severity, length in _severity_times(known, now))
-    yield "Severity", severities or str(register.peak)
+    if str(register.peak) not in dict(_severity_times(known, now)):
+        severities = (
+            f"{severities}; {register.peak} for a time that is not recorded" if severities else str(register.peak)
+        )
+    yield "Severity", severities
     if impact := register.impact:
         where = f" in {code(impact.where)}" if impact.where else ""
         before = f" instead of {bare_value(impact.baseline, impact.unit)}" if impact.baseline is not None else ""
         change = f" ({percent(impact.change)})" if impact.change is not None else ""
         yield "At its worst", f"{bare_value(impact.value, impact.unit)}{before}{change}{where}"
-    rows = register.impact.rows if register.impact else None
-    yield "Rows affected", "not counted" if rows is None else f"{count(rows)} rows of the worst series since it began"
+    if register.impact is None or register.impact.rows is None:
+        yield "Rows affected", "not counted"
+    else:
+        series = f" of {code(register.impact.where)}" if register.impact.where else ""
+        yield "Rows affected", f"{count(register.impact.rows)} rows{series} since it began"
 
 
 def _severity_times(known: ReviewInput, now: float) -> Iterator[tuple[str, float]]:

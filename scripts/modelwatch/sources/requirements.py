@@ -183,6 +183,10 @@ class KeyResolver:
         """Every key so far that no pattern matches."""
         return [key for key, name in self._known.items() if name is None]
 
+    def has_seen(self, pattern: KeyPattern) -> bool:
+        """Whether some key so far matches ``pattern``, whatever its rows held."""
+        return any(name is not None and pattern.match(name) is not None for name in self._known.values())
+
     def _resolve(self, key: str) -> str | None:
         if any(pattern.match(key) is not None for pattern in self._patterns):
             return key

@@ -11,7 +11,7 @@ from typing import Any
 from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
-from ..model.series import Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
+from ..model.series import KEY_SUGGESTION, Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
 from ..timeutil import HOUR
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
@@ -234,8 +234,10 @@ class SeriesBuilder:
         return any(other.match(key) is not None for other in patterns for key in self._histograms)
 
     def _hint(self, pattern: KeyPattern) -> str:
+        if self.key_resolver.has_seen(pattern):
+            return " in the period that was read"
         near = get_close_matches(pattern.text, self.key_resolver.unmatched_keys()[:5000], n=3, cutoff=0.6)
-        return f"; did you mean {' or '.join(near)}?" if near else ""
+        return f"{KEY_SUGGESTION}{' or '.join(near)}?" if near else ""
 
     def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
         """Collect the wanted cells of ``row``, those in nested dictionaries included, and its histograms."""

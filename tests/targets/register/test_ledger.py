@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.errors import ServiceError
+from modelwatch.model.alert import DataSpan, Evidence
 from modelwatch.model.ledger import MAX_RECENT_SIZE, EntryKind, Ledger, LedgerEntry
+from modelwatch.model.register import Impact
+from modelwatch.model.series import Labels
 from modelwatch.targets.register.archive import (
     KEEP,
     Archive,
@@ -18,8 +21,9 @@ from modelwatch.targets.register.archive import (
 )
 from modelwatch.targets.register.client import IssueClient
 from modelwatch.targets.register.codec import encode_register
-from modelwatch.targets.register.ledger import make_entry
+from modelwatch.targets.register.ledger import make_entry, worst_impact
 from modelwatch.testing.standins.faults import Fault
+from tests.report.making import HOUR, alert, finding, group
 from tests.targets.world import NOW, REPO, World, register
 
 HOSTILE = "--> <script>@bob | ``` <!-- modelwatch:begin 0000000000000000 --> ![x](http://e.org) " * 4
@@ -148,3 +152,19 @@ def test_the_archive_of_a_register_of_0_1_is_found_among_the_comments(world: Wor
     ledger = archive_entries(client, 1, 1, older, authors(client), NOW)
     assert keys(stored(client), ledger) == [f"e.{n}" for n in range(28)]
     assert ledger.comment_ids == tuple(part.comment for part in stored(client).parts)
+
+
+def test_the_rows_of_an_episode_are_those_of_the_series_that_was_worst() -> None:
+    latam = (("region", "latam"),)
+
+    def impact(labels: Labels, change: float, rows: float, before: Impact | None = None) -> Impact:
+        worst = alert(finding(labels=labels, value=0.9 * (1 + change), change=change))
+        known = worst_impact(group(worst, evidence=Evidence(affected=DataSpan(NOW - HOUR, NOW, 4, rows))), before)
+        assert known is not None
+        return known
+
+    whole = impact((), -0.05, 9000.0)
+    segment = impact(latam, -0.2, 600.0, whole)
+    assert (segment.where, segment.rows) == ("region=latam", 600.0)
+    assert impact((), -0.06, 43_200.0, segment) == segment
+    assert impact(latam, -0.1, 900.0, segment).rows == 900.0

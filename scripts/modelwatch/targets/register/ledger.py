@@ -116,20 +116,21 @@ def record_changes(draft: GroupPlan) -> None:
     register = add_entries(register, *sorted(found, key=lambda entry: entry.at))
     moves = [entry.at for entry in found if entry.kind is EntryKind.MOVE]
     ledger = replace(register.ledger, moves_until=max([register.ledger.moves_until, *moves]))
-    draft.register = replace(register, ledger=ledger, impact=_worst_impact(draft.group, register.impact))
+    draft.register = replace(register, ledger=ledger, impact=worst_impact(draft.group, register.impact))
 
 
-def _worst_impact(group: Group, before: Impact | None) -> Impact | None:
-    """The worst of the episode so far, with all rows since it began."""
+def worst_impact(group: Group, before: Impact | None) -> Impact | None:
+    """The worst of the episode so far, with all rows of its series since it began."""
     alert = worst_alert(group)
     finding = alert.worst if alert else None
     if alert is None or finding is None or finding.value is None or group.built_in or group.state is AlertState.PENDING:
         return before
-    spans = (before.rows if before else None, group.evidence.affected.n if group.evidence.affected else None)
-    rows = max((span for span in spans if span is not None), default=None)
-    if before is not None and abs(before.change or 0.0) >= abs(finding.change or 0.0):
-        return replace(before, rows=rows)
     where = labels_text(finding.labels)
+    rows = group.evidence.affected.n if group.evidence.affected else None
+    if before is not None and before.where == where:
+        rows = max((count for count in (before.rows, rows) if count is not None), default=None)
+    if before is not None and abs(before.change or 0.0) >= abs(finding.change or 0.0):
+        return replace(before, rows=rows) if before.where == where else before
     return Impact(where, finding.value, finding.baseline, finding.change, group.unit, rows, alert.fingerprint)
 
 
