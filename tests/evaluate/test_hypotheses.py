@@ -168,6 +168,20 @@ def test_a_sum_that_can_be_negative_is_decided_like_a_mean(level: float) -> None
     assert 0 < start < 48
 
 
+@pytest.mark.parametrize("times_slower", [3.0, 10.0, 1000.0, 1e9])
+@pytest.mark.parametrize("form", [LimitKind.RISE, LimitKind.ABOVE])
+def test_a_mean_is_found_the_sooner_the_more_it_rises_but_one_glitch_is_nothing(
+    form: LimitKind, times_slower: float
+) -> None:
+    limit = budget_rule(form, 0.2 if form is LimitKind.RISE else 130.0, interval=Interval.NORMAL)
+    rng = np.random.default_rng(9)
+    start = first(judge(limit, latencies(rng, times_slower - 1)))
+    assert start is not None
+    assert 0 < start <= 3
+    glitch = np.frombuffer(judge(limit, latencies(rng, times_slower - 1, end=1)).severity, np.int8)
+    assert max(glitch[: CHANGE + 72]) == -1
+
+
 def test_single_slow_answers_are_no_slow_quantile_and_it_ends_with_its_window() -> None:
     slow = latencies(np.random.default_rng(4), 0.0)
     for row in (-300, -200, -100):

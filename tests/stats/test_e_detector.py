@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.integrate import quad
 from scipy.stats import binom, poisson
+from scipy.stats import t as student_t
 
 from modelwatch.stats.arrays import Floats
 from modelwatch.stats.e_detector import (
     MAX_COUNT_EVIDENCE,
+    MAX_TAIL_EVIDENCE,
     best_start,
     count_log_e,
     evidence_bound,
@@ -21,9 +24,12 @@ from modelwatch.stats.e_detector import (
     most_location_log_e,
     most_proportion_log_e,
     proportion_log_e,
+    tail_log_e,
 )
 from modelwatch.timeutil import HOUR
 
+ENDS = ((-np.inf, -5.0), (-5.0, 5.0), (5.0, 50.0), (50.0, np.inf))
+"""Of stretches that are integrated one by one."""
 LOG_E = arrays(np.float64, (3, 12), elements=st.floats(-5, 5))
 
 
@@ -51,6 +57,15 @@ def test_an_outlier_of_a_mean_counts_little() -> None:
     assert 5 < ten.max() < 10
     assert hundred.max() < 2
     assert (location_log_e(np.array([-1.0]), shifts) < 0).all()
+
+
+def test_how_unlikely_a_point_is_counts_whatever_its_size_and_is_at_most_1_on_average() -> None:
+    excess = np.array([-2.0, 0.0, 1.0, 4.0, 8.0, 1e3, 1e30])
+    expected = np.minimum(-np.log(2 * np.sqrt(student_t.sf(excess, 5))), MAX_TAIL_EVIDENCE)
+    assert tail_log_e(excess) == pytest.approx(expected, abs=1e-6)
+    for mean, most in ((0.0, 1.0), (-0.5, 0.9)):
+        parts = (quad(lambda x, m: np.exp(tail_log_e(x)) * student_t.pdf(x, 5, m), *ends, (mean,)) for ends in ENDS)
+        assert sum(part for part, _ in parts) <= most
 
 
 @pytest.mark.parametrize(("rate", "most"), [(3.0, 1.0), (2.0, 1.0), (4.0, None)])
@@ -86,7 +101,7 @@ def test_no_alternative_says_more_of_a_point_than_the_point_itself(sign: float) 
     excess = np.linspace(-3, 9, 41)
     log_e = location_log_e(excess, np.linspace(0.1, 20, 50)[:, None]).max(axis=0)
     assert (log_e[excess <= 0] <= 0).all()
-    assert (log_e <= most_location_log_e(excess) + 1e-9)[excess > 0].all()
+    assert (np.maximum(log_e, tail_log_e(excess)) <= most_location_log_e(excess) + 1e-9)[excess > 0].all()
 
 
 def naive(log_e: Floats, start: Floats) -> Floats:
@@ -140,7 +155,7 @@ def test_the_mean_time_to_a_false_alarm_is_at_least_the_budget_whatever_the_spac
 
 def test_a_test_that_is_over_some_day_is_hardly_ever_wrong_however_long_it_lasts() -> None:
     """A year of hours exactly on the bound, 400 times; points that say nothing prove nothing."""
-    log_start = log_start_odds(HOUR * np.arange(365 * 24 + 1))
+    log_start = log_start_odds(HOUR * np.arange(365 * 24 + 1.0))
     assert 0.9 < np.exp(log_start).sum() <= 1
     assert log_evidence(np.zeros((3, len(log_start))), log_start).max() <= 0
     hits = np.random.default_rng(12).binomial(30, 0.9, (400, len(log_start))).astype(float)

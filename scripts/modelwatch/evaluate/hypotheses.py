@@ -1,7 +1,8 @@
 """What the detectors of a rule test: for each limit the hypothesis that it is not passed, and what speaks against it.
 
 A limit that compares with the baseline: the metric is worse by at most a margin of it, against changes of one to five
-limits. A static limit is the hypothesis itself. Each point gives an e-value, as its sampling model says.
+limits; of means also against changes of any size. A static limit is the hypothesis itself. Each point gives an e-value,
+as its sampling model says.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ..stats.e_detector import (
     most_location_log_e,
     most_proportion_log_e,
     proportion_log_e,
+    tail_log_e,
 )
 from .samples import INSIDE, Samples, inside
 
@@ -288,8 +290,11 @@ def _log_e(samples: Samples, change: _Change, known: Bools) -> Floats:
 
 
 def _log_e_of_means(samples: Samples, change: _Change, bound: Floats, sought: Floats) -> Floats:
+    """The last alternative is a change of any size."""
     spread = np.maximum(samples.spread, INSIDE * np.abs(change.sought).max(axis=-2, keepdims=True))
-    return location_log_e(change.sign * (samples.values - bound) / spread, change.sign * (sought - bound) / spread)
+    excess = change.sign * (samples.values - bound) / spread
+    log_e = location_log_e(excess, change.sign * (sought - bound) / spread)
+    return np.concatenate([log_e, tail_log_e(excess)], axis=-2)
 
 
 def _log_e_of_counts(samples: Samples, change: _Change, bound: Floats, sought: Floats) -> Floats:
@@ -300,7 +305,10 @@ def _log_e_of_counts(samples: Samples, change: _Change, bound: Floats, sought: F
     is_mean = change.centre <= 0
     if samples.is_signed is not None:
         is_mean = is_mean | samples.is_signed
-    return np.where(is_mean, _log_e_of_means(samples, change, bound, sought), log_e) if is_mean.any() else log_e
+    if not is_mean.any():
+        return log_e
+    as_means = _log_e_of_means(samples, change, bound, sought)
+    return np.where(is_mean, as_means, np.concatenate([log_e, log_e[..., -1:, :]], axis=-2))
 
 
 def _log_e_of_quantile(samples: Samples, change: _Change, bound: Floats) -> Floats:

@@ -9,6 +9,8 @@ reaches a budget ``c`` is at least ``c``, for any rate of logging and of looking
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..timeutil import DAY
@@ -18,6 +20,8 @@ TAIL_DEGREES = 5.0
 """Degrees of freedom of the tails of means: an outlier of 10 standard deviations counts as 9 nats, not 50."""
 MAX_COUNT_EVIDENCE = 5.0
 """Nats of a single point of a sum: one burst alone proves no rise."""
+MAX_TAIL_EVIDENCE = 5.0
+"""Nats of a single mean by how unlikely it is, whatever its size: one glitch alone proves nothing."""
 
 
 def proportion_log_e(successes: Floats, trials: Floats, bound: Floats, alternatives: Floats) -> Floats:
@@ -55,6 +59,21 @@ def location_log_e(excess: Floats, shifts: Floats) -> Floats:
     return ratio
 
 
+def tail_log_e(excess: Floats) -> Floats:
+    """log e of each point by how unlikely so large an excess is under Student's t, for a change of any size: a ratio to
+    a shift says the less, the further beyond the shift a point lies. One shape.
+
+    ``1 / (2 sqrt p)`` of the tail's probability p is 1 on average (Shafer and others 2011, Statistical Science
+    26:84-101), and at most 1 of what lies lower.
+    """
+    angle = np.arctan(excess / math.sqrt(TAIL_DEGREES))
+    cosine = np.cos(angle)
+    # The distribution function for 5 degrees of freedom (Abramowitz and Stegun 26.7.3).
+    below = (angle + np.sin(angle) * cosine * (1 + 2 / 3 * cosine**2)) / math.pi
+    log_e: Floats = -np.log(2 * np.sqrt(np.maximum(0.5 - below, math.exp(-2 * MAX_TAIL_EVIDENCE) / 4)))
+    return log_e
+
+
 def most_proportion_log_e(p: Floats, trials: Floats, bound: Floats) -> Floats:
     """The most that ``proportion_log_e`` can be of points that lie beyond the bound, whatever the alternative: that of
     the point's own proportion. Points on the other side give 0 at most. One shape."""
@@ -65,7 +84,7 @@ def most_proportion_log_e(p: Floats, trials: Floats, bound: Floats) -> Floats:
 
 
 def most_location_log_e(excess: Floats) -> Floats:
-    """The same of ``location_log_e``: that of a shift as large as the excess, which is positive."""
+    """The same of ``location_log_e`` (and of ``tail_log_e``): a shift as large as the excess, which is positive."""
     most: Floats = (TAIL_DEGREES + 1) / 2 * np.log1p(excess**2 / TAIL_DEGREES)
     return most
 
