@@ -13,7 +13,7 @@ from modelwatch.model.finding import Cause
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
-from modelwatch.model.register import FollowerRecord
+from modelwatch.model.register import DispatchState, FollowerRecord
 from modelwatch.model.release import Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Aggregate, Rule
 from modelwatch.model.series import KEY_SUGGESTION, PulledSeries, Series
@@ -23,7 +23,7 @@ from modelwatch.report.diagnosis import DiagnosisInput, describe_freshness, diag
 from modelwatch.timeutil import DAY
 
 from .golden import DROP, OPEN, diagnosed, pulled
-from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model, register
+from .making import HOUR, NEWEST, NOW, alert, clear, finding, group, model, record, register
 
 COMMANDED = model(github=GitHubSpec(repository="acme/churn-model", people=("ada",)))
 BEGAN = replace(DROP, evidence=replace(DROP.evidence, previous=("v6",)))
@@ -88,6 +88,33 @@ def test_the_version_that_was_rolled_back_is_not_called_healthy() -> None:
     back = replace(BEGAN.evidence, version="v6", version_since=NOW - 600, previous=(), health=health)
     found = diagnose(known(moved(), replace(BEGAN, evidence=back)), NOW)
     assert found.sections["Changed"] == ("version v7 (rolled back) → v6, first seen 2026-11-20 11:55 UTC",)
+
+
+def test_after_a_fallback_that_did_not_help_the_advice_is_about_it() -> None:
+    back = record(verb="rollback", target_version="v6", state=DispatchState.FINISHED, conclusion="success")
+    back = replace(back, at=NOW - 3 * HOUR, ended=NOW - 3 * HOUR, settled="escalated")
+    degraded = replace(back, key="d", verb="degrade", target_version="", at=NOW - 2 * HOUR, ended=NOW - 2 * HOUR)
+    issue = replace(ISSUE, register=register(dispatches=(back, degraded), severity=Severity.CRITICAL))
+    release = replace(COMMANDED, release=ReleaseSpec("acme/churn/model"))
+    found = diagnose(known(model=release, observed=ModelObservation("churn", (issue,))), NOW)
+    assert found.next == (
+        "Ask the owner whether the fallback shall go on serving, or end it with `modelwatch release restore`: "
+        "the degrade did not bring the metric back."
+    )
+    alone = replace(issue, register=register(dispatches=(back,), severity=Severity.CRITICAL))
+    assert diagnose(known(observed=ModelObservation("churn", (alone,))), NOW).next.startswith(
+        "Look for a cause outside"
+    )
+
+
+def test_the_share_of_the_drop_is_shown_beside_values_of_the_same_time() -> None:
+    why = BEGAN.evidence.why
+    assert why is not None
+    (line,) = diagnose(known(), NOW).sections["Where"]
+    assert line.endswith("of the drop")
+    later = replace(BEGAN, evidence=replace(BEGAN.evidence, why=replace(why, at=why.at - HOUR)))
+    (line,) = diagnose(known(None, later), NOW).sections["Where"]
+    assert "of the drop" not in line
 
 
 def test_a_move_that_broke_off_comes_first() -> None:

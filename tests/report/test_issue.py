@@ -242,7 +242,7 @@ class TestEvidence:
     def test_a_segment_has_its_part_in_the_drop_beside_it(self) -> None:
         latam, eu = finding(labels=LATAM), finding(labels=(("region", "eu"),))
         part = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
-        why = Explanation(NOW, -0.05, -0.0015, -0.0485, (part,), 1, part)
+        why = Explanation(NEWEST, -0.05, -0.0015, -0.0485, (part,), 1, part)
         known = Evidence(segments=(latam, eu), segments_seen=2, why=why)
         shown = issue_body(group(alert(latam), evidence=known), register(), NOW)
         head, _, first, second = section(shown, "Worst segments").splitlines()[:4]

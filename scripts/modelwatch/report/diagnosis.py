@@ -187,7 +187,7 @@ def _segment_lines(group: Group) -> Iterator[str]:
     for finding in evidence.segments[:MAX_SEGMENTS]:
         if finding.severity is None:
             continue
-        part = contribution_of(evidence.why, finding.labels)
+        part = contribution_of(evidence.why, finding)
         share = f", {part[1]} of the {word}" if part else ""
         n = f", {row_count(finding.n)}" if finding.n is not None else ""
         change = f" ({percent(finding.change)})" if finding.change is not None else ""

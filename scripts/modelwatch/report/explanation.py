@@ -8,8 +8,8 @@ from ..model.alert import Evidence
 from ..model.alert_scope import changed_alike
 from ..model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
 from ..model.explanation import Explanation, SegmentContribution
+from ..model.finding import Finding
 from ..model.rule import BaselineKind
-from ..model.series import Labels
 from .formatting import MINUS, duration, labels_text, method_name, number, p_value, quantity, short_number, utc_time
 from .markdown import code, plain_line, table
 
@@ -43,10 +43,13 @@ def explanation_text(why: Explanation | None, *, inputs: bool = True) -> str:
     return " ".join(_explanation_sentences(why, plain_line, inputs=inputs)) if why else ""
 
 
-def contribution_of(why: Explanation | None, labels: Labels) -> tuple[str, str] | None:
-    """``30 → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known."""
-    part = next((part for part in why.parts if part.labels == labels), None) if why else None
-    return (_size_change(part), _share_text(why, part.total)) if why and part else None
+def contribution_of(why: Explanation | None, finding: Finding) -> tuple[str, str] | None:
+    """``30 → 31 %`` of the rows and ``109 %`` of the change; ``None`` where this segment's part is not known, or that
+    of another time than the finding's."""
+    if why is None or why.at != finding.time:
+        return None
+    part = next((part for part in why.parts if part.labels == finding.labels), None)
+    return (_size_change(part), _share_text(why, part.total)) if part else None
 
 
 def _explanation_sentences(why: Explanation, quote: Quote, *, inputs: bool = True) -> Iterator[str]:

@@ -241,6 +241,12 @@ def _ended_step(alert: _Alert, record: DispatchRecord) -> str:
             by_hand = f" Or move by hand: {medium.quote(command)}."
         return f"Find out why {name} failed ({known_word(record.conclusion)}){log}.{by_hand}"
     if record.verb in RECOVERY_VERBS and record.settled == ESCALATED:
+        if alert.register is not None and record != _last_watched_dispatch(alert.register):
+            return ""  # something else serves since then
+        if record.verb == "degrade":
+            restore = code("modelwatch release restore")
+            how = f", or end it with {restore}" if model is not None and model.release is not None else ""
+            return f"Ask the owner whether the fallback shall go on serving{how}: {name} did not bring the metric back."
         return f"Look for a cause outside the release: {name} succeeded, and the metric has not recovered."
     if record.verb != "retrain" or workflow is None or record.ended is None:
         return ""

@@ -114,6 +114,21 @@ def test_a_segment_that_got_worse() -> None:
     assert (found.since, found.since_labels, found.version) == (NOW - (BAD - 1) * HOUR, LATAM, "v7")
 
 
+def test_after_the_recovery_the_reason_is_that_of_the_worst_moment() -> None:
+    """The whole never reached its tier; when latam is back, only noise is left in the newest window."""
+    series = world({LATAM: (30, 0.7)})
+    back = []
+    for part in series:
+        values = part.values[:]
+        values[-BAD // 2 :] = values[: BAD // 2]
+        back.append(replace(part, values=values))
+    found = why(replace(watched(baseline=baseline(series)), hold=30), back)
+    assert found is not None
+    assert found.at <= NOW - (BAD // 2 - 6) * HOUR, "a window in which latam was bad"
+    assert (found.found.labels if found.found else found.since_labels) == LATAM
+    assert found.version == "v7"
+
+
 def test_mix_and_rate_are_the_whole_change() -> None:
     found = told({LATAM: (700, 0.8), NA: (100, 0.95)})
     assert found.mix is not None

@@ -64,6 +64,8 @@ def test_every_alert_of_the_episode_is_proved() -> None:
     assert missing_proof(group("..e..", "....."), both) == ""
     assert missing_proof(group("..e..", "..e~~"), HELD) == "it is still firing"
     assert "missing" in missing_proof(group("..e.."), both), "its series is not there any more"
+    unknown = missing_proof(group("..e.."), replace(HELD, alerts=("0" * 16,)))
+    assert unknown == "an alert of this episode: its series is missing, which proves nothing"
 
 
 @pytest.mark.parametrize("nothing", ["??????", "______"])

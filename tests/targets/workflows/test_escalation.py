@@ -64,6 +64,22 @@ def test_a_rollback_that_failed_is_told_at_once() -> None:
     assert pages(plan)[0].reason == "rollback.1 ended in failure"
 
 
+def test_what_serves_since_another_workflow_is_that_ones() -> None:
+    """The rollback is not to blame for what the fallback does; a fallback that failed changed nothing."""
+    fallback = replace(
+        DONE, key=f"{GROUP}.1.degrade.1", verb="degrade", target_version="", at=NOW - HOUR, ended=NOW - HOUR
+    )
+    assert [page.reason for page in pages(plan_for(held(DONE, fallback)))] == []
+    running = replace(fallback, state=DispatchState.SENT, conclusion="", at=NOW - 60, ended=None)
+    assert pages(plan_for(held(DONE, running))) == []
+    later_on = pages(plan_for(held(DONE, fallback), now=NOW + HOUR))
+    assert [page.reason for page in later_on] == ["not recovered 2 h after degrade.1 succeeded"]
+    failed = replace(fallback, conclusion="failure", settled="escalated")
+    assert [page.reason for page in pages(plan_for(held(DONE, failed)))] == [
+        "not recovered 2 h after rollback.1 succeeded"
+    ]
+
+
 def test_a_retraining_takes_its_time() -> None:
     slow = replace(DONE, key=f"{GROUP}.1.retrain.1", verb="retrain")
     assert pages(plan_for(held(slow))) == []

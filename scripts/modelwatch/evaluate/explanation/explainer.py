@@ -60,7 +60,7 @@ def explain(
     whole_name = whole_labels(tracks[0].rule)
     whole = None if whole_name is None else _find_track(tracks, whole_name)
     subject = whole or _find_track(tracks, alerts[0].labels) or tracks[0]
-    row = _explained_row(subject, alerts)
+    row = _explained_row(subject, tracks, alerts)
     segments = [track for track in tracks if track is not whole]
     if whole is None or _is_worse(whole, row):
         why = _best_decomposition(whole, segments, row)
@@ -95,16 +95,28 @@ def _find_track(tracks: Sequence[Track], labels: Labels) -> Track | None:
     return next((track for track in tracks if track.labels == labels), None)
 
 
-def _explained_row(track: Track, alerts: Sequence[Alert]) -> int:
-    """The newest breach of what fires; without one the newest finding that decides; or else the newest."""
+def _explained_row(track: Track, tracks: Sequence[Track], alerts: Sequence[Alert]) -> int:
+    """The newest breach of what fires; once none of the alerts' series breaches any more, the worst alert's worst
+    moment: what the metric is like while it recovers explains nothing. Without either the newest finding that decides,
+    or else the newest."""
     start = min((alert.start for alert in alerts if alert.state is not AlertState.RESOLVED), default=-math.inf)
     first = 0 if start == -math.inf else max(0, math.ceil((start - track.grid.start) / track.grid.step))
+    worst = round((alerts[0].worst.time - track.grid.start) / track.grid.step)
+    if 0 <= worst < track.grid.count and not _is_breaching(tracks, alerts):
+        return worst
     outcome = track.outcome.tobytes()
     row = outcome.rfind(Outcome.BREACH.code, first)
     if row >= 0:
         return row
     newest = outcome.rfind(Outcome.OK.code, first)
     return newest if newest >= 0 else track.grid.count - 1
+
+
+def _is_breaching(tracks: Sequence[Track], alerts: Sequence[Alert]) -> bool:
+    """Whether the newest decided finding of an alert that is not over is a breach."""
+    lasting = {alert.labels for alert in alerts if alert.state is not AlertState.RESOLVED}
+    outcomes = [track.outcome.tobytes() for track in tracks if track.labels in lasting]
+    return any(outcome.rfind(Outcome.BREACH.code) > outcome.rfind(Outcome.OK.code) for outcome in outcomes)
 
 
 def _is_worse(track: Track, row: int) -> bool:

@@ -13,8 +13,8 @@ from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
 from ...model.target import Target
 from ...report.affected_alerts import worse_follower
-from ...report.alert_phrase import describe_title
-from ...report.next_steps import step_digest
+from ...report.alert_phrase import describe_title, is_recovering, recovery_streak
+from ...report.next_steps import recovery_deadline, required_healthy_evaluations, step_digest
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
 from ..leadership import MAX_FOLLOWERS, is_covered
@@ -78,6 +78,7 @@ def assess_group(draft: GroupPlan) -> None:
     _end_mutes(draft)
     sync_flap(draft)
     if draft.firing:
+        _skip_recovering(draft)
         _assess_firing(draft)
     elif draft.blocked_reason and draft.blocking_guard != "mode":
         trusted = any(issue.group == draft.group.key and issue.trusted for issue in draft.observed.issues)
@@ -112,6 +113,16 @@ def _end_mutes(draft: GroupPlan) -> None:
         until, text = max(ends)
         draft.call_person(f"expired.{until:.0f}", f"still firing: {text}")
         draft.add_note("expired", int(until), f"Still firing; {text}")
+
+
+def _skip_recovering(draft: GroupPlan) -> None:
+    """Report of an alert that still fires, but should be recovering, how many healthy evaluations are missing."""
+    healthy = recovery_streak(draft.group)
+    helped = draft.register is not None and recovery_deadline(draft.register, draft.model, draft.now) is not None
+    if draft.issue_open and (healthy or helped or is_recovering(draft.group)):
+        need = required_healthy_evaluations(draft.group, draft.register)
+        reason = f"recovery is not confirmed: {healthy} of {need} healthy evaluations in a row"
+        draft.add_skip(ChangeKind.CLOSE_ISSUE, reason, "proof")
 
 
 def _assess_firing(draft: GroupPlan) -> None:

@@ -221,8 +221,8 @@ def _segment_cells(evidence: Evidence, finding: Finding, unit: str) -> Iterator[
     yield "Feature" if features else "Segment", f"{name} {_finding_state(finding)}".rstrip()
     yield column_heading(unit), _segment_value(evidence, finding, unit)
     why = evidence.why
-    sizes, share = contribution_of(why, finding.labels) or ("", "—")
-    parted = any(contribution_of(why, row.labels) for row in evidence.segments)
+    sizes, share = contribution_of(why, finding) or ("", "—")
+    parted = any(contribution_of(why, row) for row in evidence.segments)
     if parted:
         yield "Of the drop" if why and why.total < 0 else "Of the rise", share.replace(PERCENT_SIGN, NO_BREAK_PERCENT)
     if any(row.n is not None for row in evidence.segments):

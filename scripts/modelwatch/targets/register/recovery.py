@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...model.alert import AlertState, Group, HealthyStreak
+from ...model.alert import fingerprint as identity
 from ...model.register import FollowerRecord, Register
 from ...model.series import format_labels
 from ...report.formatting import number, percent, utc_time
@@ -68,11 +69,12 @@ def missing_follower_proof(record: FollowerRecord, group: Group | None, register
 def unproven_alerts(group: Group, fingerprints: tuple[str, ...], after: float, need: int) -> str:
     """Which of ``fingerprints`` lack ``need`` clear findings later than ``after``."""
     clears = {clear.fingerprint: clear for clear in group.clear}
-    names = {alert.fingerprint: format_labels(alert.labels) or "the whole" for alert in group.alerts}
+    known = ((), *(finding.labels for finding in group.evidence.segments), *(alert.labels for alert in group.alerts))
+    names = {identity(group.model, group.rule, labels): format_labels(labels) or "the whole" for labels in known}
     gone = {alert.fingerprint for alert in group.alerts if alert.gone}
     missing = []
     for fingerprint in fingerprints:
-        name = names.get(fingerprint, f"alert {fingerprint}")
+        name = names.get(fingerprint, "an alert of this episode")
         reason = _missing_streak(clears.get(fingerprint), after, need)
         if reason:
             missing.append(f"{name}: {'gone, ' if fingerprint in gone else ''}{reason}")

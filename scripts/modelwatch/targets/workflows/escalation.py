@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...model.register import ESCALATED, DispatchRecord, DispatchState
 from ...report.comments import attempts_text
+from ...report.formatting import duration
 from ...timeutil import HOUR, format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
@@ -83,6 +84,15 @@ def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
     workflow = draft.model.workflow(record.verb)
     length = workflow.settle if workflow else DEFAULT_SETTLE
     since = record.ended if record.ended is not None else record.at
-    if draft.now - since < length:
+    if draft.now - since < length or _is_superseded(draft, record):
         return ""
-    return f"not recovered {length / HOUR:g} h after {record.name} succeeded"
+    return f"not recovered {duration(length)} after {record.name} succeeded"
+
+
+def _is_superseded(draft: GroupPlan, record: DispatchRecord) -> bool:
+    """Whether another workflow has changed what serves since: then the metric is that one's."""
+    later = (other for other in draft.dispatches if other.verb in SINGLE_ATTEMPT_VERBS and other.at > record.at)
+    return any(
+        other.state in (DispatchState.SENT, DispatchState.FINISHED) and other.conclusion in ("", "success")
+        for other in later
+    )
