@@ -226,8 +226,10 @@ class TestConstant:
         assert few.cause is Cause.NOT_CLEARED
 
     def test_relative_to_zero_nothing_can_be_said(self) -> None:
-        last = against(BaselineKind.CONSTANT, hourly([0.6]), value=0.0)
-        assert (last.outcome, last.cause) == (Outcome.UNDECIDED, Cause.NO_BASELINE)
+        rise = tier("error", LimitKind.RISE, 0.5)
+        last = against(BaselineKind.CONSTANT, hourly([0.6]), value=0.0, limit=rise)
+        assert (last.outcome, last.cause) == (Outcome.UNDECIDED, Cause.ZERO_BASELINE)
+        assert against(BaselineKind.CONSTANT, hourly([0.6]), value=0.0).outcome is Outcome.OK, "it did not drop"
         points = against(
             BaselineKind.CONSTANT, hourly([0.6]), value=0.0, limit=tier("error", LimitKind.RISE_POINTS, 0.5)
         )

@@ -12,8 +12,9 @@ from modelwatch.evaluate.segments import MAX_SEGMENTS
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import LimitKind, Rule
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Interval, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import Labels, PulledSeries, Series
+from modelwatch.model.severity import Severity
 from modelwatch.timeutil import DAY, HOUR
 
 from .making import NAN, NOW, hourly, rows, rule, series, tier, track, tracks
@@ -178,3 +179,28 @@ class TestOptionalRules:
         column = hourly([0.9] * 9, until=NOW - DAY, name="quality/format_excess", labels=(("feature", "zip"),))
         (found,) = tracks(self.FORMAT, column, self.OTHER)
         assert (found.labels, found.finding(-1).outcome) == ((("feature", "zip"),), Outcome.NO_DATA)
+
+
+def test_counts_that_are_logged_no_more_decide_nothing() -> None:
+    drop = Tier(Severity.WARNING, (Limit(LimitKind.DROP, 0.02),), ("issue",), false_alarms=90 * DAY)
+    rolling = BaselineSpec(BaselineKind.ROLLING)
+    a_rule = rule(drop, weight="eval/n", interval=Interval.WILSON, better=Direction.HIGHER, baseline=rolling)
+    values = [0.9] * 24 * 10 + [0.6] * 6
+    rows = [(NOW - HOUR * (len(values) - 1 - hour), value, 200.0) for hour, value in enumerate(values)]
+    counted = track(a_rule, series(rows)).finding(-1)
+    assert counted.outcome is Outcome.BREACH
+    unknown = track(a_rule, series([(time, value, NAN if value < 0.7 else n) for time, value, n in rows])).finding(-1)
+    assert (unknown.outcome, unknown.cause, unknown.clear) == (Outcome.UNDECIDED, Cause.UNKNOWN_COUNT, False)
+
+
+@pytest.mark.parametrize(
+    ("newest", "outcome", "cause"), [(0.0, Outcome.OK, Cause.NONE), (0.3, Outcome.UNDECIDED, Cause.ZERO_BASELINE)]
+)
+def test_a_baseline_of_zero_has_no_shares_but_what_is_no_worse_is_healthy(
+    newest: float, outcome: Outcome, cause: Cause
+) -> None:
+    a_rule = rule(
+        tier("warning", LimitKind.RISE, 0.2), better=Direction.LOWER, baseline=BaselineSpec(BaselineKind.ROLLING)
+    )
+    found = track(a_rule, hourly([0.0] * 24 * 20 + [newest] * 4)).finding(-1)
+    assert (found.outcome, found.cause, found.clear) == (outcome, cause, outcome is Outcome.OK)

@@ -30,7 +30,15 @@ from .points import Points, clean_points
 from .samples import measured_points, measured_request
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
-from .windows import EvaluationTimes, evaluation_grid, grid_times, row_ranges, window_rows, window_sums
+from .windows import (
+    EvaluationTimes,
+    evaluation_grid,
+    grid_times,
+    only_bad_rows,
+    row_ranges,
+    uncounted_rows,
+    window_sums,
+)
 
 if TYPE_CHECKING:
     from .drift.features import FeatureResult
@@ -296,8 +304,12 @@ class _RuleEvaluator:
         times = self.times(rule)
         compared = self._compare(track, reference, detection)
         new = None if track.start is None else new_segment_rows(points, times.at, rule.window, track.start)
-        only_bad = _only_bad_rows(points, stat, rule, times)
-        context = RowContext(times.version, self.service.versions, new, only_bad, detection, compared.charts)
+        only_bad = only_bad_rows(points.bad_times, stat.points, rule.window, times)
+        uncounted = None
+        if detection is not None:
+            uncounted = uncounted_rows(track.measured.times, track.measured.weights, rule.window, times)
+        known = (times.version, self.service.versions, new, only_bad, uncounted)
+        context = RowContext(*known, detection, compared.charts)
         rows = decide_outcomes(rule, stat, compared.reference, context)
         _mark_undecided(rows, rule, stat, compared.unknown)
         both = [points] if below is None else [points, below]
@@ -355,7 +367,7 @@ class _RuleEvaluator:
         """The track of a rule without limits, whose baseline is what was usual at each time."""
         times = self.times(rule)
         found = find_anomalies(rule, points, times.at, share, series_calendar(rule, points))
-        bad = _only_bad_rows(points, found.stat, rule, times)
+        bad = only_bad_rows(points.bad_times, found.stat.points, rule.window, times)
         context = RowContext(times.version, self.service.versions, only_bad=bad, detection=found.detection)
         rows = decide_outcomes(rule, found.stat, found.reference, context)
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
@@ -486,11 +498,3 @@ def _mark_undecided(rows: Outcomes, rule: Rule, stat: WindowStats, unknown: Bool
         from .drift.logged_scores import has_too_few_rows
 
         rows.mark_undecided(has_too_few_rows(spec, stat), Cause.TOO_SMALL_COUNT)
-
-
-def _only_bad_rows(points: Points, stat: WindowStats, rule: Rule, times: EvaluationTimes) -> Bools | None:
-    """Rows without a value whose window holds points that are not finite."""
-    if not len(points.bad_times):
-        return None
-    holds_bad = ~window_rows(points.bad_times, rule.window, times).is_empty
-    return np.asarray((stat.points == 0) & holds_bad)

@@ -94,7 +94,8 @@ def check_limit(limit: Limit, rows: BaselineComparison, better: Direction | None
     worse, clears = _worsening(limit.form, rows, better)
     needed = limit_distance(limit, rows)
     passed = (worse >= needed * (1 - TOLERANCE)) & (worse > rows.noise)
-    return LimitCheck(passed, passed & clears, np.isnan(needed) | np.isnan(worse))
+    # What is no worse than a baseline of 0 passes no limit, although no share of 0 says where that lies.
+    return LimitCheck(passed, passed & clears, np.isnan(worse) | (np.isnan(needed) & (worse > 0)))
 
 
 def limit_distance(limit: Limit, rows: BaselineComparison) -> Floats:
@@ -236,6 +237,8 @@ class RowContext:
     """The segment has not been there for a full window."""
     only_bad: Bools | None = None
     """The window holds points, but none of them is finite."""
+    uncounted: Bools | None = None
+    """The window holds points, but detectors know the count of none."""
     detection: Detection | None = None
     """What is proven of limits that have a budget of false alarms."""
     charts: ChartDecision | None = None
@@ -243,8 +246,9 @@ class RowContext:
 
 
 def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context: RowContext) -> Outcomes:
-    """The outcome of every row. The first of these that applies is its cause: no data, a new segment, too few points,
-    too small a count, no proportion, a limit passed for certain, one passed but not cleared, no baseline."""
+    """The outcome of every row. The first of these that applies is its cause: no data, a new segment, an unknown
+    count, too few points, too small a count, no proportion, a limit passed for certain, one passed but not cleared, no
+    baseline (or one of 0)."""
     rows = compare_with_baseline(stat, reference)
     verdict = decide_tier(rule, rows, context)
     outcome = np.full(len(stat.value), float(Outcome.OK.code))
@@ -252,12 +256,14 @@ def decide_outcomes(rule: Rule, stat: WindowStats, reference: Baseline, context:
     # Later lines overrule earlier ones.
     for mask, result, why in (
         (verdict.unknown, Outcome.UNDECIDED, Cause.NO_BASELINE),
+        (verdict.unknown & (reference.value == 0), Outcome.UNDECIDED, Cause.ZERO_BASELINE),
         (verdict.passed, Outcome.UNDECIDED, Cause.NOT_CLEARED),
         (verdict.severity >= 0, Outcome.BREACH, Cause.NONE),
         *(
             (mask, Outcome.UNDECIDED, why)
             for mask, why in _unreliable_rows(rule, stat, is_detected=context.detection is not None)
         ),
+        (context.uncounted, Outcome.UNDECIDED, Cause.UNKNOWN_COUNT),
         (context.is_new, Outcome.UNDECIDED, Cause.NEW_SEGMENT),
         (np.isnan(stat.value), Outcome.NO_DATA, Cause.NO_POINTS),
         (context.only_bad, Outcome.NO_DATA, Cause.ONLY_BAD_VALUES),

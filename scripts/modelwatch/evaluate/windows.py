@@ -89,6 +89,21 @@ def window_sums(column: Floats, spans: RowRanges) -> Floats:
     return total
 
 
+def only_bad_rows(bad_times: Floats, points: Ints, window: float, times: EvaluationTimes) -> Bools | None:
+    """Windows without any of their ``points`` that hold points that are not finite; ``None``: there are none."""
+    if not len(bad_times):
+        return None
+    return np.asarray((points == 0) & ~window_rows(bad_times, window, times).is_empty)
+
+
+def uncounted_rows(points: Floats, counts: Floats | None, window: float, times: EvaluationTimes) -> Bools | None:
+    """Windows that hold points, none of them with a known count; ``None``: there are none. ``points``: their times."""
+    if counts is None or not np.isnan(counts).any():
+        return None
+    spans = window_rows(points, window, times)
+    return np.asarray(~spans.is_empty & (window_sums(np.isfinite(counts).astype(np.float64), spans) == 0))
+
+
 def window_squares(values: Floats, spans: RowRanges, centre: Floats, weights: Floats | None = None) -> Floats:
     """Sum of ``(weight * (value - centre)) ** 2`` over each window, in two passes so that no digits cancel."""
     result = np.zeros(len(spans.lo))

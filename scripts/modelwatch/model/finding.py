@@ -31,6 +31,10 @@ class Cause(DescribedEnum):
     TOO_SMALL_COUNT = "too-small-count", "the count in the window is too small"
     NOT_CLEARED = "not-cleared", "a limit is passed, but the interval does not clear the baseline"
     NO_BASELINE = "no-baseline", "no baseline to compare with"
+    ZERO_BASELINE = (
+        "zero-baseline",
+        "the baseline is 0, of which there is no share; set `rise_points` or `drop_points` instead of `rise` or `drop`",
+    )
     NEW_SEGMENT = "new-segment", "the segment is new"
     NOT_A_PROPORTION = (
         "not-a-proportion",
@@ -42,6 +46,7 @@ class Cause(DescribedEnum):
         "no feature could be judged: too few values, nothing to compare with, or no importance",
     )
     UNKNOWN_DAY = "unknown-day", "a day of the calendar with too few earlier ones to know what it does"
+    UNKNOWN_COUNT = "unknown-count", "the count is not logged with any point in the window"
     TOO_YOUNG = "too-young", "the series is too short to know what is usual"
     OVERDUE = "overdue", "no new point for more than twice the usual time between two"
     CONSTANT = "constant", "the same value for hours, which it never had for so long before"
