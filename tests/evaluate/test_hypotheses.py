@@ -182,6 +182,16 @@ def test_a_mean_is_found_the_sooner_the_more_it_rises_but_one_glitch_is_nothing(
     assert max(glitch[: CHANGE + 72]) == -1
 
 
+@pytest.mark.parametrize("often", [0.005, 0.1, 0.3])
+def test_a_mean_that_is_mostly_the_same_value_never_alarms_while_healthy(often: float) -> None:
+    given = budget_rule(LimitKind.RISE, 0.2, interval=Interval.NORMAL)
+    failures = np.random.default_rng(10).poisson(often, len(times())).astype(np.float64)
+    assert first(judge(given, a_series(times(), failures))) is None
+    replicas = np.where(failures > 0, 14.0, 10.0)
+    assert first(judge(given, a_series(times(), replicas))) is None
+    assert first(judge(given, a_series(times(), replicas * (1 + after(times()))))) in range(1, 4)
+
+
 def test_single_slow_answers_are_no_slow_quantile_and_it_ends_with_its_window() -> None:
     slow = latencies(np.random.default_rng(4), 0.0)
     for row in (-300, -200, -100):

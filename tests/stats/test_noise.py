@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,32 @@ def test_the_variance_of_means_follows_from_steps_in_which_levels_cancel() -> No
     exposure = rng.integers(50, 200, 24 * DAYS).astype(float)
     values = 250 + np.where(times() < times()[300], 0.0, 40.0) + 30 * rng.standard_normal(24 * DAYS) / np.sqrt(exposure)
     assert fit(values, exposure, is_proportion=False).variance[0] == pytest.approx(900, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("draw", "variance"),
+    [
+        (lambda rng, size: rng.poisson(0.3, size) * 1.0, 0.3),
+        (lambda rng, size: 0.01 * (rng.random(size) < 0.1), 0.01**2 * 0.09),
+        (lambda rng, size: 10 + 4.0 * (rng.random(size) < 0.15), 16 * 0.15 * 0.85),
+    ],
+)
+def test_most_neighbours_may_be_equal(draw: Callable[[np.random.Generator, int], Floats], variance: float) -> None:
+    values = draw(np.random.default_rng(9), 24 * DAYS)
+    assert fit(values, np.ones(24 * DAYS), is_proportion=False).variance[0] == pytest.approx(variance, rel=0.35)
+
+
+def test_what_is_computed_every_three_hours_and_logged_every_hour_is_as_unsure_as_it_is() -> None:
+    values = np.repeat(100 + 10 * np.random.default_rng(10).standard_normal(8 * DAYS), 3)
+    noise = fit(values, np.ones(24 * DAYS), is_proportion=False)
+    assert noise.variance[0] * noise.dispersion[0] > 0.7 * 3 * 100
+
+
+def test_a_constant_with_one_glitch_does_not_vary() -> None:
+    values = np.full(24 * DAYS, 10.3)
+    values[24 * 20] = 1e6
+    three = np.full(24 * DAYS, 3.0)
+    assert fit(values, three, is_proportion=False).variance[0] == 0
 
 
 def test_before_the_first_fit_only_the_prior_is_known() -> None:

@@ -26,6 +26,10 @@ MIN_DISPERSION = 1.0
 """Counts vary no less than chance."""
 MAX_STEP = 16.0
 """A step between neighbours counts at most this many medians: one jump is no noise."""
+MIN_STEPS = 3
+"""Where most neighbours are equal, the median is that of the steps that are not 0; fewer are one glitch, no noise."""
+EQUAL = 1e-9
+"""Neighbours that differ by less are equal (relative): their means are rounded."""
 MAX_RESIDUAL = 5.0
 """An hour counts as at most so many standard deviations from the median of its hour of the day (Huber 1981): one
 outlier neither becomes a pattern nor hides what comes in the next three weeks."""
@@ -183,7 +187,9 @@ class _Hourly:
         series, hour = np.nonzero(self.exposure > 0)
         exposure = self.exposure[series, hour]
         mean, share = self.total[series, hour] / exposure, 1 / exposure
-        step = np.diff(mean) ** 2 / (share[1:] + share[:-1])
+        apart = np.diff(mean)
+        apart[np.abs(apart) <= EQUAL * np.abs(mean[1:])] = 0.0
+        step = apart**2 / (share[1:] + share[:-1])
         steps[series[1:], hour[1:]] = np.where(series[1:] == series[:-1], step, np.nan)
         return self._by_fit(steps)
 
@@ -255,6 +261,8 @@ def _variance_of_steps(steps: Floats) -> Floats:
     enough = count > 1
     if enough.any():
         middle[enough] = np.nanmedian(flat[enough], axis=1)
+    for row in np.flatnonzero((middle == 0) & ((flat > 0).sum(axis=1) >= MIN_STEPS)).tolist():
+        middle[row] = np.median(flat[row][flat[row] > 0])
     capped = np.where(known, np.minimum(flat, MAX_STEP * middle[:, None]), 0.0)
     return np.where(enough, capped.sum(axis=1) / np.maximum(count, 1), np.nan)
 
