@@ -16,6 +16,7 @@ import pytest
 from modelwatch.cli import main
 from modelwatch.model.release import MoveVerb
 from modelwatch.testing.standins.faults import Fault
+from modelwatch.timeutil import DAY
 from tests.release.world import World, open_world
 
 CONFIG = """\
@@ -291,6 +292,23 @@ def test_what_was_rolled_back_is_not_called_healthy(
     shell("status")
     assert "healthy under today's rules: v1\n" in shell.out
     assert "was itself rolled back: complaints" in shell.out
+
+
+def test_status_says_how_long_a_version_served_by_its_moves(shell: Shell, tmp_path: Path) -> None:
+    """The history of metrics reaches back a few hours only; issue and ``diagnose`` ask the moves, too."""
+    config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
+    (tmp_path / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
+    shell("promote", "v1")
+    shell.world.now += 20 * DAY
+    first = int(shell.world.now // 3600) * 3600 - 3600 * 8 + 60
+    served = [("v1", 5)] * 8 + [("v2", 5)] * 4
+    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
+    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    shell("promote", "v2")
+    shell.world.now += 4 * 3600
+    shell("status", "--json")
+    (candidate,) = shell.data()["rollback"]
+    assert candidate["reason"].startswith("served 19 d 23 h"), candidate
 
 
 def test_without_history_nothing_is_known_to_be_healthy(shell: Shell) -> None:

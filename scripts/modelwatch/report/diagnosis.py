@@ -222,9 +222,9 @@ def _version_changes(known: DiagnosisInput, worst: Group, register: Register | N
     is_rollback = replaced is not None and replaced.rolled_back != ""
     before = replaced.version if replaced and is_rollback else next(iter(evidence.previous), "")
     line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else _NO_HEALTHY_VERSION
-    line += f" → {evidence.version}, {start_text(evidence.version_since, evidence.version_origin)}"
-    lead = version_lead(worst, register)
-    yield plain_line(f"{line}, {_age_text(lead)} before it began" if lead is not None else line)
+    lead, start = version_lead(worst, register), start_text(evidence.version_since, evidence.version_origin)
+    when = f"{_age_text(lead)} before it began" if lead is not None else start
+    yield plain_line(f"{line} → {evidence.version}, {when}")
     registry = known.registry
     if registry is None or not before:
         return
