@@ -178,8 +178,14 @@ def test_a_mean_is_found_the_sooner_the_more_it_rises_but_one_glitch_is_nothing(
     start = first(judge(limit, latencies(rng, times_slower - 1)))
     assert start is not None
     assert 0 < start <= 3
-    glitch = np.frombuffer(judge(limit, latencies(rng, times_slower - 1, end=1)).severity, np.int8)
-    assert max(glitch[: CHANGE + 72]) == -1
+    assert first(judge(limit, latencies(rng, times_slower - 1, end=1))) is None
+
+
+def test_a_glitch_neither_alarms_a_week_later_nor_hides_what_comes_then() -> None:
+    """A value in another unit for an hour, and a rise of half eight days later."""
+    series = latencies(np.random.default_rng(12), 0.5)
+    series.values[-24 * JUDGED + CHANGE - 8 * 24] *= 1e6
+    assert first(judge(budget_rule(LimitKind.RISE, 0.2, interval=Interval.NORMAL), series)) in range(1, 25)
 
 
 @pytest.mark.parametrize("often", [0.005, 0.1, 0.3])

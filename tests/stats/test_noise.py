@@ -124,6 +124,17 @@ def test_one_outlier_is_no_pattern_and_no_dispersion(is_proportion: bool) -> Non
     assert noise.dispersion[0] < clean.dispersion[0] + 0.5
 
 
+def test_an_outlier_of_any_size_moves_neither_level_nor_effects() -> None:
+    values = 250 + 12 * np.random.default_rng(11).standard_normal(24 * DAYS)
+    clean = fit(values, np.ones(24 * DAYS), is_proportion=False)
+    values[24 * 20 + 7 : 24 * 20 + 9] *= 1e6
+    noise = fit(values, np.ones(24 * DAYS), is_proportion=False)
+    at = times()[: 7 * 24] + DAYS * DAY
+    assert noise.level[0] == pytest.approx(clean.level[0], abs=2)
+    assert np.abs(noise.at(at)[0] - clean.at(at)[0]).max() < 6
+    assert noise.dispersion[0] < clean.dispersion[0] + 0.5
+
+
 def test_a_pattern_of_two_hours_a_day_is_no_outlier() -> None:
     rng = np.random.default_rng(8)
     nightly = np.where((times() % DAY // HOUR >= 3) & (times() % DAY // HOUR < 5), 0.5, 0.0)

@@ -134,7 +134,10 @@ def fit_noise(
         variance = _ratio(_ratio(residual**2, weight).sum(axis=(1, 2, 3)), (weight > 0).sum(axis=(1, 2, 3)))
     else:
         variance = np.maximum(level * (1 - level), 1e-6) if is_proportion else _variance_of_steps(hourly.steps())
-    residual = _without_outliers(residual, weight, variance)
+    inside = _without_outliers(residual, weight, variance)
+    if inside is not residual:  # neither is one in the level: what is left of it is added to every hour's effect
+        off = _ratio(inside.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
+        level, residual = level + off, inside - weight * off[:, None, None, None]
     by_day, daily = weight.sum(axis=3), residual.sum(axis=3)
     # How far the effects shrink depends on the dispersion, and that on the effects: whole days tell enough to begin.
     weekdays = _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), variance)
