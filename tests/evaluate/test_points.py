@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate.deployments import version_timeline
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.points import clean_points
 from modelwatch.model.finding import Cause, Outcome
+from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import LimitKind
-from modelwatch.model.series import Deployment
+from modelwatch.model.series import Deployment, PulledSeries
 from modelwatch.timeutil import HOUR
 
 from .making import INF, NAN, NOW, hourly, newest, rows, rule, series, tier, track
@@ -72,6 +74,22 @@ def test_of_two_points_for_one_time_the_newest_wins() -> None:
     """DESIGN: of two writes for one window the newest wins; duplicates are handled on purpose."""
     points = clean_points(series([(NOW - 2, 5.0), (NOW - 1, 1.0), (NOW - 1, 2.0), (NOW, 3.0), (NOW, 4.0)]), NONE, NOW)
     assert (list(points.times), list(points.values)) == ([NOW - 2, NOW - 1, NOW], [5.0, 2.0, 4.0])
+
+
+def test_values_that_are_replaced_are_counted_and_told() -> None:
+    twice = series([(NOW - 1, 1.0), (NOW - 1, 2.0), (NOW, 3.0), (NOW, 3.0)])
+    assert clean_points(twice, NONE, NOW).replaced == 1, "the same value twice loses nothing"
+    (note,) = evaluate_model(Model("churn", (rule(),)), PulledSeries("churn", (twice,)), NOW).notes
+    assert note.startswith("churn / accuracy: 1 points were left out for a later one of the same time")
+
+
+def test_what_does_not_count_replaces_nothing() -> None:
+    """Neither a canary that logs at the same times, nor a row without a count."""
+    served = version_timeline([Deployment("v1", 0.0)])
+    both = series([(NOW, 0.3), (NOW, 0.9)], versions=("v1", "v2"), version_of=[0, 1])
+    assert list(clean_points(both, served, NOW).values) == [0.3]
+    empty = series([(NOW, 0.3, 10.0), (NOW, NAN, 0.0)])
+    assert list(clean_points(empty, NONE, NOW).values) == [0.3]
 
 
 def test_unknown_times_belong_nowhere() -> None:

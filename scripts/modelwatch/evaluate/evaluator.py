@@ -26,7 +26,7 @@ from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
 from .implausible_values import implausible_rows
-from .points import Points, clean_points
+from .points import Points, clean_points, replaced_note
 from .samples import measured_points, measured_request
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
@@ -152,7 +152,8 @@ class _RuleEvaluator:
         start = self._first_point_time([whole] if whole is not None else segments)
         share = float(2 * len(largest) if has_whole else len(largest))
         tracks.extend(self._open_track(rule, series, series.labels, start, share) for series in largest)
-        return RuleTracks(tracks, notes)
+        replaced = sum(self.points(series).replaced for series in [*largest, *filter(None, [whole])])
+        return RuleTracks(tracks, (*notes, replaced_note(replaced)) if replaced else notes)
 
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> RuleTracks | None:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
@@ -305,11 +306,10 @@ class _RuleEvaluator:
         compared = self._compare(track, reference, detection)
         new = None if track.start is None else new_segment_rows(points, times.at, rule.window, track.start)
         only_bad = only_bad_rows(points.bad_times, stat.points, rule.window, times)
-        uncounted = None
-        if detection is not None:
-            uncounted = uncounted_rows(track.measured.times, track.measured.weights, rule.window, times)
-        known = (times.version, self.service.versions, new, only_bad, uncounted)
-        context = RowContext(*known, detection, compared.charts)
+        counts = track.measured.weights if detection is not None else None
+        uncounted = uncounted_rows(track.measured.times, counts, rule.window, times)
+        version, versions = times.version, self.service.versions
+        context = RowContext(version, versions, new, only_bad, uncounted, detection, compared.charts)
         rows = decide_outcomes(rule, stat, compared.reference, context)
         _mark_undecided(rows, rule, stat, compared.unknown)
         both = [points] if below is None else [points, below]

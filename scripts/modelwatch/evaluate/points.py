@@ -26,17 +26,19 @@ class Points:
     """Times of the points left out for a value that is NaN or infinite."""
     late: int = 0
     """Points left out because they lie too far in the future."""
+    replaced: int = 0
+    """Points left out for a later one of the same time with another value."""
 
     def between(self, start: float, end: float) -> Points:
         """Only the points from ``start`` until ``end`` (seconds, UTC), both included."""
         rows = slice(int(np.searchsorted(self.times, start)), int(np.searchsorted(self.times, end, side="right")))
         weights = None if self.weights is None else self.weights[rows]
-        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late)
+        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late, self.replaced)
 
     def select(self, rows: Bools) -> Points:
         """Only these points."""
         weights = None if self.weights is None else self.weights[rows]
-        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late)
+        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late, self.replaced)
 
 
 def clean_points(series: Series, service: VersionTimeline, now: float) -> Points:
@@ -44,8 +46,8 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
 
     Left out are: points later than ``now`` + 5 min (counted as ``late``), rows whose weight is not positive (they
     count nothing, so their value, often 0/0, does not matter), points of a version that was not the deployed one,
-    and values that are NaN or infinite (counted as ``bad``). Of two points for one time the newest, that is the one
-    further down, wins. A point of unknown version belongs to whatever is deployed.
+    and values that are NaN or infinite (counted as ``bad``). Of two such points for one time the newest, that is the
+    one further down, wins. A point of unknown version belongs to whatever is deployed.
     """
     times = np.asarray(series.times)
     rows = _ascending_rows(times)
@@ -56,6 +58,7 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
     values = np.asarray(series.values)[rows]
     weights = None if series.weights is None else np.asarray(series.weights)[rows]
     keep = _rows_that_count(times, weights, _version_codes(series, service, rows), service)
+    replaced = 0 if isinstance(rows, slice) else _leave_out_replaced(times, values, keep)
     finite = np.isfinite(values)
     bad = times[keep & ~finite]
     keep &= finite
@@ -64,18 +67,30 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
         weights = None if weights is None else weights[keep]
     if weights is not None and np.isinf(weights).any():
         weights = np.where(np.isinf(weights), np.nan, weights)
-    return Points(times, values, weights, bad, late)
+    return Points(times, values, weights, bad, late, replaced)
+
+
+def replaced_note(count: int) -> str:
+    return (
+        f"{count} points were left out for a later one of the same time with another value; log what several processes "
+        "measure under keys or segments of their own"
+    )
 
 
 def _ascending_rows(times: Floats) -> slice | Ints:
-    """Rows in ascending order of time, without duplicates and unknown times; mostly all of them as they are."""
+    """Rows in ascending order of time, without unknown times; mostly all of them as they are, with no time twice."""
     if len(times) == 0 or (bool((times[1:] > times[:-1]).all()) and np.isfinite(times[0])):
         return slice(None)
     rows = np.flatnonzero(np.isfinite(times))
-    rows = rows[np.argsort(times[rows], kind="stable")]
-    ordered = times[rows]
-    newest = np.append(ordered[1:] != ordered[:-1], True)[: len(rows)]
-    return np.asarray(rows[newest])
+    return np.asarray(rows[np.argsort(times[rows], kind="stable")])
+
+
+def _leave_out_replaced(times: Floats, values: Floats, keep: Bools) -> int:
+    """Of rows that count for one time, keep only the newest; returns how many others have another value."""
+    kept = np.flatnonzero(keep)
+    older = np.flatnonzero(times[kept][1:] == times[kept][:-1])
+    keep[kept[older]] = False
+    return int((values[kept[older]] != values[kept[older + 1]]).sum())
 
 
 def _version_codes(series: Series, service: VersionTimeline, rows: slice | Ints) -> Ints | None:
