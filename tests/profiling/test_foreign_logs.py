@@ -105,6 +105,14 @@ def test_words_for_a_label_that_is_not_there_are_no_class(tmp_path: Path) -> Non
     assert (found["eval/accuracy"], found["eval/n"], found["quality/rows"]) == (0.5, 40, COUNT)
 
 
+def test_such_a_word_is_a_class_where_it_is_predicted(tmp_path: Path) -> None:
+    countries = ("US", "NA")
+    text = csv(rows(label=lambda row: countries[row % 2], prediction=lambda row: countries[row // 2 % 2]))
+    (tmp_path / "log.csv").write_text(text)
+    found = values(measured(tmp_path / "log.csv"))
+    assert (found["eval/accuracy"], found["eval/n"]) == (0.5, COUNT)
+
+
 def test_bookkeeping_beside_the_files_is_not_read(tmp_path: Path) -> None:
     for folder in ("", "_delta_log", ".ipynb_checkpoints", "day=1/_old"):
         (tmp_path / "logs" / folder).mkdir(parents=True)

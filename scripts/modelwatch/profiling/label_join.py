@@ -35,6 +35,8 @@ MAX_BUCKET_ROWS = 500_000
 """Rows of a bucket, if the tables state how many they have."""
 MISSING_LABELS = frozenset({"None", "nan", "NaN", "NULL", "null", "<NA>", "NA", "N/A", "NaT"})
 """What programs write for a label that is not there. Not `none`, which can be a class."""
+POSSIBLE_CLASSES = frozenset({"None", "NULL", "null", "NA", "N/A"})
+"""Of these, words that name a class where they are predicted, too: `NA` is Namibia."""
 _HASH_COLUMN = "modelwatch hash of the id"
 
 
@@ -45,7 +47,7 @@ def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) 
         log = JoinedLog(log, open_log(spec.outcomes.files, spec.extensions), spec.id, spec.outcomes, now)
     elif spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
         log = KnownLabelLog(log, spec.label, spec.label_time, now)
-    return WrittenLabelLog(log, spec.label) if spec.label in log.names() else log
+    return WrittenLabelLog(log, spec.label, spec.prediction) if spec.label in log.names() else log
 
 
 class KnownLabelLog:
@@ -69,10 +71,12 @@ class KnownLabelLog:
 
 
 class WrittenLabelLog:
-    """A log whose labels are null where a word says that there is none yet."""
+    """A log whose labels are null where a word says that there is none yet. A word that is predicted is a class."""
 
-    def __init__(self, log: PredictionLog, label: str) -> None:
-        self._log, self._label = log, label
+    def __init__(self, log: PredictionLog, label: str, prediction: str) -> None:
+        self._log, self._label, self._prediction = log, label, prediction
+        self._missing: frozenset[str] | None = None
+        """The words that stand for no label; ``None``: none of them was seen yet."""
         self.where, self.names, self.rows = log.where, log.names, log.rows
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
@@ -82,11 +86,23 @@ class WrittenLabelLog:
                 yield batch
                 continue
             codes, texts = factorize(batch.column(place))
-            absent = np.isin(codes, [code for code, text in enumerate(texts) if text.strip() in MISSING_LABELS])
+            words = {text.strip() for text in texts} & MISSING_LABELS
+            if words and self._missing is None:
+                self._missing = MISSING_LABELS - (POSSIBLE_CLASSES & self._predicted_words())
+            absent = np.isin(codes, [code for code, text in enumerate(texts) if text.strip() in (self._missing or ())])
             if absent.any():
                 known = batch.column(place).take(to_arrow(np.arange(batch.num_rows), missing=absent))
                 batch = batch.set_column(place, self._label, known)
             yield batch
+
+    def _predicted_words(self) -> set[str]:
+        words: set[str] = set()
+        if self._prediction in self._log.names():
+            for batch in self._log.batches([self._prediction]):
+                column = batch.column(batch.schema.get_field_index(self._prediction))
+                if is_text_type(column.type):
+                    words |= {text.strip() for text in factorize(column)[1]}
+        return words
 
 
 class JoinedLog:
