@@ -359,7 +359,8 @@ def find_recent_changes(context: RunContext, model: Model, group: Group, groups:
     changes += [
         RecentChange(other.start, RecentChangeKind.FINDING, f"{other.rule} began to fire", "modelwatch")
         for other in groups
-        if other.model == model.name and other.key != group.key and other.start is not None
+        # What began at the same time is not what changed before.
+        if other.model == model.name and other.key != group.key and other.start is not None and other.start < until
     ]
     if model.calendar is not None:
         days = calendar_days(model.calendar, model.timezone, since, until)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from modelwatch.context import make_context
+from modelwatch.model.monitored_model import Config, Model
+from modelwatch.pipeline import find_recent_changes
 from modelwatch.testing.standins.faults import Fault
+from tests.report.making import NEWEST, NOW, group
 
 from .world import BEGIN, CONFIG, CRITICAL, HEALTHY, HOUR, REPOSITORY, TABLE, World
 
+NAMES = (("accuracy", HOUR), ("ranking", HOUR), ("missing", 2 * HOUR))
 HOSTILE = "Retrain | <img src=x> @bob [x](http://e.org)"
 
 
@@ -92,3 +99,11 @@ def test_other_rules_and_the_calendar_are_listed(world: World) -> None:
     world.at(3)
     assert world.run("run").code == 0
     assert any("**calendar** `Flash sale`" in line for line in section(world))
+
+
+def test_what_began_at_the_same_time_is_no_candidate() -> None:
+    """Only what began earlier can be the cause."""
+    first, same, before = (replace(group(), rule=name, start=NEWEST - ago) for name, ago in NAMES)
+    context = make_context(Config((), ""), NOW)
+    found = find_recent_changes(context, Model("churn", ()), first, (first, same, before))
+    assert [change.text for change in found.changes] == ["missing began to fire"]

@@ -93,6 +93,14 @@ def test_what_differs_has_both_values() -> None:
     assert all(line.same for line in version_differences(one, one))
 
 
+def test_degrade_moves_to_the_fallback_and_restore_comes_from_it() -> None:
+    degraded = moved("v6", "v6", MoveVerb.DEGRADE)
+    assert (degraded.origin, degraded.destination) == ("v6", "fallback")
+    assert move_result(replace(degraded, url="https://w/1")) == "Done: degrade to fallback."
+    restored = moved("v6", "v6", MoveVerb.RESTORE)
+    assert (restored.origin, restored.destination) == ("fallback", "v6")
+
+
 def test_how_a_move_ended_is_one_line() -> None:
     failed = moved("v3", "v2", state=MoveState.FAILED)
     assert move_result(failed) == "Failed: promote v3: . The aliases were restored."

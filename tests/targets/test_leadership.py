@@ -147,7 +147,7 @@ def test_one_issue_and_one_page_as_severe_as_the_worst() -> None:
     assert desk.register().severity is Severity.CRITICAL
     title, body = body_of(desk, groups)
     assert title.startswith("[critical] fraud: missing")
-    assert "2 other alerts share its cause: the others depend on the data of fraud missing." in body
+    assert "2 other alerts share its cause: all depend on the data that fraud missing checks." in body
     affected = body.split("### Also affected")[1].split("###")[0]
     assert affected.index("`fraud` `ranking`") < affected.index("`scoring` `ranking`"), "worst first"
     assert desk.evaluate(5, *groups).changes == (), "nothing is left to do"

@@ -298,7 +298,7 @@ def describe_moves(name: str, moves: Sequence[Move], start: float | None) -> tup
 
 
 def _describe_move(move: Move) -> str:
-    to = f" to {move.target}" if move.target else ""
+    to = f" to {move.destination}" if move.destination else ""
     by = f" by {move.by}" if move.by else ""
     reason = f" ({move.reason})" if move.reason else ""
     return (

@@ -208,7 +208,7 @@ def _describe(kind: CauseKind, anchor: _Candidate) -> str:
     group, name = anchor.group, f"{anchor.group.model} {anchor.group.rule}"
     match kind:
         case CauseKind.DATA:
-            return f"the others depend on the data of {name}"
+            return f"all depend on the data that {name} checks"
         case CauseKind.UPSTREAM:
             return f"the other models depend on {group.model}"
         case CauseKind.DEPLOYMENT:

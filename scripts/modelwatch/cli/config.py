@@ -23,6 +23,7 @@ from ..model.rule import Rule, Tier
 from ..model.sensitivity import ModelSensitivity
 from ..model.unit import unit_of
 from ..pagerduty_setup.desired_state import find_conflicts
+from ..report.formatting import whole_percent
 from ..report.sensitivity import COLUMNS, advice_lines, budget_lines, sensitivity_rows
 from ..timeutil import DAY
 from .options import DEFAULT_CONFIG, FOLDER, Decorator, config_option, path_option, print_json
@@ -237,7 +238,7 @@ def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[floa
     if not limits:
         click.echo(f"warning: {volume} no drop is found within a week: the limits are the usual ones.", err=True)
     elif limits[0] > rule.tiers[0].limits[0].value:
-        texts = ", ".join(f"{limit:.0%}" for limit in limits)
+        texts = ", ".join(whole_percent(limit) for limit in limits)
         click.echo(f"{volume} a week shows drops of {texts}: these are the limits in {DEFAULT_CONFIG}.")
     return limits
 

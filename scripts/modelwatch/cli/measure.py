@@ -19,7 +19,7 @@ from ..profiling.measure import WindowSelection
 from ..profiling.row_explanation import Periods, RowExplanation, explain_rows
 from ..profiling.wandb_profiles import find_measured_days
 from ..profiling.wandb_profiles import publish as publish_profile
-from ..report.formatting import number, p_value
+from ..report.formatting import number, p_value, whole_percent
 from ..stats.profile.codec import to_bytes
 from ..stats.segment_search import Suspect, format_pairs
 from ..timeutil import DAY
@@ -158,13 +158,12 @@ def _report_lines(explanation: RowExplanation) -> Iterator[str]:
     for suspect in result.suspects:
         if suspect.p < 0.05:
             yield f"  {_describe_suspect(suspect)}"
-    moved = [f"{column.column} ({column.share:.0%})" for column in result.columns if column.share > 0.05]
+    moved = [f"{column.column} ({whole_percent(column.share)})" for column in result.columns if column.share > 0.05]
     if moved:
         yield f"Share of the change in rows whose own column values moved: {', '.join(moved)}"
 
 
 def _describe_suspect(suspect: Suspect) -> str:
     values = f"{number(suspect.before)} to {number(suspect.after)}"
-    return (
-        f"{', '.join(format_pairs(suspect.segment))}: {values}, {suspect.share:.0%} of the change, {p_value(suspect.p)}"
-    )
+    part = f"{whole_percent(suspect.share)} of the change"
+    return f"{', '.join(format_pairs(suspect.segment))}: {values}, {part}, {p_value(suspect.p)}"

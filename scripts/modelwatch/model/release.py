@@ -8,6 +8,8 @@ from enum import StrEnum
 
 PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "canary", "staging", "candidate"
 DEGRADED = "degraded"
+FALLBACK = "fallback"
+"""What serves while a model is degraded, in texts."""
 """On the version that would serve if the model were not degraded."""
 ALIASES = (PRODUCTION, CANARY, STAGING, CANDIDATE, PREVIOUS)
 """In the order in which they are shown."""
@@ -111,6 +113,16 @@ class Move:
     """Who was notified: ``change-event``, ``webhook``."""
     made: str = ""
     """The version that a retraining logged."""
+
+    @property
+    def origin(self) -> str:
+        """What served before: a version, or the fallback of a degraded model."""
+        return FALLBACK if self.verb is MoveVerb.RESTORE else self.source
+
+    @property
+    def destination(self) -> str:
+        """What serves afterwards: a version, or the fallback; ``degrade`` moves to no version."""
+        return FALLBACK if self.verb is MoveVerb.DEGRADE else self.target
 
 
 RECOVERY_VERBS = (MoveVerb.ROLLBACK, MoveVerb.PROMOTE, MoveVerb.DEGRADE)

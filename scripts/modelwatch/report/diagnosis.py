@@ -254,7 +254,7 @@ def _deployment_lines(known: DiagnosisInput, now: float) -> Iterator[str]:
         age = _age_text(now - start.began)
         yield plain_line(f"{deployment.version} {start_text(start.began, start.origin)}, {more}{age} ago")
     for move in known.pull.moves[:MAX_DEPLOYMENTS]:
-        to = f" to {move.target}" if move.target else ""
+        to = f" to {move.destination}" if move.destination else ""
         by = f" by {move.by}" if move.by else ""
         yield plain_line(f"{move.verb}{to}{by} at {utc_time(move.at)}: {move.state}")
 

@@ -10,7 +10,17 @@ from ..model.drift import DistributionChange, FeatureDrift, ReferenceDrift, Shar
 from ..model.explanation import Explanation, SegmentContribution
 from ..model.finding import Finding
 from ..model.rule import BaselineKind
-from .formatting import MINUS, duration, labels_text, method_name, number, p_value, quantity, short_number, utc_time
+from .formatting import (
+    duration,
+    labels_text,
+    method_name,
+    number,
+    p_value,
+    quantity,
+    short_number,
+    utc_time,
+    whole_percent,
+)
 from .markdown import code, plain_line, table
 
 MAX_SEGMENT_ROWS = 5
@@ -103,7 +113,7 @@ def _single_segment_sentence(why: Explanation, part: SegmentContribution, word: 
         verb = "fell" if part.value < part.before else "rose"
         return f"{lead}: it {verb} from {number(part.before)} to {number(part.value)}."
     verb = "grew" if part.share > part.share_before else "shrank"
-    return f"{lead}: it {verb} from {_whole_percent(part.share_before)} to {_whole_percent(part.share)} of the rows."
+    return f"{lead}: it {verb} from {whole_percent(part.share_before)} to {whole_percent(part.share)} of the rows."
 
 
 def _share_of_change(why: Explanation, of: float, word: str) -> str:
@@ -131,7 +141,7 @@ def _input_list(why: Explanation, word: str, quote: Quote) -> str:
 
 def drift_share_text(share: float, word: str) -> str:
     """``63 % of the drop is in the rows that drifted``"""
-    return f"{_whole_percent(share)} of the {word} is in the rows that drifted"
+    return f"{whole_percent(share)} of the {word} is in the rows that drifted"
 
 
 def _segment_table(why: Explanation) -> str:
@@ -152,17 +162,11 @@ def _segment_table(why: Explanation) -> str:
 
 def _size_change(part: SegmentContribution) -> str:
     """``30 → 28 %``"""
-    return f"{_whole_percent(part.share_before).removesuffix(' %')} → {_whole_percent(part.share)}"
+    return f"{whole_percent(part.share_before).removesuffix(' %')} → {whole_percent(part.share)}"
 
 
 def _share_text(why: Explanation, of: float) -> str:
-    return _whole_percent(why.share_of_total(of))
-
-
-def _whole_percent(share: float) -> str:
-    """Whole percents; a minus where it works against the change."""
-    whole = round(share * 100)
-    return f"{MINUS if whole < 0 else ''}{abs(whole):,} %"
+    return whole_percent(why.share_of_total(of))
 
 
 def drift_section(evidence: Evidence) -> str:

@@ -72,6 +72,12 @@ def _percent_digits(fraction: float) -> str:
     return f"{points:,.0f}" if points >= 100 else f"{points:.1f}" if points >= 0.1 else f"{points:.2g}"
 
 
+def whole_percent(share: float) -> str:
+    """``−12 %``: whole percents, with a sign only below 0."""
+    whole = round(share * 100)
+    return f"{MINUS if whole < 0 else ''}{abs(whole):,} %"
+
+
 def utc_time(time: float | None) -> str:
     """``2026-11-20 14:00 UTC``."""
     return "—" if time is None else format_utc(time)

@@ -282,7 +282,7 @@ def _move_steps(alert: _Alert) -> Iterator[str]:
     workflow = alert.model.workflow(move.verb) if alert.model else None
     if alert.now - move.at >= (workflow.settle if workflow else DEFAULT_SETTLE):
         return
-    verb, to = known_word(move.verb), f" to {alert.medium.quote(move.target)}" if move.target else ""
+    verb, to = known_word(move.verb), f" to {alert.medium.quote(move.destination)}" if move.destination else ""
     if move.state != MoveState.DONE:
         status = code("modelwatch release status")
         yield f"Check the {verb}{to} of {utc_time(move.at)}, which is {known_word(move.state)}: {status}."

@@ -145,7 +145,12 @@ def _metrics_text(version: Version) -> str:
 
 def describe_move(move: Move, registry: Registry) -> str:
     """``promote 1.5.0 (v8)``."""
-    return f"{move.verb} {_version_title(registry, move.target)}".strip()
+    return _verb_and_destination(move, _version_title(registry, move.destination))
+
+
+def _verb_and_destination(move: Move, title: str) -> str:
+    """``promote 1.5.0 (v8)``, ``degrade to fallback``."""
+    return f"{move.verb}{' to' if move.verb is MoveVerb.DEGRADE else ''} {title}".strip()
 
 
 def move_json(move: Move, registry: Registry | None = None) -> dict[str, Any]:
@@ -176,8 +181,8 @@ def history_rows(registry: Registry) -> list[tuple[str, ...]]:
         (
             utc_time(move.at).removesuffix(" UTC"),
             str(move.verb),
-            _version_title(registry, move.source),
-            _version_title(registry, move.target),
+            _version_title(registry, move.origin),
+            _version_title(registry, move.destination),
             str(move.state),
             plain_line(move.by),
             plain_line("; ".join(filter(None, (move.reason, move.detail)))),
@@ -206,7 +211,7 @@ def _facts(version: Version) -> dict[str, str]:
 
 def move_result(move: Move) -> str:
     """How a move ended, in one line."""
-    what = plain_line(f"{move.verb} {move.target}".strip())
+    what = plain_line(_verb_and_destination(move, move.destination))
     match move.state:
         case MoveState.DONE if not move.url:
             return f"No changes needed: {plain_line(move.detail)}."

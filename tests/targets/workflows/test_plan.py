@@ -324,4 +324,4 @@ def test_one_small_segment_alone_rolls_nothing_back(share: float, starts: bool) 
     assert "trigger-incident" in kinds(plan)
     assert any("rollback" in key for key in dispatched(plan)) == starts
     if not starts:
-        assert skipped(plan, "rollback") == "[small-segment] only region=eu is critical, and it has 4% of the rows"
+        assert skipped(plan, "rollback") == "[small-segment] only region=eu is critical, and it has 4 % of the rows"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from modelwatch.testing.demo.tour.command_parser import MODELWATCH_COMMANDS, Command, CommandKind, parse_line
 from modelwatch.testing.demo.tour.cost_report import compare_costs
+from modelwatch.testing.demo.tour.messages import HELP
 from modelwatch.testing.demo.tour.production import BAD_VERSION, FALLBACK_VERSION, GOOD_VERSION, Production
 from modelwatch.timeutil import MINUTE
 
@@ -47,6 +48,15 @@ ENDS = PAGED + 240 * MINUTE
 )
 def test_a_line_is_understood(typed: str, wish: Command) -> None:
     assert parse_line(typed) == wish
+
+
+def test_every_command_that_the_help_names_is_understood() -> None:
+    further = HELP.partition("with their options:")[2].partition(".")[0]
+    shown = [line.split("  ")[1] for line in HELP.splitlines() if line.startswith("  ")]
+    names = [name.split()[0] for text in (further, *shown) for name in text.split(",")]
+    assert {"review", "sensitivity", "runbooks", "audit", "wait"} <= set(names)
+    assert set(MODELWATCH_COMMANDS) <= set(names)
+    assert [name for name in names if parse_line(f"{name} 30m").kind is CommandKind.UNKNOWN] == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ...model.alert import Alert, Group
 from ...model.finding import Finding
 from ...model.monitored_model import Model
 from ...model.plan import Change
-from ...model.register import Register, alert_keys
+from ...model.register import Register
 from ...model.rule import Rule
 from ...report.affected_alerts import affected_text, worse_follower
 from ...report.alert_phrase import describe_alert, onset_text, overall_value, worst_alert
@@ -81,12 +81,12 @@ def _call_reason(change: Change, register: Register | None) -> str:
 
 
 def _earlier_alert(change: Change, run: GroupRun) -> str:
-    """Which alert came before this one; empty for the first."""
+    """What was paged before this alert; empty for the first."""
     page = run.register.page if run.register else None
     if not change.about or page is None:
         return ""
     status = f", {page.status} by {page.status_by or 'a person'}" if page.status else ""
-    return f"{alert_keys(change.group, page.alerts)[-1]} ({page.severity}, {utc_time(page.at)}{status})"
+    return f"{page.severity}, {utc_time(page.at)}{status}"
 
 
 def incident_summary(group: Group, start: float, register: Register | None = None, call: str = "") -> str:

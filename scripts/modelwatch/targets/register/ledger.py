@@ -310,6 +310,6 @@ def _moves(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
     registry, since = draft.observed.registry, max(register.start, register.ledger.moves_until)
     ended = [(move.ended or move.at, move) for move in registry.moves if move.state.ended] if registry else []
     for at, move in sorted(((at, move) for at, move in ended if at > since), key=lambda pair: pair[0])[-MAX_MOVES:]:
-        why = ": ".join(filter(None, (f"to {move.target}" if move.target else "", move.reason, move.detail)))
+        why = ": ".join(filter(None, (f"to {move.destination}" if move.destination else "", move.reason, move.detail)))
         what = f"move {move.verb}: {move.state}"
         yield make_entry(f"move.{move.key}", at, EntryKind.MOVE, what, who=move.by, why=why, url=move.url)

@@ -16,6 +16,7 @@ from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
 from ...model.target import Target
+from ...report.formatting import whole_percent
 from ...report.next_steps import began_with_version
 from ...report.rollback_choice import ROLLBACK_KINDS, choose_rollback_target, unfit_reason
 from ...timeutil import DAY, HOUR, format_utc
@@ -154,7 +155,7 @@ def small_segment_reason(group: Group, limit: float = SMALL_SEGMENT) -> str:
     share = (worst[0].finding.n or whole.n) / whole.n
     if share >= limit:
         return ""
-    return f"only {format_labels(worst[0].labels)} is {group.severity}, and it has {share:.0%} of the rows"
+    return f"only {format_labels(worst[0].labels)} is {group.severity}, and it has {whole_percent(share)} of the rows"
 
 
 def _plan_dispatch(draft: GroupPlan, verb: str) -> None:

@@ -1,1 +1,1 @@
-"""The stories that ``modelwatch demo`` tells: three models, against stand-ins, with the real clients."""
+"""The stories that ``modelwatch demo`` tells: four stories, against stand-ins, with the real clients."""

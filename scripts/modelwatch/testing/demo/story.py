@@ -15,7 +15,7 @@ from ...model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Recei
 from ...model.series import Histograms, PulledSeries, Series
 from ...model.severity import Severity
 from ...model.target import Target
-from ...report.alert_phrase import describe_alert, recovery_streak
+from ...report.alert_phrase import describe_alert, recovery_streak, worst_alert
 from ...report.explanation import explanation_text
 from ...report.formatting import finding_labels, number
 from ...report.summary import change_title
@@ -48,7 +48,7 @@ class Story:
     """By number the issue as it stood when the alert was at its worst."""
     _config: Config | None = None
     _announced: dict[str, str] = field(default_factory=dict)
-    _peaks: dict[int, Severity] = field(default_factory=dict)
+    _peaks: dict[int, tuple[Severity, float]] = field(default_factory=dict)
     _explained: set[str] = field(default_factory=set)
     _narrated_refusals: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -173,14 +173,16 @@ class Story:
         written = {ChangeKind.OPEN_ISSUE, ChangeKind.UPDATE_ISSUE, ChangeKind.REOPEN_ISSUE}
         changes = [change for change in plan.changes if change.kind in written]
         calm = {group.key for group in plan.groups if group.state is not AlertState.FIRING or recovery_streak(group)}
+        distances = {group.key: _distance(group) for group in plan.groups}
         issues = self.environment.github.standin.state.repo(self.demo_model.repository).issues.items.values()
         for change in changes:
             for issue in issues:
                 body = issue.body or ""
                 if f"modelwatch:begin {change.group} " not in body or change.group in calm:
                     continue
-                if issue.state == "open" and change.severity >= self._peaks.get(issue.number, Severity.INFO):
-                    self._peaks[issue.number] = change.severity
+                badness = (change.severity, distances.get(change.group, 0.0))
+                if issue.state == "open" and badness >= self._peaks.get(issue.number, (Severity.INFO, 0.0)):
+                    self._peaks[issue.number] = badness
                     self.worst_issues[issue.number] = f"# {issue.title} #{issue.number}\n\n{body}\n"
 
 
@@ -190,6 +192,14 @@ def _describe_change(change: Change, receipt: Receipt | None) -> str:
     if result is not ChangeResult.DONE:
         return f"{change_title(change)}: {change.reason} [{result.value}: {receipt.detail if receipt else ''}]"
     return "" if change.kind is ChangeKind.UPDATE_ISSUE else f"{change_title(change)}: {change.reason}"
+
+
+def _distance(group: Group) -> float:
+    """How far the alert that the issue describes is from its baseline; without one its value."""
+    alert = worst_alert(group)
+    if alert is None:
+        return 0.0
+    return abs(alert.finding.value or 0.0) if alert.finding.change is None else abs(alert.finding.change)
 
 
 def _severity_order(group: Group) -> tuple[bool, int]:

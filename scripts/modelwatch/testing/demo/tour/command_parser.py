@@ -24,6 +24,8 @@ MODELWATCH_COMMANDS = (
     "explain",
     "baseline",
     "config",
+    "sensitivity",
+    "review",
 )
 """Commands of modelwatch that can be given here."""
 MAX_WAIT_MINUTES = 240

@@ -37,7 +37,8 @@ HELP = """\
   check, status, audit   what fires; what exists; who did what
   release status         who serves; history, diff v6 v7, rollback, promote, ...
 
-Other commands of modelwatch work too, with all their options. Help is free."""
+Further commands of modelwatch, with their options: run, runbooks, explain, baseline, config,
+sensitivity, review. Help is free."""
 
 
 def format_dollars(amount: float) -> str:

@@ -115,7 +115,7 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         first, again = (utc_time(time)[11:16] for time in repeated)
         yield (
             f"You acknowledged the page at {first}. PagerDuty says nothing more about an acknowledged incident, so "
-            f"modelwatch opened another one at {again}, when it had become worse."
+            f"modelwatch opened another one at {again}: it was worse, or had not recovered in time."
         )
     elif not any(entry.action == "acknowledge" for entry in incident.log):
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
@@ -131,7 +131,8 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
 def _savings_phrase(saved: float, nobody: NightCost) -> str:
     if saved < 0:
         return f"It would have cost {format_dollars(-saved)} less if nobody had acted."
-    return f"You saved {format_dollars(saved)}, {100 * saved / nobody.dollars:.0f} % of what was at stake."
+    share = min(round(100 * saved / nobody.dollars), 100 if saved == nobody.dollars else 99)
+    return f"You saved {format_dollars(saved)}, {share} % of what was at stake."
 
 
 def _format_minutes(bill: NightCost) -> str:
