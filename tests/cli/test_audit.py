@@ -60,9 +60,10 @@ def test_every_act_is_there_once_with_who_and_when(world: World) -> None:
         ("07:35", "modelwatch", "the silence expired"),
         ("08:05", "modelwatch", "a mute expired, the on-call is notified"),
         ("08:05", "modelwatch", "incident triggered, critical"),
-        ("09:00", "modelwatch", "recovered"),
-        ("09:05", "modelwatch", "closed the issue"),
-        ("09:05", "modelwatch", "incident resolved, critical"),
+        ("09:00", "modelwatch", "better: now warning"),
+        ("10:00", "modelwatch", "recovered"),
+        ("10:05", "modelwatch", "closed the issue"),
+        ("10:05", "modelwatch", "incident resolved, critical"),
     ]
     shown = world.run("audit").out
     assert all(word in shown for word in ("alice", "retrain", "incident", "closed"))
@@ -160,12 +161,12 @@ def test_the_review_of_a_closed_issue(world: World) -> None:
     assert ran.code == 0
     text = ran.out
     for part in (
-        "**Recovered** after 7 h. Worst severity: critical.",
+        "**Recovered** after 8 h. Worst severity: critical.",
         "| First page | 2026-11-20 05:05 UTC (3 h 5 min after it began; 2 pages in all) |",
         "| First action of a person | 2026-11-20 06:05 UTC, by alice |",
-        "| Severity | warning 3 h, error 2 h, critical 2 h |",
+        "| Severity | warning 4 h, error 2 h, critical 2 h |",
         "| At its worst | 0.78 instead of 0.92 (−15.2 %) |",
-        "| Rows affected | 35,000 rows since it began |",
+        "| Rows affected | 40,000 rows since it began |",
         "It recovered without an action that is on record.",
         "Why did `retrain.1` end in failure ([workflow run]",
         "`The upstream feed was empty @bob <script>`",

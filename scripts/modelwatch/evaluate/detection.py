@@ -18,7 +18,7 @@ from ..model.finding import AnchorPeriod, ChangeEstimate, GradualChange
 from ..model.rule import STATIC_LIMITS, Limit, Rule, SamplingModel
 from ..model.sensitivity import SeriesNoise
 from ..stats.arrays import Bools, Floats, Ints
-from ..stats.e_detector import best_start, evidence_bound, log_evidence, log_start_odds
+from ..stats.e_detector import best_start, evidence_bound, log_end_starts, log_evidence
 from ..stats.intervals import z_value
 from ..stats.noise import Stretches, exclude
 from ..timeutil import DAY, WEEK
@@ -33,8 +33,8 @@ from .points import Points
 from .samples import Samples, observe, prepare
 from .sensitivity import summarize_noise
 
-RECOVERY_ODDS = 50.0
-"""Evidence that ends a tier; of those whose cause lasts at most one in so many ends, however long it lasts."""
+RECOVERY_ODDS = 20.0
+"""Evidence that ends a tier: wrongly after so many days on average at the soonest, see ``log_end_starts``."""
 RECOVERY_POINTS = 12
 """A quantile has recovered no sooner than within so many points."""
 DEPLOYMENT_CREDIT = WEEK
@@ -414,7 +414,7 @@ class _Watch:
         if len(self._oldest):
             back: Bools = self._beyond[begin + 1 : end + 1] <= self._beyond[self._oldest[begin:end]]
             return back
-        log_start = log_start_odds(self._times[begin - 1 : end] - self._times[begin - 1])
+        log_start = log_end_starts(self._times[begin - 1 : end] - self._times[begin - 1])
         evidence = log_evidence(self._log_recovered[:, begin:end], log_start)
         recovered: Bools = evidence >= np.log(RECOVERY_ODDS)
         return recovered

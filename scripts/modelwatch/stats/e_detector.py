@@ -100,16 +100,16 @@ def log_evidence(log_e: Floats, log_start: Floats) -> Floats:
     return evidence
 
 
-def log_start_odds(elapsed: Floats) -> Floats:
-    """log w of each point for a test that is over some day: the chance, before anything is seen, that what is looked
-    for begins with this point. Those of all points sum to 1 at most, so M is 1 at most on average, however long one
-    looks, and reaches c with a chance of 1 / c (Ville 1939).
+def log_end_starts(elapsed: Floats) -> Floats:
+    """log w of each point for a test of whether something is over: 1 for the first point, where that is likely, and
+    then 1 a day. So M is at most 1 on average from the first, and has grown by 1 a day: it reaches c falsely after c
+    days on average at the soonest (Shiryaev and Roberts), or from the first point with a chance of 1 / c (Ville 1939).
 
-    ``elapsed``: seconds since the test began, of the point before the first one, and of each. Half of the chance is in
-    the first day, half of the rest in the second and third, and so on: 1 / (1 + days) is left.
+    ``elapsed``: seconds since the test began, of the point before the first one, and of each.
     """
-    left = 1 / (1 + elapsed / DAY)
-    log_start: Floats = np.log(left[:-1] - left[1:])
+    weights = np.diff(elapsed) / DAY
+    weights[:1] = 1.0
+    log_start: Floats = np.log(weights)
     return log_start
 
 
