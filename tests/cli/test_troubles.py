@@ -125,13 +125,13 @@ def test_without_rest_a_page_sent_while_github_was_down_is_resolved_when_it_is_b
     world.delenv("PAGERDUTY_TOKEN")
     world.config(CONFIG.replace('token: "${PAGERDUTY_TOKEN}", ', ""))
     world.github.inject(Fault("status", status=503, times=FOREVER))
-    world.metrics(HEALTHY, ERROR, ERROR, HEALTHY, HEALTHY)
-    for hour in (3, 4, 5):
+    world.metrics(HEALTHY, ERROR, ERROR, ERROR, *[HEALTHY] * 4)
+    for hour in (3, 4):
         world.at(hour)
         assert world.run("run").code == 4
     assert (world.issues, [incident.status for incident in world.incidents]) == ([], ["triggered"])
     world.github.clear()
-    world.at(6)
+    world.at(8)
     found = world.run("run")
     assert found.code == 0
     assert "no issue says whether it was paged" in " ".join(found.out.split())

@@ -15,7 +15,7 @@ from modelwatch.timeutil import HOUR
 from .advice import COMMENT, START, Night, night
 from .setups import Setup
 
-EXAMPLES = int(os.environ.get("ADVICE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("ADVICE_EXAMPLES", "30"))
 modes = st.sampled_from([Mode.ACT, Mode.PROPOSE, Mode.PROPOSE, Mode.OBSERVE, None])
 setups = st.builds(
     Setup,

@@ -395,7 +395,7 @@ def test_what_chance_gives_a_logged_score_is_what_it_gives_ours() -> None:
     """The value that 1 % of windows without change exceed, by our own statistics over ten bins."""
     rng = np.random.default_rng(8)
     for method in ("psi", "ks", "wasserstein", "total_variation", "chi_square", "cramer_von_mises", "hellinger"):
-        found = [compare_values(method, *rng.normal(size=(2, 400))).effect[0] for _ in range(300)]
+        found = [compare_values(method, *rng.normal(size=(2, 400))).effect[0] for _ in range(150)]
         limit = float(_chance_limit(method, 0.05, np.array([400.0]))[0])
         assert 0.005 < np.mean(np.array(found) > limit) < 0.11, method
 
