@@ -34,7 +34,7 @@ from .samples import Samples, observe, prepare
 from .sensitivity import summarize_noise
 
 RECOVERY_ODDS = 20.0
-"""Evidence that ends a tier: wrongly after so many days on average at the soonest, see ``log_end_starts``."""
+"""Evidence that ends a tier: wrongly after 19 days on average at the soonest, see ``log_end_starts``."""
 RECOVERY_POINTS = 12
 """A quantile has recovered no sooner than within so many points."""
 DEPLOYMENT_CREDIT = WEEK

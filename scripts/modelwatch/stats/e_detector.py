@@ -102,8 +102,9 @@ def log_evidence(log_e: Floats, log_start: Floats) -> Floats:
 
 def log_end_starts(elapsed: Floats) -> Floats:
     """log w of each point for a test of whether something is over: 1 for the first point, where that is likely, and
-    then 1 a day. So M is at most 1 on average from the first, and has grown by 1 a day: it reaches c falsely after c
-    days on average at the soonest (Shiryaev and Roberts), or from the first point with a chance of 1 / c (Ville 1939).
+    then 1 a day. So M is at most 1 on average from the first, and has grown by 1 a day: it reaches c falsely after
+    c - 1 days on average at the soonest (Shiryaev and Roberts), or from the first point
+    with a chance of 1 / c (Ville 1939).
 
     ``elapsed``: seconds since the test began, of the point before the first one, and of each.
     """
