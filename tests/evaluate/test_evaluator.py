@@ -12,7 +12,17 @@ from modelwatch.evaluate.segments import MAX_SEGMENTS
 from modelwatch.model.finding import Cause, Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Interval, Limit, LimitKind, Rule, Tier
+from modelwatch.model.rule import (
+    Aggregate,
+    BaselineKind,
+    BaselineSpec,
+    Direction,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
 from modelwatch.model.series import Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import DAY, HOUR
@@ -191,6 +201,16 @@ def test_counts_that_are_logged_no_more_decide_nothing() -> None:
     assert counted.outcome is Outcome.BREACH
     unknown = track(a_rule, series([(time, value, NAN if value < 0.7 else n) for time, value, n in rows])).finding(-1)
     assert (unknown.outcome, unknown.cause, unknown.clear) == (Outcome.UNDECIDED, Cause.UNKNOWN_COUNT, False)
+
+
+def test_quantiles_need_no_counts() -> None:
+    rise = Tier(Severity.WARNING, (Limit(LimitKind.RISE, 0.2),), ("issue",), false_alarms=90 * DAY)
+    rolling = BaselineSpec(BaselineKind.ROLLING)
+    a_rule = rule(
+        rise, weight="n", aggregate=Aggregate.P95, interval=Interval.NORMAL, better=Direction.LOWER, baseline=rolling
+    )
+    rows = [(NOW - HOUR * (480 - hour), 100.0 + hour % 7, 5.0 if hour < 400 else NAN) for hour in range(480)]
+    assert track(a_rule, series(rows)).finding(-1).outcome is Outcome.OK
 
 
 @pytest.mark.parametrize(

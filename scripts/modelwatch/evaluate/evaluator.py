@@ -27,7 +27,7 @@ from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
 from .implausible_values import implausible_rows
 from .points import Points, clean_points, replaced_note
-from .samples import measured_points, measured_request
+from .samples import measured_points, measured_request, needed_counts
 from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import (
@@ -306,7 +306,7 @@ class _RuleEvaluator:
         compared = self._compare(track, reference, detection)
         new = None if track.start is None else new_segment_rows(points, times.at, rule.window, track.start)
         only_bad = only_bad_rows(points.bad_times, stat.points, rule.window, times)
-        counts = track.measured.weights if detection is not None else None
+        counts = needed_counts(rule, track.measured) if detection is not None else None
         uncounted = uncounted_rows(track.measured.times, counts, rule.window, times)
         version, versions = times.version, self.service.versions
         context = RowContext(version, versions, new, only_bad, uncounted, detection, compared.charts)

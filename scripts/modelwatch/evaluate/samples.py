@@ -110,6 +110,11 @@ def measured_points(rule: Rule, points: Points, denominator: Points | None) -> P
     return points
 
 
+def needed_counts(rule: Rule, points: Points) -> Floats | None:
+    """The counts without which detectors leave points out; ``None``: they need none."""
+    return None if _is_quantile(rule) else points.weights
+
+
 def _as_rates(points: Points, window: float) -> Points:
     if not len(points.times):
         return points
