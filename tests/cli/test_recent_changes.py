@@ -89,6 +89,16 @@ def test_what_cannot_be_read_is_a_line_and_stops_nothing(world: World, path: str
     assert any("**version**" in line for line in lines)
 
 
+def test_what_gets_no_answer_is_asked_for_once(world: World) -> None:
+    """Else two time-outs for what is only context leave GitHub no time for the issue."""
+    history(world)
+    world.at(3)
+    world.github.inject(Fault("status", path="/commits", status=503, times=-1))
+    assert world.run("run").code == 0
+    assert len([line for line in section(world) if line.startswith("- Not read: `") and "503" in line]) == 2
+    assert not [asked for asked in world.github.requests if asked.path.endswith("/commits") and "path" in asked.query]
+
+
 def test_other_rules_and_the_calendar_are_listed(world: World) -> None:
     calendar = f"{CONFIG}".replace(
         '    owner: "@acme/growth-ml"\n', '    owner: "@acme/growth-ml"\n    calendar: {file: days.yml}\n'

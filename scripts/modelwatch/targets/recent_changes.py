@@ -19,7 +19,11 @@ _Row = dict[str, Any]
 def read_repository_changes(
     github: GitHubClient, repository: str, config_path: str, since: float, until: float
 ) -> RecentChanges:
-    """Commits of the default branch and deployments between two times. A list that cannot be read is a problem."""
+    """Commits of the default branch and deployments between two times. A list that cannot be read is a problem.
+
+    Both lists of commits are one action to the circuit breaker: where the first gets no answer the second is not
+    requested, so that reading what is only context cannot use up the time that GitHub has for opening the issue.
+    """
     base, between = repository_path(repository), {"since": format_iso(since), "until": format_iso(until)}
     found: dict[str, RecentChange] = {}
     problems: list[str] = []
@@ -29,7 +33,7 @@ def read_repository_changes(
     ) -> None:
         try:
             pages = github.paginate(
-                f"{base}/{path}", f"list {what} of {repository}", {**query, "per_page": PER_PAGE}, permission=permission
+                f"{base}/{path}", f"list {path} of {repository}", {**query, "per_page": PER_PAGE}, permission=permission
             )
             for row in next(pages, ()):
                 change = parse(row)
