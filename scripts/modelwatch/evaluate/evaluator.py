@@ -18,27 +18,19 @@ from ..stats.arrays import Bools, Floats, sort_distinct
 from .aggregation import Aggregator, WindowStats
 from .anomaly import find_anomalies
 from .arrays import nans, to_array
-from .arrivals import ArrivalsCache, fresh_rows, new_segment_rows, overdue_rows
+from .arrivals import fresh_rows, new_segment_rows, overdue_rows
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
 from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_charts
-from .deployments import VersionTimeline, version_timeline
 from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
 from .implausible_values import implausible_rows
-from .points import Points, clean_points, replaced_note
+from .model_data import ModelData
+from .points import Points, replaced_note
 from .samples import measured_points, measured_request, needed_counts
-from .segments import MAX_SEGMENTS, find_series, group_by_name, match_patterns, segment_series, whole_labels
+from .segments import MAX_SEGMENTS, find_series, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
-from .windows import (
-    EvaluationTimes,
-    evaluation_grid,
-    grid_times,
-    only_bad_rows,
-    row_ranges,
-    uncounted_rows,
-    window_sums,
-)
+from .windows import only_bad_rows, uncounted_rows
 
 if TYPE_CHECKING:
     from .drift.features import FeatureResult
@@ -90,7 +82,7 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
         return ModelFindings(())
-    evaluator = _RuleEvaluator(model, pull, now)
+    evaluator = _RuleEvaluator(ModelData(model, pull, now))
     # Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them.
     with np.errstate(all="ignore"):
         parts = [
@@ -103,20 +95,12 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
 
 
 class _RuleEvaluator:
-    """The state that the rules of one model share: cleaned series, versions in service, evaluation times."""
+    """Judges rules of one model, many at once."""
 
-    def __init__(self, model: Model, pull: PulledSeries, now: float) -> None:
-        self.model = model
-        self.now = now
-        self.service: VersionTimeline = version_timeline(pull.deployments)
-        self.series = group_by_name(pull.series)
-        self.histograms = group_by_name(histograms for histograms in pull.histograms if len(histograms))
-        self.references = pull.references
-        self.shared: SharedResults | None = None
+    def __init__(self, data: ModelData) -> None:
+        self._data = data
+        self._shared: SharedResults | None = None
         """Made by the first rule about drift."""
-        self._clean: dict[int, Points] = {}
-        self._arrivals = ArrivalsCache()
-        self._grids: dict[tuple[float, float], EvaluationTimes] = {}
 
     def evaluate(self, rules: Sequence[Rule]) -> ModelFindings:
         """What these rules find. Detectors decide last, and on many series together."""
@@ -129,13 +113,13 @@ class _RuleEvaluator:
                 for _, part in opened
                 for track in part.tracks
             ),
-            tuple(f"{self.model.name} / {rule.name}: {note}" for rule, part in opened for note in part.notes),
+            tuple(f"{self._data.model.name} / {rule.name}: {note}" for rule, part in opened for note in part.notes),
         )
 
     def _open_rule(self, rule: Rule) -> RuleTracks:
         labels = whole_labels(rule)
-        whole = None if labels is None else find_series(self.series, rule.metric.name, labels)
-        segments = segment_series(rule, self.series)
+        whole = None if labels is None else find_series(self._data.series, rule.metric.name, labels)
+        segments = segment_series(rule, self._data.series)
         spec = None if whole is not None else drift_spec(rule.metric)
         if spec is not None:
             drift = self._evaluate_drift(rule, spec, segments)
@@ -143,16 +127,16 @@ class _RuleEvaluator:
                 return drift
         if rule.optional and whole is None and not segments:
             return RuleTracks(())
-        largest, notes = self._largest_segments(rule, segments)
+        largest, notes = self._data.largest_segments(rule, segments)
         tracks: list[Track | OpenTrack] = []
         has_whole = labels is not None or not segments
         # Half of the budget is for the whole, the other half for the segments together.
         if has_whole:
             tracks.append(self._open_track(rule, whole, labels or (), None, 2.0 if largest else 1.0))
-        start = self._first_point_time([whole] if whole is not None else segments)
+        start = self._data.first_point_time([whole] if whole is not None else segments)
         share = float(2 * len(largest) if has_whole else len(largest))
         tracks.extend(self._open_track(rule, series, series.labels, start, share) for series in largest)
-        replaced = sum(self.points(series).replaced for series in [*largest, *filter(None, [whole])])
+        replaced = sum(self._data.points(series).replaced for series in [*largest, *filter(None, [whole])])
         return RuleTracks(tracks, (*notes, replaced_note(replaced)) if replaced else notes)
 
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> RuleTracks | None:
@@ -163,14 +147,14 @@ class _RuleEvaluator:
 
         scalars = {series.labels for series in logged}
         # The histograms from which drift is computed where it is not logged; those of one key for each feature.
-        matches = match_patterns(spec.patterns, self.histograms)
+        matches = match_patterns(spec.patterns, self._data.histograms)
         features = [histograms for histograms in matches if histograms.labels not in scalars]
         if not features and rule.across is None:
             return None
-        times = self.times(rule)
-        self.shared = self.shared or SharedResults()
-        known = ReferenceLookup(spec, self.references, self.shared)
-        results = measure_features(rule, known, features, self.service, times.at, self.now)
+        times = self._data.times(rule)
+        self._shared = self._shared or SharedResults()
+        known = ReferenceLookup(spec, self._data.references, self._shared)
+        results = measure_features(rule, known, features, self._data.service, times.at, self._data.now)
         notes = comparison_notes(rule, known, features)
         if rule.across is not None:
             return self._evaluate_share(rule, spec, logged, list(zip(features, results, strict=True)), notes)
@@ -186,8 +170,10 @@ class _RuleEvaluator:
                 rule, features[place].labels, result.stat, undecided, [result.times], result.detection
             )
             tracks.append(replace(track, drifted=(result.summary,) if result.summary else ()))
-        largest, more = self._largest_segments(rule, list(logged))
-        tracks += [self._open_track(rule, series, series.labels, self._first_point_time(logged)) for series in largest]
+        largest, more = self._data.largest_segments(rule, list(logged))
+        tracks += [
+            self._open_track(rule, series, series.labels, self._data.first_point_time(logged)) for series in largest
+        ]
         return RuleTracks(sorted(tracks, key=lambda track: track.labels), (*notes, *more))
 
     def _distance_track(
@@ -201,9 +187,9 @@ class _RuleEvaluator:
     ) -> Track:
         """The track of a drift statistic, which is a distance already: it has no baseline. ``points``: the times of
         what it is computed from."""
-        times = self.times(rule)
+        times = self._data.times(rule)
         reference = Baseline.missing(times.grid.count)
-        context = RowContext(times.version, self.service.versions, detection=detection)
+        context = RowContext(times.version, self._data.service.versions, detection=detection)
         rows = decide_outcomes(rule, stat, reference, context)
         for mask, cause in undecided:
             rows.mark_undecided(mask, cause)
@@ -226,10 +212,12 @@ class _RuleEvaluator:
         least = MIN_EFFECT[spec.method]
         features = [(feature_name(histograms.labels), result) for histograms, result in measured]
         for series in logged:
-            stat = self._window_stats(rule, Aggregator(self.points(series), None, rule.aggregate, rule.interval))
-            result = logged_result(spec, series.labels, stat, self.points(series).times, least)
+            stat = self._data.window_stats(
+                rule, Aggregator(self._data.points(series), None, rule.aggregate, rule.interval)
+            )
+            result = logged_result(spec, series.labels, stat, self._data.points(series).times, least)
             features.append((feature_name(series.labels), result))
-        share = share_of_features(features, least, rule.importances, self.times(rule).grid.count)
+        share = share_of_features(features, least, rule.importances, self._data.times(rule).grid.count)
         undecided = [(share.undecided, Cause.TOO_FEW_FEATURES)]
         points = [result.times for _, result in features]
         track = self._distance_track(rule, (), share.stat, undecided, points)
@@ -238,60 +226,18 @@ class _RuleEvaluator:
             track = replace(track, cause=to_array("b", np.full(track.grid.count, float(Cause.NO_DATA_YET.code))))
         return RuleTracks((track,), (*notes, *share.notes))
 
-    def points(self, series: Series) -> Points:
-        points = self._clean.get(id(series))
-        if points is None:
-            points = self._clean[id(series)] = clean_points(series, self.service, self.now)
-        return points
-
-    def times(self, rule: Rule) -> EvaluationTimes:
-        key = (rule.every, rule.lag)
-        times = self._grids.get(key)
-        if times is None:
-            grid = evaluation_grid(rule, self.now, self.model.history)
-            at = grid_times(grid)
-            start = self.service.start_of(at) if self.service.has_deployments else None
-            times = self._grids[key] = EvaluationTimes(grid, at, start, self.service.version_at(at))
-        return times
-
-    def _first_point_time(self, series: Sequence[Series]) -> float:
-        """When the first of these series began."""
-        return min(
-            (float(points.times[0]) for points in map(self.points, series) if len(points.times)), default=-np.inf
-        )
-
-    def _largest_segments(self, rule: Rule, segments: list[Series]) -> tuple[list[Series], tuple[str, ...]]:
-        """The segments with the largest count in the newest window (points, where no count is logged)."""
-        if len(segments) <= MAX_SEGMENTS:
-            return segments, ()
-        end = self.times(rule).at[-1:]
-        ranked = sorted(
-            segments, key=lambda series: (*self._size_key(self.points(series), end, rule.window), series.labels)
-        )
-        left = len(segments) - MAX_SEGMENTS
-        note = (
-            f"the {MAX_SEGMENTS} largest of {len(segments)} segments in the newest window are judged, {left} left out"
-        )
-        return sorted(ranked[:MAX_SEGMENTS], key=lambda series: series.labels), (note,)
-
-    def _size_key(self, points: Points, end: Floats, window: float) -> tuple[float, float]:
-        """Sorts the largest in the newest window first; of equals (of those gone from it), the one with most points."""
-        spans = row_ranges(points.times, end - window, end, self.service.start_of(end))
-        weights = np.ones(len(points.times)) if points.weights is None else np.nan_to_num(points.weights)
-        return -float(window_sums(weights, spans)[0]), -float(len(points.times))
-
     def _open_track(
         self, rule: Rule, series: Series | None, labels: Labels, start: float | None, share: float = 1.0
     ) -> Track | OpenTrack:
         """``start`` and ``share``: see ``OpenTrack``. Open only where detectors decide."""
-        times = self.times(rule)
-        points = self.points(series) if series is not None else _NO_POINTS
+        times = self._data.times(rule)
+        points = self._data.points(series) if series is not None else _NO_POINTS
         if rule.anomaly is not None:
             return self._anomaly_track(rule, labels, points, share)
-        below = self._denominator(rule, labels)
+        below = self._data.denominator(rule, labels)
         aggregator = Aggregator(points, below, rule.aggregate, rule.interval)
-        stat = self._window_stats(rule, aggregator)
-        request = BaselineRequest(rule, labels, aggregator, self.service, times.at)
+        stat = self._data.window_stats(rule, aggregator)
+        request = BaselineRequest(rule, labels, aggregator, self._data.service, times.at)
         is_detected = is_detectable(rule)
         measured = measured_points(rule, points, below) if is_detected else points
         calendar = series_calendar(rule, measured)
@@ -302,18 +248,18 @@ class _RuleEvaluator:
 
     def _close_track(self, track: OpenTrack, reference: Baseline, detection: Detection | None) -> Track:
         rule, points, stat, below = track.rule, track.points, track.stat, track.denominator
-        times = self.times(rule)
+        times = self._data.times(rule)
         compared = self._compare(track, reference, detection)
         new = None if track.start is None else new_segment_rows(points, times.at, rule.window, track.start)
         only_bad = only_bad_rows(points.bad_times, stat.points, rule.window, times)
         counts = needed_counts(rule, track.measured) if detection is not None else None
         uncounted = uncounted_rows(track.measured.times, counts, rule.window, times)
-        version, versions = times.version, self.service.versions
+        version, versions = times.version, self._data.service.versions
         context = RowContext(version, versions, new, only_bad, uncounted, detection, compared.charts)
         rows = decide_outcomes(rule, stat, compared.reference, context)
         _mark_undecided(rows, rule, stat, compared.unknown)
         both = [points] if below is None else [points, below]
-        arrivals = self._arrivals.of(points.times, rule.window, times)
+        arrivals = self._data.arrivals.of(points.times, rule.window, times)
         fresh = arrivals.fresh
         if below is not None:
             fresh = fresh | fresh_rows([below.times], rule.window, times)
@@ -342,7 +288,7 @@ class _RuleEvaluator:
         if (whole is not None and labels != whole) or drift_spec(rule.metric) is not None:
             return rows
         judged = measured_points(rule, points, below) if rule.aggregate is Aggregate.RATIO else points
-        causes = implausible_rows(rule, judged, self.times(rule).at)
+        causes = implausible_rows(rule, judged, self._data.times(rule).at)
         return rows if causes is None else to_array("b", causes)
 
     def _compare(self, track: OpenTrack, reference: Baseline, detection: Detection | None) -> Comparison:
@@ -360,19 +306,19 @@ class _RuleEvaluator:
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):
             return None
-        times = self.times(rule)
-        return decide_charts(ChartRequest(rule, points, times.at, times.version, self.service, share, reference))
+        times = self._data.times(rule)
+        return decide_charts(ChartRequest(rule, points, times.at, times.version, self._data.service, share, reference))
 
     def _anomaly_track(self, rule: Rule, labels: Labels, points: Points, share: float) -> Track:
         """The track of a rule without limits, whose baseline is what was usual at each time."""
-        times = self.times(rule)
+        times = self._data.times(rule)
         found = find_anomalies(rule, points, times.at, share, series_calendar(rule, points))
         bad = only_bad_rows(points.bad_times, found.stat.points, rule.window, times)
-        context = RowContext(times.version, self.service.versions, only_bad=bad, detection=found.detection)
+        context = RowContext(times.version, self._data.service.versions, only_bad=bad, detection=found.detection)
         rows = decide_outcomes(rule, found.stat, found.reference, context)
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
         rows.mark_undecided(found.is_unknown & (rows.outcome != Outcome.BREACH.code), Cause.UNKNOWN_DAY)
-        arrivals = self._arrivals.of(points.times, rule.window, times)
+        arrivals = self._data.arrivals.of(points.times, rule.window, times)
         if not _has_data(points):
             rows.cause[:] = Cause.NO_DATA_YET.code
         return self._build_track(
@@ -394,9 +340,9 @@ class _RuleEvaluator:
     ) -> Track:
         """``arrivals``: fresh and overdue rows; ``more``: what a track has besides its columns."""
         (rule, labels), (stat, reference, rows), (fresh, overdue) = identity, columns, arrivals
-        times = self.times(rule)
+        times = self._data.times(rule)
         return Track(
-            model=self.model.name,
+            model=self._data.model.name,
             rule=rule,
             labels=labels,
             grid=times.grid,
@@ -412,7 +358,7 @@ class _RuleEvaluator:
             n=to_array("d", stat.n),
             points=to_array("i", stat.points),
             version=to_array("i", times.version),
-            versions=self.service.versions,
+            versions=self._data.service.versions,
             baseline_n=to_array("d", reference.n),
             signal=to_array("b", np.zeros(0) if rows.signal is None else rows.signal),
             fresh=to_array("b", fresh),
@@ -425,7 +371,7 @@ class _RuleEvaluator:
     ) -> tuple[Baseline, Bools]:
         """The baseline on the days of the calendar, and the rows about which nothing can be said on them: those whose
         window holds a day of unknown level or, where detectors decide, whose newest point is of such a day."""
-        times = self.times(rule)
+        times = self._data.times(rule)
         effects = (detection.effects if detection else None) or calendar.effects()
         start, floor = times.at - rule.window, times.deployed_since
         moved, unknown = expect_windows(reference, calendar, effects, start, times.at, floor)
@@ -436,34 +382,15 @@ class _RuleEvaluator:
         return moved, (newest >= 0) & np.isnan(effects.change[newest])
 
     def _detection_request(self, track: OpenTrack) -> DetectionRequest:
-        times, points = self.times(track.rule), track.measured
+        times, points = self._data.times(track.rule), track.measured
         first = float(points.times[0]) if len(points.times) else -np.inf
 
         def baseline(healthy: Points) -> BaselineRequest:
             return measured_request(track.request, healthy, first)
 
         return DetectionRequest(
-            track.rule, points, times.at, times.version, self.service, track.share, baseline, track.calendar
+            track.rule, points, times.at, times.version, self._data.service, track.share, baseline, track.calendar
         )
-
-    def _window_stats(self, rule: Rule, aggregator: Aggregator) -> WindowStats:
-        """The windows; those of measures of drift with the interval that follows from their count."""
-        times = self.times(rule)
-        rows = self._arrivals.of(aggregator.points.times, rule.window, times).rows
-        stat = aggregator.aggregate(times.at - rule.window, times.at, times.deployed_since, rows)
-        spec = drift_spec(rule.metric)
-        if spec is None:
-            return stat
-        from .drift.logged_scores import logged_interval
-
-        low, high = logged_interval(spec, rule.false_alarms, stat)
-        return replace(stat, low=low, high=high)
-
-    def _denominator(self, rule: Rule, labels: Labels) -> Points | None:
-        if rule.aggregate is not Aggregate.RATIO or rule.denominator is None:
-            return None
-        series = find_series(self.series, rule.denominator.name, labels)
-        return None if series is None else self.points(series)
 
 
 _NO_POINTS = Points(nans(0), nans(0), None, nans(0))
