@@ -1,4 +1,4 @@
-"""Read this first: pull, evaluate, plan (wanted minus observed), apply, report.
+"""Read this first: pull, evaluate, plan (desired minus observed), apply, report.
 
 The stages that reach outside (sources, registries, targets) are called here; the others are pure. Each stage imports
 what it needs when it runs: reading needs no NumPy, and a check no target.
@@ -102,9 +102,11 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
         pulled = pulls[name]
         by_move = move_starts(pulled.deployments, registry)
         known = {(start.version, start.since): start for start in (*pulled.starts, *by_move)}
-        versions = {one.version: registry.version(one.version) for one in pulled.deployments}
+        versions = {deployment.version: registry.version(deployment.version) for deployment in pulled.deployments}
         reasons = registry.rolled_back
-        rolled_back = [(text, reasons[one.name]) for text, one in versions.items() if one and one.name in reasons]
+        rolled_back = [
+            (text, reasons[version.name]) for text, version in versions.items() if version and version.name in reasons
+        ]
         pulls[name] = replace(
             pulled, moves=registry.moves, starts=tuple(known.values()), rolled_back=tuple(rolled_back)
         )
@@ -209,7 +211,7 @@ def _with_sensitivity(model: Model, groups: list[Group], found: ModelFindings) -
     return groups, notes
 
 
-def measure_sensitivity(context: RunContext) -> tuple[ModelSensitivity, ...]:
+def measure_sensitivities(context: RunContext) -> tuple[ModelSensitivity, ...]:
     """Pull, and compute what the rules of every model can see."""
     from .evaluate.evaluator import evaluate_model
     from .evaluate.level_sensitivity import measure_level_sensitivities
@@ -300,8 +302,8 @@ def _add_past_episodes(context: RunContext, judgement: Judgement, observed: dict
         observation = observed[model.name]
         carrying = [issue for issue in observation.issues if issue.group == group.key and _carries_group(issue)]
         registers = [issue.register for issue in carrying if issue.register is not None]
-        worse = [one for one in registers if group.severity is not None and group.severity > one.severity]
-        if not carrying or any(not one.past_episodes.count for one in worse):
+        worse = [old for old in registers if group.severity is not None and group.severity > old.severity]
+        if not carrying or any(not old.past_episodes.count for old in worse):
             start = worse[0].start if worse else group.newest if group.start is None else group.start
             found = find_past_episodes(context, model, group.rule, start)
             episodes = (*observation.past_episodes, (group.key, found))
@@ -365,16 +367,16 @@ def find_recent_changes(context: RunContext, model: Model, group: Group, groups:
     if model.calendar is not None:
         days = calendar_days(model.calendar, model.timezone, since, until)
         changes += [RecentChange(max(at, since), RecentChangeKind.CALENDAR, name) for at, name in days]
-    kept = [change for change in changes if since <= change.at <= until]
+    recent = [change for change in changes if since <= change.at <= until]
     try:
         if model.github.repository:
             github = context.sessions.github(model.github, model.github.repository)
             path = model.where.partition(":")[0]
             read = read_repository_changes(github, model.github.repository, path, since, until)
-            kept, problems = [*kept, *read.changes], [*problems, *read.problems]
+            recent, problems = [*recent, *read.changes], [*problems, *read.problems]
     except UserError as error:
         problems.append(str(error))
-    newest = sorted(kept, key=lambda change: -change.at)[:MAX_CHANGES]
+    newest = sorted(recent, key=lambda change: -change.at)[:MAX_CHANGES]
     return context.redactor.redact(RecentChanges(tuple(newest), tuple(problems)))
 
 

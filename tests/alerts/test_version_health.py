@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from modelwatch.alerts.version_health import judge_versions, judged_by
+from modelwatch.alerts.version_health import judge_versions, recount_judgements
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.finding import Track
 from modelwatch.model.keys import KeyPattern
@@ -106,8 +106,8 @@ def test_a_version_that_was_rolled_back_is_not_healthy() -> None:
 def test_a_version_is_healthy_under_the_rule_that_judged_it() -> None:
     accuracy, latency = served("_" * LENGTH), served("", "latency", "latency")
     health = judge_versions(DEPLOYED, [accuracy, latency])
-    assert [record.version for record in judged_by(health, [accuracy]) if record.healthy] == NOT_V2
-    assert [record.version for record in judged_by(health, [latency]) if record.healthy] == ALL
+    assert [record.version for record in recount_judgements(health, [accuracy]) if record.healthy] == NOT_V2
+    assert [record.version for record in recount_judgements(health, [latency]) if record.healthy] == ALL
 
 
 def test_noise_that_reaches_a_tier_often_has_to_last_longer() -> None:

@@ -17,7 +17,7 @@ from ..model.severity import Severity
 from ..model.version_health import VersionHealth, healthy_names
 from ..timeutil import DAY
 from .state_machine import badness
-from .version_health import judged_by
+from .version_health import recount_judgements
 
 TREND_POINTS = 60
 MAX_SEGMENTS = 10
@@ -43,7 +43,7 @@ def collect_evidence(
     version = _serving_version(main, pull)
     start = _service_start(version, pull)
     since = start.began if start else None
-    own = judged_by(health, tracks)
+    own = recount_judgements(health, tracks)
     return Evidence(
         trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last)) if headline else (),
         segments=tuple(

@@ -87,7 +87,7 @@ def hour_chance(near: int, starts: int) -> float:
     )
 
 
-def _hours_apart(one: datetime, other: datetime) -> float:
+def _hours_apart(first: datetime, second: datetime) -> float:
     """Between two times of day, the shorter way around."""
-    apart = abs((one.hour - other.hour) + (one.minute - other.minute) / 60)
+    apart = abs((first.hour - second.hour) + (first.minute - second.minute) / 60)
     return min(apart, 24 - apart)

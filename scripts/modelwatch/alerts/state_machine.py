@@ -137,8 +137,8 @@ class AlertStateMachine:
         reached = code - REACHED
         turns = [
             turn
-            for severity, rung in self.tiers.items()
-            if (turn := self._advance_tier(rung, severity, reached >= severity, needs.get(severity), begin, length))
+            for severity, tier in self.tiers.items()
+            if (turn := self._advance_tier(tier, severity, reached >= severity, needs.get(severity), begin, length))
         ]
         if reached < 0:
             self.breach_since = None
@@ -174,18 +174,18 @@ class AlertStateMachine:
             self.start = index if self.breach_since is None else self.breach_since
         self.tiers[severity].holds = holds
         self.tiers[severity].has_held |= holds
-        holding = [code for code, rung in self.tiers.items() if rung.holds]
+        holding = [code for code, tier in self.tiers.items() if tier.holds]
         # With no tier left the alert still fires, at its mildest, until it is clear: between a limit and `recover`
         # nothing is proved.
         self._record_severity(
-            index, max(holding) if holding else min(c for c, rung in self.tiers.items() if rung.has_held)
+            index, max(holding) if holding else min(code for code, tier in self.tiers.items() if tier.has_held)
         )
 
     def _resolve(self, index: int) -> None:
         self.firing, self.end = False, index
         self._record_severity(index, None)
-        for rung in self.tiers.values():
-            rung.holds, rung.has_held = False, False
+        for tier in self.tiers.values():
+            tier.holds, tier.has_held = False, False
 
     def _record_severity(self, index: int, severity: int | None) -> None:
         if self.steps and self.steps[-1][0] == index:

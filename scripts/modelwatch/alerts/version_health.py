@@ -89,7 +89,7 @@ def judge_versions(
     return tuple(records)
 
 
-def judged_by(health: Sequence[VersionHealth], tracks: Sequence[Track]) -> tuple[VersionHealth, ...]:
+def recount_judgements(health: Sequence[VersionHealth], tracks: Sequence[Track]) -> tuple[VersionHealth, ...]:
     """``health`` with only the findings of ``tracks``, of one rule about the model, counted as judgements: what that
     rule never judged is not healthy under it."""
     if not any(track.rule.kind not in DATA_KINDS for track in tracks):

@@ -89,7 +89,8 @@ def _read_health(context: MoveContext, failing: str) -> tuple[VersionHealth, ...
     except SourceError as error:
         context.print_message(f"warning: cannot read which versions were healthy: {error}")
         return ()
-    health = excuse_false_positives(health, _read_registers(context)) if any(one.failures for one in health) else health
+    if any(record.failures for record in health):
+        health = excuse_false_positives(health, _read_registers(context))
     names = ", ".join(healthy_names(health, failing))
     context.print_message(f"healthy under today's rules: {names or 'no version in the history'}")
     return health

@@ -48,7 +48,7 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # What a command imports never dies: looking for garbage among it costs a small check 3 % of its time.
         gc.set_threshold(GC_THRESHOLD)
-    with _masked_output():
+    with _mask_output():
         code = _invoke(group, arguments)
     if own_process:
         _start_exit_watchdog(code)
@@ -197,7 +197,7 @@ def _item_text(model: str | None) -> str:
 
 
 @contextmanager
-def _masked_output() -> Iterator[None]:
+def _mask_output() -> Iterator[None]:
     """Secrets are masked in both streams until the block ends; what is then still held back is written."""
     before = sys.stdout, sys.stderr
     masked = _GuardedStream(make_redactor(), sys.stdout), _GuardedStream(make_redactor(), sys.stderr, needed=False)
@@ -246,14 +246,14 @@ class _GuardedStream(RedactedStream):
         self._error: OutputClosedError | None = None
         self._in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
 
-    def _masked(self, text: str) -> str:
-        masked = replace_control_characters(super()._masked(text))
+    def _mask(self, text: str) -> str:
+        masked = replace_control_characters(super()._mask(text))
         return disarm_workflow_commands(masked) if self._in_actions else masked
 
     def write_command(self, command: str) -> None:
         """A line of its own, masked, that the runner shall obey."""
         self.flush()
-        self._attempt(lambda: self._stream.write(f"{super(_GuardedStream, self)._masked(command)}\n"))
+        self._attempt(lambda: self._stream.write(f"{super(_GuardedStream, self)._mask(command)}\n"))
         self._attempt(self._stream.flush)
 
     def write(self, text: str) -> int:

@@ -29,7 +29,7 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
     """
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
-        found = pipeline.measure_sensitivity(replace(context, progress=progress))
+        found = pipeline.measure_sensitivities(replace(context, progress=progress))
     if style == "json":
         import msgspec
 

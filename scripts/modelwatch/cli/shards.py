@@ -55,9 +55,9 @@ def split_models(models: Sequence[Model], max_shards: int) -> list[list[str]]:
     families = [[model] for model in models]
     for model in models:
         related = upstream_models(known, model.name) | {model.name}
-        families = _join(families, [family for family in families if any(one.name in related for one in family)])
+        families = _join(families, [family for family in families if any(member.name in related for member in family)])
     for model in models:
-        alike = [family for family in families if any(share_source(one, model) for one in family)]
+        alike = [family for family in families if any(share_source(member, model) for member in family)]
         if sum(map(len, alike)) <= max(fair, MAX_SAME_DATA):
             families = _join(families, alike)
     shards: list[list[str]] = [[] for _ in range(min(max_shards, len(families)))]
@@ -66,12 +66,12 @@ def split_models(models: Sequence[Model], max_shards: int) -> list[list[str]]:
     return shards
 
 
-def _join(families: list[list[Model]], some: list[list[Model]]) -> list[list[Model]]:
-    """``families`` with ``some`` of them as one, where the first of those was."""
-    if len(some) < 2:
+def _join(families: list[list[Model]], parts: list[list[Model]]) -> list[list[Model]]:
+    """``families`` with ``parts``, which are some of them, as one, where the first of those was."""
+    if len(parts) < 2:
         return families
-    whole = [model for family in some for model in family]
-    return [whole if family is some[0] else family for family in families if family not in some[1:]]
+    whole = [model for family in parts for model in family]
+    return [whole if family is parts[0] else family for family in families if family not in parts[1:]]
 
 
 @click.command("gather")

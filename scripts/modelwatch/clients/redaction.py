@@ -115,9 +115,9 @@ class RedactedStream:
     def _write_through(self, done: int) -> None:
         """Taken out before it is written: an interrupt in between must not show it twice."""
         ready, self._buffer = self._buffer[:done], self._buffer[done:]
-        self._stream.write(self._masked(ready))
+        self._stream.write(self._mask(ready))
 
-    def _masked(self, text: str) -> str:
+    def _mask(self, text: str) -> str:
         return self._redactor.redact_text(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -54,8 +54,8 @@ def fresh_rows(points: Sequence[Floats], window: float, times: EvaluationTimes) 
     before = np.append(-np.inf, times.at[:-1])
     start = np.maximum(times.at - window, before)
     fresh = np.zeros(len(times.at), np.bool_)
-    for some in points:
-        fresh |= ~row_ranges(some, start, times.at, times.deployed_since).is_empty
+    for column in points:
+        fresh |= ~row_ranges(column, start, times.at, times.deployed_since).is_empty
     return fresh
 
 

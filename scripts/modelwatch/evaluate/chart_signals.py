@@ -377,8 +377,8 @@ def _signal_codes(tier: Tier, points: _ChartPoints, sides: Sides, share: float) 
     for begin, end in zip(starts, [*starts[1:], len(z)], strict=True):
         is_fresh, rows = begin in points.restarts, slice(begin, end)
         if has_budget_limit(tier):
-            some = [side * z[rows] / points.wider[rows] - points.tolerance[side][rows] for side in sides]
-            holds = np.any([_excursions(chart, one, limit[rows], is_fresh=is_fresh) for one in some], axis=0)
+            sided = [side * z[rows] / points.wider[rows] - points.tolerance[side][rows] for side in sides]
+            holds = np.any([_excursions(chart, column, limit[rows], is_fresh=is_fresh) for column in sided], axis=0)
             codes[rows] = np.where(holds, float(_SIGNALS[chart.method].code), 0.0)
         else:
             codes[rows] = _chart_codes(chart, z[rows], limit[rows], sides, is_fresh=is_fresh)

@@ -203,8 +203,8 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
     row = np.searchsorted(at, times[begin:end], side="left")
     clock = local_times(times, rule.timezone)
     days = _fit_days(clock[begin], clock[end - 1], clock[0])
-    values, exposure, counted = (np.stack([getattr(one, name)[:end] for one in series]) for name in _COLUMNS)
-    reference = Baseline.stack([one.reference for one in series])
+    values, exposure, counted = (np.stack([getattr(part, name)[:end] for part in series]) for name in _COLUMNS)
+    reference = Baseline.stack([part.reference for part in series])
     noise = _fit(model, rule, clock[:end], values, counted, days)
     is_signed = np.minimum.accumulate(values, axis=-1) < 0 if model is SamplingModel.COUNT else None
     here, values, exposure = clock[begin:end], values[:, begin:], exposure[:, begin:]
@@ -247,12 +247,12 @@ def _is_quantile(rule: Rule) -> bool:
 
 def _calendar_effects(series: Sequence[Observations], level: Floats, rows: slice) -> tuple[Floats, Floats]:
     """How far the days of the calendar move the points, and how unsure that is, in the metric's unit."""
-    if all(one.change is None or one.doubt is None for one in series):
+    if all(part.change is None or part.doubt is None for part in series):
         return np.zeros(1), np.zeros(1)
     nothing = np.zeros(level.shape[1])
     change, doubt = (
         np.stack([nothing if column is None else column[rows] for column in columns])
-        for columns in ([one.change for one in series], [one.doubt for one in series])
+        for columns in ([part.change for part in series], [part.doubt for part in series])
     )
     return change * np.abs(level), doubt * np.abs(level)
 

@@ -1,4 +1,4 @@
-"""The plan: wanted minus observed, as data. Every change and every non-change carries its reason."""
+"""The plan: desired minus observed, as data. Every change and every non-change carries its reason."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class ModelObservation:
 
     def error_for(self, target: Target) -> str:
         """Why ``target`` cannot be observed; the empty string where it can."""
-        return next((trouble.reason for trouble in self.errors if trouble.target is target), "")
+        return next((error.reason for error in self.errors if error.target is target), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ class WorkingHours:
         # From the day before, whose hours can reach into today, to the fourth week: one day of a week can be a holiday.
         for offset in range(-1, 30):
             day = today + timedelta(days=offset)
-            if day.weekday() not in self.days or any(day in public_holidays(one, day.year) for one in self.holidays):
+            if day.weekday() not in self.days or any(
+                day in public_holidays(country, day.year) for country in self.holidays
+            ):
                 continue
             begin = _moment(day, self.start, clock)
             end = _moment(day, self.end + (DAY if self.end <= self.start else 0.0), clock)

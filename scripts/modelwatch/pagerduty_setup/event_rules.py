@@ -99,7 +99,7 @@ def _rule_changes(
 
 def rule_behavior(rule: Resource) -> tuple[Any, ...]:
     """What a rule does, without the fields that PagerDuty adds."""
-    conditions = tuple(str(one.get("expression")) for one in rule.get("conditions") or ())
+    conditions = tuple(str(condition.get("expression")) for condition in rule.get("conditions") or ())
     actions = {name: value for name, value in (rule.get("actions") or {}).items() if value}
     return conditions, actions, bool(rule.get("disabled"))
 
@@ -138,8 +138,8 @@ def apply_rules(
 def orchestration_payload(observed: ObservedRules, ours: Sequence[Resource], owner: str) -> dict[str, Any]:
     """All sets and the catch-all unchanged, but with our rules where ours began, or at first after all others, so that
     the rules of others keep working."""
-    sets = [dict(one) for one in observed.path.get("sets") or ()]
-    start = next((one for one in sets if one.get("id") == START_SET), None)
+    sets = [dict(rule_set) for rule_set in observed.path.get("sets") or ()]
+    start = next((rule_set for rule_set in sets if rule_set.get("id") == START_SET), None)
     if start is None:
         start = {"id": START_SET}
         sets.insert(0, start)

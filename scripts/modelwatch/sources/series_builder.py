@@ -60,8 +60,6 @@ class SeriesBuilder:
 
     def __init__(self, request: ReadRequest, time_key: str = "", version_key: str = "") -> None:
         self.request = request
-        self._canary_columns: dict[str, PointColumn] = {}
-        """Columns of canaries."""
         self.key_resolver = KeyResolver(request.scalars)
         self._histogram_resolver = KeyResolver(request.histograms)
         self.newest = float("-inf")
@@ -75,6 +73,7 @@ class SeriesBuilder:
         self._row_version: Any = None
         self._roles: dict[str, _KeyRole] = {}
         self._columns: dict[str, PointColumn] = {}
+        self._canary_columns: dict[str, PointColumn] = {}
         self._row_histograms: list[tuple[str, Bins]] = []
         """Histograms of the row that is being walked."""
         self._histograms: dict[str, list[_LoggedHistogram]] = {}
@@ -117,7 +116,7 @@ class SeriesBuilder:
         self.note_version(version, time)
         if time < self.request.since or (self.request.until is not None and time > self.request.until):
             return False
-        canary = any(trial.covers(version, time) for trial in self.request.canary_periods)
+        canary = any(period.covers(version, time) for period in self.request.canary_periods)
         place = self._version_index(version) if canary else self._record_version(version, time)
         columns = self._canary_columns if canary else self._columns
         for key, value in cells:

@@ -27,7 +27,7 @@ from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receip
 from ..model.register import Register
 from ..model.target import Target
 from .base import ChangeOutcome, GroupRun
-from .delivery import TOLD_KINDS, comment_on_failures, report_unwritten_issues
+from .delivery import REPORTED_KINDS, comment_on_failures, report_unwritten_issues
 from .issues.apply import text_fields
 from .order import TARGETS
 from .register.archive import archive_entries
@@ -142,7 +142,7 @@ def _apply_change(
     if target.name is not Target.ISSUE:
         what = target.describe(change)
         troubles[what] = shorten(f"{what} failed: {reason}")
-        if change.kind in TOLD_KINDS and certain:
+        if change.kind in REPORTED_KINDS and certain:
             failures[what] = troubles[what]
     elif change.kind is not ChangeKind.CLOSE_DUPLICATE:
         run.blocked_reason = run.issue_problem = reason

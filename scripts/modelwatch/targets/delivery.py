@@ -30,7 +30,7 @@ from .sessions import TargetSessions
 
 SEVERITY = Severity.WARNING
 """Of the incident: the alerts that could not be written page nobody."""
-TOLD_KINDS = (ChangeKind.TRIGGER_INCIDENT, ChangeKind.DISPATCH_WORKFLOW, ChangeKind.SEND_MESSAGE)
+REPORTED_KINDS = (ChangeKind.TRIGGER_INCIDENT, ChangeKind.DISPATCH_WORKFLOW, ChangeKind.SEND_MESSAGE)
 """What somebody has to know about, if it fails. The others are repeated, and nobody waits for them."""
 MAX_NAMED = 5
 _ISSUE_KINDS = (ChangeKind.OPEN_ISSUE, ChangeKind.UPDATE_ISSUE, ChangeKind.REOPEN_ISSUE)

@@ -1,4 +1,4 @@
-"""Makes the plan: the changes that turn what was observed into what is wanted, with a reason for each and each skip."""
+"""Makes the plan: the changes that turn what was observed into what is desired; each change and skip has a reason."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _quantiles(side: _Side) -> list[float]:
     below = np.concatenate([[0.0], np.cumsum(counts)])
     filled = np.concatenate([[True], np.diff(below) > 0])
     filled[:-1] |= filled[1:]  # where a filled bin begins
-    return [float(one) for one in np.interp(np.array(QUANTILES) * below[-1], below[filled], edges[filled])]
+    return [float(value) for value in np.interp(np.array(QUANTILES) * below[-1], below[filled], edges[filled])]
 
 
 def _share_changes(before: _Side, after: _Side, names: tuple[str, ...]) -> tuple[ShareChange, ...]:

@@ -58,7 +58,7 @@ class CumulativeCounts:
         """Parts that are one array stay one."""
         parts = (self.estimate, self.lower, self.upper, self.n)
         changed = {key: change(part) for key, part in {id(part): part for part in parts}.items()}
-        return [CumulativeCounts(*one) for one in zip(*(changed[id(part)] for part in parts), strict=True)]
+        return [CumulativeCounts(*columns) for columns in zip(*(changed[id(part)] for part in parts), strict=True)]
 
     def _is_exact(self) -> bool:
         """Whether running totals lose nothing."""

@@ -63,7 +63,7 @@ def _add_severity(incidents: IncidentsApi, incident: ObservedIncident, row: Mapp
     if not incident.is_open:
         return incident
     text = incidents.alert_severity(str(row.get("id")))
-    return replace(incident, severity=next((one for one in Severity if str(one) == text), None))
+    return replace(incident, severity=next((severity for severity in Severity if str(severity) == text), None))
 
 
 def _alert_counts(builder: ObservationBuilder) -> Counter[str]:

@@ -13,20 +13,20 @@ def muted_reason(draft: GroupPlan) -> tuple[str, str]:
     if draft.group.mutes:
         mute = draft.group.mutes[0]
         return mute.by, f"muted by {mute.by}: {mute.reason}"
-    said = person_mute(draft.register, draft.severity, draft.now) if draft.register else None
-    return (said.by, mute_text(said)) if said else ("", "")
+    by_person = person_mute(draft.register, draft.severity, draft.now) if draft.register else None
+    return (by_person.by, mute_text(by_person)) if by_person else ("", "")
 
 
 def page_hold(draft: GroupPlan) -> Mute | None:
     """What lets the page of a firing group wait; ``None``: nothing. Where it pages for several groups, one that cannot
     wait is enough, and so is a workflow that did not help."""
-    paging = [one for one in (draft, *draft.followers) if "page" in one.group.do]
+    paging = [member for member in (draft, *draft.followers) if "page" in member.group.do]
     if draft.is_escalated or not paging:
         return None
     due = draft.register.page_after if draft.register else None
     if draft.register is None and draft.model.hours is not None:  # nothing remembers when it was due
         due = draft.model.hours.opening(draft.severity_since, draft.model.timezone)
-    holds = [_own_hold(one, due, draft.now) for one in paging]
+    holds = [_own_hold(member, due, draft.now) for member in paging]
     if any(hold is None for hold in holds):
         return None
     return min(filter(None, holds), key=lambda hold: hold.until or 0.0)

@@ -258,7 +258,9 @@ def add_refusals(draft: GroupPlan) -> None:
     """Write into the evidence of a firing group which workflows a person could not start now: what issue, page and
     ``diagnose`` offer has to be accepted. What this evaluation has used up is free again in the next one."""
     proposed = {record.verb: record for record in draft.dispatches if record.state is DispatchState.PROPOSED}
-    verbs = dict.fromkeys((*proposed, *(one.verb for one in draft.dispatches if one.state is DispatchState.LOST)))
+    verbs = dict.fromkeys(
+        (*proposed, *(record.verb for record in draft.dispatches if record.state is DispatchState.LOST))
+    )
     if draft.group.kind in ROLLBACK_KINDS and (draft.model.workflow("rollback") or draft.model.release):
         verbs["rollback"] = None
     refusals = []
