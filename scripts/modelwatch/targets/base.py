@@ -143,7 +143,7 @@ class TargetPort:
     sync: Callable[[GroupPlan], None] = _do_nothing
     """Writes into the draft what happened at the target since the register was written."""
     answer: Callable[[GroupPlan, Command], str | None] = _do_nothing
-    """Applies a person's command and returns the answer; empty for a verb of another target."""
+    """Applies a person's command and returns the answer; empty, or ``None``, for a verb of another target."""
     prepare: Callable[[GroupPlan], None] = _do_nothing
     """Writes into the draft what the other targets need to know before they plan."""
     plan: Callable[[GroupPlan], None] = _do_nothing

@@ -249,16 +249,10 @@ def _dispatch_changes(
 ) -> Iterator[LedgerEntry]:
     old = next((old for old in before if old.key == record.key), None)
     if old is None or old.state is not record.state:
-        who = record.by or MODELWATCH
         dispatched = record.state in (DispatchState.SENT, DispatchState.FINISHED)
         if dispatched and (old is None or old.state is not DispatchState.SENT):
             yield dispatch_entry(record)
-        if record.state is DispatchState.FINISHED:
-            yield _finished_entry(record, draft.now)
-        elif word := _DISPATCH_WORDS.get(record.state):
-            at = record.at if record.state is DispatchState.PROPOSED else draft.now
-            key, why = f"{record.name}.{record.state}.{int(record.at)}", _target_text(record)
-            yield make_entry(key, at, EntryKind.DISPATCH, f"{record.verb} {word}", who=who, why=why)
+        yield from _state_entries(record, draft.now)
 
 
 def dispatch_entry(record: DispatchRecord) -> LedgerEntry:
@@ -268,11 +262,17 @@ def dispatch_entry(record: DispatchRecord) -> LedgerEntry:
     return make_entry(key, record.at, EntryKind.DISPATCH, what, who=who, why=why, url=record.url)
 
 
-def _finished_entry(record: DispatchRecord, now: float) -> LedgerEntry:
-    ended = now if record.ended is None else record.ended
-    what = f"{record.verb} finished: {record.conclusion or 'no conclusion'}"
-    key, why = f"{record.name}.finished", _target_text(record)
-    return make_entry(key, ended, EntryKind.DISPATCH, what, who=WORKFLOW, why=why, url=record.url)
+def _state_entries(record: DispatchRecord, now: float) -> Iterator[LedgerEntry]:
+    """The outcome of a dispatch, noticed at ``now``, or what happened instead of one."""
+    why = _target_text(record)
+    if record.state is DispatchState.FINISHED:
+        key, what = f"{record.name}.finished", f"{record.verb} finished: {record.conclusion or 'no conclusion'}"
+        ended = now if record.ended is None else record.ended
+        yield make_entry(key, ended, EntryKind.DISPATCH, what, who=WORKFLOW, why=why, url=record.url)
+    elif word := _DISPATCH_WORDS.get(record.state):
+        key = f"{record.name}.{record.state}.{int(record.at)}"
+        at = record.at if record.state is DispatchState.PROPOSED else now
+        yield make_entry(key, at, EntryKind.DISPATCH, f"{record.verb} {word}", who=record.by or MODELWATCH, why=why)
 
 
 def _target_text(record: DispatchRecord) -> str:
@@ -285,12 +285,7 @@ def register_entries(register: Register) -> Iterator[LedgerEntry]:
     for record in register.dispatches:
         if record.state.is_dispatched:
             yield dispatch_entry(record)
-        if record.state is DispatchState.FINISHED:
-            yield _finished_entry(record, record.at)
-        elif word := _DISPATCH_WORDS.get(record.state):
-            key, why = f"{record.name}.{record.state}.{int(record.at)}", _target_text(record)
-            who = record.by or MODELWATCH
-            yield make_entry(key, record.at, EntryKind.DISPATCH, f"{record.verb} {word}", who=who, why=why)
+        yield from _state_entries(record, record.at)
     if register.page:
         yield page_entry(None, register.page, "")
         if register.page.status:

@@ -40,7 +40,6 @@ def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
     group where it can be the newest: a second issue would not have its register."""
     readable: list[tuple[ObservedIssue, Register]] = []
     unreadable: list[ObservedIssue] = []
-    warnings: list[str] = []
     ignored: list[str] = []
     for issue in (issue for issue in issues if issue.group == group):
         if not issue.trusted:
@@ -54,7 +53,7 @@ def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
     selection = _select_survivor(readable)
     number = selection.issue.number if selection.issue else 0
     blocking = [issue for issue in unreadable if issue.state == "open" or issue.number > number]
-    warnings += [_unreadable_text(issue) for issue in unreadable]
+    warnings = [_unreadable_text(issue) for issue in unreadable]
     warnings += [
         f"issue #{issue.number} is left alone: it belongs to episode {register.episode}, and a newer one exists"
         for issue, register in readable
