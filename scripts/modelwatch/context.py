@@ -18,13 +18,12 @@ from .timeutil import MINUTE
 
 if TYPE_CHECKING:
     from .release.registry import RegistryReader
+    from .sources.pull import Progress
     from .targets.sessions import TargetSessions
 
 SECOND_LOOK = 2 * MINUTE
 """After so long (seconds) an evaluation that acts reads models whose server was down once more: not every failure is an
 outage."""
-Progress = Callable[[str, int, int], None]
-"""Called with (model, models done, number of models)."""
 
 
 @dataclass(frozen=True, slots=True)

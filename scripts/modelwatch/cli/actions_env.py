@@ -1,4 +1,4 @@
-"""GitHub Actions around a command: the workflow run, its branch, its outputs and its job summary."""
+"""GitHub Actions around a command: the branch, the outputs and the job summary of the workflow run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 
 ALWAYS_DEFAULT_BRANCH = frozenset({"schedule", "repository_dispatch"})
 """GitHub starts workflow runs for these on the default branch only."""
-
-
-def workflow_run_url() -> str:
-    """The URL of this workflow run; empty outside GitHub Actions."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return ""
-    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
-    return f"{server}/{os.environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{os.environ.get('GITHUB_RUN_ID', '')}"
 
 
 def require_default_branch() -> None:
@@ -67,14 +59,14 @@ def write_judgement_summary(judgement: Judgement, plan: Plan | None = None, rece
 def write_summary(render: Callable[[], str]) -> None:
     """Append the masked text that ``render`` gives to the job summary; without one nothing is rendered."""
     if os.environ.get("GITHUB_STEP_SUMMARY"):
-        append_summary(make_redactor().redact_text(render()))
+        append_summary(make_redactor().redact_text(render()), os.environ)
 
 
 def write_outputs(outputs: dict[str, str]) -> None:
     """Set step outputs, where there is a step."""
     redactor = make_redactor()
     for name, value in outputs.items():
-        set_output(name, redactor.redact_text(value))
+        set_output(name, redactor.redact_text(value), os.environ)
 
 
 def write_judgement(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..clients.environment import workflow_run_url
 from ..clients.retry import RetryPolicy
 from ..config.loader import load_config
 from ..context import SECOND_LOOK, RunContext, make_context
 from ..errors import UserError, did_you_mean
 from ..timeutil import parse_iso
-from .actions_env import workflow_run_url
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
@@ -121,7 +121,7 @@ def select_models(config: Config, models: tuple[str, ...], path: Path) -> Config
 
 def read_context(path: Path, now: float, models: tuple[str, ...] = (), *, read_only: bool = False) -> RunContext:
     """What the command and everything below it share; see ``read_config``."""
-    return make_context(read_config(path, models, read_only=read_only), now, run_url=workflow_run_url())
+    return make_context(read_config(path, models, read_only=read_only), now, run_url=workflow_run_url(os.environ))
 
 
 def second_look() -> float | None:

@@ -21,7 +21,7 @@ from ..config.secrets import BUNDLE_VARIABLE, Vault, parse_dotenv
 from ..errors import ConfigError, Exit, UserError
 
 if TYPE_CHECKING:
-    from ..context import Progress
+    from ..sources.pull import Progress
 
 MAX_MODELS_WITHOUT_BAR = 3
 """Up to this many models a progress bar would only flicker."""

@@ -28,6 +28,14 @@ def share_ca_file(env: MutableMapping[str, str]) -> None:
             env.setdefault(name, path)
 
 
+def workflow_run_url(env: Mapping[str, str]) -> str:
+    """The page of the workflow run that this process is a part of; empty outside of GitHub Actions."""
+    if env.get("GITHUB_ACTIONS") != "true":
+        return ""
+    server = env.get("GITHUB_SERVER_URL", "https://github.com")
+    return f"{server}/{env.get('GITHUB_REPOSITORY', '')}/actions/runs/{env.get('GITHUB_RUN_ID', '')}"
+
+
 def proxy_url(url: str, env: Mapping[str, str]) -> str:
     """The proxy that the variables name for ``url`` (``HTTPS_PROXY``, ``NO_PROXY``, in either case); empty for none."""
     from urllib.parse import urlsplit

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UserError
-from .environment import environment
 
 MAX_SUMMARY_BYTES = 1024 * 1024
 """Bytes of the summary of one step; GitHub drops a longer one altogether."""
@@ -45,16 +44,16 @@ def format_output(name: str, value: str) -> str:
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 
 
-def set_output(name: str, value: str, env: Mapping[str, str] | None = None) -> None:
+def set_output(name: str, value: str, env: Mapping[str, str]) -> None:
     """Append to GITHUB_OUTPUT; nothing happens outside of Actions."""
-    if path := (environment() if env is None else env).get("GITHUB_OUTPUT"):
+    if path := env.get("GITHUB_OUTPUT"):
         with Path(path).open("a", encoding="utf-8", newline="\n") as file:
             file.write(format_output(name, value))
 
 
-def append_summary(markdown: str, env: Mapping[str, str] | None = None) -> None:
+def append_summary(markdown: str, env: Mapping[str, str]) -> None:
     """Append to the job's summary, cut with a note where it would pass 1 MiB; nothing happens outside of Actions."""
-    if not (path := (environment() if env is None else env).get("GITHUB_STEP_SUMMARY")):
+    if not (path := env.get("GITHUB_STEP_SUMMARY")):
         return
     file = Path(path)
     room = MAX_SUMMARY_BYTES - (file.stat().st_size if file.exists() else 0)

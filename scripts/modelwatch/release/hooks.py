@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event, Timer
 from typing import Any
 
+from ..clients.environment import workflow_run_url
 from ..clients.http import post_json
 from ..clients.pagerduty import EventsApi, pagerduty_events_url
 from ..clients.retry import RetryPolicy
@@ -212,7 +213,7 @@ def _send_change_event(
     model: Model, key: Secret, move: Move, registry: Registry, env: Mapping[str, str], retry: RetryPolicy
 ) -> None:
     details = {name: value for name, value in webhook_body(move, registry).items() if value and name != "summary"}
-    links = (("History in W&B", move.url), ("Workflow run", _workflow_run_url(env)), ("Issue", move.issue))
+    links = (("History in W&B", move.url), ("Workflow run", workflow_run_url(env)), ("Issue", move.issue))
     session = EventsApi(key.reveal(), pagerduty_events_url(env, model.pagerduty.events_url), retry)
     session.submit_change(
         move_summary(move, registry),
@@ -225,14 +226,6 @@ def _send_change_event(
 
 def _send_webhook(webhook: Secret, move: Move, registry: Registry, _env: Mapping[str, str], retry: RetryPolicy) -> None:
     post_json(webhook.reveal(), json.dumps(webhook_body(move, registry)).encode(), retry)
-
-
-def _workflow_run_url(env: Mapping[str, str]) -> str:
-    """The page of the workflow run that makes the move; empty outside GitHub Actions."""
-    if env.get("GITHUB_ACTIONS") != "true":
-        return ""
-    server = env.get("GITHUB_SERVER_URL", "https://github.com")
-    return f"{server}/{env.get('GITHUB_REPOSITORY', '')}/actions/runs/{env.get('GITHUB_RUN_ID', '')}"
 
 
 def _version_title(registry: Registry, name: str) -> str:

@@ -39,7 +39,7 @@ PULL_SECONDS = 300.0
 """In which a model has to be read, so that a source that is slow without end hides no other model."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with (model, models done, models in all)."""
+"""Called with (model, models done, number of models)."""
 
 
 def pull_all(
