@@ -109,10 +109,10 @@ def plan_digest(plan: Plan | bytes) -> str:
     return hashlib.sha256(plan if isinstance(plan, bytes) else f"{encode_file(plan)}\n".encode()).hexdigest()
 
 
-def load_verified_plan(path: Path, digest: str, now: float, max_age: float = MAX_PLAN_AGE) -> Plan:
+def load_verified_plan(path: Path, digest: str, now: float) -> Plan:
     """The plan in ``path``, to be applied.
 
-    Raises UserError where it is missing, not the one ``digest`` was made of, older than ``max_age`` seconds, from the
+    Raises UserError where it is missing, not the one ``digest`` was made of, older than ``MAX_PLAN_AGE``, from the
     future, or of another format.
     """
     content = _read_bytes(path, _MISSING_HINTS[Plan])
@@ -128,9 +128,9 @@ def load_verified_plan(path: Path, digest: str, now: float, max_age: float = MAX
         )
     plan = _decode(content, Plan, path)
     age = now - plan.at
-    if age > max_age:
+    if age > MAX_PLAN_AGE:
         raise UserError(
-            f"the plan is {age / 60:.0f} minutes old; a plan is applied for {max_age / 60:.0f} minutes.",
+            f"the plan is {age / 60:.0f} minutes old; a plan is applied for {MAX_PLAN_AGE / 60:.0f} minutes.",
             hint="Nothing was applied. Plan again.",
             where=str(path),
         )

@@ -21,7 +21,7 @@ from ..profiling.wandb_profiles import find_measured_days
 from ..profiling.wandb_profiles import publish as publish_profile
 from ..report.formatting import number, p_value, whole_percent
 from ..stats.profile.codec import to_bytes
-from ..stats.segment_search import Suspect, format_pairs
+from ..stats.segment_search import SIGNIFICANCE_LEVEL, Suspect, format_pairs
 from ..timeutil import DAY
 from .options import (
     FOLDER,
@@ -156,7 +156,7 @@ def _report_lines(explanation: RowExplanation) -> Iterator[str]:
     else:
         yield f"Significantly worse than the others, of {result.segments_tested} segments:"
     for suspect in result.suspects:
-        if suspect.p < 0.05:
+        if suspect.p < SIGNIFICANCE_LEVEL:
             yield f"  {_describe_suspect(suspect)}"
     moved = [f"{column.column} ({whole_percent(column.share)})" for column in result.columns if column.share > 0.05]
     if moved:

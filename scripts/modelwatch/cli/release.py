@@ -114,13 +114,12 @@ class MoveContext:
         """What questions to the history of metrics share."""
         return make_context(self.config, self.now)
 
-    def make_move(self, verb: MoveVerb, target: str = "", workspace: Path | None = None, **values: Any) -> Move:
+    def make_move(self, verb: MoveVerb, target: str = "", **values: Any) -> Move:
         """Make the move that is requested; ``values`` are further fields of the request."""
         common: dict[str, Any] = {"key": self.key, "by": self.by, "issue": self.issue, "take_over": self.take_over}
         common["reason"] = " ".join(self.reason.split())
         request = MoveRequest(verb, target, **(common | values))
-        policy = retry_policy()
-        return make_move(self.model, request, self.env, policy, self.now, echo=self.print_message, workspace=workspace)
+        return make_move(self.model, request, self.env, retry_policy(), self.now, echo=self.print_message)
 
     def execute(self, verb: MoveVerb, target: str = "", **values: Any) -> Exit:
         """Make the move and print its result."""

@@ -210,7 +210,7 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
     _print_last_retraining(context)
     require_sound_data(context)
     end = until if until is not None else context.now // DAY * DAY
-    trained = context.make_move(MoveVerb.RETRAIN, workspace=Path(), window=(end - spec.window, end))
+    trained = context.make_move(MoveVerb.RETRAIN, window=(end - spec.window, end))
     if trained.state is not MoveState.DONE:
         return context.print_result(trained)
     context.print_message(f"The training logged {trained.made}.")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "https://api.wandb.ai"
 MIN_KEY_LENGTH = 40
 """W&B's API keys have at least this many characters after the prefix that a server of one's own gives them."""
+PER_PAGE = 100
 _SESSION_KEY = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 """A token of W&B's own machines: three parts, of any length."""
 _RETRY_HINT = "Nothing was judged; the next evaluation tries again."
@@ -188,9 +189,7 @@ class WandbSessions:
         return base_url or self._env.get("WANDB_BASE_URL", "")
 
 
-def find_runs(
-    api: wandb.Api, path: str, filters: Mapping[str, Any], stop: Callable[[Any], bool], per_page: int = 100
-) -> list[Any]:
+def find_runs(api: wandb.Api, path: str, filters: Mapping[str, Any], stop: Callable[[Any], bool]) -> list[Any]:
     """The W&B runs of ``entity/project`` that match, config and summary included (one call a page).
 
     They come by heartbeat, newest first; reading ends at the first one for which ``stop`` is true, which is left out.
@@ -199,7 +198,7 @@ def find_runs(
         with _lock:
             # The client keeps one iterator for each query and gives it to everyone who asks: never share it.
             api.flush()  # type: ignore[no-untyped-call]
-            runs = api.runs(path, filters=dict(filters), order="-heartbeat_at", per_page=per_page, lazy=False)
+            runs = api.runs(path, filters=dict(filters), order="-heartbeat_at", per_page=PER_PAGE, lazy=False)
         return list(takewhile(lambda run: not stop(run), runs))
     except Exception as error:
         raise translate_wandb_error(error, path) from error

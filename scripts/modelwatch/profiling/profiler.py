@@ -39,14 +39,14 @@ VALUE_SUM = "worth"
 WORKERS = 2
 
 
-def profile_batches(batches: Iterable[Any], plan: ProfilePlan, workers: int = WORKERS) -> Profile:
-    """The profile of all batches. At most ``workers + 1`` of them are in memory, however many there are."""
+def profile_batches(batches: Iterable[Any], plan: ProfilePlan) -> Profile:
+    """The profile of all batches. At most ``WORKERS + 1`` of them are in memory, however many there are."""
     total = Profile()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         pending: deque[Future[Profile]] = deque()
         for batch in batches:
             pending.append(pool.submit(profile_partition, batch, plan))
-            if len(pending) > workers:
+            if len(pending) > WORKERS:
                 total = total.merge(pending.popleft().result())
         while pending:
             total = total.merge(pending.popleft().result())

@@ -47,14 +47,14 @@ def log(level: int, message: str, **fields: object) -> None:
         logger.log(level, message, extra={"fields": {name: value for name, value in fields.items() if value != ""}})
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
+def log_to_stderr() -> None:
     """Log the relay's and uvicorn's lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in (LOGGER_NAME, "uvicorn.error"):
         target = logging.getLogger(name)
         target.handlers, target.propagate = [handler], False
-        target.setLevel(level)
+        target.setLevel(logging.INFO)
     limit = RateLimit()
     # Anybody can provoke uvicorn's warnings.
     logging.getLogger("uvicorn.error").filters = [

@@ -55,9 +55,9 @@ def safe_url(url: str) -> str:
     return url if re.fullmatch(r"https?://[^\s<>()\[\]\"'`|\\\x00-\x1f\x7f]+", url) else ""
 
 
-def mermaid_text(text: str, max_length: int = 60) -> str:
+def mermaid_text(text: str) -> str:
     """``text`` as the inside of a quoted Mermaid string: letters, digits and a few harmless signs survive."""
-    return re.sub(r"[^\w ./=:+%-]", "_", plain_line(text, max_length), flags=re.ASCII)
+    return re.sub(r"[^\w ./=:+%-]", "_", plain_line(text, 60), flags=re.ASCII)
 
 
 def mention(owner: str) -> str:

@@ -26,6 +26,7 @@ from .arrays import Bools, Floats, Segment
 from .decomposition import change_in_moved_bins, decompose
 from .segmentation import MISSING, OTHER, EncodedColumn, Grouping, groupings
 
+SIGNIFICANCE_LEVEL = 0.05
 MIN_ROWS = 100
 """Rows that a segment needs on either side."""
 MIN_EXPECTED = 5.0
@@ -70,9 +71,9 @@ class SearchResult:
     suspects: tuple[Suspect, ...]
     columns: tuple[RankedColumn, ...]
 
-    def significant_suspect(self, level: float = 0.05) -> Suspect | None:
+    def significant_suspect(self) -> Suspect | None:
         """The worst segment, where it is worse than the rest beyond chance."""
-        return self.suspects[0] if self.suspects and self.suspects[0].p < level else None
+        return self.suspects[0] if self.suspects and self.suspects[0].p < SIGNIFICANCE_LEVEL else None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of sums beyond all floats no segment can be tested
