@@ -56,9 +56,11 @@ def track(
     versions: tuple[str, ...] = (),
     version: Sequence[int] | None = None,
     fresh: Sequence[bool] = (),
+    overdue: str = "",
     **more: Any,
 ) -> Track:
-    """``fresh``: which findings have new points; by default all of them."""
+    """``fresh``: which findings have new points; by default all of them. ``overdue``: the letters of findings that are
+    overdue; by default no cadence is known."""
     outcome = {"?": Outcome.UNDECIDED, "_": Outcome.NO_DATA} | dict.fromkeys(_REACHED, Outcome.BREACH)
     causes = {"?": Cause.TOO_FEW_POINTS, "_": Cause.NO_POINTS}
     size = len(text)
@@ -82,6 +84,7 @@ def track(
         version=array("i", version if version is not None else [0 if versions else -1] * size),
         versions=versions,
         fresh=array("b", fresh),
+        overdue=array("b", [c in overdue for c in text] if overdue else []),
         **more,
     )
 

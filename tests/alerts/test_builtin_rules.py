@@ -31,7 +31,8 @@ EU = (("region", "eu"),)
 def states(text: str, name: str, *, labels: tuple[tuple[str, str], ...] = (), window: float = HOUR) -> str:
     of = rule(window=window)
     whole = [track("." * len(text), of)] if labels else []
-    found = derive_health_tracks(CHURN, [*whole, track(text, of, labels)])[0].get(name, [])
+    one = track(text, of, labels, overdue="_" if labels else "")
+    found = derive_health_tracks(CHURN, [*whole, one])[0].get(name, [])
     alert = latest_alert(found[0], at(len(text))) if found else None
     return alert.state if alert else "quiet"
 
@@ -96,7 +97,7 @@ def test_an_improvement_seen_again_is_one_improvement() -> None:
 
 def test_a_segment_is_gone_by_time() -> None:
     whole = track("......")
-    gone = track("..____", labels=EU, fresh=[True, True, *[False] * 4])
+    gone = track("..____", labels=EU, fresh=[True, True, *[False] * 4], overdue="_")
     alert = latest_alert(derive_health_tracks(CHURN, [whole, gone])[0][SEGMENT_GONE][0], at(6))
     assert alert is not None
     assert alert.state is AlertState.FIRING
@@ -162,7 +163,17 @@ def test_a_segment_absent_for_three_windows_is_gone() -> None:
     assert states("..__", SEGMENT_GONE, labels=EU) == "quiet"
     assert states("..___", SEGMENT_GONE, labels=EU) == "firing"
     assert states("..___..", SEGMENT_GONE, labels=EU) == "resolved"
-    assert derive_health_tracks(CHURN, [track("..___", labels=EU)])[0][SEGMENT_GONE][0].rule.kind == "data-quality"
+    (gone,) = derive_health_tracks(CHURN, [track("..___", labels=EU, overdue="_")])[0][SEGMENT_GONE]
+    assert gone.rule.kind == "data-quality"
+
+
+def test_a_segment_that_comes_and_goes_is_not_gone_before_it_is_overdue() -> None:
+    """Three windows without a point are usual for a rare country, or one of which too little is known."""
+    assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("..____", labels=EU)])[0]
+    usual = track("..____", labels=EU, overdue="e")
+    assert SEGMENT_GONE not in derive_health_tracks(CHURN, [usual])[0]
+    (streak,) = derive_health_tracks(CHURN, [usual])[1][SEGMENT_GONE].clear
+    assert streak.times == (at(1), at(0)), "its absence proves nothing"
 
 
 def test_windows_longer_than_the_step_take_longer_to_be_gone() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modelwatch.alerts.causes import find_causes
 from modelwatch.model.alert import Alert, AlertState, Evidence, Group, Mute
 from modelwatch.model.cause import CauseKind
-from modelwatch.model.explanation import Explanation
+from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Finding, Outcome
 from modelwatch.model.monitored_model import Config, Model, WandbSpec
 from modelwatch.model.severity import Severity
@@ -151,6 +151,43 @@ def test_models_that_read_the_same_runs_and_get_worse_together() -> None:
     assert kinds(*groups, models=models) == [(CauseKind.SOURCE, ["fraud ranking", "scoring ranking"])]
     assert kinds(*groups, models=(models[0], replace(SCORING, wandb=replace(SHARED, tags=("b",))))) == []
     assert kinds(group("ranking", 2), group("delay", 2, model="scoring"), models=models) == [], "not latency"
+
+
+EU = (("region", "eu"),)
+
+
+def lost(hours: float = 2.0) -> Group:
+    """The segment EU is gone."""
+    one = group("segment-gone", hours, kind="data-quality", severity=Severity.WARNING)
+    labels = tuple(sorted((*EU, ("rule", "ranking"))))
+    return replace(one, alerts=tuple(replace(alert, labels=labels) for alert in one.alerts))
+
+
+def explained(**share_of: float) -> Evidence:
+    """A drop of 0.1 of which these shares follow from the segments by their size."""
+    parts = [
+        SegmentContribution((("region", region),), 0.5, 0.0, 0.9, None, -0.1 * share, 0.0)
+        for region, share in share_of.items()
+    ]
+    return Evidence(why=Explanation(T0, -0.1, parts=tuple(parts)))
+
+
+def test_a_segment_that_is_gone_leads_only_what_it_explains() -> None:
+    own = group("ranking", 1, evidence=explained(eu=0.8))
+    assert kinds(lost(), own) == [(CauseKind.DATA, ["fraud segment-gone", "fraud ranking"])]
+    other = group("ranking", 20, evidence=explained(na=0.9, eu=0.1))
+    assert kinds(lost(), other) == [], "another segment dropped"
+    assert kinds(lost(), group("ranking", 20)) == [], "nothing is known about segments"
+    together = [group("ranking", 2, evidence=explained(na=1.0)), lost()]
+    assert kinds(*together) == [(CauseKind.ONSET, ["fraud ranking", "fraud segment-gone"])], "the real drop leads"
+    first = [lost(), group("delay", 2), own]
+    assert kinds(*first) == [(CauseKind.DATA, ["fraud segment-gone", "fraud ranking"])], "latency stands alone"
+    broken = [lost(), group("missing", 2), group("ranking", 3)]
+    assert kinds(*broken) == [(CauseKind.DATA, ["fraud missing", "fraud ranking", "fraud segment-gone"])]
+
+
+def test_a_segment_that_is_gone_upstream_explains_nothing_downstream() -> None:
+    assert kinds(lost(), group("ranking", 20, model="scoring"), models=(FRAUD, DOWNSTREAM)) == []
 
 
 def test_relations_are_not_chained() -> None:

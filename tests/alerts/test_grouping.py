@@ -130,7 +130,7 @@ def test_built_in_rules_speak_when_they_have_something_to_say() -> None:
 
 
 def test_a_segment_that_is_gone_is_said_on_its_alert() -> None:
-    found = groups_of(config(rule()), track("........"), track("..ee____", labels=EU))
+    found = groups_of(config(rule()), track("........"), track("..ee____", labels=EU, overdue="_"))
     assert found["segment-gone"].kind == "data-quality"
     assert found["accuracy"].alerts[0].gone
     assert found["accuracy"].state is AlertState.FIRING, "missing data closes nothing"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelwatch.alerts.builtin_rules import derive_health_tracks
 from modelwatch.alerts.state_machine import latest_alert
-from modelwatch.model.alert import MONITORING_SILENT, AlertState
+from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, AlertState
 from modelwatch.model.finding import Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
@@ -17,7 +18,7 @@ from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Directi
 from modelwatch.model.series import Series
 from modelwatch.timeutil import DAY, HOUR
 
-from .making import NAN, NOW, rule, series, tier, track
+from .making import NAN, NOW, rule, series, tier, track, tracks
 
 LOGGED = 6 * HOUR + 300
 """After midnight."""
@@ -113,6 +114,73 @@ def test_a_pause_that_recurs_every_week_is_no_silence() -> None:
     found = track(ACCURACY, until, now=friday + 80 * HOUR, history=25 * DAY)
     hours = [(found.grid.time(row) - friday) / HOUR for row, late in enumerate(found.overdue) if late]
     assert min(hour for hour in hours if hour > 0) == 54, "a weekend without points is 49 h here"
+
+
+def irregular(kind: str, days: int = 60) -> Series:
+    rng = np.random.default_rng(7)
+    if kind == "bursts":
+        starts = np.cumsum(rng.exponential(6 * HOUR, days * 4))
+        times = (starts[:, None] + 120.0 * np.arange(5)).ravel()
+    elif kind == "weekdays":
+        times = np.cumsum(rng.exponential(2 * HOUR, days * 12))
+        times = times[(times // DAY) % 7 < 5]
+    elif kind == "half of the days":
+        times = DAY * np.flatnonzero(rng.random(days) < 0.5) + 6 * HOUR
+    else:
+        times = np.cumsum(rng.exponential(6 * HOUR, days * 4))
+    times = np.unique(np.round(times))
+    return series([(time, 0.9, 1000.0) for time in times - times[-1] + NOW])
+
+
+IRREGULAR = ("bursts", "weekdays", "at random", "half of the days")
+
+
+@pytest.mark.parametrize("kind", IRREGULAR)
+def test_irregular_gaps_are_no_silence(kind: str) -> None:
+    """Twice the usual gap comes every few points, and what its own gaps bring once a year does not."""
+    points = irregular(kind)
+    found = track(ACCURACY, points, history=14 * DAY)
+    assert not any(found.overdue)
+    gaps = np.diff(points.times)
+    late = gaps > 2 * np.median(gaps)
+    assert late[-len(late) // 4 :].any(), "the naive rule would have told"
+
+
+@pytest.mark.parametrize(("kind", "told_after"), list(zip(IRREGULAR, (60, 84, 60, 12 * 24), strict=True)))
+def test_irregular_points_that_stop_are_silence(kind: str, told_after: int) -> None:
+    points = irregular(kind)
+    assert track(ACCURACY, points, now=points.times[-1] + told_after * HOUR).overdue[-1]
+
+
+def test_an_outage_makes_no_hourly_log_irregular() -> None:
+    points = logged(HOUR, 24 * 60)
+    outages = [(NOW - day * DAY, hours) for day, hours in ((50, 5), (40, 48), (30, 2), (20, 9))]
+    kept = [time for time in points.times if not any(0 < time - at <= hours * HOUR for at, hours in outages)]
+    found = track(ACCURACY, series([(time, 0.9, 1000.0) for time in kept]), now=NOW + 3 * HOUR)
+    assert found.overdue[-1]
+    assert not any(found.overdue[:-1])
+
+
+def gone(present: np.ndarray, days: int) -> AlertState | None:
+    """Of a segment with points on these of 60 days, so many days after the last of which it is looked at."""
+    first = NOW - (int(np.flatnonzero(present)[-1]) + days) * DAY
+    whole = series([(first + day * DAY, 0.9, 1000.0) for day in range(-1, 60 + days)])
+    rare = [(first + day * DAY, 0.9, 100.0) for day in np.flatnonzero(present)]
+    of = replace(ACCURACY, every=DAY, segments=(KeyPattern("eval/country=*/accuracy"),))
+    found = tracks(of, whole, series(rare, labels=(("country", "li"),)), history=30 * DAY)
+    derived = derive_health_tracks(Model("churn", ()), found)[0].get(SEGMENT_GONE)
+    alert = latest_alert(derived[0], NOW) if derived else None
+    return alert.state if alert else None
+
+
+def test_a_segment_that_comes_and_goes_is_not_gone_until_it_stays_away() -> None:
+    rare = np.random.default_rng(5).random(60) < 0.35
+    assert np.diff(np.flatnonzero(rare)).max() > 4, "away for longer than three windows"
+    assert [gone(rare, days) for days in (3, 5, 30)] == [None, None, AlertState.FIRING]
+    weekdays = np.arange(60) % 7 < 4
+    assert [gone(weekdays, days) for days in (3, 4, 5, 6)] == [None, None, AlertState.FIRING, AlertState.FIRING]
+    always = np.ones(60, np.bool_)
+    assert [gone(always, days) for days in (2, 3)] == [None, AlertState.FIRING]
 
 
 def fresh_hours(of: Rule, *some: Series) -> list[float]:

@@ -31,6 +31,7 @@ from ..model.keys import KeyPattern
 from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model, ReleaseSpec
 from ..model.release import Move, MoveState, MoveVerb
 from ..model.rule import Rule, Tier
+from ..model.series import Labels
 from ..timeutil import DAY, HOUR, format_utc
 from .state_machine import clear_times
 
@@ -194,17 +195,22 @@ def _silence_causes(track: Track, outcome: bytes) -> array[int]:
 
 
 def _absence_outcome(track: Track) -> bytes:
-    """Breach once three windows in a row had no point, where there had been some before.
+    """Breach once three windows in a row had no point, where there had been some before, and a point is overdue by the
+    segment's own cadence: a shop is closed at weekends, and a rare country comes and goes.
 
     The first finding without points means that one window was empty; two windows later, three were.
     """
     need = 1 + math.ceil((GONE_AFTER - 1) * track.rule.window / track.grid.step)
-    points = track.points
+    points, overdue = track.points, track.overdue
 
     def had_data(run: re.Match[bytes]) -> bool:
         return any(points[index] for index in range(run.start()))
 
-    return _breach_after(track.cause.tobytes(), _ABSENT_RUN, need, had_data)
+    outcome = bytearray(_breach_after(track.cause.tobytes(), _ABSENT_RUN, need, had_data))
+    for row, code in enumerate(outcome):
+        if code == _BREACH and not (overdue and overdue[row]):
+            outcome[row] = _UNDECIDED
+    return bytes(outcome)
 
 
 def _breach_after(
@@ -239,9 +245,16 @@ def _implausible_outcome(track: Track, *, reports_improvement: bool) -> bytes:
     return bytes(_BREACH if why and own not in quiet else code for code, own, why in rows)
 
 
-def source_rule_name(labels: tuple[tuple[str, str], ...]) -> str:
+def source_rule_name(labels: Labels) -> str:
     """The configured rule behind the labels of a derived track."""
     return next((value for name, value in reversed(labels) if name == "rule"), "")
+
+
+def source_labels(labels: Labels) -> Labels:
+    """The labels of the series behind a derived track."""
+    own = list(labels)
+    own.remove(("rule", source_rule_name(labels)))
+    return tuple(own)
 
 
 RELEASE_STEP = 900.0

@@ -15,9 +15,12 @@ from ..model.cause import CauseKind, SharedCause
 from ..model.monitored_model import Config, Model
 from ..model.severity import Severity
 from ..timeutil import DAY, HOUR, format_utc
+from .builtin_rules import source_labels
 
 EXPLAINED_WITHIN = DAY
 """A data-quality alert, a deployment or an upstream model explains what begins at most this long (seconds) after it."""
+MIN_EXPLAINED = 0.5
+"""Segments that are gone lead a change of which they explain at least this share."""
 MIN_TOLERANCE = HOUR
 """Onsets are not known more precisely than this (seconds)."""
 DATA_KINDS = frozenset({"data-quality", "label-quality", "label-delay"})
@@ -36,7 +39,13 @@ class _Candidate:
 
     @property
     def is_about_data(self) -> bool:
-        return self.group.kind in DATA_KINDS
+        """Whether everything that depends on data depends on what it checks. A segment that is gone is but a part of
+        the rows: see ``_is_explained_by_loss``."""
+        return self.group.kind in DATA_KINDS and not self.is_lost_segment
+
+    @property
+    def is_lost_segment(self) -> bool:
+        return self.group.rule == SEGMENT_GONE
 
     def began_with(self, other: _Candidate) -> bool:
         """Whether both can have begun at the same time."""
@@ -61,16 +70,27 @@ def find_causes(config: Config, groups: Sequence[Group]) -> tuple[SharedCause, .
         if _can_share(group) and group.model in models and group.start is not None
     ]
 
-    def causal_order(candidate: _Candidate) -> tuple[int, bool, float, str, str]:
+    def causal_order(candidate: _Candidate) -> tuple[int, bool, bool, float, str, str]:
         group = candidate.group
         depth = len(ancestors[group.model])
-        return depth, not candidate.is_about_data, candidate.latest, group.model, group.rule
+        explains = any(_is_explained_by_loss(candidate, other) for other in candidates)
+        merely_lost = candidate.is_lost_segment and not explains
+        return (
+            depth,
+            merely_lost,
+            not (candidate.is_about_data or explains),
+            candidate.latest,
+            group.model,
+            group.rule,
+        )
 
     left = sorted(candidates, key=causal_order)
     causes = []
     while left:
         anchor, *left = left
         related = [(other, kind) for other in left if (kind := _relation(anchor, other, ancestors)) is not None]
+        if anchor.is_lost_segment:  # it leads what it explains, and nothing that merely began with it
+            related = [(other, kind) for other, kind in related if kind is CauseKind.DATA] or related
         if related:
             left = [other for other in left if all(other is not member for member, _ in related)]
             causes.append(_cause(anchor, related, ancestors))
@@ -128,9 +148,10 @@ def _rule_names(group: Group) -> set[str]:
 def _relation(anchor: _Candidate, other: _Candidate, ancestors: Mapping[str, frozenset[str]]) -> CauseKind | None:
     """What relates ``other`` to ``anchor``, the most causal relation first."""
     same_model = anchor.model.name == other.model.name
-    if same_model and anchor.is_about_data and _depends_on_data(other) and other.began_after(anchor):
+    if same_model and _is_explained_by_data(anchor, other):
         return CauseKind.DATA
-    if anchor.model.name in ancestors[other.model.name] and other.began_after(anchor):
+    is_upstream = anchor.model.name in ancestors[other.model.name]
+    if is_upstream and not anchor.is_lost_segment and other.began_after(anchor):
         return CauseKind.UPSTREAM
     if same_model and (version := _deployed_version(anchor)) and version == _deployed_version(other):
         return CauseKind.DEPLOYMENT
@@ -140,6 +161,23 @@ def _relation(anchor: _Candidate, other: _Candidate, ancestors: Mapping[str, fro
         return CauseKind.ONSET
     both = _depends_on_data(anchor) and _depends_on_data(other)
     return CauseKind.SOURCE if both and share_source(anchor.model, other.model) else None
+
+
+def _is_explained_by_data(anchor: _Candidate, other: _Candidate) -> bool:
+    if anchor.is_lost_segment:
+        return _is_explained_by_loss(anchor, other)
+    return anchor.is_about_data and _depends_on_data(other) and other.began_after(anchor)
+
+
+def _is_explained_by_loss(lost: _Candidate, other: _Candidate) -> bool:
+    """Whether at least half of a change of the whole follows from the segments that are gone. It began when they went,
+    long before that could be called a loss."""
+    why = other.group.evidence.why
+    if not lost.is_lost_segment or lost.model.name != other.model.name or why is None or not why.total:
+        return False
+    gone = {source_labels(alert.labels) for alert in lost.group.alerts if alert.state is AlertState.FIRING}
+    parts = [part for part in why.parts if part.labels in gone]
+    return sum(why.share_of_total(part.total) for part in parts) >= MIN_EXPLAINED
 
 
 def _depends_on_data(candidate: _Candidate) -> bool:
@@ -171,14 +209,16 @@ def _cause(
     anchor: _Candidate, related: Sequence[tuple[_Candidate, CauseKind]], ancestors: Mapping[str, frozenset[str]]
 ) -> SharedCause:
     kind = min((kind for _, kind in related), key=list(CauseKind).index)
-    members = sorted((anchor, *(other for other, _ in related)), key=_leading_order(kind, ancestors))
+    explains = anchor if anchor.is_lost_segment and kind is CauseKind.DATA else None
+    members = sorted((anchor, *(other for other, _ in related)), key=_leading_order(kind, ancestors, explains))
     return SharedCause(kind, _describe(kind, anchor), tuple(member.group.key for member in members))
 
 
 def _leading_order(
-    kind: CauseKind, ancestors: Mapping[str, frozenset[str]]
+    kind: CauseKind, ancestors: Mapping[str, frozenset[str]], explains: _Candidate | None
 ) -> Callable[[_Candidate], tuple[int, bool, bool, int, float, str, str]]:
-    """The most causal first, then the worst by its peak, then the earliest.
+    """The most causal first, then the worst by its peak, then the earliest. ``explains``: the segments that are gone,
+    where they explain the others.
 
     Of a deployment, a rule about the model leads: its advice is to roll back, which helps the data rules, too.
     """
@@ -189,8 +229,8 @@ def _leading_order(
         peak = max((_peak(group), group.severity or Severity.INFO))
         return (
             len(ancestors[group.model]),
-            candidate.is_about_data is not data_first,
-            group.rule in (MONITORING_SILENT, SEGMENT_GONE),
+            (candidate.is_about_data or candidate is explains) is not data_first,
+            group.rule in (MONITORING_SILENT, SEGMENT_GONE) and candidate is not explains,
             -peak.code,
             candidate.latest,
             group.model,
@@ -207,6 +247,8 @@ def _peak(group: Group) -> Severity:
 def _describe(kind: CauseKind, anchor: _Candidate) -> str:
     group, name = anchor.group, f"{anchor.group.model} {anchor.group.rule}"
     match kind:
+        case CauseKind.DATA if anchor.is_lost_segment:
+            return f"most of the change is that segments of {group.model} are gone"
         case CauseKind.DATA:
             return f"all depend on the data that {name} checks"
         case CauseKind.UPSTREAM:

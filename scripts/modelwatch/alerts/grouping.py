@@ -23,7 +23,7 @@ from ..model.release import recovery_move
 from ..model.rule import Direction, Rule, Tier
 from ..model.series import FailureScope, PulledSeries
 from ..model.unit import unit_of
-from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_rule_name
+from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_labels, source_rule_name
 from .causes import find_causes
 from .evidence import add_serving_versions, collect_evidence
 from .muting import apply_mutes
@@ -118,7 +118,7 @@ def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list
     """By the name of their rule, muted where they are; those of a series that is gone say so."""
     folded = [(track, latest_alert(track, now)) for track in tracks]
     absent_series = {
-        (source_rule_name(track.labels), _source_labels(track))
+        (source_rule_name(track.labels), source_labels(track.labels))
         for track, alert in folded
         if track.rule.name == SEGMENT_GONE and alert is not None and alert.state is AlertState.FIRING
     }
@@ -131,13 +131,6 @@ def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list
     for alert in apply_mutes(model, alerts, now):
         by_rule.setdefault(alert.rule, []).append(alert)
     return by_rule
-
-
-def _source_labels(track: Track) -> tuple[tuple[str, str], ...]:
-    source = source_rule_name(track.labels)
-    labels = list(track.labels)
-    labels.remove(("rule", source))
-    return tuple(labels)
 
 
 def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[Alert], now: float) -> Group:

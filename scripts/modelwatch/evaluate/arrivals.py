@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..model.cadence import LATE_GAPS, MIN_GAPS, overdue_after
+from ..model.cadence import LONG_GAP, MIN_GAPS, Cadence
 from ..stats.arrays import Bools, Floats
 from .points import Points
 from .windows import EvaluationTimes, RowRanges, row_ranges, window_rows
@@ -65,13 +64,13 @@ def overdue_rows(arrivals: Floats, every: float, at: Floats) -> Bools:
     gaps = np.diff(arrivals)
     if len(gaps) < MIN_GAPS:
         return np.zeros(0, np.bool_)
-    gap = float(np.median(gaps))
-    limits = np.full(len(arrivals), max(LATE_GAPS * gap, every))
-    pauses: list[float] = []
-    for place in (*np.flatnonzero(gaps > LATE_GAPS * gap), len(gaps)):
-        limits[place] = overdue_after(gap, pauses, float(arrivals[place] - arrivals[0]), every)
-        if place < len(gaps):
-            insort(pauses, float(gaps[place]))
+    cadence = Cadence.of(np.sort(gaps), every)  # type: ignore[arg-type]
+    limits = np.full(len(arrivals), cadence.least_limit)
+    for place in (*np.flatnonzero(gaps > LONG_GAP * cadence.gap).tolist(), len(gaps)):
+        gap = float(gaps[place]) if place < len(gaps) else np.inf
+        if gap > cadence.least_limit:
+            limits[place] = cadence.overdue_after(place, float(arrivals[place] - arrivals[0]))
+        cadence.add(gap)
     newest = np.searchsorted(arrivals, at, side="right") - 1
     return np.asarray((newest >= 0) & (at - arrivals[newest] > limits[newest]))
 

@@ -1,16 +1,34 @@
-"""How often a series gets a point, measured from its points, and how long it may stay without one."""
+"""How often a series gets a point, measured from its points, and how long it may stay without one.
+
+A series that is logged at regular times is overdue after twice its usual gap; pauses that recur, such as nights and
+weekends, may last as long again. A series that is logged at irregular times is overdue when a gap is so long that its
+own gaps would bring one about once a year.
+"""
 
 from __future__ import annotations
 
+import math
+from bisect import bisect, insort
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ..timeutil import WEEK
+from ..timeutil import DAY, WEEK
 
 LATE_GAPS = 2
 """A point is overdue after so many usual gaps."""
 MIN_GAPS = 2
 """With fewer gaps nothing is known to be usual."""
+LONG_GAP = 1.9
+"""Gaps longer than so many usual ones are no jitter; a point that is missing on a grid makes one of two."""
+IRREGULAR_SHARE = 0.1
+"""A series is irregular if this share of its gaps is long,"""
+IRREGULAR_PER_WEEK = 2
+"""or, after two weeks, so many a week are."""
+MAX_EXCESS = 8.0
+"""A long gap counts as at most so many medians longer than the shortest of them: an outage is not usual."""
+FALSE_ALARM = 365 * DAY
+"""The mean time after which a healthy series with irregular gaps is called overdue."""
 _PAUSE_MARGIN = 1.1
 
 
@@ -20,21 +38,71 @@ def usual_gap(times: Sequence[float]) -> float:
     return gaps[len(gaps) // 2] if gaps else 0.0
 
 
-def overdue_after(gap: float, pauses: Sequence[float], span: float, every: float) -> float:
-    """Seconds after its newest point from which a series is overdue.
+@dataclass(slots=True)
+class Cadence:
+    """What is usual in a series, and its long gaps up to a point."""
 
-    ``gap``: the usual one. ``pauses``: the gaps of more than ``LATE_GAPS`` times as much, ascending, all within
-    ``span`` seconds. What has paused as often as there were weeks (nights, weekends) may pause as long again, and
-    before two weeks have passed any pause may be usual. Nothing is overdue before the next evaluation is due
-    (``every``), since the newest points may still be on their way.
-    """
-    weeks = max(1, int(span // WEEK))
-    longest = pauses[-weeks] * _PAUSE_MARGIN if len(pauses) >= weeks else 0.0
-    return max(LATE_GAPS * gap, longest, every)
+    gap: float
+    """The usual one (seconds): the median."""
+    shortest: float
+    """A gap than which few are shorter (5 %): of points that lie on a grid, its step."""
+    every: float
+    """Nothing is overdue before the next evaluation is due, since the newest points may still be on their way."""
+    long: list[float] = field(default_factory=list)
+    """Ascending."""
+
+    @classmethod
+    def of(cls, ordered: Sequence[float], every: float) -> Cadence:
+        """``ordered``: all gaps of the series, ascending."""
+        count = len(ordered)
+        return cls(float(ordered[count // 2]), float(ordered[count // 20]), every) if count else cls(0.0, 0.0, every)
+
+    @property
+    def least_limit(self) -> float:
+        return max(LATE_GAPS * self.gap, self.every)
+
+    def add(self, gap: float) -> None:
+        if gap > LONG_GAP * self.gap:
+            insort(self.long, gap)
+
+    def overdue_after(self, count: int, span: float) -> float:
+        """Seconds after its newest point from which the series is overdue, which has ``count`` gaps in ``span``
+        seconds."""
+        limit = self.least_limit
+        weeks = max(1, int(span // WEEK))
+        if len(self.long) >= weeks and self.long[-weeks] > LATE_GAPS * self.gap:
+            # Usual is what occurred as often as there were weeks; before two weeks have passed any pause may be.
+            limit = max(limit, self.long[-weeks] * _PAUSE_MARGIN)
+        if self._is_irregular(count, weeks):
+            limit = max(limit, self._rare_gap(span), self.long[-2] * _PAUSE_MARGIN)
+        return limit
+
+    def _is_irregular(self, count: int, weeks: int) -> bool:
+        by_share = IRREGULAR_SHARE * count
+        needed = min(by_share, IRREGULAR_PER_WEEK * weeks) if weeks > 1 else by_share
+        return len(self.long) >= max(2, needed)
+
+    def _rare_gap(self, span: float) -> float:
+        """The gap that is exceeded once in ``FALSE_ALARM``, if long ones fall off exponentially beyond the shortest of
+        them (on a grid: geometrically), predicted from as many as there are (a Lomax distribution). 0 where all are
+        equal."""
+        least, middle = self.long[0], self.long[len(self.long) // 2]
+        step = self.shortest if least > 1.75 * self.shortest else 0.0
+        most = MAX_EXCESS * max(middle - least, step / 4)
+        above = bisect(self.long, least + most)
+        total = math.fsum(self.long[:above]) - least * above + most * (len(self.long) - above)
+        excess = total / len(self.long)
+        if excess <= 1e-9 * least:
+            return 0.0
+        scale = step / math.log1p(step / excess) if step > 0 else excess
+        count = len(self.long)
+        return least + scale * count * math.expm1(max(0.0, math.log(count * FALSE_ALARM / span)) / count)
 
 
 def series_overdue_after(times: Sequence[float], every: float) -> float:
-    """``overdue_after`` of a series whose points have these times."""
-    gap = usual_gap(times)
-    pauses = sorted(after - before for before, after in pairwise(times) if after - before > LATE_GAPS * gap)
-    return overdue_after(gap, pauses, times[-1] - times[0] if times else 0.0, every)
+    """Seconds after the newest of ``times``, which ascend, from which a series is overdue."""
+    gaps = [after - before for before, after in pairwise(times) if after > before]
+    cadence = Cadence.of(sorted(gaps), every)
+    for gap in gaps:
+        cadence.add(gap)
+    return cadence.overdue_after(len(gaps), times[-1] - times[0] if times else 0.0)
