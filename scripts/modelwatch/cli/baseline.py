@@ -27,8 +27,8 @@ from ..stats.profile.codec import to_bytes
 from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, parse_time_option, path_option, retry_policy
-from .release import model_option, read_model
+from .options import config_option, now_option, parse_time_option, path_option, retry_policy, select_models
+from .release import NOTHING_PROMOTED_HINT, model_option, read_model
 
 if TYPE_CHECKING:
     from ..model.rule import BaselineEntry
@@ -73,9 +73,7 @@ def capture(
 ) -> Exit:
     """Write value, count, interval, percentiles, version and source of every metric in the model's rules."""
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
-    model = config.model(name)
-    if model is None:
-        raise UserError(f"there is no model {name!r}.", where=str(config_path))
+    model = select_models(config, (name,), config_path).models[0]
     if table is not None:
         return _capture_profile(model, table, out, artifact, version, now)
     if out is None or artifact:
@@ -153,7 +151,7 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
     registry = read_registry(model, os.environ, retry_policy(), makers=False)
     version = registry.holder(PRODUCTION)
     if version is None:
-        raise UserError("nothing is in production.", where=registry.artifact)
+        raise UserError("nothing is in production.", hint=NOTHING_PROMOTED_HINT, where=registry.artifact)
     since = serving_since(registry, version)
     text, url = _propose(config, model, version, since, out, repository, now)
     click.echo(text)

@@ -18,7 +18,7 @@ from ..report.markdown import bullet_list, plain_line
 from ..report.rollback_choice import RollbackChoice, choose_rollback_target, excuse_false_positives
 from .actions_env import write_summary
 from .options import retry_policy
-from .release import MoveContext, comment_on_issue
+from .release import NOTHING_PROMOTED_HINT, MoveContext, comment_on_issue
 
 MAX_CHECKS = 5
 """So many versions are checked, at most."""
@@ -77,7 +77,8 @@ def rank_versions(context: MoveContext, registry: Registry, healthy: tuple[str, 
     """The versions to go back to from the one in production; ``healthy`` are taken as such, instead of the history."""
     failing = registry.holder(PRODUCTION)
     if failing is None:
-        raise UserError("nothing is in production: there is nothing to go back from.", where=registry.artifact)
+        message = "nothing is in production: there is nothing to go back from."
+        raise UserError(message, hint=NOTHING_PROMOTED_HINT, where=registry.artifact)
     marked = tuple(VersionHealth(name, 0.0, judged=1) for name in healthy)
     return choose_rollback_target(registry, failing.name, marked or _read_health(context, failing.name))
 

@@ -185,7 +185,8 @@ class RegistrySession:
         except Exception as error:
             raise translate_wandb_error(error, self.artifact) from error
         if not isinstance(answer, dict):
-            raise SourceError("W&B's answer is not what its client expects.", where=self.artifact)
+            hint = "A proxy may be in the way."
+            raise SourceError("W&B's answer is not what its client expects.", hint=hint, where=self.artifact)
         return answer
 
     def _translate_error(self, error: Exception) -> SourceError:

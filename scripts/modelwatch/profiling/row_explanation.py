@@ -60,7 +60,8 @@ def explain_rows(
     spec = require_measure_spec(model)
     log = open_model_log(spec, model, env, retry, scratch)
     if not (spec.label and spec.prediction):
-        raise UserError("an explanation needs `label` and `prediction`.", where=model.where)
+        hint = "Give `measure: {label: ..., prediction: ...}`."
+        raise UserError("an explanation needs labels and predictions.", hint=hint, where=model.where)
     require_columns(log, [spec.time, spec.label, spec.prediction])
     plan = infer_plan(log, spec)
     features = [column.name for column in plan.columns if column.name not in spec.role_columns]

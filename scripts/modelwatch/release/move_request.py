@@ -64,7 +64,8 @@ def resolve_target(request: MoveRequest, registry: Registry) -> Version | None:
         raise UserError(message, hint=_version_hint(registry, name))
     champion = registry.holder(PRODUCTION)
     if verb is MoveVerb.CANARY and champion is not None and champion.name == version.name:
-        raise UserError(f"{version.title} is in production already: it cannot be its own canary.")
+        message = f"{version.title} is in production already: it cannot be its own canary."
+        raise UserError(message, hint="Name the version that shall serve beside it.")
     return version
 
 

@@ -15,6 +15,7 @@ from ..model.rule import MEMORY_STEP, BaselineKind, BaselineSpec, Rule, rolling_
 
 CLOCK_SKEW = 300.0
 """Seconds by which the clocks of W&B and of those who log may differ."""
+RUN_ID_HINT = "Name its id, the last part of its address, not its display name."
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME
 from .base import ReadContext, SourceResult
 from .cell_parsing import lookup_path, parse_number, parse_time, version_text
-from .requirements import CLOCK_SKEW, KeyResolver, ReadRequest
+from .requirements import CLOCK_SKEW, RUN_ID_HINT, KeyResolver, ReadRequest
 from .series_builder import SeriesBuilder
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: R
     runs = [_run_info(run, spec.version) for run in find_runs(api, path, filters, ended_before)]
     alive = [run for run in runs if run.heartbeat >= since]
     if request.wandb_run and not alive:
-        raise SourceError(f"there is no W&B run {request.wandb_run!r} in this period.", where=path)
+        message = f"there is no W&B run {request.wandb_run!r} in this period."
+        raise SourceError(message, hint=RUN_ID_HINT, where=path)
     return sorted(alive, key=lambda run: run.extent.begin)
 
 

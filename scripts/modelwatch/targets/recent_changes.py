@@ -62,7 +62,7 @@ def _commit(row: _Row, kind: RecentChangeKind) -> RecentChange:
     commit = _object(row, "commit")
     at = parse_iso_or_none(str(_object(commit, "committer").get("date")))
     if at is None:
-        raise ServiceError("GitHub's answer is not a list of commits")
+        raise ServiceError("GitHub's answer is not a list of commits", hint="A proxy may be in the way.")
     name = _object(row, "author").get("login") or _object(commit, "author").get("name")
     title = next(_lines(str(commit.get("message") or "")), "")
     text = f"{str(row.get('sha') or '')[:7]} {title}"
@@ -72,7 +72,7 @@ def _commit(row: _Row, kind: RecentChangeKind) -> RecentChange:
 def _deployment(row: _Row) -> RecentChange:
     at = parse_iso_or_none(str(row.get("created_at")))
     if at is None:
-        raise ServiceError("GitHub's answer is not a list of deployments")
+        raise ServiceError("GitHub's answer is not a list of deployments", hint="A proxy may be in the way.")
     text = f"{row.get('ref') or ''} to {row.get('environment') or 'an environment'}"
     if row.get("description"):
         text += f": {row['description']}"

@@ -93,4 +93,6 @@ def _read_incident(group: str, row: Mapping[str, Any]) -> ObservedIncident:
             by=str(by.get("summary") or ""),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ServiceError("PagerDuty's answer is not a list of incidents") from error
+        raise ServiceError(
+            "PagerDuty's answer is not a list of incidents", hint="A proxy may be in the way."
+        ) from error

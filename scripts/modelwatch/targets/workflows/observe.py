@@ -100,7 +100,9 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
             ended_at=parse_iso(str(row["updated_at"])) if completed and row.get("updated_at") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ServiceError("GitHub's answer is not a list of workflow runs") from error
+        raise ServiceError(
+            "GitHub's answer is not a list of workflow runs", hint="A proxy may be in the way."
+        ) from error
 
 
 def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:
