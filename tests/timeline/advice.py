@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .causes import MISSING, SEGMENTED, regions
-from .stories import page_somebody, proposing, story
+from .causes import MISSING, SEGMENTED, break_the_data, regions
+from .stories import page_somebody, proposing, roll_back, story
 from .timeline import CRITICAL, ERROR, HEALTHY, RULES, WARNING, Timeline, model_config
 
 RETRAINED = RULES.replace("warning:  {drop: 2%,  do: [issue]}", "warning:  {drop: 2%,  do: [issue, retrain]}")
@@ -28,12 +28,8 @@ def no_version_to_go_back_to(time: Timeline) -> None:
 def proposals_keep_the_guards(time: Timeline) -> None:
     """A retraining that the guards refuse is not proposed either: the data come first"""
     rules = MISSING + RULES.replace("do: [issue, page]}", "do: [issue, page, retrain]}")
-    time.configure(model_config(rules=rules, more=workflows(retrain="propose")))
-    time.data(filled=HEALTHY)
-    time.until(2)
-    time.data(filled=ERROR, accuracy=ERROR)
-    time.until(6)
-    time.expect(woken=1, page="^error churn filled", no_step="approve retrain", step="Fix the data", dispatched=())
+    break_the_data(time, model_config(rules=rules, more=workflows(retrain="propose")))
+    time.expect(no_step="approve retrain", step="Fix the data", dispatched=())
     time.expect(verdict="^(?!.*approve retrain)", details="Fix the data")
 
 
@@ -67,15 +63,7 @@ def retraining_changed_nothing(time: Timeline) -> None:
 def no_retraining_on_the_way_down(time: Timeline) -> None:
     """On the way from critical to healthy, through the tier that retrains, nothing is retrained"""
     flows = workflows(retrain="act", rollback="propose").replace("settle: 2h", "settle: 6h")
-    time.configure(model_config(rules=BOTH, more=flows))
-    time.deploy("v7")
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1, step="approve rollback.1")
-    time.acknowledge()
-    time.comment("approve rollback.1")
-    time.until(4)
-    time.finish("rollback")
+    roll_back(time, model_config(rules=BOTH, more=flows))
     time.deploy("v6")
     time.data(accuracy=WARNING)
     time.until(7)
@@ -102,15 +90,7 @@ def no_retraining_for_a_segment_that_a_release_broke(time: Timeline) -> None:
 @story()
 def failed_rollback_in_diagnose(time: Timeline) -> None:
     """After a rollback that failed, `diagnose`, the issue and the page speak of it"""
-    time.configure(proposing())
-    time.deploy("v7")
-    time.data(accuracy=CRITICAL)
-    time.until(3)
-    time.expect(woken=1)
-    time.acknowledge()
-    time.comment("approve rollback.1")
-    time.until(4)
-    time.finish("rollback", "failure")
+    roll_back(time, conclusion="failure")
     time.until(6)
     time.expect(woken=1, page="Rollback.1 ended in failure", details="Find out why the rollback to v6 failed")
     time.expect(step="Find out why the rollback to `v6` failed", verdict="Next: Find out why the rollback to v6 failed")

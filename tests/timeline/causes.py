@@ -23,6 +23,16 @@ def regions(accuracy: float, **own: float) -> dict[str, float]:
     return {"accuracy": sum(each.values()) / len(each), **each}
 
 
+def break_the_data(time: Timeline, config: str) -> None:
+    """The data break, and with them the accuracy: one page, about the data, by hour 5."""
+    time.configure(config)
+    time.data(filled=HEALTHY)
+    time.until(2)
+    time.data(filled=ERROR, accuracy=ERROR)
+    time.until(5)
+    time.expect(woken=1, page="^error churn filled", issues=1)
+
+
 @story()
 def one_bad_release_two_rules(time: Timeline) -> None:
     """A bad release shows in two rules: one page, one issue, closed when both have recovered."""
@@ -112,12 +122,8 @@ def one_segment_drops(time: Timeline) -> None:
 @story(causes=2)
 def who_leads_is_silenced(time: Timeline) -> None:
     """The data alert that leads is a false positive: the drop that it led has a page and an issue of its own."""
-    time.configure(model_config(rules=MISSING + RULES))
-    time.data(filled=HEALTHY)
-    time.until(2)
-    time.data(filled=ERROR, accuracy=ERROR)
-    time.until(5)
-    time.expect(woken=1, page="^error churn filled", issues=1, says="Also affected.*`accuracy`")
+    break_the_data(time, model_config(rules=MISSING + RULES))
+    time.expect(says="Also affected.*`accuracy`")
     time.comment("false-positive")
     time.until(7)
     time.expect(woken=1, page="^error churn accuracy", issues=2)
@@ -141,12 +147,7 @@ def bad_data_leads(time: Timeline) -> None:
 @story()
 def outlives_its_leader(time: Timeline) -> None:
     """The data are mended and one metric stays bad: four hours later it has an issue and a page of its own."""
-    time.configure(model_config(rules=MISSING + RULES))
-    time.data(filled=HEALTHY)
-    time.until(2)
-    time.data(filled=ERROR, accuracy=ERROR)
-    time.until(5)
-    time.expect(woken=1, page="^error churn filled", issues=1)
+    break_the_data(time, model_config(rules=MISSING + RULES))
     time.data(filled=HEALTHY)
     time.until(8)
     time.expect(woken=0, issues=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .stories import proposing, story
+from .stories import roll_back, story
 from .timeline import CRITICAL, ERROR, HEALTHY, Timeline, model_config
 
 DAY, SATURDAY = 24, 5
@@ -12,16 +12,7 @@ DAY, SATURDAY = 24, 5
 @story(causes=2)
 def comes_back_after_a_rollback(time: Timeline) -> None:
     """The second time, page, issue and `diagnose` say what helped the first time"""
-    time.configure(proposing())
-    time.until(2)
-    time.deploy("v7")
-    time.data(accuracy=CRITICAL)
-    time.until(4)
-    time.expect(woken=1, step="approve rollback.1")
-    time.acknowledge()
-    time.comment("rollback v6")
-    time.until(5)
-    time.finish("rollback")
+    roll_back(time)
     time.deploy("v6")
     time.data(accuracy=HEALTHY)
     time.until(10)

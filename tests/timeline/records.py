@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .causes import MISSING, RECALL
-from .stories import page_somebody, proposing, story
+from .stories import page_somebody, roll_back, story
 from .timeline import CRITICAL, ERROR, HEALTHY, RULES, WARNING, Timeline, model_config
 
 DAY = 24
@@ -109,16 +109,7 @@ def last_good_version_at_few_rows(time: Timeline) -> None:
 @story()
 def played_night_on_record(time: Timeline) -> None:
     """Everything of a night is on record once: who, when and why; `review` tells what helped"""
-    time.configure(proposing())
-    time.until(2)
-    time.deploy("v7")
-    time.data(accuracy=CRITICAL)
-    time.until(4)
-    time.expect(woken=1)
-    time.acknowledge()
-    time.comment("approve rollback.1")
-    time.until(5)
-    time.finish("rollback")
+    roll_back(time)
     time.deploy("v6")
     time.data(accuracy=HEALTHY)
     time.until(10)

@@ -98,19 +98,26 @@ def wobbling_between_tiers(time: Timeline) -> None:
     time.expect(woken=2)
 
 
-@story()
-def rollback_did_not_help(time: Timeline) -> None:
-    """A rollback that does not help wakes somebody, and the page says what was tried"""
-    time.configure(proposing())
+def roll_back(
+    time: Timeline, config: str = "", conclusion: str = "success", command: str = "approve rollback.1"
+) -> None:
+    """v7 breaks the metric, whom it wakes starts the rollback that is proposed, and by hour 4 that has ended."""
+    time.configure(config or proposing())
     time.deploy("v7")
     time.data(accuracy=CRITICAL)
     time.until(3)
     time.expect(woken=1, step="approve rollback.1")
     time.acknowledge()
-    time.comment("rollback v6")
+    time.comment(command)
     time.until(4)
     time.expect(dispatched=("rollback",))
-    time.finish("rollback")
+    time.finish("rollback", conclusion)
+
+
+@story()
+def rollback_did_not_help(time: Timeline) -> None:
+    """A rollback that does not help wakes somebody, and the page says what was tried"""
+    roll_back(time, command="rollback v6")
     time.until(8)
     time.expect(
         woken=1,
