@@ -79,28 +79,20 @@ class Shell:
         lines = [f"{first + 3600 * hour},{value}" for hour, value in enumerate(values)]
         (self.world.folder / "rows.csv").write_text("\n".join(["time,rows", *lines]) + "\n")
 
+    def versions(self, *served: tuple[str, int], hours: int) -> None:
+        """The rows from so many hours ago on, each with the version that served, judged by a rule about the model."""
+        config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
+        (self.world.folder / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
+        first = int(self.world.now // 3600) * 3600 - 3600 * hours + 60
+        lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
+        (self.world.folder / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+
 
 @pytest.fixture
 def shell(opened: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    opened.renew(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    opened.enter(tmp_path, monkeypatch, DEPLOY_TOKEN=TOKEN, PYTHON=sys.executable)
     (tmp_path / "modelwatch.yml").write_text(CONFIG)
     (tmp_path / "train.py").write_text(TRAIN)
-    key = opened.model.pagerduty.routing_key
-    assert key is not None
-    given = {
-        "PAGERDUTY_ROUTING_KEY": key.reveal(),
-        "PAGERDUTY_EVENTS_URL": opened.pagerduty.url,
-        "DEPLOY_TOKEN": TOKEN,
-        "PYTHON": sys.executable,
-        "MODELWATCH_WAIT_SCALE": "0.001",
-        "GITHUB_ACTOR": "ana",
-        "COLUMNS": "200",
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(name, raising=False)
     return Shell(opened)
 
 
@@ -260,14 +252,9 @@ def test_a_check_that_hangs_is_ended_with_its_children(shell: Shell, checked: Ca
     assert shell.world.held()["production"] == "v3"
 
 
-def test_status_ranks_the_versions_to_go_back_to(shell: Shell, checked: Callable[[str], None], tmp_path: Path) -> None:
+def test_status_ranks_the_versions_to_go_back_to(shell: Shell, checked: Callable[[str], None]) -> None:
     checked("exit 1")
-    config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
-    (tmp_path / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
-    first = int(shell.world.now // 3600) * 3600 - 3600 * 15 + 60
-    served = [("v1", 5)] * 6 + [("v2", 0)] * 6 + [("v3", 0)] * 3
-    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
-    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    shell.versions(*[("v1", 5)] * 6, *[("v2", 0)] * 6, *[("v3", 0)] * 3, hours=15)
     assert shell("status", "--json") == 0
     assert [(one["version"], one["fit"]) for one in shell.data()["rollback"]] == [("v1", True), ("v2", False)]
     assert "was not healthy while it served" in shell.data()["rollback"][1]["reason"]
@@ -277,33 +264,21 @@ def test_status_ranks_the_versions_to_go_back_to(shell: Shell, checked: Callable
     assert "To go back to" not in shell.out
 
 
-def test_what_was_rolled_back_is_not_called_healthy(
-    shell: Shell, checked: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_what_was_rolled_back_is_not_called_healthy(shell: Shell, checked: Callable[[str], None]) -> None:
     """By no rule about the metrics: somebody saw what none of them looks at."""
     checked("exit 0")
-    config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
-    (tmp_path / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
-    first = int(shell.world.now // 3600) * 3600 - 3600 * 15 + 60
-    served = [("v1", 5)] * 5 + [("v2", 5)] * 5 + [("v3", 5)] * 5
-    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
-    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    shell.versions(*[("v1", 5)] * 5, *[("v2", 5)] * 5, *[("v3", 5)] * 5, hours=15)
     assert shell("rollback", "--reason", "complaints") == 0
     shell("status")
     assert "healthy under today's rules: v1\n" in shell.out
     assert "was itself rolled back: complaints" in shell.out
 
 
-def test_status_says_how_long_a_version_served_by_its_moves(shell: Shell, tmp_path: Path) -> None:
+def test_status_says_how_long_a_version_served_by_its_moves(shell: Shell) -> None:
     """The history of metrics reaches back a few hours only; issue and ``diagnose`` ask the moves, too."""
-    config = CONFIG.replace("{path: rows.csv}", "{path: rows.csv, version: version}")
-    (tmp_path / "modelwatch.yml").write_text(config.replace("kind: data-quality", "kind: latency"))
     shell("promote", "v1")
     shell.world.now += 20 * DAY
-    first = int(shell.world.now // 3600) * 3600 - 3600 * 8 + 60
-    served = [("v1", 5)] * 8 + [("v2", 5)] * 4
-    lines = [f"{first + 3600 * hour},{value},{version}" for hour, (version, value) in enumerate(served)]
-    (tmp_path / "rows.csv").write_text("\n".join(["time,rows,version", *lines]) + "\n")
+    shell.versions(*[("v1", 5)] * 8, *[("v2", 5)] * 4, hours=8)
     shell("promote", "v2")
     shell.world.now += 4 * 3600
     shell("status", "--json")

@@ -9,8 +9,8 @@ import pytest
 
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
-from tests.cli.test_release import CONFIG, Shell
-from tests.release.world import World, open_world
+from tests.cli.test_release import CONFIG, TOKEN, Shell
+from tests.release.world import DEPLOY, World, open_world
 
 REPOSITORY = "acme/churn-model"
 HOUR = 3600.0
@@ -61,23 +61,7 @@ class Canary(Shell):
 
 @pytest.fixture
 def shell(opened: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canary:
-    opened.renew(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    key = opened.model.pagerduty.routing_key
-    assert key is not None
-    given = {
-        "PAGERDUTY_ROUTING_KEY": key.reveal(),
-        "PAGERDUTY_EVENTS_URL": opened.pagerduty.url,
-        "DEPLOY_TOKEN": "tok-0123456789abcdef",
-        "DEPLOY": 'echo "$MODELWATCH_VERB $MODELWATCH_VERSION $MODELWATCH_PERCENT" >>deployed.txt',
-        "MODELWATCH_WAIT_SCALE": "0.001",
-        "GITHUB_ACTOR": "ana",
-        "COLUMNS": "200",
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(name, raising=False)
+    opened.enter(tmp_path, monkeypatch, DEPLOY_TOKEN=TOKEN, DEPLOY=DEPLOY)
     made = Canary(opened)
     made.configure()
     return made

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.model.monitored_model import Model, PagerDutySpec, ReleaseSpec, WandbSpec
 from modelwatch.model.release import Move, MoveVerb, Registry
@@ -75,6 +77,24 @@ class World:
         release = ReleaseSpec("acme/train/churn", deploy=DEPLOY, degrade=DEPLOY)
         wandb = WandbSpec("acme", "prod")
         self.model = Model("churn", (), wandb=wandb, pagerduty=PagerDutySpec(routing_key=key), release=release)
+
+    def enter(self, folder: Path, patch: pytest.MonkeyPatch, **variables: str) -> None:
+        """Begin again in ``folder``, where commands run, with these servers and ``variables`` in the environment."""
+        self.renew(folder)
+        patch.chdir(folder)
+        key = self.model.pagerduty.routing_key
+        assert key is not None
+        given = {
+            "PAGERDUTY_ROUTING_KEY": key.reveal(),
+            "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
+            "MODELWATCH_WAIT_SCALE": "0.001",
+            "GITHUB_ACTOR": "ana",
+            "COLUMNS": "200",
+        }
+        for name, value in (given | variables).items():
+            patch.setenv(name, value)
+        for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+            patch.delenv(name, raising=False)
 
     def change(self, **values: Any) -> None:
         """Other values of the release section."""
