@@ -1,12 +1,11 @@
-"""``make crash-matrix``: the whole matrix as tables; status 1 where a cell is red.
-
-Arguments choose scenarios by words in their names, ``--sample`` the cells of ``make test``.
-"""
+"""``make crash-matrix``: the whole matrix as tables; status 1 where a cell is red."""
 
 from __future__ import annotations
 
 import sys
 import time
+
+import click
 
 from .columns import COLUMNS, LEGEND
 from .matrix import ALL, WORKERS, Tried, all_cells, rehearsals, sample, work_off
@@ -15,13 +14,16 @@ from .table import explain, render
 from .world import worlds
 
 
-def main(arguments: list[str]) -> int:
+@click.command()
+@click.argument("words", nargs=-1)
+@click.option("--sample", "sampled", is_flag=True, help="Only the cells of `make test`.")
+def main(words: tuple[str, ...], sampled: bool) -> None:
+    """The whole matrix, or the scenarios with one of WORDS in their names."""
     began = time.monotonic()
-    words = [word for word in arguments if not word.startswith("--")]
     scenarios = [one for one in ALL if not words or any(word in one.name for word in words)]
     with worlds() as world:
         known = rehearsals(world, scenarios, fresh=scenarios)
-    cells = (sample if "--sample" in arguments else all_cells)(scenarios, known)
+    cells = (sample if sampled else all_cells)(scenarios, known)
     tried: list[Tried] = []
 
     def tell(one: Tried) -> None:
@@ -39,8 +41,8 @@ def main(arguments: list[str]) -> int:
     red = sum(bool(one.wrong) for one in tried)
     print(f"\n{LEGEND}")
     print(f"{len(tried)} cells, {red} red, {time.monotonic() - began:.0f} s")
-    return 1 if red else 0
+    sys.exit(1 if red else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
