@@ -42,10 +42,11 @@ def main(words: list[str]) -> int:
     # A cause about which something new happened that a person has to hear (worse, expired, failed, reminded) pages
     # once more for each of these.
     again = totals["needed"] - paging
-    print(f"\nCauses that page: {paging}. Pages: {totals['pages']}, of them {again} since something new happened.")
-    per_cause, per_need = (totals["pages"] - again) / max(paging, 1), totals["pages"] / max(totals["needed"], 1)
-    print(f"Pages per true cause: {per_cause:.2f}; with those new events {totals['pages'] / max(paging, 1):.2f}.")
-    print(f"Pages per page that was needed: {per_need:.2f}.")
+    first, every = (totals["pages"] - again) / max(paging, 1), totals["pages"] / max(paging, 1)
+    print(f"\nPages per true cause, of {paging} causes that page:")
+    print(f"  {first:.2f} without the {again} pages about something new (worse, expired, failed, reminded)")
+    print(f"  {every:.2f} with them")
+    print(f"Pages per page that was needed: {totals['pages'] / max(totals['needed'], 1):.2f}.")
     print(f"Silent failures: {totals['silence']}. Wrong next steps: {totals['step']}. {time.monotonic() - began:.0f} s")
     return int(any(totals[name] for name in ("page", "silence", "step", "record")))
 
