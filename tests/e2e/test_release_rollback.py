@@ -94,6 +94,28 @@ def test_two_workflow_runs_of_one_key_deploy_once(world: World) -> None:
     assert world.held() == {"production": "v1", "previous": "v2"}
 
 
+def test_a_version_that_the_check_refuses_is_passed_over_unless_the_caller_wants_no_other(world: World) -> None:
+    """`fallback: false` of the reusable workflow: this version or none."""
+    world.breaks()
+    place = world.workplace
+    config = (place.repository / "modelwatch.yml").read_text()
+    caller = (place.repository / ".github/workflows/rollback.yml").read_text()
+    alone = caller.replace("      # environment:", "      fallback: false\n      # environment:")
+    alone = alone.replace("      environment:", "      fallback: false\n      environment:")
+    checked = config.replace("deploy: ./deploy.sh", "check: bash check.sh\n      deploy: ./deploy.sh", 1)
+    files = {"modelwatch.yml": checked, "check.sh": 'test "$MODELWATCH_VERSION" != v1\n'}
+    place.write({**files, ".github/workflows/rollback.yml": alone})
+    told = world.asked("rollback.yml", key="k1", target_version="v1")
+    assert told.outputs["move"]["exit-code"] == "2", told.told
+    assert "there is no version to go back to" in "".join(told.errors())
+    assert world.held()["production"] == "v2"
+
+    place.write({".github/workflows/rollback.yml": caller})
+    told = world.asked("rollback.yml", key="k2", target_version="v1")
+    assert told.code == 0, told.told
+    assert world.held()["production"] == "v0"
+
+
 def test_something_simpler_serves_for_a_while(world: World) -> None:
     """Degraded by hand and taken back; who was asked about another version than serves by now is told so."""
     told = world.asked("degrade.yml", version="v0", reason="nothing to go back to")
