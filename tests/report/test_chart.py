@@ -13,7 +13,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.rule import Direction, Limit, LimitKind, Rule, Tier
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
-from modelwatch.report.chart import FAR_BELOW, plain_number, trend_chart
+from modelwatch.report.chart import FAR_BELOW, MAX_DRAWN, plain_number, trend_chart
 
 from .making import DROP, HOUR, NOW, group
 
@@ -85,9 +85,13 @@ def test_times_are_told_from_the_last_point() -> None:
     assert '" -7 --> 0' in chart("x", long)
 
 
-def test_where_hours_are_missing_no_time_is_claimed_for_the_points_between() -> None:
-    text = chart("x", trend((1, None), (2, None), (None, None), (None, None), (None, None), (3, None)))
-    assert re.search(r'x-axis "2026-\S+ \S+ UTC to 2026-\S+ \S+ UTC" 0 --> 2', text)
+def test_where_hours_are_missing_every_point_stands_at_its_time() -> None:
+    """Mermaid spaces what it draws evenly: the line between two points has further points on it."""
+    text = chart("x", trend((1, 0), (2, None), (None, None), (None, None), (None, None), (3, 9)))
+    assert lines_of(text) == [[0, 0, 0, 0, 0, 9], [1, 2, 2.25, 2.5, 2.75, 3]]
+    assert re.search(r'x-axis "hours before 2026-\S+ \S+ UTC" -5 --> 0', text)
+    apart = [TrendPoint(NOW + seconds, 1.0, None) for seconds in (0, 1, 2, 90 * HOUR)]
+    assert len(lines_of(chart("x", apart))[0]) == MAX_DRAWN
 
 
 def test_a_baseline_is_drawn_from_where_it_is_known() -> None:

@@ -7,9 +7,11 @@ from far below the chart, which looks vertical (bars are wide, and cover what is
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from ..model.alert import Group, TrendPoint
 from ..model.rule import STATIC_LIMITS, Rule, Tier
@@ -22,6 +24,8 @@ SIGNIFICANT_DIGITS = 5
 """Significant digits of a point."""
 MAX_STEP_DEVIATION = 0.5
 """A point farther (in steps) than this from where Mermaid draws it would appear at a wrong time."""
+MAX_DRAWN = 120
+"""Points of a line whose times are not evenly spaced."""
 DAY_AXIS_ABOVE = 4 * DAY
 """A longer trend (seconds) has an axis in days."""
 MAX_STRETCH = 4.0
@@ -64,6 +68,7 @@ def trend_chart(title: str, group: Group, rule: Rule | None) -> str:
     """An ``xychart-beta`` of the group's trend. Times without a value are left out; where the baseline begins late, the
     chart begins there, and gaps in it are filled with the previous one."""
     points = _from_first_baseline([point for point in group.evidence.trend if point.value is not None])
+    points = _even_points(points)
     values = [point.value for point in points if point.value is not None]
     if len(values) < 2:
         return "Too few points to draw."
@@ -149,13 +154,33 @@ def _deployment_marks(group: Group, times: Sequence[float], bottom: float, top: 
 
 
 def _time_axis(times: Sequence[float]) -> str:
-    """Hours or days before the last point. Mermaid spaces points evenly: where time does not, points are counted."""
+    """Hours or days before the last point."""
     first, last = times[0], times[-1]
-    step = (last - first) / (len(times) - 1)
-    if any(abs(first + place * step - time) > step * MAX_STEP_DEVIATION for place, time in enumerate(times)):
-        return f'"{mermaid_text(utc_time(first))} to {mermaid_text(utc_time(last))}" 0 --> {len(times) - 1}'
     name, unit = ("days", DAY) if last - first > DAY_AXIS_ABOVE else ("hours", HOUR)
     return f'"{name} before {mermaid_text(utc_time(last))}" {plain_number((first - last) / unit)} --> 0'
+
+
+def _even_points(points: Sequence[TrendPoint]) -> Sequence[TrendPoint]:
+    """The same line through points at even times, where its own are not: Mermaid spaces what it draws evenly."""
+    if len(points) < 3:
+        return points
+    first, last = points[0].time, points[-1].time
+    step = (last - first) / (len(points) - 1)
+    if all(abs(first + place * step - one.time) <= step * MAX_STEP_DEVIATION for place, one in enumerate(points)):
+        return points
+    shortest = min(after.time - before.time for before, after in pairwise(points))
+    count = min(max(round((last - first) / shortest), len(points) - 1), MAX_DRAWN - 1)
+    times = [first + place * (last - first) / count for place in range(count)]
+    return [*(_point_at(points, time) for time in times), points[-1]]
+
+
+def _point_at(points: Sequence[TrendPoint], time: float) -> TrendPoint:
+    """The point of the line at a time: on the way from one point to the next."""
+    place = bisect_right(points, time, key=lambda point: point.time) - 1
+    before, after = points[place], points[place + 1]
+    share = (time - before.time) / (after.time - before.time)
+    start, end = before.value or 0.0, after.value or 0.0
+    return TrendPoint(time, start * (1 - share) + end * share, before.baseline)
 
 
 def plain_number(value: float) -> str:
