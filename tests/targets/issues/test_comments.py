@@ -11,7 +11,8 @@ from modelwatch.model.plan import ANSWER, ChangeResult, Note
 from modelwatch.model.severity import Severity
 from modelwatch.targets.issues.observe import MISPLACED_REFUSAL
 from modelwatch.testing.standins.faults import Fault
-from modelwatch.testing.standins.github import BOT
+from modelwatch.testing.standins.github import BOT, issue_actions
+from modelwatch.testing.standins.http import Request, Response
 
 from ..world import GROUP, REPO, World, plan, results
 from .test_apply import opened, update
@@ -229,3 +230,51 @@ def test_our_own_comments_are_no_commands(world: World, monkeypatch: pytest.Monk
     world.apply(plan(update(world, notes=(note,), severity=Severity.CRITICAL)))
     assert "\n/modelwatch ack" in world.issues()[0]["comments"][0]  # type: ignore[index]
     assert world.observe()[0].commands == ()
+
+
+@pytest.mark.parametrize("topic", ["worse", ANSWER])
+@pytest.mark.parametrize("lag", [0, 1])
+def test_of_two_evaluations_that_comment_at_once_the_later_one_deletes_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch, topic: str, lag: int
+) -> None:
+    """Neither has seen the comment of the other when it posts; the list may lag behind for a moment."""
+    opened(world)
+    body = f"**Worse** <!-- modelwatch:note {WORSE.key} -->"
+    _comment_first(world, monkeypatch, BOT, body, lag)
+    world.apply(plan(update(world, notes=(replace(WORSE, topic=topic),), severity=Severity.CRITICAL)))
+    assert world.issues()[0]["comments"] == [body]
+    assert world.observe()[0].register is not None
+
+
+def test_what_a_person_comments_at_the_same_time_deletes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(world)
+    _comment_first(world, monkeypatch, "mallory", f"<!-- modelwatch:note {WORSE.key} -->")
+    world.apply(plan(update(world, notes=(WORSE,), severity=Severity.CRITICAL)))
+    assert len(world.issues()[0]["comments"]) == 2  # type: ignore[arg-type]
+
+
+def test_of_two_reports_of_a_failure_the_later_one_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(world)
+    client = world.connect().issue_client(world.spec)
+    assert client.comment_once(1, "a failure", "Not delivered.", frozenset({BOT}))
+    body: str = world.issues()[0]["comments"][0]  # type: ignore[index]
+    world.state.repo(REPO).comments.remove(next(iter(world.state.repo(REPO).comments.items)))
+    _comment_first(world, monkeypatch, BOT, body)
+    client.comment_once(1, "a failure", "Not delivered.", frozenset({BOT}))
+    assert world.issues()[0]["comments"] == [body]
+
+
+def _comment_first(world: World, monkeypatch: pytest.MonkeyPatch, login: str, body: str, lag: int = 0) -> None:
+    """Just before the next comment is posted, somebody else posts one; the next ``lag`` lists do not show both."""
+    standin, state = world.github.standin, world.github.standin.state
+    handle = standin.handle
+    met: list[Request] = []
+
+    def comment_first(request: Request) -> Response:
+        if request.method == "POST" and request.path.endswith("/comments") and not met:
+            met.append(request)
+            state.lag.requests = lag
+            issue_actions.add_comment(state, state.repo(REPO), 1, login, body)
+        return handle(request)
+
+    monkeypatch.setattr(standin, "handle", comment_first)

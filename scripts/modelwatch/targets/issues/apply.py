@@ -20,7 +20,7 @@ from ...model.register import Register
 from ..base import ChangeOutcome, GroupRun
 from ..register.archive import fetch_ledger
 from ..register.authorization import trusted_authors, untrusted_reason
-from ..register.claim import check_write_time, is_foreign, sign
+from ..register.claim import CLAIM_SECONDS, check_write_time, is_foreign, sign
 from ..register.client import (
     LABEL,
     LISTED_WITHIN,
@@ -215,8 +215,10 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
     read_at, issue = clock.monotonic(), client.get(number)
     if not _is_expected(issue, change):
         return _report_difference(run, issue, change)
-    warnings = _post_notes(run, client, change, issue)
+    posted, warnings = _post_notes(run, client, change, issue)
     if any(note.topic != ANSWER for note in change.notes):  # they take their time
+        if posted:
+            warnings += _delete_duplicates(run, client, change, posted, issue.comments)
         read_at, issue = clock.monotonic(), client.get(number)
         if not _is_expected(issue, change):
             return _report_difference(run, issue, change)
@@ -230,7 +232,7 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
         fields |= {"state": state, "state_reason": reason}
     issue = client.update(number, fields)
     late = check_write_time(run, register, read_at) if register is not None else ""
-    warnings += _post_answers(run, client, change, number)
+    warnings += _post_answers(run, client, change, issue)
     if late:
         return ChangeResult.REFUSED, late, issue
     return ChangeResult.DONE, "; ".join(warnings), issue
@@ -266,14 +268,37 @@ def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str
     return fields | {"title": title} if title not in ("", issue.title) else fields
 
 
-def _post_notes(run: GroupRun, client: IssueClient, change: Change, issue: IssueView) -> list[str]:
-    """Post the comments that are missing, but for answers; returns a warning for each that a locked issue did not take.
+def _delete_duplicates(
+    run: GroupRun, client: IssueClient, change: Change, posted: Mapping[str, int], before: int
+) -> list[str]:
+    """Delete those of our comments that another evaluation posted a moment before; returns what failed as warnings.
+
+    Where there are more comments than ``before`` and ours, which the issue itself says without a lag, somebody else
+    commented, too. Then the list is read, once more a moment later where it lags.
+    """
+    number, clock = change.expect.issue or 0, run.sessions.clock
+    authors = trusted_authors(client, run.github_spec(change))
+    try:
+        if client.get(number).comments <= before + len(posted) or client.delete_duplicates(number, posted, authors):
+            return []
+        clock.sleep(CLAIM_SECONDS * client.github.retry.wait_scale)
+        client.delete_duplicates(number, posted, authors)
+    except ServiceError as error:
+        return [f"a comment may be there twice: {error.message}"]
+    return []
+
+
+def _post_notes(
+    run: GroupRun, client: IssueClient, change: Change, issue: IssueView
+) -> tuple[dict[str, int], list[str]]:
+    """Post the comments that are missing, but for answers: the id of each by its marker, and a warning for each that a
+    locked issue did not take.
 
     One that is there already was posted by an evaluation that ended before it wrote the register.
     """
     notes = [note for note in change.notes if note.topic != ANSWER]
     if not notes:
-        return []
+        return {}, []
     authors = trusted_authors(client, run.github_spec(change))
     before = issue.register_block.register
     rows = client.list_comments(issue.number, before.last_comment if before else 0) if issue.comments else ()
@@ -281,31 +306,35 @@ def _post_notes(run: GroupRun, client: IssueClient, change: Change, issue: Issue
     entries: Sequence[LedgerEntry] = ()
     if change.register and any(note.topic == "recovered" for note in notes):
         entries, _ = fetch_ledger(client, issue.number, change.register, authors)
-    warnings = []
+    added, warnings = {}, []
     for note in notes:
         marker = _note_marker(note.key)
         if marker in posted:
             continue
         try:
-            client.add_comment(issue.number, _comment_body(run, note, change.register, entries), marker, authors)
+            row = client.add_comment(issue.number, _comment_body(run, note, change.register, entries), marker, authors)
+            added[marker] = int(row["id"])
         except ServiceError as error:
             if error.status != 403 or not issue.locked:
                 raise
             warnings.append(f"the comment about {note.topic} could not be posted: {error.message}")
-    return warnings
+    return added, warnings
 
 
-def _post_answers(run: GroupRun, client: IssueClient, change: Change, number: int) -> list[str]:
+def _post_answers(run: GroupRun, client: IssueClient, change: Change, issue: IssueView) -> list[str]:
     """Post the answers to commands; returns a warning for each that failed. What follows does not wait for them."""
-    warnings = []
+    posted, warnings = {}, []
     for note in change.notes:
         if note.topic != ANSWER:
             continue
         body, marker = _comment_body(run, note, change.register), _note_marker(note.key)
         try:
-            client.add_comment(number, body, marker, trusted_authors(client, run.github_spec(change)))
+            row = client.add_comment(issue.number, body, marker, trusted_authors(client, run.github_spec(change)))
+            posted[marker] = int(row["id"])
         except ServiceError as error:
             warnings.append(f"an answer to a command could not be posted: {error.message}")
+    if posted:
+        warnings += _delete_duplicates(run, client, change, posted, issue.comments)
     return warnings
 
 

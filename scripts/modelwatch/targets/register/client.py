@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -223,8 +223,27 @@ class IssueClient:
         marker = f"{NOTE_MARKER} {hashlib.sha256(key.encode()).hexdigest()[:16]} -->"
         if self.find_comment(number, marker, authors):
             return False
-        self.add_comment(number, f"{text}\n\n{marker}", marker, authors)
+        row = self.add_comment(number, f"{text}\n\n{marker}", marker, authors)
+        self.delete_duplicates(number, {marker: int(row["id"])}, authors)
         return True
+
+    def delete_comment(self, comment: int) -> None:
+        """Delete a comment of ours; one that is gone is fine."""
+        what = f"delete a comment in {self.repository}"
+        try:
+            self.github.write("DELETE", f"{self._path}/comments/{comment}", what, {}, permission=WRITE)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+
+    def delete_duplicates(self, number: int, posted: Mapping[str, int], authors: frozenset[str]) -> bool:
+        """Of comments that were just ``posted`` (the id of each by its marker), delete those that ``authors`` had
+        posted before. Whether the list, which can lag behind, shows all of them."""
+        rows = [row for row in self.list_comments(number) if is_written_by(row, authors)]
+        for marker, comment in posted.items():
+            if any(marker in str(row.get("body")) and int(row["id"]) < comment for row in rows):
+                self.delete_comment(comment)
+        return set(posted.values()) <= {int(row["id"]) for row in rows}
 
     def _write(self, verb: str, path: str, what: str, fields: dict[str, Any]) -> IssueView:
         answer = self.github.write(verb, path, what, fields, permission=WRITE)
