@@ -76,6 +76,7 @@ OMITTED_FIELDS = (
     ',"move":null',
     ',"refusals":[]',
     ',"newest_value":null',
+    ',"apart":0.0',
     ',"version_origin":"point"',
     ',"at_least":false',
     ',"scope":"evaluator"',

@@ -3,16 +3,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.alerts.state_machine import healthy_streak, latest_alert
+from modelwatch.alerts.state_machine import healthy_streak, latest_alert, proving_window
 from modelwatch.model.alert import AlertState, fingerprint
-from modelwatch.model.rule import Rule, VersionOverride
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import (
+    Aggregate,
+    AnomalySpec,
+    BaselineKind,
+    BaselineSpec,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+    VersionOverride,
+)
 from modelwatch.model.severity import Severity
-from modelwatch.timeutil import DAY
+from modelwatch.timeutil import DAY, HOUR
 
 from .making import at, rule, tier, track
 
@@ -139,6 +152,31 @@ def test_recovery_needs_new_points() -> None:
     assert found.state is AlertState.FIRING
     assert found.finding.clear, "the newest is shown"
     assert healthy_streak(firing).times == (at(2),)
+
+
+PROVEN = Tier(Severity.ERROR, (Limit(LimitKind.DROP, 0.1),), ("issue",), false_alarms=90 * DAY)
+CONSTANT = BaselineSpec(BaselineKind.CONSTANT, value=0.9)
+DETECTED: dict[str, Any] = {"tiers": (PROVEN,), "interval": Interval.WILSON, "baseline": CONSTANT, "window": DAY}
+
+
+@pytest.mark.parametrize(
+    ("more", "window"),
+    [
+        ({}, 0.0),
+        ({"window": HOUR}, 0.0),
+        ({"recover": Limit(LimitKind.DROP, 0.05)}, 0.0),
+        ({"recover": Limit(LimitKind.BELOW, 0.8)}, DAY),
+        ({"tiers": (PROVEN, replace(PROVEN, false_alarms=None))}, DAY),
+        ({"interval": Interval.NONE}, DAY),
+        ({"interval": Interval.NONE, "aggregate": Aggregate.LAST}, 0.0),
+        ({"aggregate": Aggregate.P95}, DAY),
+        ({"metric": KeyPattern("age/psi")}, DAY),
+        ({"aggregate": Aggregate.SUM, "tiers": (replace(PROVEN, limits=(Limit(LimitKind.BELOW, 5.0),)),)}, DAY),
+        ({"interval": Interval.NONE, "anomaly": AnomalySpec()}, 0.0),
+    ],
+)
+def test_windows_prove_recovery_where_points_do_not(more: dict[str, Any], window: float) -> None:
+    assert proving_window(rule(**(DETECTED | more))) == window
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelwatch.config.tiers import derived_warning
 from modelwatch.errors import ConfigError
-from modelwatch.model.rule import Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Tier
+from modelwatch.model.rule import Aggregate, BaselineKind, Direction, Interval, Limit, LimitKind, Rule, Tier
 from modelwatch.model.severity import Severity
 
 from .making import load, load_model, load_rule, messages
@@ -214,6 +214,19 @@ def test_the_digest_of_a_rule_sees_its_baseline(tmp_path: Path) -> None:
 
     assert digest(0.9, 1.0) == digest(0.9, 2.0)
     assert digest(0.9, 1.0) != digest(0.8, 1.0)
+
+
+def test_what_is_captured_changes_the_digest_and_not_the_settings(tmp_path: Path) -> None:
+    def load_with(value: float, limit: str) -> Rule:
+        (tmp_path / "b.json").write_text(
+            f'{{"format": 1, "entries": [{{"name": "eval/accuracy", "labels": [], "value": {value}}}]}}'
+        )
+        return load_rule(tmp_path, f"baseline: {{file: b.json}}\ntiers: {{error: {{drop: {limit}}}}}")
+
+    before, captured, changed = load_with(1.0, "1%"), load_with(2.0, "1%"), load_with(1.0, "2%")
+    assert len({before.digest, captured.digest, changed.digest}) == 3
+    assert before.settings == captured.settings != changed.settings
+    assert load_rule(tmp_path, "tiers: {error: {above: 1}}").settings == "", "no file has a part in it"
 
 
 def test_a_captured_mean_is_no_baseline_of_a_sum(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..model.alert import Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
+from ..model.alert import BUILT_IN_RULES, Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
+from ..model.drift import drift_spec
 from ..model.finding import Grid, Outcome, Track
-from ..model.rule import Direction, Rule
+from ..model.rule import STATIC_LIMITS, Aggregate, Direction, Rule, SamplingModel
 from ..model.severity import Severity
 from ..timeutil import DAY
 
@@ -50,23 +51,39 @@ def _finding_code(outcome: int, severity: int, clear: int) -> int:
 
 def healthy_streak(track: Track) -> HealthyStreak:
     """The newest unbroken streak of decided findings with new points that are clear: its times, newest first, up to
-    twice ``hold``."""
-    times = clear_times(track.outcome, track.clear, track.fresh, track.grid, 2 * track.rule.hold)
+    twice ``hold``. Where windows prove recovery, only those whose windows share no data."""
+    window = proving_window(track.rule)
+    times = clear_times(track.outcome, track.clear, track.fresh, track.grid, 2 * track.rule.hold, window)
     value = track.finding(-1).value if track.grid.count else None
-    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times, value)
+    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times, value, window)
+
+
+def proving_window(rule: Rule) -> float:
+    """The length of the window, where clear findings prove recovery only by what is in their windows; 0 where points
+    prove it one by one, so that findings may overlap."""
+    if rule.name in BUILT_IN_RULES or rule.anomaly is not None or rule.aggregate is Aggregate.LAST:
+        return 0.0
+    tiers = [*rule.tiers, *(tier for override in rule.overrides for tier in override.tiers)]
+    limits = [(tier, limit) for tier in tiers for limit in tier.limits]
+    by_points = rule.sampling_model is not SamplingModel.QUANTILE and drift_spec(rule.metric) is None
+    by_points &= rule.recover is None or rule.recover.form not in STATIC_LIMITS
+    if by_points and all(tier.false_alarms is not None and rule.can_prove(limit) for tier, limit in limits):
+        return 0.0
+    return rule.window if rule.window > rule.every else 0.0
 
 
 def clear_times(
-    outcome: Sequence[int], clear: Sequence[int], fresh: Sequence[int], grid: Grid, most: int
+    outcome: Sequence[int], clear: Sequence[int], fresh: Sequence[int], grid: Grid, most: int, apart: float = 0.0
 ) -> tuple[float, ...]:
-    """The columns are those of a track; at most ``most`` times, newest first."""
+    """The columns are those of a track; at most ``most`` times, newest first, each at least ``apart`` from the next."""
     times: list[float] = []
     for index in range(len(outcome) - 1, -1, -1):
         if outcome[index] in _UNDECIDED or (fresh and not fresh[index]):
             continue
         if outcome[index] != Outcome.OK.code or not clear[index]:
             break
-        times.append(grid.time(index))
+        if not times or times[-1] - grid.time(index) >= apart:
+            times.append(grid.time(index))
         if len(times) >= most:
             break
     return tuple(times)

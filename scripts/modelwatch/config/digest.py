@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from ..model.rule import BaselineEntry, Rule, Tier
 from ..model.secret import Secret
 
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
-    Rule: frozenset({"where", "digest", "runbook", "links", "optional"}),
+    Rule: frozenset({"where", "digest", "settings", "runbook", "links", "optional"}),
     Tier: frozenset({"false_alarms"}),  # follows from what is stated
     BaselineEntry: frozenset({"source", "captured", "percentiles"}),
     Silence: frozenset({"where"}),
@@ -29,6 +29,14 @@ _LENGTH = 16
 def rule_digest(rule: Rule) -> str:
     """16 hex characters over everything in a rule that decides: neither its place nor what is shown beside it."""
     return _hash_json(canonical(rule))
+
+
+def settings_digest(rule: Rule) -> str:
+    """The same without what the files contain that it names: what somebody wrote. Empty where it names none."""
+    specs = tuple(replace(spec, entries=(), profile="", place="") for spec in (rule.baseline, *rule.also))
+    calendar = replace(rule.calendar, events=()) if rule.calendar else None
+    settings = replace(rule, baseline=specs[0], also=specs[1:], calendar=calendar)
+    return "" if settings == rule else rule_digest(settings)
 
 
 def config_digest(models: Iterable[Model], blast_radius: BlastRadius) -> str:

@@ -35,7 +35,7 @@ from . import vocabulary
 from .baselines import BaselineFiles, read_baselines
 from .calendars import CALENDAR_FIELDS, read_calendar
 from .charts import CHART_FIELD, check_charts
-from .digest import rule_digest
+from .digest import rule_digest, settings_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration, one_or_more
 from .reader import shorten
@@ -277,7 +277,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     _check_times(section, rule)
     _check_counts(section, rule)
     check_charts(section, rule)
-    return replace(rule, digest=rule_digest(rule))
+    return replace(rule, digest=rule_digest(rule), settings=settings_digest(rule))
 
 
 def _read_anomaly(section: ParsedSection) -> AnomalySpec | None:

@@ -110,6 +110,8 @@ class HealthyStreak:
     """Newest first, at most twice the rule's ``hold``. Empty: the newest decided finding is not clear."""
     newest_value: float | None = None
     """Of the newest finding."""
+    apart: float = 0.0
+    """Seconds that two of ``times`` are apart at least, where windows prove recovery: they share no data."""
 
 
 @dataclass(frozen=True, slots=True)

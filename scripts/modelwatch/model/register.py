@@ -228,6 +228,7 @@ OMITTED_FIELDS = (
     '"step":"",',
     '"last_comment":0,',
     '"page_after":null,',
+    '"settings":"",',
     '"writer":"",',
     ',"alert":""',
 )
@@ -307,6 +308,8 @@ class Register:
     """The episodes before this one, as they were known when it began or got worse."""
     step: str = ""
     """Digest of the next step that the issue shows."""
+    settings: str = ""
+    """``Rule.settings`` when this was written: shows whether only what its files contain has changed since."""
     writer: str = ""
     """Token of the evaluation that wrote it last: of several at the same time only that one acts."""
     format: int = 1
@@ -315,6 +318,11 @@ class Register:
     def began(self) -> float:
         """When the group last began to fire, or was reopened by a person."""
         return max(time for time in (self.start, self.refired, self.reopened) if time is not None)
+
+    @property
+    def proof_since(self) -> float:
+        """Recovery is proven by what comes after this."""
+        return max(self.start, self.config_since, self.reopened or self.start)
 
     @property
     def read_until(self) -> int:

@@ -296,6 +296,8 @@ class Rule:
     """``None``: the model's."""
     digest: str = ""
     """Hash of everything here that decides; written to the register, so that a changed rule is noticed."""
+    settings: str = ""
+    """The same without what baseline and calendar files contain; empty where there are none."""
 
     @property
     def sampling_model(self) -> SamplingModel | None:

@@ -23,6 +23,8 @@ from ..model.alert import (
 from ..model.alert_scope import FEATURE_LABELS, AlertScope, Extent, find_scope
 from ..model.control_chart import ChartSignal
 from ..model.finding import Cause, Finding, GradualChange
+from ..model.ledger import RECOVERED
+from ..model.register import Register
 from ..model.rule import RELATIVE_LIMITS, STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
 from ..timeutil import DAY
@@ -350,3 +352,25 @@ def recovery_streak(group: Group) -> int:
     firing = {alert.fingerprint for alert in group.alerts if alert.state is AlertState.FIRING}
     runs = [len(clear.times) for clear in group.clear if clear.fingerprint in firing]
     return min(runs, default=0)
+
+
+def recovery_time(group: Group | None, register: Register, default: float) -> float:
+    """When the alerts of the episode became healthy for good. A group does not say so any more where the proof took
+    longer than a day, or counts from a later time than its end."""
+    if group is None:
+        return default
+    since = register.proof_since
+    if group.end is not None and group.end > since:
+        return group.end
+    recorded = [one.at for one in register.ledger.recent if one.what == RECOVERED and one.at >= register.began]
+    times = [[at for at in one.times if at > since] for one in group.clear if one.fingerprint in register.alerts]
+    return max(recorded or [proof[-1] for proof in times if proof], default=default)
+
+
+def proof_text(group: Group, count: int = 2) -> str:
+    """What proves recovery, without the number of it: ``healthy evaluations in a row``, or of a rule whose windows
+    prove it ``healthy windows of 24 h that share no data``."""
+    window = max((one.apart for one in group.clear), default=0.0)
+    what = f"healthy {'window' if window else 'evaluation'}{'' if count == 1 else 's'}"
+    what += f" of {duration(window)}" if window else ""
+    return what if count == 1 else f"{what} {'that share no data' if window else 'in a row'}"

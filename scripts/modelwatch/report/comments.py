@@ -11,7 +11,7 @@ from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS
-from .alert_phrase import describe_alert, describe_title
+from .alert_phrase import describe_alert, describe_title, recovery_time
 from .formatting import duration, local_time, utc_time
 from .ledger_table import ledger_table
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
@@ -110,7 +110,7 @@ def flap_sentence(register: Register, model: Model | None, now: float) -> str:
 
 
 def _recovery_comment(group: Group | None, register: Register, now: float, entries: Sequence[LedgerEntry]) -> str:
-    end = group.end if group and group.end is not None else now
+    end = recovery_time(group, register, now)
     lasted = duration(end - register.start)
     times = f"; fired {register.flap.fired} times" if register.flap else ""
     text = (

@@ -14,8 +14,9 @@ _OUR_WORDS = re.compile(r"(?:[A-Za-z0-9 ,;()-]|\.(?=\d)|:(?= )){1,120}")
 
 
 def ledger_table(entries: Sequence[LedgerEntry]) -> str:
-    """When, who, and what with its reason; empty for no entries."""
-    rows = [(utc_time(entry.at).removesuffix(" UTC"), plain_words(entry.who), _what(entry)) for entry in entries]
+    """When, who, and what with its reason, the oldest first; empty for no entries."""
+    ordered = sorted(entries, key=lambda entry: entry.at)
+    rows = [(utc_time(entry.at).removesuffix(" UTC"), plain_words(entry.who), _what(entry)) for entry in ordered]
     return table(("When (UTC)", "Who", "What"), rows) if rows else ""
 
 

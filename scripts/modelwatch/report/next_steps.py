@@ -30,7 +30,7 @@ from ..model.release import RECOVERY_VERBS, MoveState
 from ..model.rule import Mode
 from ..model.series import KEY_SUGGESTION, StartOrigin
 from ..timeutil import DAY, HOUR
-from .alert_phrase import describe_alert, recovery_streak
+from .alert_phrase import describe_alert, proof_text, recovery_streak
 from .explanation import Quote
 from .formatting import utc_time
 from .markdown import code, known_word, link, plain_line, safe_url
@@ -96,7 +96,9 @@ def next_steps(group: Group, register: Register, model: Model | None, now: float
     if register.closed is not None:
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
-        return f"{HEADING}Nothing for now: the issue closes automatically once recovery is proven."
+        need = required_healthy_evaluations(group, register)
+        proof = f"{need} {proof_text(group)}" if need > 1 else f"one {proof_text(group, 1)}"
+        return f"{HEADING}Nothing for now: the issue closes automatically after {proof}."
     steps = _steps(_Alert(group, register, model, now, MARKDOWN))
     waiting = steps[0].startswith(WAIT)
     after = [f"{'If that does not help,' if waiting else 'Then'} {step[0].lower()}{step[1:]}" for step in steps[1:]]
@@ -268,7 +270,7 @@ def _recovery_steps(alert: _Alert) -> Iterator[str]:
     healthy = recovery_streak(group)
     left = required_healthy_evaluations(group, register) - healthy
     if healthy and left > 0:
-        more = "one more healthy evaluation" if left == 1 else f"{left} more healthy evaluations in a row"
+        more = f"{left if left > 1 else 'one'} more {proof_text(group, left)}"
         flaps = register is not None and register.flap is not None
         after = "the alert stops firing; as it flaps, this closes later" if flaps else "this closes automatically"
         yield f"{WAIT} {more}, and {after}."

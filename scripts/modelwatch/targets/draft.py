@@ -23,6 +23,7 @@ from ..model.plan import (
     Skip,
 )
 from ..model.register import ESCALATED, MAX_REMEMBERED, CallRecord, DispatchRecord, FlapRecord, PageRecord, Register
+from ..model.rule import Rule
 from ..model.severity import Severity
 
 
@@ -128,6 +129,11 @@ class GroupPlan:
     @property
     def firing(self) -> bool:
         return self.group.state is AlertState.FIRING
+
+    @property
+    def rule(self) -> Rule | None:
+        """The configured rule of the group; ``None`` where modelwatch raises it itself."""
+        return next((rule for rule in self.model.rules if rule.name == self.group.rule), None)
 
     @property
     def severity(self) -> Severity:

@@ -7,10 +7,12 @@ import pytest
 
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
+from modelwatch.model.calendar import CalendarSpec
+from modelwatch.model.ledger import EntryKind
 from modelwatch.model.monitored_model import BlastRadius, Config, Matcher, Model, Silence
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
-from modelwatch.model.rule import Mode
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Mode, Rule
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan
@@ -204,9 +206,39 @@ def test_a_changed_rule_is_proved_anew() -> None:
     assert change.kind is ChangeKind.UPDATE_ISSUE
     assert change.register is not None
     assert (change.register.config, change.register.config_since) == ("d1", later("..e.."))
-    assert "0 of 2 clear findings" in skipped(plan, "close-issue")
+    assert "0 of 2 healthy evaluations in a row" in skipped(plan, "close-issue")
     assert kinds(plan_for("..e...", change.register)) == []
     assert kinds(plan_for("..e....", change.register)) == ["resolve-incident", "close-issue"]
+
+
+FILES = replace(RULE, baseline=BaselineSpec(BaselineKind.FILE, path="b.json"), settings="s1")
+
+
+@pytest.mark.parametrize(
+    ("of", "settings", "what"),
+    [
+        (RULE, "", "the rule was changed"),
+        (FILES, "s1", "the baseline of the rule was replaced"),
+        (FILES, "s0", "the rule was changed"),
+        (FILES, "", "the rule or its baseline was changed"),
+        (
+            replace(FILES, calendar=CalendarSpec(file="c.yml")),
+            "s1",
+            "the baseline or calendar of the rule was replaced",
+        ),
+    ],
+)
+def test_the_record_says_whether_somebody_changed_the_rule_or_its_baseline_is_another(
+    of: Rule, settings: str, what: str
+) -> None:
+    """A retraining captures a new baseline: then nobody has changed the rule, and recovery is proved anew."""
+    stale = replace(FIRED, config="d0", settings=settings)
+    text, configured = "..e..", config(of)
+    plan = make_plan(judged(text, configured), configured, seen(issue(stale)), later(text))
+    register = only(plan).register
+    assert register is not None
+    (entry,) = [entry for entry in register.ledger.recent if entry.kind is EntryKind.RULE]
+    assert (entry.what, register.settings) == (what, of.settings)
 
 
 def test_silences_and_inhibitions_stop_messages_and_dispatches() -> None:

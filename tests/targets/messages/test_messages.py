@@ -109,7 +109,7 @@ def test_opened_worse_and_recovered(world: World, chat: Server[Chat]) -> None:
     assert [title.split()[0] for title in titles(chat)] == ["[error]", "[critical]", "[recovered]"]
     assert [message["type"] for message in chat.standin.messages] == ["failure", "failure", "success"]
     assert "Worse: now critical." in chat.standin.messages[1]["message"]
-    assert chat.standin.messages[2]["message"].startswith("Recovered after 4 h")
+    assert chat.standin.messages[2]["message"].startswith("Recovered after 3 h 58 min (")
 
 
 def test_only_what_is_configured(world: World, chat: Server[Chat]) -> None:

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.alerts.grouping import judge_models
-from modelwatch.model.alert import Group, fingerprint
+from modelwatch.model.alert import AlertState, Group, fingerprint
 from modelwatch.model.register import Impact
+from modelwatch.model.rule import Rule
+from modelwatch.report.alert_phrase import recovery_time
 from modelwatch.targets.register.recovery import missing_proof
 from modelwatch.timeutil import HOUR
 
@@ -19,8 +21,8 @@ WHOLE, SEGMENT = fingerprint("churn", "accuracy", ()), fingerprint("churn", "acc
 HELD = register(start=at(2), config_since=at(2), alerts=(WHOLE,))
 
 
-def group(text: str, segment: str = "") -> Group:
-    of = rule()
+def group(text: str, segment: str = "", of: Rule | None = None) -> Group:
+    of = of or rule()
     tracks = [track(text, of)] + ([track(segment, of, EU)] if segment else [])
     now = at(len(text))
     return judge_models(config(of), {"churn": findings(*tracks)}, {"churn": pull()}, now, unexplained).groups[0]
@@ -28,7 +30,7 @@ def group(text: str, segment: str = "") -> Group:
 
 def test_hold_clear_findings_later_than_the_start() -> None:
     assert missing_proof(group("..e."), HELD) == "it is still firing"
-    assert "1 of 2 clear findings" in missing_proof(group("..e.."), replace(HELD, start=at(3)))
+    assert "1 of 2 healthy evaluations in a row" in missing_proof(group("..e.."), replace(HELD, start=at(3)))
     assert missing_proof(group("..e.."), HELD) == ""
     assert "0 of 2" in missing_proof(group("..e.."), replace(HELD, start=at(4)))
 
@@ -52,6 +54,31 @@ def test_a_baseline_that_moved_into_the_incident_proves_nothing(value: float | N
     assert missing_proof(recovered, replace(held, impact=replace(impact, alert=SEGMENT))) == ""
     assert "1 of 2" in missing_proof(recovered, replace(held, config_since=at(3)))
     assert missing_proof(recovered, replace(held, start=at(1))) == "", "the rule was changed since it fired"
+
+
+def test_windows_that_share_data_are_one_proof() -> None:
+    """A window of 4 h that is looked at every hour: the first recovery takes as long as the data of two of them."""
+    of = rule(window=4 * HOUR)
+    stopped = group("..e..", of=of)
+    assert stopped.state is AlertState.RESOLVED, "it stops firing as soon as before"
+    assert "1 of 2 healthy windows that share no data" in missing_proof(stopped, HELD)
+    assert "1 of 2" in missing_proof(group("..e....", of=of), HELD)
+    assert missing_proof(group("..e.....", of=of), HELD) == ""
+    assert "1 of 2" in missing_proof(group("..e....~....", of=of), HELD), "unbroken"
+    assert missing_proof(group("..e..??..", of=of), HELD) == "", "what is undecided breaks nothing"
+    reopened = replace(HELD, reopened=at(2))
+    assert "3 of 4" in missing_proof(group("..e" + 12 * ".", of=of), reopened)
+    assert missing_proof(group("..e" + 13 * ".", of=of), reopened) == ""
+
+
+def test_the_recovery_is_when_it_became_healthy_however_long_the_proof_took() -> None:
+    """A day after its end a group no longer says when that was."""
+    waited = group("..e" + 41 * ".", of=rule(window=40 * HOUR))
+    assert waited.end is None
+    assert missing_proof(waited, HELD) == ""
+    assert recovery_time(waited, HELD, default=0.0) == at(3)
+    stopped = group("..e..")
+    assert recovery_time(stopped, HELD, default=0.0) == stopped.end == at(4)
 
 
 def test_findings_older_than_a_change_of_the_rule_prove_nothing() -> None:

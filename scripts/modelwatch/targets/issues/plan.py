@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
 from ...model.alert import AlertState
@@ -13,7 +14,7 @@ from ...model.register import STALE_SINCE, FollowerRecord, Register
 from ...model.rule import Mode
 from ...model.target import Target
 from ...report.affected_alerts import worse_follower
-from ...report.alert_phrase import describe_title, is_recovering, recovery_streak
+from ...report.alert_phrase import describe_title, is_recovering, proof_text, recovery_streak
 from ...report.next_steps import recovery_deadline, required_healthy_evaluations, step_digest
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan, Situation
@@ -74,7 +75,7 @@ def assess_group(draft: GroupPlan) -> None:
     register = draft.register
     if register is not None and register.closed is None and register.config != draft.group.config:
         # Recovery has to be confirmed again under the changed rule.
-        draft.update_register(config=draft.group.config, config_since=draft.now)
+        draft.update_register(**_rule_state(draft, draft.now))
     _end_mutes(draft)
     sync_flap(draft)
     if draft.firing:
@@ -93,6 +94,11 @@ def assess_group(draft: GroupPlan) -> None:
         draft.situation = Situation.UNPROVEN if missing else Situation.RECOVERED
         if missing:
             draft.add_skip(ChangeKind.CLOSE_ISSUE, f"recovery is not confirmed: {missing}", "proof")
+
+
+def _rule_state(draft: GroupPlan, since: float) -> dict[str, Any]:
+    """What the register keeps of the rule, and since when."""
+    return {"config": draft.group.config, "config_since": since, "settings": draft.rule.settings if draft.rule else ""}
 
 
 def _end_mutes(draft: GroupPlan) -> None:
@@ -121,7 +127,7 @@ def _skip_recovering(draft: GroupPlan) -> None:
     helped = draft.register is not None and recovery_deadline(draft.register, draft.model, draft.now) is not None
     if draft.issue_open and (healthy or helped or is_recovering(draft.group)):
         need = required_healthy_evaluations(draft.group, draft.register)
-        reason = f"recovery is not confirmed: {healthy} of {need} healthy evaluations in a row"
+        reason = f"recovery is not confirmed: {healthy} of {need} {proof_text(draft.group)}"
         draft.add_skip(ChangeKind.CLOSE_ISSUE, reason, "proof")
 
 
@@ -269,7 +275,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
         if register.silence_until is not None:  # else it would mute
             draft.update_register(silence_until=None, silence_reason="", silence_by="")
         if register.config != group.config:
-            draft.update_register(config=group.config, config_since=draft.now)
+            draft.update_register(**_rule_state(draft, draft.now))
         draft.update_register(closed=None, muted_until_recovery=False, **_NO_VERDICT)
     elif severity != register.severity and (register.flap is None or severity > register.peak):
         draft.add_note("worse" if severity > register.severity else "better", f"{severity}-{int(draft.severity_since)}")
@@ -314,8 +320,7 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
         start=start,
         severity=draft.severity,
         peak=max([draft.severity, *peaks]),
-        config=group.config,
-        config_since=start,
+        **_rule_state(draft, start),
         alerts=fired,
         recent_changes=dict(draft.observed.recent_changes).get(group.key, RecentChanges()),
         past_episodes=dict(draft.observed.past_episodes).get(group.key, PastEpisodes()),

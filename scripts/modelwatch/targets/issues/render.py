@@ -26,7 +26,15 @@ from ...model.plan import Note
 from ...model.register import Register
 from ...model.rule import Rule
 from ...report.affected_alerts import affected_table, cause_sentence
-from ...report.alert_phrase import describe_alert, onset_text, recovery_streak, subject_of, worst_alert
+from ...report.alert_phrase import (
+    describe_alert,
+    onset_text,
+    proof_text,
+    recovery_streak,
+    recovery_time,
+    subject_of,
+    worst_alert,
+)
 from ...report.chart import trend_chart
 from ...report.comments import (
     actions_table,
@@ -182,12 +190,12 @@ def headline(group: Group, register: Register, now: float) -> str:
             text += f" It began with version {code(group.evidence.version)}."
         if healthy := recovery_streak(group):
             need = required_healthy_evaluations(group, register)
-            text += f" Recovering: {healthy} of {need} healthy evaluations in a row."
+            text += f" Recovering: {healthy} of {need} {proof_text(group)}."
         return text
     if register.closed is None:
         text = f"**RECOVERING** · {name} stopped firing; it began at {utc_time(register.start)}."
         return text + cause_sentence(group, register, now)
-    end = group.end if group.end is not None else register.closed
+    end = recovery_time(group, register, register.closed)
     lasted = duration(end - register.start)
     again = _RECOVERED_PHRASES.get(group.rule, "is healthy again")
     return f"**RECOVERED** · {name} {again} since {utc_time(end)}, after {lasted} (peak: {register.peak})."

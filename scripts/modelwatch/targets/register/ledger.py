@@ -34,7 +34,8 @@ from ...model.register import (
     PageRecord,
     Register,
 )
-from ...report.alert_phrase import describe_alert, worst_alert
+from ...model.rule import BaselineKind
+from ...report.alert_phrase import describe_alert, recovery_time, worst_alert
 from ...report.formatting import labels_text
 from ...report.markdown import plain_line, safe_url
 from ...timeutil import format_utc
@@ -175,8 +176,21 @@ def _changes(draft: GroupPlan, before: Register, register: Register) -> Iterator
     known = {call.key for call in before.calls}
     yield from (_call_entry(call) for call in register.calls if call.key not in known)
     if before.config != register.config:
-        key, why = f"rule.{register.config}.{int(draft.now)}", "recovery has to be confirmed under the new one"
-        yield make_entry(key, draft.now, EntryKind.RULE, "the rule was changed", who=UNKNOWN, why=why)
+        key, why = f"rule.{register.config}.{int(draft.now)}", "recovery has to be confirmed anew"
+        yield make_entry(key, draft.now, EntryKind.RULE, _rule_change(draft, before, register), who=UNKNOWN, why=why)
+
+
+def _rule_change(draft: GroupPlan, before: Register, register: Register) -> str:
+    """Whether somebody changed the rule, or a file that it names, such as its baseline, has other contents."""
+    rule = draft.rule
+    if rule is None or not register.settings or (before.settings and before.settings != register.settings):
+        return "the rule was changed"
+    files = ["baseline"] if any(spec.kind is BaselineKind.FILE for spec in (rule.baseline, *rule.also)) else []
+    files += ["calendar"] if rule.calendar is not None and rule.calendar.file else []
+    names = " or ".join(files)
+    if not before.settings:  # written before registers had it
+        return f"the rule or its {names} was changed"
+    return f"the {names} of the rule was replaced"
 
 
 def _call_entry(call: CallRecord) -> LedgerEntry:
@@ -208,7 +222,7 @@ def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, re
     if draft.issue and draft.closed_elsewhere and (acted_on_closing or recovered or reopening):
         yield closing_entry(draft.issue.closed_at or draft.now, draft.issue.state_reason, draft.issue.closed_by)
     if recovered:
-        end = draft.now if draft.group.end is None else draft.group.end
+        end = recovery_time(draft.group, register, draft.now)
         key = f"{int(register.began)}"
         yield make_entry(f"recovered.{key}", end, EntryKind.RECOVERY, RECOVERED, why=f"peak: {register.peak}")
         if not draft.closed_by_person:

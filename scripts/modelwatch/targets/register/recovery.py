@@ -15,19 +15,19 @@ def missing_proof(group: Group, register: Register) -> str:
     """What is missing, as text; the empty string if recovery is confirmed.
 
     Every alert that fired in the episode, is pending or was resolved recently needs ``hold`` clear findings in a row,
-    all later than the start of the episode and the last change of the rule. Where a person reopened an issue that
-    modelwatch had closed, it needs twice as many, all later than that. Where the group flaps, they are later than its
-    quiet time. Missing data proves nothing.
+    whose windows share no data where points alone prove nothing. All are later than the start of the episode and the
+    last change of the rule. Where a person reopened an issue that modelwatch had closed, it needs twice as many, all
+    later than that. Where the group flaps, they are later than its quiet time. Missing data proves nothing.
     """
     if group.state is AlertState.FIRING:
         return "it is still firing"
     if register.config != group.config:
-        return "the rule was changed since: recovery has to be confirmed under the new one"
+        return "the rule or its baseline was changed since: recovery has to be confirmed anew"
     need = group.hold if register.reopened is None else 2 * group.hold
     quiet_until = register.flap.quiet_until if register.flap else None
     if quiet_until is not None and group.newest <= quiet_until:
         return f"it flaps, and healthy evaluations count after {utc_time(quiet_until)}"
-    after = max(register.start, register.config_since, register.reopened or register.start, quiet_until or 0.0)
+    after = max(register.proof_since, quiet_until or 0.0)
     fingerprints = {*register.alerts, *(alert.fingerprint for alert in group.alerts)}
     return unproven_alerts(group, tuple(sorted(fingerprints)), after, need) or _moved_baseline(group, register)
 
@@ -88,4 +88,6 @@ def _missing_streak(clear: HealthyStreak | None, after: float, need: int) -> str
     if clear is None:
         return "its series is missing, which proves nothing"
     later = sum(time > after for time in clear.times)
-    return "" if later >= need else f"{later} of {need} clear findings in a row"
+    if later >= need:
+        return ""
+    return f"{later} of {need} healthy {'windows that share no data' if clear.apart else 'evaluations in a row'}"
