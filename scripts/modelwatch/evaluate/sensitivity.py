@@ -238,10 +238,8 @@ def _points(noises: Sequence[SeriesNoise], values: Floats) -> Samples:
     """Points of series of one kind that have these values, one after the other: a row for each series, or any number of
     rows for a single one."""
     numbers = [[np.nan if (number := getattr(noise, name)) is None else number for name in _POINT] for noise in noises]
-    columns: dict[str, Any] = {
-        name: np.broadcast_to(column[:, None], values.shape).ravel()
-        for name, column in zip(_POINT, np.array(numbers).T, strict=True)
-    }
+    table = np.broadcast_to(np.array(numbers).T[:, :, None], (len(_POINT), *values.shape)).reshape(len(_POINT), -1)
+    columns: dict[str, Any] = dict(zip(_POINT, table, strict=True))
     model = SamplingModel.PROPORTION if noises[0].is_proportion else SamplingModel.MEAN
     model = SamplingModel.COUNT if noises[0].is_count else model
     none = np.zeros(1)
@@ -254,8 +252,8 @@ def point_samples(noise: SeriesNoise, values: Floats) -> Samples:
 
 
 def _evidence(paths: Sequence[_MeanPath], changes: Floats, points: Floats) -> Floats:
-    """log M over the budget so many points after a change. Of each path, which have one criterion and are of one kind,
-    one change and one number of points; of a single path several changes or several numbers of points."""
+    """log M over the budget so many points after a change: of each path, which have one criterion and are of one kind,
+    one change and one number of points."""
     gap = np.array([path.noise.gap for path in paths])
     healthy = _rates(paths, np.zeros(len(paths)))
     return mean_evidence(_rates(paths, changes), healthy, points, gap, paths[0].test.budget)
@@ -307,33 +305,54 @@ class _MeanPath:
         """Whether a change as large as the limit is found so soon."""
         return bool(_see_limits([self], seconds)[0])
 
-    def smallest(self, seconds: float) -> float | None:
-        """The smallest change that is found so soon."""
-        points = seconds // self.noise.gap
-        if points < 1 or self.change > self.largest:
-            return None
-        if self.sees_limit(seconds):
-            return self.change
-        changes = np.geomspace(self.change, self.largest, GRID)
-        return crossing(changes, _evidence([self], changes, np.array([points])))
+    def see(self, changes: Sequence[float]) -> tuple[list[float | None], list[float | None], bool]:
+        """The smallest change that is found within a day and within a week, the seconds until each of ``changes`` is
+        found, and whether no number of points proves the first of them, which is as large as the limit."""
+        healthy, after = self._rates_after(np.array(changes))
+        is_vague = bool((after[:, 0] <= 0).all())
+        return self._smallest(healthy, after[:, :1]), self._delays(changes, healthy, after), is_vague
 
-    def delay(self, change: float) -> float | None:
-        """Seconds until a change is found."""
-        if change < self.change * (1 - 1e-9) or change > self.largest:
-            return None
+    def _rates_after(self, changes: Floats) -> tuple[Floats, Floats]:
+        """Expected log e of a healthy point, and of one after each change: (alternatives, 1 or changes, 1)."""
+        rates = _rates([self], np.append(0.0, changes))[..., None]
+        return rates[:, :1], rates[:, 1:]
+
+    def _evidence_after(self, healthy: Floats, after: Floats, points: Floats) -> Floats:
+        """log M over the budget: (changes, points)."""
+        return mean_evidence(after, healthy, points, self.noise.gap, self.test.budget)
+
+    def _smallest(self, healthy: Floats, after: Floats) -> list[float | None]:
+        """``after``: of the change that is as large as the limit."""
+        points = np.array([DAY, WEEK]) // self.noise.gap
+        if points[-1] < 1 or self.change > self.largest:
+            return [None, None]
+        found: list[float | None] = [self.change, self.change]
+        sees = self._evidence_after(healthy, after, points)[0] >= 0
+        if not sees.all():
+            changes = np.geomspace(self.change, self.largest, GRID)
+            larger = self._evidence_after(healthy, self._rates_after(changes)[1], points)
+            found = [
+                self.change if is_seen else crossing(changes, evidence)
+                for is_seen, evidence in zip(sees, larger.T, strict=True)
+            ]
+        return [change if count >= 1 else None for change, count in zip(found, points, strict=True)]
+
+    def _delays(self, changes: Sequence[float], healthy: Floats, after: Floats) -> list[float | None]:
         points = np.unique(np.round(np.geomspace(1, max(YEAR / self.noise.gap, 2), 2 * GRID)))
-        count = crossing(points, _evidence([self], np.array([change]), points))
-        return None if count is None else float(np.ceil(count)) * self.noise.gap
+        counts = [crossing(points, evidence) for evidence in self._evidence_after(healthy, after, points)]
+        return [
+            None if count is None or not self._is_sought(change) else float(np.ceil(count)) * self.noise.gap
+            for change, count in zip(changes, counts, strict=True)
+        ]
 
-    @property
-    def is_baseline_vague(self) -> bool:
-        """Whether no number of points proves a change as large as the limit."""
-        return bool((_rates([self], np.array([self.change])) <= 0).all())
+    def _is_sought(self, change: float) -> bool:
+        return self.change * (1 - 1e-9) <= change <= self.largest
 
 
 def mean_evidence(rates: Floats, healthy: Floats, points: Floats, gap: float | Floats, budget: float) -> Floats:
     """log M over the budget so many points after a change, where each adds ``rates`` (alternatives, changes) to log M,
-    and each before it ``healthy`` (alternatives, 1 or changes)."""
+    and each before it ``healthy`` (alternatives, 1 or changes); with a dimension more each change with all of
+    ``points``."""
     start = np.log(np.minimum(gap, DAY) / budget)
     before = start + _log_geometric_sum(healthy, np.asarray(MEMORY // gap))
     paths = np.logaddexp(before + points * rates, start + _log_geometric_sum(rates, points))
@@ -366,6 +385,7 @@ def _log_geometric_sum(rates: Floats, count: Floats) -> Floats:
 def _see(path: _MeanPath, budget: float, usual: Sequence[float]) -> TierSensitivity:
     limit = path.test.limit
     scale = limit.value / path.change
+    (within_day, within_week), (own, *delays), is_vague = path.see([path.change, *(change / scale for change in usual)])
 
     def in_limits_unit(change: float | None) -> float | None:
         return limit.value if change == path.change else None if change is None else round_digits(change * scale)
@@ -374,9 +394,9 @@ def _see(path: _MeanPath, budget: float, usual: Sequence[float]) -> TierSensitiv
         severity=Severity.from_code(path.test.severity),
         limit=limit,
         false_alarms=YEAR / budget,
-        within_day=in_limits_unit(path.smallest(DAY)),
-        within_week=in_limits_unit(path.smallest(WEEK)),
-        own=DetectionDelay(limit.value, path.delay(path.change)),
-        delays=tuple(DetectionDelay(change, path.delay(change / scale)) for change in usual),
-        is_baseline_vague=path.is_baseline_vague,
+        within_day=in_limits_unit(within_day),
+        within_week=in_limits_unit(within_week),
+        own=DetectionDelay(limit.value, own),
+        delays=tuple(DetectionDelay(change, delay) for change, delay in zip(usual, delays, strict=True)),
+        is_baseline_vague=is_vague,
     )
