@@ -113,6 +113,18 @@ def test_every_text_within_a_value_is_masked_and_nothing_else() -> None:
     assert Redactor(()).redact(held) is held
 
 
+def test_a_value_in_which_nothing_is_masked_is_the_same_object() -> None:
+    """Also where a text comes twice, as two objects, and inside dictionaries: a copy of all of it would cost more than
+    the masking."""
+    redactor = Redactor(["hunter2hunter2"])
+    twice = ["".join(["some ", "text"]) for _ in range(2)]
+    receipt = Receipt("1", ChangeKind.OPEN_ISSUE, twice[0], twice[1], ChangeResult.DONE, 1.0)
+    clean = {"a": ({"b": twice},), "some text": receipt}
+    assert twice[0] is not twice[1]
+    assert redactor.redact(clean) is clean
+    assert redactor.redact({"hunter2hunter2": 1, "b": 2}) == {"***": 1, "b": 2}
+
+
 def test_an_interrupt_while_writing_shows_nothing_twice() -> None:
     class Interrupted(io.StringIO):
         def write(self, text: str) -> int:

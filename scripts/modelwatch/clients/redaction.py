@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, TextIO, TypeVar, cast
 
 T = TypeVar("T")
@@ -46,6 +47,14 @@ def _base64_forms(data: bytes) -> set[str]:
     return forms
 
 
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    """What an object of this class is made from; nothing where that is no dataclass."""
+    from dataclasses import fields, is_dataclass
+
+    return tuple(field.name for field in fields(kind) if field.init) if is_dataclass(kind) else ()
+
+
 class Redactor:
     """Replaces every form of every secret by ``***``, and half letters (lone surrogates), which nothing can write."""
 
@@ -66,27 +75,36 @@ class Redactor:
 
         A value in which nothing is replaced is returned unchanged, as the same object.
         """
-        cache: dict[str, str] = {}
-        return cast(T, self._redact(value, cache))
+        return cast(T, self._redact(value, {}))
 
-    def _redact(self, value: Any, cache: dict[str, str]) -> Any:
-        from dataclasses import fields, is_dataclass, replace
-
-        if type(value) is str:
-            if value not in cache:
-                cache[value] = self.redact_text(value)
-            return cache[value]
-        if type(value) in (tuple, list):
-            items = type(value)(self._redact(item, cache) for item in value)
-            return value if all(map(operator.is_, items, value)) else items
-        if type(value) is dict:
-            return {self._redact(name, cache): self._redact(item, cache) for name, item in value.items()}
-        if not is_dataclass(value) or isinstance(value, type):
+    def _redact(self, value: Any, masked: dict[str, str | None]) -> Any:
+        """``masked``: by text what replaces it; ``None``: nothing does."""
+        kind: Any = type(value)
+        if kind is str:
+            if value not in masked:
+                text = self.redact_text(value)
+                masked[value] = None if text == value else text
+            return masked[value] or value
+        if kind in (tuple, list):
+            items = [self._redact(item, masked) for item in value]
+            return value if all(map(operator.is_, items, value)) else kind(items)
+        if kind is dict:
+            pairs = {self._redact(name, masked): self._redact(item, masked) for name, item in value.items()}
+            same = all(map(operator.is_, pairs, value)) and all(map(operator.is_, pairs.values(), value.values()))
+            return value if same else pairs
+        if not (names := _field_names(kind)):
             return value
-        old = {field.name: getattr(value, field.name) for field in fields(value) if field.init}
-        new = {name: self._redact(item, cache) for name, item in old.items()}
-        changed = {name: item for name, item in new.items() if item is not old[name]}
-        return replace(value, **changed) if changed else value
+        changed = {}
+        for name in names:
+            old = getattr(value, name)
+            new = self._redact(old, masked)
+            if new is not old:
+                changed[name] = new
+        if not changed:
+            return value
+        from dataclasses import replace
+
+        return replace(value, **changed)
 
     def partial_match_length(self, text: str) -> int:
         """How many letters at the end of ``text`` could be the beginning of a secret."""
