@@ -1,14 +1,46 @@
-"""Merges the results of the shards of one fleet."""
+"""Splits a fleet of models into shards, each for a job of its own, and merges their results."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from .alerts.causes import share_source, upstream_models
 from .model.alert import Judgement
+from .model.monitored_model import Model
 from .model.plan import Plan, Receipts
 from .pipeline import RunResult
 from .step_files import read_file
+
+MAX_SAME_DATA = 100
+"""Models that read the same data stay in one shard up to this number, which a job judges in about ten seconds."""
+
+
+def split_models(models: Sequence[Model], max_shards: int) -> list[list[str]]:
+    """Names of models by shard. A model can share a cause only with those of its shard, so these stay together."""
+    fair = math.ceil(len(models) / max_shards)
+    known = {model.name: model for model in models}
+    families = [[model] for model in models]
+    for model in models:
+        related = upstream_models(known, model.name) | {model.name}
+        families = _join(families, [family for family in families if any(member.name in related for member in family)])
+    for model in models:
+        alike = [family for family in families if any(share_source(member, model) for member in family)]
+        if sum(map(len, alike)) <= max(fair, MAX_SAME_DATA):
+            families = _join(families, alike)
+    shards: list[list[str]] = [[] for _ in range(min(max_shards, len(families)))]
+    for family in sorted(families, key=len, reverse=True):
+        min(shards, key=len).extend(model.name for model in family)
+    return shards
+
+
+def _join(families: list[list[Model]], parts: list[list[Model]]) -> list[list[Model]]:
+    """``families`` with ``parts``, which are some of them, as one, where the first of those was."""
+    if len(parts) < 2:
+        return families
+    whole = [model for family in parts for model in family]
+    return [whole if family is parts[0] else family for family in families if family not in parts[1:]]
 
 
 def merge_judgements(parts: Sequence[Judgement]) -> Judgement:

@@ -12,8 +12,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from modelwatch.cli.shards import MAX_SAME_DATA, split_models
 from modelwatch.model.monitored_model import Model, WandbSpec
+from modelwatch.shards import MAX_SAME_DATA, split_models
 
 from .world import ERROR, HEALTHY, World
 

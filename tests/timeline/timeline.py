@@ -24,7 +24,6 @@ from modelwatch.cli.audit import audit as audit_command
 from modelwatch.cli.audit import review as review_command
 from modelwatch.cli.diagnose import collect_input
 from modelwatch.cli.release import release as release_commands
-from modelwatch.cli.shards import split_models
 from modelwatch.cli.status import status as status_command
 from modelwatch.config.loader import load_config
 from modelwatch.context import SECOND_LOOK, make_context
@@ -32,7 +31,7 @@ from modelwatch.model.monitored_model import Config
 from modelwatch.model.target import Target
 from modelwatch.report.diagnosis import Diagnosis, diagnose
 from modelwatch.report.summary import job_summary
-from modelwatch.shards import merge_shards
+from modelwatch.shards import merge_shards, split_models
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.github.issue_actions import Person
