@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 NOT_IN_THE_STORY = frozenset({"cli", "relay", "testing"})
 NOT_FOR = {
     "pipeline": NOT_IN_THE_STORY,
+    "enrichment": NOT_IN_THE_STORY,
     "context": NOT_IN_THE_STORY,
     "inbound": NOT_IN_THE_STORY,
     "shards": NOT_IN_THE_STORY,
@@ -59,6 +60,7 @@ LATE = {
     ("cli", ""): "a command loads what it uses when it is called: `modelwatch --help` stays fast",
     ("pipeline", ""): "each step loads when it runs, most of it while the W&B client waits for its process to start",
     ("context", ""): "a check without a release needs neither its registry nor a target: 5 % of its time",
+    ("enrichment", "evaluate.calendars"): "NumPy loads where a model has a calendar, not with every plan",
     ("clients", "clients.request_deadline"): "requests loads with the first request, not with every check",
     ("clients", "clients.github_connection"): "as above",
     ("evaluate", "evaluate.drift."): "only rules about drift need it: 3 % of a check without one",

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.context import make_context
+from modelwatch.enrichment import find_recent_changes
 from modelwatch.model.monitored_model import Config, Model
-from modelwatch.pipeline import find_recent_changes
 from modelwatch.testing.standins.faults import Fault
 from tests.report.making import NEWEST, NOW, group
 

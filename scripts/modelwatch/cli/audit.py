@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..context import RunContext, make_context
+from ..enrichment import find_past_episodes
 from ..errors import Exit, TargetError, UserError
 from ..model.ledger import EntryKind, LedgerEntry, merge_entries
 from ..model.monitored_model import Config, GitHubSpec, Model
-from ..pipeline import find_past_episodes
 from ..report.console import make_text, print_table
 from ..report.formatting import utc_time
 from ..report.markdown import plain_line, safe_url

@@ -12,6 +12,7 @@ import click
 
 from .. import pipeline
 from ..context import RunContext, make_context
+from ..enrichment import find_past_episodes, find_recent_changes
 from ..errors import Exit, UserError
 from ..model.alert import Group, Judgement
 from ..model.past_episode import PastEpisodes
@@ -88,7 +89,7 @@ def collect_input(context: RunContext, name: str = "", shown: str = "") -> Diagn
     pulled = evaluation.pulls[model.name]
     ranked = diagnosis.rank_firing_groups(own, registers, context.now, shown)
     first = ranked[0][0] if ranked else None
-    recent = pipeline.find_recent_changes(context, model, first, own) if first else RecentChanges()
+    recent = find_recent_changes(context, model, first, own) if first else RecentChanges()
     past = _past_episodes(context, model, first, observation) if first and observation else PastEpisodes()
     issues = tuple(issue for other, one in observed.items() if other != model.name for issue in one.issues)
     return DiagnosisInput(
@@ -103,7 +104,7 @@ def _past_episodes(context: RunContext, model: Model, group: Group, observation:
     if observation.error_for(Target.ISSUE) or (register is not None and register.past_episodes.count):
         return register.past_episodes if register else PastEpisodes()
     start = register.start if register else group.newest if group.start is None else group.start
-    return pipeline.find_past_episodes(context, model, group.rule, start)
+    return find_past_episodes(context, model, group.rule, start)
 
 
 def _urgency(
