@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -280,6 +281,27 @@ def test_the_worst_finding_is_the_largest_change_since_the_start() -> None:
     found = latest_alert(track("eeee..", values=[0.8, 0.75, 0.79, 0.8, 0.9, 0.9]), at(6))
     assert found is not None
     assert found.worst.value == 0.75
+
+
+def test_the_worst_finding_of_a_slow_decline_is_the_newest_although_the_baseline_follows() -> None:
+    """A rolling baseline follows, so that the change stays the same while the value gets worse."""
+    declining = replace(track("eeee", values=[0.84, 0.82, 0.80, 0.79]), baseline=array("d", [0.95, 0.92, 0.89, 0.87]))
+    found = latest_alert(declining, at(4))
+    assert found is not None
+    assert found.worst == found.finding
+    milder = replace(track("eecw", values=[0.84, 0.82, 0.80, 0.79]), baseline=array("d", [0.95, 0.92, 0.89, 0.87]))
+    found = latest_alert(milder, at(4))
+    assert found is not None
+    assert found.worst.value == 0.79
+
+
+def test_the_worst_finding_against_a_seasonal_baseline_is_the_largest_change() -> None:
+    seasonal = rule(baseline=BaselineSpec(BaselineKind.SEASONAL))
+    nights = replace(track("eeee", seasonal, values=[0.5, 0.7, 0.45, 0.7]), baseline=array("d", [0.6, 0.9, 0.5, 0.8]))
+    found = latest_alert(nights, at(4))
+    assert found is not None
+    assert found.worst.value == 0.7
+    assert found.worst.time == at(1)
 
 
 def test_other_tiers_for_one_version() -> None:

@@ -73,7 +73,7 @@ def reached(found: Track) -> str:
 
 @pytest.mark.parametrize(
     ("share", "days", "with_anchor", "without"),
-    [(0.09, 60, "error", "warning"), (0.035, 60, "warning", ""), (0.15, 45, "critical", "error"), (0.012, 60, "", "")],
+    [(0.09, 60, "error", "warning"), (0.035, 60, "warning", ""), (0.12, 45, "critical", "error"), (0.012, 60, "", "")],
 )
 def test_a_slow_decline_is_measured_from_the_healthy_weeks(
     share: float, days: float, with_anchor: str, without: str

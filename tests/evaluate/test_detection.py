@@ -247,6 +247,22 @@ class TestRecovery:
         assert None not in starts
         assert abs(starts[0] - starts[1]) < 24  # type: ignore[operator]
 
+    @pytest.mark.parametrize("seed", [1, 2, 3])
+    def test_the_hours_between_onset_and_alarm_are_left_out_of_the_baseline(self, seed: int) -> None:
+        """20 predictions an hour: a drop of 5 % is proven a day or two after it began. A baseline of ten days, at the
+        time when it ends with these hours, was up to 1.5 % lower for them."""
+        lost, length = drop(0.05, HOURS - JUDGED), 10 * DAY
+        spec = BaselineSpec(BaselineKind.ROLLING, length=length, anchor=False)
+        rows = accuracy(seed, n=20, lost=lost)
+        (found,) = tracks(accuracy_rule(baseline=spec), series(rows), history=JUDGED * HOUR)
+        start = first(severity(found))
+        assert start is not None
+        assert start > 5
+        row = start + 8 * 24 + 1
+        end = HOURS - JUDGED + row - 8 * 24 - 1
+        before = np.mean([value for _, value, _ in rows[end - 10 * 24 : HOURS - JUDGED]])
+        assert found.baseline[row] == pytest.approx(before, rel=0.003)
+
     def test_a_tier_ends_within_hours_of_the_recovery(self) -> None:
         (severities,) = judge(accuracy_rule(), series(accuracy(8, lost=drop(0.12, CHANGE, CHANGE + 100))))
         assert severities[215] == Severity.CRITICAL.code

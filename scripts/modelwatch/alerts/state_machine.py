@@ -15,7 +15,7 @@ from itertools import groupby
 from ..model.alert import BUILT_IN_RULES, Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
 from ..model.drift import drift_spec
 from ..model.finding import Grid, Outcome, Track
-from ..model.rule import STATIC_LIMITS, Aggregate, Direction, Rule, SamplingModel
+from ..model.rule import STATIC_LIMITS, Aggregate, BaselineKind, Direction, Rule, SamplingModel
 from ..model.severity import Severity
 from ..timeutil import DAY
 
@@ -247,14 +247,32 @@ def _alert(track: Track, codes: bytes, counted: bytes, machine: AlertStateMachin
 
 
 def _worst_index(track: Track, codes: bytes, begin: int, end: int) -> int:
-    """Index of the breach with the largest change between ``begin`` and ``end``; the first of equals."""
-    breaches = (index for index in range(begin, end + 1) if codes[index] not in (CLEAR, NOT_CLEAR, UNSEEN))
-    return max(breaches, key=lambda index: (codes[index], badness(track, index)), default=begin)
+    """Index of the breach with the largest change between ``begin`` and ``end``; the first of equals.
+
+    All are measured from the newest baseline: one that follows the metric, or gives way to another, would make an
+    earlier change look larger than that of a worse value. Baselines that differ by the time of the week or the year
+    are each finding's own; there the severer tier comes first.
+    """
+    breaches = [index for index in range(begin, end + 1) if codes[index] not in (CLEAR, NOT_CLEAR, UNSEEN)]
+    if not breaches:
+        return begin
+    if has_level(track.rule):
+        level = track.baseline[breaches[-1]]
+        return max(breaches, key=lambda index: _badness(track, track.value[index], level))
+    return max(breaches, key=lambda index: (codes[index], badness(track, index)))
+
+
+def has_level(rule: Rule) -> bool:
+    """Whether neighbouring windows are compared with the same level."""
+    return rule.baseline.kind is not BaselineKind.SEASONAL and rule.calendar is None and rule.anomaly is None
 
 
 def badness(track: Track, index: int) -> float:
     """The change in the direction that is worse, relative where there is a baseline; -inf where nothing is known."""
-    value, baseline = track.value[index], track.baseline[index]
+    return _badness(track, track.value[index], track.baseline[index])
+
+
+def _badness(track: Track, value: float, baseline: float) -> float:
     if value != value:
         return float("-inf")
     difference = value if baseline != baseline else (value - baseline) / (abs(baseline) or 1.0)

@@ -139,11 +139,25 @@ def _rolling(place: BaselineRequest) -> Baseline:
     version is compared with that from its first window on. Its points are still only those of the version that served
     at their time.
     """
-    rule = place.rule
-    history = np.maximum(place.times - rule.window - place.first, 0.0)
-    gap = np.minimum(rolling_gap(rule.window), history * GAP_SHARE)
-    start, end = rolling_stretch(place.times, rule.window, rule.baseline.length, gap)
+    start, end = rolling_stretch(place.times, place.rule.window, place.rule.baseline.length, _gap(place, place.times))
     return baseline_of_windows(place, start, end)
+
+
+def _gap(place: BaselineRequest, times: Floats) -> Floats:
+    """Seconds between a rolling baseline and the window at each time."""
+    window = place.rule.window
+    history = np.maximum(times - window - place.first, 0.0)
+    return np.minimum(rolling_gap(window), history * GAP_SHARE)
+
+
+def newest_baseline_point(place: BaselineRequest, times: Floats) -> Floats:
+    """When the newest point is that a baseline at each time counts."""
+    match place.rule.baseline.kind:
+        case BaselineKind.ROLLING:
+            return rolling_stretch(times, place.rule.window, 0.0, _gap(place, times))[1]
+        case BaselineKind.VERSION:
+            return times - place.rule.window
+    return times - WEEK
 
 
 def rolling_stretch(times: Floats, window: float, length: float, gap: float | Floats) -> tuple[Floats, Floats]:

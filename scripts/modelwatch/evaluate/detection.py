@@ -23,14 +23,16 @@ from ..stats.intervals import z_value
 from ..stats.noise import Stretches, exclude
 from ..timeutil import DAY, WEEK
 from .anchors import Anchors, anchor_periods, find_anchors, has_strayed
-from .baselines import Baseline, BaselineRequest, compute_baseline
-from .calendars import DayEffects, SeriesCalendar
+from .baselines import Baseline, BaselineRequest, compute_baseline, newest_baseline_point
+from .calendars import DayEffects, SeriesCalendar, point_exposure
 from .deployments import VersionTimeline
 from .gradual import find_gradual_change
 from .hypotheses import MAX_MARGIN, Criterion, Hypotheses, anchor_criteria, criteria, distance_to_limit, form_hypotheses
 from .level_sensitivity import summarize_level
+from .outliers import find_outliers
 from .points import Points
-from .samples import Samples, observe, prepare
+from .recurring_hours import learn_recurring_hours
+from .samples import HourEffects, Samples, observe, prepare
 from .sensitivity import summarize_noise
 
 RECOVERY_ODDS = 20.0
@@ -45,6 +47,8 @@ SERIES_AT_ONCE = 8
 """More columns at once would not stay near the processor."""
 MAX_ROUNDS = 4
 """Rounds in which stretches that fired are taken out of noise and baselines."""
+FiredStretches = list[tuple[float, float, float]]
+"""When each began, when its alarm came, and the last time at which it held."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +122,9 @@ class _Search:
         )
         """Of the rule, then of its overrides."""
         self.limits = frozenset(test.limit for tests in self.tests for test in tests)
-        self.stretches: Stretches = []
+        self.outliers = _outliers(rule, request.points)
+        self.stretches: FiredStretches = []
+        self.hours: HourEffects | None = None
         self.rounds = MAX_ROUNDS
         """That are left."""
         self.detection: Detection | None = None
@@ -126,11 +132,30 @@ class _Search:
 
     def observe(self) -> None:
         """Compute the baseline without the stretches that fired."""
-        request = self.request
-        quiet, self.effects = _quiet_rows(request, self.stretches)
-        self.healthy = request.points if quiet is None else request.points.select(quiet)
-        self.reference = compute_baseline(request.baseline(self.healthy))
-        self.observations = observe(request.rule, request.points, self.reference, quiet, self.effects)
+        request, points = self.request, self.request.points
+        quiet, self.effects = self._quiet_rows([(alarm, last) for _, alarm, last in self.stretches])
+        # The hours before an alarm are no baseline for what comes later. They stay in the noise: that of the week
+        # before the alarm was fitted with them.
+        healthy = quiet
+        if self.stretches:
+            before = exclude(points.times, [(first, alarm) for first, alarm, _ in self.stretches])
+            healthy = before if quiet is None else quiet & before
+        self.healthy = points if healthy is None else points.select(healthy)
+        self.place = request.baseline(self.healthy)
+        self.reference = compute_baseline(self.place)
+        self.observations = observe(request.rule, points, self.reference, quiet, self.effects, self.hours)
+
+    def _quiet_rows(self, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:
+        """Points on ordinary days outside ``stretches`` that are no outliers (``None``: all), and what the other days
+        do."""
+        calendar = self.request.calendar
+        quiet = exclude(self.request.points.times, stretches) if stretches else None
+        if self.outliers is not None:
+            quiet = ~self.outliers if quiet is None else quiet & ~self.outliers
+        if calendar is None:
+            return quiet, None
+        ordinary = calendar.is_ordinary
+        return ordinary if quiet is None else ordinary & quiet, calendar.effects(quiet)
 
     def likeness(self) -> Hashable:
         """The same for series that can be worked on together."""
@@ -147,12 +172,16 @@ class _Search:
     ) -> None:
         """With the samples, in which this series has a place, and what is detected by the tests of the rule and of each
         override."""
-        before, self.stretches = self.stretches, fired_stretches(stack, detected[0].departed)
-        self.rounds -= 1
-        if self.stretches != before and self.rounds:
-            return
         request, rule = self.request, self.request.rule
         all_tests = [test for tests in self.tests for test in tests]
+        before, self.stretches = self.stretches, fired_stretches(stack, detected[0], self.place)
+        self.rounds -= 1
+        if self.stretches != before and self.rounds:
+            if stack.model is not SamplingModel.QUANTILE:
+                fired = ~exclude(stack.times, [(first, last) for first, _, last in self.stretches])
+                signs = {test.sign for test in all_tests if not test.is_static}
+                self.hours = learn_recurring_hours(stack.of_series(place), fired, signs, rule.timezone)
+            return
         severity = _serving_severity(request, stack.times, detected)
         found = Detection(severity, self.limits, self.effects, detected[0].estimate, noise)
         has_level = stack.model is SamplingModel.QUANTILE or any(test.is_static for test in all_tests)
@@ -250,13 +279,11 @@ def _weekly_means(samples: Samples) -> tuple[Floats, Floats]:
     return times[edges[1:][filled] - 1], total / np.add.reduceat(exposure, starts)
 
 
-def _quiet_rows(request: DetectionRequest, stretches: Stretches) -> tuple[Bools | None, DayEffects | None]:
-    """Points on ordinary days outside ``stretches`` (``None``: all), and what the other days do."""
-    quiet = exclude(request.points.times, stretches) if stretches else None
-    if request.calendar is None:
-        return quiet, None
-    ordinary = request.calendar.is_ordinary
-    return ordinary if quiet is None else ordinary & quiet, request.calendar.effects(quiet)
+def _outliers(rule: Rule, points: Points) -> Bools | None:
+    """Of means and counts: a share cannot be far off, and a quantile hardly moves."""
+    if rule.sampling_model not in (SamplingModel.MEAN, SamplingModel.COUNT):
+        return None
+    return find_outliers(points.times, points.values, point_exposure(points))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,6 +294,9 @@ class DetectedTiers:
     """The code of the most severe tier; -1 for none."""
     departed: Floats
     """The same by limits that compare with the baseline alone: such points are left out of baseline and noise."""
+    onset: Ints | None = None
+    """The point at which what holds began, where it begins to hold; elsewhere the point itself. ``None``: nothing
+    holds."""
     estimate: ChangeEstimate | None = None
     """The change at the end."""
 
@@ -326,18 +356,22 @@ def _are_healthy(samples: Samples, tests: Sequence[Criterion], starts: _Starts) 
 def _detect_unhealthy(samples: Samples, tests: Sequence[Criterion], rule: Rule, starts: _Starts) -> DetectedTiers:
     estimate: ChangeEstimate | None = None
     severity, departed = (np.full(len(samples.times) + 1, -1.0) for _ in range(2))
+    onset = np.arange(len(samples.times))
     hypotheses = form_hypotheses(samples, tests)
     log_e, log_start = hypotheses.begin_log_e(), np.log(starts.weights)
     for place in np.flatnonzero(evidence_bound(log_e, log_start) >= starts.log_budget).tolist():
         test = tests[place]
         watch = _Watch(hypotheses, place, rule)
-        holds = watch.hold(log_e[place], log_start - starts.log_budget[place], starts.restarts)
+        holds, onsets = watch.hold(log_e[place], log_start - starts.log_budget[place], starts.restarts)
         if holds[-1] and test.severity > severity[-1]:
             begin = starts.restarts[-1] if starts.restarts else 0
             estimate = _estimate(samples, begin + int(best_start(log_e[place, 0, begin:])[-1]))
         for reached in (severity,) if test.is_static else (severity, departed):
             np.maximum(reached[1:], float(test.severity), out=reached[1:], where=holds)
-    return DetectedTiers(severity, departed, estimate)
+        if not test.is_static:
+            for alarm, first in onsets:
+                onset[alarm] = min(onset[alarm], first)
+    return DetectedTiers(severity, departed, onset, estimate)
 
 
 def _estimate(samples: Samples, start: int) -> ChangeEstimate | None:
@@ -386,9 +420,13 @@ class _Watch:
         change = hypotheses.distance[place]
         self._log_recovered = hypotheses.end_log_e(place, _recovery_change(rule, samples, change))
 
-    def hold(self, log_e: Floats, log_start: Floats, restarts: Sequence[int]) -> Bools:
-        """Where it holds. ``log_start`` is in budgets, so that the alarm is at log M = 0."""
+    def hold(
+        self, log_e: Floats, log_start: Floats, restarts: Sequence[int]
+    ) -> tuple[Bools, Sequence[tuple[int, int]]]:
+        """Where it holds, and each point at which it begins to, with the point since which that is likeliest so.
+        ``log_start`` is in budgets, so that the alarm is at log M = 0."""
         count = len(log_start)
+        onsets: list[tuple[int, int]] = []
         holds = np.zeros(count, np.bool_)
         held = False
         for begin, end in zip([0, *restarts], [*restarts, count], strict=True):
@@ -400,8 +438,10 @@ class _Watch:
                 if stop < end:
                     held = not held
                     holds[stop] = held
+                    if held:
+                        onsets.append((stop, at + int(best_start(log_e[0, at : stop + 1])[-1])))
                 at = stop + 1
-        return holds
+        return holds, onsets
 
     def _reached(self, log_e: Floats, log_start: Floats, begin: int, end: int) -> Bools:
         """Where the margin is proven passed, and the mean change since the best start reaches the limit."""
@@ -428,10 +468,14 @@ def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:
     return np.where(np.isfinite(back) & (back > 0), back, change)
 
 
-def fired_stretches(samples: Samples, severity: Floats) -> Stretches:
-    """First and last time of every stretch in which something held; ``severity`` as ``DetectedTiers`` has it."""
-    if severity.max() < 0:
+def fired_stretches(samples: Samples, detected: DetectedTiers, place: BaselineRequest) -> FiredStretches:
+    """Every stretch in which something held. It begins at its onset, but after all points that baselines before its
+    alarm counted: what was decided then stays as it was."""
+    if detected.onset is None or detected.departed.max() < 0:
         return []
-    edges = np.flatnonzero(np.diff(severity >= 0, append=False))
-    first, last = samples.times[edges[::2]], samples.times[edges[1::2] - 1]
-    return list(zip(first.tolist(), last.tolist(), strict=True))
+    edges = np.flatnonzero(np.diff(detected.departed >= 0, append=False))
+    rows, times = edges[::2], samples.times
+    alarm, last = times[rows], times[edges[1::2] - 1]
+    counted = np.nextafter(newest_baseline_point(place, alarm), np.inf)
+    first = np.minimum(np.maximum(times[detected.onset[rows]], counted), alarm)
+    return list(zip(first.tolist(), alarm.tolist(), last.tolist(), strict=True))

@@ -156,6 +156,17 @@ def measured_request(request: BaselineRequest, measured: Points, first: float) -
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HourEffects:
+    """What is expected in hours that are worse every day, at each of the points that are judged."""
+
+    lowest: Floats
+    """The seasonal effect is this at most; NaN in other hours, as below."""
+    highest: Floats
+    doubt: Floats
+    """Half of its one-sided 95 % interval; 0 in other hours."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Observations:
     """The points of one series that count, and what its detectors start from."""
 
@@ -170,10 +181,16 @@ class Observations:
     """What the days of the calendar are expected to do at each point, relative to the baseline; ``None``: nothing."""
     doubt: Floats | None
     """How unsure that is."""
+    hours: HourEffects | None = None
 
 
 def observe(
-    rule: Rule, points: Points, reference: Baseline, quiet: Bools | None, effects: DayEffects | None = None
+    rule: Rule,
+    points: Points,
+    reference: Baseline,
+    quiet: Bools | None,
+    effects: DayEffects | None = None,
+    hours: HourEffects | None = None,
 ) -> Observations:
     """``points``: measured ones; ``quiet``: on which nothing happened (``None``: on all)."""
     exposure = np.ones(len(points.times)) if _is_quantile(rule) else point_exposure(points)
@@ -186,6 +203,7 @@ def observe(
         reference=reference,
         change=None if effects is None else effects.change[usable],
         doubt=None if effects is None else effects.doubt[usable],
+        hours=hours,
     )
 
 
@@ -214,6 +232,7 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
     if rule.baseline.kind is BaselineKind.SEASONAL:
         # The baseline has the mean of its window in it already.
         effect = pattern
+    effect, hour_doubt = _with_recurring_hours(series, effect)
     level = reference.value[:, row]
     expected = level if model is SamplingModel.QUANTILE else level + effect
     change, doubt = _calendar_effects(series, level, slice(begin, end))
@@ -224,7 +243,7 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
         usual = np.where(np.isfinite(expected), expected, inside(np.nan_to_num(usual_level, nan=0.5)))
         variance = usual * (1 - usual)
     spread = np.sqrt(variance * dispersion / exposure)
-    sides = [np.nan_to_num(side) + doubt for side in _sides(rule, reference, row, variance, dispersion)]
+    sides = [np.nan_to_num(side) + doubt + hour_doubt for side in _sides(rule, reference, row, variance, dispersion)]
     return Samples(
         *(times[begin:end], values, exposure, expected, level, sides[0], sides[-1]),
         spread=np.ones(values.shape) if model is SamplingModel.QUANTILE else spread,
@@ -243,6 +262,18 @@ _COLUMNS = ("values", "exposure", "counted")
 
 def _is_quantile(rule: Rule) -> bool:
     return rule.sampling_model is SamplingModel.QUANTILE
+
+
+def _with_recurring_hours(series: Sequence[Observations], effect: Floats) -> tuple[Floats, Floats]:
+    """Seasonal effects with those of the hours that recur lately, and how unsure these are."""
+    if all(one.hours is None for one in series):
+        return effect, np.zeros(1)
+    effect, doubt = effect.copy(), np.zeros(effect.shape)
+    for place, one in enumerate(series):
+        if one.hours is not None:
+            effect[place] = np.fmax(np.fmin(effect[place], one.hours.lowest), one.hours.highest)
+            doubt[place] = one.hours.doubt
+    return effect, doubt
 
 
 def _calendar_effects(series: Sequence[Observations], level: Floats, rows: slice) -> tuple[Floats, Floats]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelwatch.alerts.grouping import judge_models
@@ -21,10 +23,15 @@ from modelwatch.model.rule import (
     BaselineSpec,
     Direction,
     Interval,
+    Limit,
     LimitKind,
     Rule,
+    Tier,
 )
 from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
+from modelwatch.model.severity import Severity
+from modelwatch.report.explanation import explanation_text
+from modelwatch.stats.arrays import Floats
 from modelwatch.timeutil import DAY, HOUR
 
 from ..making import NAME, NOW, hourly, rule, tier
@@ -292,3 +299,46 @@ def test_a_drop_everywhere_is_no_segments_own() -> None:
 
 def test_the_spread_of_a_mean_follows_from_its_interval() -> None:
     assert crossed({IOS_LATAM: 0.5}, interval=Interval.NORMAL).found is not None
+
+
+LONG = 24 * 67
+"""Hours with which a rolling baseline has an anchor."""
+
+
+def shifting(days: int, seed: int) -> list[Series]:
+    """Two regions of steady accuracies; so many days ago the worse one grew from half of the rows to four fifths."""
+    rng = np.random.default_rng(seed)
+    times = NOW - HOUR * np.arange(LONG)[::-1]
+    parts: list[tuple[Labels, Floats, Floats]] = []
+    for labels, level, grown in ((EU, 0.95, 0.2), (NA, 0.85, 0.8)):
+        n = rng.poisson(2000 * np.where(times > NOW - days * DAY, grown, 0.5))
+        parts.append((labels, rng.binomial(n, level) / n, n.astype(float)))
+    n = np.sum([rows for *_, rows in parts], axis=0)
+    whole = ((), np.sum([values * rows for _, values, rows in parts], axis=0) / n, n)
+    return [
+        Series(NAME, labels, array("d", times), array("d", values), array("d", rows))
+        for labels, values, rows in (whole, *parts)
+    ]
+
+
+@pytest.mark.parametrize(("days", "anchor"), [(3, True), (25, True), (12, False), (25, False)])
+def test_a_shift_of_traffic_is_told_whatever_the_whole_is_compared_with(days: int, anchor: bool) -> None:
+    """Against an anchor, or without the hours in which it fired, the whole's baseline has not the rows of the segments'
+    baselines; then only "the level changed" was left."""
+    tiers = [
+        Tier(severity, (Limit(LimitKind.DROP, limit),), ("issue",), false_alarms=90 * DAY)
+        for severity, limit in ((Severity.WARNING, 0.02), (Severity.ERROR, 0.05))
+    ]
+    spec = BaselineSpec(BaselineKind.ROLLING, anchor=anchor)
+    given = replace(watched(baseline=spec), tiers=tuple(tiers), window=DAY)
+    model = Model("churn", (given,), history=30 * DAY)
+    pull = PulledSeries("churn", tuple(shifting(days, 2)))
+    found = {"churn": evaluate_model(model, pull, NOW)}
+    groups = judge_models(Config((model,), "c"), found, {"churn": pull}, NOW, explain).groups
+    group = next(group for group in groups if group.rule == given.name)
+    assert (group.evidence.anchor is not None) is anchor
+    reason = group.evidence.why
+    assert reason is not None
+    assert reason.mix == pytest.approx(reason.total, rel=0.1)
+    assert {part.labels for part in reason.parts} == {EU, NA}
+    assert "segments that changed size" in explanation_text(reason) or "of the rows" in explanation_text(reason)

@@ -12,14 +12,14 @@ from ...model.alert import BUILT_IN_RULES, Alert, AlertState
 from ...model.alert_scope import find_alert_scope
 from ...model.explanation import Explanation, SegmentContribution
 from ...model.finding import Outcome, Track
-from ...model.rule import Aggregate, Direction, Interval
+from ...model.rule import Aggregate, BaselineKind, Direction, Interval, Rule, rolling_gap
 from ...model.series import Labels, PulledSeries
 from ...stats.decomposition import Decomposition, decompose
 from ...stats.intervals import z_value
 from ...stats.segment_search import SegmentSums, rank_suspects
 from ..segments import whole_labels
 from .drifted_inputs import drifted_inputs
-from .onset import Onset, find_onset
+from .onset import Onset, find_onset, points_between
 
 MAX_CONTRIBUTIONS = 10
 MAX_MISSING_SHARE = 0.005
@@ -63,7 +63,7 @@ def explain(
     row = _explained_row(subject, tracks, alerts)
     segments = [track for track in tracks if track is not whole]
     if whole is None or _is_worse(whole, row):
-        why = _best_decomposition(whole, segments, row)
+        why = _best_decomposition(whole, segments, row, _Healthy(pull, _start(alerts)))
         if why is not None:
             return _add_context(why, tracks, all_tracks, pull, row)
     described = find_alert_scope(alerts, None, sum(bool(track.labels) for track in tracks)).alert
@@ -99,7 +99,7 @@ def _explained_row(track: Track, tracks: Sequence[Track], alerts: Sequence[Alert
     """The newest breach of what fires; once none of the alerts' series breaches any more, the worst alert's worst
     moment: what the metric is like while it recovers explains nothing. Without either the newest finding that decides,
     or else the newest."""
-    start = min((alert.start for alert in alerts if alert.state is not AlertState.RESOLVED), default=-math.inf)
+    start = _start(alerts)
     first = 0 if start == -math.inf else max(0, math.ceil((start - track.grid.start) / track.grid.step))
     worst = round((alerts[0].worst.time - track.grid.start) / track.grid.step)
     if 0 <= worst < track.grid.count and not _is_breaching(tracks, alerts):
@@ -110,6 +110,11 @@ def _explained_row(track: Track, tracks: Sequence[Track], alerts: Sequence[Alert
         return row
     newest = outcome.rfind(Outcome.OK.code, first)
     return newest if newest >= 0 else track.grid.count - 1
+
+
+def _start(alerts: Sequence[Alert]) -> float:
+    """When what lasts began; -inf: nothing does."""
+    return min((alert.start for alert in alerts if alert.state is not AlertState.RESOLVED), default=-math.inf)
 
 
 def _is_breaching(tracks: Sequence[Track], alerts: Sequence[Alert]) -> bool:
@@ -126,19 +131,58 @@ def _is_worse(track: Track, row: int) -> bool:
     return track.rule.better is None or (change < 0) == (track.rule.better is Direction.HIGHER)
 
 
-def _best_decomposition(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
+@dataclass(frozen=True, slots=True)
+class _Healthy:
+    """The points before something began, where baselines are not of the same hours."""
+
+    pull: PulledSeries | None
+    start: float
+    """When it began; -inf: it is over."""
+
+    def sides(self, whole: Track, tracks: Sequence[Track], row: int) -> list[_SegmentSide] | None:
+        """The sides of these tracks, each compared with its own points in the period that the whole is compared with;
+        ``None`` where there is none."""
+        period = self._period(whole, row)
+        if self.pull is None or period is None or not period[0] < period[1]:
+            return None
+        name, sides = whole.rule.metric.name, []
+        series = {one.labels: one for one in self.pull.series if one.name == name}
+        for track in tracks:
+            side, one = _side(track, row), series.get(track.labels)
+            _, values, weights = points_between(one, *period) if one is not None else (None, np.zeros(0), np.zeros(0))
+            if weights is None:
+                return None
+            n = float(weights.sum())
+            before = float(weights @ values) / n if n > 0 else math.nan
+            sides.append(replace(side, before=before, n_before=n, error=_error(track, row, before, n)))
+        return sides
+
+    def _period(self, whole: Track, row: int) -> tuple[float, float] | None:
+        rule, at = whole.rule, whole.grid.time(row)
+        if whole.anchor is not None and whole.baseline[row] == whole.baseline[-1]:
+            return whole.anchor.since, whole.anchor.until
+        if rule.baseline.kind is not BaselineKind.ROLLING:
+            return None
+        end = at - rule.window - rolling_gap(rule.window)
+        return end - rule.baseline.length, min(end, self.start - rule.window)
+
+
+def _best_decomposition(
+    whole: Track | None, segments: Sequence[Track], row: int, healthy: _Healthy
+) -> Explanation | None:
     """The decomposition that tells most: each way in which the rule cuts the whole gives one, and all are searched."""
-    cuts: dict[tuple[str, ...], list[Track]] = {}
-    for track in segments:
-        cuts.setdefault(tuple(name for name, _ in track.labels), []).append(track)
-    ways = [why for cut in cuts.values() if (why := _decompose_segments(whole, cut, row)) is not None]
+    tracks = segments if whole is None else [whole, *segments]
+    sides = _comparable_sides(whole, tracks, row, healthy)
+    total = sides[0] if whole is not None else None
+    cuts = _cut(sides[len(tracks) - len(segments) :])
+    at, rule = tracks[0].grid.time(row), tracks[0].rule
+    ways = [why for cut in cuts if (why := _decompose_segments(rule, at, total, cut)) is not None]
     if not ways:
         return None
-    searched, segment = _significant_segment(whole, list(cuts.values()), row) if whole is not None else (0, None)
+    searched, segment = _significant_segment(rule, total, cuts) if total is not None else (0, None)
     if segment is not None:
-        names = tuple(name for name, _ in segment.labels)
-        own = cuts[names]
-        way = next((why for why in ways if why.parts[0].labels in {track.labels for track in own}), ways[0])
+        own = {side.labels for cut in cuts for side in cut if _names(side.labels) == _names(segment.labels)}
+        way = next((why for why in ways if why.parts[0].labels in own), ways[0])
         return replace(way, found=segment, searched=searched)
     way = max(ways, key=lambda why: (why.found is not None, why.share_of_total(why.parts[0].total)))
     if searched and way.found is not None and way.found.p is not None:
@@ -147,13 +191,40 @@ def _best_decomposition(whole: Track | None, segments: Sequence[Track], row: int
     return way
 
 
+def _names(labels: Labels) -> tuple[str, ...]:
+    return tuple(name for name, _ in labels)
+
+
+def _cut(sides: Sequence[_SegmentSide]) -> list[list[_SegmentSide]]:
+    """The segments by the names of their labels: each of these is one way to cut the whole."""
+    cuts: dict[tuple[str, ...], list[_SegmentSide]] = {}
+    for side in sides:
+        cuts.setdefault(_names(side.labels), []).append(side)
+    return list(cuts.values())
+
+
+def _comparable_sides(
+    whole: Track | None, tracks: Sequence[Track], row: int, healthy: _Healthy
+) -> Sequence[_SegmentSide]:
+    """One for each track. The whole can be compared with an anchor and a segment with its rolling baseline, or one of
+    them without the hours in which it fired: then they do not add up, and all are compared with the same hours."""
+    sides = [_side(track, row) for track in tracks]
+    if whole is None:
+        return sides
+    cuts = _cut(sides[1:])
+    added_up = sum(_remainder(sides[0], cut) is not None for cut in cuts)
+    same = healthy.sides(whole, tracks, row) if added_up < len(cuts) else None
+    if same is None:
+        return sides
+    return same if sum(_remainder(same[0], cut) is not None for cut in _cut(same[1:])) > added_up else sides
+
+
 def _significant_segment(
-    whole: Track, cuts: Sequence[Sequence[Track]], row: int
+    rule: Rule, total: _SegmentSide, cuts: Sequence[Sequence[_SegmentSide]]
 ) -> tuple[int, SegmentContribution | None]:
     """How many segments were searched, and the one whose own change explains at least half of the whole's."""
-    total = _side(whole, row)
-    binary = whole.rule.interval is Interval.WILSON
-    tables = [_segment_sums([_side(track, row) for track in cut], binary) for cut in cuts]
+    binary = rule.interval is Interval.WILSON
+    tables = [_segment_sums(cut, binary) for cut in cuts]
     worse = 1 if total.value > total.before else -1
     searched, suspects = rank_suspects(tables, _segment_sums([total], binary), worse_sign=worse)
     for suspect in suspects:
@@ -177,14 +248,14 @@ def _segment_sums(sides: Sequence[_SegmentSide], binary: bool) -> SegmentSums:
     return SegmentSums(n, sums, np.where(n > 0, n * (mean**2 + spread), 0.0), False, lambda place: sides[place].labels)
 
 
-def _decompose_segments(whole: Track | None, segments: Sequence[Track], row: int) -> Explanation | None:
+def _decompose_segments(
+    rule: Rule, at: float, total: _SegmentSide | None, segments: Sequence[_SegmentSide]
+) -> Explanation | None:
     """The whole's change by segments; ``None`` where they do not add up to it."""
-    if not segments or segments[0].rule.aggregate is not Aggregate.MEAN:
+    if rule.aggregate is not Aggregate.MEAN:
         return None
-    sides = [_side(track, row) for track in segments]
-    sides = [side for side in sides if math.isfinite(side.n) or math.isfinite(side.n_before)]
-    if whole is not None:
-        total = _side(whole, row)
+    sides = [side for side in segments if math.isfinite(side.n) or math.isfinite(side.n_before)]
+    if total is not None:
         rest = _remainder(total, sides)
         if rest is None:
             return None
@@ -195,12 +266,11 @@ def _decompose_segments(whole: Track | None, segments: Sequence[Track], row: int
     split = decompose(*columns, [side.n for side in sides], [side.value for side in sides])
     if not math.isfinite(split.total) or split.total == 0:
         return None
-    if whole is not None and abs(split.total - (total.value - total.before)) > 0.05 * abs(split.total):
+    if total is not None and abs(split.total - (total.value - total.before)) > 0.05 * abs(split.total):
         return None
-    better = segments[0].rule.better
-    if better is not None and (split.total < 0) != (better is Direction.HIGHER):
+    if rule.better is not None and (split.total < 0) != (rule.better is Direction.HIGHER):
         return None
-    return _to_explanation(segments[0].grid.time(row), sides, split, whole.labels if whole is not None else ())
+    return _to_explanation(at, sides, split, total.labels if total is not None else ())
 
 
 def _to_explanation(at: float, sides: Sequence[_SegmentSide], split: Decomposition, labels: Labels) -> Explanation:
@@ -267,12 +337,18 @@ def _contribution(side: _SegmentSide, split: Decomposition, place: int, segments
 
 def _side(track: Track, row: int) -> _SegmentSide:
     n_before = track.baseline_n[row] if len(track.baseline_n) else math.nan
-    before, value = track.baseline[row], track.value[row]
+    before = track.baseline[row]
+    error = _error(track, row, before, n_before)
+    return _SegmentSide(track.labels, track.value[row], track.n[row], before, n_before, error)
+
+
+def _error(track: Track, row: int, before: float, n_before: float) -> float:
+    """Standard error of the change of value."""
     half = (track.high[row] - track.low[row]) / 2 / z_value()
     spread = 0.0
     if track.rule.interval is Interval.WILSON and n_before > 0:
         spread = max(before * (1 - before), 0.0) / n_before
-    return _SegmentSide(track.labels, value, track.n[row], before, n_before, math.sqrt(half * half + spread))
+    return math.sqrt(half * half + spread)
 
 
 def _remainder(whole: _SegmentSide, sides: Sequence[_SegmentSide]) -> list[_SegmentSide] | None:

@@ -55,7 +55,7 @@ def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats,
     )
     series = next(matches, None)
     if series is not None and track.rule.aggregate is Aggregate.MEAN:
-        return _points(series, track.grid.start - track.rule.window, track.grid.time(row))
+        return points_between(series, track.grid.start - track.rule.window, track.grid.time(row))
     stride = max(1, math.ceil(track.rule.window / track.grid.step))
     rows = np.arange(row, -1, -stride)[::-1]
     values = np.asarray(track.value)[rows]
@@ -64,7 +64,8 @@ def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats,
     return times[known], values[known], None
 
 
-def _points(series: Series, start: float, end: float) -> tuple[Floats, Floats, Floats | None]:
+def points_between(series: Series, start: float, end: float) -> tuple[Floats, Floats, Floats | None]:
+    """Times, values and weights (``None``: none are logged) of the points after ``start``, until ``end``."""
     times, values = (np.asarray(column) for column in (series.times, series.values))
     usable = np.isfinite(values) & (times > start) & (times <= end)
     if series.weights is None:
