@@ -9,13 +9,13 @@ from modelwatch.evaluate.drift.logged_scores import has_too_few_rows, logged_int
 from modelwatch.model.drift import MIN_EFFECT, drift_spec
 from modelwatch.model.keys import KeyPattern
 from modelwatch.stats.embeddings import domain_classifier, mmd
-from modelwatch.stats.segment_search import search_segments
+from modelwatch.stats.segment_search import SIGNIFICANCE_LEVEL, search_segments
 from modelwatch.stats.segmentation import EncodedColumn
 
 from .tally import Tally
 from .worlds import Rng
 
-LEVEL = 0.05
+LEVEL = SIGNIFICANCE_LEVEL
 """Stated rate of the search: a culprit where there is none, in any segment of any column or crossing."""
 SHAPE = (2, 3, 4, 6, 8, 12)
 """Values of the columns that are searched."""
@@ -41,7 +41,7 @@ def segments(name: str, size: int, windows: int, rng: Rng) -> Tally:
         chance = np.where(side, np.where(columns[4].codes == 0, inside, after), before)
         culprit = search_segments(
             columns, (rng.random(2 * size) < chance).astype(np.float64), side
-        ).significant_suspect(LEVEL)
+        ).significant_suspect()
         named += culprit is not None and (inside == after or ("c8", "0") in culprit.segment)
     return Tally(windows, named, named)
 
