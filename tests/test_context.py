@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch import pipeline
+from modelwatch.clients.retry import CircuitBreaker
 from modelwatch.context import RunContext, make_context
 from modelwatch.errors import UserError
 from modelwatch.model.alert import Judgement
@@ -104,6 +105,29 @@ def test_a_wandb_that_is_down_is_not_waited_for_by_each_model(
         context.read_registry(models[0])
     wandb_server.requests.clear()
     with pytest.raises(UserError, match="503"):
+        context.read_registry(models[1])
+    assert wandb_server.requests == []
+
+
+def test_a_registry_that_drips_is_left_in_time(tmp_path: Path, wandb_server: Server[WandbStandIn]) -> None:
+    """Pages wait for it."""
+    wandb_server.inject(Fault("drip", seconds=0.01, times=-1))
+    models = tuple(replace(released(tmp_path), name=name) for name in ("churn", "fraud"))
+    context = make_context(Config(models, "digest"), NOW, {**os.environ, "MODELWATCH_TIMEOUT_SCALE": "0.01"})
+    for model in models:
+        with pytest.raises(UserError, match="W&B takes too long to list versions and moves"):
+            context.read_registry(model)
+
+
+def test_many_registries_that_are_slow_are_bounded_together(tmp_path: Path, wandb_server: Server[WandbStandIn]) -> None:
+    wandb_server.standin.state.add_artifact("acme", "train", "churn", {"model.bin": b"1"})
+    wandb_server.inject(Fault("delay", seconds=0.2, times=-1))
+    models = tuple(replace(released(tmp_path), name=name) for name in ("churn", "fraud"))
+    context = make_context(Config(models, "digest"), NOW, os.environ)
+    context = replace(context, _registry_breaker=CircuitBreaker(0.3))
+    assert context.read_registry(models[0]).versions
+    wandb_server.requests.clear()
+    with pytest.raises(UserError, match="versions and moves are not listed: it is slow"):
         context.read_registry(models[1])
     assert wandb_server.requests == []
 

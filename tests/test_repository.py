@@ -150,13 +150,16 @@ def test_the_reusable_workflow_and_its_caller_do_not_wait_for_each_other() -> No
 
 def test_evaluations_wait_for_each_other_where_that_loses_nothing() -> None:
     """GitHub drops the older of two that wait in one group: an evaluation for a later one, but no event, and none for a
-    dry run."""
+    dry run or for a comment that starts no evaluation."""
     folder = ROOT / ".github/workflows"
     monitor, commands, events = (
         read(folder / f"{name}.yml")["concurrency"]["group"] for name in ("monitor", "commands", "on-pagerduty")
     )
     starter = read(ROOT / "scripts/modelwatch/config/templates/monitor.yml")["concurrency"]["group"]
-    assert commands == monitor.replace("inputs.dry-run && github.run_id || ", "") != monitor
+    begins = " ".join(read(folder / "commands.yml")["jobs"]["answer"]["if"].split())
+    assert commands == monitor.replace(
+        "inputs.dry-run && github.run_id || github.ref", f"{begins} && github.ref || github.run_id"
+    )
     assert starter.replace("modelwatch.yml", "${{ inputs.config }}") == monitor
     assert "client_payload.id" in events
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from .clients.environment import environment
 from .clients.redaction import Redactor
-from .clients.retry import Clock, RetryPolicy
-from .clients.wandb import WandbSessions
+from .clients.retry import CircuitBreaker, Clock, RetryPolicy, run_within, timeout_scale
+from .clients.wandb import WandbDownError, WandbSessions
 from .errors import SourceError, UserError, unforeseen
 from .model.monitored_model import Config, Model
 from .model.release import Registry
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SECOND_LOOK = 2 * MINUTE
 """After so long (seconds) an evaluation that acts reads models whose server was down once more: not every failure is an
 outage."""
+REGISTRY_SECONDS = 60.0
+"""For one registry; and so much more than usual may all of them cost a run, whose pages wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class RunContext:
     progress: Progress | None = None
     second_look: float | None = None
     """After so many seconds models whose server was down are read once more; ``None``: they are not."""
+    _registry_breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(REGISTRY_SECONDS), repr=False)
     _readers: dict[str, RegistryReader] = field(default_factory=dict, repr=False)
     _errors: dict[str, UserError] = field(default_factory=dict, repr=False)
 
@@ -56,18 +59,19 @@ class RunContext:
 
     def read_registry(self, model: Model, *, makers: bool = True) -> Registry:
         """Versions and moves, read once a run; ``makers``: with the run that made each version. Raises UserError, for a
-        server that does not answer without waiting for it again."""
-        from .release.registry import RegistryReader, open_access
-
+        server that does not answer, or has cost its time, without waiting for it again."""
         server = f"server {model.wandb_url(self.env)}"  # no name of a model has a space
         if error := self._errors.get(model.name) or self._errors.get(server):
             raise error
         try:
-            if model.name not in self._readers:
-                access = open_access(model, self.env, RetryPolicy().scale(self.env))
-                self._readers[model.name] = RegistryReader(access)
-            reader = self._readers[model.name]
-            return self.redactor.redact(reader.registry if makers else reader.releases)
+            if reason := self._registry_breaker.refusal(server):
+                raise SourceError(f"versions and moves are not listed: {reason}.", where=model.where)
+            seconds = REGISTRY_SECONDS * timeout_scale(self.env)
+            with self._registry_breaker.measure():
+                return run_within(seconds, lambda: self._read_registry(model, makers=makers))
+        except TimeoutError as error:
+            self._errors[server] = WandbDownError("W&B takes too long to list versions and moves.", where=model.where)
+            raise self._errors[server] from error
         except UserError as error:
             self._errors[model.name] = error
             if isinstance(error, SourceError) and error.is_shared:
@@ -78,6 +82,15 @@ class RunContext:
                 unforeseen("reading the registry", error), where=model.where
             )
             raise failure from error
+
+    def _read_registry(self, model: Model, *, makers: bool) -> Registry:
+        from .release.registry import RegistryReader, open_access
+
+        if model.name not in self._readers:
+            access = open_access(model, self.env, RetryPolicy().scale(self.env))
+            self._readers[model.name] = RegistryReader(access)
+        reader = self._readers[model.name]
+        return self.redactor.redact(reader.registry if makers else reader.releases)
 
 
 def make_context(
@@ -97,4 +110,14 @@ def make_context(
 
         return TargetSessions(config, variables, redactor, clock)
 
-    return RunContext(config, now, variables, redactor, open_sessions, WandbSessions(variables), run_url, progress)
+    return RunContext(
+        config,
+        now,
+        variables,
+        redactor,
+        open_sessions,
+        WandbSessions(variables),
+        run_url,
+        progress,
+        _registry_breaker=CircuitBreaker(REGISTRY_SECONDS * timeout_scale(variables)),
+    )

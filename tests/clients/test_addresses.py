@@ -8,7 +8,7 @@ import pytest
 
 from modelwatch.clients.github import open_github
 from modelwatch.clients.http import is_secure_url
-from modelwatch.clients.pagerduty import configure_session
+from modelwatch.clients.pagerduty import PagerDutySession
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.clients.wandb import open_api
 from modelwatch.errors import ConfigError, UserError
@@ -45,7 +45,7 @@ def test_no_client_sends_its_token_there(url: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="https"):
         open_github(url, "ghp_token", RetryPolicy())
     with pytest.raises(UserError, match="https"):
-        configure_session(object(), url, RetryPolicy())
+        PagerDutySession(object(), url, RetryPolicy())
     with pytest.raises(UserError, match="https"):
         open_api(url, "k" * 40, RetryPolicy())
     (tmp_path / "relay.toml").write_text('[services]\nPABC = "acme/x"\n')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_trigger_and_resolve(events: EventsApi, pagerduty_server: Duty) -> None:
     assert incident.status == "resolved"
 
 
-@pytest.mark.parametrize(("status", "requests"), [(429, 4), (500, 3), (502, 3), (503, 3), (504, 3), (400, 1), (404, 1)])
+@pytest.mark.parametrize(("status", "requests"), [(429, 4), (500, 4), (502, 4), (503, 4), (504, 4), (400, 1), (404, 1)])
 def test_retries_are_bounded(events: EventsApi, pagerduty_server: Duty, status: int, requests: int) -> None:
     """pdpyras repeats a 429 for ever by default."""
     fault = pagerduty_server.inject(Fault("status", status=status, times=-1))
@@ -57,7 +58,7 @@ def test_a_lost_connection(events: EventsApi, pagerduty_server: Duty, what: str)
     fault = pagerduty_server.inject(Fault(what, seconds=3, times=-1))
     with pytest.raises(ServiceError) as caught:
         trigger(events)
-    assert fault.strike_count == 3
+    assert fault.strike_count == 4
     assert caught.value.uncertain
     assert caught.value.status == 0
 
@@ -197,6 +198,21 @@ def test_a_wait_that_the_server_names_is_kept_or_told(pagerduty_server: Duty) ->
         trigger(patient)
     assert fault.strike_count == 1
     assert "PagerDuty says to wait 60 s" in caught.value.hint
+
+
+def test_a_call_ends_in_time_however_often_it_could_be_repeated(pagerduty_server: Duty) -> None:
+    key = pagerduty_server.standin.state.add_service("churn").routing_key
+    retry = RetryPolicy(max_attempts=9, initial_wait=0.01, max_wait=0.02, timeout=0.2, call_timeout=0.5)
+    fault = pagerduty_server.inject(Fault("hang", seconds=3, times=-1))
+    with pytest.raises(ServiceError, match="no usable answer"):
+        trigger(EventsApi(key, pagerduty_server.url, retry))
+    assert fault.strike_count == 2
+    pagerduty_server.faults.clear()
+    pagerduty_server.inject(Fault("status", status=429, headers=(("Retry-After", "1"),), times=-1))
+    retry = replace(retry, max_wait=5.0)
+    with pytest.raises(ServiceError, match="429") as caught:
+        trigger(EventsApi(key, pagerduty_server.url, retry))
+    assert "PagerDuty says to wait 1 s" in caught.value.hint
 
 
 def test_an_answer_that_drips_ends_in_time(pagerduty_server: Duty) -> None:

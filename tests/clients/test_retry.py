@@ -8,7 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from modelwatch.clients.github import github_breaker, github_retry_policy
-from modelwatch.clients.pagerduty import pagerduty_retry_policy
+from modelwatch.clients.pagerduty import (
+    events_breaker,
+    incidents_breaker,
+    incidents_retry_policy,
+    pagerduty_retry_policy,
+)
 from modelwatch.clients.retry import CircuitBreaker, RetryPolicy, read_scale
 
 
@@ -39,8 +44,14 @@ def test_time_outs_have_a_scale_of_their_own_and_are_never_none(text: str, timeo
 def test_one_call_ends_within_about_a_minute() -> None:
     assert RetryPolicy().deadline() <= 60
     assert github_retry_policy({}).deadline() <= 60
-    events = pagerduty_retry_policy({})
-    assert 3 * events.timeout + 2 * events.initial_wait * (1 + 2) + events.initial_wait * 4 <= 60
+
+
+def test_a_call_of_pagerduty_and_all_of_them_together_are_bounded() -> None:
+    for scale in (1.0, 2.0):
+        env = {"MODELWATCH_TIMEOUT_SCALE": str(scale)}
+        assert pagerduty_retry_policy(env).deadline() == 40.0 * scale
+        assert events_breaker(env).limit + pagerduty_retry_policy(env).deadline() == 100.0 * scale
+        assert incidents_breaker(env).limit + incidents_retry_policy(env).deadline() == 55.0 * scale
 
 
 def test_a_server_has_a_bounded_time_in_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from modelwatch.clients.retry import RetryPolicy
 from modelwatch.errors import SourceError, UserError
 from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
 from modelwatch.release.move_records import HEARTBEAT_TIMEOUT, run_id
 from modelwatch.release.move_request import MoveInProgressError, MoveInterruptedError
 from modelwatch.release.moves import MoveExecutor
+from modelwatch.release.registry import open_access
 from modelwatch.testing.standins.faults import Fault
 
 from .world import DEPLOY, World
@@ -416,12 +419,21 @@ def test_a_command_that_takes_long_is_shown_as_running(world: World, monkeypatch
     assert b'"complete": true' in beats[-1]
 
 
-def test_how_w_b_shows_it_decides_nothing(world: World) -> None:
-    world.wandb.inject(Fault("status", status=503, path="file_stream", times=-1))
+@pytest.mark.parametrize("status", [503, 302])
+def test_how_w_b_shows_it_decides_nothing(world: World, status: int) -> None:
+    """A redirect of a write is not followed, and no success."""
+    world.wandb.inject(Fault("status", status=status, path="file_stream", times=-1))
     assert world.move(MoveVerb.PROMOTE, "v3", "k1").state is MoveState.DONE
     (warning,) = world.told
     assert warning.startswith("warning: W&B may show the W&B run of promote v3 as crashed: ")
-    assert warning.endswith(": W&B answered HTTP 503.")
+    assert warning.endswith(f": W&B answered HTTP {status}.")
+
+
+def test_a_heartbeat_whose_answer_drips_ends_in_time(world: World) -> None:
+    access = open_access(world.model, os.environ, RetryPolicy(timeout=0.2))
+    world.wandb.inject(Fault("drip", seconds=0.1, path="file_stream", times=-1))
+    with pytest.raises(SourceError, match="no answer"):
+        access.session.send_heartbeat(("acme", "train", "trainer-1"))
 
 
 def test_w_b_that_fails_before_anything_changed_says_so(world: World) -> None:

@@ -7,15 +7,15 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import ServiceError, UserError, shorten
 from .http import RETRY_STATUSES, is_secure_url
-from .retry import RetryPolicy
+from .retry import CircuitBreaker, RetryPolicy, timeout_scale
 
 EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
@@ -30,6 +30,7 @@ _HINTS = {
     404: "Is the address right (the EU has its own hosts: `pagerduty.events_url`, `pagerduty.api_url`)?",
     429: "This is a rate limit (about 120 events a minute for one key); the next evaluation tries again.",
 }
+_NEXT_HINT = "The next evaluation tries again."
 _DEPRECATED = r'The package "pdpyras" is deprecated'
 
 
@@ -51,9 +52,26 @@ def pdpyras_errors() -> tuple[type[Exception], ...]:
     return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError)
 
 
-def pagerduty_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
-    """At most 10 s a request; waits of 4, 8 and 16 s between them."""
-    return RetryPolicy(max_attempts=4, initial_wait=2.0, max_wait=16.0, timeout=10.0).scale(env)
+def pagerduty_retry_policy(env: Mapping[str, str], call_timeout: float = 40.0) -> RetryPolicy:
+    """Four requests of at most 10 s with waits of 4, 8 and 16 s between them, and ``call_timeout`` seconds in all."""
+    policy = RetryPolicy(max_attempts=4, initial_wait=4.0, max_wait=16.0, timeout=10.0, call_timeout=call_timeout)
+    return policy.scale(env)
+
+
+def incidents_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
+    """Of reading: pages wait for it, and leave without it."""
+    return pagerduty_retry_policy(env, call_timeout=25.0)
+
+
+def events_breaker(env: Mapping[str, str]) -> CircuitBreaker:
+    """Of one Events API in one run, which it delays by at most 100 s: 60 s that were lost, and one more call. Ten
+    pages, the most of a run, get through even if each takes the 10 s that a request may take."""
+    return CircuitBreaker(60.0 * timeout_scale(env))
+
+
+def incidents_breaker(env: Mapping[str, str]) -> CircuitBreaker:
+    """Of one REST API in one run, which delays pages by at most 55 s: 30 s that were lost, and one more call."""
+    return CircuitBreaker(30.0 * timeout_scale(env))
 
 
 def pagerduty_events_url(env: Mapping[str, str], configured: str = "") -> str:
@@ -66,63 +84,93 @@ def pagerduty_api_url(env: Mapping[str, str], configured: str = "") -> str:
     return (configured or env.get("PAGERDUTY_API_URL") or API_URL).rstrip("/")
 
 
-def configure_session(session: Any, url: str, retry: RetryPolicy) -> Any:
-    """Bound ``session``: pdpyras' own defaults repeat a 429 for ever, and requests follows redirects with the key."""
-    from .request_deadline import bound_session
+class _AnswerError(Exception):
+    """An answer other than success, raised before pdpyras sees it: that would repeat a 429 for ever."""
 
-    if not is_secure_url(url):
-        raise UserError(f"{url!r} is not the https URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
-    session.url = url
-    session.timeout = retry.timeout
-    session.sleep_timer = retry.initial_wait * retry.wait_scale
-    session.sleep_timer_base = 2
-    session.max_network_attempts = min(retry.max_retries, 2)
-    session.max_http_attempts = retry.max_retries
-    session.retry = {429: retry.max_retries} | dict.fromkeys((500, 502, 503, 504), min(retry.max_retries, 2))
-    session.log.setLevel(logging.CRITICAL)
-    session.hooks["response"].append(partial(_check_answer, url, retry))
-    bounded: Any = bound_session(session, retry.timeout)
-    return bounded
+    def __init__(self, response: Any) -> None:
+        super().__init__(response.status_code)
+        self.response = response
 
 
-def _check_answer(url: str, retry: RetryPolicy, answer: Any, **_: Any) -> None:
-    """Every answer, before pdpyras sees it. Raises ServiceError for a redirect, which is never followed, and where the
-    server names a wait that is too long; shorter ones are kept."""
-    if 300 <= answer.status_code < 400:
-        text = f"PagerDuty answered {answer.status_code} with another address, which is not followed"
-        hint = "Is the address right (`pagerduty.events_url`, `pagerduty.api_url`)? A proxy may be in the way."
-        raise ServiceError(text, status=answer.status_code, where=server_label(url), hint=hint)
-    wait = str(answer.headers.get("Retry-After", ""))
-    if answer.status_code not in RETRY_STATUSES or not wait.isdecimal():
-        return
-    if int(wait) > retry.max_wait:
-        error = error_from_answer(answer, "finish the request", url)
-        error.hint = f"PagerDuty says to wait {wait} s; the next evaluation tries again."
-        raise error
-    time.sleep(int(wait) * retry.wait_scale)
+def _require_success(answer: Any, **_: Any) -> None:
+    if answer.status_code >= 300:
+        raise _AnswerError(answer)
 
 
-def send_request(session: Any, method: str, path: str, action: str, url: str, **arguments: Any) -> Any:
-    """One request through a pdpyras session: the answer where it succeeded. Raises ServiceError."""
-    try:
-        answer = getattr(session, method)(path, **arguments)
-    except pdpyras_errors() as error:
-        raise translate_pagerduty_error(error, action, url) from error
-    if not answer.ok:
-        raise error_from_answer(answer, action, url)
-    return answer
+class PagerDutySession:
+    """A session of pdpyras whose calls end in time, follow no redirect, and are repeated where that can help."""
+
+    def __init__(self, session: Any, url: str, retry: RetryPolicy, breaker: CircuitBreaker | None = None) -> None:
+        from .request_deadline import bound_session
+
+        if not is_secure_url(url):
+            raise UserError(f"{url!r} is not the https URL of PagerDuty", hint=f"It looks like {EVENTS_URL}.")
+        session.url = url
+        session.timeout = retry.timeout
+        session.retry = {}
+        session.max_network_attempts = 0
+        session.log.setLevel(logging.CRITICAL)
+        session.hooks["response"].append(_require_success)
+        self._session: Any = bound_session(session, retry.timeout)
+        self._url = url
+        self._retry = retry
+        self._breaker = breaker or CircuitBreaker(math.inf)
+
+    def call(self, action: str, send: Callable[[Any], Any], *, can_wait: bool = False, repeatable: bool = True) -> Any:
+        """What ``send`` returns for the session of pdpyras. Raises ServiceError.
+
+        ``can_wait``: not made when PagerDuty has cost a part of its time, so that the rest is left to pages. What is
+        not ``repeatable`` is repeated only if it certainly had no effect.
+        """
+        reason = self._breaker.refusal(action)
+        if not reason and can_wait and self._breaker.is_slow:
+            reason = "it is slow, and only pages are still sent"
+        if reason:
+            raise ServiceError(f"could not {action}: {reason}", where=server_label(self._url), hint=_NEXT_HINT)
+        until = time.monotonic() + self._retry.call_timeout
+        failures: tuple[type[Exception], ...] = (_AnswerError, *pdpyras_errors())
+        with self._breaker.measure():
+            for wait in (*self._retry.backoffs(), None):
+                try:
+                    return send(self._session)
+                except failures as error:
+                    failure, cause = translate_pagerduty_error(error, action, self._url), error
+                seconds = self._wait_after(cause, failure, wait)
+                if seconds is None or (failure.uncertain and not repeatable):
+                    break
+                if time.monotonic() + seconds + self._retry.timeout > until:
+                    break
+                time.sleep(seconds)
+        raise failure from cause
+
+    def _wait_after(self, error: Exception, failure: ServiceError, wait: float | None) -> float | None:
+        """Seconds before the call is made again, at least ``wait``; ``None`` where that would not help."""
+        answer = getattr(error, "response", None)
+        unanswered = answer is None and isinstance(error, import_pdpyras().PDClientError)
+        if not (unanswered or failure.status in RETRY_STATUSES):
+            return None
+        named = "" if answer is None else str(answer.headers.get("Retry-After", ""))
+        seconds = int(named) if named.isdecimal() else 0
+        if seconds:
+            failure.hint = f"PagerDuty says to wait {seconds} s; the next evaluation tries again."
+        if wait is None or seconds > self._retry.max_wait:
+            return None
+        return max(wait, seconds * self._retry.wait_scale)
+
+    def request(self, method: str, path: str, action: str, *, repeatable: bool = True, **arguments: Any) -> Any:
+        """The answer to one request. Raises ServiceError."""
+        return self.call(action, lambda session: getattr(session, method)(path, **arguments), repeatable=repeatable)
 
 
 class EventsApi:
     """The Events API v2 for one integration key: alerts, and changes that are listed beside the incidents."""
 
-    def __init__(self, routing_key: str, url: str, retry: RetryPolicy) -> None:
+    def __init__(self, routing_key: str, url: str, retry: RetryPolicy, breaker: CircuitBreaker | None = None) -> None:
         if not routing_key:
             raise UserError("there is no PagerDuty routing key", hint='Set `pagerduty.routing_key` to "${NAME}".')
         pdpyras = import_pdpyras()
-        self.url = url
-        self._alerts = configure_session(pdpyras.EventsAPISession(routing_key), url, retry)
-        self._changes = configure_session(pdpyras.ChangeEventsAPISession(routing_key), url, retry)
+        self._alerts = PagerDutySession(pdpyras.EventsAPISession(routing_key), url, retry, breaker)
+        self._changes = PagerDutySession(pdpyras.ChangeEventsAPISession(routing_key), url, retry, breaker)
 
     def trigger(
         self,
@@ -167,10 +215,11 @@ class EventsApi:
     def _send_event(self, action: str, dedup_key: str, **event: Any) -> None:
         if not 0 < len(dedup_key) <= MAX_DEDUP_KEY:
             raise UserError(f"{dedup_key!r} is not a dedup_key", hint=f"It is text of 1 to {MAX_DEDUP_KEY} characters.")
-        try:
-            self._alerts.send_event(action, dedup_key=dedup_key, **event)
-        except pdpyras_errors() as error:
-            raise translate_pagerduty_error(error, f"{action} the alert", self.url) from error
+        self._alerts.call(
+            f"{action} the alert",
+            lambda session: session.send_event(action, dedup_key=dedup_key, **event),
+            can_wait=action != "trigger",
+        )
 
     def submit_change(
         self,
@@ -182,24 +231,23 @@ class EventsApi:
         links: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Report one change. ``timestamp`` in seconds (UTC); ``links`` as text and URL. Raises ServiceError."""
-        try:
-            self._changes.submit(
-                shorten(summary, MAX_SUMMARY),
-                source=shorten(source, MAX_SUMMARY),
-                custom_details=_limit_details(details or {}),
-                links=_event_links(links),
-                timestamp=_event_time(timestamp),
-            )
-        except pdpyras_errors() as error:
-            raise translate_pagerduty_error(error, "report the change", self.url) from error
+        change = {
+            "source": shorten(source, MAX_SUMMARY),
+            "custom_details": _limit_details(details or {}),
+            "links": _event_links(links),
+            "timestamp": _event_time(timestamp),
+        }
+        self._changes.call(
+            "report the change", lambda session: session.submit(shorten(summary, MAX_SUMMARY), **change), can_wait=True
+        )
 
 
 class IncidentsApi:
     """The REST API, to read incidents; a read-only token is enough."""
 
-    def __init__(self, token: str, url: str, retry: RetryPolicy) -> None:
+    def __init__(self, token: str, url: str, retry: RetryPolicy, breaker: CircuitBreaker | None = None) -> None:
         self.url = url
-        self._session = configure_session(import_pdpyras().APISession(token), url, retry)
+        self._session = PagerDutySession(import_pdpyras().APISession(token), url, retry, breaker)
 
     def latest_incident(self, incident_key: str) -> dict[str, Any] | None:
         """The newest incident with this key, as PagerDuty describes it; ``None`` where there is none."""
@@ -232,7 +280,7 @@ class IncidentsApi:
         return str(row.get("email") or "") if isinstance(row, dict) else ""
 
     def _get(self, path: str, name: str, action: str, **arguments: Any) -> Any:
-        answer = send_request(self._session, "get", path, action, self.url, **arguments)
+        answer = self._session.request("get", path, action, **arguments)
         try:
             return answer.json()[name]
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -285,6 +333,10 @@ def translate_pagerduty_error(error: Exception, action: str, url: str) -> Servic
 def error_from_answer(answer: Any, action: str, url: str) -> ServiceError:
     """The ServiceError for an answer of another form than expected, with its status and PagerDuty's message."""
     status = int(answer.status_code)
+    if 300 <= status < 400:
+        text = f"could not {action}: PagerDuty answered {status} with another address, which is not followed"
+        hint = "Is the address right (`pagerduty.events_url`, `pagerduty.api_url`)? A proxy may be in the way."
+        return ServiceError(text, status=status, where=server_label(url), hint=hint)
     if answer.ok:
         return malformed_answer(action, url, status)
     text = f"could not {action}: {status} {_pagerduty_message(answer)}".rstrip()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ServiceError
-from .pagerduty import configure_session, import_pdpyras, malformed_answer, send_request
+from .pagerduty import PagerDutySession, import_pdpyras, malformed_answer
 from .retry import RetryPolicy
 
 Resource = Mapping[str, Any]
@@ -34,23 +34,20 @@ class AdminClient:
 
     def __init__(self, token: str, url: str, retry: RetryPolicy) -> None:
         self.url = url
-        self._session = configure_session(import_pdpyras().APISession(token), url, retry)
-        self._create_session = configure_session(import_pdpyras().APISession(token), url, retry)
-        self._create_session.retry = {429: retry.max_retries}
-        self._create_session.max_network_attempts = 0
-        for session in (self._session, self._create_session):
-            session.headers["Content-Type"] = "application/json"  # of every request, says PagerDuty's description
+        session = import_pdpyras().APISession(token)
+        session.headers["Content-Type"] = "application/json"  # of every request, says PagerDuty's description
+        self._session = PagerDutySession(session, url, retry)
 
     def get(self, path: str, name: str, action: str, **params: Any) -> Resource:
         """The object ``name`` of the answer. ``action`` says in errors what was tried. Raises ServiceError."""
-        return self._read_object(self._send(self._session, "get", path, action, params=params), action, name)
+        return self._read_object(self._send("get", path, action, params=params), action, name)
 
     def list_all(self, path: str, name: str, action: str, **params: Any) -> list[Resource]:
         """Every page of a list. Raises ServiceError."""
         resources: list[Resource] = []
         for page in range(MAX_PAGES):
             query = {**params, "limit": PAGE_SIZE, "offset": page * PAGE_SIZE}
-            answer = self._read_object(self._send(self._session, "get", path, action, params=query), action)
+            answer = self._read_object(self._send("get", path, action, params=query), action)
             rows = answer.get(name)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise malformed_answer(action, self.url)
@@ -61,32 +58,31 @@ class AdminClient:
 
     def post(self, path: str, name: str, body: Resource, action: str) -> Resource:
         """Create; not repeated where the outcome is uncertain. Raises ServiceError."""
-        return self._read_object(
-            self._send(self._create_session, "post", path, action, json={name: body}), action, name
-        )
+        answer = self._send("post", path, action, json={name: body}, repeatable=False)
+        return self._read_object(answer, action, name)
 
     def put(self, path: str, name: str, body: Resource, action: str) -> Resource:
         """Replace, which is safe to repeat. Raises ServiceError."""
-        return self._read_object(self._send(self._session, "put", path, action, json={name: body}), action, name)
+        return self._read_object(self._send("put", path, action, json={name: body}), action, name)
 
     def put_document(self, path: str, body: Resource, action: str) -> None:
         """Replace, where the body has no name around it. Raises ServiceError."""
-        self._send(self._session, "put", path, action, json=body)
+        self._send("put", path, action, json=body)
 
     def get_document(self, path: str, action: str) -> Resource:
-        return self._read_object(self._send(self._session, "get", path, action), action)
+        return self._read_object(self._send("get", path, action), action)
 
     def delete(self, path: str, action: str) -> None:
         """Delete; an object that is gone already is no failure. Raises ServiceError."""
         try:
-            self._send(self._session, "delete", path, action)
+            self._send("delete", path, action)
         except ServiceError as error:
             if error.status != 404:
                 raise
 
-    def _send(self, session: Any, method: str, path: str, action: str, **arguments: Any) -> Any:
+    def _send(self, method: str, path: str, action: str, **arguments: Any) -> Any:
         try:
-            return send_request(session, method, path, action, self.url, **arguments)
+            return self._session.request(method, path, action, **arguments)
         except ServiceError as error:
             reason = "PagerDuty has trouble (status.pagerduty.com)." if error.status >= 500 else "PagerDuty refused it."
             error.hint = _HINTS.get(error.status, f"{reason} {_RESUME_HINT}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..errors import ServiceError
+
+T = TypeVar("T")
 
 WAIT_SCALE_VARIABLE = "MODELWATCH_WAIT_SCALE"
 """Environment variable that multiplies every wait (not the time-outs); tests shrink it, the default is 1."""
@@ -150,6 +153,22 @@ class CircuitBreaker:
             since = max(min(self._started.values()) + self._usual, self._counted)
             self._lost += max(now - since, 0.0)
         self._counted = now
+
+
+def run_within(seconds: float, work: Callable[[], T]) -> T:
+    """What ``work`` returns or raises. Raises TimeoutError after ``seconds``; what it does then is not waited for."""
+    from concurrent.futures import Future
+
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result(seconds)
 
 
 def timeout_scale(env: Mapping[str, str]) -> float:

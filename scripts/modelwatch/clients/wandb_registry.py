@@ -165,13 +165,17 @@ class RegistrySession:
         """What the client's own writer sends while a W&B run lives and when it ends; no query can do that."""
         import requests
 
+        from .request_deadline import bound_session
+
         url = f"{self.api.settings['base_url']}/files/{'/'.join(quote(part, safe='') for part in path)}/file_stream"
         login = ("api", self.api.api_key or "")
+        seconds = self._retry.timeout
         try:
-            answer = requests.post(url, json=body, auth=login, timeout=self._retry.timeout, allow_redirects=False)
+            with bound_session(requests.Session(), seconds) as session:
+                answer = session.post(url, json=body, auth=login, timeout=seconds, allow_redirects=False)
         except requests.RequestException as error:
             raise SourceError(f"W&B gave no answer ({type(error).__name__}).", where="/".join(path)) from error
-        if not answer.ok:
+        if not 200 <= answer.status_code < 300:
             raise SourceError(f"W&B answered HTTP {answer.status_code}.", where="/".join(path))
 
     def _change_alias(self, mutation: str, id: str, alias: str) -> None:

@@ -63,24 +63,28 @@ def apply_plan(
     for change in plan.changes:
         changes.setdefault((change.model, change.group), []).append(change)
     receipts: list[Receipt] = []
+    ahead: AbstractSet[str] = frozenset()
 
     def start(key: tuple[str, str]) -> GroupRun:
-        return GroupRun(sessions, groups.get(key[1]), now, plan.at, run_url, groups, writer=writer)
+        return GroupRun(sessions, groups.get(key[1]), now, plan.at, run_url, groups, writer=writer, sent_ahead=ahead)
 
     until, waits = sessions.clock.monotonic() + sessions.timeout(PAGE_PATIENCE), Target.PAGE in only
     for place, (key, group_changes) in enumerate(changes.items()):
         if waits and (sessions.is_slow or sessions.clock.monotonic() > until):
             waits = False
-            _page_ahead([(start(later), changes[later]) for later in list(changes)[place:]])
+            ahead = _page_ahead([(start(later), changes[later]) for later in list(changes)[place:]])
         receipts += _apply_group(start(key), group_changes, only)
     if {Target.ISSUE, Target.PAGE} <= only:
         receipts += report_unwritten_issues(plan, receipts, sessions, now, run_url)
     return Receipts(at=now, plan=digest, receipts=tuple(receipts))
 
 
-def _page_ahead(groups: Sequence[tuple[GroupRun, Sequence[Change]]]) -> None:
-    """Send the pages of ``groups`` without their issues' links. Each is sent again when its turn comes, which PagerDuty
-    only adds to the alert: then with the link, recorded, and reported where it fails."""
+def _page_ahead(groups: Sequence[tuple[GroupRun, Sequence[Change]]]) -> set[str]:
+    """Send the pages of ``groups`` without their issues' links; returns the ids of those that were accepted.
+
+    Each is sent again when its turn comes, which PagerDuty only adds to the alert: then with the link, recorded, and
+    reported where it was never accepted."""
+    accepted = set()
     for run, changes in groups:
         run.issue_problem = "this page did not wait for GitHub, which is slow; the link follows"
         for change in changes:
@@ -88,11 +92,13 @@ def _page_ahead(groups: Sequence[tuple[GroupRun, Sequence[Change]]]) -> None:
                 continue
             try:
                 _TARGETS[Target.PAGE].apply(change, run)
+                accepted.add(change.id)
             except ServiceError as error:
                 if not error.status:
-                    return  # PagerDuty does not answer either
+                    return accepted  # PagerDuty does not answer either
             except Exception:  # noqa: BLE001, S110 - its own turn reports it
                 pass
+    return accepted
 
 
 def _apply_group(run: GroupRun, changes: Sequence[Change], only: AbstractSet[Target]) -> list[Receipt]:

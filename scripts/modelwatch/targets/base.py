@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from ..model.alert import Group
@@ -90,6 +91,8 @@ class GroupRun:
     """When this process wrote the issue, by the clock of the sessions."""
     claimed: bool = False
     """The issue is known to be ours: no other evaluation acts on it."""
+    sent_ahead: AbstractSet[str] = frozenset()
+    """The ids of changes that were made before their turn: only the link to the issue is missing."""
     superseded: bool = False
     """Another evaluation has written the issue at the same time, and acts on it: nothing is recorded here."""
 

@@ -9,6 +9,9 @@ from ..clients.github import GitHubClient, github_api_url, github_breaker, githu
 from ..clients.pagerduty import (
     EventsApi,
     IncidentsApi,
+    events_breaker,
+    incidents_breaker,
+    incidents_retry_policy,
     pagerduty_api_url,
     pagerduty_events_url,
     pagerduty_retry_policy,
@@ -19,6 +22,9 @@ from ..errors import UserError
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.secret import Secret
 from .register.client import ClosedIssues, IssueClient
+
+MESSAGES_SECONDS = 30.0
+"""By which messages may delay a run. The one that is being sent then takes its own time more."""
 
 
 class TargetSessions:
@@ -39,6 +45,9 @@ class TargetSessions:
         self._closed: dict[tuple[str, str], ClosedIssues] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._events: dict[tuple[str, str], EventsApi] = {}
+        self._events_breakers: dict[str, CircuitBreaker] = {}
+        self._incidents_breakers: dict[str, CircuitBreaker] = {}
+        self.messages_breaker = CircuitBreaker(MESSAGES_SECONDS * timeout_scale(self._env))
         self.redactor = redactor or Redactor(secret.reveal() for secret in config.secrets)
 
     @property
@@ -90,14 +99,16 @@ class TargetSessions:
             raise UserError(spec.missing_key_reason)
         key = (_reveal(spec.routing_key), pagerduty_events_url(self._env, spec.events_url))
         if key not in self._events:
-            self._events[key] = EventsApi(*key, pagerduty_retry_policy(self._env))
+            breaker = self._events_breakers.setdefault(key[1], events_breaker(self._env))
+            self._events[key] = EventsApi(*key, pagerduty_retry_policy(self._env), breaker)
         return self._events[key]
 
     def incidents(self, model: Model) -> IncidentsApi | None:
         """``None`` where the model has no REST token."""
         token = _reveal(model.pagerduty.token)
         url = pagerduty_api_url(self._env, model.pagerduty.api_url)
-        return IncidentsApi(token, url, pagerduty_retry_policy(self._env)) if token else None
+        breaker = self._incidents_breakers.setdefault(url, incidents_breaker(self._env))
+        return IncidentsApi(token, url, incidents_retry_policy(self._env), breaker) if token else None
 
 
 def _reveal(secret: Secret | None) -> str:

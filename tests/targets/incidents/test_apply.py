@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from modelwatch.errors import ServiceError
 from modelwatch.model.alert import AlertState, Judgement
 from modelwatch.model.plan import ChangeKind, ObservedIncident, Precondition
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord
@@ -145,5 +148,6 @@ def test_an_eu_host_by_configuration(world: World) -> None:
     targets = world.connect()
     pages = replace(world.model.pagerduty, events_url="http://127.0.0.1:9")
     targets.config = replace(targets.config, models=(replace(world.model, pagerduty=pages),))
-    assert targets.events("churn").url == "http://127.0.0.1:9"
+    with pytest.raises(ServiceError, match=r"PagerDuty \(http://127\.0\.0\.1:9\)"):
+        targets.events("churn").resolve("key")
     assert isinstance(pages.routing_key, Secret)

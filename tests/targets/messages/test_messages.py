@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from modelwatch.model.alert import AlertState, Mute
+from modelwatch.model.alert import AlertState, Mute, group_key
 from modelwatch.model.monitored_model import MessageEvent, MessagesSpec
 from modelwatch.model.plan import Change, ChangeKind, Note, Plan, Receipts
 from modelwatch.model.register import MessageRecord, MessageState
@@ -19,6 +19,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
 from modelwatch.targets.observe import observe_models
 from modelwatch.targets.plan import make_plan
+from modelwatch.targets.register.codec import parse_body
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Request, Response, Server
@@ -272,3 +273,37 @@ def test_a_service_that_drips_is_left_in_time(world: World, chat: Server[Chat]) 
     receipts = evaluate(world)
     assert "json did not take the message" in receipts.receipts[-1].detail.lower()
     assert time.monotonic() - started < 10, "the answer takes half a minute"
+
+
+def test_slow_services_of_messages_are_left_alone_when_they_have_cost_their_time(
+    world: World, chat: Server[Chat]
+) -> None:
+    """What was not sent is not marked as taken: the next evaluation sends it."""
+    world.timeout_scale = 0.01
+    world.messages = MessagesSpec((address(chat),) * 5)
+    fault = chat.inject(Fault("drip", seconds=0.05, times=-1))
+    rules = ("first", "second", "third")
+    receipts = world.apply(plan(*(change for rule in rules for change in with_message(rule)))).receipts
+    assert fault.strike_count <= 3
+    assert [receipt.result.value for receipt in receipts if receipt.kind is ChangeKind.SEND_MESSAGE] == [
+        "failed",
+        "refused",
+        "refused",
+    ]
+    states = [parse_body(str(issue["body"])).register for issue in world.issues()]
+    assert [state.messages[0].state for state in states if state] == [
+        MessageState.TAKEN,
+        MessageState.INTENDED,
+        MessageState.INTENDED,
+    ]
+
+
+def with_message(rule: str) -> list[Change]:
+    """Opens the issue of a rule, and sends its message."""
+    key = group_key("churn", rule)
+    note = Note(f"{key}.1.opened.1", "opened")
+    opened = register(group=key, rule=rule, messages=(MessageRecord(note.key, MessageState.INTENDED, NOW),))
+    return [
+        replace(change(ChangeKind.OPEN_ISSUE, register=opened), group=key),
+        replace(change(ChangeKind.SEND_MESSAGE, about=note.key, notes=(note,)), group=key),
+    ]

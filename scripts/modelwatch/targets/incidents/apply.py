@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...errors import ServiceError
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
 from ...timeutil import DAY
@@ -37,7 +38,11 @@ def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     if _is_recorded(change, run, PAGE_TRIGGERED):
         return ChangeOutcome(ChangeResult.ALREADY)
     events = run.sessions.events(change.model)
-    events.trigger(change.about or change.group, **incident_fields(change, run), client_url=run.issue_url)
+    try:
+        events.trigger(change.about or change.group, **incident_fields(change, run), client_url=run.issue_url)
+    except ServiceError:
+        if change.id not in run.sent_ahead:
+            raise
     return _record_page(change, run, PAGE_TRIGGERED)
 
 

@@ -18,6 +18,7 @@ from ...model.secret import Secret
 from ...model.severity import Severity
 from ..base import ChangeOutcome, GroupRun
 from ..register.client import update_register
+from ..sessions import TargetSessions
 from .addresses import open_address
 from .render import message_text
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SERVICE_TIMEOUT = 30.0
 """Seconds for one message to one service."""
+TOO_SLOW = "messages have delayed this run for too long already"
 
 
 def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
@@ -45,6 +47,8 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     model = run.model(change.model)
     if model is None or not model.messages.to:
         raise UserError("no address for messages is configured", hint="Set `messages: {to: [...]}`.")
+    if run.sessions.messages_breaker.refusal(TOO_SLOW):
+        return ChangeOutcome(ChangeResult.REFUSED, f"{TOO_SLOW}; the next evaluation sends it")
     services, failures = _open_services(model.messages.to)
     if not services:
         # Not taken: the next evaluation sends it, if the address is right by then.
@@ -58,7 +62,7 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     refusals = [
         f"{service.service_name} did not take the message ({address.name})"
         for address, service in services
-        if not _notify(service, title, body, level, run.sessions.timeout(SERVICE_TIMEOUT))
+        if not _notify(service, title, body, level, run.sessions)
     ]
     if reasons := [*(failure.message for failure in failures), *refusals]:
         raise ServiceError("; ".join(reasons), hint="It is not sent again; the issue has everything.")
@@ -83,14 +87,18 @@ def _take(register: Register, key: str) -> Register:
     return replace(register, messages=records)
 
 
-def _notify(service: apprise.NotifyBase, title: str, body: str, level: str, seconds: float) -> bool:
-    """Whether the service took the message within ``seconds``."""
+def _notify(service: apprise.NotifyBase, title: str, body: str, level: str, sessions: TargetSessions) -> bool:
+    """Whether the service took the message in time."""
     import apprise
 
+    breaker, seconds = sessions.messages_breaker, sessions.timeout(SERVICE_TIMEOUT)
+    if breaker.refusal(TOO_SLOW):
+        return False
     notifier = apprise.Apprise()
     notifier.add(service)
     kind, form = apprise.NotifyType(level), apprise.NotifyFormat.TEXT
-    return bool(notifier.notify(title=title, body=body, notify_type=kind, body_format=form, timeout=seconds))
+    with breaker.measure():
+        return bool(notifier.notify(title=title, body=body, notify_type=kind, body_format=form, timeout=seconds))
 
 
 def _notify_level(topic: str, severity: Severity) -> str:
