@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..model.acknowledgement import SILENCE
 from ..model.alert import Alert, AlertState, Mute
 from ..model.monitored_model import Inhibition, Matcher, Model, Silence, WeeklyWindow
 from ..model.series import format_labels
@@ -49,7 +50,7 @@ def silence_mutes(silences: Sequence[Silence], alert: Alert, now: float) -> tupl
             end = silence.until if silence.window is None else window_end(silence.window, now)
             if end is not None:
                 reason = f"{silence.reason} (silenced by {silence.owner})"
-                mutes.append(Mute("silence", reason, min(end, silence.until)))
+                mutes.append(Mute(SILENCE, reason, min(end, silence.until)))
     return tuple(mutes)
 
 

@@ -124,6 +124,7 @@ class CircuitBreaker:
             return self._failure(self.EVERYTHING) or self._failure(action)
 
     def trip(self, action: str, error: ServiceError, retry: RetryPolicy) -> None:
+        """Refuse ``action`` for a while, since ``error`` says that it got no answer."""
         until = time.monotonic() + self.OPEN_SECONDS * retry.wait_scale
         with self._lock:
             self._failed[action] = until, f"an earlier request got no answer: {error.message}"

@@ -65,7 +65,7 @@ class Mute:
     """Why an alert sends no message and no dispatch."""
 
     by: str
-    """``silence`` or ``inhibition``."""
+    """``silence``, ``inhibition``, ``ack`` (an acknowledgement), or ``hours``: a page waits for working hours."""
     reason: str
     until: float | None = None
 

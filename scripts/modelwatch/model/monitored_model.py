@@ -1,4 +1,4 @@
-"""One watched model: where its metrics come from, who owns it, and what is done about its alerts.
+"""One monitored model: where its metrics come from, who owns it, and what is done about its alerts.
 
 ``config`` documents each key where it declares it; here is what it does not say. Lengths of time are in seconds.
 """
@@ -198,8 +198,7 @@ DEFAULT_INHIBITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class BuiltInRule:
-    """Severity and actions of a built-in rule (monitoring-silent, sudden-improvement, implausible-metric,
-    segment-gone)."""
+    """Severity and actions of a rule that modelwatch adds to the configured ones."""
 
     severity: Severity = Severity.WARNING
     do: tuple[str, ...] = ("issue",)
@@ -283,7 +282,7 @@ class BlastRadius:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One watched model."""
+    """One monitored model."""
 
     name: str
     rules: tuple[Rule, ...]
@@ -317,7 +316,6 @@ class Model:
     """``None``: every page is sent at once."""
     false_alarms: FalseAlarmBudget | None = field(default_factory=FalseAlarmBudget)
     """Shared by its rules, their segments and their tiers; ``None``: every window is decided alone, at 95 %."""
-
     timezone: str = ""
     """Empty: UTC."""
     calendar: CalendarSpec | None = None

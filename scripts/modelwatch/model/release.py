@@ -8,9 +8,9 @@ from enum import StrEnum
 
 PRODUCTION, PREVIOUS, CANARY, STAGING, CANDIDATE = "production", "previous", "canary", "staging", "candidate"
 DEGRADED = "degraded"
+"""On the version that would serve if the model were not degraded."""
 FALLBACK = "fallback"
 """What serves while a model is degraded, in texts."""
-"""On the version that would serve if the model were not degraded."""
 ALIASES = (PRODUCTION, CANARY, STAGING, CANDIDATE, PREVIOUS)
 """In the order in which they are shown."""
 
