@@ -76,7 +76,7 @@ def test_the_registry_is_read_once_a_run(tmp_path: Path, wandb_server: Server[Wa
     (model,) = context.config.models
     assert (
         context.read_registry(model).versions[0].name
-        == context.read_registry(model, makers=False).versions[0].name
+        == context.read_registry(model, producers=False).versions[0].name
         == "v0"
     )
     assert asked(wandb_server) == {"ProjectArtifacts": 1, "Runs": 1, "ArtifactMakers": 1}
@@ -86,7 +86,7 @@ def test_a_registry_that_cannot_be_read_is_not_asked_again(tmp_path: Path, wandb
     context = make_context(Config((released(tmp_path),), "digest"), NOW, os.environ)
     (model,) = context.config.models
     with pytest.raises(UserError) as first:
-        context.read_registry(model, makers=False)
+        context.read_registry(model, producers=False)
     wandb_server.clear()
     with pytest.raises(UserError) as second:
         context.read_registry(model)

@@ -57,9 +57,9 @@ class RunContext:
         """The same run for one model."""
         return replace(self, config=replace(self.config, models=(model,)))
 
-    def read_registry(self, model: Model, *, makers: bool = True) -> Registry:
-        """Versions and moves, read once a run; ``makers``: with the run that made each version. Raises UserError, for a
-        server that does not answer, or has cost its time, without waiting for it again."""
+    def read_registry(self, model: Model, *, producers: bool = True) -> Registry:
+        """Versions and moves, read once; ``producers``: with the W&B run that logged each version. Raises UserError,
+        for a server that does not answer, or has cost its time, without waiting for it again."""
         server = f"server {model.wandb_url(self.env)}"  # no name of a model has a space
         if error := self._errors.get(model.name) or self._errors.get(server):
             raise error
@@ -68,7 +68,7 @@ class RunContext:
                 raise SourceError(f"versions and moves are not listed: {reason}.", where=model.where)
             seconds = REGISTRY_SECONDS * timeout_scale(self.env)
             with self._registry_breaker.measure():
-                return run_within(seconds, lambda: self._read_registry(model, makers=makers))
+                return run_within(seconds, lambda: self._read_registry(model, producers=producers))
         except TimeoutError as error:
             self._errors[server] = WandbDownError("W&B takes too long to list versions and moves.", where=model.where)
             raise self._errors[server] from error
@@ -83,14 +83,14 @@ class RunContext:
             )
             raise failure from error
 
-    def _read_registry(self, model: Model, *, makers: bool) -> Registry:
+    def _read_registry(self, model: Model, *, producers: bool) -> Registry:
         from .release.registry import RegistryReader, open_access
 
         if model.name not in self._readers:
             access = open_access(model, self.env, RetryPolicy().scale(self.env))
             self._readers[model.name] = RegistryReader(access)
         reader = self._readers[model.name]
-        return self.redactor.redact(reader.registry if makers else reader.releases)
+        return self.redactor.redact(reader.registry if producers else reader.releases)
 
 
 def make_context(

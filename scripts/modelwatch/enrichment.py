@@ -148,7 +148,7 @@ def _release_changes(context: RunContext, model: Model, group: Group, problems: 
     if model.release is None:
         return
     try:
-        registry = context.read_registry(model, makers=False)
+        registry = context.read_registry(model, producers=False)
     except UserError as error:
         problems.append(f"the registry: {error}")
         return

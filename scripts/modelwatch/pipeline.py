@@ -121,7 +121,7 @@ def _read_releases(context: RunContext) -> tuple[dict[str, Registry], dict[str, 
         if model.release is None:
             continue
         try:
-            registry = registries[model.name] = context.read_registry(model, makers=False)
+            registry = registries[model.name] = context.read_registry(model, producers=False)
         except UserError as error:
             notes[model.name] = [f"the moves of the release cannot be read: {error}"]
         else:

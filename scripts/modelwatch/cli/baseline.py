@@ -148,7 +148,7 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
     config, model = read_model(config_path, name)
     if out.is_absolute() or ".." in out.parts or out.parts[:1] == (".github",):
         raise UserError(f"{str(out)!r} is not a file within the repository.", hint="For example baselines/churn.json.")
-    registry = read_registry(model, os.environ, retry_policy(), makers=False)
+    registry = read_registry(model, os.environ, retry_policy(), producers=False)
     version = registry.holder(PRODUCTION)
     if version is None:
         raise UserError("nothing is in production.", hint=NOTHING_PROMOTED_HINT, where=registry.artifact)

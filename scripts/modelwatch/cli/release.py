@@ -113,8 +113,8 @@ class MoveContext:
     """As the user's commands find it, taken before the W&B client changes its own settings there."""
 
     @cached_property
-    def run(self) -> RunContext:
-        """What questions to the history of metrics share."""
+    def run_context(self) -> RunContext:
+        """What reads of the history of metrics share."""
         return make_context(self.config, self.now)
 
     def make_move(self, verb: MoveVerb, target: str = "", **values: Any) -> Move:

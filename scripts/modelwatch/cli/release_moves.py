@@ -122,7 +122,7 @@ def judge(context: MoveContext, act: bool) -> Exit:
 
     Prints `continue`, `abort`, `promote` or `propose` (you decide). Run it on a schedule: it does not wait.
     """
-    verdict = history.judge_canary(context.run, context.model)
+    verdict = history.judge_canary(context.run_context, context.model)
     if verdict is None:
         write_outputs({"step": "none", "version": ""})
         click.echo("{}" if context.as_json else "There is no canary.")
@@ -220,7 +220,7 @@ def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
 
 def _print_last_retraining(context: MoveContext) -> None:
     """Print it only: nothing is refused because of it."""
-    moves = read_registry(context.model, context.env, retry_policy(), makers=False).moves
+    moves = read_registry(context.model, context.env, retry_policy(), producers=False).moves
     trained = [move for move in moves if move.verb is MoveVerb.RETRAIN]
     every = context.model.release.every if context.model.release else ""
     schedule = f" (`release.every` is {every})" if every else ""
@@ -230,7 +230,7 @@ def _print_last_retraining(context: MoveContext) -> None:
 
 def require_sound_data(context: MoveContext) -> None:
     """UserError while a data-quality group of the model fires; SourceError where its metrics cannot be read."""
-    judgement = pipeline.evaluate(context.run.only(context.model)).judgement
+    judgement = pipeline.evaluate(context.run_context.only(context.model)).judgement
     if judgement.failures:
         failure = judgement.failures[0]
         raise SourceError(f"cannot check whether the data are sound: {failure.error}", where=failure.model)

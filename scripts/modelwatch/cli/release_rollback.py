@@ -86,7 +86,7 @@ def rank_versions(context: MoveContext, registry: Registry, healthy: tuple[str, 
 def _read_health(context: MoveContext, failing: str) -> tuple[VersionHealth, ...]:
     """The records of versions in the history; none where it cannot be read."""
     try:
-        health = history.version_health(context.run, context.model)
+        health = history.version_health(context.run_context, context.model)
     except SourceError as error:
         context.print_message(f"warning: cannot read which versions were healthy: {error}")
         return ()
@@ -102,7 +102,7 @@ def _read_registers(context: MoveContext) -> list[Register | None]:
     if not context.model.github.repository:
         return []
     try:
-        (observed,) = pipeline.observe(context.run.only(context.model)).values()
+        (observed,) = pipeline.observe(context.run_context.only(context.model)).values()
     except UserError:
         return []
     return [issue.register for issue in observed.issues if issue.trusted]

@@ -21,8 +21,8 @@ from .move_records import MoveRecord, move_filters, parse_time_or_zero, read_rec
 REGISTRY_PREFIX = "wandb-registry-"
 """Prefix of the projects of W&B's registries; they hold no W&B runs."""
 SEMVER = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
-NEWEST_WITH_MAKERS = 30
-"""The W&B runs that made the versions are read for so many of the newest ones, and for every version that an alias or
+NEWEST_WITH_PRODUCERS = 30
+"""The W&B runs that logged the versions are read for so many of the newest ones, and for every version that an alias or
 a move names."""
 MAX_VALUE_LENGTH = 200
 
@@ -69,17 +69,17 @@ def runs_project_of(model: Model, spec: ReleaseSpec) -> tuple[str, str]:
     return model.wandb.entity, model.wandb.project
 
 
-def read_registry(model: Model, env: Mapping[str, str], retry: RetryPolicy, *, makers: bool = True) -> Registry:
-    """The versions of a model and its moves; ``makers``: with the W&B run that made each version, which takes a call.
+def read_registry(model: Model, env: Mapping[str, str], retry: RetryPolicy, *, producers: bool = True) -> Registry:
+    """The versions of a model and its moves; ``producers``: with the W&B run that logged each version: one more call.
 
     Raises UserError if the model has no `release:`, SourceError if W&B cannot be read.
     """
     reader = RegistryReader(open_access(model, env, retry))
-    return reader.registry if makers else reader.releases
+    return reader.registry if producers else reader.releases
 
 
 class RegistryReader:
-    """Reads a model's registry once, and the W&B runs that made its versions when first needed. Raises SourceError."""
+    """Reads a model's registry once, and the W&B runs that logged its versions on first use. Raises SourceError."""
 
     def __init__(self, access: ReleaseAccess) -> None:
         self._access = access
@@ -91,31 +91,31 @@ class RegistryReader:
     @cached_property
     def releases(self) -> Registry:
         """Versions without commit, data, configuration and metrics."""
-        return build_registry(self._access, *self._state, makers=False)
+        return build_registry(self._access, *self._state, producers=False)
 
     @cached_property
     def registry(self) -> Registry:
-        return build_registry(self._access, *self._state, makers=True)
+        return build_registry(self._access, *self._state, producers=True)
 
 
 def read_state(access: ReleaseAccess, *, moves: bool = True) -> tuple[Registry, dict[str, str], tuple[MoveRecord, ...]]:
-    """The registry without the W&B runs that made the versions, W&B's id of each version by name, and the records of
+    """The registry without the W&B runs that logged the versions, W&B's id of each version by name, and the records of
     its moves, newest first. Without ``moves`` there is no history, which saves a call.
     """
     versions = access.session.versions()
     records = read_records(access) if moves else ()
-    registry = build_registry(access, versions, records, makers=False)
+    registry = build_registry(access, versions, records, producers=False)
     return registry, {version.name: version.id for version in versions}, records
 
 
 def build_registry(
-    access: ReleaseAccess, listed: Sequence[ArtifactVersion], records: Sequence[MoveRecord], *, makers: bool
+    access: ReleaseAccess, listed: Sequence[ArtifactVersion], records: Sequence[MoveRecord], *, producers: bool
 ) -> Registry:
-    """With ``makers`` one more call reads the W&B runs that made the versions."""
+    """With ``producers`` one more call reads the W&B runs that logged the versions."""
     moves = tuple(record.move for record in records)
-    ids = [version.id for version in _versions_with_makers(listed, moves)] if makers else []
-    made = access.session.producer_runs(ids) if makers else {}
-    versions = [build_version(version, made.get(version.id), access.spec.data) for version in listed]
+    ids = [version.id for version in _versions_with_producers(listed, moves)] if producers else []
+    runs = access.session.producer_runs(ids) if producers else {}
+    versions = [build_version(version, runs.get(version.id), access.spec.data) for version in listed]
     versions += _deleted_versions({version.name for version in listed}, moves)
     return Registry(access.model.name, access.spec.artifact, tuple(versions), moves)
 
@@ -129,13 +129,13 @@ def read_records(access: ReleaseAccess) -> tuple[MoveRecord, ...]:
     return tuple(sorted(records, key=lambda record: (record.move.at, record.move.key), reverse=True))
 
 
-def build_version(listed: ArtifactVersion, maker: ProducerRun | None, data: str) -> Version:
+def build_version(listed: ArtifactVersion, producer: ProducerRun | None, data: str) -> Version:
     """``data``: the key of the metadata, or of the W&B run's configuration, that names the training data."""
-    config = maker.config if maker else {}
+    config = producer.config if producer else {}
     trained_on = _lookup_path(listed.metadata, data)
     trained_on = _lookup_path(config, data) if trained_on is None else trained_on
     metrics = {
-        name: value for name, value in _numeric_items(maker.summary if maker else {}) if not name.startswith("_")
+        name: value for name, value in _numeric_items(producer.summary if producer else {}) if not name.startswith("_")
     }
     metrics |= {name: value for name, value in _numeric_items(listed.metadata) if name not in config}
     parameters = dict(_text_items(config)) | {
@@ -147,12 +147,12 @@ def build_version(listed: ArtifactVersion, maker: ProducerRun | None, data: str)
         digest=listed.digest,
         created=parse_time_or_zero(listed.created),
         number=highest_number(listed.aliases),
-        commit=(maker.commit if maker else "") or _first_text(listed.metadata, "commit", "git_commit"),
+        commit=(producer.commit if producer else "") or _first_text(listed.metadata, "commit", "git_commit"),
         data="" if trained_on is None else _shorten(trained_on),
         parameters=tuple(sorted(item for item in parameters.items() if item[0] != data)),
         metrics=tuple(sorted(metrics.items())),
-        by=maker.user if maker else "",
-        run=maker.path if maker else "",
+        by=producer.user if producer else "",
+        run=producer.path if producer else "",
     )
 
 
@@ -166,13 +166,13 @@ def number_parts(number: str) -> tuple[int, int, int]:
     return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
 
 
-def _versions_with_makers(listed: Sequence[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
+def _versions_with_producers(listed: Sequence[ArtifactVersion], moves: tuple[Move, ...]) -> list[ArtifactVersion]:
     move_versions = {name for move in moves for name in (move.source, move.target)}
     known = {*ALIASES, DEGRADED}
     return [
         version
         for index, version in enumerate(listed)
-        if index < NEWEST_WITH_MAKERS or version.name in move_versions or not known.isdisjoint(version.aliases)
+        if index < NEWEST_WITH_PRODUCERS or version.name in move_versions or not known.isdisjoint(version.aliases)
     ]
 
 

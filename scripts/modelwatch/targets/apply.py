@@ -1,4 +1,4 @@
-"""Carrying out a plan: every change ends in a receipt, and one target's failure never stops another.
+"""Applies a plan: every change ends in a receipt, and one target's failure never stops another.
 
 What planning relies on:
 
@@ -164,7 +164,7 @@ def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
     try:
         others = (change for change in changes if change.kind is not ChangeKind.CLOSE_DUPLICATE)
         number = next((change.expect.issue for change in others if change.expect.issue), None)
-        client = run.issue_client(_home(changes))
+        client = run.issue_client(_change_beside_issue(changes))
         run.issue = client.get(number) if number else _find_open_issue(client, run, first)
         if run.issue is None:
             run.blocked_reason = "no issue of this group is open: its intent is not written"
@@ -176,7 +176,7 @@ def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
         run.issue_problem = str(error) if run.github_spec(changes[0]).repository else ""
 
 
-def _home(changes: Sequence[Change]) -> Change:
+def _change_beside_issue(changes: Sequence[Change]) -> Change:
     """A change in the repository of the issue, if there is one: a dispatch can go to another repository."""
     return next((change for change in changes if change.kind.target is not Target.DISPATCH), changes[0])
 
@@ -195,7 +195,7 @@ def _record_results(run: GroupRun, changes: Sequence[Change], failures: Mapping[
     if run.issue is None or run.superseded:
         return ""
     try:
-        client = run.issue_client(_home(changes))
+        client = run.issue_client(_change_beside_issue(changes))
         comment_on_failures(run, client, failures)
         problem = _archive_ledger(run, client, changes)
         if run.register is None or run.update(run.register) != run.register:
@@ -213,7 +213,7 @@ def _archive_ledger(run: GroupRun, client: IssueClient, changes: Sequence[Change
     if run.issue is None or register is None or not register.ledger.is_long:
         return ""
     try:
-        authors = trusted_authors(client, run.github_spec(_home(changes)))
+        authors = trusted_authors(client, run.github_spec(_change_beside_issue(changes)))
         ledger = archive_entries(client, run.issue.number, register.episode, register.ledger, authors, run.now)
     except UserError as error:
         return f"the record's older entries stay in the issue's text: {error}"
