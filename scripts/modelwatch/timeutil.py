@@ -42,7 +42,7 @@ def parse_iso(text: str) -> float:
 
 
 def parse_iso_or_none(text: str) -> float | None:
-    """As ``parse_iso``; ``None`` where the text is no time."""
+    """The same as ``parse_iso``, but ``None`` where the text is no time."""
     try:
         return parse_iso(text)
     except (ValueError, OverflowError):

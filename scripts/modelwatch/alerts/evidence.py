@@ -118,7 +118,7 @@ def _worst_first(tracks: Sequence[Track], alerts: Sequence[Alert]) -> list[Track
 
 
 def _feature_drifts(tracks: Sequence[Track], alerts: Sequence[Alert]) -> tuple[FeatureDrift, ...]:
-    """Of the rule across features what drifted; of one about each feature those in alert, worst first."""
+    """What drifted by a rule across features; by a rule about each feature those in alert, worst first."""
     across = [drift for track in tracks if not track.labels for drift in track.drifted]
     loud = {alert.labels for alert in alerts}
     each = [track for track in _worst_first(tracks, alerts) if track.labels in loud]
@@ -185,7 +185,7 @@ def _unconfirmed_tier(track: Track | None, alert: Alert | None) -> UnconfirmedTi
 
 
 def _gradual_change(headline: Track | None, tracks: Sequence[Track], alerts: Sequence[Alert]) -> GradualChange | None:
-    """That of the series that is described; ``None`` where a more severe alert came at once."""
+    """How the described series changed gradually; ``None`` where a more severe alert came at once."""
     firing = {alert.labels: alert.severity for alert in alerts if alert.state is AlertState.FIRING}
     if headline is None or headline.labels not in firing:
         return None

@@ -115,7 +115,7 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
 
 
 def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list[Alert]]:
-    """By the name of their rule, muted where they are; those of a series that is gone say so."""
+    """The alerts of each rule by its name, with what mutes them; those of a series that is gone are marked."""
     folded = [(track, latest_alert(track, now)) for track in tracks]
     absent_series = {
         (source_rule_name(track.labels), source_labels(track.labels))

@@ -185,7 +185,7 @@ def _firing_group(host: Model, outages: Sequence[SourceOutage], since: float, no
 
 
 def _alert(host: Model, outage: SourceOutage, since: float, now: float) -> Alert:
-    """At most a warning; an outage that lasts has the severity of the configuration."""
+    """The alert of an outage: at most a warning at first; one that lasts has the severity of the configuration."""
     spec = host.outage
     first, is_long = min(spec.severity, Severity.WARNING), not outage.is_misconfigured and now - since >= spec.after
     severity = spec.severity if is_long else first

@@ -120,7 +120,7 @@ def _chart_lines(config: Config) -> Iterator[str]:
 
 
 def _chart_line(rule: Rule, tier: Tier) -> str:
-    """Of a series with one point for every evaluation."""
+    """How often a tier's chart signals on a series with one point for every evaluation."""
     # NumPy loads only for configurations that have charts.
     from ..evaluate.chart_signals import budget_limit, chart_run_length, has_budget_limit
 

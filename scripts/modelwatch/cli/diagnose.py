@@ -98,7 +98,7 @@ def collect_input(context: RunContext, name: str = "", shown: str = "") -> Diagn
 
 
 def _past_episodes(context: RunContext, model: Model, group: Group, observation: ModelObservation) -> PastEpisodes:
-    """As the issue of the alert has them, else read; none where GitHub cannot be observed, which is reported."""
+    """The past episodes that the alert's issue has, else those that are read; none where GitHub cannot be observed."""
     issues = [issue for issue in observation.issues if issue.group == group.key and issue.is_under_way]
     register = next((issue.register for issue in issues if issue.register is not None), None)
     if observation.error_for(Target.ISSUE) or (register is not None and register.past_episodes.count):
@@ -119,7 +119,7 @@ def _urgency(
 
 
 def _observe(context: RunContext) -> tuple[dict[str, ModelObservation], str]:
-    """By model, and why nothing can be observed."""
+    """What was observed of each model, or why nothing can be observed."""
     try:
         return pipeline.observe(context), ""
     except UserError as failure:

@@ -29,7 +29,7 @@ def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:
 
 
 def result_exit_code(result: RunResult, report_findings: bool = False) -> Exit:
-    """That of the receipts, if there are any; else that of the judgement."""
+    """The exit code of the receipts, if there are any; else that of the judgement."""
     code = receipts_exit_code(result.plan, result.receipts) if result.receipts else Exit.OK
     return code or judgement_exit_code(result.judgement, report_findings)
 

@@ -98,7 +98,7 @@ def move_command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class MoveContext:
-    """Of which model a move is requested, by whom and why."""
+    """The request of a move: for which model, by whom and why."""
 
     config: Config
     model: Model

@@ -48,7 +48,7 @@ def status(config_path: Path, models: tuple[str, ...], everything: bool, style: 
 
 
 def unknown_issue(number: int) -> UserError:
-    """That ``number`` is no issue, or a person's."""
+    """The error where ``number`` is no issue, or one that modelwatch did not open."""
     return UserError(f"there is no issue #{number} of modelwatch.", hint="`modelwatch status --all` lists them.")
 
 

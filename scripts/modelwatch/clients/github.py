@@ -56,7 +56,7 @@ def github_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
 
 
 def github_breaker(env: Mapping[str, str]) -> CircuitBreaker:
-    """Of one GitHub in one run, which it delays by at most 55 s: 30 s that were lost, and one more call."""
+    """For one GitHub in one run, which it can delay by at most 55 s: 30 s that were lost, and one more call."""
     return CircuitBreaker(30.0 * timeout_scale(env))
 
 

@@ -59,18 +59,18 @@ def pagerduty_retry_policy(env: Mapping[str, str], call_timeout: float = 40.0) -
 
 
 def incidents_retry_policy(env: Mapping[str, str]) -> RetryPolicy:
-    """Of reading: pages wait for it, and leave without it."""
+    """The bounds of reading: pages wait for it, and are sent without it."""
     return pagerduty_retry_policy(env, call_timeout=25.0)
 
 
 def events_breaker(env: Mapping[str, str]) -> CircuitBreaker:
-    """Of one Events API in one run, which it delays by at most 100 s: 60 s that were lost, and one more call. Ten
+    """For one Events API in one run, which it can delay by at most 100 s: 60 s that were lost, and one more call. Ten
     pages, the most of a run, get through even if each takes the 10 s that a request may take."""
     return CircuitBreaker(60.0 * timeout_scale(env))
 
 
 def incidents_breaker(env: Mapping[str, str]) -> CircuitBreaker:
-    """Of one REST API in one run, which delays pages by at most 55 s: 30 s that were lost, and one more call."""
+    """For one REST API in one run, which can delay pages by at most 55 s: 30 s that were lost, and one more call."""
     return CircuitBreaker(30.0 * timeout_scale(env))
 
 

@@ -165,7 +165,7 @@ class WandbSessions:
 
     @property
     def cache_folder(self) -> Path:
-        """Where files of W&B are kept from one run to the next."""
+        """The folder of the files of W&B that later runs use again."""
         return Path(self._env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelwatch"
 
     def record_failure(self, base_url: str, error: SourceError) -> None:

@@ -152,7 +152,7 @@ class _Download:
             raise self._error(f"the artifact has {total / _MB:,.0f} MB; {limit}")
 
     def find_addresses(self, names: list[str]) -> dict[str, str]:
-        """Where the files can be fetched in the next minutes."""
+        """By name the addresses at which the files can be fetched in the next minutes."""
         try:
             files = self._artifact.files(names=names, per_page=_NAMES_PER_CALL)
             return {str(file.name): str(file.direct_url) for file in files}

@@ -273,5 +273,5 @@ class Judgement:
 
     @property
     def worst_severity(self) -> Severity | None:
-        """Of the groups that fire."""
+        """The worst of the groups that fire; ``None`` where none does."""
         return max((group.severity for group in self.firing if group.severity is not None), default=None)

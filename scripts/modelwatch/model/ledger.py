@@ -80,7 +80,7 @@ class Ledger:
         return len(self.recent) > MAX_RECENT or sum(map(_entry_size, self.recent)) > MAX_RECENT_SIZE / 2
 
     def add(self, *entries: LedgerEntry) -> Ledger:
-        """With ``entries`` at the end, but for those whose key is there; what has no room is counted as lost."""
+        """This ledger with ``entries`` at the end, but for known keys; what has no room is counted as lost."""
         known = {entry.key for entry in self.recent}
         recent = [*self.recent, *(entry for entry in entries if entry.key not in known)]
         size, lost = sum(map(_entry_size, recent)), 0

@@ -165,8 +165,8 @@ MOVE_LEAD = HOUR
 
 
 def move_starts(deployments: Sequence[Deployment], registry: Registry) -> tuple[ServiceStart, ...]:
-    """Of deployments that a move of the release made: the newest one before its first points, if it was to that
-    version. A move to another version counts only if it ended before them: a bad version is soon replaced."""
+    """The starts of deployments that a move of the release made: the newest move before the first points, if it was
+    to that version. A move to another version counts only if it ended before them: a bad version is soon replaced."""
     starts = []
     for deployment in deployments:
         version = registry.version(deployment.version)

@@ -41,7 +41,7 @@ def orchestration_path(service: str) -> str:
 
 
 def fetch_rules(admin: AdminClient, desired: DesiredService, service: str) -> ObservedRules:
-    """Where none are wanted, an account without event orchestrations is no error. Raises ServiceError."""
+    """Fetch the rules. Where none are wanted, an account without event orchestrations is fine. Raises ServiceError."""
     action = f"read the event rules of the service {desired.name!r}"
     try:
         path = admin.get(orchestration_path(service), "orchestration_path", action)

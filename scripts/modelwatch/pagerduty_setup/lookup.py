@@ -56,7 +56,7 @@ class ReferenceIds:
         return [self.unresolved[target] for target in references if target in self.unresolved]
 
     def configured_name(self, kind: str, number: str) -> str:
-        """As configured; empty where the configuration does not name it."""
+        """The name that the configuration gives an object; empty where it does not name it."""
         return next((name for (known, name), id in self.ids.items() if known == kind and id == number), "")
 
 

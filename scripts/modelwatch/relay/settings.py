@@ -79,7 +79,7 @@ _DEFAULTS: dict[str, Any] = {entry.name: entry.default for entry in fields(Relay
 
 
 def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySettings:
-    """From the file at ``path`` (else the one that ``env`` names) and ``env``. ConfigError with every problem."""
+    """Read ``env`` and the file at ``path``, else the one that ``env`` names. Raises ConfigError with every problem."""
     path = path or (Path(env[CONFIG]) if env.get(CONFIG) else None)
     if path is None:
         raise UserError("there is no configuration of the relay", hint="Name a TOML file.", where=CONFIG)

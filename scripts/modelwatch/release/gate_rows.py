@@ -99,8 +99,8 @@ def worth_unit(comparison: Comparison) -> str:
 
 
 def _segment_sizes(comparison: Comparison, column: EncodedColumn) -> tuple[Ints, Ints, Floats]:
-    """Of every segment the rows, the independent units (rows, or the queries of a ranking that have a row there), and
-    the share of the value."""
+    """The rows of each segment, its independent units (rows, or the queries of a ranking that have a row there), and
+    its share of the value."""
     query = comparison.pairs.query
     sizes = units = np.bincount(column.codes, minlength=len(column.values))
     worth = np.bincount(column.codes, comparison.pairs.worth, len(sizes)).astype(np.float64)

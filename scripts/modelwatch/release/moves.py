@@ -442,8 +442,8 @@ def _in_progress_error(record: MoveRecord, now: float) -> MoveInProgressError:
 
 
 def _yield_to_first(executor: MoveExecutor, intended: Move, earlier_records: tuple[MoveRecord, ...]) -> str:
-    """Of two moves that did not see each other the one continues whose intent W&B stored first; of two in the same
-    second, neither. The second writer sees the first, so never both. Returns the address of the W&B run."""
+    """Give way to a move that this one did not see and whose intent W&B stored first, or in the same second: then
+    neither continues. The second writer sees the first, so both never do. Returns the address of the W&B run."""
     known_keys = {record.move.key for record in earlier_records} | {intended.key}
     records = read_records(executor.access)
     own = _find_record(records, intended.key)

@@ -234,7 +234,7 @@ class _Pairing:
         return tuple(self.texts.names[place] for place in places), order
 
     def _positive(self, label: Ints, required: bool) -> Bools | None:
-        """Where the label is the later of two by name; ``None`` if there are more, which one score cannot rank."""
+        """The rows whose label is the later of two by name; ``None`` if there are more, which one score cannot rank."""
         names, order = self._sorted_classes(label)
         if required:
             self._require_two_classes(names, "f1_macro")

@@ -111,7 +111,7 @@ def read_state(access: ReleaseAccess, *, moves: bool = True) -> tuple[Registry, 
 def build_registry(
     access: ReleaseAccess, listed: Sequence[ArtifactVersion], records: Sequence[MoveRecord], *, producers: bool
 ) -> Registry:
-    """With ``producers`` one more call reads the W&B runs that logged the versions."""
+    """The registry of ``listed`` versions. ``producers``: one more call reads the W&B runs that logged them."""
     moves = tuple(record.move for record in records)
     ids = [version.id for version in _versions_with_producers(listed, moves)] if producers else []
     runs = access.session.producer_runs(ids) if producers else {}

@@ -108,7 +108,7 @@ def _window_start(time: float, window: float) -> float:
 
 
 def _days(histograms: Histograms, window: float) -> list[Day]:
-    """Of each row."""
+    """The day and the version of each row."""
     return [
         (_window_start(time, window) // DAY * DAY, histograms.versions[version] if version >= 0 else "")
         for time, version in zip(histograms.times, histograms.version_of, strict=True)
@@ -155,7 +155,7 @@ def _read_folder(folder: Path) -> Profile:
 def _columns_by_feature(
     spec: MeasureSpec, patterns: Sequence[KeyPattern], profiles: Iterable[Profile]
 ) -> dict[tuple[str, object], tuple[str, int]]:
-    """By name and labels of a feature's histograms: its column, and how many bins that has."""
+    """The column of each feature, by name and labels of its histograms, and how many bins it has."""
     columns: dict[tuple[str, object], tuple[str, int]] = {}
     newest = next((table for profile in profiles for table in profile.cells.values()), None)
     for name, column in (newest.columns if newest else {}).items():

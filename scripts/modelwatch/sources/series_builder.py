@@ -179,7 +179,7 @@ class SeriesBuilder:
             self._first_seen[version] = min(time, self._first_seen.get(version, time))
 
     def service_starts(self) -> tuple[ServiceStart, ...]:
-        """Of the oldest deployment: when its version was first seen ever, or that it served before what was read."""
+        """When the oldest deployment's version was first seen ever, or that it served before what was read."""
         oldest = next(iter(self.deployments()), None)
         if oldest is None:
             return ()

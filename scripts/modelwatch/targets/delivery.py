@@ -102,7 +102,7 @@ def _has_both_channels(model: Model) -> bool:
 
 
 def _unwritten(plan: Plan, receipts: Sequence[Receipt]) -> dict[str, list[tuple[Group, str]]]:
-    """By model the groups that page nobody, each with why its issue could not be written."""
+    """The groups of each model that page nobody, with why their issues could not be written."""
     reasons = {
         skip.group: skip.reason
         for skip in plan.skips

@@ -53,7 +53,7 @@ def can_lead(draft: GroupPlan) -> bool:
 
 
 def _recorded_leaders(drafts: Mapping[str, GroupPlan]) -> dict[str, str]:
-    """By follower the leader that has it on its open issue."""
+    """The leader of each follower, by the open issue that lists it."""
     leader_of: dict[str, str] = {}
     for key, draft in sorted(drafts.items(), key=lambda pair: _seniority(pair[1])):
         for record in draft.register.firing_followers if draft.register and _holds_episode(draft) else ():

@@ -75,7 +75,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
 def sync_groups(
     judgement: Judgement, config: Config, observed: Mapping[str, ModelObservation], now: float
 ) -> dict[str, GroupPlan]:
-    """By key each group as the next plan finds it, before anything is planned: its issue, its register with what has
+    """Each group, by key, as the next plan finds it before anything is planned: its issue, its register with what has
     happened since, its leader, and what a person could not start."""
     drafts, _, _ = _sync_drafts(judgement, config, observed, now)
     for draft in drafts.values():

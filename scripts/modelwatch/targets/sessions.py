@@ -60,7 +60,7 @@ class TargetSessions:
         return seconds * timeout_scale(self._env)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
-        """As configured; for a model that is no longer in the configuration, its repository alone."""
+        """The configured one; for a model that is no longer in the configuration, one with its repository alone."""
         spec = self.config.model(model)
         return spec.github if spec else GitHubSpec(repository=repository)
 

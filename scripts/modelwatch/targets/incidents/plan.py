@@ -247,7 +247,7 @@ def _add_resolve(draft: GroupPlan, reason: str) -> bool:
 
 
 def _may_be_unrecorded(draft: GroupPlan) -> bool:
-    """On closing: whether a crash between a page and its receipt can have left an open incident.
+    """Whether, on closing, an incident can be open that a crash between the page and its receipt left unrecorded.
 
     It can where the episode paged, the register records no open incident, and REST is not configured: the record of a
     resolved incident can be older than the page. PagerDuty ignores a resolve where nothing is open.

@@ -161,8 +161,8 @@ def _assignees(run: GroupRun, change: Change) -> list[str]:
 
 
 def _find_existing(issues: Iterable[IssueView], register: Register, authors: frozenset[str]) -> IssueView | None:
-    """Of ``issues``, newest first, the first open one of this episode: created after the plan was made, or before a
-    crash."""
+    """The oldest of the open ``issues`` of this episode, newest first: it was opened after the plan was made, or before
+    a crash."""
     existing = None
     for issue in issues:
         other = issue.register_block.register

@@ -58,7 +58,7 @@ class Archive:
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """In the order in which they were written, each key once."""
+        """All entries in the order in which they were written, each key once."""
         entries: dict[str, LedgerEntry] = {}
         for part in self.parts:
             for entry in part.entries:
@@ -113,7 +113,7 @@ def fetch_ledger(
 
 
 def _fetch_archive(client: IssueClient, number: int, ledger: Ledger, authors: frozenset[str]) -> Archive:
-    """By the ids of its comments, so that comments of others can neither hide it nor cost anything."""
+    """Read the comments by their ids, so that those of others can neither hide the archive nor cost anything."""
     if ledger.comment_ids:
         return read_archive(filter(None, map(client.get_comment, ledger.comment_ids)), authors)
     return read_archive(client.list_comments(number) if ledger.archived else (), authors)

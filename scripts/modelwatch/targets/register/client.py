@@ -237,7 +237,7 @@ class IssueClient:
                 raise
 
     def delete_duplicates(self, number: int, posted: Mapping[str, int], authors: frozenset[str]) -> bool:
-        """Of comments that were just ``posted`` (the id of each by its marker), delete those that ``authors`` had
+        """Delete those of the comments that were just ``posted`` (the id of each by its marker) that ``authors`` had
         posted before. Whether the list, which can lag behind, shows all of them."""
         rows = [row for row in self.list_comments(number) if is_written_by(row, authors)]
         for marker, comment in posted.items():

@@ -207,7 +207,7 @@ def _page_changes(draft: GroupPlan, before: PageRecord, page: PageRecord) -> Ite
 
 
 def _page_waits(draft: GroupPlan, before: float | None, until: float | None) -> Iterator[LedgerEntry]:
-    """That the page waits for working hours."""
+    """The entry where the page begins to wait for working hours."""
     if until is not None and until != before:
         why = f"until {format_utc(until)}: {draft.severity} is not urgent"
         yield make_entry(
@@ -238,7 +238,7 @@ def _issue_changes(draft: GroupPlan, before: Register, register: Register, *, re
 
 
 def closing_entry(at: float, reason: str, who: str = "") -> LedgerEntry:
-    """That somebody else than modelwatch closed the issue: a person, where ``who`` does not say it."""
+    """The entry where somebody else than modelwatch closed the issue: a person, unless ``who`` says otherwise."""
     what = f"closed the issue as {(reason or 'completed').replace('_', ' ')}"
     return make_entry(f"closed-by-hand.{int(at)}", at, EntryKind.ISSUE, what, who=who or PERSON)
 
@@ -270,7 +270,7 @@ def _dispatch_changes(
 
 
 def dispatch_entry(record: DispatchRecord) -> LedgerEntry:
-    """That the workflow was dispatched."""
+    """The entry of a dispatch."""
     key, who, why = f"{record.name}.sent", record.by or MODELWATCH, _target_text(record)
     what = f"{record.verb} dispatched"
     return make_entry(key, record.at, EntryKind.DISPATCH, what, who=who, why=why, url=record.url)

@@ -120,14 +120,14 @@ def _wanted_verbs(draft: GroupPlan) -> list[tuple[Group, str]]:
 
 
 def recovery_reason(group: Group) -> str:
-    """That the metric of a firing group is healthy again, so that nothing is started; empty where it is not."""
+    """Why nothing is started: the metric of a firing group is healthy again. Empty where it is not."""
     firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
     healthy = bool(firing) and all(alert.finding.clear for alert in firing)
     return "it is recovering: the newest finding of everything that fires is healthy" if healthy else ""
 
 
 def improvement_reason(group: Group) -> str:
-    """That a worse tier held until lately, so that this one starts nothing; empty where it is not so."""
+    """Why a tier starts nothing: a worse one held until lately. Empty where none did."""
     firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
     peak = max((alert.peak for alert in firing), default=None)
     fell = max((alert.steps[-1].time for alert in firing if alert.steps and alert.peak > alert.severity), default=None)
@@ -139,15 +139,15 @@ def improvement_reason(group: Group) -> str:
 
 
 def released_segment_reason(draft: GroupPlan, group: Group) -> str:
-    """That one segment alone broke with a version, which a retraining does not fix; empty where it is not so."""
+    """Why nothing is retrained: one segment alone broke with a version, which a retraining does not fix. Else empty."""
     if not began_with_version(group, draft.register) or not (reason := small_segment_reason(group, HALF)):
         return ""
     return f"{reason}; it began with version {group.evidence.version}, so look at the release first"
 
 
 def small_segment_reason(group: Group, limit: float = SMALL_SEGMENT) -> str:
-    """That one segment with a share of the rows below ``limit`` alone is this bad, which is no reason to change what
-    serves everybody; empty where it is not so, or where the counts are unknown."""
+    """Why what serves everybody is not changed: only one segment is this bad, with a share of the rows below ``limit``.
+    Empty where it is not so, or where the counts are unknown."""
     worst = [alert for alert in group.alerts if alert.state is AlertState.FIRING and alert.severity is group.severity]
     whole = group.latest
     if len(worst) != 1 or not worst[0].labels or whole is None or whole.labels or not whole.n:

@@ -105,7 +105,7 @@ def _target_refusal(draft: GroupPlan, text: str) -> str:
 
 
 def _unknown_version_reason(draft: GroupPlan, text: str) -> str:
-    """That the registry has no such version; empty where it has, or where there is no registry."""
+    """Why the version cannot be meant: the registry has none of this name. Else, or without a registry, empty."""
     registry = draft.observed.registry
     if registry is None or registry.version(text) is not None:
         return ""
