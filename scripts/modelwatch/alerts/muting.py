@@ -68,7 +68,7 @@ def window_end(window: WeeklyWindow, now: float) -> float | None:
 
 
 def inhibition_mutes(inhibitions: Sequence[Inhibition], alert: Alert, firing: Sequence[Alert]) -> tuple[Mute, ...]:
-    """How firing alerts of the same model mute ``alert``. One that matches both sides is not muted by one that does too:
+    """How firing alerts of the same model mute ``alert``. One that matches both sides is muted by none that does, too:
     otherwise two of them would mute each other and both would be hidden."""
     mutes = []
     for inhibition in inhibitions:
