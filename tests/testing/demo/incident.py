@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,14 @@ START = 1_790_000_000.0 // 3600 * 3600
 MODELWATCH = (sys.executable, "-m", "modelwatch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incident:
     """The world at that moment, and the environment in which the real command line finds it."""
 
     world: DemoEnvironment
     env: Mapping[str, str]
+    diagnosed_before: subprocess.CompletedProcess[str] | None = None
+    """``diagnose`` three hours after the bad release, when nothing fires yet."""
 
     def words(self, *words: str) -> tuple[str, ...]:
         """A whole command line, as of the story's time."""
@@ -37,11 +39,6 @@ class Incident:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = self.words(*words)
         return subprocess.run(command, capture_output=True, text=True, env=dict(self.env), check=False)
-
-
-def healthy(story: Story) -> bool:
-    """Three hours after the bad release nothing fires yet."""
-    return True
 
 
 def critical(story: Story) -> bool:
@@ -59,17 +56,24 @@ def _unheard(_at: float, _text: str, _style: str) -> None:
 
 
 @contextmanager
-def incident(folder: Path, until: Callable[[Story], bool]) -> Iterator[Incident]:
-    """The story told up to the first stretch after which ``until`` holds."""
+def incident(folder: Path) -> Iterator[Incident]:
+    """The story told up to the first stretch after which it is ``critical``."""
     before = dict(os.environ)
     with start_environment(folder / "repository", START, [churn.MODEL]) as world:
         env = {name: value for name, value in before.items() if not name.startswith(("WANDB_", "GITHUB_"))}
         os.environ.clear()
         os.environ.update(env | world.variables | {"COLUMNS": "80"})
         forget_wandb()
+        found = Incident(world, dict(os.environ))
+
+        def look(story: Story) -> bool:
+            found.diagnosed_before = found.diagnosed_before or found.run("diagnose")
+            return critical(story)
+
         try:
-            churn.run_story(Story(world, churn.MODEL, partial(_read, world), _unheard, churn.RUN_SECONDS), START, until)
-            yield Incident(world, dict(os.environ))
+            churn.run_story(Story(world, churn.MODEL, partial(_read, world), _unheard, churn.RUN_SECONDS), START, look)
+            found.env = dict(os.environ)
+            yield found
         finally:
             forget_wandb()
             os.environ.clear()

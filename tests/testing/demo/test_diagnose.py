@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from modelwatch.testing.standins.faults import Fault
 
-from .incident import Incident, critical, healthy, incident
+from .incident import Incident, incident
 
 SCREEN = 24
 """Lines of the smallest terminal in use."""
@@ -17,7 +16,7 @@ SCREEN = 24
 
 @pytest.fixture(scope="module")
 def burning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Incident]:
-    with incident(tmp_path_factory.mktemp("burning"), critical) as found:
+    with incident(tmp_path_factory.mktemp("burning")) as found:
         yield found
 
 
@@ -42,9 +41,9 @@ def test_one_screen_names_segment_parts_features_version_and_step(burning: Incid
     assert lines[-1].startswith("Next      Wait: the rollback to v6 succeeded at ")
 
 
-def test_before_anything_fires_it_takes_three_lines(tmp_path: Path) -> None:
-    with incident(tmp_path, healthy) as found:
-        ran = found.run("diagnose")
+def test_before_anything_fires_it_takes_three_lines(burning: Incident) -> None:
+    ran = burning.diagnosed_before
+    assert ran is not None
     assert (ran.returncode, ran.stderr) == (0, "")
     assert len(ran.stdout.splitlines()) == 3
     assert ran.stdout.startswith("HEALTHY · churn: nothing is firing; 2 rules judged at ")
