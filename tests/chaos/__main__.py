@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-import threading
 import time
 
-from ..crash.matrix import WORKERS
+from ..crash.world import World
+from ..workers import work_off
 from .story import Story, play, stages
 from .table import render
 
@@ -20,36 +20,23 @@ FLOOD = 1000
 
 
 def main(arguments: list[str]) -> int:
-    began = time.monotonic()
+    began, stories = time.monotonic(), list[Story]()
     wanted = int(arguments[0]) if arguments else EVALUATIONS
-    seeds = itertools.count(int(arguments[1]) if len(arguments) > 1 else 1)
-    lock, stories, broken = threading.Lock(), list[Story](), list[BaseException]()
 
     def made() -> int:
         return sum(len(one.codes) for story in stories for one in story.played)
 
-    def work() -> None:
-        try:
-            with stages() as (world, other):
-                while not broken and made() < wanted:
-                    with lock:
-                        seed = next(seeds)
-                    story = play(world, other, seed, flood=0 if seed % 5 else FLOOD, source=seed % 4 == 0)
-                    with lock:
-                        stories.append(story)
-                        print(f"  story {seed}: {made()} evaluations", file=sys.stderr, flush=True)
-                        for problem in story.wrong:
-                            print(f"  RED story {seed}: {problem}", flush=True)
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            broken.append(error)
+    def attempt(worlds: tuple[World, World], seed: int) -> Story:
+        return play(*worlds, seed, flood=0 if seed % 5 else FLOOD, source=seed % 4 == 0)
 
-    threads = [threading.Thread(target=work, name=f"chaos-{number}") for number in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if broken:
-        raise broken[0]
+    def tell(story: Story) -> None:
+        stories.append(story)
+        print(f"  story {story.seed}: {made()} evaluations", file=sys.stderr, flush=True)
+        for problem in story.wrong:
+            print(f"  RED story {story.seed}: {problem}", flush=True)
+
+    seeds = itertools.count(int(arguments[1]) if len(arguments) > 1 else 1)
+    work_off(itertools.takewhile(lambda _: made() < wanted, seeds), stages, attempt, tell)
     red = sum(bool(story.wrong) for story in stories)
     print(render(stories))
     print(f"\n{made()} evaluations in {len(stories)} stories, {red} red, {time.monotonic() - began:.0f} s")

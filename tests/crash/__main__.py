@@ -8,7 +8,7 @@ import time
 import click
 
 from .columns import COLUMNS, LEGEND
-from .matrix import ALL, WORKERS, Tried, all_cells, rehearsals, sample, work_off
+from .matrix import ALL, Tried, all_cells, rehearsals, sample, try_cells
 from .releases import RELEASES
 from .table import explain, render
 from .world import worlds
@@ -33,7 +33,7 @@ def main(words: tuple[str, ...], sampled: bool) -> None:
         elif len(tried) % 100 == 0:
             print(f"  {len(tried)} of {len(cells)} cells", file=sys.stderr, flush=True)
 
-    work_off(cells, known, WORKERS, tell)
+    try_cells(cells, known, tell)
     for scenario in scenarios:
         mine = [one for one in tried if one.cell.scenario is scenario]
         what = "A release that" if scenario in RELEASES else "An evaluation that"

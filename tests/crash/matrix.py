@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..workers import work_off
 from . import reads, releases
 from .cell import GITHUB, PAGERDUTY, Cell, Rehearsal, Row, disturb, rehearse
 from .columns import LASTING, Column
 from .scenarios import SCENARIOS, Scenario
 from .world import World, worlds
 
-WORKERS = (os.cpu_count() or 2) + 1
-"""One more than there are processors: the cells that stall wait most of the time."""
 WHOLE = (Row(GITHUB, "", ""), Row(PAGERDUTY, "", ""), Row(reads.WANDB, "", ""))
 EVERY = (*SCENARIOS, reads.READS)
 ALL = (*EVERY, *releases.RELEASES)
@@ -89,30 +85,10 @@ def _attempt(scenario: Scenario) -> Callable[[World, Cell, Rehearsal], list[str]
     return reads.disturb if scenario is reads.READS else disturb
 
 
-def work_off(cells: Sequence[Cell], known: dict[str, Rehearsal], workers: int, tell: Callable[[Tried], None]) -> None:
-    """Try every cell; ``tell`` hears of each, one at a time. Raises what a worker raised."""
-    waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
-    for cell in cells:
-        waiting.put(cell)
-    lock, broken = threading.Lock(), list[BaseException]()
+def try_cells(cells: Sequence[Cell], known: Mapping[str, Rehearsal], tell: Callable[[Tried], None]) -> None:
+    """Try every cell, several at a time; ``tell`` hears of each, one at a time."""
 
-    def work() -> None:
-        try:
-            with worlds() as world:
-                while not broken:
-                    cell = waiting.get_nowait()
-                    wrong = tuple(_attempt(cell.scenario)(world, cell, known[cell.scenario.name]))
-                    with lock:
-                        tell(Tried(cell, wrong))
-        except queue.Empty:
-            return
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            broken.append(error)
+    def attempt(world: World, cell: Cell) -> Tried:
+        return Tried(cell, tuple(_attempt(cell.scenario)(world, cell, known[cell.scenario.name])))
 
-    threads = [threading.Thread(target=work, name=f"crash-{number}") for number in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if broken:
-        raise broken[0]
+    work_off(cells, worlds, attempt, tell)

@@ -10,7 +10,7 @@ import pytest
 from . import releases
 from .cell import Cell, disturb
 from .columns import COLUMNS
-from .matrix import ALL, EVERY, WORKERS, Tried, rehearsals, rows_of, sample, work_off
+from .matrix import ALL, EVERY, Tried, rehearsals, rows_of, sample, try_cells
 from .scenarios import OPENS
 from .table import explain, render
 from .world import World, worlds
@@ -32,7 +32,7 @@ def test_a_sample_of_the_crash_matrix_has_no_red_cell(world: World) -> None:
     moved = {row.name for row in known[releases.PROMOTES.name].rows if row.path.startswith("mutation")}
     assert moved <= {cell.row.name for cell in cells if cell.scenario is releases.PROMOTES}, "every write of a move"
     tried: list[Tried] = []
-    work_off(cells, known, WORKERS, tried.append)
+    try_cells(cells, known, tried.append)
     assert len(tried) == len(cells)
     red = [explain(one) for one in tried if one.wrong]
     assert not red, "\n".join(red)
