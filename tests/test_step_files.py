@@ -129,13 +129,16 @@ def test_what_is_left_out_is_the_default_wherever_the_name_stands() -> None:
                 assert default == (() if value == [] else value), f"{kind.__name__}.{name}"
 
 
-@given(content(Judgement))
+@pytest.mark.parametrize(("kind", "name"), [(Judgement, "alerts"), (Receipts, "receipts"), (GateReport, "gate")])
+@given(data=st.data())
 @settings(max_examples=25, deadline=None)
-def test_judgements_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Judgement) -> None:
-    path = tmp_path_factory.mktemp("j") / "alerts.json"
+def test_what_is_written_survives_the_file(
+    tmp_path_factory: pytest.TempPathFactory, kind: Any, name: str, data: st.DataObject
+) -> None:
+    written, path = data.draw(content(kind)), tmp_path_factory.mktemp(name) / f"{name}.json"
     step_files.write_file(path, written)
-    assert step_files.read_file(path, Judgement) == written
-    jsonschema.validate(json.loads(path.read_text()), step_files.schema("alerts"))
+    assert step_files.read_file(path, kind) == written
+    jsonschema.validate(json.loads(path.read_text()), step_files.schema(name))
 
 
 @given(content(Plan))
@@ -146,24 +149,6 @@ def test_plans_survive_the_file_under_their_digest(tmp_path_factory: pytest.Temp
     assert step_files.load_verified_plan(path, digest, written.at) == written
     assert digest == step_files.plan_digest(written) == step_files.plan_digest(path.read_bytes())
     jsonschema.validate(json.loads(path.read_text()), step_files.schema("plan"))
-
-
-@given(content(Receipts))
-@settings(max_examples=25, deadline=None)
-def test_receipts_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: Receipts) -> None:
-    path = tmp_path_factory.mktemp("r") / "receipts.json"
-    step_files.write_file(path, written)
-    assert step_files.read_file(path, Receipts) == written
-    jsonschema.validate(json.loads(path.read_text()), step_files.schema("receipts"))
-
-
-@given(content(GateReport))
-@settings(max_examples=25, deadline=None)
-def test_gates_survive_the_file(tmp_path_factory: pytest.TempPathFactory, written: GateReport) -> None:
-    path = tmp_path_factory.mktemp("g") / "gate.json"
-    step_files.write_file(path, written)
-    assert step_files.read_file(path, GateReport) == written
-    jsonschema.validate(json.loads(path.read_text()), step_files.schema("gate"))
 
 
 @given(any_of(tuple[BaselineEntry, ...]))

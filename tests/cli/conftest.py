@@ -1,4 +1,4 @@
-"""A world for each test."""
+"""A world for each test; for tests of releases one W&B a module."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from tests.release.world import World as ReleaseWorld
+from tests.release.world import open_world
 
 from .world import Clock, World, furnish
 
@@ -43,3 +45,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield found
     assert github.errors == []
     assert pagerduty.errors == []
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReleaseWorld]:
+    """A model with releases; tests ``renew`` or ``enter`` it."""
+    with open_world(tmp_path_factory.mktemp("wandb")) as world:
+        yield world

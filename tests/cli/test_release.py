@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from modelwatch.cli import main
 from modelwatch.model.release import MoveVerb
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.timeutil import DAY
-from tests.release.world import World, open_world
+from tests.release.world import World
 
 CONFIG = """\
 version: 1
@@ -43,12 +43,6 @@ with wandb.init(entity="acme", project="train", id="newest") as run:
     run.log_artifact(artifact)
 """
 TOKEN = "tok-0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with open_world(tmp_path_factory.mktemp("wandb")) as world:
-        yield world
 
 
 class Shell:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 from tests.cli.test_release import CONFIG, TOKEN, Shell
-from tests.release.world import DEPLOY, World, open_world
+from tests.release.world import DEPLOY, World
 
 REPOSITORY = "acme/churn-model"
 HOUR = 3600.0
@@ -27,12 +26,6 @@ RULES = """\
 """
 CANARY = "      canary: {percent: 5, length: 6h, min_predictions: 1000}\n      promote: act\n"
 SOURCE = "    wandb: {entity: acme, project: prod, version: model_version}\n"
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with open_world(tmp_path_factory.mktemp("wandb")) as world:
-        yield world
 
 
 class Canary(Shell):

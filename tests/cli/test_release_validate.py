@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from modelwatch import step_files
 from modelwatch.cli import main
 from modelwatch.model.gate import GateReport
 from tests.release.tables import table, write
-from tests.release.world import World, open_world
+from tests.release.world import World
 
 CONFIG = """\
 version: 1
@@ -30,12 +29,6 @@ models:
       gate: {holdout: "acme/train/holdout-{version}:latest", recent: "recent-{version}.parquet", segments: [region]}
     rules: [{name: rows, kind: data-quality, metric: rows, window: 1h, tiers: {critical: {below: 1}}}]
 """
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with open_world(tmp_path_factory.mktemp("wandb")) as world:
-        yield world
 
 
 class Shell:

@@ -13,14 +13,9 @@ import pytest
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 
+from .github_client import connect
+
 READ = {"issues": "read", "contents": "read", "actions": "read"}
-
-
-def connect(server: Server[GitHubStandIn], token: str, path: str = "") -> github.Github:
-    """PyGithub without its pauses and repetitions."""
-    auth = github.Auth.Token(token)
-    url = server.url + path
-    return github.Github(base_url=url, auth=auth, retry=None, seconds_between_requests=0, seconds_between_writes=0)
 
 
 def raw(server: Server[GitHubStandIn], method: str, path: str, token: str, body: bytes = b"") -> tuple[int, Any, Any]:

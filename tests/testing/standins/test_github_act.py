@@ -8,12 +8,13 @@ import threading
 import time
 from pathlib import Path
 
-import github
 import pytest
 
 from modelwatch.testing.standins.github import GitHubStandIn, RunControl
 from modelwatch.testing.standins.github.act_executor import ActExecutor
 from modelwatch.testing.standins.http import Server
+
+from .github_client import connect
 
 ACT = Path(sys.executable).parent / "act"
 WORKFLOW = """
@@ -35,13 +36,6 @@ jobs:
           sleep "${{ inputs.key == 'slow' && '60' || '0' }}"
           exit ${{ inputs.code || '0' }}
 """
-
-
-def connect(server: Server[GitHubStandIn], token: str, path: str = "") -> github.Github:
-    """PyGithub without its pauses and repetitions."""
-    auth = github.Auth.Token(token)
-    url = server.url + path
-    return github.Github(base_url=url, auth=auth, retry=None, seconds_between_requests=0, seconds_between_writes=0)
 
 
 class Waiting(ActExecutor):

@@ -12,6 +12,8 @@ from github.Repository import Repository
 from modelwatch.testing.standins.github import BOT, GitHubStandIn, Repo
 from modelwatch.testing.standins.http import Server
 
+from .github_client import connect
+
 Fixture = tuple[Repository, Repo, GitHubStandIn]
 
 
@@ -20,13 +22,6 @@ def world(github_server: Server[GitHubStandIn]) -> Fixture:
     standin = github_server.standin
     repo = standin.state.add_repo("acme/churn", collaborators={"alice": "write", "carol": "triage"})
     return connect(github_server, standin.state.add_token()).get_repo("acme/churn"), repo, standin
-
-
-def connect(server: Server[GitHubStandIn], token: str, path: str = "") -> github.Github:
-    """PyGithub without its pauses and repetitions."""
-    auth = github.Auth.Token(token)
-    url = server.url + path
-    return github.Github(base_url=url, auth=auth, retry=None, seconds_between_requests=0, seconds_between_writes=0)
 
 
 def test_an_issue_is_kept_with_all_its_parts(world: Fixture) -> None:

@@ -12,6 +12,8 @@ from github.Repository import Repository
 from modelwatch.testing.standins.github import GitHubStandIn, Repo, RunControl
 from modelwatch.testing.standins.http import Server
 
+from .github_client import connect
+
 RETRAIN = """
 name: Retrain
 run-name: modelwatch retrain ${{ inputs.model }} ${{ inputs.key }}
@@ -39,13 +41,6 @@ FILES = {
 INPUTS = {"model": "churn", "key": "g.1.retrain.1"}
 
 Fixture = tuple[Repository, Repo, GitHubStandIn]
-
-
-def connect(server: Server[GitHubStandIn], token: str, path: str = "") -> github.Github:
-    """PyGithub without its pauses and repetitions."""
-    auth = github.Auth.Token(token)
-    url = server.url + path
-    return github.Github(base_url=url, auth=auth, retry=None, seconds_between_requests=0, seconds_between_writes=0)
 
 
 @pytest.fixture
