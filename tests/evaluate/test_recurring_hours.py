@@ -80,6 +80,17 @@ def test_what_lasts_is_never_learned(left: Floats) -> None:
     assert fired_days(judge(left)) >= set(range(MOVED))
 
 
+@pytest.mark.parametrize("n", [50, 5000])
+def test_a_drop_of_a_shop_that_closes_at_night_is_never_learned(n: int) -> None:
+    """Every hour that has points is worse on every day."""
+    rng = np.random.default_rng(1)
+    is_open = (HOURS >= 9) & (HOURS < 17)
+    values = rng.binomial(n, 0.92 * np.where(LATE, 0.9, 1.0)) / n
+    columns = [array("d", column[is_open]) for column in (TIMES, values, np.full(READ, float(n)))]
+    found = track(judge(np.ones(READ)).rule, Series(NAME, (), *columns), history=30 * DAY)
+    assert fired_days(found) >= set(range(MOVED - 1))
+
+
 def test_failures_at_any_hour_are_never_learned() -> None:
     fails = np.repeat(np.random.default_rng(5).random(-(-READ // 3)) < 0.35, 3)[:READ]
     assert fired_days(judge(np.where(LATE & fails, 0.85, 1.0))) >= set(range(MOVED))

@@ -24,10 +24,10 @@ DAYS, OF_DAYS = 3, 4
 """On so many of the days before an hour was worse, and part of what fired."""
 MIN_DISTANCE = 2.0
 """How much worse it was on each of them, in standard deviations."""
-MAX_REST = 3.0
+MAX_REST = 2.0
 """The most by which the other hours of these days may be worse together: else something lasts."""
-MAX_HOURS = 12
-"""Of a day; more are no dip."""
+MAX_SHARE = 0.5
+"""Of the hours that have points on these days; more are no dip."""
 MEMORY = 7
 """Days that say what is expected of such an hour."""
 LASTS = 7 * (WEEKS + 1)
@@ -104,7 +104,7 @@ def _recurring(cells: _Cells, sign: float) -> tuple[Floats, Floats] | None:
 
 def _recovers(cells: _Cells, recent: slice, worse: Bools, hours: Bools, sign: float) -> bool:
     """Whether the other hours of the days on which these were worse were as usual."""
-    if hours.sum() > MAX_HOURS:
+    if hours.sum() > MAX_SHARE * cells.weight[recent].any(axis=0).sum():
         return False
     bad_days = np.asarray(worse[:, hours].any(axis=1))
     weight = cells.weight[recent] * ~hours * bad_days[:, None]
