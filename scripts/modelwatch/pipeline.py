@@ -211,10 +211,12 @@ def measure_sensitivities(context: RunContext) -> tuple[ModelSensitivity, ...]:
     from .evaluate.evaluator import evaluate_model
     from .evaluate.level_sensitivity import measure_level_sensitivities
     from .evaluate.sensitivity import measure_sensitivity
+    from .report.sensitivity import unknown_reason
 
     pulls, found = pull(context), []
     for model in context.config.models:
-        tracks = evaluate_model(model, pulls[model.name], context.now).tracks
+        judged = evaluate_model(model, pulls[model.name], context.now)
+        tracks, by_rule = judged.tracks, judged.by_rule()
         series = tuple(seen for track in tracks if (seen := measure_sensitivity(track)))
         levels = tuple(seen for track in tracks for seen in measure_level_sensitivities(track))
         covered = {seen.rule for seen in series} | {seen.rule for seen in levels}
@@ -223,7 +225,14 @@ def measure_sensitivities(context: RunContext) -> tuple[ModelSensitivity, ...]:
                 model.name,
                 series,
                 units=tuple((rule.name, unit_of(rule)) for rule in model.rules if rule.name in covered),
-                others=tuple(rule.name for rule in model.rules if rule.name not in covered),
+                others=tuple(
+                    (
+                        rule.name,
+                        unknown_reason(rule, has_data=any(any(track.points) for track in by_rule.get(rule.name, ()))),
+                    )
+                    for rule in model.rules
+                    if rule.name not in covered
+                ),
                 error=pulls[model.name].error,
                 levels=levels,
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from modelwatch.model.alert import (
@@ -95,6 +97,7 @@ def test_recovery_is_as_far_as_its_slowest_alert() -> None:
     ("evidence", "value", "told"),
     [
         (Evidence(estimate=estimate(-0.096)), 0.88, "judged by the last 9 h: −9.6 %"),
+        (Evidence(estimate=replace(estimate(-0.096), since=NEWEST)), 0.88, "judged by the newest point: −9.6 %"),
         (Evidence(estimate=estimate(-0.044)), 0.88, "recovery is not proved yet"),
         (
             Evidence(unconfirmed=UnconfirmedTier(Severity.CRITICAL, Limit(LimitKind.DROP, 0.1))),

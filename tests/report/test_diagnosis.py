@@ -13,13 +13,14 @@ from modelwatch.model.finding import Cause
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
+from modelwatch.model.recent_change import RecentChanges
 from modelwatch.model.register import DispatchState, FollowerRecord
 from modelwatch.model.release import Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Aggregate, Rule
 from modelwatch.model.series import KEY_SUGGESTION, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
-from modelwatch.report.diagnosis import DiagnosisInput, describe_freshness, diagnose, diagnosis_text
+from modelwatch.report.diagnosis import Diagnosis, DiagnosisInput, describe_freshness, diagnose, diagnosis_text
 from modelwatch.timeutil import DAY
 
 from .golden import DROP, OPEN, diagnosed, pulled
@@ -199,6 +200,28 @@ def test_a_key_that_was_mistyped_is_named_in_the_next_step() -> None:
     silent = alert(finding(rule=MONITORING_SILENT, cause=Cause.NO_DATA_YET, labels=(("rule", "accuracy"),)))
     blind = group(silent, rule=MONITORING_SILENT, kind=MONITORING_SILENT, evidence=Evidence(notes=(note,)))
     assert diagnose(known(None, blind), NOW).next.startswith(f"Check the key in the configuration: {note}")
+
+
+def test_the_next_step_is_wrapped_and_its_command_is_not() -> None:
+    command = "`modelwatch release rollback v6 --model churn --reason nobody-knows-yet`"
+    step = f"Look for a cause outside the release, and if there is none, go back by {command} at once."
+    shown = diagnosis_text(Diagnosis("OK", {}, step, firing=True), 60).splitlines()
+    assert any(line.strip() == command for line in shown), "it can be copied"
+    assert all(len(line) <= 60 or command in line for line in shown)
+    assert shown[2].startswith("Next      Look")
+    assert shown[3].startswith(" " * 10)
+
+
+def test_an_error_that_keeps_the_issues_from_being_read_is_shown_once() -> None:
+    error = "404 Not Found. The token cannot see it."
+    recent = RecentChanges(problems=(f"commits, deployments: GitHub: could not read acme/churn-model: {error}",))
+    problem = f"issue cannot be observed: GitHub: could not list the issues of acme/churn-model: {error}"
+    found = known(recent_changes=recent)
+    assert "Before" in diagnose(found, NOW).sections
+    found = replace(found, problems=(problem,))
+    sections = diagnose(found, NOW).sections
+    assert sections["Unknown"] == (problem,)
+    assert "Before" not in sections
 
 
 def test_a_narrow_terminal_gets_narrow_lines() -> None:

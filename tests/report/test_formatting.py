@@ -32,7 +32,15 @@ def test_number(value: float | None, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("fraction", "shown"),
-    [(None, "—"), (-0.0861, "−8.6 %"), (0.003, "+0.3 %"), (0.0, "+0 %"), (0.00012, "+0.012 %"), (12.0, "+1,200 %")],
+    [
+        (None, "—"),
+        (-0.0861, "−8.6 %"),
+        (0.003, "+0.3 %"),
+        (0.0006, "+0.1 %"),
+        (-0.00012, "0 %"),
+        (0.0, "0 %"),
+        (12.0, "+1,200 %"),
+    ],
 )
 def test_percent(fraction: float | None, shown: str) -> None:
     assert formatting.percent(fraction) == shown

@@ -11,6 +11,7 @@ from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPRO
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Cause
+from modelwatch.model.ledger import EntryKind, Ledger, LedgerEntry
 from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec, WorkflowSpec
 from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.rule import BaselineKind
@@ -207,9 +208,27 @@ class TestEvidence:
         rows = section(issue_body(group(), done, NOW, model=model()), "Actions taken").splitlines()
         assert [row.removesuffix(" |").split(" | ")[1] for row in rows[2:4]] == [
             "`retrain` dispatch lost: no workflow run with its key was found",
-            "Incident triggered (error)",
+            "Incident triggered, error",
         ]
         assert "`rollback`" not in "".join(rows)
+
+    def test_every_page_that_the_record_has_is_an_action(self) -> None:
+        """The register itself keeps the newest event alone."""
+        entries = (
+            LedgerEntry("a", NOW - 3 * HOUR, EntryKind.PAGE, "modelwatch", "incident triggered, error"),
+            LedgerEntry("b", NOW - 2 * HOUR, EntryKind.PAGE, "ada", "incident acknowledged at PagerDuty"),
+            LedgerEntry("c", NOW - HOUR, EntryKind.PAGE, "modelwatch", "the page waits for working hours"),
+            LedgerEntry("d", NOW, EntryKind.PAGE, "modelwatch", "incident resolved, error"),
+        )
+        done = register(page=PageRecord("resolved", Severity.ERROR, NOW), ledger=Ledger(entries))
+        shown = issue_body(group(), done, NOW, model=model())
+        rows = section(shown, "Actions taken").splitlines()[2:5]
+        assert [row.removesuffix(" |").split(" | ")[1] for row in rows] == [
+            "Incident triggered, error",
+            "Incident acknowledged at PagerDuty by `ada`",
+            "Incident resolved, error",
+        ]
+        assert section(shown, "Actions taken").count("Incident") == 3
 
     def test_segments_show_only_the_columns_that_say_something(self) -> None:
         bare = finding(labels=LATAM, baseline=None, change=None, n=None)

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from modelwatch.model.rule import Limit, LimitKind
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import (
+    Aggregate,
+    AnomalySpec,
+    BaselineKind,
+    BaselineSpec,
+    Interval,
+    Limit,
+    LimitKind,
+    Rule,
+    Tier,
+)
 from modelwatch.model.sensitivity import DetectionDelay, ModelSensitivity, Sensitivity, SeriesNoise, TierSensitivity
 from modelwatch.model.severity import Severity
 from modelwatch.report.sensitivity import (
@@ -16,6 +27,7 @@ from modelwatch.report.sensitivity import (
     blindness_note,
     delay_text,
     sensitivity_rows,
+    unknown_reason,
     visible_changes,
 )
 from modelwatch.timeutil import DAY, HOUR
@@ -118,3 +130,27 @@ class TestRows:
     )
     def test_delays(self, seconds: float | None, text: str) -> None:
         assert delay_text(DetectionDelay(0.02, seconds)) == text
+
+
+TIER = Tier(Severity.ERROR, (Limit(LimitKind.DROP, 0.05),), ("issue",), false_alarms=90 * DAY)
+SURE = Rule(
+    "r", "latency", KeyPattern("m"), (TIER,), interval=Interval.WILSON, baseline=BaselineSpec(BaselineKind.CONSTANT)
+)
+FIXED = replace(TIER, limits=(Limit(LimitKind.BELOW, 9.0),))
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (SURE, "there is no baseline yet"),
+        (replace(SURE, interval=Interval.NONE), "nothing says how sure its points are; `weight` or `interval: normal`"),
+        (replace(SURE, tiers=(replace(TIER, false_alarms=None),)), "every window is decided alone"),
+        (replace(SURE, tiers=(FIXED,), aggregate=Aggregate.SUM), "its limits are facts"),
+        (replace(SURE, anomaly=AnomalySpec()), "it has no limit"),
+        (replace(SURE, metric=KeyPattern("age/psi")), "what a rule about drift can see is not computed"),
+        (replace(SURE, tiers=(replace(TIER, limits=()),)), "`modelwatch config check` says how soon"),
+    ],
+)
+def test_one_reason_why_it_is_not_known_what_a_rule_can_see(rule: Rule, why: str) -> None:
+    assert unknown_reason(rule, has_data=True).startswith(why)
+    assert unknown_reason(rule, has_data=False) == "there is no data yet"

@@ -136,4 +136,8 @@ class TestConsole:
         text = shown(of=plan(groups=(), troubles=(("churn", "issues cannot be observed: \x1b[31m401"),)))
         assert "No changes can be planned until the problems are solved." in text
         assert "problem: churn: issues cannot be observed" in text
+        reason = "issues cannot be observed: HTTP 404"
+        once = plan(groups=(), skips=(Skip("open-issue", "churn", "g", reason),), troubles=(("churn", reason),))
+        assert shown(of=once).count("404") == 1
+        assert "issues cannot be observed (see the problem below)" in shown(of=once)
         assert "\x1b" not in text

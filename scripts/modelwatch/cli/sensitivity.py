@@ -42,14 +42,8 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
         for model in found:
             for line in (*level_lines(model), *advice_lines(model)):
                 console.print(make_text(plain_line(f"{model.model}: {line}", 600)))
-            if model.others:
-                console.print(make_text(plain_line(f"{model.model}: {others_text(model.others)}", 600), "dim"))
+            for rule, why in () if model.error else model.others:
+                console.print(make_text(plain_line(f"{model.model}: {rule}: {why}.", 600), "dim"))
             if model.error:
                 console.print(make_text(f"{model.model}: source down: {plain_line(model.error, 400)}", "red"))
     return Exit.SOURCE_DOWN if any(model.error for model in found) else Exit.OK
-
-
-def others_text(rules: tuple[str, ...]) -> str:
-    """These rules have no sensitivity, and why."""
-    why = "points cannot prove their limits, or these have no budget of false alarms, or there is no baseline yet"
-    return f"nothing is known about {', '.join(rules)}: {why}."

@@ -103,9 +103,8 @@ class ModelSensitivity:
     """By rule: the whole first, then its segments by labels."""
     units: tuple[tuple[str, str], ...] = ()
     """By rule how its values read, see ``unit``."""
-    others: tuple[str, ...] = ()
-    """Rules of which nothing is known: points cannot prove their limits, or they have no budget of false alarms, or no
-    baseline yet."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Rules of which nothing is known, each with the reason."""
     error: str = ""
     """Why the source could not be read."""
     levels: tuple[LevelSensitivity, ...] = ()

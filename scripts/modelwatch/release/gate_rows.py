@@ -53,7 +53,8 @@ def format_number(value: float | None) -> str:
 
 
 def format_signed(value: float) -> str:
-    return f"{value:+.3g}"
+    """``+0.012``, ``−8.8``"""
+    return f"{'−' if value < 0 else '+'}{abs(value):.3g}"
 
 
 def format_short(value: float) -> str:
@@ -155,7 +156,7 @@ def _agreement_rows(comparison: Comparison, level: float) -> Iterator[GateRow]:
     size = len(pairs.classes)
     table = np.bincount(champion * size + candidate, minlength=size * size).reshape(size, size).astype(np.float64)
     result = agreement(table, level)
-    words = f"the two predict the same in {result.observed:.2%} of the rows."
+    words = f"the two predict the same in {100 * result.observed:.1f} % of the rows."
     yield GateRow(
         *(GateCheck.AGREEMENT, comparison.name, "same prediction", GateVerdict.TOLD, words),
         candidate=result.observed,

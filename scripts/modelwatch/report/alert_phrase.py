@@ -182,7 +182,9 @@ def _severity_reason(group: Group, alert: Alert) -> str:
         return ""
     estimated = finding.baseline + estimate.change * abs(finding.baseline)
     if any(limit.is_passed(estimated, finding.baseline) for limit in limits):
-        return f"judged by the last {duration(finding.time - estimate.since)}: {percent(estimate.change)}"
+        length = finding.time - estimate.since
+        what = f"last {duration(length)}" if length > 0 else "newest point"
+        return f"judged by the {what}: {percent(estimate.change)}"
     return "recovery is not proved yet"
 
 
@@ -317,7 +319,7 @@ def onset_text(group: Group, start: float, now: float) -> str:
     a day``."""
     change = group.evidence.gradual
     if change is None or group.state is not AlertState.FIRING:
-        return f"since {utc_time(start)} ({duration(now - start)})"
+        return f"since {utc_time(start)}" + (f" ({duration(now - start)})" if now - start >= 1 else "")
     days = max(round((now - change.since) / DAY), 1)
     way = "down" if change.a_day < 0 else "up"
     return f"steadily {way} for {'more than ' if change.is_older else ''}{days} days, {pace_text(change, group.unit)}"

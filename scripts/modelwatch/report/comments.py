@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from ..model.acknowledgement import mute_text, person_mute
 from ..model.alert import DELIVERY_FAILED, AlertState, Group
-from ..model.ledger import EntryKind, LedgerEntry
+from ..model.ledger import MODELWATCH, EntryKind, LedgerEntry
 from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
 from ..model.register import DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS
 from .alert_phrase import describe_alert, describe_title, recovery_time
 from .formatting import duration, local_time, utc_time
-from .ledger_table import ledger_table
+from .ledger_table import ledger_table, plain_words
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
 from .next_steps import approval_instruction, paging_sentence, recovery_deadline, target_clause
 
@@ -135,7 +135,7 @@ def _alert_state(group: Group | None, register: Register) -> str:
         return f"{code(register.model)} {code(register.rule)}"
     alert = describe_alert(group)
     where = f" in {place}" if (place := alert.place(code)) else ""
-    overall = f" (overall {alert.overall})" if alert.overall else ""
+    overall = f"; overall {alert.overall}" if alert.overall else ""
     return f"{code(alert.rule)}{where}{alert.connector}{alert.phrase}{overall}"
 
 
@@ -220,14 +220,22 @@ def _timeline_table(rows: list[_TimelineRow]) -> str:
 
 
 def _incident_rows(register: Register) -> list[_TimelineRow]:
+    """Every event of the incident that the record on the issue still has, else what the register says of it now."""
     page = register.page
     if page is None:
         return []
+    entries = [one for one in register.ledger.recent if one.kind is EntryKind.PAGE and one.what.startswith("incident ")]
+    rows = []
+    for entry in entries:
+        by = "" if entry.who in (MODELWATCH, "PagerDuty") else f" by {code(entry.who, 60)}"
+        rows.append((entry.at, f"{plain_words(f'I{entry.what[1:]}')}{by}", page.url))
+    if any(entry.at == page.at for entry in entries):
+        return rows
     count = f", {page.alerts} alerts" if page.alerts > 1 else ""
-    rows = [(page.at, f"Incident {page.state} ({page.severity}{count})", page.url)]
-    if page.status and page.status_at is not None:
+    rows.append((page.at, f"Incident {page.state}, {page.severity}{count}", page.url))
+    if page.status and page.status_at is not None and all(entry.at != page.status_at for entry in entries):
         by = f" by {code(page.status_by)}" if page.status_by else ""
-        rows.append((page.status_at, f"Incident {known_word(page.status)}{by} at PagerDuty", page.url))
+        rows.append((page.status_at, f"Incident {known_word(page.status)} at PagerDuty{by}", page.url))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ _LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
     ("Page", "Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
 )
+_COMMAND, _NO_BREAK = re.compile("`[^`]*`"), "\ue000"
+"""The second stands for a space at which no line breaks."""
 _NO_HEALTHY_VERSION = "no healthy version on record"
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
@@ -114,7 +117,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
         "Drifted": _drift_lines(worst, firing),
         "Changed": _version_changes(known, worst, kept.get(worst.key)),
-        "Before": recent_change_lines(_not_deployed(known.recent_changes)),
+        "Before": recent_change_lines(_not_deployed(_without_known_problems(known))),
         "Data": (describe_freshness(known.pull, known.model.rules, now, worst.rule),),
         "Deployed": _deployment_lines(known, now),
         "Go back": _rollback_lines(worst),
@@ -160,6 +163,14 @@ def _other_alerts(firing: Sequence[Group], mutes: Mapping[str, str]) -> Iterator
         yield plain_line(f"{group.severity}: {describe_alert(group).sentence}{muted}", 200)
     if len(firing) > MAX_OTHER_ALERTS:
         yield f"{len(firing) - MAX_OTHER_ALERTS} more: modelwatch check"
+
+
+def _without_known_problems(known: DiagnosisInput) -> RecentChanges:
+    """What changed before, without the error that keeps the issues from being read, too."""
+    name = f"{known.model.github.repository}: "
+    errors = [problem.rpartition(name)[2] for problem in known.problems if name in problem]
+    problems = [one for one in known.recent_changes.problems if one.rpartition(name)[2] not in errors]
+    return replace(known.recent_changes, problems=tuple(problems))
 
 
 def _not_deployed(recent: RecentChanges) -> RecentChanges:
@@ -398,16 +409,19 @@ def diagnosis_text(diagnosis: Diagnosis, width: int = MAX_WIDTH) -> str:
         indent = f"{title:<{INDENT}}" if title else ""
         parts += [_wrap(indent if at == 0 else " " * len(indent), line, across) for at, line in enumerate(lines)]
     if diagnosis.next:
-        parts += ["", f"{'Next':<{INDENT}}{diagnosis.next}"]  # not wrapped, so that commands can be copied
+        parts += ["", _wrap(f"{'Next':<{INDENT}}", diagnosis.next, across)]
     return "\n".join(parts)
 
 
 def _wrap(indent: str, text: str, width: int) -> str:
-    return textwrap.fill(
-        text,
+    """Lines of ``width`` columns; a command in backticks stays on one line, so that it can be copied."""
+    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _NO_BREAK), text)
+    filled = textwrap.fill(
+        whole,
         width,
         initial_indent=indent,
         subsequent_indent=" " * len(indent),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return filled.replace(_NO_BREAK, " ")

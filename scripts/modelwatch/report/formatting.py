@@ -16,6 +16,8 @@ from ..timeutil import format_utc
 from .markdown import plain_line
 
 MINUS = "−"
+LEAST_PERCENT = 0.0005
+"""A smaller share rounds to 0."""
 ValueFormatter = Callable[["float | None"], str]
 """Writes a value for people."""
 
@@ -60,16 +62,18 @@ def p_value(p: float) -> str:
 
 
 def percent(fraction: float | None) -> str:
-    """A signed share: ``−8.6 %``, ``+0.3 %``."""
+    """A signed share with one digit: ``−8.6 %``, ``+0.3 %``; ``0 %`` of less than half of that digit."""
     if fraction is None:
         return "—"
+    if abs(fraction) < LEAST_PERCENT:
+        return "0 %"
     sign = MINUS if fraction < 0 else "+"
     return f"{sign}{_percent_digits(abs(fraction))} %"
 
 
 def _percent_digits(fraction: float) -> str:
     points = fraction * 100
-    return f"{points:,.0f}" if points >= 100 else f"{points:.1f}" if points >= 0.1 else f"{points:.2g}"
+    return f"{points:,.0f}" if points >= 100 else f"{points:.1f}"
 
 
 def whole_percent(share: float) -> str:
@@ -116,7 +120,7 @@ def baseline_comparison(finding: Finding, format_value: ValueFormatter = number)
     """``8.6 % below its baseline 0.9203``; without a baseline only ``past its limit``, or within."""
     if finding.change is not None:
         side = "below" if finding.change < 0 else "above"
-        share = _percent_digits(abs(finding.change))
+        share = _percent_digits(abs(finding.change)) if abs(finding.change) >= LEAST_PERCENT else "less than 0.1"
         return f"{share} % {side} its baseline {format_value(finding.baseline)}"
     if finding.baseline is not None:
         return f"against a baseline of {format_value(finding.baseline)}"

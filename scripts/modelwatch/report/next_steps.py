@@ -198,9 +198,7 @@ def _proposal_step(alert: _Alert, record: DispatchRecord) -> str:
     command = _dispatch_command(alert.register, record, model) if alert.register else ""
     if model is not None and not model.github.people and command:
         step = f"Start {name} yourself, since `github.people` names nobody who may approve it:"
-        return (
-            f"{step}\n\n{_code_block(command)}" if medium.is_markdown else f"{step} {plain_line(command, MAX_COMMAND)}"
-        )
+        return f"{step}\n\n{_code_block(command)}" if medium.is_markdown else f"{step} {code(command, MAX_COMMAND)}"
     approve, comment = code(f"/modelwatch approve {plain_line(record.name, 80)}"), approval_instruction(model)
     if not medium.is_markdown:
         return f"Decide on {name}: {comment} {approve} (or `reject`) on {medium.issue}."

@@ -11,7 +11,7 @@ from ..model.pagerduty_plan import FieldChange, SetupPlan, SetupReceipt, SetupVe
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
 from .console import make_table, make_text
 from .markdown import plain_line
-from .summary import change_title, changes_with_receipts, group_skips, no_changes_sentence, rule_names
+from .summary import change_title, changes_with_receipts, group_skips, no_changes_sentence, rule_names, short_reason
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,7 @@ def show_plan(
     for skip, actions in group_skips(plan.skips):
         guard = f" [{skip.guard}]" if skip.guard else ""
         alert = " ".join(part for part in (skip.model, rules.get(skip.group, "")) if part)
-        line = f"not done{guard}: {alert}: {', '.join(actions)}: {skip.reason}"
+        line = f"not done{guard}: {alert}: {', '.join(actions)}: {short_reason(skip, plan)}"
         console.print(make_text(plain_line(line, 500), "dim"))
     for model, problem in plan.troubles:
         console.print(make_text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", "red"))

@@ -13,7 +13,7 @@ from ..timeutil import DAY, WEEK
 from .formatting import bare_value, duration, labels_text, limit_text, number
 from .markdown import plain_line
 
-COLUMNS = ("model", "rule", "tier", "limit", "in a\nday", "in a\nweek", "false\na year", "found in")
+COLUMNS = ("model", "rule", "tier", "limit", "seen in\na day", "seen in\na week", "false alarms\na year", "found in")
 _ROUNDING = 1.005
 """A change that is this close to the limit reads like the limit."""
 
@@ -188,6 +188,26 @@ def _level_text(level: LevelSensitivity, value: float, unit: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{number(_two_digits(100 * share))} %"
+
+
+def unknown_reason(rule: Rule, *, has_data: bool) -> str:
+    """Why it is not known what a rule can see."""
+    limits = [(tier, limit) for tier in rule.tiers for limit in tier.limits]
+    if not has_data:
+        return "there is no data yet"
+    if rule.anomaly is not None:
+        return "it has no limit, but looks for what is unlike its own past"
+    if drift_spec(rule.metric) is not None:
+        return "what a rule about drift can see is not computed"
+    if not limits:
+        return "`modelwatch config check` says how soon its control charts signal"
+    if rule.sampling_model is None:
+        return "nothing says how sure its points are; `weight` or `interval: normal` would"
+    if not any(rule.can_prove(limit) for _, limit in limits):
+        return "its limits are facts: a tier is reached as soon as a window passes its limit"
+    if all(tier.false_alarms is None for tier, _ in limits):
+        return "every window is decided alone (`false_alarms: off`), so a delay cannot be stated"
+    return "there is no baseline yet"
 
 
 def blind_series(series: Sequence[Sensitivity]) -> list[Sensitivity]:

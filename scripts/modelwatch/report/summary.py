@@ -53,6 +53,15 @@ def group_skips(skips: Sequence[Skip]) -> Iterator[tuple[Skip, list[str]]]:
         yield first, list(dict.fromkeys(names))
 
 
+def short_reason(skip: Skip, plan: Plan) -> str:
+    """Why something was not done, without the error that the plan's problems have already."""
+    for model, problem in plan.troubles:
+        _, _, error = problem.partition(" cannot be observed: ")
+        if model == skip.model and error and skip.reason.endswith(error):
+            return f"{skip.reason.removesuffix(error).rstrip(': ')} (see the problem below)"
+    return skip.reason
+
+
 def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> str:
     """The whole page."""
     parts = ["## modelwatch: " + summary_line(judgement), f"Evaluated at {utc_time(judgement.at)}."]
@@ -96,7 +105,7 @@ def _plan_sections(plan: Plan, receipts: Receipts | None, judgement: Judgement) 
         changes = _limited_table(("Alert", "Change", "Why"), rows)
     parts = [f"### Changes\n\n{changes}"]
     if skips := list(group_skips(plan.skips)):
-        rows = [_skip_row(skip, actions, rules) for skip, actions in skips]
+        rows = [_skip_row(replace(skip, reason=short_reason(skip, plan)), actions, rules) for skip, actions in skips]
         parts.append("### Not done, and why\n\n" + _limited_table(("Alert", "What", "Why"), rows))
     if plan.troubles:
         rows_of = [(code(model), code(trouble, 400)) for model, trouble in plan.troubles]

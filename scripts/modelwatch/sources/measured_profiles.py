@@ -92,14 +92,14 @@ def refine_histograms(
     }
     coarse = sum(not replaced for _, rows in refined.values() for replaced in rows)
     total = sum(len(rows) for _, rows in refined.values())
-    features = "1 feature is" if len(refined) == 1 else f"{len(refined)} features are"
-    note = f"{features} judged by measured profiles"
-    note += f", {coarse} of their {total} windows by coarser histograms" if coarse else ""
-    return tuple(refined.get(id(histogram), (histogram,))[0] for histogram in histograms), (note,)
+    features = "1 feature" if len(refined) == 1 else f"{len(refined)} features"
+    note = f"{coarse} of {total} windows of {features} are judged by logged histograms, the others by finer profiles"
+    notes = (note,) if coarse else ()
+    return tuple(refined.get(id(histogram), (histogram,))[0] for histogram in histograms), notes
 
 
 def _fallback_note(reason: str) -> str:
-    return f"drift is judged by the histograms of the history, not by measured profiles: {reason}"
+    return f"drift is judged by logged histograms, not by the finer profiles of `modelwatch measure`: {reason}"
 
 
 def _window_start(time: float, window: float) -> float:

@@ -63,7 +63,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
         changes.extend(draft.changes)
         skips.extend(draft.skips)
     for name, observation in observed.items():
-        problems.extend((name, _observation_problem(error)) for error in observation.errors)
+        problems.extend((name, text) for text in _observation_problems(observation.errors))
         skips.extend(_skip_unjudged_issues(observation, judgement, config))
     shown = {change.group for change in changes}
     shown |= {record.group for change in changes if change.register for record in change.register.followers}
@@ -204,10 +204,14 @@ def _close_duplicates(draft: GroupPlan, selection: IssueSelection) -> None:
         )
 
 
-def _observation_problem(error: ObservationError) -> str:
-    if error.target is Target.MESSAGE:
-        return f"messages cannot be sent: {error.reason}"
-    return f"{error.target} cannot be observed: {error.reason}"
+def _observation_problems(errors: Sequence[ObservationError]) -> list[str]:
+    """One for each reason, with the targets that cannot be observed for it."""
+    targets: dict[str, list[str]] = {}
+    for error in errors:
+        if error.target is not Target.MESSAGE:
+            targets.setdefault(error.reason, []).append(str(error.target))
+    texts = [f"{' and '.join(names)} cannot be observed: {reason}" for reason, names in targets.items()]
+    return texts + [f"messages cannot be sent: {error.reason}" for error in errors if error.target is Target.MESSAGE]
 
 
 def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, config: Config) -> list[Skip]:

@@ -26,7 +26,7 @@ def read_repository_changes(
     """
     base, between = repository_path(repository), {"since": format_iso(since), "until": format_iso(until)}
     found: dict[str, RecentChange] = {}
-    problems: list[str] = []
+    problems: dict[str, list[str]] = {}
 
     def read(
         what: str, path: str, query: dict[str, str], permission: str, parse: Callable[[_Row], RecentChange]
@@ -40,7 +40,9 @@ def read_repository_changes(
                 if since <= change.at <= until:
                     found[change.url or f"{change.kind}.{change.at}.{change.text}"] = change
         except UserError as error:
-            problems.append(shorten(f"{what}: {error}", 300))
+            problems.setdefault(str(error).replace(f"list {path} of {repository}", f"read {repository}"), []).append(
+                what
+            )
 
     read("commits", "commits", between, "contents: read", lambda row: _commit(row, RecentChangeKind.COMMIT))
     if config_path:
@@ -54,7 +56,8 @@ def read_repository_changes(
             lambda row: _commit(row, as_configuration),
         )
     read("deployments", "deployments", {}, "deployments: read", _deployment)
-    return RecentChanges(tuple(found.values()), tuple(problems))
+    texts = (shorten(f"{', '.join(names)}: {reason}", 300) for reason, names in problems.items())
+    return RecentChanges(tuple(found.values()), tuple(texts))
 
 
 def _commit(row: _Row, kind: RecentChangeKind) -> RecentChange:

@@ -36,6 +36,7 @@ def test_the_newest_incident_and_who_changed_it(world: World) -> None:
     first = seen(world)
     assert first is not None
     assert (first[0].group, first[0].status, first[0].by_person) == (GROUP, "triggered", False)
+    assert first[0].by == "", "the name of an integration is nobody's"
     state = world.pagerduty.standin.state
     state.resolve_as_person(state.incidents[0])
     second = seen(world)

@@ -172,6 +172,9 @@ def test_what_cannot_be_observed_gets_no_create_close_or_dispatch_but_pages(targ
     assert "404" in skipped(plan, "open-issue")
     assert "404" in skipped(plan, "rollback")
     assert ("churn", "issue cannot be observed: 404: no such repository") in plan.troubles
+    both = seen(errors=(*down["churn"].errors, ObservationError(Target.DISPATCH, "404: no such repository")))
+    troubles = make_plan(judged("..c", config()), config(), both, later("..c")).troubles
+    assert troubles == (("churn", "issue and dispatch cannot be observed: 404: no such repository"),)
     closing = seen(
         issue(replace(FIRED, page=PageRecord("triggered", Severity.ERROR, at(2)))), errors=down["churn"].errors
     )

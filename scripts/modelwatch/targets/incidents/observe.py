@@ -81,6 +81,7 @@ def _read_incident(group: str, row: Mapping[str, Any]) -> ObservedIncident:
     """Raises ServiceError where ``row`` is not an incident."""
     try:
         by = row.get("last_status_change_by") or {}
+        is_person = str(by.get("type", "")).startswith("user")
         created = parse_iso(str(row["created_at"]))
         changed = row.get("last_status_change_at")
         return ObservedIncident(
@@ -89,8 +90,8 @@ def _read_incident(group: str, row: Mapping[str, Any]) -> ObservedIncident:
             url=str(row.get("html_url") or ""),
             created_at=created,
             changed_at=parse_iso(str(changed)) if changed else created,
-            by_person=str(by.get("type", "")).startswith("user"),
-            by=str(by.get("summary") or ""),
+            by_person=is_person,
+            by=str(by.get("summary") or "") if is_person else "",
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ServiceError(

@@ -189,7 +189,9 @@ def sync_incident(draft: GroupPlan) -> None:
     if page is not None and incident is not None and page.state == PAGE_TRIGGERED and incident.changed_at >= page.at:
         status = incident.status if incident.status != "triggered" else ""
         if status != "resolved" or incident.by_person:
-            known = replace(page, status=status, status_by=incident.by if status else "", url=incident.url or page.url)
+            nobody = "" if incident.by_person else "PagerDuty"
+            by = incident.by or (page.status_by if status == page.status else nobody)
+            known = replace(page, status=status, status_by=by if status else "", url=incident.url or page.url)
             known = replace(known, status_at=incident.changed_at if status else None)
             draft.update_register(page=known if status != page.status else page)
     notify_workflow_ends(draft)

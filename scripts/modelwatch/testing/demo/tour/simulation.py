@@ -86,9 +86,14 @@ class OnCallShift:
     def repeated_page(self) -> tuple[float, float] | None:
         """When an incident was acknowledged, and when the next one notified the person anyway."""
         incidents = model_incidents(self.story)
-        times = [entry.at for one in incidents[:1] for entry in one.log if entry.action == "acknowledge"]
-        again = next((one.created for one in incidents[1:] if times and one.created > times[0]), None)
-        return None if again is None else (times[0], again)
+        times = [entry.at for one in incidents for entry in one.log if entry.action == "acknowledge"]
+        again = next((one.created for one in incidents if times and one.created > min(times)), None)
+        return None if again is None else (min(times), again)
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether somebody has acknowledged an incident."""
+        return any(entry.action == "acknowledge" for one in model_incidents(self.story) for entry in one.log)
 
     @property
     def issue(self) -> Any:

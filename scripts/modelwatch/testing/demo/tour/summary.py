@@ -115,9 +115,9 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         first, again = (utc_time(time)[11:16] for time in repeated)
         yield (
             f"You acknowledged the page at {first}. PagerDuty says nothing more about an acknowledged incident, so "
-            f"modelwatch opened another one at {again}: it was worse, or had not recovered in time."
+            f"modelwatch opened another one at {again}: it was worse, had not recovered in time, or a proposal waited."
         )
-    elif not any(entry.action == "acknowledge" for entry in incident.log):
+    elif not shift.is_acknowledged:
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
         yield (
