@@ -22,11 +22,10 @@ from ..report.markdown import code
 from ..report.release import move_json, move_result
 from ..targets.register.authorization import trusted_authors
 from ..targets.register.client import IssueClient, parse_issue_url
-from ..targets.sessions import TargetSessions
 from . import LazyGroup
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, print_json, read_config, retry_policy
-from .runner import OutputClosedError, make_redactor, reporting, write_workflow_command
+from .runner import OutputClosedError, reporting, write_workflow_command
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config, Model
@@ -166,14 +165,14 @@ def read_model(config_path: Path, name: str) -> tuple[Config, Model]:
 
 
 def comment_on_issue(
-    config: Config, model: Model, issue: str, key: str, text: str, echo: Callable[[str], None]
+    context: RunContext, model: Model, issue: str, key: str, text: str, echo: Callable[[str], None]
 ) -> Exit:
     """Comment once on an issue of the model's repository. ``echo`` gets the result as text; a failure is a warning."""
     try:
         repository, number = parse_issue_url(issue)
-        client = IssueClient(TargetSessions(config).github(model.github, repository), repository)
+        client = IssueClient(context.sessions.github(model.github, repository), repository)
         authors = trusted_authors(client, model.github) | {client.github.login().lower()}
-        is_new = client.comment_once(number, key, make_redactor().redact_text(text), authors)
+        is_new = client.comment_once(number, key, text, authors)
     except (ServiceError, UserError) as error:
         echo(f"warning: the issue could not be commented on: {error}")
         return Exit.PARTIAL

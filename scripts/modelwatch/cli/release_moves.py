@@ -160,7 +160,7 @@ def _propose_on_issue(context: MoveContext, verdict: CanaryVerdict, begun: Move 
         context.print_message("no issue belongs to this canary: start the workflow `promote` to promote it")
         return Exit.OK
     text, key = canary_markdown(verdict, context.model.name), f"propose.{verdict.version}"
-    return comment_on_issue(context.config, context.model, issue, key, text, context.print_message)
+    return comment_on_issue(context.run_context, context.model, issue, key, text, context.print_message)
 
 
 def _print_verdict(context: MoveContext, verdict: CanaryVerdict) -> None:

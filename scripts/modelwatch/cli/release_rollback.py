@@ -135,4 +135,4 @@ def _report_refusals(context: MoveContext, refusals: list[str], target: Version 
     write_summary(lambda: f"{text}\n\n")
     if context.issue:
         key = f"check.{context.key or int(context.now)}"
-        comment_on_issue(context.config, context.model, context.issue, key, text, context.print_message)
+        comment_on_issue(context.run_context, context.model, context.issue, key, text, context.print_message)

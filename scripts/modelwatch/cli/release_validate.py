@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..context import make_context
 from ..errors import Exit
 from ..model.gate import GateDecision, GateReport
 from ..release import validation
@@ -86,7 +87,8 @@ def validate(
     comment_exit = Exit.OK
     if issue and gate.decision is not GateDecision.PROMOTE:
         key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
-        comment_exit = comment_on_issue(config, model, issue, key, gate_comment(gate), partial(click.echo, err=True))
+        context, echo = make_context(config, now), partial(click.echo, err=True)
+        comment_exit = comment_on_issue(context, model, issue, key, gate_comment(gate), echo)
     return EXIT_CODES.get(gate.decision, Exit.OK) if exit_code else comment_exit
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..clients.environment import environment
 from ..clients.github import GitHubClient, github_api_url, github_breaker, github_retry_policy, github_token
 from ..clients.pagerduty import (
     EventsApi,
@@ -29,18 +28,18 @@ MESSAGES_SECONDS = 30.0
 
 class TargetSessions:
     """Sessions for the models of ``config``. ``env`` holds GITHUB_TOKEN (or GH_TOKEN), and can hold GITHUB_API_URL,
-    PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE; by default it is that of this process."""
+    PAGERDUTY_EVENTS_URL, PAGERDUTY_API_URL and MODELWATCH_WAIT_SCALE."""
 
     def __init__(
         self,
         config: Config,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str],
         redactor: Redactor | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
-        self._env = environment() if env is None else env
+        self._env = env
         self._githubs: dict[tuple[str, str], GitHubClient] = {}
         self._closed: dict[tuple[str, str], ClosedIssues] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
