@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import math
 import os
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -157,18 +159,36 @@ def test_a_pipe_is_refused_without_being_opened(tmp_path: Path) -> None:
     assert "this is no regular file" in found.error
 
 
+@pytest.mark.parametrize(("name", "pack"), [("m.csv.gz", gzip.open), ("m.csv.GZ", gzip.open), ("m.csv.xz", lzma.open)])
 def test_a_small_file_that_unpacks_to_more_than_fits_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pack: Any
 ) -> None:
-    monkeypatch.setattr(table_source, "MAX_BYTES", 10_000_000)
-    with gzip.open(tmp_path / "metrics.csv.gz", "wb") as file:
-        file.write(b"time,eval/accuracy\n" + b"0" * 20_000_000)
-    assert "more than 10,000,000 bytes" in pull(table_model(str(tmp_path / "metrics.csv.gz")), NOW).error
+    monkeypatch.setattr(table_source, "MAX_BYTES", 4_000_000)
+    with pack(tmp_path / name, "wb") as file:
+        file.write(b"time,eval/accuracy\n" + b"0" * 8_000_000)
+    assert "more than 4,000,000 bytes" in pull(table_model(str(tmp_path / name)), NOW).error
+
+
+def test_an_archive_is_no_table_whatever_it_unpacks_to(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m.csv", "time,eval/accuracy\n" + "1790000000,0.9\n" * 1_000_000)
+    assert "this is not a readable CSV file" in pull(table_model(str(tmp_path / "m.csv.zip")), NOW).error
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_more_cells_than_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     monkeypatch.setattr(table_source, "MAX_CELLS", 1_000_000)
     rows = ["2026-01-01"] * 600_000
-    pq.write_table(pa.table({"time": rows, "eval/accuracy": rows}), tmp_path / "metrics.parquet")
-    assert os.path.getsize(tmp_path / "metrics.parquet") < 10_000
-    assert "more than 1,000,000 cells" in pull(table_model(str(tmp_path / "metrics.parquet")), NOW).error
+    pq.write_table(pa.table({"time": rows, "eval/accuracy": rows, "note": rows}), tmp_path / "m.parquet")
+    assert os.path.getsize(tmp_path / "m.parquet") < 10_000
+    assert "more than 1,000,000 cells" in pull(table_model(str(tmp_path / "m.parquet")), NOW).error
+    csv(tmp_path, f"time,eval/accuracy{end}" + f"1,1{end}" * 600_000)
+    assert "more than 1,000,000 cells" in pull(table_model(str(tmp_path / "m.csv")), NOW).error
+
+
+def test_columns_without_end_are_refused_before_they_are_parsed(tmp_path: Path) -> None:
+    path = csv(tmp_path, "time,eval/accuracy" + ",x" * 1_000_000 + "\n")
+    assert "its first line has more than 1,048,576 bytes" in pull(table_model(str(path)), NOW).error
 
 
 def test_a_text_that_repeats_is_kept_once(tmp_path: Path) -> None:

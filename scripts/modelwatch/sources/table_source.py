@@ -6,9 +6,9 @@ import bz2
 import glob
 import gzip
 import lzma
-import os
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +29,13 @@ MAX_SHOWN = 80
 """Characters of a bad cell."""
 MAX_BYTES = 1 << 30
 """Of one file, once it is unpacked."""
-MAX_CELLS = 100_000_000
-"""Of one Parquet file. A few kilobytes can hold a billion equal ones."""
+MAX_CELLS = 20_000_000
+"""In the columns that are read of one file: about 3 GB. A few kilobytes can hold a billion equal ones."""
+MAX_HEAD = 1 << 20
+"""Bytes of a CSV file's first line."""
 _SIZE_HINT = "`table` is for metrics, one row per time; a prediction log is read by `measure`."
-_UNPACK: dict[str, Callable[[str], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_UNPACK: dict[str, Callable[[str], Any]] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz"}
 
 
 def read_tables(model: Model, request: ReadRequest, _context: ReadContext) -> SourceResult | None:
@@ -74,17 +77,20 @@ class _TableFile:
         self.bad_cells: list[str] = []
         self._separator = ","
         self._is_parquet = Path(path).suffix in (".parquet", ".pq")
+        self._compression: Any = _COMPRESSIONS.get(Path(path).suffix.lower())
 
     def rows(
         self, resolve: Callable[[str], str | None]
     ) -> Iterable[tuple[int, float | None, str, list[tuple[str, float]]]]:
         """Per row: its number, time, version and the values under wanted keys."""
         try:
-            self._check_size()
+            rows = self._count_rows()
             names = self._column_names()
             check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
             keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
             needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
+            if rows * len(needed) > MAX_CELLS:
+                raise SourceError(f"this file has more than {MAX_CELLS:,} cells.", hint=_SIZE_HINT, where=self.path)
             columns = self._read_columns(list(needed))
         except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise unreadable_table(self.path, error) from error
@@ -96,25 +102,36 @@ class _TableFile:
             cells = [(key, value) for key, values in parsed if (value := values[place]) is not None]
             yield place + first, time, versions[place] if versions else "", cells
 
-    def _check_size(self) -> None:
-        """Raises SourceError for what would not fit in memory, OSError for what cannot be read."""
+    def _count_rows(self) -> int:
+        """At least the number of rows. Raises SourceError for what would not fit in memory, OSError for what cannot be
+        read."""
         if self._is_parquet:
             with require_extra("profiling", where=self.path):
                 import pyarrow.parquet
 
             about = pyarrow.parquet.read_metadata(self.path)
-            if about.num_rows * about.num_columns > MAX_CELLS:
-                raise SourceError(f"this file has more than {MAX_CELLS:,} cells.", hint=_SIZE_HINT, where=self.path)
-            size = sum(about.row_group(place).total_byte_size for place in range(about.num_row_groups))
-        elif unpack := _UNPACK.get(Path(self.path).suffix):
-            size = 0
-            with unpack(self.path) as file:
-                while size <= MAX_BYTES and (part := len(file.read(1 << 20))):
-                    size += part
+            rows, size = (
+                about.num_rows,
+                sum(about.row_group(row).total_byte_size for row in range(about.num_row_groups)),
+            )
         else:
-            size = os.path.getsize(self.path)
+            rows, size = self._count_lines()
         if size > MAX_BYTES:
             raise SourceError(f"this file has more than {MAX_BYTES:,} bytes.", hint=_SIZE_HINT, where=self.path)
+        return int(rows)
+
+    def _count_lines(self) -> tuple[int, int]:
+        """How many lines the file has once it is unpacked, and bytes; of a file that has too many, only that."""
+        ends, size = {b"\n": 0, b"\r": 0}, 0
+        with _UNPACK[self._compression](self.path) if self._compression else open(self.path, "rb") as file:
+            while size <= MAX_BYTES and (part := file.read(MAX_HEAD)):
+                size += len(part)
+                for end in ends:
+                    ends[end] += part.count(end)
+                if size >= MAX_HEAD and not any(ends.values()):
+                    hint = "Is it a CSV file?"
+                    raise SourceError(f"its first line has more than {MAX_HEAD:,} bytes.", hint=hint, where=self.path)
+        return max(ends.values()) + 1, size
 
     def _column_names(self) -> list[str]:
         if self._is_parquet:
@@ -124,8 +141,9 @@ class _TableFile:
             return [str(name) for name in pyarrow.parquet.read_schema(self.path).names]
         import pandas as pd
 
-        self._separator = csv_separator(",".join(map(str, pd.read_csv(self.path, nrows=0).columns)))
-        return [str(name) for name in pd.read_csv(self.path, nrows=0, sep=self._separator).columns]
+        head: Any = partial(pd.read_csv, self.path, nrows=0, compression=self._compression)
+        self._separator = csv_separator(",".join(map(str, head().columns)))
+        return [str(name) for name in head(sep=self._separator).columns]
 
     def _read_columns(self, names: list[str]) -> dict[str, list[Any]]:
         """The cells of each column as plain Python values; ``None`` where one is empty."""
@@ -133,7 +151,13 @@ class _TableFile:
 
         if not self._is_parquet:
             frame = pd.read_csv(
-                self.path, sep=self._separator, usecols=names, dtype=str, keep_default_na=False, na_values=[""]
+                self.path,
+                sep=self._separator,
+                usecols=names,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                compression=self._compression,
             )
             return {name: _plain_cells(frame[name]) for name in names}
         import pyarrow as pa
