@@ -14,7 +14,7 @@ from ..model.series import Deployment, ServiceStart, StartOrigin
 from ..model.severity import Severity
 from ..model.version_health import VersionFailure, VersionHealth
 
-DATA_KINDS = frozenset({"data-quality", "data-drift", "label-drift", "label-delay", "label-quality"})
+INPUT_KINDS = frozenset({"data-quality", "data-drift", "label-drift", "label-delay", "label-quality"})
 """Kinds of rules about what goes into a model; every other rule is about the model."""
 CHANCE, END_CHANCE = 0.001, 0.01
 """An alert proves nothing about a version if chance makes one as long at least this often: anywhere in the history, or
@@ -57,7 +57,7 @@ def judge_versions(
     """
     if not deployments:
         return ()
-    model_tracks = [track for track in tracks if track.rule.kind not in DATA_KINDS]
+    model_tracks = [track for track in tracks if track.rule.kind not in INPUT_KINDS]
     causes = list(_data_causes(tracks)) if model_tracks else []
     model_tracks = model_tracks or list(tracks)  # where there is no rule about the model, those about data have to do
     failures: dict[str, list[VersionFailure]] = {}
@@ -92,7 +92,7 @@ def judge_versions(
 def recount_judgements(health: Sequence[VersionHealth], tracks: Sequence[Track]) -> tuple[VersionHealth, ...]:
     """``health`` with only the findings of ``tracks``, of one rule about the model, counted as judgements: what that
     rule never judged is not healthy under it."""
-    if not any(track.rule.kind not in DATA_KINDS for track in tracks):
+    if not any(track.rule.kind not in INPUT_KINDS for track in tracks):
         return tuple(health)
     counts = _judged_counts(tracks)
     return tuple(replace(record, judged=counts.get(record.version, 0)) for record in health)
@@ -216,7 +216,7 @@ def _data_causes(tracks: Sequence[Track]) -> Iterator[_DataCause]:
     """Alerts of rules about data, of any severity, that began after a version did and ended before it: one that came
     and went with a version is of its making."""
     for track in tracks:
-        if track.rule.kind not in DATA_KINDS or not track.outcome:
+        if track.rule.kind not in INPUT_KINDS or not track.outcome:
             continue
         reach = track.rule.window + track.rule.hold * track.grid.step
         starts = _service_rows(track)

@@ -24,7 +24,7 @@ from ..targets.register.client import IssueView, author_login, is_bot, parse_iss
 from ..targets.register.ledger import closing_entry, make_entry
 from ..timeutil import format_iso, parse_iso_or_none
 from .options import config_option, format_option, now_option, print_json, read_config, read_context, run_options
-from .status import observe_issues, unknown_issue
+from .status import read_issues, unknown_issue
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -56,7 +56,7 @@ def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) ->
     entries than its text holds.
     """
     context = read_context(config_path, now, models, read_only=True)
-    issues, troubles = observe_issues(context)
+    issues, troubles = read_issues(context)
     entries: dict[tuple[str, int, str], AuditEntry] = {}
     for _, issue in issues:
         for key, entry in _issue_entries(context, issue, troubles):

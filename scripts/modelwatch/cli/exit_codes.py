@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..model.plan import Plan, Receipts
     from ..pipeline import RunResult
 
-EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
+SEVERITY_EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
 
 
 def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
@@ -20,7 +20,7 @@ def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
     if judgement.failures:
         return Exit.SOURCE_DOWN
     worst = judgement.worst_severity if report_findings else None
-    return EXIT_CODES.get(worst, Exit.OK) if worst else Exit.OK
+    return SEVERITY_EXIT_CODES.get(worst, Exit.OK) if worst else Exit.OK
 
 
 def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:

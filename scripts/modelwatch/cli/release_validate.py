@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..model.monitored_model import Model
 
 TablePair = tuple[str, str] | None
-EXIT_CODES = {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exit.ERROR}
+DECISION_EXIT_CODES = {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exit.ERROR}
 
 
 @click.command("validate")
@@ -89,7 +89,7 @@ def validate(
         key = f"gate.{gate.model}.{gate.candidate}.{gate.champion}.{gate.decision}"
         context, echo = make_context(config, now), partial(click.echo, err=True)
         comment_exit = comment_on_issue(context, model, issue, key, gate_comment(gate), echo)
-    return EXIT_CODES.get(gate.decision, Exit.OK) if exit_code else comment_exit
+    return DECISION_EXIT_CODES.get(gate.decision, Exit.OK) if exit_code else comment_exit
 
 
 def _judge_candidate(

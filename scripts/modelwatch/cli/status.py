@@ -37,7 +37,7 @@ def status(config_path: Path, models: tuple[str, ...], everything: bool, style: 
     An issue that a person closed while its alert fired is listed, too.
     """
     context = read_context(config_path, now, models, read_only=True)
-    issues, troubles = observe_issues(context)
+    issues, troubles = read_issues(context)
     shown = (pair for pair in issues if everything or pair[1].is_under_way)
     rows = [_issue_row(seen, issue, context.config.model(seen.model), now) for seen, issue in shown]
     if style == "json":
@@ -52,7 +52,7 @@ def unknown_issue(number: int) -> UserError:
     return UserError(f"there is no issue #{number} of modelwatch.", hint="`modelwatch status --all` lists them.")
 
 
-def observe_issues(
+def read_issues(
     context: RunContext,
 ) -> tuple[list[tuple[ModelObservation, ObservedIssue]], list[tuple[str, str]]]:
     """Every issue with the observation of its model; and (model, reason) where something cannot be read, each once."""

@@ -20,6 +20,6 @@ def nans(count: int) -> Floats:
     return np.full(count, np.nan)
 
 
-def finite_or_none(column: Floats) -> float | None:
+def first_or_none(column: Floats) -> float | None:
     """The first number of a column, ``None`` where it is NaN or infinite."""
     return float(column[0]) if np.isfinite(column[0]) else None

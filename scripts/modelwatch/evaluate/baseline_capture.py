@@ -11,7 +11,7 @@ from ..model.rule import Aggregate, BaselineEntry, Interval
 from ..model.series import Deployment, Histograms, Labels, PulledSeries, Series, format_labels
 from ..timeutil import format_utc
 from .aggregation import Aggregator
-from .arrays import finite_or_none
+from .arrays import first_or_none
 from .deployments import version_timeline
 from .drift.rebinning import merge_histograms
 from .points import clean_points
@@ -57,10 +57,10 @@ def capture_series(
         name=series.name,
         labels=series.labels,
         value=float(stat.value[0]),
-        n=finite_or_none(stat.n),
-        low=finite_or_none(stat.low),
-        high=finite_or_none(stat.high),
-        sd=finite_or_none(measure.standard_deviation(start, end, floor)),
+        n=first_or_none(stat.n),
+        low=first_or_none(stat.low),
+        high=first_or_none(stat.high),
+        sd=first_or_none(measure.standard_deviation(start, end, floor)),
         percentiles=tuple(
             (f"p{place}", float(window_quantiles(points.values, spans, place / 100)[0][0])) for place in PERCENTILES
         ),

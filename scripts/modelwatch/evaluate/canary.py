@@ -21,7 +21,7 @@ from ..model.series import PulledSeries, Series, format_labels
 from ..model.severity import Severity
 from ..timeutil import HOUR
 from .aggregation import Aggregator, WindowStats
-from .arrays import finite_or_none, nans
+from .arrays import first_or_none, nans
 from .baselines import Baseline, bounds_or_exact
 from .deployments import VersionTimeline, version_timeline
 from .points import Points, clean_points
@@ -117,7 +117,7 @@ class _CanaryEvaluator:
         if not any(_version(champion, row) for row in hours):
             return []
         reference = _baseline_of(self._window_stats(rule, champion, self.champion, self.service))
-        value, n = finite_or_none(reference.value), finite_or_none(reference.n)
+        value, n = first_or_none(reference.value), first_or_none(reference.n)
         reason = "the champion has logged it in these hours, and the canary has not"
         return [CanaryCheck(rule.name, champion.labels, NO_DATA, "", None, value, None, None, None, n, reason)]
 
@@ -137,12 +137,12 @@ class _CanaryEvaluator:
             labels=own.labels,
             outcome=str(Outcome.from_code(int(rows.outcome[0]))),
             severity=str(Severity.from_code(severity)) if severity >= 0 else "",
-            canary=finite_or_none(stat.value),
-            champion=finite_or_none(reference.value),
-            low=finite_or_none(stat.low),
-            high=finite_or_none(stat.high),
-            n=finite_or_none(stat.n),
-            champion_n=finite_or_none(reference.n),
+            canary=first_or_none(stat.value),
+            champion=first_or_none(reference.value),
+            low=first_or_none(stat.low),
+            high=first_or_none(stat.high),
+            n=first_or_none(stat.n),
+            champion_n=first_or_none(reference.n),
             reason=Cause.from_code(int(rows.cause[0])).text,
         )
 

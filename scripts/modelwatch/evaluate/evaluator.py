@@ -69,7 +69,7 @@ class RuleTracks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class WindowReference:
     """What the windows of a series are compared with, and what control charts decide."""
 
     reference: Baseline
@@ -291,7 +291,7 @@ class _RuleEvaluator:
         causes = implausible_rows(rule, judged, self._data.times(rule).at)
         return rows if causes is None else to_array("b", causes)
 
-    def _compare(self, track: OpenTrack, reference: Baseline, detection: Detection | None) -> Comparison:
+    def _compare(self, track: OpenTrack, reference: Baseline, detection: Detection | None) -> WindowReference:
         """What the windows are compared with, and what control charts decide."""
         rule, calendar, measured = track.rule, track.calendar, track.measured
         if detection is not None and rule.aggregate is Aggregate.SUM:  # its exposure is time
@@ -301,7 +301,7 @@ class _RuleEvaluator:
         unknown: Bools | None = None
         if calendar is not None:
             reference, unknown = self._on_calendar_days(rule, calendar, reference, detection)
-        return Comparison(reference, charts, unknown)
+        return WindowReference(reference, charts, unknown)
 
     def _charts(self, rule: Rule, points: Points, reference: Baseline, share: float) -> ChartDecision | None:
         if not chart_tiers(rule):

@@ -13,10 +13,9 @@ import numpy as np
 from ..model.finding import Cause
 from ..model.rule import Direction, Rule
 from ..stats.arrays import Bools, Floats, Ints
-from ..timeutil import DAY, HOUR
+from ..timeutil import DAY, HOUR, WEEK
 from .points import Points
 
-WEEK = 7 * DAY
 MIN_PAST, MIN_CHANGES = DAY, 24
 """What is known of a series (seconds, values unlike the one before) before a perfect run says anything. Any other run
 of equal values, and values better than ever, need a week: some series stand still on weekends."""

@@ -41,7 +41,8 @@ from .registry import ReleaseAccess, next_number, open_access, read_records, rea
 Echo = Callable[[str], None]
 POLL_INTERVAL = 5.0
 """Seconds between two reads of a move that another process may be making."""
-SERVING_VERBS = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
+PRODUCTION_VERBS = (MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
+"""They put a version into production."""
 ANNOUNCE_WITHIN = DAY
 """Seconds after its end within which a later command announces a move that could not be announced."""
 
@@ -351,7 +352,7 @@ def settle_previous_moves(
     serves, and running their command only to replace it at once would help nobody."""
     superseded = []
     for record in reversed(open_records):
-        if request.verb in SERVING_VERBS and not should_revert(record.move, registry):
+        if request.verb in PRODUCTION_VERBS and not should_revert(record.move, registry):
             with report_as_interrupted_move(record.move):
                 executor.apply_aliases(record.move, dict(current_holders(registry, record.move.after)))
             superseded.append(record)

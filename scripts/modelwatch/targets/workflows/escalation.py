@@ -8,13 +8,11 @@ from dataclasses import replace
 from ...model.register import ESCALATED, DispatchRecord, DispatchState
 from ...report.comments import attempts_text
 from ...report.formatting import duration
-from ...timeutil import HOUR, format_utc
+from ...report.next_steps import DEFAULT_SETTLE
+from ...timeutil import format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
 from .plan import recovery_reason
-
-DEFAULT_SETTLE = 2 * HOUR
-"""The time to recover (seconds) after a workflow that is no longer configured."""
 
 
 def call_about_workflows(draft: GroupPlan) -> None:
