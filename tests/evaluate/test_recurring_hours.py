@@ -86,13 +86,8 @@ def test_a_drop_of_a_shop_that_closes_at_night_is_never_learned(n: int) -> None:
     rng = np.random.default_rng(1)
     is_open = (HOURS >= 9) & (HOURS < 17)
     values = rng.binomial(n, 0.92 * np.where(LATE, 0.9, 1.0)) / n
-<<<<<<< Updated upstream
     times, rates, counts = (array("d", column[is_open]) for column in (TIMES, values, np.full(READ, float(n))))
     found = track(judge(np.ones(READ)).rule, Series(NAME, (), times, rates, counts), history=30 * DAY)
-=======
-    times, shares, rows = (array("d", column[is_open]) for column in (TIMES, values, np.full(READ, float(n))))
-    found = track(judge(np.ones(READ)).rule, Series(NAME, (), times, shares, rows), history=30 * DAY)
->>>>>>> Stashed changes
     assert fired_days(found) >= set(range(MOVED - 1))
 
 
