@@ -64,6 +64,13 @@ def test_a_strangers_issue_counts_as_not_there() -> None:
     assert kinds(plan_for("..i", readable)) == ["open-issue"], "whatever it says"
 
 
+def test_of_many_strangers_issues_a_few_are_named() -> None:
+    forged = [issue(None, number, trusted=False, author="mallory") for number in range(1, 101)]
+    lines = [skip.reason for skip in plan_for("..i", *forged).skips if skip.guard == "identity"]
+    assert len(lines) == 4
+    assert lines[-1] == "97 more issues of others are ignored"
+
+
 def test_a_trusted_issue_that_cannot_be_read_blocks_its_group_but_not_the_page() -> None:
     broken = issue(None, 1, register_error="its JSON is cut off")
     plan = plan_for("..c", broken)

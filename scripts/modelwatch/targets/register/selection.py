@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ...model.plan import ObservedIssue
 from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, Register
 
+MAX_NAMED = 3
 PROGRESS_ORDER = (
     DispatchState.INTENDED,
     DispatchState.LOST,
@@ -30,7 +31,8 @@ class IssueSelection:
     """Open issues of the same episode with higher numbers."""
     blocked_reason: str = ""
     ignored: tuple[str, ...] = ()
-    """Issues of authors who are not trusted. Anybody can open such issues, so they are no problem."""
+    """Issues of authors who are not trusted. Anybody can open such issues, any number of them, so they are no problem,
+    and a few are named."""
     warnings: tuple[str, ...] = ()
     """Issues that cannot be read or are left alone, and why."""
 
@@ -50,6 +52,8 @@ def select_issue(group: str, issues: Sequence[ObservedIssue]) -> IssueSelection:
             readable.append((issue, issue.register))
         else:
             unreadable.append(issue)
+    if len(ignored) > MAX_NAMED:
+        ignored[MAX_NAMED:] = [f"{len(ignored) - MAX_NAMED} more issues of others are ignored"]
     selection = _select_survivor(readable)
     number = selection.issue.number if selection.issue else 0
     blocking = [issue for issue in unreadable if issue.state == "open" or issue.number > number]
