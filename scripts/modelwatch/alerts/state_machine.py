@@ -15,7 +15,7 @@ from itertools import groupby
 from ..model.alert import BUILT_IN_RULES, Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
 from ..model.drift import drift_spec
 from ..model.finding import Grid, Outcome, Track
-from ..model.rule import STATIC_LIMITS, Aggregate, BaselineKind, Direction, Rule, SamplingModel
+from ..model.rule import STATIC_LIMITS, Aggregate, Direction, Rule, SamplingModel
 from ..model.severity import Severity
 from ..timeutil import DAY
 
@@ -256,15 +256,10 @@ def _worst_index(track: Track, codes: bytes, begin: int, end: int) -> int:
     breaches = [index for index in range(begin, end + 1) if codes[index] not in (CLEAR, NOT_CLEAR, UNSEEN)]
     if not breaches:
         return begin
-    if has_level(track.rule):
+    if track.rule.has_steady_baseline:
         level = track.baseline[breaches[-1]]
         return max(breaches, key=lambda index: _badness(track, track.value[index], level))
     return max(breaches, key=lambda index: (codes[index], badness(track, index)))
-
-
-def has_level(rule: Rule) -> bool:
-    """Whether neighbouring windows are compared with the same level."""
-    return rule.baseline.kind is not BaselineKind.SEASONAL and rule.calendar is None and rule.anomaly is None
 
 
 def badness(track: Track, index: int) -> float:

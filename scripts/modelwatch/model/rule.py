@@ -330,6 +330,11 @@ class Rule:
         return spec.kind is BaselineKind.ROLLING and spec.anchor and self.aggregate is not Aggregate.SUM
 
     @property
+    def has_steady_baseline(self) -> bool:
+        """Whether neighbouring windows are compared with the same level, not each with that of its own time."""
+        return self.baseline.kind is not BaselineKind.SEASONAL and self.calendar is None and self.anomaly is None
+
+    @property
     def compares(self) -> bool:
         """Whether some tier compares with the baseline (by a limit or a control chart) or the past (`anomaly`)."""
         return self.anomaly is not None or any(

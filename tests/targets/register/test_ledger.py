@@ -8,8 +8,10 @@ import pytest
 
 from modelwatch.errors import ServiceError
 from modelwatch.model.alert import DataSpan, Evidence
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.ledger import MAX_RECENT_SIZE, EntryKind, Ledger, LedgerEntry
 from modelwatch.model.register import Impact
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Rule
 from modelwatch.model.series import Labels
 from modelwatch.targets.register.archive import (
     KEEP,
@@ -159,7 +161,7 @@ def test_the_rows_of_an_episode_are_those_of_the_series_that_was_worst() -> None
 
     def impact(labels: Labels, change: float, rows: float, before: Impact | None = None) -> Impact:
         worst = alert(finding(labels=labels, value=0.9 * (1 + change), change=change))
-        known = worst_impact(group(worst, evidence=Evidence(affected=DataSpan(NOW - HOUR, NOW, 4, rows))), before)
+        known = worst_impact(group(worst, evidence=Evidence(affected=DataSpan(NOW - HOUR, NOW, 4, rows))), before, None)
         assert known is not None
         return known
 
@@ -168,3 +170,16 @@ def test_the_rows_of_an_episode_are_those_of_the_series_that_was_worst() -> None
     assert (segment.where, segment.rows) == ("region=latam", 600.0)
     assert impact((), -0.06, 43_200.0, segment) == segment
     assert impact(latam, -0.1, 900.0, segment).rows == 900.0
+
+
+def test_the_worst_of_a_slow_decline_is_measured_from_the_baseline_of_when_it_fired() -> None:
+    """The rolling baseline follows: the newest value is worse although its own change is smaller."""
+    rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
+    seasonal = replace(rule, baseline=BaselineSpec(BaselineKind.SEASONAL))
+    fired = worst_impact(group(alert(finding(value=0.855, baseline=0.9, change=-0.05))), None, rule)
+    later = group(alert(finding(value=0.83, baseline=0.86, change=-0.035)))
+    worst = worst_impact(later, fired, rule)
+    assert worst is not None
+    assert (worst.value, worst.baseline) == (0.83, 0.9)
+    assert worst.change == pytest.approx(-0.0778, abs=1e-4)
+    assert worst_impact(later, fired, seasonal) == fired

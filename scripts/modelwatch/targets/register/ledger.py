@@ -34,7 +34,7 @@ from ...model.register import (
     PageRecord,
     Register,
 )
-from ...model.rule import BaselineKind
+from ...model.rule import BaselineKind, Rule
 from ...report.alert_phrase import describe_alert, recovery_time, worst_alert
 from ...report.formatting import labels_text
 from ...report.markdown import plain_line, safe_url
@@ -117,11 +117,15 @@ def record_changes(draft: GroupPlan) -> None:
     register = add_entries(register, *sorted(found, key=lambda entry: entry.at))
     moves = [entry.at for entry in found if entry.kind is EntryKind.MOVE]
     ledger = replace(register.ledger, moves_until=max([register.ledger.moves_until, *moves]))
-    draft.register = replace(register, ledger=ledger, impact=worst_impact(draft.group, register.impact))
+    impact = worst_impact(draft.group, register.impact, draft.rule)
+    draft.register = replace(register, ledger=ledger, impact=impact)
 
 
-def worst_impact(group: Group, before: Impact | None) -> Impact | None:
-    """The worst of the episode so far, with all rows of its series since it began."""
+def worst_impact(group: Group, before: Impact | None, rule: Rule | None) -> Impact | None:
+    """The worst of the episode so far, with all rows of its series since it began.
+
+    What is known of a series is compared by the baseline of when it fired: today's may have followed the metric.
+    """
     alert = worst_alert(group)
     finding = alert.worst if alert else None
     if alert is None or finding is None or finding.value is None or group.built_in or group.state is AlertState.PENDING:
@@ -130,9 +134,18 @@ def worst_impact(group: Group, before: Impact | None) -> Impact | None:
     rows = group.evidence.affected.n if group.evidence.affected else None
     if before is not None and before.where == where:
         rows = max((count for count in (before.rows, rows) if count is not None), default=None)
-    if before is not None and abs(before.change or 0.0) >= abs(finding.change or 0.0):
+    baseline, change = finding.baseline, finding.change
+    if (
+        before is not None
+        and before.alert == alert.fingerprint
+        and before.baseline
+        and rule
+        and rule.has_steady_baseline
+    ):
+        baseline, change = before.baseline, (finding.value - before.baseline) / abs(before.baseline)
+    if before is not None and abs(before.change or 0.0) >= abs(change or 0.0):
         return replace(before, rows=rows) if before.where == where else before
-    return Impact(where, finding.value, finding.baseline, finding.change, group.unit, rows, alert.fingerprint)
+    return Impact(where, finding.value, baseline, change, group.unit, rows, alert.fingerprint)
 
 
 def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
