@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from modelwatch.alerts.state_machine import latest_alert
+from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.alert import AlertState
-from modelwatch.model.finding import Outcome
-from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Interval, LimitKind, Tier
+from modelwatch.model.finding import Cause, Outcome
+from modelwatch.model.monitored_model import Model
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Interval, LimitKind, Rule, Tier
+from modelwatch.model.series import PulledSeries, Series
 from modelwatch.timeutil import DAY, HOUR
 
 from .making import NOW, rule, series, tier, track
@@ -60,3 +63,47 @@ def test_a_drop_of_four_standard_deviations_is_found_within_days() -> None:
     assert min(delays) > 0, "not before it"
     assert max(delays) <= 7
     assert np.median(delays) <= 3.5
+
+
+ACCURACY = replace(RMSE, interval=Interval.WILSON, weight="eval/n")
+
+
+def moody(step: float, count: int, seed: int) -> Series:
+    """Shares whose rows say they are certain, and that vary by 2 points all the same."""
+    values = 0.9 + 0.02 * np.random.default_rng(seed).normal(size=count)
+    return series(
+        [(NOW - step * (count - 1 - place) - HOUR / 2, value, 100_000.0) for place, value in enumerate(values)]
+    )
+
+
+@pytest.mark.parametrize(("step", "count"), [(HOUR, 60), (HOUR, 200), (DAY, 12), (7 * DAY, 9)])
+def test_a_young_share_that_varies_more_than_its_counts_is_no_drop(step: float, count: int) -> None:
+    """One point of an hour or weekday is no pattern of it, and a few are no measure of what is usual."""
+    of = replace(ACCURACY, window=max(step, DAY))
+    found = [track(of, moody(step, count, seed), history=30 * DAY) for seed in range(10)]
+    assert sum(Outcome.BREACH.code in one.outcome for one in found) <= 2, "of ten; it was nine"
+
+
+def young(of: Rule, count: int, step: float = DAY) -> tuple[Cause, tuple[str, ...]]:
+    """Why the newest finding is undecided, and what is noted."""
+    points = moody(step, count, 1)
+    found = evaluate_model(Model("churn", (of,)), PulledSeries("churn", (points,)), NOW)
+    return found.tracks[0].finding(-1).cause, found.notes
+
+
+def test_too_little_history_is_told_and_decides_nothing() -> None:
+    note = "churn / accuracy: not enough history to decide: 5 of 8 points"
+    assert young(ACCURACY, 6) == (Cause.TOO_YOUNG, (note,))
+    assert young(ACCURACY, 10) == (Cause.NONE, ())
+    weekly = replace(ACCURACY, window=7 * DAY)
+    cause, (told,) = young(weekly, 6, 7 * DAY)
+    assert (cause, told[-11:]) == (Cause.TOO_YOUNG, "of 8 points")
+    assert young(weekly, 12, 7 * DAY) == (Cause.NONE, ())
+    assert young(RMSE, 3) == (Cause.TOO_YOUNG, (note.replace("5 of 8", "2 of 3"),))
+    assert young(RMSE, 5) == (Cause.NONE, ())
+    static = replace(ACCURACY, tiers=(budgeted_below(0.5),))
+    assert young(static, 2) == (Cause.NONE, ()), "a share is held to a static limit from its first points"
+
+
+def budgeted_below(limit: float) -> Tier:
+    return replace(tier("error", LimitKind.BELOW, limit), false_alarms=365 * DAY)

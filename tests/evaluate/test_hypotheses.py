@@ -208,6 +208,27 @@ def test_single_slow_answers_are_no_slow_quantile_and_it_ends_with_its_window() 
     assert max(back[CHANGE + 72 + 30 :]) == -1
 
 
+EXACT = {
+    "rise of a quantile": (budget_rule(LimitKind.RISE, 1.0, Aggregate.P95), 7.3, 14.6),
+    "points of a quantile": (budget_rule(LimitKind.RISE_POINTS, 0.1, Aggregate.P99), 0.2, 0.3),
+    "drop of a share": (budget_rule(LimitKind.DROP, 0.02, interval=Interval.WILSON, weight="eval/n"), 0.9, 0.882),
+    "points of a share": (budget_rule(LimitKind.RISE_POINTS, 0.1, interval=Interval.WILSON, weight="eval/n"), 0.2, 0.3),
+    "drop of a median": (budget_rule(LimitKind.DROP, 0.1, Aggregate.P50), 1.1, 0.99),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_limit_that_is_met_exactly_is_reached(name: str) -> None:
+    """ "At least as large as the limit", rounding aside; a static limit is passed by what lies beyond it alone."""
+    given, before, then = EXACT[name]
+    at = times()
+    values = np.where(after(at) > 0, then, before)
+    assert first(judge(given, a_series(at, values, np.full(len(at), 20_000.0)))) is not None
+    static = budget_rule(LimitKind.ABOVE if then > before else LimitKind.BELOW, then, given.aggregate)
+    static = replace(static, interval=given.interval, weight=given.weight)
+    assert first(judge(static, a_series(at, values, np.full(len(at), 20_000.0)))) is None
+
+
 def test_a_static_limit_ends_when_the_metric_is_provably_within_it() -> None:
     severity = np.frombuffer(judge(ABOVE, shares(np.random.default_rng(6), 0.02, 1.5, end=100)).severity, np.int8)
     assert severity[CHANGE + 99] >= 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.model.keys import KeyPattern
-from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec
+from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Interval
 from modelwatch.sources.requirements import key_requests, plan_read
 from modelwatch.timeutil import DAY, HOUR
 
@@ -35,6 +35,12 @@ def test_a_long_window_moves_the_rolling_baseline_further_back() -> None:
     baseline = BaselineSpec(BaselineKind.ROLLING, length=14 * DAY)
     watched = model(rule(window=10 * DAY, baseline=baseline), history=0.0)
     assert plan_read(watched, NOW).since == NOW - HOUR - 10 * DAY - 10 * DAY - 14 * DAY
+
+
+def test_a_weekly_window_reads_as_many_weeks_as_it_takes_to_know_its_noise() -> None:
+    weekly = rule(window=7 * DAY, every=DAY, interval=Interval.WILSON, baseline=BaselineSpec(BaselineKind.CONSTANT))
+    assert plan_read(model(weekly, history=10 * DAY), NOW).since == NOW - DAY - 9 * 7 * DAY
+    assert plan_read(model(weekly, history=90 * DAY), NOW).since == NOW - 90 * DAY - DAY - 7 * DAY
 
 
 def test_the_rule_that_reaches_furthest_decides() -> None:

@@ -20,7 +20,7 @@ def times() -> Floats:
 
 
 def fit(values: Floats, exposure: Floats, *, is_proportion: bool = True, day: int = FIRST_DAY + DAYS) -> Noise:
-    return fit_noise(times(), values, exposure, np.array([day]), is_proportion=is_proportion)
+    return fit_noise(times(), values, exposure, np.array([day]), 8, is_proportion=is_proportion)
 
 
 def accuracies(rng: np.random.Generator, p: Floats | float, n: int = 400) -> tuple[Floats, Floats]:

@@ -71,6 +71,10 @@ class Detection:
     """What the tier that holds at the end was decided against, where that is not the baseline of the rule."""
     gradual: GradualChange | None = None
     """How it got worse, where a tier holds at the end and it was not at once."""
+    too_young: Bools | None = None
+    """Evaluation times at which too little came before to decide anything; ``None``: nowhere."""
+    history: tuple[int, int] | None = None
+    """If the last of them is one: how many hours with points are known, and needed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +187,10 @@ class _Search:
                 self.hours = learn_recurring_hours(stack.of_series(place), fired, signs, rule.timezone)
             return
         severity = _serving_severity(request, stack.times, detected)
-        found = Detection(severity, self.limits, self.effects, detected[0].estimate, noise)
+        young = _young_rows(request, stack)
+        found = Detection(severity, self.limits, self.effects, detected[0].estimate, noise, too_young=young)
+        if young is not None and young[-1]:
+            found = replace(found, history=(int(np.asarray(stack.history)[-1]), stack.needed_history))
         has_level = stack.model is SamplingModel.QUANTILE or any(test.is_static for test in all_tests)
         if has_level or rule.has_anchor or severity[-1] >= 0:
             samples = stack.of_series(place)
@@ -194,6 +201,17 @@ class _Search:
             if found.severity[-1] >= 0:
                 found = replace(found, gradual=find_gradual_change(request.points, samples, rule.timezone))
         self.detection = found
+
+
+def _young_rows(request: DetectionRequest, stack: Samples) -> Bools | None:
+    """Evaluation times whose newest point is too young; before the first point nothing is."""
+    if stack.is_proportion and all(limit.form in STATIC_LIMITS for tier in request.rule.tiers for limit in tier.limits):
+        return None
+    too_young = stack.is_too_young
+    if not too_young.any():
+        return None
+    row = np.searchsorted(stack.times, request.times, side="right")
+    return np.append(False, too_young)[row]
 
 
 def _search_together(searches: Sequence[_Search]) -> None:

@@ -27,7 +27,7 @@ from .hypotheses import is_detectable
 from .implausible_values import implausible_rows
 from .model_data import ModelData
 from .points import Points, replaced_note
-from .samples import measured_points, measured_request, needed_counts
+from .samples import measured_points, measured_request, needed_counts, short_history_note
 from .segments import MAX_SEGMENTS, find_series, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
 from .windows import only_bad_rows, uncounted_rows
@@ -106,14 +106,23 @@ class _RuleEvaluator:
         """What these rules find. Detectors decide last, and on many series together."""
         opened = [(rule, self._open_rule(rule)) for rule in rules]
         waiting = [track for _, part in opened for track in part.tracks if isinstance(track, OpenTrack)]
-        decided = iter(detect_tiers([self._detection_request(track) for track in waiting]))
+        results = detect_tiers([self._detection_request(track) for track in waiting])
+        young: dict[str, list[tuple[int, int]]] = {}
+        for track, (_, detection) in zip(waiting, results, strict=True):
+            if detection.history is not None:
+                young.setdefault(track.rule.name, []).append(detection.history)
+        decided = iter(results)
         return ModelFindings(
             tuple(
                 track if isinstance(track, Track) else self._close_track(track, *next(decided))
                 for _, part in opened
                 for track in part.tracks
             ),
-            tuple(f"{self._data.model.name} / {rule.name}: {note}" for rule, part in opened for note in part.notes),
+            tuple(
+                f"{self._data.model.name} / {rule.name}: {note}"
+                for rule, part in opened
+                for note in (*part.notes, *map(short_history_note, filter(None, [young.get(rule.name)])))
+            ),
         )
 
     def _open_rule(self, rule: Rule) -> RuleTracks:
@@ -257,7 +266,7 @@ class _RuleEvaluator:
         version, versions = times.version, self._data.service.versions
         context = RowContext(version, versions, new, only_bad, uncounted, detection, compared.charts)
         rows = decide_outcomes(rule, stat, compared.reference, context)
-        _mark_undecided(rows, rule, stat, compared.unknown)
+        _mark_undecided(rows, rule, stat, compared.unknown, detection.too_young if detection else None)
         both = [points] if below is None else [points, below]
         arrivals = self._data.arrivals.of(points.times, rule.window, times)
         fresh = arrivals.fresh
@@ -416,8 +425,14 @@ def _on_ordinary_days(request: BaselineRequest, calendar: SeriesCalendar | None)
     return replace(request, aggregator=Aggregator(quiet, below, rule.aggregate, rule.interval))
 
 
-def _mark_undecided(rows: Outcomes, rule: Rule, stat: WindowStats, unknown: Bools | None) -> None:
-    """Rows about which nothing can be said: on unknown days, and drift scores of too few rows."""
+def _mark_undecided(
+    rows: Outcomes, rule: Rule, stat: WindowStats, unknown: Bools | None, too_young: Bools | None
+) -> None:
+    """Rows about which nothing can be said: after too little history, on unknown days, and drift scores of too few
+    rows."""
+    if too_young is not None:
+        unsure = (rows.outcome == Outcome.OK.code) | (rows.cause == Cause.NOT_CLEARED.code)
+        rows.mark_undecided(too_young & unsure, Cause.TOO_YOUNG)
     if unknown is not None:
         rows.mark_undecided(unknown & (rows.outcome != Outcome.BREACH.code) & (stat.points > 0), Cause.UNKNOWN_DAY)
     spec = drift_spec(rule.metric)

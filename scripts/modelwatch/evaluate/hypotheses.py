@@ -49,6 +49,8 @@ STATIC_CHANGES = np.array([0.05, 0.2, 0.5, 2.0])[:, None]
 """The distances from a static limit that a detector looks for: of proportions in parts of the limit's distance from 0
 or 1, of counts of the limit itself, of means in standard deviations of a point."""
 STATIC_RECOVERIES = -STATIC_CHANGES[:3]
+TOLERANCE = 1e-9
+"""Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
 QUANTILE_ODDS = np.array([2.0, 5.0, 20.0, 100.0])[:, None]
 """How much more often points lie beyond a quantile, as odds, that a detector looks for."""
 
@@ -198,12 +200,20 @@ class Hypotheses:
 
     def excess(self, place: int) -> Floats:
         """How far each point lies beyond the limit of one criterion, in the metric's unit; of quantiles how much larger
-        the share of points beyond it is than that of the quantile. 0 where the limit is unknown."""
+        the share of points beyond it is than that of the quantile. 0 where the limit is unknown.
+
+        As in ``tiers``, a limit that compares with the baseline is passed by what equals it, but for rounding, and a
+        static one only by what lies beyond.
+        """
         sign, known = self.sign[place], self.known[place]
-        reach = np.where(self.is_static[place], 0.0, self.distance[place])
-        beyond = sign * (self.samples.values - np.where(known, self.centre[place], 0.0)) - reach
+        is_static = self.is_static[place]
+        centre = np.where(known, self.centre[place], 0.0)
+        reach = np.where(is_static, 0.0, self.distance[place])
+        rounding = np.where(is_static, 0.0, TOLERANCE * np.maximum(np.abs(centre), reach))
+        beyond = sign * (self.samples.values - centre) - reach + rounding
         if self.samples.model is SamplingModel.QUANTILE:
-            beyond = (beyond > 0) - self.samples.share_beyond(sign, np.zeros(1))
+            is_beyond = np.where(is_static, beyond > 0, beyond >= 0)
+            beyond = is_beyond - self.samples.share_beyond(sign, np.zeros(1))
         return np.where(known, beyond, 0.0)
 
 
@@ -217,6 +227,10 @@ def form_hypotheses(samples: Samples, tests: Sequence[Criterion]) -> Hypotheses:
     distance = np.stack([distance_to_limit(test.limit, samples) for test in tests])
     known = np.isfinite(distance) & (distance > 0) & np.isfinite(centre) & np.isfinite(samples.spread)
     known &= np.isfinite(samples.trials)
+    if samples.model is SamplingModel.PROPORTION:
+        known &= static | ~samples.is_too_young
+    else:
+        known &= ~samples.is_too_young
     doubt = np.where(static, 0.0, _doubt(samples, sign))
     return Hypotheses(samples, sign, margin, static, centre, np.where(known, distance, 1.0), doubt, known)
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..model.rule import Aggregate, BaselineKind, Interval, Rule, SamplingModel
+from ..model.rule import MIN_HISTORY, MIN_MEANS, Aggregate, BaselineKind, Interval, Rule, SamplingModel
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
-from ..stats.noise import PRIOR_DISPERSION, WEEKS, Noise, fit_noise
-from ..timeutil import DAY, WEEK
+from ..stats.noise import PRIOR_DISPERSION, Noise, fit_noise, fit_weeks
+from ..timeutil import DAY, HOUR, WEEK
 from .aggregation import QUANTILES, Aggregator
 from .baselines import Baseline, BaselineRequest
 from .calendars import DayEffects, point_exposure
 from .local_time import local_times
 from .points import Points
 
-FIRST_FITS = (1, 2, 4)
+FIRST_FITS = (1, 2, 4, 8)
 """Noise is fitted so many days after the first point of a series; later once a week."""
 ONE_SIDED = z_value(0.9) / z_value()
 """From a two-sided 95 % interval to a one-sided 95 % bound."""
@@ -60,10 +60,26 @@ class Samples:
     """Of quantiles: which one."""
     is_signed: Bools | None = None
     """Counts that cannot be such, because a value below 0 came before; ``None``: none."""
+    history: Ints | float = np.inf
+    """At each point how many hours with points came before the newest fit of the noise, whether they were healthy or
+    not: an incident of any length is no young series."""
 
     @property
     def is_proportion(self) -> bool:
         return self.model is SamplingModel.PROPORTION
+
+    @property
+    def is_too_young(self) -> Bools:
+        """Points about which nothing can be decided, because too little came before them to know how much they vary;
+        those of shares can still be compared with a static limit."""
+        return np.asarray(self.history < self.needed_history)
+
+    @property
+    def needed_history(self) -> int:
+        """Hours with points without which nothing is decided."""
+        if self.model is SamplingModel.QUANTILE:
+            return 0
+        return MIN_MEANS if self.model is SamplingModel.MEAN else MIN_HISTORY
 
     def against(self, reference: Baseline) -> Samples:
         """The same points compared with another baseline, which has a row for each."""
@@ -252,9 +268,16 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
         model=model,
         effect=effect,
         pattern=pattern,
+        history=_hours_before(clock[:end], noise.fitted_at(here)),
         quantile=QUANTILES.get(rule.aggregate, np.nan),
         is_signed=None if is_signed is None else is_signed[:, begin:],
     )
+
+
+def _hours_before(clock: Floats, fitted: Floats) -> Ints:
+    """How many hours with points came before each of these times."""
+    hours = clock[np.diff(clock // HOUR, prepend=-np.inf) != 0]
+    return np.searchsorted(hours, fitted)
 
 
 _COLUMNS = ("values", "exposure", "counted")
@@ -304,9 +327,9 @@ def _fit(model: SamplingModel, rule: Rule, clock: Floats, values: Floats, counte
         q = QUANTILES[rule.aggregate]
         usual = np.stack([_usual_quantile(clock, *columns, q) for columns in zip(values, counted, strict=True)])
         counted = np.where(np.isfinite(usual), counted, 0.0)
-        return fit_noise(clock, (values > usual).astype(np.float64), counted, days, is_proportion=True)
+        return fit_noise(clock, (values > usual).astype(np.float64), counted, days, MIN_HISTORY, is_proportion=True)
     is_proportion, is_count = model is SamplingModel.PROPORTION, model is SamplingModel.COUNT
-    return fit_noise(clock, values, counted, days, is_proportion=is_proportion, is_count=is_count)
+    return fit_noise(clock, values, counted, days, MIN_HISTORY, is_proportion=is_proportion, is_count=is_count)
 
 
 def _usual_quantile(clock: Floats, values: Floats, counted: Floats, q: float) -> Floats:
@@ -317,7 +340,7 @@ def _usual_quantile(clock: Floats, values: Floats, counted: Floats, q: float) ->
     starts = np.flatnonzero(np.diff(block, prepend=-1.0))
     usual = np.full(len(clock), np.nan)
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(clock)], strict=True):
-        oldest = int(np.searchsorted(clock, clock[start] - WEEKS * WEEK))
+        oldest = int(np.searchsorted(clock, clock[start] - fit_weeks(clock, MIN_HISTORY) * WEEK))
         known = values[oldest:start][counted[oldest:start] > 0]
         if len(known):
             usual[start:stop] = np.quantile(known, q)
@@ -342,3 +365,10 @@ def _fit_days(begin: float, end: float, first: float) -> Ints:
     weekly = {7 * week for week in range(int(begin // WEEK), int(end // WEEK) + 1)}
     young = {int(first // DAY) + days for days in FIRST_FITS}
     return np.array(sorted(weekly | {day for day in young if day <= end // DAY}), dtype=np.int64)
+
+
+def short_history_note(known: Sequence[tuple[int, int]]) -> str:
+    """``known``: of each series of a rule that is too young how many hours with points there are, and are needed."""
+    count, needed = min(known)
+    others = "" if len(known) == 1 else f" in the shortest of {len(known)} series"
+    return f"not enough history to decide: {count} of {needed} points{others}"

@@ -30,9 +30,7 @@ from .aggregation import WindowStats, is_no_proportion
 from .baselines import Baseline
 from .chart_signals import ChartDecision
 from .detection import Detection
-
-TOLERANCE = 1e-9
-"""Relative: a change that equals the limit but for rounding passes it (0.9 to 0.882 is a drop of 2 %)."""
+from .hypotheses import TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

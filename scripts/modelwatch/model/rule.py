@@ -117,6 +117,11 @@ class FeatureAggregation(StrEnum):
     """The share of them that drifted."""
 
 
+MIN_HISTORY = 8
+"""Points (at most one an hour) before the first one that is decided by a budget of false alarms, of shares, sums and
+ratios: with fewer it is not known how much more they vary than their counts say."""
+MIN_MEANS = 3
+"""The same of means, whose e-values have heavy tails."""
 MEMORY_STEP = 4 * WEEK
 """The past of an anomaly rule begins at a multiple of this, so that it stays the same from one look to the next."""
 

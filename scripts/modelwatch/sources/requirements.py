@@ -11,7 +11,7 @@ from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
-from ..model.rule import MEMORY_STEP, BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
+from ..model.rule import MEMORY_STEP, MIN_HISTORY, BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
 
 CLOCK_SKEW = 300.0
 """Seconds by which the clocks of W&B and of those who log may differ."""
@@ -72,7 +72,7 @@ class ReadRequest:
 
 def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
-    reach = max((history_reach(rule) for rule in model.rules), default=0.0)
+    reach = max((max(history_reach(rule), _noise_reach(rule) - model.history) for rule in model.rules), default=0.0)
     requests, notes = key_requests(model.rules)
     patterns = histogram_patterns(model.rules)
     # Calendars and the memory of anomaly rules are about numbers: histograms of so long a time would be too many.
@@ -97,6 +97,11 @@ def history_reach(rule: Rule) -> float:
     if rule.calendar is not None and not rule.calendar.is_empty and rule.compares:
         before = max(before, rule.calendar.history)
     return rule.lag + rule.every + rule.window + before
+
+
+def _noise_reach(rule: Rule) -> float:
+    """Seconds of history behind the newest evaluation that hold ``MIN_HISTORY`` points, if there is one a window."""
+    return rule.lag + rule.every + (MIN_HISTORY + 1) * rule.window if rule.sampling_model else 0.0
 
 
 def _baseline_reach(spec: BaselineSpec, window: float) -> float:

@@ -1,7 +1,7 @@
 """How a healthy series varies: by hour and weekday, and more than its counts explain.
 
-Everything is fitted to whole days, to the three weeks before a day: for many days at once, and for many series that
-have points at the same times.
+Everything is fitted to whole days, to the three weeks before a day (longer, where points are rare): for many days at
+once, and for many series that have points at the same times.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from ..timeutil import DAY, HOUR
 from .arrays import Bools, Floats, Ints
 
 WEEKS = 3
-"""Weeks of history behind a fit."""
+"""Weeks of history behind a fit; a multiple of it where points are rare."""
+MAX_WEEKS = 18 * WEEKS
 BLOCKS = (1, 6, 24, 72)
 """Hours over which the variance is compared with that of counts alone: the longer ones see what neighbouring hours
 have in common. Each is a multiple of the one before."""
@@ -24,6 +25,8 @@ PRIOR_DISPERSION, PRIOR_BLOCKS = 1.5, 3.0
 shorter ones is assumed."""
 MIN_DISPERSION = 1.0
 """Counts vary no less than chance."""
+MIN_REPEATS = 2
+"""An hour or a weekday that has been seen less often has no pattern: what it differs by is noise."""
 MAX_STEP = 16.0
 """A step between neighbours counts at most this many medians: one jump is no noise."""
 MIN_STEPS = 3
@@ -103,6 +106,19 @@ class Noise:
         hours: Ints = (times // HOUR).astype(np.int64) - 24 * self.days[row]
         return hours % (7 * 24)
 
+    def fitted_at(self, times: Floats) -> Floats:
+        """When the newest fit before each time was made; -infinite where there is none."""
+        row = self._rows(times)
+        return np.where(row >= 0, self.days[np.maximum(row, 0)] * DAY, -np.inf)
+
+
+def fit_weeks(times: Floats, fewest: int) -> int:
+    """Weeks that a fit looks back on, so that it sees ``fewest`` points at their usual distance."""
+    if len(times) < 2:
+        return WEEKS
+    gap = float(np.median(np.diff(times)))
+    return int(np.clip(np.ceil(fewest * gap / (WEEKS * 7 * DAY)) * WEEKS, WEEKS, MAX_WEEKS))
+
 
 def _add_effects(weekdays: Floats, hours: Floats, level: Floats) -> Floats:
     """Effects of weekday and hour together; with a ``level`` (0: none) those of the hour grow with the weekday's."""
@@ -115,6 +131,7 @@ def fit_noise(
     values: Floats,
     exposure: Floats,
     days: Ints,
+    fewest: int,
     *,
     is_proportion: bool,
     is_count: bool = False,
@@ -124,9 +141,9 @@ def fit_noise(
     ``values`` and ``exposure`` (..., points) are those of one series, or of each of several. An exposure is the count
     behind a value, 1 where none is known, 0 where a point does not count. The variance of a value of exposure 1 is
     p (1 - p) for proportions, that of all hours for counts (of rare events most steps are 0), else that of the steps
-    between neighbours.
+    between neighbours. Where points are rare, a fit looks back far enough to see ``fewest`` of them.
     """
-    hourly = _hourly(times, values, exposure, days)
+    hourly = _hourly(times, values, exposure, days, fit_weeks(times, fewest))
     weight, moment = hourly.weight, hourly.moment
     level = _ratio(moment.sum(axis=(1, 2, 3)), weight.sum(axis=(1, 2, 3)))
     residual = moment - weight * level[:, None, None, None]
@@ -140,12 +157,14 @@ def fit_noise(
         level, residual = level + off, inside - weight * off[:, None, None, None]
     by_day, daily = weight.sum(axis=3), residual.sum(axis=3)
     # How far the effects shrink depends on the dispersion, and that on the effects: whole days tell enough to begin.
-    weekdays = _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), variance)
+    is_repeated = (by_day > 0).sum(axis=1) >= MIN_REPEATS
+    weekdays = np.where(is_repeated, _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), variance), 0.0)
     spread = variance * _dispersion(daily - by_day * weekdays[:, None], by_day, variance, (1, 3))
-    weekdays = _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), spread)
+    weekdays = np.where(is_repeated, _shrunken_means(daily.sum(axis=1), by_day.sum(axis=1), spread), 0.0)
     weights = weight.sum(axis=1)
     left = residual.sum(axis=1) - weights * weekdays[:, :, None]
     hours = _shrunken_means(left.sum(axis=1), weights.sum(axis=1), spread)
+    hours = np.where((weight > 0).sum(axis=(1, 2)) >= MIN_REPEATS, hours, 0.0)
     scale = level if is_count else np.zeros(len(level))
     effect = _add_effects(weekdays[:, None, :, None], hours[:, None, None, :], scale[:, None, None, None])
     dispersion = _dispersion(residual - weight * effect, weight, variance, BLOCKS, 0.0 if is_count else MIN_DISPERSION)
@@ -174,6 +193,7 @@ class _Hourly:
     total: Floats
     """Exposure times value."""
     behind: Ints
+    weeks: int
 
     @property
     def weight(self) -> Floats:
@@ -197,11 +217,11 @@ class _Hourly:
         return self._by_fit(steps)
 
     def _by_fit(self, column: Floats) -> Floats:
-        return np.take(column, self.behind, axis=1).reshape(-1, WEEKS, 7, 24)
+        return np.take(column, self.behind, axis=1).reshape(-1, self.weeks, 7, 24)
 
 
-def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> _Hourly:
-    first = int(days[0]) - 7 * WEEKS
+def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints, weeks: int) -> _Hourly:
+    first = int(days[0]) - 7 * weeks
     length = 24 * int(days[-1] - first)
     hour = np.floor(times / HOUR).astype(np.int64) - 24 * first
     inside = (hour >= 0) & (hour < length)
@@ -211,8 +231,8 @@ def _hourly(times: Floats, values: Floats, exposure: Floats, days: Ints) -> _Hou
         np.bincount(place, column.ravel(), length * len(values)).reshape(-1, length).astype(np.float64)
         for column in (exposure, exposure * values)
     )
-    behind = 24 * (days - first - 7 * WEEKS)[:, None] + np.arange(24 * 7 * WEEKS)
-    return _Hourly(weight, moment, behind)
+    behind = 24 * (days - first - 7 * weeks)[:, None] + np.arange(24 * 7 * weeks)
+    return _Hourly(weight, moment, behind, weeks)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
