@@ -55,6 +55,45 @@ def test_texts_that_would_fill_the_memory_are_refused(tmp_path: Path, monkeypatc
         list(open_log(str(path)).batches(["prompt"]))
 
 
+NESTED = {
+    "texts in lists": (pa.list_(pa.string()), ["x" * 50_000, "y"]),
+    "lists in lists": (pa.list_(pa.list_(pa.string())), [["x" * 50_000] * 2]),
+    "numbers": (pa.list_(pa.float64()), [0.5] * 3000),
+    "maps": (pa.map_(pa.string(), pa.string()), [("k", "x" * 50_000)]),
+    "structures": (pa.struct([("a", pa.string()), ("b", pa.list_(pa.int64()))]), {"a": "x" * 50_000, "b": [1]}),
+    "bytes": (pa.binary(), b"x" * 50_000),
+    "fixed bytes": (pa.binary(50_000), b"x" * 50_000),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_cells_that_repeat_come_in_small_batches_whatever_they_are(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dictionary holds a cell once; a thousand copies of it would be in memory."""
+    monkeypatch.setattr(readers, "MAX_TEXT_BYTES", 1_000_000)
+    kind, cell = NESTED[name]
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"a.b": pa.array([cell] * 1000, kind)}), path, compression="zstd")
+    assert path.stat().st_size < 200_000
+    batches = list(open_log(str(path)).batches(["a.b"]))
+    assert sum(batch.num_rows for batch in batches) == 1000
+    assert batches[0].column("a.b").to_pylist()[0] == pa.array([cell], kind).to_pylist()[0]
+    assert max(batch.num_rows for batch in batches) <= 25
+
+
+def test_lists_that_would_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row can hold as many copies as it likes, and is never cut; rows that are large in the file, too, are read."""
+    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", 1_000_000)
+    bomb, honest = tmp_path / "bomb.parquet", tmp_path / "honest.parquet"
+    pq.write_table(pa.table({"tags": [["x" * 100] * 20_000]}), bomb)
+    with pytest.raises(SourceError, match="the lists of column 'tags' have more than"):
+        list(open_log(str(bomb)).batches(["tags"]))
+    vectors = pa.array([[float(row), *[row / 7] * 63] for row in range(3000)], pa.list_(pa.float64()))
+    pq.write_table(pa.table({"vector": vectors}), honest, use_dictionary=False)
+    assert sum(batch.num_rows for batch in open_log(str(honest)).batches(["vector"])) == 3000
+
+
 def test_a_row_without_end_is_told(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text('a,b\n1,"' + "x" * (24 << 20))

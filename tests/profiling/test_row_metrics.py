@@ -16,6 +16,11 @@ from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec, RankingSpec
 from modelwatch.profiling import performance
 from modelwatch.profiling.measure import MeasureResult, measure
+from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.reference_store import capture_reference, write_reference
+from modelwatch.stats.performance.probabilistic import binning_error
+from modelwatch.stats.profile.codec import to_bytes
+from modelwatch.stats.profile.numeric import NumericProfile
 
 from .logs import DAY, START, log, write
 
@@ -54,6 +59,71 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
 def test_a_function_that_fails_is_told(path: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=told):
         found(tmp_path, log(), custom=(("mine", f"{__name__}:{path}"),))
+
+
+def squeezed(share: float = 1.0, rows: int = 4000) -> pa.Table:
+    """A log whose scores lie closer together than the reference's bins: of another calibration."""
+    table = log(rows, seed=5)
+    score = np.asarray(table["score"]) * np.where(np.arange(rows) < share * rows, 1e-6, 1.0) + 0.3
+    return table.set_column(table.column_names.index("score"), "score", pa.array(score))
+
+
+def reference(tmp_path: Path) -> str:
+    training = open_log(str(write(log(3000, seed=9), tmp_path / "training" / "log.parquet")))
+    columns = {"label": "label", "prediction": "prediction", "score": "score", "segments": ("region",)}
+    path = tmp_path / "reference.npz"
+    write_reference(path, capture_reference(training, MeasureSpec(id="id", time="time", **columns)), {})  # type: ignore[arg-type]
+    return str(path)
+
+
+@pytest.mark.parametrize("limit", [1_000_000, 1000], ids=["all rows", "a sample"])
+def test_scores_that_fit_no_bin_are_ranked_by_their_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(performance, "MAX_ROWS", limit)
+    monkeypatch.setattr(performance, "MIN_WINDOW_ROWS", limit // 2)
+    table = squeezed()
+    result = found(tmp_path, table, reference=reference(tmp_path), segments=("region",), metrics=("auc", "pr_auc"))
+    assert any("AUC is computed from the rows" in note for note in result.notes)
+    for day, row in enumerate(result.rows):
+        part = table.slice(2000 * day, 2000)
+        label, score, region = (np.asarray(part[name]) for name in ("label", "score", "region"))
+        for key, places in (("eval", region != ""), ("eval/region=eu", region == "eu")):
+            auc = peer.roc_auc_score(label[places] == "yes", score[places])
+            known = row.scalars[f"{key}/auc"]
+            assert known == pytest.approx(auc, abs=1e-12 if limit == 1_000_000 else 0.05)
+            assert row.scalars[f"{key}/rarer_n"] == min((label[places] == "yes").sum(), (label[places] == "no").sum())
+        if limit == 1_000_000:
+            assert row.scalars["eval/score_n"] == 2000
+            assert row.scalars["eval/pr_auc"] == pytest.approx(peer.average_precision_score(label == "yes", score))
+
+
+def test_scores_that_fit_no_bin_have_no_area_where_their_rows_are_elsewhere(tmp_path: Path) -> None:
+    known, metrics = reference(tmp_path), ("auc", "accuracy")
+    elsewhere = found(tmp_path, squeezed(), reference=known, metrics=metrics)
+    path = tmp_path / "part.npz"
+    path.write_bytes(to_bytes(elsewhere.profile))
+    spec = MeasureSpec(
+        id="id", time="time", label="label", prediction="prediction", score="score", reference=known, metrics=metrics
+    )
+    result = measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path, profiles=[path])
+    assert all("eval/auc" not in row.scalars and "eval/accuracy" in row.scalars for row in result.rows)
+    assert any("do not fit the scores of 2 windows or segments, which have no AUC" in note for note in result.notes)
+
+
+def test_scores_like_those_of_the_reference_fit_its_bins(tmp_path: Path) -> None:
+    result = found(tmp_path, log(), reference=reference(tmp_path), segments=("region",), metrics=("auc",))
+    assert not any("bins" in note for note in result.notes)
+    assert all("eval/region=eu/auc" in row.scalars for row in result.rows)
+
+
+def test_equal_scores_are_no_misfit() -> None:
+    same = NumericProfile.of(np.full(50, 0.5), np.array([0.0, 1.0]))
+    assert binning_error(same, same) == 0
+    wide = NumericProfile.of(np.linspace(0.1, 0.9, 50), np.array([0.0, 1.0]))
+    assert binning_error(wide, wide) == 0.5
+    fine = NumericProfile.of(np.linspace(0.1, 0.9, 50), np.linspace(0, 1, 101))
+    assert binning_error(fine, fine) <= 0.01
 
 
 def lists(queries: int, seed: int = 4) -> pa.Table:

@@ -152,6 +152,11 @@ def _scored_classes(plan: ProfilePlan) -> Iterator[tuple[str, ColumnPlan]]:
             yield name, column
 
 
+def scored_class_names(plan: ProfilePlan) -> list[str]:
+    """The classes that ``LabelComparison.scores`` has where no column is missing."""
+    return [name for name, _ in _scored_classes(plan)]
+
+
 def _row_losses(plan: ProfilePlan, classes: Ints, scores: Mapping[str, tuple[ColumnPlan, Floats]]) -> dict[str, Floats]:
     squares = plan.spec.intervals
     if not plan.spec.scores and scores:

@@ -23,7 +23,7 @@ from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY
 from .arrow_columns import times_by_row
 from .label_join import join_outcomes
-from .performance import labelled_rows, row_metrics
+from .performance import labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
 from .profiler import VALUE_SUM, profile_batches
@@ -140,6 +140,7 @@ def measure(
     # Metrics that need rows are known for this partition only.
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
+    notes.extend(misfit_note(total, spec, extra))
     rows = tuple(metric_rows(total, spec, reference, now, extra))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:

@@ -1,12 +1,13 @@
 """Performance metrics: from the counts and sums of a profile, or, for ranking and custom metrics, from rows.
 
-Metrics from profiles are exact, except areas under curves, which treat the scores of one bin as equal.
+Metrics from profiles are exact, except areas under curves, which treat the scores of one bin as equal. Where that could
+matter, since bins were chosen for other scores, they are computed from rows (``row_metrics``), or left out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,13 +22,15 @@ from ..model.series import Labels, labels_of
 from ..stats.performance.confusion import ConfusionMatrix, class_metrics
 from ..stats.performance.custom import custom_metric, load_metric
 from ..stats.performance.estimate import Estimate, proportion, value_weighted_mean
-from ..stats.performance.probabilistic import loss_metrics, pr_auc, roc_auc
+from ..stats.performance.probabilistic import binning_error, loss_metrics, pr_auc, roc_auc
 from ..stats.performance.ranking import ranking_metrics
 from ..stats.performance.regression import regression_metrics
+from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
 from .arrow_columns import floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
-from .profile_plan import ProfilePlan
-from .profiler import split_by_window
+from .label_comparison import compare_with_labels, scored_class_names
+from .profile_plan import ProfilePlan, score_columns
+from .profiler import encode_segments, split_by_window
 from .readers import PredictionLog
 
 WHOLE_ONLY_PREFIXES = ("class_", "confusion")
@@ -38,6 +41,9 @@ OWN_COUNT_METRICS = ("precision", "recall", "accuracy_by_value", "mae_by_value")
 would be equally certain."""
 RARER_COUNT = "rarer_n"
 """Beside an AUC: rows of the rarer of its two classes, the ``weight`` of a rule with ``interval: auc``."""
+CURVE_METRICS = frozenset(("auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"))
+MAX_BINNING_ERROR = 0.01
+"""An area under the ROC curve that could be further off, because bins do not fit the scores, is not published."""
 MAX_ROWS = 1_000_000
 """Rows in memory, all windows together."""
 MIN_WINDOW_ROWS = 10_000
@@ -74,7 +80,7 @@ def performance_metrics(
         scalars.setdefault(key_of(f"eval/{count_name(name)}", labels), estimate.n)
         if whole and spec.intervals and not math.isnan(estimate.low):
             scalars |= {f"{key}/low": estimate.low, f"{key}/high": estimate.high}
-    if any(estimate.name == "auc" and not math.isnan(estimate.value) for estimate in estimates):
+    if any(estimate.name == "auc" and not math.isnan(estimate.value) for estimate in (*estimates, *extra)):
         rows = (float(column.counts.sum()) for column in table.scores.values())
         scalars[key_of(f"eval/{RARER_COUNT}", segment)] = min(rows)
     yield from scalars.items()
@@ -117,8 +123,9 @@ def _estimates(table: TableProfile, requested: set[str], intervals: bool) -> Ite
         yield value_weighted_mean(sums["valued"], "accuracy_by_value" if is_share else "mae_by_value", share=is_share)
     if "losses" in sums:
         yield from loss_metrics(sums["losses"])
-    if requested & {"auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"}:
-        yield from _curve_areas(table, intervals)
+    if requested & CURVE_METRICS and fits_scores(table):
+        sides = score_sides(table).items()
+        yield from _curve_areas({name: (one.counts, other.counts) for name, (one, other) in sides}, intervals)
 
 
 def _class_estimates(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
@@ -148,19 +155,33 @@ def confusion_matrix(table: TableProfile) -> ConfusionMatrix:
     return ConfusionMatrix(classes, counts)
 
 
-def _curve_areas(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
+ScoreCounts = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""By class the counts of its rows, and of the others, by ascending score; of two classes under one empty name."""
+
+
+def score_sides(table: TableProfile) -> dict[str, tuple[NumericProfile, NumericProfile]]:
+    """The profiles behind such counts."""
     scores = table.scores
     if scores and all(PAIR_SEPARATOR not in name for name in scores):
-        negative, positive = (scores[name].counts for name in sorted(scores))
-        yield roc_auc(positive, negative)
-        yield pr_auc(positive, negative, intervals=intervals)
-        return
+        negative, positive = (scores[name] for name in sorted(scores))
+        return {"": (positive, negative)}
+    names = sorted({name.partition(PAIR_SEPARATOR)[0] for name in scores})
+    return {name: (scores[f"{name}{PAIR_SEPARATOR}1"], scores[f"{name}{PAIR_SEPARATOR}0"]) for name in names}
+
+
+def fits_scores(table: TableProfile) -> bool:
+    """Whether the bins are fine enough for areas under curves."""
+    return all(binning_error(*sides) <= MAX_BINNING_ERROR for sides in score_sides(table).values())
+
+
+def _curve_areas(sides: ScoreCounts, intervals: bool) -> Iterator[Estimate]:
     areas: dict[str, list[Estimate]] = {"auc": [], "pr_auc": []}
-    for name in sorted({name.partition(PAIR_SEPARATOR)[0] for name in scores}):
-        positive, negative = (scores[f"{name}{PAIR_SEPARATOR}{side}"].counts for side in (1, 0))
+    for name, (positive, negative) in sides.items():
         for area in (roc_auc(positive, negative), pr_auc(positive, negative, intervals=intervals)):
             areas[area.name].append(area)
-            yield replace(area, name=f"class_{area.name}", label=name)
+            yield replace(area, name=f"class_{area.name}", label=name) if name else area
+    if "" in sides:
+        return
     for metric, estimates in areas.items():
         known = [estimate for estimate in estimates if math.isfinite(estimate.value)]
         yield _macro_average(metric, known, max((estimate.n for estimate in estimates), default=0.0))
@@ -178,7 +199,8 @@ def _macro_average(metric: str, estimates: Sequence[Estimate], n: float) -> Esti
 
 
 def row_metrics(log: PredictionLog, plan: ProfilePlan, profile: Profile) -> dict[ProfileKey, tuple[Estimate, ...]]:
-    """By window and version the metrics of ``ranking`` and ``custom``; ``profile``: of the same log.
+    """By window and version the metrics of ``ranking`` and ``custom``, and areas under curves where bins do not fit the
+    scores (these by segment, too); ``profile``: of the same log.
 
     Raises UserError if a custom function cannot be loaded, or fails.
     """
@@ -191,14 +213,94 @@ def row_metrics(log: PredictionLog, plan: ProfilePlan, profile: Profile) -> dict
     if spec.custom:
         functions = {name: _load_function(name, path) for name, path in spec.custom}
         evaluators.append((_read_predictions, partial(_evaluate_functions, spec, functions)))
-    sizes = {cell: table.rows for cell, table in profile.cells.items() if not cell.segment}
-    limit = max(MIN_WINDOW_ROWS, MAX_ROWS // max(len(sizes), 1))
-    shares = {cell: min(1.0, limit / max(rows, 1)) for cell, rows in sizes.items()}
-    estimates: dict[ProfileKey, tuple[Estimate, ...]] = {}
+    shares = _row_shares(profile)
+    estimates = _curve_areas_of_rows(log, plan, profile, shares)
     for read, evaluate in evaluators:
         for cell, columns in _sample_rows(log, plan, shares, read).items():
             estimates[cell] = (*estimates.get(cell, ()), *evaluate(columns))
     return estimates
+
+
+def _row_shares(profile: Profile) -> dict[ProfileKey, float]:
+    """By window and version the share of rows that are kept in memory."""
+    sizes = {cell: table.rows for cell, table in profile.cells.items() if not cell.segment}
+    limit = max(MIN_WINDOW_ROWS, MAX_ROWS // max(len(sizes), 1))
+    return {cell: min(1.0, limit / max(rows, 1)) for cell, rows in sizes.items()}
+
+
+def _curve_areas_of_rows(
+    log: PredictionLog, plan: ProfilePlan, profile: Profile, shares: Mapping[ProfileKey, float]
+) -> dict[ProfileKey, tuple[Estimate, ...]]:
+    """The areas that bins cannot give, from the scores of the rows: of windows, versions and segments."""
+    spec = plan.spec
+    requested = CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS)
+    misfits: dict[ProfileKey, list[ProfileKey]] = {}
+    for cell, table in profile.cells.items() if requested else ():
+        if not fits_scores(table):
+            misfits.setdefault(ProfileKey(cell.window, cell.version), []).append(cell)
+    if not misfits:
+        return {}
+    needed = {cell: shares[cell] for cell in misfits}
+    found: dict[ProfileKey, tuple[Estimate, ...]] = {}
+    rows = _sample_rows(log, plan, needed, _read_scores, (*score_columns(spec), *spec.segments))
+    for whole, (classes, scores, segments) in rows.items():
+        for cell in misfits[whole]:
+            places = np.ones(len(classes), np.bool_)
+            for name, value in cell.segment:
+                places &= segments[:, spec.segments.index(name)] == value
+            areas = _curve_areas(_sides_of_rows(plan, classes[places], scores[places]), spec.intervals)
+            wanted = requested if not cell.segment else {name for name in requested if not name.startswith("class_")}
+            found[cell] = tuple(area for area in areas if area.name in wanted)
+    return found
+
+
+def _read_scores(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
+    """The number of its class, the scores and the segments of each row that has a class."""
+    compared = compare_with_labels(rows, plan)
+    classes = compared.classes if compared.classes is not None else np.full(rows.num_rows, -1)
+    known = classes >= 0
+    if share < 1:
+        known &= _draw_rows(rows.column(plan.spec.id or plan.spec.time), share)[1]
+    absent = (None, np.full(rows.num_rows, np.nan))
+    scores = [compared.scores.get(name, absent)[1] for name in scored_class_names(plan)]
+    segments = []
+    for name, values in plan.segments:
+        codes, names = encode_segments(rows, name, values)
+        segments.append(np.array([*names, ""], dtype=object)[codes if len(codes) else np.full(rows.num_rows, -1)])
+    empty = np.empty((rows.num_rows, 0))
+    return (
+        classes[known],
+        (np.stack(scores, axis=1) if scores else empty)[known],
+        (np.stack(segments, axis=1) if segments else empty.astype(object))[known],
+    )
+
+
+def _sides_of_rows(plan: ProfilePlan, classes: NDArray[np.int64], scores: NDArray[np.float64]) -> ScoreCounts:
+    sides = {}
+    for place, name in enumerate(scored_class_names(plan)):
+        finite = np.isfinite(scores[:, place])
+        values, number = np.unique(scores[finite, place], return_inverse=True)
+        is_own = classes[finite] == plan.classes.index(name)
+        positive, negative = (np.bincount(number[side], minlength=len(values)) for side in (is_own, ~is_own))
+        sides[name if plan.spec.scores else ""] = (positive, negative)
+    return sides
+
+
+def misfit_note(profile: Profile, spec: MeasureSpec, known: Container[ProfileKey]) -> Iterator[str]:
+    """Says where the bins do not fit the scores; ``known``: the windows, versions and segments whose areas under curves
+    were computed from rows."""
+    if not CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS) or not spec.label:
+        return
+    misfits = [cell for cell, table in profile.cells.items() if not fits_scores(table)]
+    lost = sum(cell not in known for cell in misfits)
+    if lost:
+        parts = f"{lost} windows or segments" if lost > 1 else "1 window or segment"
+        yield (
+            f"the reference's bins do not fit the scores of {parts}, which have no AUC: capture a new reference, or "
+            "measure the whole log at once."
+        )
+    elif misfits:
+        yield "the reference's bins do not fit the scores; their AUC is computed from the rows."
 
 
 def _load_function(name: str, path: str) -> Callable[..., float]:
@@ -234,11 +336,15 @@ def _evaluate_functions(
 
 
 def _sample_rows(
-    log: PredictionLog, plan: ProfilePlan, shares: Mapping[ProfileKey, float], read: ColumnReader
+    log: PredictionLog,
+    plan: ProfilePlan,
+    shares: Mapping[ProfileKey, float],
+    read: ColumnReader,
+    more_columns: Sequence[str] = (),
 ) -> dict[ProfileKey, RowColumns]:
     spec, parts = plan.spec, dict[ProfileKey, list[RowColumns]]()
     query = spec.ranking.query if spec.ranking else ""
-    names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query)
+    names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query, *more_columns)
     for batch in log.batches(tuple(dict.fromkeys(filter(None, names)))):
         for window, version, rows, _ in split_by_window(batch, plan):
             cell = ProfileKey(window, version)

@@ -67,7 +67,7 @@ def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
         comparison = compare_with_labels(rows, plan)
         performance = comparison.count(slice(None), rows.num_rows)
         cells[ProfileKey(window, version)] = _table_profile(rows, plan, times, performance)
-        segments = {name: _encode_segments(rows, name, values) for name, values in plan.segments}
+        segments = {name: encode_segments(rows, name, values) for name, values in plan.segments}
         for name, (codes, values) in segments.items():
             for code, part, places in _group_rows(rows, codes):
                 key = ProfileKey(window, version, ((name, values[code]),))
@@ -99,7 +99,7 @@ def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[float, str,
         yield float(windows[code // len(versions)]), versions[code % len(versions)], rows, times[places]
 
 
-def _encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]]:
+def encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]]:
     """By row the number of its segment, and the segments' names; both empty if the column is missing."""
     if name not in rows.schema.names:
         return np.zeros(0, dtype=np.int64), []

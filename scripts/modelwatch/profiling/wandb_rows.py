@@ -48,7 +48,7 @@ def metric_rows(
     If several versions served in one window, the one with the latest row gets the window's end, and each other one a
     second less: no two rows share a time, and measuring again, with more rows too, gives the same times.
 
-    ``extra_estimates``: by version and window, further metrics of all rows.
+    ``extra_estimates``: by version, window and segment, further metrics of its rows.
     """
     finished = [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
     times = _row_times(finished, profile, spec.window)
@@ -63,7 +63,7 @@ def metric_rows(
         of_window = quality.window_quality(versions[cell.window], cell.window + spec.window)
         items = (
             *_quality_scalars(table, spec, reference, of_window),
-            *_performance_scalars(segments[cell], spec, (extra_estimates or {}).get(cell, ())),
+            *_performance_scalars(cell, segments[cell], spec, extra_estimates or {}),
             *_value_scalars(table, spec),
             *embedding_samples.embedding_drift(table, reference),
         )
@@ -99,10 +99,14 @@ def _quality_scalars(
 
 
 def _performance_scalars(
-    segments: Mapping[Labels, TableProfile], spec: MeasureSpec, extra_estimates: Sequence[Estimate]
+    whole: ProfileKey,
+    segments: Mapping[Labels, TableProfile],
+    spec: MeasureSpec,
+    extra_estimates: Mapping[ProfileKey, Sequence[Estimate]],
 ) -> Iterator[tuple[str, float]]:
     for segment, table in segments.items():
-        yield from performance.performance_metrics(table, segment, spec, () if segment else extra_estimates)
+        extra = extra_estimates.get(ProfileKey(whole.window, whole.version, segment), ())
+        yield from performance.performance_metrics(table, segment, spec, extra)
         if len(segment) == 1:
             yield key_of("quality/rows", segment), float(table.rows)
 

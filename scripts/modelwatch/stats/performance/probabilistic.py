@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ..arrays import Bools, Floats
 from ..intervals import z_value
 from ..profile.exact_sum import ExactSums
+from ..profile.numeric import NumericProfile
 from .estimate import SEED, Estimate, mean_of_sums, percentile_interval, safe_divide, undefined_estimate
 
 PR_BINS = 100
@@ -40,6 +41,20 @@ def roc_auc(positive: ArrayLike, negative: ArrayLike) -> Estimate:
         return Estimate("auc", value, math.nan, math.nan, n + m)
     half = z_value() * math.sqrt(variance)
     return Estimate("auc", value, max(0.0, value - half), min(1.0, value + half), n + m)
+
+
+def binning_error(positive: NumericProfile, negative: NumericProfile) -> float:
+    """How far ``roc_auc`` of two profiles can be off: half of the pairs of rows that share a bin in which scores can
+    differ."""
+    pairs = float(positive.n) * float(negative.n)
+    if not pairs:
+        return 0.0
+    edges = positive.edges
+    least = np.nextafter(np.concatenate([[-np.inf], edges]), np.inf)
+    low, high = np.fmin(positive.low, negative.low), np.fmax(positive.high, negative.high)
+    can_differ = np.maximum(least, low) < np.minimum(np.concatenate([edges, [np.inf]]), high)
+    shared = positive.counts.astype(np.float64) * negative.counts
+    return float(shared[can_differ].sum()) / 2 / pairs
 
 
 def placements_by_bin(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
