@@ -69,6 +69,18 @@ def test_broken_json(events: EventsApi, pagerduty_server: Duty) -> None:
         trigger(events)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "wait"), [(202, "[" * 100_000, ""), (429, "[" * 100_000, "9" * 5_000), (429, "", "soon")]
+)
+def test_answers_that_nobody_sends_are_errors_in_words(
+    events: EventsApi, pagerduty_server: Duty, status: int, body: str, wait: str
+) -> None:
+    headers = (("Retry-After", wait),) if wait else ()
+    pagerduty_server.inject(Fault("status", status=status, body=body, headers=headers, times=-1))
+    with pytest.raises(ServiceError, match="could not trigger the alert"):
+        trigger(events)
+
+
 def test_a_wrong_key_is_told_without_showing_it(pagerduty_server: Duty) -> None:
     key = "abcdefgh" * 4
     with pytest.raises(ServiceError) as caught:

@@ -49,7 +49,7 @@ def pdpyras_errors() -> tuple[type[Exception], ...]:
     from urllib3.exceptions import HTTPError
 
     pdpyras = import_pdpyras()
-    return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError)
+    return (pdpyras.PDClientError, RequestException, HTTPError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 def pagerduty_retry_policy(env: Mapping[str, str], call_timeout: float = 40.0) -> RetryPolicy:
@@ -150,7 +150,7 @@ class PagerDutySession:
         if not (unanswered or failure.status in RETRY_STATUSES):
             return None
         named = "" if answer is None else str(answer.headers.get("Retry-After", ""))
-        seconds = int(named) if named.isdecimal() else 0
+        seconds = int(named[:6]) if named.isdecimal() else 0
         if seconds:
             failure.hint = f"PagerDuty says to wait {seconds} s; the next evaluation tries again."
         if wait is None or seconds > self._retry.max_wait:
