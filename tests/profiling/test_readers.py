@@ -108,3 +108,10 @@ def test_a_table_of_wandb_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(readers, "MAX_TABLE_BYTES", 1_000_000 if text.startswith("[") else 1_000)
         with pytest.raises(SourceError, match=told):
             readers._convert_table(path)
+
+
+def test_columns_without_end_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(f"c{number}" for number in range(20_001)) + "\n")
+    with pytest.raises(SourceError, match="there are 20,001 columns; at most 20,000 are read"):
+        open_log(str(path)).names()

@@ -44,6 +44,7 @@ CELL_BYTES = 16
 """Of a number in a list, or of what a text in it takes besides its own bytes."""
 MAX_CSV_ROW = 8 << 20
 """Bytes."""
+MAX_COLUMNS = 20_000
 MAX_TABLE_BYTES = 256 << 20
 """Of a W&B table, which is read as a whole."""
 TABLE_SUFFIX = ".table.json"
@@ -280,9 +281,13 @@ def common_type(first: Any, second: Any) -> Any:
 
 
 def _distinct(names: list[str], path: str) -> list[str]:
+    if len(names) > MAX_COLUMNS:
+        raise SourceError(f"there are {len(names):,} columns; at most {MAX_COLUMNS:,} are read.", where=path)
+    seen: set[str] = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise SourceError(f"two columns are named {name!r}.", hint="Rename one of them.", where=path)
+        seen.add(name)
     return names
 
 
