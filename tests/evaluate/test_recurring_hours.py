@@ -91,6 +91,32 @@ def test_a_drop_of_a_shop_that_closes_at_night_is_never_learned(n: int) -> None:
     assert fired_days(found) >= set(range(MOVED - 1))
 
 
+@pytest.mark.parametrize(
+    ("busy", "rows", "rest", "drop"), [(4, 5000, 5, 0.03), (8, 1000, 10, 0.05), (11, 1000, 10, 0.05)]
+)
+def test_a_drop_is_never_learned_where_few_points_say_that_other_hours_are_as_usual(
+    busy: int, rows: int, rest: int, drop: float
+) -> None:
+    """Most rows come in a few hours; of the others nothing can be said."""
+    n = np.where(np.isin(HOURS, np.arange(9, 9 + busy)), rows, rest)
+    for seed in range(3, 8):
+        values = np.random.default_rng(seed).binomial(n, 0.92 * np.where(LATE, 1 - drop, 1.0)) / n
+        series = Series(NAME, (), array("d", TIMES), array("d", values), array("d", n.astype(float)))
+        found = track(judge(np.ones(READ)).rule, series, history=30 * DAY)
+        assert fired_days(found) >= set(range(MOVED - 1))
+
+
+@pytest.mark.parametrize("depth", [0.1, 0.3, 0.9])
+def test_a_failure_of_every_night_that_makes_the_days_worse_is_never_learned(depth: float) -> None:
+    """No other hour got better, so nothing has moved. Learned, it was silent for weeks and then fired at all hours,
+    since the level of the noise had followed and the baseline had not."""
+    assert fired_days(judge(np.where(LATE, night(2, depth, 3), 1.0))) == set(range(MOVED))
+
+
+def test_a_failure_of_every_night_that_the_days_do_not_show_is_learned() -> None:
+    assert fired_days(judge(np.where(LATE, night(2, 0.15, 1), 1.0))) <= {19, 18, 17, 16}
+
+
 def test_failures_at_any_hour_are_never_learned() -> None:
     fails = np.repeat(np.random.default_rng(5).random(-(-READ // 3)) < 0.35, 3)[:READ]
     assert fired_days(judge(np.where(LATE & fails, 0.85, 1.0))) >= set(range(MOVED))

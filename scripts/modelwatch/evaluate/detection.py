@@ -183,8 +183,8 @@ class _Search:
         if self.stretches != before and self.rounds:
             if stack.model is not SamplingModel.QUANTILE:
                 fired = ~exclude(stack.times, [(first, last) for first, _, last in self.stretches])
-                signs = {test.sign for test in all_tests if not test.is_static}
-                self.hours = learn_recurring_hours(stack.of_series(place), fired, signs, rule.timezone)
+                relative = [test for test in all_tests if not test.is_static]
+                self.hours = learn_recurring_hours(stack.of_series(place), fired, relative, rule.timezone)
             return
         severity = _serving_severity(request, stack.times, detected)
         young = _young_rows(request, stack)

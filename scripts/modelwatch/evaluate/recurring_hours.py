@@ -2,13 +2,13 @@
 
 What fired is left out of the noise, so that an incident does not become the norm; without more a nightly dip that
 comes an hour later than before would never be learned. An incident lasts, or comes at any hour; a pattern comes in the
-same hours of three days and is over each time. From then on these hours are expected to be as they were lately, until
-the noise, in which they count again, has learned them.
+same hours of three days, is over each time, and leaves whole days as they were. From then on these hours are expected
+to be as they were lately, until the noise, in which they count again, has learned them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
 from ..stats.noise import WEEKS
 from ..timeutil import HOUR
+from .hypotheses import MAX_MARGIN, Criterion, distance_to_limit
 from .local_time import local_times
 from .samples import HourEffects, Samples
 
@@ -46,6 +47,8 @@ class _Cells:
     """What was seen beyond the level, 0 where there is no point."""
     expected: Floats
     """The same as it was expected."""
+    limit: Floats
+    """How much worse than expected reaches the mildest tier; 0 where that is unknown."""
     variance: Floats
     """Of what was seen."""
     has_fired: Bools
@@ -55,16 +58,19 @@ class _Cells:
         return far & self.has_fired & (self.weight > 0)
 
 
-def learn_recurring_hours(samples: Samples, fired: Bools, signs: Iterable[float], timezone: str) -> HourEffects | None:
+def learn_recurring_hours(
+    samples: Samples, fired: Bools, tests: Sequence[Criterion], timezone: str
+) -> HourEffects | None:
     """What is expected in recurring hours, at each point, from the days before; ``None``: there are none.
 
-    ``samples``: of one series; ``fired``: at which points something held; ``signs``: the directions that are worse.
+    ``samples``: of one series; ``fired``: at which points something held; ``tests``: limits that compare with the
+    baseline.
     """
-    cells: _Cells | None = None
     count = len(samples.times)
     lowest, highest, doubt = np.full(count, np.nan), np.full(count, np.nan), np.zeros(count)
-    for sign in signs:
-        cells = cells or _cells(samples, fired, timezone)
+    for sign in sorted({test.sign for test in tests}):
+        limits = [distance_to_limit(test.limit, samples) for test in tests if test.sign == sign]
+        cells = _cells(samples, fired, np.fmin.reduce(limits), timezone)
         found = _recurring(cells, sign)
         if found is not None:
             bound = highest if sign > 0 else lowest
@@ -103,18 +109,22 @@ def _recurring(cells: _Cells, sign: float) -> tuple[Floats, Floats] | None:
 
 
 def _recovers(cells: _Cells, recent: slice, worse: Bools, hours: Bools, sign: float) -> bool:
-    """Whether the other hours of the days on which these were worse were as usual."""
+    """Whether the other hours of the days on which these were worse were as usual, and all hours together, too: few
+    points in the other hours show nothing, and a failure of every night is no pattern that moved."""
     if hours.sum() > MAX_SHARE * cells.weight[recent].any(axis=0).sum():
         return False
     bad_days = np.asarray(worse[:, hours].any(axis=1))
-    weight = cells.weight[recent] * ~hours * bad_days[:, None]
+    whole = cells.weight[recent] * bad_days[:, None]
+    weight = whole * ~hours
     if not weight.any():
         return False
-    beyond = sign * (weight * (cells.effect[recent] - cells.expected[recent])).sum()
-    return bool(beyond < MAX_REST * np.sqrt((weight**2 * cells.variance[recent]).sum()))
+    beyond = sign * (cells.effect[recent] - cells.expected[recent])
+    if (whole * beyond).sum() >= MAX_MARGIN * (whole * cells.limit[recent]).sum():
+        return False
+    return bool((weight * beyond).sum() < MAX_REST * np.sqrt((weight**2 * cells.variance[recent]).sum()))
 
 
-def _cells(samples: Samples, fired: Bools, timezone: str) -> _Cells:
+def _cells(samples: Samples, fired: Bools, limit: Floats, timezone: str) -> _Cells:
     hour = (local_times(samples.times, timezone) // HOUR).astype(np.int64)
     first = int(hour.min()) // 24
     place = hour - 24 * first
@@ -133,6 +143,7 @@ def _cells(samples: Samples, fired: Bools, timezone: str) -> _Cells:
         weight,
         sums(exposure * seen) / safe,
         sums(exposure * samples.effect) / safe,
+        sums(exposure * np.nan_to_num(limit)) / safe,
         sums((exposure * samples.spread) ** 2) / safe**2,
         sums(fired.astype(np.float64)) > 0,
     )
