@@ -74,6 +74,7 @@ def test_a_drop_after_the_pattern_was_learned_fires() -> None:
         pytest.param(np.where(LATE, 0.95, 1.0) * night(1), id="beside a pattern"),
         pytest.param(np.where(LATE, 0.96 * night(2, 0.1), night(1, 0.1)), id="with a pattern that moves"),
         pytest.param(np.where(LATE, night(6, 0.1, 16), 1.0), id="in most hours"),
+        pytest.param(np.where(LATE, night(6, 0.1, 6) * night(18, 0.1, 6), 1.0), id="twice a day for six hours"),
     ],
 )
 def test_what_lasts_is_never_learned(left: Floats) -> None:
