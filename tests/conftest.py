@@ -84,6 +84,7 @@ def wandb_env(url: str, home: Path) -> dict[str, str]:
         "WANDB_DISABLE_GIT": "true",
         "WANDB_X_DISABLE_STATS": "true",
         "WANDB_X_DISABLE_META": "true",
+        "WANDB_X_SERVICE_WAIT": "120",
         "WANDB_X_GRAPHQL_RETRY_MAX": "2",
         "WANDB_X_GRAPHQL_RETRY_WAIT_MIN_SECONDS": "0",
         "WANDB_X_GRAPHQL_RETRY_WAIT_MAX_SECONDS": "1",

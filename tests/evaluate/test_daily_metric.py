@@ -13,7 +13,7 @@ from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.alert import AlertState
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Interval, LimitKind, Rule, Tier
+from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Direction, Interval, LimitKind, Rule, Tier
 from modelwatch.model.series import PulledSeries, Series
 from modelwatch.timeutil import DAY, HOUR
 
@@ -93,17 +93,20 @@ def young(of: Rule, count: int, step: float = DAY) -> tuple[Cause, tuple[str, ..
 
 def test_too_little_history_is_told_and_decides_nothing() -> None:
     note = "churn / accuracy: not enough history to decide: 5 of 8 points"
-    assert young(ACCURACY, 6) == (Cause.TOO_YOUNG, (note,))
-    assert young(ACCURACY, 10) == (Cause.NONE, ())
-    weekly = replace(ACCURACY, window=7 * DAY)
+    sums = replace(RMSE, interval=Interval.NONE, aggregate=Aggregate.SUM)
+    assert young(sums, 6) == (Cause.TOO_YOUNG, (note,))
+    assert young(sums, 10) == (Cause.NONE, ())
+    weekly = replace(sums, window=7 * DAY)
     cause, (told,) = young(weekly, 6, 7 * DAY)
     assert (cause, told[-11:]) == (Cause.TOO_YOUNG, "of 8 points")
     assert young(weekly, 12, 7 * DAY) == (Cause.NONE, ())
     assert young(RMSE, 3) == (Cause.TOO_YOUNG, (note.replace("5 of 8", "2 of 3"),))
     assert young(RMSE, 5) == (Cause.NONE, ())
-    static = replace(ACCURACY, tiers=(budgeted_below(0.5),))
-    assert young(static, 2) == (Cause.NONE, ()), "a share is held to a static limit from its first points"
 
 
-def budgeted_below(limit: float) -> Tier:
-    return replace(tier("error", LimitKind.BELOW, limit), false_alarms=365 * DAY)
+def test_a_share_that_is_far_worse_is_found_on_its_first_day() -> None:
+    baseline = BaselineSpec(BaselineKind.CONSTANT, value=0.9)
+    for level, outcome in ((0.6, Outcome.BREACH), (0.88, Outcome.OK)):
+        points = series([(NOW - 6 * HOUR + hour * HOUR, level, 100_000.0) for hour in range(6)])
+        found = track(replace(ACCURACY, baseline=baseline), points)
+        assert found.finding(-1).outcome is outcome, level

@@ -205,8 +205,6 @@ class _Search:
 
 def _young_rows(request: DetectionRequest, stack: Samples) -> Bools | None:
     """Evaluation times whose newest point is too young; before the first point nothing is."""
-    if stack.is_proportion and all(limit.form in STATIC_LIMITS for tier in request.rule.tiers for limit in tier.limits):
-        return None
     too_young = stack.is_too_young
     if not too_young.any():
         return None

@@ -227,10 +227,7 @@ def form_hypotheses(samples: Samples, tests: Sequence[Criterion]) -> Hypotheses:
     distance = np.stack([distance_to_limit(test.limit, samples) for test in tests])
     known = np.isfinite(distance) & (distance > 0) & np.isfinite(centre) & np.isfinite(samples.spread)
     known &= np.isfinite(samples.trials)
-    if samples.model is SamplingModel.PROPORTION:
-        known &= static | ~samples.is_too_young
-    else:
-        known &= ~samples.is_too_young
+    known &= ~samples.is_too_young
     doubt = np.where(static, 0.0, _doubt(samples, sign))
     return Hypotheses(samples, sign, margin, static, centre, np.where(known, distance, 1.0), doubt, known)
 

@@ -22,6 +22,9 @@ FIRST_FITS = (1, 2, 4, 8)
 """Noise is fitted so many days after the first point of a series; later once a week."""
 ONE_SIDED = z_value(0.9) / z_value()
 """From a two-sided 95 % interval to a one-sided 95 % bound."""
+YOUNG_SPREAD = 0.2
+"""Until the noise of a share is known it is assumed to vary by so much of its distance from 0 or 1, whatever its count:
+what is much worse is found on the first day, and what is not waits for the noise."""
 MIN_SPREAD = 1e-3
 """The least standard deviation of a count (relative): a sum that never varied may."""
 _BASELINES_OF_POINTS = frozenset((BaselineKind.ROLLING, BaselineKind.VERSION))
@@ -70,14 +73,13 @@ class Samples:
 
     @property
     def is_too_young(self) -> Bools:
-        """Points about which nothing can be decided, because too little came before them to know how much they vary;
-        those of shares can still be compared with a static limit."""
+        """Points about which nothing can be decided, because too little came before them to know how much they vary."""
         return np.asarray(self.history < self.needed_history)
 
     @property
     def needed_history(self) -> int:
         """Hours with points without which nothing is decided."""
-        if self.model is SamplingModel.QUANTILE:
+        if self.model in (SamplingModel.QUANTILE, SamplingModel.PROPORTION):
             return 0
         return MIN_MEANS if self.model is SamplingModel.MEAN else MIN_HISTORY
 
@@ -243,6 +245,7 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
     is_signed = np.minimum.accumulate(values, axis=-1) < 0 if model is SamplingModel.COUNT else None
     here, values, exposure = clock[begin:end], values[:, begin:], exposure[:, begin:]
     effect, dispersion, variance = noise.at(here)
+    history = _hours_before(clock[:end], noise.fitted_at(here))
     usual_level = noise.level_at(here)
     pattern = effect - noise.mean_effect(here, rule.window)
     if rule.baseline.kind is BaselineKind.SEASONAL:
@@ -258,6 +261,9 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
         # Without a baseline the level of the noise says how much chance there is, and before that one half at most.
         usual = np.where(np.isfinite(expected), expected, inside(np.nan_to_num(usual_level, nan=0.5)))
         variance = usual * (1 - usual)
+        unknown = np.isfinite(expected) & (history < MIN_HISTORY)
+        mood = (YOUNG_SPREAD * np.minimum(usual, 1 - usual)) ** 2 * exposure / variance
+        dispersion = np.where(unknown, np.maximum(dispersion, mood), dispersion)
     spread = np.sqrt(variance * dispersion / exposure)
     sides = [np.nan_to_num(side) + doubt + hour_doubt for side in _sides(rule, reference, row, variance, dispersion)]
     return Samples(
@@ -268,7 +274,7 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
         model=model,
         effect=effect,
         pattern=pattern,
-        history=_hours_before(clock[:end], noise.fitted_at(here)),
+        history=history,
         quantile=QUANTILES.get(rule.aggregate, np.nan),
         is_signed=None if is_signed is None else is_signed[:, begin:],
     )

@@ -118,8 +118,8 @@ class FeatureAggregation(StrEnum):
 
 
 MIN_HISTORY = 8
-"""Points (at most one an hour) before the first one that is decided by a budget of false alarms, of shares, sums and
-ratios: with fewer it is not known how much more they vary than their counts say."""
+"""Points (at most one an hour) from which it is known how much more shares, sums and ratios vary than their counts say:
+before that sums and ratios are not decided by a budget of false alarms, and shares carefully."""
 MIN_MEANS = 3
 """The same of means, whose e-values have heavy tails."""
 MEMORY_STEP = 4 * WEEK
