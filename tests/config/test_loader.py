@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_where_there_is_nothing_to_read(tmp_path: Path, name: str, message: str)
         load_config(tmp_path / name, {})
     assert messages(caught.value) == [message]
     assert "modelwatch init" in caught.value.problems[0].hint
+
+
+def test_a_device_or_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    """A pull request can make the file a link to a device, which has no end."""
+    (tmp_path / "device.yml").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.yml")
+    for name in ("device.yml", "pipe.yml"):
+        with pytest.raises(ConfigError) as caught:
+            load_config(tmp_path / name, {})
+        assert messages(caught.value) == ["the file cannot be read: it is a device or a pipe, no regular file."]
 
 
 def test_many_problems_are_cut_and_counted(tmp_path: Path) -> None:

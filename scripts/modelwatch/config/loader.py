@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import ConfigError, UserError, did_you_mean
 from ..model.alert import BUILT_IN_RULES
 from ..model.monitored_model import BlastRadius, Config, Model
+from ..regular_file import read_regular_file
 from . import schema, vocabulary
 from .baselines import BaselineFiles
 from .digest import config_digest
@@ -22,6 +23,8 @@ from .yaml_nodes import MappingNode, Node, SequenceNode, parse_yaml
 MAX_PROBLEMS = 100
 """Further problems are only counted."""
 MAX_FILES = 2_000
+MAX_FILE_BYTES = 64 << 20
+"""Far more than is parsed: the error says how large a file is."""
 SUFFIXES = (".yml", ".yaml")
 
 
@@ -100,7 +103,7 @@ def _unreadable_error(path: Path, error: Exception) -> UserError:
 def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
     reader = Reader(str(path), path.parent, vault)
     try:
-        root = parse_yaml(path.read_bytes(), reader.file)
+        root = parse_yaml(read_regular_file(path, MAX_FILE_BYTES), reader.file)
     except ConfigError as error:
         return _ParsedFile(reader, unreadable=error.problems)
     except (OSError, ValueError) as error:
