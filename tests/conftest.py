@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from modelwatch.testing.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
 TESTS = Path(__file__).parent
-LONG = frozenset({"e2e", "testing", "crash", "relay", "runbooks", "release", "timeline"})
+LONG = frozenset({"e2e", "testing", "chaos", "crash", "relay", "runbooks", "release", "timeline"})
 """Folders of tests that run servers, act and whole stories."""
 
 # A property test tries the same examples every time, without a time limit, so that no run fails by chance or on a slow
@@ -53,9 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     A file of few long tests at the end would keep one worker busy while the other has nothing left.
     """
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in LONG)
+    folder_of = cache(lambda path: path.relative_to(TESTS).parts[0])
+    items.sort(key=lambda item: folder_of(item.path) not in LONG)
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
+        folder = folder_of(item.path)
         if not folder.endswith(".py"):
             item.add_marker(folder)
         if is_hypothesis_test(getattr(item, "obj", None)):
