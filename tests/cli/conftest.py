@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,17 @@ FOREIGN = ("GITHUB_", "PAGERDUTY_", "WANDB_", "MODELWATCH_", "ACTIONS_", "INPUT_
 PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "MODELWATCH_WAIT_SCALE": "0.001"}
 
 
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+@contextmanager
+def make_world(folder: Path) -> Iterator[World]:
     """Stand-ins for GitHub and PagerDuty, a repository, a configuration that reads a table; W&B is not there."""
     clock = Clock()
-    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
-        monkeypatch.delenv(name)
-    with Server(GitHubStandIn(clock=clock)) as github, Server(PagerDutyStandIn(clock=clock)) as pagerduty:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Server(GitHubStandIn(clock=clock)) as github,
+        Server(PagerDutyStandIn(clock=clock)) as pagerduty,
+    ):
+        for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+            patch.delenv(name)
         pages = pagerduty.standin.state
         given = {
             "GITHUB_API_URL": github.url,
@@ -37,10 +42,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             "PAGERDUTY_TOKEN": pages.add_token(read_only=True),
         }
         for name, value in (PLAIN | given).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(tmp_path)
-        furnish(github.standin.state, tmp_path)
-        found = World(tmp_path, clock, github, pagerduty, monkeypatch.setenv, monkeypatch.delenv)
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        furnish(github.standin.state, folder)
+        found = World(folder, clock, github, pagerduty, patch.setenv, patch.delenv)
         found.config()
         yield found
     assert github.errors == []
@@ -52,3 +57,9 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReleaseWorld]:
     """A model with releases; tests ``renew`` or ``enter`` it."""
     with open_world(tmp_path_factory.mktemp("wandb")) as world:
         yield world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with make_world(tmp_path) as found:
+        yield found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -26,12 +25,17 @@ def wandb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server[Wan
 
 @pytest.fixture
 def registry(
-    world: object, wandb: tuple[Server[WandbStandIn], dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    world: object, wandb: tuple[Server[WandbStandIn], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Versions v0 to v7 of which v6 serves; asked for after ``world``, which forgets every variable of W&B."""
+    """Asked for after ``world``, which forgets every variable of W&B."""
+    add_versions(wandb, monkeypatch.setenv)
+
+
+def add_versions(wandb: tuple[Server[WandbStandIn], dict[str, str]], setenv: Callable[[str, str], None]) -> None:
+    """Versions v0 to v7 of which v6 serves, in a W&B that has nothing else."""
     server, variables = wandb
     for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+        setenv(name, value)
     server.clear()
     server.standin.reset()
     held = {5: ["1.5.0", "previous"], 6: ["1.6.0", "production"], 7: ["1.7.0", "candidate"]}

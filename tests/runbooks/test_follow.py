@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -22,10 +24,15 @@ from modelwatch.runbooks.page import (
     read_page,
 )
 from modelwatch.runbooks.render import FITS
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.wandb import WandbStandIn
+from tests.cli.conftest import make_world
 from tests.cli.world import Ran, World
 
+from .conftest import add_versions
 from .gh import Gh
 from .scenes import SCENES
+from .stage import Stage, environment_kept
 
 FIRST, RECOVERY, AFTERWARDS = "First five minutes", "How to confirm recovery", "Afterwards"
 UNDELIVERED = "delivery-failed"
@@ -82,22 +89,46 @@ def all_parts() -> Iterator[Part]:
         yield from (Part(kind, name, tuple(numbers)) for name, numbers in found.items())
 
 
-@pytest.fixture
-def play(world: World, request: pytest.FixtureRequest) -> Callable[[str], tuple[str, Gh]]:
-    """Plays the scene of a kind: the page as it is printed for its alert, and GitHub's command line."""
+@dataclass(frozen=True)
+class Scenery:
+    """The scene of a kind: the page as it is printed for its alert, and a token for GitHub's command line."""
 
-    def played(kind: str) -> tuple[str, Gh]:
-        scene = SCENES[kind]
-        if scene.moves:
-            request.getfixturevalue("registry")
-        scene.play(world)
-        asked = [kind, "--model", "churn"] if kind == UNDELIVERED else ["--alert", f"churn/{scene.alert}"]
-        found = world.run("runbooks", "render", *asked, "--format", "markdown")
-        assert found.code == 0, found.err
-        gh = Gh(world, world.github.standin.state.add_token("alice", kind="user"))
-        return found.out, gh
+    kind: str
+    stage: Stage
+    page: str
+    token: str
 
-    return played
+
+@pytest.fixture(scope="module")
+def sceneries(
+    tmp_path_factory: pytest.TempPathFactory, wandb: tuple[Server[WandbStandIn], dict[str, str]]
+) -> Iterator[Callable[[str], Scenery]]:
+    """Plays the scene of a kind, once for all of its parts, which come one after another."""
+    with ExitStack() as stack:
+        found: list[Scenery] = []
+
+        def scenery(kind: str) -> Scenery:
+            if not found or found[0].kind != kind:
+                stack.close()
+                stack.enter_context(environment_kept())
+                world = stack.enter_context(make_world(tmp_path_factory.mktemp("scene")))
+                found[:] = [play(kind, world, wandb, tmp_path_factory.mktemp("stage") / "copy")]
+            return found[0]
+
+        yield scenery
+
+
+def play(kind: str, world: World, wandb: tuple[Server[WandbStandIn], dict[str, str]], copy: Path) -> Scenery:
+    scene = SCENES[kind]
+    if scene.moves:
+        add_versions(wandb, world.setenv)
+    scene.play(world)
+    asked = [kind, "--model", "churn"] if kind == UNDELIVERED else ["--alert", f"churn/{scene.alert}"]
+    found = world.run("runbooks", "render", *asked, "--format", "markdown")
+    assert found.code == 0, found.err
+    token = world.github.standin.state.add_token("alice", kind="user")
+    stage = Stage.of(world, (world.github, world.pagerduty, wandb[0]), copy)
+    return Scenery(kind, stage, found.out, token)
 
 
 def follow(world: World, gh: Gh, line: str) -> Ran:
@@ -117,8 +148,11 @@ def expected(kind: str, line: str) -> int:
 
 
 @pytest.mark.parametrize("part", list(all_parts()), ids=str)
-def test_what_the_page_says_works(part: Part, play: Callable[[str], tuple[str, Gh]], world: World) -> None:
-    text, gh = play(part.kind)
+def test_what_the_page_says_works(part: Part, sceneries: Callable[[str], Scenery]) -> None:
+    scenery = sceneries(part.kind)
+    scenery.stage.begin()
+    text, world = scenery.page, scenery.stage.world
+    gh = Gh(world, scenery.token)
     if part.name == RECOVERY:
         SCENES[part.kind].recover(world)
     before, shown = len(world.runs), []
