@@ -12,7 +12,7 @@ from modelwatch.alerts.version_health import judge_versions
 from modelwatch.model.alert import Evidence, UnconfirmedTier
 from modelwatch.model.finding import Track
 from modelwatch.model.rule import Limit, LimitKind, Tier
-from modelwatch.model.series import Deployment, PulledSeries, Series
+from modelwatch.model.series import Deployment, Labels, PulledSeries, Series
 from modelwatch.model.severity import Severity
 
 from .making import NAN, at, pull, rule, track
@@ -93,6 +93,17 @@ def test_data_to_retrain_on_is_what_came_since_the_deployment() -> None:
     found = evidence(served("......eee"), deployments=DEPLOYED, series=(series,)).data
     assert found is not None
     assert (found.since, found.until, found.points, found.n) == (at(6), at(7), 2, 20.0)
+
+
+def test_the_rows_of_an_episode_are_those_of_the_segment() -> None:
+    def logged(labels: Labels, rows: float) -> Series:
+        times, counts = array("d", [at(i) for i in range(9)]), array("d", [rows] * 9)
+        return Series("eval/accuracy", labels, times, array("d", [0.9] * 9), counts)
+
+    segment = track("......eee", rule(), EU)
+    found = evidence(served("........."), segment, series=(logged((), 100.0), logged(EU, 30.0))).affected
+    assert found is not None
+    assert (found.since, found.n) == (at(6), 90.0)
 
 
 def test_notes_tell_of_points_left_out() -> None:

@@ -90,6 +90,8 @@ class TestNextSteps:
     def test_one_step_is_no_list(self) -> None:
         shown = section(issue_body(group(), register(), NOW), "Next step")
         assert shown.startswith("Follow the runbook: [`accuracy-drop`](https://example.org/")
+        own = replace(group(), runbook="https://example.org/blob/main/runbooks/churn.md#night")
+        assert "[`churn`](https://example.org/" in section(issue_body(own, register(), NOW), "Next step")
 
     def test_a_proposal_comes_with_the_command_that_starts_it_under_its_key(self) -> None:
         waiting = register(dispatches=(record(target_version="v6"),))

@@ -142,13 +142,17 @@ def _service_start(version: str, pull: PulledSeries) -> ServiceStart | None:
 
 
 def _data_span(
-    track: Track | None, since: float | None, pull: PulledSeries, end: float | None = None
+    track: Track | None, since: float | None, pull: PulledSeries, end: float | None = None, *, of_segment: bool = False
 ) -> DataSpan | None:
-    """The points from ``since`` until before ``end``; by default to the last evaluation."""
+    """The points of the whole from ``since`` until before ``end``; by default to the last evaluation.
+
+    ``of_segment``: those of the segment itself, which has fewer rows.
+    """
     if track is None or since is None:
         return None
     name = track.rule.metric.name
-    series = next((s for s in pull.series if s.name == name and set(s.labels) <= set(track.labels)), None)
+    fitting = [s for s in pull.series if s.name == name and set(s.labels) <= set(track.labels)]
+    series = max(fitting, key=lambda s: len(s.labels) if of_segment else -len(s.labels), default=None)
     if series is None or not len(series):
         return None
     begin = bisect_left(series.times, since)
@@ -164,7 +168,7 @@ def _data_span(
 def _affected_rows(track: Track | None, alerts: Sequence[Alert], pull: PulledSeries) -> DataSpan | None:
     """The data of the worst alert's series from its start to its end; ``None`` where its rows are not counted."""
     alert = next((alert for alert in alerts if track and alert.labels == track.labels), None)
-    span = _data_span(track, alert.start, pull, alert.end) if alert else None
+    span = _data_span(track, alert.start, pull, alert.end, of_segment=True) if alert else None
     return span if span and span.n is not None else None
 
 

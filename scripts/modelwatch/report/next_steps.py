@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ..model.acknowledgement import CLOSING, mute_text, person_mute
 from ..model.alert import (
@@ -156,7 +157,8 @@ def _is_urgent(alert: _Alert, record: DispatchRecord) -> bool:
 def _runbook_steps(alert: _Alert) -> Iterator[str]:
     if safe_url(alert.group.runbook):
         url = alert.group.runbook
-        yield f"Follow the runbook: {f'{link(code(alert.group.kind), url)}.' if alert.medium.is_markdown else url}"
+        name = urlsplit(url).path.rpartition("/")[2].removesuffix(".md") or alert.group.kind
+        yield f"Follow the runbook: {f'{link(code(name), url)}.' if alert.medium.is_markdown else url}"
 
 
 def _closed_step(alert: _Alert) -> str:

@@ -11,7 +11,7 @@ from modelwatch.model.alert import DataSpan, Evidence
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.ledger import MAX_RECENT_SIZE, EntryKind, Ledger, LedgerEntry
 from modelwatch.model.register import Impact
-from modelwatch.model.rule import BaselineKind, BaselineSpec, Rule
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Direction, Rule
 from modelwatch.model.series import Labels
 from modelwatch.targets.register.archive import (
     KEEP,
@@ -170,6 +170,25 @@ def test_the_rows_of_an_episode_are_those_of_the_series_that_was_worst() -> None
     assert (segment.where, segment.rows) == ("region=latam", 600.0)
     assert impact((), -0.06, 43_200.0, segment) == segment
     assert impact(latam, -0.1, 900.0, segment).rows == 900.0
+
+
+@pytest.mark.parametrize(
+    ("better", "values", "worst"),
+    [
+        (Direction.LOWER, (1.603, 1.802, 1.765), 1.802),
+        (Direction.HIGHER, (0.7, 0.6, 0.65), 0.6),
+        (None, (0.1, -0.4, 0.3), -0.4),
+    ],
+)
+def test_the_worst_beyond_a_limit_without_a_baseline_is_by_value(
+    better: Direction | None, values: tuple[float, ...], worst: float
+) -> None:
+    rule = Rule("inputs", "data-drift", KeyPattern("features/*"), (), better=better)
+    known = None
+    for value in values:
+        known = worst_impact(group(alert(finding(value=value, baseline=None, change=None))), known, rule)
+    assert known is not None
+    assert known.value == worst
 
 
 def test_the_worst_of_a_slow_decline_is_measured_from_the_baseline_of_when_it_fired() -> None:

@@ -216,6 +216,8 @@ def test_ack_lasts_24_h_or_until_worse() -> None:
 def test_refused_commands_are_explained(verb: str, argument: str, allowed: bool, answer: str) -> None:
     change, held = first(plan_for("..e", commands=(commanded(verb, argument, allowed),)))
     assert answer in change.notes[0].detail
+    entry = next(entry for entry in held.ledger.recent if entry.kind == "command")
+    assert (entry.what, "refused" in entry.why) == (f"command {verb}, refused", False)
     assert (held.silence_until, held.ack_until, held.commands) == (None, None, (7,))
 
 

@@ -34,7 +34,7 @@ from ...model.register import (
     PageRecord,
     Register,
 )
-from ...model.rule import BaselineKind, Rule
+from ...model.rule import BaselineKind, Direction, Rule
 from ...report.alert_phrase import describe_alert, recovery_time, worst_alert
 from ...report.formatting import labels_text
 from ...report.markdown import plain_line, safe_url
@@ -84,7 +84,7 @@ def command_entry(draft: GroupPlan, command: Command, answer: str, *, refused: b
         EntryKind.COMMAND,
         f"command {command.verb}{', refused' if refused else ''}",
         who=command.author,
-        why=answer,
+        why=answer.removeprefix("refused: "),  # `what` says so
         url=f"{issue}#issuecomment-{command.comment}" if issue and command.comment > 0 else issue,
     )
 
@@ -143,9 +143,18 @@ def worst_impact(group: Group, before: Impact | None, rule: Rule | None) -> Impa
         and rule.has_steady_baseline
     ):
         baseline, change = before.baseline, (finding.value - before.baseline) / abs(before.baseline)
-    if before is not None and abs(before.change or 0.0) >= abs(change or 0.0):
-        return replace(before, rows=rows) if before.where == where else before
-    return Impact(where, finding.value, baseline, change, group.unit, rows, alert.fingerprint)
+    found = Impact(where, finding.value, baseline, change, group.unit, rows, alert.fingerprint)
+    if before is None or _is_worse(found, before, rule):
+        return found
+    return replace(before, rows=rows) if before.where == where else before
+
+
+def _is_worse(found: Impact, before: Impact, rule: Rule | None) -> bool:
+    if found.change is not None or before.change is not None:
+        return abs(found.change or 0.0) > abs(before.change or 0.0)
+    if rule is None or rule.better is None:  # a limit without a baseline, such as PSI above 0.1
+        return abs(found.value) > abs(before.value)
+    return found.value < before.value if rule.better is Direction.HIGHER else found.value > before.value
 
 
 def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
