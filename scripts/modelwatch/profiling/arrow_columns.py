@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_time_text
 
+MAX_ESCAPED_BYTES = 64
+"""Of a binary cell that is no text."""
 MAX_MIXED_BYTES = 64
 """Bytes of a text that are hashed one by one; a digest represents the rest of a longer one."""
 _PRIME = np.uint64(0x100000001B3)
@@ -318,11 +320,20 @@ def _dictionary_texts(values: Any) -> tuple[list[str], Bools]:
     if is_text_type(kind):
         cells = values.to_pylist()
     elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        cells = [None if cell is None else cell.decode("utf-8", "backslashreplace") for cell in values.to_pylist()]
+        cells = [None if cell is None else _bytes_text(cell) for cell in values.to_pylist()]
     else:
         cells = _cast_or_str(values)
     missing = np.array([cell is None or cell == "" for cell in cells], dtype=np.bool_)
     return ["" if cell is None else cell for cell in cells], missing
+
+
+def _bytes_text(cell: bytes) -> str:
+    """The text in a binary cell. Of a picture, where escaping each byte takes long, a beginning and a digest."""
+    try:
+        return cell.decode("utf-8")
+    except UnicodeDecodeError:
+        head = cell[:MAX_ESCAPED_BYTES].decode("utf-8", "backslashreplace")
+        return head if len(cell) <= MAX_ESCAPED_BYTES else f"{head}... {hashlib.sha256(cell).hexdigest()}"
 
 
 def _cast_or_str(values: Any) -> list[str | None]:
