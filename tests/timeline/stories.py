@@ -81,7 +81,7 @@ def worse_without_rest_token(time: Timeline) -> None:
     time.acknowledge()
     time.data(accuracy=CRITICAL)
     time.until(6)
-    time.expect(woken=1, page=r"^critical .*\.2$", says="Incident triggered .critical, 2 alerts")
+    time.expect(woken=1, page=r"^critical .*\.2$", says="Incident triggered, critical")
     time.data(accuracy=HEALTHY)
     time.until(11)
     time.expect(woken=0, open_incidents=0, issues=0)
@@ -237,7 +237,7 @@ def acknowledged_at_pagerduty(time: Timeline) -> None:
     time.acknowledge()
     time.until(4)
     time.expect(
-        says="Incident acknowledged by .oncall. at PagerDuty",
+        says="Incident acknowledged at PagerDuty by .oncall.",
         status="acknowledged by oncall",
         verdict="acknowledged by oncall",
     )
@@ -251,7 +251,7 @@ def resolved_at_pagerduty(time: Timeline) -> None:
     page_somebody(time)
     time.resolve()
     time.until(5)
-    time.expect(woken=0, says="Incident resolved by .oncall. at PagerDuty", issues=1)
+    time.expect(woken=0, says="Incident resolved at PagerDuty by .oncall.", issues=1)
     time.until(8)
     time.expect(woken=1)
 
