@@ -10,7 +10,16 @@ import time
 
 from .pairs import SCENARIOS, Pair, bugs, place, try_pair
 
-HEAD = ("", "pairs", "doubled dispatches", "doubled incidents", "doubled issues", "closed at once", "postponed")
+HEAD = (
+    "",
+    "pairs",
+    "doubled dispatches",
+    "doubled incidents",
+    "doubled issues",
+    "closed at once",
+    "doubled comments",
+    "postponed",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +54,7 @@ def _row(name: str, pairs: list[Pair]) -> tuple[str, ...]:
         sum(one.incidents for one in pairs),
         sum(one.issues for one in pairs),
         sum(one.closed for one in pairs),
+        sum(one.comments for one in pairs),
         sum(one.postponed for one in pairs),
     )
     return (name, *map(str, counts))

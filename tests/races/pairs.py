@@ -74,6 +74,8 @@ class Pair:
     """Open ones."""
     closed: int
     """Duplicates that were closed by the evaluation that had opened them: they are not too many."""
+    comments: int
+    """Ours that are there twice."""
     postponed: bool
     """Neither dispatched: the next evaluation does."""
     missing: tuple[str, ...]
@@ -82,7 +84,7 @@ class Pair:
 
     @property
     def is_sound(self) -> bool:
-        return not (self.dispatches or self.incidents or self.issues or self.missing)
+        return not (self.dispatches or self.incidents or self.issues or self.comments or self.missing)
 
 
 @dataclass(slots=True)
@@ -130,6 +132,12 @@ class Place:
 
     def verbs(self) -> Counter[str]:
         return Counter(run.title.split()[1] for run in self.github.state.repo(REPOSITORY).runs.items.values())
+
+    def doubled_comments(self) -> int:
+        found: Counter[tuple[int, str]] = Counter()
+        for comment in self.github.state.repo(REPOSITORY).comments.items.values():
+            found[comment.issue, comment.body.rpartition("<!-- modelwatch:note")[2]] += 1
+        return sum(count - 1 for (_, note), count in found.items() if " -->" in note)
 
     def proposed(self) -> set[str]:
         bodies = [issue.body or "" for issue in self.github.state.repo(REPOSITORY).issues.items.values()]
@@ -184,6 +192,7 @@ def try_pair(place: Place, scenario: Scenario, seed: int) -> Pair:
         len(place.pagerduty.state.incidents) - incidents,
         sum(issue.state == "open" for issue in issues) - 1,
         sum(issue.state_reason == "duplicate" for issue in issues[known:]),
+        comments=place.doubled_comments(),
         postponed=any(not ran[verb] for verb in scenario.verbs),
         missing=tuple(verb for verb in scenario.verbs if not found[verb] and verb not in place.proposed()),
         receipts=tuple(

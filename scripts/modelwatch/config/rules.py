@@ -184,7 +184,9 @@ RULE_FIELDS = {
         attribute="for_",
     ),
     "hold": Field(
-        Count(), "How many findings in a row, each with new points, must be beyond `recover` for the alert to resolve."
+        Count(),
+        "How many findings in a row, each with new points, must be beyond `recover` for the alert to resolve. Where "
+        "windows decide, the issue closes after as many whose windows share no data.",
     ),
     "recover": Field(
         RECOVER, "The limit beyond which a finding counts as recovered; by default the limits of the mildest tier."

@@ -46,6 +46,9 @@ _STATES_AFTER = {
 }
 MAX_READS = 50
 """Issues and pull requests that are read by their numbers before a new issue counts as the only one."""
+RECENT_SECONDS = 30.0
+"""A list may not yet show a comment that is younger."""
+MAX_LISTINGS = 3
 _Result = tuple[ChangeResult, str, IssueView | None]
 """The result, the detail, and the issue afterwards where it is known."""
 
@@ -218,7 +221,7 @@ def _change_issue(run: GroupRun, client: IssueClient, change: Change, number: in
     posted, warnings = _post_notes(run, client, change, issue)
     if any(note.topic != ANSWER for note in change.notes):  # they take their time
         if posted:
-            warnings += _delete_duplicates(run, client, change, posted, issue.comments)
+            warnings += _delete_duplicates(run, client, change, posted, issue)
         read_at, issue = clock.monotonic(), client.get(number)
         if not _is_expected(issue, change):
             return _report_difference(run, issue, change)
@@ -269,20 +272,23 @@ def text_fields(run: GroupRun, issue: IssueView, register: Register) -> dict[str
 
 
 def _delete_duplicates(
-    run: GroupRun, client: IssueClient, change: Change, posted: Mapping[str, int], before: int
+    run: GroupRun, client: IssueClient, change: Change, posted: Mapping[str, int], before: IssueView
 ) -> list[str]:
     """Delete those of our comments that another evaluation posted a moment before; returns what failed as warnings.
 
-    Where there are more comments than ``before`` and ours, which the issue itself says without a lag, somebody else
-    commented, too. Then the list is read, once more a moment later where it lags.
+    The issue itself, which does not lag behind, says whether somebody else commented: it was changed shortly before it
+    was read (``before``), or has more comments than then and ours. Only then is the list read, again where it lags.
     """
-    number, clock = change.expect.issue or 0, run.sessions.clock
+    clock = run.sessions.clock
     authors = trusted_authors(client, run.github_spec(change))
+    is_quiet = run.now + clock.age() - before.updated_at > RECENT_SECONDS
     try:
-        if client.get(number).comments <= before + len(posted) or client.delete_duplicates(number, posted, authors):
+        if is_quiet and client.get(before.number).comments <= before.comments + len(posted):
             return []
-        clock.sleep(CLAIM_SECONDS * client.github.retry.wait_scale)
-        client.delete_duplicates(number, posted, authors)
+        for _ in range(MAX_LISTINGS):
+            if client.delete_duplicates(before.number, posted, authors):
+                break
+            clock.sleep(CLAIM_SECONDS * client.github.retry.wait_scale)
     except ServiceError as error:
         return [f"a comment may be there twice: {error.message}"]
     return []
@@ -334,7 +340,7 @@ def _post_answers(run: GroupRun, client: IssueClient, change: Change, issue: Iss
         except ServiceError as error:
             warnings.append(f"an answer to a command could not be posted: {error.message}")
     if posted:
-        warnings += _delete_duplicates(run, client, change, posted, issue.comments)
+        warnings += _delete_duplicates(run, client, change, posted, issue)
     return warnings
 
 
