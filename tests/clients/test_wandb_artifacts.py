@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.clients.wandb import open_api
-from modelwatch.clients.wandb_artifacts import WantedFiles, download_artifact
+from modelwatch.clients.wandb import WandbSessions, open_api
+from modelwatch.clients.wandb_artifacts import WantedFiles, download_artifact, download_profiles
 from modelwatch.errors import SourceError
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.http import Server
@@ -87,6 +87,30 @@ def test_a_manifest_that_is_none_is_told(wandb_server: Wandb, tmp_path: Path, ma
     api = open_api(wandb_server.url, KEY, HASTY)
     with pytest.raises(SourceError, match="the artifact's manifest cannot be read"):
         download_artifact(api, api.artifact("acme/p/profile:latest"), WANTED, tmp_path, HASTY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entries"),
+    [
+        ("model", {"a.npz": {"size": float("inf")}}),
+        ("model", {f"{'n' * 300}.npz": {"digest": "x", "size": 5}}),
+        ("model", {"a.npz/b.npz": {"digest": "x", "size": 1}}),
+        ("dataset", {}),
+    ],
+)
+def test_what_somebody_logged_is_never_taken_for_a_server_that_is_down(
+    wandb_server: Wandb, tmp_path: Path, kind: str, entries: Mapping[str, Any]
+) -> None:
+    """Else the other models would not even ask."""
+    record = wandb_server.standin.state.add_artifact("acme", "p", "profile", FILES)
+    manifest = json.loads(record.manifest)
+    for name, entry in entries.items():
+        manifest["contents"][name] = manifest["contents"].get(name, {}) | entry
+    record.manifest = json.dumps(manifest).encode()
+    env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": wandb_server.url, "XDG_CACHE_HOME": str(tmp_path)}
+    with pytest.raises(SourceError) as caught:
+        download_profiles(WandbSessions(env), "acme/p/profile:latest", kind)
+    assert not caught.value.is_shared, caught.value
 
 
 @pytest.mark.parametrize("path", ["/storage/manifests/", "/storage/artifacts/"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import math
 import os
 import re
@@ -275,10 +276,18 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         kind, hint = WandbDownError, _RETRY_HINT
         text = "W&B did not answer in time: it is down, or limits the rate of requests."
     else:
-        kind = SourceError if status or isinstance(error, ValueError) else WandbDownError
+        kind = SourceError if status or _is_about_data(error) else WandbDownError
         text = f"W&B cannot be read: {text}"
         hint = "Is the address (`wandb: {base_url}`, or WANDB_BASE_URL) right, and reachable from here?"
     return kind(text, hint=hint, where=where)
+
+
+def _is_about_data(error: BaseException) -> bool:
+    """Whether the client failed over what somebody has logged, which says nothing about the server. Its own errors keep
+    such a one."""
+    kinds = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+    found = [link for link in (error, getattr(error, "exc", None)) if isinstance(link, kinds)]
+    return bool(found) and not any(isinstance(link, json.JSONDecodeError) for link in found)
 
 
 def check_api_key(key: str, url: str) -> None:

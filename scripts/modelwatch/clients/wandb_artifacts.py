@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import SourceError
+from ..errors import SourceError, shorten
 from .http import RETRY_STATUSES, is_secure_url
 from .retry import RetryPolicy
 from .wandb import WandbDownError, WandbSessions, call_timeout, translate_wandb_error
@@ -130,7 +130,7 @@ class _Download:
             self._fetch(str(answer["artifact"]["currentManifest"]["file"]["directUrl"]), content, MAX_MANIFEST_BYTES)
             contents = json.loads(content.getvalue())["contents"]
             return [_read_entry(str(name), entry) for name, entry in contents.items()]
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise self._error("the artifact's manifest cannot be read.") from None
 
     def check(self, entries: list[_ManifestEntry]) -> None:
@@ -162,7 +162,13 @@ class _Download:
     def save(self, addresses: Mapping[str, str], entry: _ManifestEntry) -> None:
         """Fetch one file, and hold it to its size and digest."""
         path = self._folder / entry.name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except (OSError, ValueError):
+            raise self._error(
+                f"no file can be named as the artifact's entry {shorten(repr(entry.name), 80)}."
+            ) from None
         with path.open("w+b") as out:
             self._fetch(addresses.get(entry.name, ""), out, self._max_bytes if entry.size is None else entry.size)
             size = out.tell()
