@@ -21,8 +21,12 @@ from modelwatch.testing.standins.wandb import WandbStandIn
 
 WANDB_KEY = "k" * 40
 TESTS = Path(__file__).parent
-LONG = frozenset({"e2e", "testing", "chaos", "crash", "relay", "runbooks", "release", "timeline"})
-"""Folders of tests that run servers, act and whole stories."""
+LONG = frozenset(
+    {"chaos", "crash", "e2e", "relay", "release", "runbooks", "testing", "timeline"}
+    | {"false_alarms", "false_promotions", "injection", "pagerduty_setup", "profiling", "sources"}
+    | {"test_readme.py", "test_wheel.py"}
+)
+"""Where tests run servers, act and whole stories, or simulate: a file of them takes up to a minute."""
 
 # A property test tries the same examples every time, without a time limit, so that no run fails by chance or on a slow
 # machine; `make fuzz` searches at random.
