@@ -212,6 +212,13 @@ def test_a_drop_of_twelve_per_cent_is_critical_within_a_day() -> None:
     assert severe == 0
 
 
+def test_a_drop_between_two_limits_is_seldom_called_the_severer() -> None:
+    """8 %, with limits of 5 and 10: half of all hours were critical."""
+    _, (mild, severe) = FailingModels(200, Change(0.08), 8).measure()
+    assert mild < 0.1
+    assert severe < 0.25
+
+
 def test_delays_and_wrong_tiers_are_counted() -> None:
     reached = np.array([[-1, -1, 1, 1, 2, 3], [-1, -1, -1, -1, -1, -1]])
     hours, shares = model_years.tier_delays(reached, 0.05)

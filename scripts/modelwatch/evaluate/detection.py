@@ -37,6 +37,8 @@ from .sensitivity import summarize_noise
 
 RECOVERY_ODDS = 20.0
 """Evidence that ends a tier: wrongly after 19 days on average at the soonest, see ``log_end_starts``."""
+WORSENED_ODDS = 1e6
+"""How much likelier a later, larger change has to be than one since the metric began to be worse."""
 RECOVERY_POINTS = 12
 """A quantile has recovered no sooner than within so many points."""
 DEPLOYMENT_CREDIT = WEEK
@@ -377,17 +379,38 @@ def _detect_unhealthy(samples: Samples, tests: Sequence[Criterion], rule: Rule, 
     log_e, log_start = hypotheses.begin_log_e(), np.log(starts.weights)
     for place in np.flatnonzero(evidence_bound(log_e, log_start) >= starts.log_budget).tolist():
         test = tests[place]
+        mildest = log_e[_mildest(tests, place), 0]
         watch = _Watch(hypotheses, place, rule)
-        holds, onsets = watch.hold(log_e[place], log_start - starts.log_budget[place], starts.restarts)
+        holds, onsets = watch.hold(log_e[place], mildest, log_start - starts.log_budget[place], starts.restarts)
         if holds[-1] and test.severity > severity[-1]:
             begin = starts.restarts[-1] if starts.restarts else 0
-            estimate = _estimate(samples, begin + int(best_start(log_e[place, 0, begin:])[-1]))
+            estimate = _estimate(samples, begin + int(_likely_starts(log_e[place, 0, begin:], mildest[begin:])[-1]))
         for reached in (severity,) if test.is_static else (severity, departed):
             np.maximum(reached[1:], float(test.severity), out=reached[1:], where=holds)
         if not test.is_static:
             for alarm, first in onsets:
                 onset[alarm] = min(onset[alarm], first)
     return DetectedTiers(severity, departed, onset, estimate)
+
+
+def _mildest(tests: Sequence[Criterion], place: int) -> int:
+    """The mildest criterion that compares in the same direction with the same thing."""
+    test = tests[place]
+    alike = [i for i, one in enumerate(tests) if (one.sign, one.is_static) == (test.sign, test.is_static)]
+    return min(alike, key=lambda i: tests[i].severity)
+
+
+def _likely_starts(log_e: Floats, mildest: Floats) -> Ints:
+    """At each point the first point of what the change is estimated from: where the metric began to be worse at all,
+    or, where that is likelier by far, began to be so much worse.
+
+    A change between the limits of two tiers speaks now for one, now for the other; taken from the best moment, its
+    estimate would sooner or later reach the severer limit by chance.
+    """
+    own = best_start(log_e)
+    first = np.minimum(own, best_start(mildest))
+    before = np.append(0.0, np.cumsum(log_e[:-1]))
+    return np.where(before[first] - before[own] >= np.log(WORSENED_ODDS), own, first)
 
 
 def _estimate(samples: Samples, start: int) -> ChangeEstimate | None:
@@ -437,10 +460,10 @@ class _Watch:
         self._log_recovered = hypotheses.end_log_e(place, _recovery_change(rule, samples, change))
 
     def hold(
-        self, log_e: Floats, log_start: Floats, restarts: Sequence[int]
+        self, log_e: Floats, mildest: Floats, log_start: Floats, restarts: Sequence[int]
     ) -> tuple[Bools, Sequence[tuple[int, int]]]:
         """Where it holds, and each point at which it begins to, with the point since which that is likeliest so.
-        ``log_start`` is in budgets, so that the alarm is at log M = 0."""
+        ``mildest``: log e of the mildest tier; ``log_start`` is in budgets, so that the alarm is at log M = 0."""
         count = len(log_start)
         onsets: list[tuple[int, int]] = []
         holds = np.zeros(count, np.bool_)
@@ -448,7 +471,7 @@ class _Watch:
         for begin, end in zip([0, *restarts], [*restarts, count], strict=True):
             at = begin
             while at < end:
-                turns = self._recovered(at, end) if held else self._reached(log_e, log_start, at, end)
+                turns = self._recovered(at, end) if held else self._reached(log_e, mildest, log_start, at, end)
                 stop = at + int(turns.argmax()) if turns.any() else end
                 holds[at:stop] = held
                 if stop < end:
@@ -459,9 +482,9 @@ class _Watch:
                 at = stop + 1
         return holds, onsets
 
-    def _reached(self, log_e: Floats, log_start: Floats, begin: int, end: int) -> Bools:
-        """Where the margin is proven passed, and the mean change since the best start reaches the limit."""
-        starts = best_start(log_e[0, begin:end])
+    def _reached(self, log_e: Floats, mildest: Floats, log_start: Floats, begin: int, end: int) -> Bools:
+        """Where the margin is proven passed, and the mean change since the likely start reaches the limit."""
+        starts = _likely_starts(log_e[0, begin:end], mildest[begin:end])
         estimated = self._beyond[begin + 1 : end + 1] >= self._beyond[begin + starts]
         reached: Bools = estimated & (log_evidence(log_e[:, begin:end], log_start[begin:end]) >= 0)
         return reached

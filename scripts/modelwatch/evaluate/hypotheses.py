@@ -43,7 +43,7 @@ ANCHOR_SHARE = 0.1
 """The part of a tier's budget that is for the comparison with an anchor: slow changes have time to be proven."""
 CHANGES = np.array([1.0, 1.5, 2.5, 5.0])[:, None]
 """The changes that a detector looks for, in limits."""
-RECOVERIES = np.array([0.0, 0.25, 0.5])[:, None]
+RECOVERIES = np.array([0.0, 0.25, 0.5, 0.75])[:, None]
 """What is left of the change after a recovery, in limits."""
 STATIC_CHANGES = np.array([0.05, 0.2, 0.5, 2.0])[:, None]
 """The distances from a static limit that a detector looks for: of proportions in parts of the limit's distance from 0
