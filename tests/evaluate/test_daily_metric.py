@@ -104,9 +104,10 @@ def test_too_little_history_is_told_and_decides_nothing() -> None:
     assert young(RMSE, 5) == (Cause.NONE, ())
 
 
-def test_a_share_that_is_far_worse_is_found_on_its_first_day() -> None:
+def test_a_young_share_that_is_far_worse_is_found_and_a_little_worse_waits_for_its_noise() -> None:
     baseline = BaselineSpec(BaselineKind.CONSTANT, value=0.9)
     for level, outcome in ((0.6, Outcome.BREACH), (0.88, Outcome.OK)):
-        points = series([(NOW - 6 * HOUR + hour * HOUR, level, 100_000.0) for hour in range(6)])
+        values = [0.9, 0.9, level, level]
+        points = series([(NOW - (4 - day) * DAY + HOUR, value, 100_000.0) for day, value in enumerate(values)])
         found = track(replace(ACCURACY, baseline=baseline), points)
         assert found.finding(-1).outcome is outcome, level

@@ -23,8 +23,8 @@ FIRST_FITS = (1, 2, 4, 8)
 ONE_SIDED = z_value(0.9) / z_value()
 """From a two-sided 95 % interval to a one-sided 95 % bound."""
 YOUNG_SPREAD = 0.2
-"""Until the noise of a share is known it is assumed to vary by so much of its distance from 0 or 1, whatever its count:
-what is much worse is found on the first day, and what is not waits for the noise."""
+"""From its second day on, until its noise is known, a share is assumed to vary by so much of its distance from 0 or 1,
+whatever its count: what is logged once a day or a week is young for long."""
 MIN_SPREAD = 1e-3
 """The least standard deviation of a count (relative): a sum that never varied may."""
 _BASELINES_OF_POINTS = frozenset((BaselineKind.ROLLING, BaselineKind.VERSION))
@@ -261,7 +261,7 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
         # Without a baseline the level of the noise says how much chance there is, and before that one half at most.
         usual = np.where(np.isfinite(expected), expected, inside(np.nan_to_num(usual_level, nan=0.5)))
         variance = usual * (1 - usual)
-        unknown = np.isfinite(expected) & (history < MIN_HISTORY)
+        unknown = np.isfinite(expected) & (history > 0) & (history < MIN_HISTORY)
         mood = (YOUNG_SPREAD * np.minimum(usual, 1 - usual)) ** 2 * exposure / variance
         dispersion = np.where(unknown, np.maximum(dispersion, mood), dispersion)
     spread = np.sqrt(variance * dispersion / exposure)
