@@ -73,7 +73,7 @@ def test_more_comments_than_are_read_are_reported(firing: World) -> None:
     say(firing, "alice", "/modelwatch ack")
     for _ in range(7):
         flood(firing, "me too")
-    assert asked(firing) < 50, "twenty pages to read, and to see that it was not reported before"
+    assert asked(firing) < 53, "twenty pages to read, and to see that it was not reported before or just now"
     assert [text.splitlines()[0] for text in firing.comments if "modelwatch:note" in text] == [
         "Comments: `there are more new comments than are read: post a command again if it has no answer`"
     ]

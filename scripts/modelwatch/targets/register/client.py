@@ -238,8 +238,8 @@ class IssueClient:
 
     def delete_duplicates(self, number: int, posted: Mapping[str, int], authors: frozenset[str]) -> bool:
         """Delete those of the comments that were just ``posted`` (the id of each by its marker) that ``authors`` had
-        posted before. Whether the list, which can lag behind, shows all of them."""
-        rows = [row for row in self.list_comments(number) if is_written_by(row, authors)]
+        posted before. Whether the list, which can lag behind, shows all of them. The newest page has both."""
+        rows = [row for row in next(self.comment_pages(number), ()) if is_written_by(row, authors)]
         for marker, comment in posted.items():
             if any(marker in str(row.get("body")) and int(row["id"]) < comment for row in rows):
                 self.delete_comment(comment)
