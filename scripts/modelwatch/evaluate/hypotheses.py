@@ -192,11 +192,23 @@ class Hypotheses:
         ``back``: how far from the centre recovery counts.
         """
         static, sign = bool(self.is_static[place, 0]), -float(self.sign[place, 0])
+        back = back if static else back * self._busyness(place)
         doubt = np.zeros(1) if static else _doubt(self.samples, np.array(sign))
         bound = np.zeros(1) if static else -back
         sought = -STATIC_RECOVERIES * self.distance[place] if static else -RECOVERIES * back
         change = _Change(self.centre[place], np.array(sign), bound + doubt, sought + doubt, np.array(static))
         return _log_e(self.samples, change, self.known[place])
+
+    def _busyness(self, place: int) -> Floats:
+        """How much is expected of each point, as a share of the level: what is lost of counts is a share of each hour.
+
+        Else a night that brings less than a tenth of the usual orders would prove that no tenth of them is lost.
+        """
+        samples, centre = self.samples, self.centre[place]
+        if samples.model is not SamplingModel.COUNT:
+            return np.ones(1)
+        share = np.where((samples.level > 0) & (centre > 0), centre / samples.level, 1.0)
+        return share if samples.is_signed is None else np.where(samples.is_signed, 1.0, share)
 
     def excess(self, place: int) -> Floats:
         """How far each point lies beyond the limit of one criterion, in the metric's unit; of quantiles how much larger
