@@ -76,7 +76,7 @@ class Detection:
     too_young: Bools | None = None
     """Evaluation times at which too little came before to decide anything; ``None``: nowhere."""
     history: tuple[int, int] | None = None
-    """If the last of them is one: how many hours with points are known, and needed."""
+    """If the last of them is one: how many points are known, and needed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from ..model.rule import MIN_HISTORY, MIN_MEANS, Aggregate, BaselineKind, Interv
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.intervals import z_value
 from ..stats.noise import PRIOR_DISPERSION, Noise, fit_noise, fit_weeks
-from ..timeutil import DAY, HOUR, WEEK
+from ..timeutil import DAY, WEEK
 from .aggregation import QUANTILES, Aggregator
 from .baselines import Baseline, BaselineRequest
 from .calendars import DayEffects, point_exposure
@@ -64,7 +64,7 @@ class Samples:
     is_signed: Bools | None = None
     """Counts that cannot be such, because a value below 0 came before; ``None``: none."""
     history: Ints | float = np.inf
-    """At each point how many hours with points came before the newest fit of the noise, whether they were healthy or
+    """At each point how many points came before the newest fit of the noise, whether they were healthy or
     not: an incident of any length is no young series."""
 
     @property
@@ -78,7 +78,7 @@ class Samples:
 
     @property
     def needed_history(self) -> int:
-        """Hours with points without which nothing is decided."""
+        """Points without which nothing is decided."""
         if self.model in (SamplingModel.QUANTILE, SamplingModel.PROPORTION):
             return 0
         return MIN_MEANS if self.model is SamplingModel.MEAN else MIN_HISTORY
@@ -245,7 +245,7 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
     is_signed = np.minimum.accumulate(values, axis=-1) < 0 if model is SamplingModel.COUNT else None
     here, values, exposure = clock[begin:end], values[:, begin:], exposure[:, begin:]
     effect, dispersion, variance = noise.at(here)
-    history = _hours_before(clock[:end], noise.fitted_at(here))
+    history = np.searchsorted(clock[:end], noise.fitted_at(here))
     usual_level = noise.level_at(here)
     pattern = effect - noise.mean_effect(here, rule.window)
     if rule.baseline.kind is BaselineKind.SEASONAL:
@@ -278,12 +278,6 @@ def prepare(rule: Rule, at: Floats, series: Sequence[Observations]) -> Samples |
         quantile=QUANTILES.get(rule.aggregate, np.nan),
         is_signed=None if is_signed is None else is_signed[:, begin:],
     )
-
-
-def _hours_before(clock: Floats, fitted: Floats) -> Ints:
-    """How many hours with points came before each of these times."""
-    hours = clock[np.diff(clock // HOUR, prepend=-np.inf) != 0]
-    return np.searchsorted(hours, fitted)
 
 
 _COLUMNS = ("values", "exposure", "counted")
@@ -374,7 +368,7 @@ def _fit_days(begin: float, end: float, first: float) -> Ints:
 
 
 def short_history_note(known: Sequence[tuple[int, int]]) -> str:
-    """``known``: of each series of a rule that is too young how many hours with points there are, and are needed."""
+    """``known``: of each series of a rule that is too young how many points there are, and are needed."""
     count, needed = min(known)
     others = "" if len(known) == 1 else f" in the shortest of {len(known)} series"
     return f"not enough history to decide: {count} of {needed} points{others}"

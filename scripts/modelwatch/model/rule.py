@@ -118,7 +118,7 @@ class FeatureAggregation(StrEnum):
 
 
 MIN_HISTORY = 8
-"""Points (at most one an hour) from which it is known how much more shares, sums and ratios vary than their counts say:
+"""Points from which it is known how much more shares, sums and ratios vary than their counts say:
 before that sums and ratios are not decided by a budget of false alarms, and shares carefully."""
 MIN_MEANS = 3
 """The same of means, whose e-values have heavy tails."""
