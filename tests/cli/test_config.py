@@ -22,7 +22,7 @@ class TestConfig:
     def test_a_good_one(self, world: World) -> None:
         found = world.run("config", "check", now=False)
         assert found.code == 0
-        assert found.out.splitlines()[0] == "modelwatch.yml: 1 model, 1 rule, no problem."
+        assert found.out.splitlines()[0] == "modelwatch.yml: 1 model, 1 rule, 1 warning, no problem."
 
     @pytest.mark.parametrize(
         ("chart", "first", "second"),
@@ -94,6 +94,7 @@ class TestConfig:
         found = world.run("config", "check", now=False)
         assert found.code == code, found.err
         assert said in found.err
+        assert ("2 warnings, no problem." in found.out) == (value == "")
         assert "not-an-address" not in found.err
 
     def test_a_workflow_that_breaks_the_contract(self, world: World) -> None:
@@ -209,8 +210,9 @@ class TestInit:
         assert files(folder) == list(self.FILES)
         assert world.run("config", "check", now=False).code == 0
         (folder / "modelwatch.yml").write_text("mine")
-        second = world.run("init", *options, now=False)
+        second = world.run("init", *options, "--people", "ada", now=False)
         assert second.out.count("kept ") == len(self.FILES)
+        assert "modelwatch.yml was kept: list who may approve a rollback there" in second.out
         assert (folder / "modelwatch.yml").read_text() == "mine"
 
     @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import pytest
 
 from modelwatch.cli import COMMANDS, LazyGroup, group
 from modelwatch.cli.runner import progress_bar, replace_control_characters
+from modelwatch.testing.standins.servers import WANDB_KEY
 
 from .world import ERROR, HEALTHY, World
 
@@ -148,13 +149,17 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(world: World) -> None:
 
 
 def test_interrupted_is_told_in_one_line(world: World) -> None:
-    process = subprocess.Popen([*MODULE, "standins"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    env = {**os.environ, "WANDB_API_KEY": WANDB_KEY}  # of a first one: printed, it would be masked
+    process = subprocess.Popen(
+        [*MODULE, "standins"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("# serving")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.startswith("export WANDB_BASE_URL=http://127.0.0.1:")
+    assert "WANDB_API_KEY" not in out
     assert err.splitlines() == ["# stopped"]
 
 

@@ -75,7 +75,8 @@ def check_config(
     findings = lint_config(config, root)
     unusable, unavailable = _address_findings(config)
     advice = (finding for finding in findings if not isinstance(finding, UserError))
-    for warning in (*config.warnings, *advice, *unavailable):
+    warnings = (*config.warnings, *advice, *unavailable)
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     problems = (
         *(finding for finding in findings if isinstance(finding, UserError)),
@@ -85,6 +86,8 @@ def check_config(
     if problems:
         raise ConfigError(problems)
     counts = {"model": len(config.models), "rule": sum(len(model.rules) for model in config.models)}
+    if warnings:
+        counts["warning"] = len(warnings)
     texts = [f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items()]
     for line in _chart_lines(config):
         click.echo(line)
@@ -205,6 +208,7 @@ def init(folder: Path, rows_per_hour: float | None, level: float, release: bool,
     model = _validate_config(files[DEFAULT_CONFIG]).models[0]
     if rows_per_hour is not None and (limits := _choose_limits(model.rules[0], rows_per_hour, level)):
         files = render_starter_files(**names, release=release, limits=limits)
+    kept_config = (folder / DEFAULT_CONFIG).exists()
     for name, text in files.items():
         path = folder / name
         if path.exists():
@@ -215,7 +219,9 @@ def init(folder: Path, rows_per_hour: float | None, level: float, release: bool,
         click.echo(f"written  {path}")
     if release:
         click.echo("In modelwatch.yml, give `release:` the commands that train, deploy and degrade.")
-    if not model.github.people:
+    if kept_config and names["people"]:
+        click.echo("modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`.")
+    elif not kept_config and not model.github.people:
         click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
     click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
     return Exit.OK

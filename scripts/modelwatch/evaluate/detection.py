@@ -37,8 +37,8 @@ from .sensitivity import summarize_noise
 
 RECOVERY_ODDS = 20.0
 """Evidence that ends a tier: wrongly after 19 days on average at the soonest, see ``log_end_starts``."""
-WORSENED_ODDS = 1e6
-"""How much likelier a later, larger change has to be than one since the metric began to be worse."""
+WORSENED_ODDS = 1e4
+"""How much likelier two levels have to be than one since the metric began to be worse."""
 RECOVERY_POINTS = 12
 """A quantile has recovered no sooner than within so many points."""
 DEPLOYMENT_CREDIT = WEEK
@@ -379,12 +379,11 @@ def _detect_unhealthy(samples: Samples, tests: Sequence[Criterion], rule: Rule, 
     log_e, log_start = hypotheses.begin_log_e(), np.log(starts.weights)
     for place in np.flatnonzero(evidence_bound(log_e, log_start) >= starts.log_budget).tolist():
         test = tests[place]
-        mildest = log_e[_mildest(tests, place), 0]
-        watch = _Watch(hypotheses, place, rule)
-        holds, onsets = watch.hold(log_e[place], mildest, log_start - starts.log_budget[place], starts.restarts)
+        watch = _Watch(hypotheses, place, rule, log_e[place], log_e[_mildest(tests, place), 0])
+        holds, onsets = watch.hold(log_start - starts.log_budget[place], starts.restarts)
         if holds[-1] and test.severity > severity[-1]:
             begin = starts.restarts[-1] if starts.restarts else 0
-            estimate = _estimate(samples, begin + int(_likely_starts(log_e[place, 0, begin:], mildest[begin:])[-1]))
+            estimate = _estimate(samples, int(watch.likely_starts(begin, len(samples.times))[-1]))
         for reached in (severity,) if test.is_static else (severity, departed):
             np.maximum(reached[1:], float(test.severity), out=reached[1:], where=holds)
         if not test.is_static:
@@ -398,19 +397,6 @@ def _mildest(tests: Sequence[Criterion], place: int) -> int:
     test = tests[place]
     alike = [i for i, one in enumerate(tests) if (one.sign, one.is_static) == (test.sign, test.is_static)]
     return min(alike, key=lambda i: tests[i].severity)
-
-
-def _likely_starts(log_e: Floats, mildest: Floats) -> Ints:
-    """At each point the first point of what the change is estimated from: where the metric began to be worse at all,
-    or, where that is likelier by far, began to be so much worse.
-
-    A change between the limits of two tiers speaks now for one, now for the other; taken from the best moment, its
-    estimate would sooner or later reach the severer limit by chance.
-    """
-    own = best_start(log_e)
-    first = np.minimum(own, best_start(mildest))
-    before = np.append(0.0, np.cumsum(log_e[:-1]))
-    return np.where(before[first] - before[own] >= np.log(WORSENED_ODDS), own, first)
 
 
 def _estimate(samples: Samples, start: int) -> ChangeEstimate | None:
@@ -444,9 +430,17 @@ def _starting_weights(times: Floats, every: float, deployed: Floats, starts: Int
 class _Watch:
     """One criterion, point by point."""
 
-    def __init__(self, hypotheses: Hypotheses, place: int, rule: Rule) -> None:
+    def __init__(self, hypotheses: Hypotheses, place: int, rule: Rule, log_e: Floats, mildest: Floats) -> None:
+        """``log_e``: of this criterion; ``mildest``: of the mildest tier's."""
         samples = hypotheses.samples
         self._times = samples.times
+        self._log_e, self._mildest = log_e, mildest
+        self._is_quantile = samples.model is SamplingModel.QUANTILE
+        precision = np.where(hypotheses.known[place], samples.spread, np.inf) ** -2.0
+        apart = np.where(precision > 0, samples.values - hypotheses.centre[place], 0.0)
+        self._precision, self._apart = (
+            np.concatenate([[0.0], np.cumsum(column)]) for column in (precision, precision * apart)
+        )
         self._excess = hypotheses.excess(place)
         exposure = np.where(hypotheses.known[place], samples.exposure, 0.0)
         self._beyond = np.concatenate([[0.0], np.cumsum(exposure * self._excess)])
@@ -459,11 +453,9 @@ class _Watch:
         change = hypotheses.distance[place]
         self._log_recovered = hypotheses.end_log_e(place, _recovery_change(rule, samples, change))
 
-    def hold(
-        self, log_e: Floats, mildest: Floats, log_start: Floats, restarts: Sequence[int]
-    ) -> tuple[Bools, Sequence[tuple[int, int]]]:
+    def hold(self, log_start: Floats, restarts: Sequence[int]) -> tuple[Bools, Sequence[tuple[int, int]]]:
         """Where it holds, and each point at which it begins to, with the point since which that is likeliest so.
-        ``mildest``: log e of the mildest tier; ``log_start`` is in budgets, so that the alarm is at log M = 0."""
+        ``log_start`` is in budgets, so that the alarm is at log M = 0."""
         count = len(log_start)
         onsets: list[tuple[int, int]] = []
         holds = np.zeros(count, np.bool_)
@@ -471,22 +463,40 @@ class _Watch:
         for begin, end in zip([0, *restarts], [*restarts, count], strict=True):
             at = begin
             while at < end:
-                turns = self._recovered(at, end) if held else self._reached(log_e, mildest, log_start, at, end)
+                turns = self._recovered(at, end) if held else self._reached(log_start, at, end)
                 stop = at + int(turns.argmax()) if turns.any() else end
                 holds[at:stop] = held
                 if stop < end:
                     held = not held
                     holds[stop] = held
                     if held:
-                        onsets.append((stop, at + int(best_start(log_e[0, at : stop + 1])[-1])))
+                        onsets.append((stop, at + int(best_start(self._log_e[0, at : stop + 1])[-1])))
                 at = stop + 1
         return holds, onsets
 
-    def _reached(self, log_e: Floats, mildest: Floats, log_start: Floats, begin: int, end: int) -> Bools:
+    def likely_starts(self, begin: int, end: int) -> Ints:
+        """At each point the first one of what the change is estimated from: where the metric began to be worse at all,
+        or, if two levels are likelier by far than one, where it began to be so much worse.
+
+        A change between the limits of two tiers speaks now for one, now for the other; taken from the best moment, its
+        estimate would sooner or later reach the severer limit by chance.
+        """
+        own = begin + best_start(self._log_e[0, begin:end])
+        if self._is_quantile:
+            return own
+        first = np.minimum(own, begin + best_start(self._mildest[begin:end]))
+        edges = np.stack([first, own, np.arange(begin, end) + 1])
+        precision, apart = np.diff(self._precision[edges], axis=0), np.diff(self._apart[edges], axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            levels = apart / precision
+            gain = (levels[1] - levels[0]) ** 2 / (1 / precision).sum(axis=0) / 2
+        return np.where(gain >= np.log(WORSENED_ODDS), own, first)
+
+    def _reached(self, log_start: Floats, begin: int, end: int) -> Bools:
         """Where the margin is proven passed, and the mean change since the likely start reaches the limit."""
-        starts = _likely_starts(log_e[0, begin:end], mildest[begin:end])
-        estimated = self._beyond[begin + 1 : end + 1] >= self._beyond[begin + starts]
-        reached: Bools = estimated & (log_evidence(log_e[:, begin:end], log_start[begin:end]) >= 0)
+        starts = self.likely_starts(begin, end)
+        estimated = self._beyond[begin + 1 : end + 1] >= self._beyond[starts]
+        reached: Bools = estimated & (log_evidence(self._log_e[:, begin:end], log_start[begin:end]) >= 0)
         return reached
 
     def _recovered(self, begin: int, end: int) -> Bools:

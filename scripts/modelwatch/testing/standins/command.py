@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def standins(
     try:
         with serve_all(*ports, folder, act=act, webhook_url=webhook_url, webhook_secret=webhook_secret) as variables:
             for name, value in variables.items():
-                click.echo(f"export {name}={value}")
+                if os.environ.get(name) != value:  # what the environment holds would be masked
+                    click.echo(f"export {name}={value}")
             click.echo("# serving on loopback; Ctrl-C ends it", err=True)
             threading.Event().wait()
     except KeyboardInterrupt:
