@@ -479,7 +479,8 @@ class _Watch:
         or, if two levels are likelier by far than one, where it began to be so much worse.
 
         A change between the limits of two tiers speaks now for one, now for the other; taken from the best moment, its
-        estimate would sooner or later reach the severer limit by chance.
+        estimate would sooner or later reach the severer limit by chance. A point may hold the moment of the change, so
+        the first one does not count where what follows is likelier without it.
         """
         own = begin + best_start(self._log_e[0, begin:end])
         if self._is_quantile:
@@ -490,7 +491,7 @@ class _Watch:
         with np.errstate(invalid="ignore", divide="ignore"):
             levels = apart / precision
             gain = (levels[1] - levels[0]) ** 2 / (1 / precision).sum(axis=0) / 2
-        return np.where(gain >= np.log(WORSENED_ODDS), own, first)
+        return np.where(gain >= np.log(WORSENED_ODDS), own, np.minimum(own, first + 1))
 
     def _reached(self, log_start: Floats, begin: int, end: int) -> Bools:
         """Where the margin is proven passed, and the mean change since the likely start reaches the limit."""

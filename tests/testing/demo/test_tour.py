@@ -156,7 +156,7 @@ def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> No
     rollback = 'release rollback --reason "v7 misreads tenure"'
     night = spend(tmp_path, "ack", "wait 1h", "page", "ack", rollback, "wait 2h", night="worse")
     pages = night.world.pagerduty.standin.state.notifications
-    assert [(page.at % 86_400 // 60, page.severity) for page in pages] == [(190, "error"), (240, "critical")]
+    assert [(page.at % 86_400 // 60, page.severity) for page in pages] == [(200, "error"), (240, "critical")]
     assert pages[1].key == f"{pages[0].key}.2"
     woken = night.after("wait 1h")
     assert re.search(r"04:00  Your phone rings again: churn accuracy \(region=latam alone\)", woken)
@@ -165,7 +165,7 @@ def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> No
     assert [found.status for found in night.world.pagerduty.standin.state.incidents] == ["resolved", "resolved"]
     assert night.issue.state == "closed"
     ending = " ".join(night.out.split("What it cost")[1].split())
-    assert "You acknowledged the page at 03:10." in ending
+    assert "You acknowledged the page at 03:20." in ending
     assert (
         "modelwatch opened another one at 04:00: it was worse, had not recovered in time, or a proposal waited."
         in ending
