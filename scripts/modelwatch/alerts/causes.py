@@ -7,7 +7,7 @@ a cause stay the same however severities change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..model.alert import MONITORING_SILENT, RELEASE_RULES, SEGMENT_GONE, AlertState, Group
@@ -260,8 +260,3 @@ def _describe(kind: CauseKind, anchor: _Candidate) -> str:
             return f"the models read the same data as {group.model}, and got worse at the same time"
         case CauseKind.ONSET:
             return "they got worse at the same time"
-
-
-def member_causes(causes: Iterable[SharedCause]) -> dict[str, SharedCause]:
-    """By the key of a group its cause."""
-    return {key: cause for cause in causes for key in cause.members}

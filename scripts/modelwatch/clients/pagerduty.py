@@ -266,18 +266,20 @@ class IncidentsApi:
 
     def alert_key(self, incident: str) -> str:
         """The deduplication key of the first alert of an incident; empty where it has none. Raises ServiceError."""
-        rows = self._get(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
-        return next((str(row["alert_key"]) for row in rows if isinstance(row, dict) and row.get("alert_key")), "")
+        return self._first_alert(incident, "alert_key")
 
     def alert_severity(self, incident: str) -> str:
         """The severity of the first alert of an incident; empty where it has none. Raises ServiceError."""
-        rows = self._get(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
-        return next((str(row["severity"]) for row in rows if isinstance(row, dict) and row.get("severity")), "")
+        return self._first_alert(incident, "severity")
 
     def user_email(self, user: str) -> str:
         """The email address of a user; empty where PagerDuty does not show it. Raises ServiceError."""
         row = self._get(f"/users/{quote(user, safe='')}", "user", f"read the user {user}")
         return str(row.get("email") or "") if isinstance(row, dict) else ""
+
+    def _first_alert(self, incident: str, field: str) -> str:
+        rows = self._get(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
+        return next((str(row[field]) for row in rows if isinstance(row, dict) and row.get(field)), "")
 
     def _get(self, path: str, name: str, action: str, **arguments: Any) -> Any:
         answer = self._session.request("get", path, action, **arguments)

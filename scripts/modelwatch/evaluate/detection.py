@@ -41,6 +41,8 @@ WORSENED_ODDS = 1e4
 """How much likelier two levels have to be than one since the metric began to be worse."""
 RECOVERY_POINTS = 12
 """A quantile has recovered no sooner than within so many points."""
+PRIOR_POINTS = 24
+"""Points of the least failure of a quantile, as which a failure begins."""
 DEPLOYMENT_CREDIT = WEEK
 """Of this time after a deployment half of the budget is saved for the next one: changes are likely there."""
 ROUNDING = 1e-6
@@ -436,6 +438,8 @@ class _Watch:
         self._times = samples.times
         self._log_e, self._mildest = log_e, mildest
         self._is_quantile = samples.model is SamplingModel.QUANTILE
+        self._onset = 0
+        """Of what holds."""
         precision = np.where(hypotheses.known[place], samples.spread, np.inf) ** -2.0
         apart = np.where(precision > 0, samples.values - hypotheses.centre[place], 0.0)
         self._precision, self._apart = (
@@ -445,8 +449,10 @@ class _Watch:
         exposure = np.where(hypotheses.known[place], samples.exposure, 0.0)
         self._beyond = np.concatenate([[0.0], np.cumsum(exposure * self._excess)])
         if samples.model is SamplingModel.QUANTILE:
-            # That few points lie beyond a quantile takes long to prove: its own value over the window decides.
+            # That the share of points beyond is healthy takes long to prove: the window's own value decides, too.
             first = np.searchsorted(samples.times, samples.times - rule.window, side="right")
+            self._share = samples.share_beyond(hypotheses.sign[place], np.zeros(1))
+            self._is_beyond = np.where(hypotheses.known[place], self._excess + self._share > 0.5, np.nan)
             self._oldest = np.maximum(np.minimum(first, np.arange(len(first)) + 1 - RECOVERY_POINTS), 0)
             return
         self._oldest = np.zeros(0, np.int64)
@@ -470,7 +476,8 @@ class _Watch:
                     held = not held
                     holds[stop] = held
                     if held:
-                        onsets.append((stop, at + int(best_start(self._log_e[0, at : stop + 1])[-1])))
+                        self._onset = at + int(best_start(self._log_e[0, at : stop + 1])[-1])
+                        onsets.append((stop, self._onset))
                 at = stop + 1
         return holds, onsets
 
@@ -501,13 +508,24 @@ class _Watch:
         return reached
 
     def _recovered(self, begin: int, end: int) -> Bools:
-        if len(self._oldest):
-            back: Bools = self._beyond[begin + 1 : end + 1] <= self._beyond[self._oldest[begin:end]]
-            return back
         log_start = log_end_starts(self._times[begin - 1 : end] - self._times[begin - 1])
-        evidence = log_evidence(self._log_recovered[:, begin:end], log_start)
-        recovered: Bools = evidence >= np.log(RECOVERY_ODDS)
+        log_e = self._log_quantile_recovered(begin, end) if self._is_quantile else self._log_recovered[:, begin:end]
+        recovered: Bools = log_evidence(log_e, log_start) >= np.log(RECOVERY_ODDS)
+        if self._is_quantile:
+            recovered &= self._beyond[begin + 1 : end + 1] <= self._beyond[self._oldest[begin:end]]
         return recovered
+
+    def _log_quantile_recovered(self, begin: int, end: int) -> Floats:
+        """log of how much likelier each point is with as many beyond the quantile as are healthy than with as many as
+        there were in the failure so far, at least twice the odds: (1, points). Those that proved it may have been many
+        by chance, so it begins with points of the least failure."""
+        beyond, share = self._is_beyond[self._onset : end], self._share
+        known = np.isfinite(beyond)
+        seen, count = (np.append(0.0, np.cumsum(column)[:-1]) for column in (np.where(known, beyond, 0.0), known))
+        least = 2 * share / (1 + share)
+        failing = np.maximum((seen + PRIOR_POINTS * least) / (count + PRIOR_POINTS), least)
+        log_e = np.where(beyond > 0, np.log(share / failing), np.log((1 - share) / (1 - failing)))
+        return np.where(known, log_e, 0.0)[None, begin - self._onset :]
 
 
 def _recovery_change(rule: Rule, samples: Samples, change: Floats) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..model.ledger import MODELWATCH, PERSON, UNKNOWN, WORKFLOW, EntryKind, LedgerEntry, find_setback, find_successes
 from ..model.past_episode import PastEpisodes
 from ..model.register import FALSE_POSITIVE, DispatchRecord, DispatchState, Register
-from ..timeutil import HOUR, format_utc
+from ..timeutil import HOUR, MINUTE, format_utc
 from .formatting import bare_value, count, duration, percent
 from .ledger_table import entry_count, ledger_table, plain_words
 from .markdown import code, known_word, link, table, two_column_table
@@ -115,16 +115,20 @@ def _summary(known: ReviewInput, now: float) -> str:
     return text
 
 
+def _lag(seconds: float, after: str) -> str:
+    return "at once" if seconds < MINUTE else f"{duration(seconds)} {after}"
+
+
 def _impact_rows(known: ReviewInput, now: float) -> Iterator[tuple[str, str]]:
     """How long and how bad; what is not known is left out."""
     register, end = known.register, known.recovered
     yield "Began", format_utc(register.start)
     if opened := known.first(EntryKind.ISSUE, "opened"):
-        yield "Issue opened", f"{format_utc(opened.at)} ({duration(opened.at - register.start)} later)"
+        yield "Issue opened", f"{format_utc(opened.at)} ({_lag(opened.at - register.start, 'later')})"
     if page := known.first(EntryKind.PAGE, "incident triggered"):
         pages = sum(entry.kind is EntryKind.PAGE and "triggered" in entry.what for entry in known.entries)
         more = f"; {pages} pages in all" if pages > 1 else ""
-        yield "First page", f"{format_utc(page.at)} ({duration(page.at - register.start)} after it began{more})"
+        yield "First page", f"{format_utc(page.at)} ({_lag(page.at - register.start, 'after it began')}{more})"
     else:
         yield "First page", "nobody was paged"
     if person := known.first_person:

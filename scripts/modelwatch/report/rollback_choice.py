@@ -50,12 +50,6 @@ class RollbackChoice:
         """Those that will do first."""
         return tuple(sorted(self.candidates, key=lambda candidate: bool(candidate.objection)))
 
-    def refuse(self, version: str, reason: str) -> RollbackChoice:
-        """The choice with an objection to ``version``."""
-        return RollbackChoice(
-            tuple(replace(one, objection=reason) if one.version == version else one for one in self.candidates)
-        )
-
 
 def choose_rollback_target(registry: Registry | None, failing: str, health: Sequence[VersionHealth]) -> RollbackChoice:
     """The versions to roll back to from ``failing``, each with what speaks against it.
