@@ -18,6 +18,7 @@ from ..model.register import ACKNOWLEDGED, DispatchState, Register
 from ..model.release import PRODUCTION, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
+from ..timeutil import MINUTE
 from .alert_phrase import describe_alert, is_recovering, onset_text, recovery_streak, worst_alert
 from .comments import mute_sentence, page_wait_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
@@ -234,7 +235,7 @@ def _version_changes(known: DiagnosisInput, worst: Group, register: Register | N
     before = replaced.version if replaced and is_rollback else next(iter(evidence.previous), "")
     line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else _NO_HEALTHY_VERSION
     lead, start = version_lead(worst, register), start_text(evidence.version_since, evidence.version_origin)
-    when = f"{_age_text(lead)} before it began" if lead is not None else start
+    when = start if lead is None else f"{duration(lead)} before it began" if lead >= MINUTE else "when it began"
     yield plain_line(f"{line} → {evidence.version}, {when}")
     registry = known.registry
     if registry is None or not before:
