@@ -16,7 +16,7 @@ from typing import Any
 from modelwatch.clients.github import github_retry_policy
 from modelwatch.clients.pagerduty import pagerduty_retry_policy
 from modelwatch.model.alert import group_key
-from modelwatch.model.register import Register
+from modelwatch.model.register import DispatchState, Register
 from modelwatch.targets.register.codec import parse_body
 from modelwatch.testing.standins.github.records import Issue
 from modelwatch.testing.standins.http import Server
@@ -200,7 +200,8 @@ def _check_counts(world: World, story: Story, state: str) -> None:
         story.wrong.append(f"issues: {[(issue.number, issue.state) for issue in issues]}, and one should be {state}")
     repo = world.github.standin.state.repo(REPOSITORY)
     runs = [run.title.split()[1] for run in repo.runs.items.values()]
-    if runs != ["retrain"]:
+    register = _register(world)
+    if runs != ([] if _is_left_to_person(register) else ["retrain"]):
         story.wrong.append(f"workflow runs: {runs}")
     ours = [one for one in repo.comments.items.values() if one.login == ACCOUNT]
     keys = [(one.issue, key) for one in ours for key in NOTE.findall(one.body)]
@@ -211,9 +212,15 @@ def _check_counts(world: World, story: Story, state: str) -> None:
     answers = [one for one in ours if any(login in one.body for login in strangers.STRANGERS)]
     if len(answers) > len(story.played):
         story.wrong.append(f"strangers got {len(answers)} answers in {len(story.played)} evaluations")
-    register = _register(world)
     if register is not None and (register.silence_by or register.verdict or register.ack_by not in ("", PERSON)):
         story.wrong.append(f"obeyed: {register.silence_by}, {register.verdict}, {register.ack_by}")
+
+
+def _is_left_to_person(register: Register | None) -> bool:
+    """Whether the dispatch was lost before a person acknowledged: from then on nothing is dispatched for them."""
+    if register is None or register.ack_by != PERSON:
+        return False
+    return [record.state for record in register.dispatches] == [DispatchState.LOST]
 
 
 def _own_issues(world: World) -> list[Issue]:

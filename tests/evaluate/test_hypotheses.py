@@ -222,7 +222,7 @@ def test_a_slow_quantile_seldom_ends_by_luck() -> None:
     for seed in range(10):
         held = np.frombuffer(judge(P95, slow_or_not(np.random.default_rng(seed), 0.2)).severity, np.int8) >= 0
         since = held[np.flatnonzero(held)[0] :]
-        over, hours = over + np.count_nonzero(~since), hours + len(since)
+        over, hours = over + int(np.count_nonzero(~since)), hours + len(since)
     assert over < 0.1 * hours
 
 
