@@ -146,7 +146,7 @@ def test_what_recovers_says_so_first() -> None:
 def test_without_a_healthy_version_nobody_is_sent_back() -> None:
     lost = replace(BEGAN, evidence=replace(BEGAN.evidence, previous=()))
     found = diagnose(known(None, lost), NOW)
-    assert "no healthy version on record → v7, when it began" in diagnosis_text(found)
+    assert "no healthy version on record → v7, right before it began" in diagnosis_text(found)
     assert "go back" not in found.next
 
 

@@ -235,7 +235,7 @@ def _version_changes(known: DiagnosisInput, worst: Group, register: Register | N
     before = replaced.version if replaced and is_rollback else next(iter(evidence.previous), "")
     line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else _NO_HEALTHY_VERSION
     lead, start = version_lead(worst, register), start_text(evidence.version_since, evidence.version_origin)
-    when = start if lead is None else f"{duration(lead)} before it began" if lead >= MINUTE else "when it began"
+    when = start if lead is None else f"{duration(lead)} before it began" if lead >= MINUTE else "right before it began"
     yield plain_line(f"{line} → {evidence.version}, {when}")
     registry = known.registry
     if registry is None or not before:
