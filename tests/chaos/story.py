@@ -59,6 +59,8 @@ class Story:
     flood: int
     played: list[Played] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    is_left_to_person: bool = False
+    """Whether the dispatch was lost before a person acknowledged: from then on nothing is dispatched for them."""
 
 
 @contextmanager
@@ -180,8 +182,10 @@ def _check_firing(world: World, story: Story) -> None:
     incidents = [(one.status, one.severity) for one in world.pagerduty.standin.state.incidents]
     if incidents not in ([("triggered", "critical")], [("acknowledged", "critical")]):
         story.wrong.append(f"incidents while it fires: {incidents}")
-    _check_counts(world, story, "open")
     register = _register(world)
+    if register is not None and register.ack_by == PERSON:
+        story.is_left_to_person = [record.state for record in register.dispatches] == [DispatchState.LOST]
+    _check_counts(world, story, "open")
     if story.flood and register is not None and register.ack_by != PERSON:
         story.wrong.append(f"{PERSON}'s acknowledgement was not obeyed")
     finish_runs(world)
@@ -201,7 +205,7 @@ def _check_counts(world: World, story: Story, state: str) -> None:
     repo = world.github.standin.state.repo(REPOSITORY)
     runs = [run.title.split()[1] for run in repo.runs.items.values()]
     register = _register(world)
-    if runs != ([] if _is_left_to_person(register) else ["retrain"]):
+    if runs != ([] if story.is_left_to_person else ["retrain"]):
         story.wrong.append(f"workflow runs: {runs}")
     ours = [one for one in repo.comments.items.values() if one.login == ACCOUNT]
     keys = [(one.issue, key) for one in ours for key in NOTE.findall(one.body)]
@@ -214,13 +218,6 @@ def _check_counts(world: World, story: Story, state: str) -> None:
         story.wrong.append(f"strangers got {len(answers)} answers in {len(story.played)} evaluations")
     if register is not None and (register.silence_by or register.verdict or register.ack_by not in ("", PERSON)):
         story.wrong.append(f"obeyed: {register.silence_by}, {register.verdict}, {register.ack_by}")
-
-
-def _is_left_to_person(register: Register | None) -> bool:
-    """Whether the dispatch was lost before a person acknowledged: from then on nothing is dispatched for them."""
-    if register is None or register.ack_by != PERSON:
-        return False
-    return [record.state for record in register.dispatches] == [DispatchState.LOST]
 
 
 def _own_issues(world: World) -> list[Issue]:
