@@ -28,8 +28,9 @@ from ...stats.drift.e_values import (
 )
 from ...stats.drift.methods import MIN_RELIABLE_COUNT
 from ...timeutil import DAY, HOUR
+from ..criterion_watch import RECOVERY_ODDS
 from ..deployments import VersionTimeline
-from ..detection import RECOVERY_ODDS, Detection
+from ..detection import Detection
 from ..windows import RowRanges
 from .rebinning import CumulativeCounts
 from .references import BinnedSides, FeatureWindows, ReferenceLookup, bin_sides
