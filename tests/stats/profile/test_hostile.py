@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -93,3 +95,19 @@ def test_a_header_of_a_great_many_values_is_refused_before_it_is_parsed() -> Non
     text = np.frombuffer(b"[" + b"[]," * MAX_HEADER_VALUES + b"0]", dtype=np.uint8)
     with pytest.raises(ValueError, match="its header is too large"):
         from_bytes(packed(header=text, hashes=noise))
+
+
+def test_many_profiles_are_read_at_once() -> None:
+    # Without the lock, six or seven of these eight threads failed.
+    content = to_bytes(Profile({}, 0))
+
+    def read_often(_: int) -> bool:
+        return all(from_bytes(content) == (Profile({}, 0), {}) for _ in range(200))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(read_often, range(8)))
+    finally:
+        sys.setswitchinterval(interval)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import threading
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -35,6 +36,9 @@ MAX_EXPANSION = 100
 FREE_BYTES = 1 << 20
 MAX_HEADER_VALUES = 8_000_000
 """Values in the JSON header; each takes about 60 bytes of memory once it is read."""
+_ARRAYS = threading.Lock()
+"""NumPy parses the heads of arrays with ``ast``, and CPython counts the depth of all threads that parse in one place:
+two at once raise SystemError now and then (python/cpython#106905)."""
 _NAMES = frozenset({"header.npy", "floats.npy", "ints.npy", "hashes.npy"})
 _DECODING_ERRORS = (
     MemoryError,
@@ -156,7 +160,7 @@ def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:
     """The profile and what travelled along. Raises ValueError for anything that ``to_bytes`` did not write."""
     try:
         _check_size(content)
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        with _ARRAYS, np.load(io.BytesIO(content), allow_pickle=False) as file:
             header = json.loads(_checked_header(file["header"].tobytes()))
             reader = None if header.get("format") != FORMAT else _Reader(header, file)
         if reader is not None:
