@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.severity import Severity
 from modelwatch.report.explanation import explanation_section, explanation_text
+from modelwatch.report.formatting import MINUS
+from modelwatch.stats.decomposition import decompose
 
 LATAM = (("region", "latam"),)
 BAD = SegmentContribution(LATAM, 0.3, 0.31, 0.91, 0.7, -0.0005, -0.046, 1e-12)
@@ -78,8 +84,53 @@ def test_the_mix_of_segments() -> None:
     told = explanation_text(replace(WHY, found=None, mix=-0.04, rate=-0.01))
     assert told.startswith(
         "Most of the drop comes from segments that changed size; region=latam contributes most (93 %). Of the drop, "
+        "20 % comes from lower values in the segments, and 80 % from the change in traffic mix."
     )
-    assert "20 % comes from segments that got worse, and 80 % from segments that changed size." in told
+
+
+def test_what_worked_against_the_change_is_said_to_offset_it() -> None:
+    """By mix it dropped although every segment improved, and the other way round."""
+    better = replace(BAD, mix=-0.0625, rate=0.0125)
+    told = explanation_text(replace(WHY, found=None, mix=-0.0625, rate=0.0125, parts=(better,), parts_seen=1))
+    assert (
+        "The change in traffic mix alone would have caused 125 % of the drop; higher values in the segments offset "
+        "25 %."
+    ) in told
+    told = explanation_text(replace(WHY, found=None, mix=0.0125, rate=-0.0625))
+    assert (
+        "Lower values in the segments alone would have caused 125 % of the drop; the change in traffic mix offset 25 %."
+    ) in told
+
+
+Side = tuple[float, float]
+SIDE = st.tuples(st.floats(1, 1000), st.floats(-1, 1))
+SHARES = re.compile(r"(\d+) %")
+
+
+@given(st.lists(st.tuples(SIDE, SIDE), min_size=2, max_size=4))
+def test_the_sentence_on_mix_is_true_for_each_sign(
+    segments: list[tuple[tuple[float, float], tuple[float, float]]],
+) -> None:
+    columns = [[side[place] for side in sides] for sides in zip(*segments, strict=True) for place in (0, 1)]
+    split = decompose(*columns)
+    total, mix, rate = float(split.total), float(split.total_mix), float(split.total_rate)
+    assume(abs(total) > 0.001 and abs(mix / total) > 0.06 and abs(rate / total) < 50)
+    parts = tuple(
+        SegmentContribution((("s", str(place)),), 0.5, 0.5, before[1], after[1], float(mix), float(rate))
+        for place, ((before, after), mix, rate) in enumerate(zip(segments, split.mix, split.rate, strict=True))
+    )
+    why = replace(WHY, found=None, total=total, mix=mix, rate=rate, parts=parts, parts_seen=len(parts))
+    (told,) = (one for one in explanation_text(why).split(". ") if "the change in traffic mix" in one.lower())
+    assert MINUS not in told
+    assert ("drop" if total < 0 else "rise") in told
+    assert ("lower values" if rate < 0 else "higher values") in told.lower()
+    if "on balance" not in told:
+        assert not [part for part in parts if part.rate * rate < 0 and abs(part.rate) > 0.051 * abs(total)]
+    first, second = map(int, SHARES.findall(told.replace(",", "")))
+    assert abs((first - second if mix * rate < 0 else first + second) - 100) <= 1
+    assert ("offset" in told) == (mix * rate < 0)
+    if mix * rate < 0:
+        assert told.lower().startswith("the change in traffic mix" if abs(mix) > abs(rate) else ("lower", "higher"))
 
 
 def test_new_gone_and_growing_segments() -> None:

@@ -93,13 +93,25 @@ def _segment_sentence(why: Explanation, mix: float, rate: float, word: str, quot
 
 
 def _mix_sentence(why: Explanation, mix: float, rate: float, word: str) -> str:
-    """How much of the change comes from segments whose share of the traffic changed."""
+    """How much of the change comes from values in the segments, and how much from their sizes; either can have worked
+    against it."""
     if abs(why.share_of_total(mix)) < MIN_MIX_SHARE:
         steady = all(abs(part.share - part.share_before) < STEADY_SHARE for part in why.parts)
         return "Traffic mix is unchanged." if steady else "The change in traffic mix has little effect."
+    opposed = any(part.rate * rate < 0 and abs(part.rate) >= MIN_MIX_SHARE * abs(why.total) for part in why.parts)
+    values = f"{'lower' if rate < 0 else 'higher'} values in the segments{' (on balance)' if opposed else ''}"
+    if rate * mix >= 0:
+        return (
+            f"Of the {word}, {_share_text(why, rate)} comes from {values}, and {_share_text(why, mix)} from the change "
+            "in traffic mix."
+        )
+    if abs(rate) > abs(mix):
+        alone, share, offset, counter = f"{values[0].upper()}{values[1:]}", rate, "the change in traffic mix", mix
+    else:
+        alone, share, offset, counter = "The change in traffic mix", mix, values, rate
     return (
-        f"Of the {word}, {_share_text(why, rate)} comes from segments that got worse, and {_share_text(why, mix)} from "
-        "segments that changed size."
+        f"{alone} alone would have caused {_share_text(why, share)} of the {word}; {offset} offset "
+        f"{_share_text(why, -counter)}."
     )
 
 
