@@ -184,6 +184,27 @@ def test_the_review_of_a_closed_issue(world: World) -> None:
     ]
 
 
+def test_a_mistyped_command_is_on_record_and_no_open_question(world: World) -> None:
+    alice = world.github.standin.person(REPOSITORY, "alice")
+    world.metrics(HEALTHY, ERROR, ERROR, ERROR)
+    for hour in (2, 3):
+        world.at(hour)
+        world.run("run")
+    for mistake in ("aprove rollback.1", "silence", "approve rollback.99", "promote"):
+        alice.add_comment(1, f"/modelwatch {mistake}")
+    alice.add_comment(1, "/modelwatch degrade")
+    world.at(4)
+    world.run("run")
+    text = world.run("review", "1").out
+    timeline, tried = (text.split(f"## {title}")[1].split("## ")[0] for title in ("Timeline", "What was tried"))
+    questions = text.split("## Open questions")[1]
+    assert timeline.count(", invalid: ") == 3
+    assert "invalid" not in tried
+    assert "invalid" not in questions
+    assert "`aprove`" not in questions
+    assert "Command degrade, refused (`alice`): was that right? `no workflow 'degrade' is configured" in questions
+
+
 def test_the_review_of_an_open_issue_needs_no_configuration(world: World) -> None:
     world.metrics(HEALTHY, WARNING, WARNING)
     world.at(3)

@@ -31,11 +31,11 @@ from modelwatch.report.diagnosis import Diagnosis, DiagnosisInput, diagnose
 from modelwatch.runbooks.page import PAGES_DIR
 from modelwatch.runbooks.render import alert_context, render_page
 from modelwatch.targets.apply import apply_plan
-from modelwatch.targets.draft import GroupPlan
+from modelwatch.targets.draft import INVALID_PREFIX, REFUSED_PREFIX, GroupPlan
 from modelwatch.targets.incidents.render import incident_details
 from modelwatch.targets.issues.observe import parse_commands
 from modelwatch.targets.observe import observe_models
-from modelwatch.targets.plan import REFUSED_PREFIX, make_plan, sync_groups
+from modelwatch.targets.plan import make_plan, sync_groups
 from modelwatch.targets.register.authorization import Authorizer
 from modelwatch.targets.sessions import TargetSessions
 from modelwatch.testing.standins.faults import Fault
@@ -340,7 +340,7 @@ class Night:
                 found.append(f"a comment is advised, and nobody's counts: {everything}")
             for line in dict.fromkeys(COMMENT.findall(everything)) if self.setup.people else ():
                 answer = self.answer(line, advice.group)
-                if answer.startswith(REFUSED_PREFIX):
+                if answer.startswith((REFUSED_PREFIX, INVALID_PREFIX)):
                     found.append(f"{line!r} is {answer}\n  {advice.section}")
             found += [problem for line in RELEASE.findall(everything) if (problem := self._release_problem(line))]
         return found

@@ -106,6 +106,8 @@ class Command:
     """Whether it is carried out: its author is on the configured list, and it is well formed."""
     refused: str = ""
     """Why not, where it is not."""
+    invalid: bool = False
+    """Whether it is not carried out because of how it was written; else somebody or something refused it."""
     by_stranger: bool = False
     """Whether its author is not on the list: all of them get one answer."""
 

@@ -174,7 +174,7 @@ def _severity_times(known: ReviewInput, now: float) -> Iterator[tuple[str, float
 def _attempts(known: ReviewInput) -> str:
     """Dispatches, moves and commands, with who ordered them."""
     kinds = (EntryKind.DISPATCH, EntryKind.MOVE, EntryKind.COMMAND)
-    tried = [entry for entry in known.entries if entry.kind in kinds]
+    tried = [entry for entry in known.entries if entry.kind in kinds and not entry.what.endswith(", invalid")]
     return ledger_table(tried) or "Nothing was tried that modelwatch knows of."
 
 

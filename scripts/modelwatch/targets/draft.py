@@ -26,6 +26,10 @@ from ..model.register import ESCALATED, MAX_REMEMBERED, CallRecord, DispatchReco
 from ..model.rule import Rule
 from ..model.severity import Severity
 
+REFUSED_PREFIX = "refused: "
+INVALID_PREFIX = "invalid: "
+"""Of the answer to a command: refused by a guard, or because of who gave it; or not written as commands are."""
+
 
 class Situation(Enum):
     """The situation of a group, by its issue and the judgement; each target plans by it."""

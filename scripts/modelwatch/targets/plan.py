@@ -22,7 +22,7 @@ from ..model.plan import (
 from ..model.register import remember_command
 from ..model.target import Target
 from ..report.rollback_choice import add_rollback_choice
-from .draft import BlastRadiusCounter, GroupPlan, Situation
+from .draft import INVALID_PREFIX, REFUSED_PREFIX, BlastRadiusCounter, GroupPlan, Situation
 from .issues.plan import issues_unavailable, write_draft
 from .leadership import assign_leaders
 from .order import TARGETS
@@ -30,7 +30,6 @@ from .register.ledger import command_entry
 from .register.selection import IssueSelection, select_issue
 from .workflows.plan import add_refusals
 
-REFUSED_PREFIX = "refused: "
 MAX_SHOWN = 60
 MAX_NAMED = 5
 COMMAND_LIST = (
@@ -251,18 +250,18 @@ def answer_commands(draft: GroupPlan) -> None:
 
 
 def _answer_command(draft: GroupPlan, command: Command) -> None:
-    answer = f"{REFUSED_PREFIX}{command.refused}"
+    answer = f"{INVALID_PREFIX if command.invalid else REFUSED_PREFIX}{command.refused}"
     if command.allowed:
-        unknown = f"{REFUSED_PREFIX}unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
+        unknown = f"{INVALID_PREFIX}unknown command `{command.verb}`. Commands: {COMMAND_LIST}"
         answer = next(filter(None, (target.answer(draft, command) for target in TARGETS)), unknown)
-    refused = answer.startswith(REFUSED_PREFIX)
-    _add_answer(draft, command, answer, _refusal_text(command, answer) if refused else answer, refused=refused)
+    done = not answer.startswith((REFUSED_PREFIX, INVALID_PREFIX))
+    _add_answer(draft, command, answer, answer if done else _refusal_text(command, answer))
 
 
 def _refusal_text(command: Command, answer: str) -> str:
     """The refusal with who gave the command and its beginning, which any other answer names itself."""
     quote = shorten(f"{command.verb} {command.argument}", MAX_SHOWN)
-    return f"{command.author or 'somebody'}, `{quote}`: {answer}"
+    return f"{command.author or 'somebody'}, `{quote}`: {answer.removeprefix(INVALID_PREFIX)}"
 
 
 def _answer_strangers(draft: GroupPlan, commands: Sequence[Command], *, is_public: bool) -> None:
@@ -277,13 +276,13 @@ def _answer_strangers(draft: GroupPlan, commands: Sequence[Command], *, is_publi
         authors = list(dict.fromkeys(command.author or "somebody" for command in commands))
         more = f" and {len(authors) - MAX_NAMED} others" if len(authors) > MAX_NAMED else ""
         text = f"{len(commands)} commands by {', '.join(authors[:MAX_NAMED])}{more}, the newest by {text}"
-    _add_answer(draft, newest, answer, text, refused=True)
+    _add_answer(draft, newest, answer, text)
 
 
-def _add_answer(draft: GroupPlan, command: Command, answer: str, text: str, *, refused: bool) -> None:
+def _add_answer(draft: GroupPlan, command: Command, answer: str, text: str) -> None:
     """``answer``: for the ledger, which names author and command beside it; ``text``: for the comment."""
     register = draft.register
     if register is not None:
-        draft.entries.append(command_entry(draft, command, answer, refused=refused))
+        draft.entries.append(command_entry(draft, command, answer))
         draft.add_note(ANSWER, command.comment, text)
         draft.update_register(commands=remember_command(register.commands, command.comment))

@@ -201,23 +201,26 @@ def test_ack_lasts_24_h_or_until_worse() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "argument", "allowed", "answer"),
+    ("verb", "argument", "outcome", "answer"),
     [
-        ("silence", "24h x", False, "not in `github.people`"),
-        ("silence", "", True, "give a length"),
-        ("silence", "tomorrow because", True, "give a length"),
-        ("silence", "0h because", True, "give a length"),
-        ("silence", "91d because", True, "up to 90 days"),
-        ("silence", "24h", True, "give a reason"),
-        ("approve", "", True, "nothing is proposed here"),
-        ("deploy", "now", True, "unknown command `deploy`"),
+        ("silence", "24h x", "refused", "not in `github.people`"),
+        ("approve", "", "refused", "nothing is proposed here"),
+        ("silence", "", "invalid", "give a length"),
+        ("silence", "tomorrow because", "invalid", "give a length"),
+        ("silence", "0h because", "invalid", "give a length"),
+        ("silence", "91d because", "invalid", "up to 90 days"),
+        ("silence", "24h", "invalid", "give a reason"),
+        ("promote", "", "invalid", "say which version"),
+        ("deploy", "now", "invalid", "unknown command `deploy`"),
     ],
 )
-def test_refused_commands_are_explained(verb: str, argument: str, allowed: bool, answer: str) -> None:
+def test_refused_and_invalid_commands_are_explained(verb: str, argument: str, outcome: str, answer: str) -> None:
+    allowed = "people" not in answer
     change, held = first(plan_for("..e", commands=(commanded(verb, argument, allowed),)))
     assert answer in change.notes[0].detail
     entry = next(entry for entry in held.ledger.recent if entry.kind == "command")
-    assert (entry.what, "refused" in entry.why) == (f"command {verb}, refused", False)
+    assert (entry.what, outcome in entry.why) == (f"command {verb}, {outcome}", False)
+    assert (f": {outcome}: " in change.notes[0].detail) == (outcome == "refused"), "a mistake needs no verdict"
     assert (held.silence_until, held.ack_until, held.commands) == (None, None, (7,))
 
 

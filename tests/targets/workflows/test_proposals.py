@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -50,10 +51,10 @@ def plan_for(
 
 
 def answers(plan: Plan) -> list[str]:
-    """Of refusals what stands after the question."""
+    """Of refused and invalid commands what stands after the command."""
     notes = [note for change in plan.changes for note in change.notes]
     told = [note.detail for note in notes if note.topic == "command"]
-    return [text[text.find("refused: ") :] if ": refused: " in text else text for text in told]
+    return [re.sub(r"^\w+, `[^`]*`: ", "", text) for text in told]
 
 
 def sent(plan: Plan, but: str = "retrain") -> list[Change]:
@@ -126,8 +127,8 @@ def test_a_version_that_does_not_exist_is_not_promoted() -> None:
     )
     promote = WorkflowSpec("promote", "promote.yml", mode=Mode.PROPOSE)
     for wanted, answer in (
-        ("v9", "refused: there is no version 'v9'; the newest are: v7, v8"),
-        ("$(id)", "refused: there is no version '$(id)'; the newest are: v7, v8"),
+        ("v9", "there is no version 'v9'; the newest are: v7, v8"),
+        ("$(id)", "there is no version '$(id)'; the newest are: v7, v8"),
         ("v8", "ada requested promote: promote.1 to v8 is dispatched"),
     ):
         plan = plan_for(said("promote", wanted), among=by(ROLLBACK, promote), registry=seen)
@@ -140,7 +141,7 @@ def test_of_several_proposals_one_has_to_be_named() -> None:
     of = replace(HELD, dispatches=(ASKED, other))
     among = by(RETRAIN, PROPOSE, WorkflowSpec("degrade", "degrade.yml", mode=Mode.PROPOSE))
     plan = plan_for(said("approve"), of=of, among=among)
-    assert answers(plan) == ["refused: several workflows are proposed; name one: `rollback.1`, `degrade.1`"]
+    assert answers(plan) == ["several workflows are proposed; name one: `rollback.1`, `degrade.1`"]
     (change,) = sent(plan_for(said("approve", "degrade.1"), of=of, among=among))
     assert change.dispatch is not None
     assert change.dispatch.verb == "degrade"
@@ -212,7 +213,7 @@ REGISTRY = Registry(
 def test_the_registry_says_which_version_there_is() -> None:
     of = replace(HELD, dispatches=())
     plan = plan_for(said("rollback", "v9"), of=of, registry=REGISTRY)
-    assert answers(plan) == ["refused: there is no version 'v9'; the newest are: v2, 1.0.0 (v1), v0"]
+    assert answers(plan) == ["there is no version 'v9'; the newest are: v2, 1.0.0 (v1), v0"]
     plan = plan_for(said("rollback", "v0"), of=of, registry=REGISTRY)
     assert answers(plan) == ["refused: v0 shares the likely cause: trained on the same data (june)"]
     bad = replace(REGISTRY, versions=(REGISTRY.versions[0], replace(REGISTRY.versions[1], data="june")))

@@ -8,7 +8,7 @@ from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH
 from ...model.plan import Command
 from ...model.register import FALSE_POSITIVE
 from ...timeutil import DAY, HOUR, format_utc
-from ..draft import GroupPlan
+from ..draft import INVALID_PREFIX, GroupPlan
 
 MAX_SILENCE = 90 * DAY
 """The longest silence (seconds) that a comment can start; a longer one belongs in the configuration."""
@@ -40,9 +40,9 @@ def _silence(draft: GroupPlan, command: Command) -> str:
     match = _DURATION.fullmatch(words[0]) if words else None
     length = int(match[1]) * _UNITS[match[2]] if match else 0.0
     if not 0 < length <= MAX_SILENCE:
-        return "refused: give a length of up to 90 days and a reason: `silence 24h <reason>` (units m, h, d, w)"
+        return f"{INVALID_PREFIX}give a length of up to 90 days and a reason: `silence 24h <reason>` (units m, h, d, w)"
     if len(words) < 2:
-        return "refused: give a reason: `silence 24h <reason>`"
+        return f"{INVALID_PREFIX}give a reason: `silence 24h <reason>`"
     until = command.at + length
     draft.update_register(silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
     return f"{command.author} silenced this until {format_utc(until)}: {words[1].strip()[:200]}"

@@ -185,7 +185,8 @@ def parse_commands(
         if denied and misplaced:
             continue
         several = MULTIPLE_REFUSAL if len(matches) > 1 else ""
-        refused = denied or _edited_refusal(row) or (MISPLACED_REFUSAL if misplaced else several)
+        invalid = _edited_refusal(row) or (MISPLACED_REFUSAL if misplaced else several)
+        refused = denied or invalid
         commands.append(
             Command(
                 comment=number,
@@ -195,6 +196,7 @@ def parse_commands(
                 argument=(match[2] or "").rstrip(" \t")[:MAX_ARGUMENT],
                 allowed=not refused,
                 refused=refused,
+                invalid=bool(invalid and not denied),
                 by_stranger=bool(denied),
             )
         )

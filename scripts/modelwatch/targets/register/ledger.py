@@ -39,7 +39,7 @@ from ...report.alert_phrase import describe_alert, recovery_time, worst_alert
 from ...report.formatting import labels_text
 from ...report.markdown import plain_line, safe_url
 from ...timeutil import format_utc
-from ..draft import GroupPlan
+from ..draft import INVALID_PREFIX, REFUSED_PREFIX, GroupPlan
 
 MAX_MOVES = 10
 FIRING_KEY = "firing"
@@ -75,16 +75,18 @@ def add_entries(register: Register, *entries: LedgerEntry) -> Register:
     return replace(register, ledger=register.ledger.add(*entries))
 
 
-def command_entry(draft: GroupPlan, command: Command, answer: str, *, refused: bool) -> LedgerEntry:
+def command_entry(draft: GroupPlan, command: Command, answer: str) -> LedgerEntry:
     """A command, with its answer."""
+    prefix = next((prefix for prefix in (REFUSED_PREFIX, INVALID_PREFIX) if answer.startswith(prefix)), "")
+    outcome = f", {prefix.removesuffix(': ')}" if prefix else ""
     issue = draft.issue.url if draft.issue else ""
     return make_entry(
         f"command.{command.comment}",
         command.at,
         EntryKind.COMMAND,
-        f"command {command.verb}{', refused' if refused else ''}",
+        f"command {command.verb}{outcome}",
         who=command.author,
-        why=answer.removeprefix("refused: "),  # `what` says so
+        why=answer.removeprefix(prefix),
         url=f"{issue}#issuecomment-{command.comment}" if issue and command.comment > 0 else issue,
     )
 

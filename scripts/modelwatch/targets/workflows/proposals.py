@@ -10,7 +10,7 @@ from dataclasses import replace
 from ...model.plan import Command
 from ...model.register import DispatchRecord, DispatchState
 from ...report.rollback_choice import unfit_reason
-from ..draft import GroupPlan
+from ..draft import INVALID_PREFIX, REFUSED_PREFIX, GroupPlan
 from . import plan
 
 WORKFLOW_VERBS = ("retrain", "rollback", "promote", "degrade", "restore")
@@ -32,9 +32,9 @@ def answer_workflow_command(draft: GroupPlan, command: Command) -> str:
 
 def _answer_proposal(draft: GroupPlan, command: Command) -> str:
     """Start or reject the proposal that the command names, or the only one."""
-    record, refused = _find_proposal(draft, command)
+    record, refusal = _find_proposal(draft, command)
     if record is None:
-        return f"refused: {refused}"
+        return refusal
     if command.verb == "approve":
         message = f"{command.author} approved {record.name}"
         return _start_workflow(draft, command, record.verb, record.target_version, message)
@@ -47,10 +47,11 @@ def request_workflow(draft: GroupPlan, command: Command) -> str:
     verb, words = command.verb, command.argument.split()
     version = words[0] if words and verb in VERSION_VERBS else ""
     if verb == "promote" and not version:
-        return "refused: say which version: `promote <version>`"
-    check = _target_refusal if verb == "rollback" else _unknown_version_reason
-    if version and (refused := check(draft, version)):
-        return f"refused: {refused}"
+        return f"{INVALID_PREFIX}say which version: `promote <version>`"
+    if version and (unknown := _unknown_version_reason(draft, version)):
+        return f"{INVALID_PREFIX}{unknown}"
+    if version and verb == "rollback" and (refused := _target_refusal(draft, version)):
+        return f"{REFUSED_PREFIX}{refused}"
     target, no_target_reason = (version, "") if version or verb != "rollback" else plan.choose_target_version(draft)
     return _start_workflow(draft, command, verb, target, f"{command.author} requested {verb}", no_target_reason)
 
@@ -60,11 +61,11 @@ def _start_workflow(
 ) -> str:
     to = f" to {target}" if target else ""
     name, refused = plan.start_requested(draft, verb, target, command.author, no_target_reason)
-    return f"refused: {refused}" if refused else f"{message}: {name}{to} is dispatched"
+    return f"{REFUSED_PREFIX}{refused}" if refused else f"{message}: {name}{to} is dispatched"
 
 
 def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord | None, str]:
-    """The open proposal that the command names, or why there is none."""
+    """The open proposal that the command names, or the answer where there is none."""
     records = draft.dispatches
     proposed = {record.name: record for record in records if record.state is DispatchState.PROPOSED}
     names = ", ".join(f"`{name}`" for name in proposed)
@@ -74,14 +75,15 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
     known = next((record for record in records if record.name == word), None)
     if known is not None:
         state = "was rejected" if known.state is DispatchState.REJECTED else "has been started already"
-        return None, f"{known.name} {state}{f' by {known.by}' if known.by else ''}"
+        return None, f"{REFUSED_PREFIX}{known.name} {state}{f' by {known.by}' if known.by else ''}"
     if not proposed:
         newest = next((record for record in reversed(records) if record.state.is_open), None)
-        return None, f"{newest.name} is under way already" if newest else "nothing is proposed here"
+        reason = f"{newest.name} is under way already" if newest else "nothing is proposed here"
+        return None, f"{REFUSED_PREFIX}{reason}"
     if "." in word:  # else it begins a reason, such as "because"
-        return None, f"there is no proposal {word!r} here; proposed: {names}"
+        return None, f"{INVALID_PREFIX}there is no proposal {word!r} here; proposed: {names}"
     if len(proposed) > 1:
-        return None, f"several workflows are proposed; name one: {names}"
+        return None, f"{INVALID_PREFIX}several workflows are proposed; name one: {names}"
     return next(iter(proposed.values())), ""
 
 
@@ -98,10 +100,8 @@ def _target_refusal(draft: GroupPlan, text: str) -> str:
             return ""
         return f"version {text!r} is not on record as healthy; these are: {', '.join(healthy)}"
     version = registry.version(text)
-    if version is None:
-        return _unknown_version_reason(draft, text)
-    reason = unfit_reason(version, registry, evidence.version, evidence.health)
-    return f"{version.title} {reason}" if reason else ""
+    reason = unfit_reason(version, registry, evidence.version, evidence.health) if version else ""
+    return f"{version.title} {reason}" if version and reason else ""
 
 
 def _unknown_version_reason(draft: GroupPlan, text: str) -> str:
