@@ -223,12 +223,22 @@ def test_what_it_leaves_behind(told: tuple[Path, str]) -> None:
     folder, out = told
     where = out.split("Where to look")[1]
     for model in MODELS:
-        for name in ("issues.md", "workflow-runs.md", "summary.md", "plan.json", "issue-1-at-its-worst.md"):
+        for name in ("issues.md", "workflow-runs.md", "summary-at-its-worst.md", "issue-1-at-its-worst.md"):
             assert (folder / model / name).stat().st_size > 20
         plans = sorted((folder / model / "plans").glob("*.json"))
         assert plans
         assert all(read_file(path, Plan).changes for path in plans)
         assert f"\n  {model}/issue-1-at-its-worst.md\n" in where, "below where it was started: short"
     assert "\n  repository/modelwatch.yml: " in where
+    states = {
+        model: re.findall(r"^## modelwatch: (.*)", (folder / model / "summary-at-its-worst.md").read_text("utf-8"))
+        for model in MODELS
+    }
+    assert states == {
+        "churn": ["2 firing (1 critical, 1 warning)"],
+        "pricing": ["1 firing (error)"],
+        "fraud": ["4 firing (2 error, 2 warning, 1 muted), 8 healthy"],
+        "location": ["2 firing (2 error)"],
+    }
     assert json.loads((folder / "repository/baselines/churn.json").read_text("utf-8"))["entries"]
     assert not (folder / "pricing" / "incidents.md").exists()

@@ -160,6 +160,8 @@ def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> No
     assert pages[1].key == f"{pages[0].key}.2"
     woken = night.after("wait 1h")
     assert re.search(r"04:00  Your phone rings again: churn accuracy \(region=latam alone\)", woken)
+    assert "The page ends your wait, after 38 of 60 minutes." in woken
+    assert re.search(r"(?m)^04:00 on call> page", night.out), "a page wakes whoever waits"
     assert "incident 2, triggered, critical" in night.after("page")
     assert "approve rollback.1" in " ".join(night.after("page").split())
     assert [found.status for found in night.world.pagerduty.standin.state.incidents] == ["resolved", "resolved"]

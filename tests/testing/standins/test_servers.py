@@ -137,3 +137,22 @@ def test_act_runs_dispatched_workflows_for_real(tmp_path: Path) -> None:
 
         wait_for(conclusion)
         assert conclusion() == "success"
+
+
+def test_it_says_which_workflows_it_serves_and_refuses_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    (tmp_path / ".github" / "workflows" / "retrain.yml").write_text("on: workflow_dispatch\n")
+    command = [sys.executable, "-m", "modelwatch", "standins", "--folder"]
+    missing = subprocess.run(
+        [*command, str(tmp_path / "nope")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert missing.returncode == 2
+    assert "does not exist" in missing.stderr
+    with subprocess.Popen(
+        [*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stderr is not None
+        assert serving.stderr.readline() == (
+            f"# serving on loopback, with 1 workflow of {tmp_path}/.github/workflows; Ctrl-C ends it\n"
+        )
+        serving.terminate()

@@ -13,7 +13,7 @@ from .story import Story
 
 
 def export_story(story: Story, folder: Path) -> None:
-    """Write into ``folder`` what exists, every plan, and the busiest evaluation's summary."""
+    """Write into ``folder`` what exists, every plan, and the summary of the evaluation at the worst moment."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, text in story.worst_issues.items():
         write_text(folder / f"issue-{number}-at-its-worst.md", text)
@@ -21,12 +21,8 @@ def export_story(story: Story, folder: Path) -> None:
     _write_parts(folder / "workflow-runs.md", _render_runs(story))
     if pages := list(_render_incidents(story)):
         _write_parts(folder / "incidents.md", pages)
-    if story.busiest_result:
-        write_text(
-            folder / "summary.md",
-            job_summary(story.busiest_result.judgement, story.busiest_result.plan, story.busiest_result.receipts),
-        )
-        write_file(folder / "plan.json", story.busiest_result.plan)
+    if worst := story.worst_result:
+        write_text(folder / "summary-at-its-worst.md", job_summary(worst.judgement, worst.plan, worst.receipts))
     plans = folder / "plans"
     plans.mkdir(exist_ok=True)
     for plan in story.plans:

@@ -121,7 +121,7 @@ def _list_files(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator
     for chapter, story in told:
         for number in story.worst_issues:
             yield _short_path(folder / chapter.demo_model.name / f"issue-{number}-at-its-worst.md")
-    yield f"{_short_path(folder)}: what each story left behind: issues, incidents, workflow runs, plans, a summary"
+    yield f"{_short_path(folder)}: issues, incidents, workflow runs, every plan, the summary at the worst moment"
     yield f"{_short_path(told[0][1].environment.config_path)}: the configuration of all of them"
 
 

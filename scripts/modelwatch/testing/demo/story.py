@@ -42,8 +42,8 @@ class Story:
     deployed: float = 0.0
     evaluations: int = 0
     plans: list[Plan] = field(default_factory=list)
-    busiest_result: pipeline.RunResult | None = None
-    """The newest of the evaluations with the most changes."""
+    worst_result: pipeline.RunResult | None = None
+    """The evaluation at the worst moment: the highest severity, then the most that fires, then the most changes."""
     worst_issues: dict[int, str] = field(default_factory=dict)
     """By number the issue as it stood when the alert was at its worst."""
     _config: Config | None = None
@@ -93,8 +93,8 @@ class Story:
         judgement = pipeline.judge(context, pulls)
         done = pipeline.converge(context, pipeline.JudgedPulls(pulls, judgement), frozenset(Target))
         self.evaluations += 1
-        if self.busiest_result is None or len(done.plan.changes) >= len(self.busiest_result.plan.changes):
-            self.busiest_result = done
+        if self.worst_result is None or _badness(done) >= _badness(self.worst_result):
+            self.worst_result = done
         for group in sorted(judgement.groups, key=_severity_order):
             self._narrate_group(group, time)
         if done.plan.changes and done.receipts:
@@ -200,6 +200,12 @@ def _distance(group: Group) -> float:
     if alert is None:
         return 0.0
     return abs(alert.finding.value or 0.0) if alert.finding.change is None else abs(alert.finding.change)
+
+
+def _badness(result: pipeline.RunResult) -> tuple[int, int, int]:
+    firing = [group for group in result.judgement.groups if group.state is AlertState.FIRING]
+    severities = [group.severity.code for group in firing if group.severity and not group.mutes]
+    return max(severities, default=-1), len(firing), len(result.plan.changes)
 
 
 def _severity_order(group: Group) -> tuple[bool, int]:

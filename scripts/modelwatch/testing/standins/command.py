@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .servers import serve_all
+from .servers import read_workflows, serve_all
 
 
 @click.command("standins")
@@ -17,10 +17,10 @@ from .servers import serve_all
 @click.option("--pagerduty-port", type=int, default=0, help="Port of the simulated PagerDuty; 0 picks a free one.")
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=".",
     show_default=True,
-    help="Folder whose workflows the stand-in repository has.",
+    help="Folder to serve as the repository: its workflows can be dispatched.",
 )
 @click.option(
     "--act",
@@ -55,7 +55,9 @@ def standins(
             for name, value in variables.items():
                 if os.environ.get(name) != value:  # what the environment holds would be masked
                     click.echo(f"export {name}={value}")
-            click.echo("# serving on loopback; Ctrl-C ends it", err=True)
+            workflows = len(read_workflows(folder))
+            found = f"{workflows} workflow{'' if workflows == 1 else 's'} of {folder / '.github' / 'workflows'}"
+            click.echo(f"# serving on loopback, with {found}; Ctrl-C ends it", err=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("# stopped", err=True)

@@ -45,7 +45,7 @@ def serve_all(
         wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,), (WANDB_KEY,))), wandb_port, control=True))
         github = stack.enter_context(Server(GitHubStandIn(), github_port, control=True))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(), pagerduty_port, control=True))
-        github.standin.state.add_repo(REPOSITORY, files=_read_workflows(worktree) if worktree else None)
+        github.standin.state.add_repo(REPOSITORY, files=read_workflows(worktree) if worktree else None)
         service = pagerduty.standin.state.add_service(SERVICE)
         pagerduty.standin.state.add_user(USER)
         pagerduty.standin.state.add_schedule(SCHEDULE)
@@ -103,6 +103,7 @@ def _announcing(announcer: IncidentAnnouncer) -> Iterator[None]:
         thread.join()
 
 
-def _read_workflows(folder: Path) -> dict[str, str]:
+def read_workflows(folder: Path) -> dict[str, str]:
+    """The workflows of a repository on disk, by their path in it."""
     paths = sorted((folder / ".github" / "workflows").glob("*.y*ml"))
     return {f".github/workflows/{path.name}": path.read_text("utf-8", "replace") for path in paths}

@@ -142,14 +142,22 @@ class Repl:
                 self.print_text(f"{wish.text} Nothing was done.", "yellow")
                 return True
             case CommandKind.WAIT:
-                self._record_input(f"wait {wish.minutes}m")
-                self.shift.advance(wish.minutes * MINUTE)
+                self._wait(wish.minutes)
             case _:
                 self._record_input(harmless(typed, 80))
                 self._execute_action(wish)
                 self.shift.advance(COMMAND_SECONDS)
         self._print_status()
         return True
+
+    def _wait(self, minutes: int) -> None:
+        """Let time pass, until the phone rings."""
+        self._record_input(f"wait {minutes}m")
+        began = self.shift.now
+        self.shift.advance(minutes * MINUTE, until_page=True)
+        waited = round((self.shift.now - began) / MINUTE)
+        if waited < minutes and not self.shift.is_over:
+            self.print_text(f"The page ends your wait, after {waited} of {minutes} minutes.", "yellow")
 
     def _record_input(self, text: str) -> None:
         self.shift.entries.append(TimelineEntry(self.shift.now, text, "you"))

@@ -117,11 +117,11 @@ class OnCallShift:
             self.advance(EVALUATION_INTERVAL)
         self.page_time, self._rings = self.now, len(self.notifications)
 
-    def advance(self, seconds: float) -> None:
-        """Time passes, a minute at a time, and never past the end of the shift."""
-        until = self.now + seconds
+    def advance(self, seconds: float, *, until_page: bool = False) -> None:
+        """Time passes, a minute at a time, and never past the end of the shift. ``until_page``: nor past a page."""
+        until, rings = self.now + seconds, self._rings
         self._start_rollout()
-        while self.now < until and not self.is_over:
+        while self.now < until and not self.is_over and not (until_page and self._rings > rings):
             self.story.environment.clock.now += MINUTE
             self._simulate_minute()
         self.log_production()
