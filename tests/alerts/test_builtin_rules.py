@@ -45,6 +45,14 @@ def test_three_undecided_in_a_row_are_monitoring_silent() -> None:
     assert states("..?_?..", MONITORING_SILENT) == "resolved"
 
 
+def test_a_share_of_a_baseline_of_zero_is_reported_at_once() -> None:
+    text = "...?.."
+    causes = array("b", [Cause.ZERO_BASELINE.code if letter == "?" else Cause.NONE.code for letter in text])
+    derived = derive_health_tracks(CHURN, [replace(track(text), cause=causes)])[0][MONITORING_SILENT]
+    assert [derived[0].finding(row).severity is not None for row in range(6)] == [letter == "?" for letter in text]
+    assert "write `rise_points` or `above` for `rise`" in derived[0].finding(3).reason
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=".we?_", max_size=40), st.data())
 def test_silent_breaches_exactly_from_the_third_on(text: str, data: st.DataObject) -> None:

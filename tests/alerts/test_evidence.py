@@ -111,7 +111,7 @@ def test_notes_tell_of_points_left_out() -> None:
     assert found.links == (("r", "u"),)
     assert found.notes == (
         "2 points lie more than 5 minutes in the future and were left out.",
-        "3 points are NaN or infinite and were left out.",
+        "3 points are NaN, infinite or beyond 1e100 and were left out.",
         "12 segments left out",
         "one key is missing",
     )

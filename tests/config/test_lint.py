@@ -161,6 +161,17 @@ def test_a_limit_inside_the_baselines_own_interval(tmp_path: Path, limit: str) -
     assert "3-5 %" in told
 
 
+@pytest.mark.parametrize(
+    ("limits", "refused"), [("rise: 20%", True), ("rise: 20%, above: 0.1", False), ("rise_points: 0.1", False)]
+)
+def test_a_share_of_a_captured_baseline_of_zero_is_refused(tmp_path: Path, limits: str, *, refused: bool) -> None:
+    (tmp_path / "b.json").write_text('{"format":1,"entries":[{"name":"acc","labels":[],"value":0.0,"n":null}]}')
+    rule = f"{{name: r, kind: error-rate, metric: acc, baseline: {{file: b.json}}, tiers: {{error: {{{limits}}}}}}}"
+    found = [text for text in advice(tmp_path, rule) if "the captured baseline of r is 0" in text]
+    assert len(found) == refused
+    assert all("Use `rise_points` or `above`" in text for text in found)
+
+
 @pytest.mark.parametrize("limit", ["drop: 5%", "drop_points: 0.05", "below: 0.86"])
 def test_a_limit_outside_of_it_is_fine(tmp_path: Path, limit: str) -> None:
     baseline(tmp_path, 0.867, 0.926)

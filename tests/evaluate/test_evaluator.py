@@ -213,6 +213,31 @@ def test_quantiles_need_no_counts() -> None:
     assert track(a_rule, series(rows)).finding(-1).outcome is Outcome.OK
 
 
+def test_beside_a_share_of_a_baseline_of_zero_another_limit_judges() -> None:
+    limits = tuple(Limit(form, value) for form, value in ((LimitKind.RISE, 0.2), (LimitKind.RISE_POINTS, 0.1)))
+    a_rule = rule(
+        Tier(Severity.WARNING, limits, ("issue",)),
+        better=Direction.LOWER,
+        baseline=BaselineSpec(BaselineKind.ROLLING),
+    )
+    outcomes = [track(a_rule, hourly([0.0] * 480 + [newest] * 4)).finding(-1).outcome for newest in (0.05, 0.2)]
+    assert outcomes == [Outcome.OK, Outcome.BREACH]
+
+
+def test_segments_whose_baseline_is_zero_are_noted() -> None:
+    a_rule = rule(
+        tier("warning", LimitKind.RISE, 0.2),
+        better=Direction.LOWER,
+        baseline=BaselineSpec(BaselineKind.ROLLING),
+        segments=(KeyPattern("eval/region=*/accuracy"),),
+    )
+    zero = hourly([0.0] * 480 + [0.3] * 4, labels=(("region", "eu"),))
+    pull = PulledSeries("churn", (hourly([0.5] * 484), zero, hourly([0.5] * 484, labels=(("region", "na"),))))
+    (note,) = evaluate_model(Model("churn", (a_rule,), history=2 * DAY), pull, NOW).notes
+    assert note.startswith("churn / accuracy: 1 of 2 segments cannot be judged: the baseline is 0")
+    assert "write `rise_points` or `above`" in note
+
+
 @pytest.mark.parametrize(
     ("newest", "outcome", "cause"), [(0.0, Outcome.OK, Cause.NONE), (0.3, Outcome.UNDECIDED, Cause.ZERO_BASELINE)]
 )

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.evaluate.deployments import version_timeline
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.points import clean_points
+from modelwatch.evaluate.sensitivity import measure_sensitivity
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.monitored_model import Model
-from modelwatch.model.rule import LimitKind
+from modelwatch.model.rule import BaselineKind, BaselineSpec, LimitKind
 from modelwatch.model.series import Deployment, PulledSeries
+from modelwatch.model.severity import Severity
 from modelwatch.timeutil import HOUR
 
 from .making import INF, NAN, NOW, hourly, newest, rows, rule, series, tier, track
+from .test_anchors import accuracy_rule
 
+HUGE = 1.7e308
 NONE = version_timeline([])
 
 
@@ -68,6 +75,23 @@ def test_a_row_that_counts_nothing_is_not_bad_either() -> None:
 def test_an_infinite_weight_is_an_unknown_one() -> None:
     last = newest(rule(), series([(NOW - 1, 0.5, INF), (NOW, 0.7, INF)]))
     assert (last.value, last.n) == (0.6, None)
+
+
+@pytest.mark.parametrize("huge", [HUGE, 1e101, 2.0**54])
+def test_a_count_that_cannot_be_one_is_unknown_and_told(huge: float) -> None:
+    some = [(NOW - hour * HOUR, 0.9 if hour else 0.5, huge if hour % 9 == 4 else 1000.0) for hour in range(99, -1, -1)]
+    limits = replace(accuracy_rule(), baseline=BaselineSpec(BaselineKind.CONSTANT, value=0.9, n=1000.0))
+    with np.errstate(invalid="raise", over="raise"):
+        judged = evaluate_model(Model("churn", (limits,)), PulledSeries("churn", (series(some),)), NOW)
+        seen = measure_sensitivity(judged.tracks[0])
+    assert seen is not None
+    assert judged.notes == ("churn / accuracy: 11 counts above 9e15 are no counts, and were taken as unknown",)
+    assert judged.tracks[0].finding(-1).severity is Severity.CRITICAL
+
+
+def test_values_whose_squares_are_no_numbers_are_left_out() -> None:
+    points = clean_points(series([(NOW - 2, 1e101), (NOW - 1, -HUGE), (NOW, 0.5)]), NONE, NOW)
+    assert (list(points.values), list(points.bad_times)) == ([0.5], [NOW - 2, NOW - 1])
 
 
 def test_of_two_points_for_one_time_the_newest_wins() -> None:

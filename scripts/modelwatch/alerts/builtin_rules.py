@@ -49,7 +49,7 @@ _NOTHING = 0xFF
 _SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
 _ABSENT = (Cause.NO_POINTS.code, Cause.NO_DATA_YET.code)
 _ABSENT_RUN = re.compile(b"[%c%c]+" % _ABSENT)
-_UNKNOWN_DAY = Cause.UNKNOWN_DAY.code
+_UNKNOWN_DAY, _ZERO_BASELINE = Cause.UNKNOWN_DAY.code, Cause.ZERO_BASELINE.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,10 @@ def _rows_of_silence(track: Track) -> array[int]:
 
 
 def _silence_outcome(track: Track, counts: array[int]) -> bytes:
-    """Breach from the third finding in a row that counts and decides nothing, and where a point is overdue; the time
-    before the first point, and before it is known what is usual, is no silence, nor is a day of the calendar that is
-    unknown. Findings that do not count are undecided. What was never logged is a breach now, and was none before."""
+    """Breach from the third finding in a row that counts and decides nothing, and where a point is overdue or a limit
+    is a share of a baseline of 0, which no waiting decides. The time before the first point, and before it is known
+    what is usual, is no silence, nor is a day of the calendar that is unknown. Findings that do not count are
+    undecided. What was never logged is a breach now, and was none before."""
     if track.cause and track.cause[-1] == Cause.NO_DATA_YET.code:
         return bytes([_UNDECIDED]) * (len(track.outcome) - 1) + bytes([_BREACH])
     before = next((row for row, points in enumerate(track.points) if points), 0)
@@ -166,6 +167,9 @@ def _silence_outcome(track: Track, counts: array[int]) -> bytes:
         judged[row] = code
     for row in range(before, len(track.overdue)):
         if track.overdue[row] and track.cause[row] != _UNKNOWN_DAY:
+            judged[row] = _BREACH
+    for row in rows:
+        if track.cause[row] == _ZERO_BASELINE:
             judged[row] = _BREACH
     return bytes(judged)
 

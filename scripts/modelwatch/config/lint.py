@@ -30,12 +30,14 @@ _CONTRACT_HINT = f"modelwatch passes {', '.join(vocabulary.CONTRACT_INPUTS)}; `m
 
 
 def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
-    """Advice as text; as ``UserError`` what makes a dispatch fail. ``root`` is the working tree of the repository."""
+    """Advice as text; as ``UserError`` what makes a dispatch fail, or decides nothing. ``root`` is the working tree of
+    the repository."""
     problems: list[str | UserError] = []
     for model in config.models:
         problems.extend(_lint_model(model))
         for rule in model.rules:
             problems.extend(_lint_rule(rule))
+            problems.extend(_lint_zero_baseline(rule))
         problems.extend(_lint_input_counts(model))
     problems.extend(_lint_workflows(config, root))
     return tuple(problems)
@@ -98,6 +100,18 @@ def _lint_rule(rule: Rule) -> Iterator[str]:
         if count > 1 and count * rule.every > _SLOW_REACTION:
             length, step = format_duration(count * rule.every), format_duration(rule.every)
             yield f"{rule.where}: `{what}: {count}` of {rule.name} takes {length} at one finding every {step}."
+
+
+def _lint_zero_baseline(rule: Rule) -> Iterator[UserError]:
+    """A captured baseline of 0, with limits that are shares of it alone."""
+    reference = _baseline_entry(rule)
+    limits = [limit for tier in rule.tiers for limit in tier.limits]
+    if reference is not None and reference.value == 0 and limits and {one.form for one in limits} <= RELATIVE_LIMITS:
+        yield UserError(
+            f"the captured baseline of {rule.name} is 0, and a share of 0 is always 0.",
+            hint="Use `rise_points` or `above` (or `drop_points` or `below`).",
+            where=rule.where,
+        )
 
 
 def _lint_recovery_limit(rule: Rule) -> Iterator[str]:

@@ -454,7 +454,8 @@ def _check_baseline(section: ParsedSection, tiers: Collection[Tier], baseline: B
         section.add_problem(message, "Use `rolling`, `seasonal` or `version`.", key="baseline")
     if baseline.kind is BaselineKind.CONSTANT and baseline.value == 0 and compared & RELATIVE_LIMITS:
         message = "a share of a baseline of 0 is always 0."
-        section.add_problem(message, "Use `drop_points` or `rise_points`.", key="baseline")
+        hint = "Use `rise_points` or `above` (or `drop_points` or `below`)."
+        section.add_problem(message, hint, key="baseline")
 
 
 def _check_anomaly(section: ParsedSection) -> None:

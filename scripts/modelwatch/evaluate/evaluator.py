@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from .detection import Detection, DetectionRequest, detect_tiers
 from .hypotheses import is_detectable
 from .implausible_values import implausible_rows
 from .model_data import ModelData
-from .points import Points, replaced_note
+from .points import Points, left_out_notes
 from .samples import measured_points, measured_request, needed_counts, short_history_note
 from .segments import MAX_SEGMENTS, find_series, match_patterns, segment_series, whole_labels
 from .tiers import Outcomes, RowContext, decide_outcomes
@@ -112,16 +112,20 @@ class _RuleEvaluator:
             if detection.history is not None:
                 young.setdefault(track.rule.name, []).append(detection.history)
         decided = iter(results)
+        closed = [
+            [track if isinstance(track, Track) else self._close_track(track, *next(decided)) for track in part.tracks]
+            for _, part in opened
+        ]
         return ModelFindings(
-            tuple(
-                track if isinstance(track, Track) else self._close_track(track, *next(decided))
-                for _, part in opened
-                for track in part.tracks
-            ),
+            tuple(track for tracks in closed for track in tracks),
             tuple(
                 f"{self._data.model.name} / {rule.name}: {note}"
-                for rule, part in opened
-                for note in (*part.notes, *map(short_history_note, filter(None, [young.get(rule.name)])))
+                for (rule, part), tracks in zip(opened, closed, strict=True)
+                for note in (
+                    *part.notes,
+                    *map(short_history_note, filter(None, [young.get(rule.name)])),
+                    *_zero_baseline_notes(tracks),
+                )
             ),
         )
 
@@ -145,8 +149,8 @@ class _RuleEvaluator:
         start = self._data.first_point_time([whole] if whole is not None else segments)
         share = float(2 * len(largest) if has_whole else len(largest))
         tracks.extend(self._open_track(rule, series, series.labels, start, share) for series in largest)
-        replaced = sum(self._data.points(series).replaced for series in [*largest, *filter(None, [whole])])
-        return RuleTracks(tracks, (*notes, replaced_note(replaced)) if replaced else notes)
+        judged = [self._data.points(series) for series in [*largest, *filter(None, [whole])]]
+        return RuleTracks(tracks, (*notes, *left_out_notes(judged)))
 
     def _evaluate_drift(self, rule: Rule, spec: DriftSpec, logged: Sequence[Series]) -> RuleTracks | None:
         """Features judged by their histograms, and those whose drift is ``logged`` as numbers; ``None``: judge the rule
@@ -400,6 +404,14 @@ class _RuleEvaluator:
         return DetectionRequest(
             track.rule, points, times.at, times.version, self._data.service, track.share, baseline, track.calendar
         )
+
+
+def _zero_baseline_notes(tracks: Sequence[Track]) -> Iterator[str]:
+    """About segments beside a whole: of those nothing else is reported."""
+    segments = [track for track in tracks if track.labels and track.cause]
+    count = sum(track.cause[-1] == Cause.ZERO_BASELINE.code for track in segments)
+    if count and len(segments) < len(tracks):
+        yield f"{count} of {len(segments)} segments cannot be judged: {Cause.ZERO_BASELINE.text}"
 
 
 _NO_POINTS = Points(nans(0), nans(0), None, nans(0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from .deployments import VersionTimeline
 
 MAX_CLOCK_SKEW = 300.0
 """Seconds that a point can lie in the future (clock skew); later ones are left out and counted."""
+MAX_VALUE = 1e100
+"""Values further from 0 are left out like infinite ones: their squares, summed and multiplied, are no numbers."""
+MAX_COUNT = 2.0**53
+"""A larger count is unknown: it counts nothing, since not every whole number exists there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,22 +28,24 @@ class Points:
     weights: Floats | None
     """Positive; NaN where the count is unknown. ``None`` where no count was logged."""
     bad_times: Floats
-    """Times of the points left out for a value that is NaN or infinite."""
+    """Times of the points left out for a value that is no usable number: NaN, infinite or beyond ``MAX_VALUE``."""
     late: int = 0
     """Points left out because they lie too far in the future."""
     replaced: int = 0
     """Points left out for a later one of the same time with another value."""
+    uncountable: int = 0
+    """Points whose count is infinite or beyond ``MAX_COUNT``, and so unknown."""
 
     def between(self, start: float, end: float) -> Points:
         """Only the points from ``start`` until ``end`` (seconds, UTC), both included."""
         rows = slice(int(np.searchsorted(self.times, start)), int(np.searchsorted(self.times, end, side="right")))
         weights = None if self.weights is None else self.weights[rows]
-        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late, self.replaced)
+        return replace(self, times=self.times[rows], values=self.values[rows], weights=weights)
 
     def select(self, rows: Bools) -> Points:
         """Only these points."""
         weights = None if self.weights is None else self.weights[rows]
-        return Points(self.times[rows], self.values[rows], weights, self.bad_times, self.late, self.replaced)
+        return replace(self, times=self.times[rows], values=self.values[rows], weights=weights)
 
 
 def clean_points(series: Series, service: VersionTimeline, now: float) -> Points:
@@ -46,8 +53,9 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
 
     Left out are: points later than ``now`` + 5 min (counted as ``late``), rows whose weight is not positive (they
     count nothing, so their value, often 0/0, does not matter), points of a version that was not the deployed one,
-    and values that are NaN or infinite (counted as ``bad``). Of two such points for one time the newest, that is the
-    one further down, wins. A point of unknown version belongs to whatever is deployed.
+    and values that are no usable numbers (counted as ``bad``). Of two such points for one time the newest, that is the
+    one further down, wins. A point of unknown version belongs to whatever is deployed. A count that cannot be one is
+    unknown.
     """
     times = np.asarray(series.times)
     rows = _ascending_rows(times)
@@ -59,22 +67,30 @@ def clean_points(series: Series, service: VersionTimeline, now: float) -> Points
     weights = None if series.weights is None else np.asarray(series.weights)[rows]
     keep = _rows_that_count(times, weights, _version_codes(series, service, rows), service)
     replaced = 0 if isinstance(rows, slice) else _leave_out_replaced(times, values, keep)
-    finite = np.isfinite(values)
+    finite = np.abs(values) <= MAX_VALUE
     bad = times[keep & ~finite]
     keep &= finite
     if not keep.all():
         times, values = times[keep], values[keep]
         weights = None if weights is None else weights[keep]
-    if weights is not None and np.isinf(weights).any():
-        weights = np.where(np.isinf(weights), np.nan, weights)
-    return Points(times, values, weights, bad, late, replaced)
+    if weights is None or not (uncountable := weights > MAX_COUNT).any():
+        return Points(times, values, weights, bad, late, replaced)
+    known = np.where(uncountable, np.nan, weights)
+    return Points(times, values, known, bad, late, replaced, int(uncountable.sum()))
 
 
-def replaced_note(count: int) -> str:
-    return (
-        f"{count} points were left out for a later one of the same time with another value; log what several processes "
-        "measure under keys or segments of their own"
-    )
+def left_out_notes(points: Sequence[Points]) -> tuple[str, ...]:
+    """What was left out of these series, and is not said beside each of them."""
+    replaced, uncountable = sum(part.replaced for part in points), sum(part.uncountable for part in points)
+    notes = []
+    if replaced:
+        notes.append(
+            f"{replaced} points were left out for a later one of the same time with another value; log what several "
+            "processes measure under keys or segments of their own"
+        )
+    if uncountable:
+        notes.append(f"{uncountable} counts above 9e15 are no counts, and were taken as unknown")
+    return tuple(notes)
 
 
 def _ascending_rows(times: Floats) -> slice | Ints:

@@ -16,7 +16,7 @@ from .aggregation import QUANTILES, Aggregator
 from .baselines import Baseline, BaselineRequest
 from .calendars import DayEffects, point_exposure
 from .local_time import local_times
-from .points import Points
+from .points import MAX_VALUE, Points
 
 FIRST_FITS = (1, 2, 4, 8)
 """Noise is fitted so many days after the first point of a series; later once a week."""
@@ -149,7 +149,7 @@ def _as_ratios(points: Points, below: Points | None, *, is_proportion: bool) -> 
     last = np.searchsorted(below.times, points.times, side="right")
     total = np.append(0.0, np.cumsum(below.values))
     amount = total[last] - total[np.append(max(last[0] - 1, 0), last[:-1])]
-    known = amount > 0
+    known = (amount > 0) & (np.abs(points.values) <= MAX_VALUE * amount)
     kept, amount = points.select(known), amount[known]
     count = kept.weights if is_proportion and kept.weights is not None else amount
     return replace(kept, values=kept.values / amount, weights=count)

@@ -15,6 +15,7 @@ from ..model.finding import Cause, Outcome
 from ..model.rule import (
     FALL_LIMITS,
     PROPORTION_INTERVALS,
+    RELATIVE_LIMITS,
     RISE_LIMITS,
     STATIC_LIMITS,
     Direction,
@@ -45,6 +46,8 @@ class BaselineComparison:
     """value - baseline; NaN without a baseline."""
     scale: Floats
     """|baseline|; NaN where relative limits cannot be judged, because it is missing or 0."""
+    is_zero: Bools
+    """The baseline is 0."""
     noise: Floats
     """A change up to this is rounding, not change: a constant metric has a ``sd`` of 0, or nearly."""
     sd: Floats
@@ -66,6 +69,7 @@ def compare_with_baseline(stat: WindowStats, reference: Baseline) -> BaselineCom
         high=high,
         change=stat.value - reference.value,
         scale=np.where(scale == 0, np.nan, scale),
+        is_zero=scale == 0,
         noise=TOLERANCE * np.maximum(np.abs(stat.value), scale),
         sd=reference.sd,
         up=least > 0,
@@ -138,7 +142,8 @@ def decide_tier(rule: Rule, rows: BaselineComparison, context: RowContext) -> Ti
             code = float(tier.severity.code)
             for limit in tier.limits:
                 check = check_limit(limit, rows, rule.better)
-                np.logical_or(verdict.unknown, check.unknown, out=verdict.unknown, where=serves)
+                unknown = check.unknown & ~rows.is_zero if _is_backed(limit, tier) else check.unknown
+                np.logical_or(verdict.unknown, unknown, out=verdict.unknown, where=serves)
                 if limit in detected:
                     continue
                 np.maximum(verdict.severity, code, out=verdict.severity, where=check.significant & serves)
@@ -149,6 +154,14 @@ def decide_tier(rule: Rule, rows: BaselineComparison, context: RowContext) -> Ti
         np.maximum(verdict.severity, context.charts.severity, out=verdict.severity)
         np.logical_or(verdict.unknown, context.charts.unknown, out=verdict.unknown)
     return verdict
+
+
+def _is_backed(limit: Limit, tier: Tier) -> bool:
+    """Whether the tier has a limit in the same direction that judges where the baseline is 0, too."""
+    if limit.form not in RELATIVE_LIMITS:
+        return False
+    alike = FALL_LIMITS if limit.form in FALL_LIMITS else RISE_LIMITS
+    return any(other.form in alike and other.form not in RELATIVE_LIMITS for other in tier.limits)
 
 
 def _tiers_by_version(rule: Rule, context: RowContext) -> Iterator[tuple[Sequence[Tier], Bools]]:

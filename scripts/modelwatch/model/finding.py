@@ -33,14 +33,14 @@ class Cause(DescribedEnum):
     NO_BASELINE = "no-baseline", "no baseline to compare with"
     ZERO_BASELINE = (
         "zero-baseline",
-        "the baseline is 0, of which there is no share; set `rise_points` or `drop_points` instead of `rise` or `drop`",
+        "the baseline is 0, of which there is no share; write `rise_points` or `above` for `rise`, or both",
     )
     NEW_SEGMENT = "new-segment", "the segment is new"
     NOT_A_PROPORTION = (
         "not-a-proportion",
         "values outside [0, 1] have no Wilson interval; set `interval: normal` on the rule",
     )
-    ONLY_BAD_VALUES = "only-bad-values", "every value in the window is NaN or infinite"
+    ONLY_BAD_VALUES = "only-bad-values", "every value in the window is NaN, infinite or beyond 1e100"
     TOO_FEW_FEATURES = (
         "too-few-features",
         "no feature could be judged: too few values, nothing to compare with, or no importance",
@@ -173,7 +173,7 @@ class Track:
     """Typecode i: index into ``versions``, -1 for unknown."""
     versions: tuple[str, ...] = ()
     bad_points: int = 0
-    """Points left out for a value that is NaN or infinite."""
+    """Points left out for a value that is NaN, infinite or beyond 1e100."""
     late_points: int = 0
     """Points left out because they lie more than 5 min in the future."""
     baseline_n: array[float] = field(default_factory=doubles)
