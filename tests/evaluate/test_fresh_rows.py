@@ -10,12 +10,15 @@ import pytest
 
 from modelwatch.alerts.builtin_rules import derive_health_tracks
 from modelwatch.alerts.state_machine import latest_alert
+from modelwatch.evaluate.arrivals import overdue_rows
 from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, AlertState
+from modelwatch.model.cadence import cadence_starts
 from modelwatch.model.finding import Outcome, Track
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import Aggregate, BaselineKind, BaselineSpec, Direction, Interval, LimitKind, Rule
 from modelwatch.model.series import Series
+from modelwatch.stats.arrays import Floats
 from modelwatch.timeutil import DAY, HOUR
 
 from .making import NAN, NOW, rule, series, tier, track, tracks
@@ -203,3 +206,39 @@ def test_the_denominators_points_count_as_well() -> None:
     of = replace(ACCURACY, aggregate=Aggregate.RATIO, denominator=KeyPattern("eval/requests"))
     assert fresh_hours(of, errors, requests) == list(range(1, 25))
     assert fresh_hours(replace(of, aggregate=Aggregate.SUM), errors, requests) == [1.0]
+
+
+def at_cadences(*cadences: tuple[float, float]) -> Floats:
+    """Times of points that came at each of these gaps for so long, (gap, length) in seconds."""
+    gaps = [gap for gap, length in cadences for _ in range(round(length / gap))]
+    return np.cumsum(np.array([0.0, *gaps]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "days", "limit"),
+    [
+        (DAY, HOUR, 1, 2 * DAY),
+        (DAY, HOUR, 2, 2 * HOUR),
+        (DAY, HOUR, 30, 2 * HOUR),
+        (6 * HOUR, HOUR, 1, 2 * HOUR),
+        (HOUR, 900.0, 1, HOUR),
+        (HOUR, DAY, 3, 2 * DAY),
+        (HOUR, 6 * HOUR, 1, 12 * HOUR),
+    ],
+)
+def test_a_series_is_overdue_by_the_cadence_that_it_has_now(
+    before: float, after: float, days: float, limit: float
+) -> None:
+    points = at_cadences((before, 40 * DAY), (after, days * DAY))
+    since = points[-1] + np.arange(0, 5 * DAY, 600.0)
+    late = since[overdue_rows(points, HOUR, since)] - points[-1]
+    assert late[0] == limit + 600.0
+    assert not overdue_rows(points, HOUR, np.arange(points[0], points[-1], HOUR)).any(), "known in hindsight"
+
+
+def test_bursts_and_outages_are_no_cadence() -> None:
+    daily = np.arange(60) * DAY
+    burst = np.union1d(daily, 30 * DAY + 60.0 * np.arange(200))
+    hourly = np.delete(at_cadences((HOUR, 60 * DAY)), [*range(700, 720), *range(721, 726)])
+    for points in (burst, hourly):
+        assert cadence_starts(np.diff(points).tolist(), HOUR) == [0]

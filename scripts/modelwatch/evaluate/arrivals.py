@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from ..model.cadence import LONG_GAP, MIN_GAPS, Cadence
+from ..model.cadence import LATE_GAPS, LONG_GAP, MIN_GAPS, Cadence, cadence_starts
 from ..stats.arrays import Bools, Floats
 from .points import Points
 from .windows import EvaluationTimes, RowRanges, row_ranges, window_rows
@@ -59,11 +60,30 @@ def fresh_rows(points: Sequence[Floats], window: float, times: EvaluationTimes) 
 
 
 def overdue_rows(arrivals: Floats, every: float, at: Floats) -> Bools:
-    """Rows whose newest point is overdue by the gaps that came before; no rows at all where too few points are known.
-    ``arrivals`` ascends."""
+    """Rows whose newest point is overdue by the gaps that came before, since the cadence last changed; no rows at all
+    where too few points are known. ``arrivals`` ascends."""
     gaps = np.diff(arrivals)
     if len(gaps) < MIN_GAPS:
         return np.zeros(0, np.bool_)
+    starts = cadence_starts(gaps.tolist(), every) if _may_change_cadence(gaps) else [0]
+    limits = np.empty(len(arrivals))
+    for begin, end in pairwise([*starts, len(gaps)]):
+        # The gap with which a cadence begins is its own, so the point before it waits for the next one as usual in it.
+        limits[begin : end + 1] = _overdue_limits(arrivals[begin : end + 1], every)
+    newest = np.searchsorted(arrivals, at, side="right") - 1
+    return np.asarray((newest >= 0) & (at - arrivals[newest] > limits[newest]))
+
+
+def _may_change_cadence(gaps: Floats) -> bool:
+    """Whether a change need be looked for: mostly no gaps follow each other that are far from the usual one."""
+    usual = float(np.median(gaps))
+    long, short = gaps > LATE_GAPS * usual, gaps * LATE_GAPS < usual
+    return bool((long[1:] & long[:-1]).any() or short.sum() >= MIN_GAPS)
+
+
+def _overdue_limits(arrivals: Floats, every: float) -> Floats:
+    """Seconds after each point from which the next one is overdue, of a series with one cadence."""
+    gaps = np.diff(arrivals)
     cadence = Cadence.of(np.sort(gaps), every)  # type: ignore[arg-type]
     limits = np.full(len(arrivals), cadence.least_limit)
     for place in (*np.flatnonzero(gaps > LONG_GAP * cadence.gap).tolist(), len(gaps)):
@@ -71,8 +91,7 @@ def overdue_rows(arrivals: Floats, every: float, at: Floats) -> Bools:
         if gap > cadence.least_limit:
             limits[place] = cadence.overdue_after(place, float(arrivals[place] - arrivals[0]))
         cadence.add(gap)
-    newest = np.searchsorted(arrivals, at, side="right") - 1
-    return np.asarray((newest >= 0) & (at - arrivals[newest] > limits[newest]))
+    return limits
 
 
 def new_segment_rows(points: Points, times: Floats, window: float, start: float) -> Bools | None:

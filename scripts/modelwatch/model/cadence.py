@@ -2,7 +2,7 @@
 
 A series that is logged at regular times is overdue after twice its usual gap; pauses that recur, such as nights and
 weekends, may last as long again. A series that is logged at irregular times is overdue when a gap is so long that its
-own gaps would bring one about once a year.
+own gaps would bring one about once a year. What is usual is learned from the gaps since the cadence last changed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ MAX_EXCESS = 8.0
 """A long gap counts as at most so many medians longer than the shortest of them: an outage is not usual."""
 FALSE_ALARM = 365 * DAY
 """The mean time after which a healthy series with irregular gaps is called overdue."""
+FASTER = 3.0
+"""Gaps shorter than the usual one by this factor are of another cadence,"""
+FASTER_GAPS, FASTER_SPAN = 8, 2.0
+"""once there are so many in a row, and they last for so many of the usual ones: a burst is no cadence."""
+SLOWER_GAPS, SLOWER_SPAN = 3, DAY
+"""So many gaps in a row that are alike, were overdue each, and last for so long (seconds) are of another cadence."""
 _PAUSE_MARGIN = 1.1
 
 
@@ -102,7 +108,49 @@ class Cadence:
 def series_overdue_after(times: Sequence[float], every: float) -> float:
     """Seconds after the newest of ``times``, which ascend, from which a series is overdue."""
     gaps = [after - before for before, after in pairwise(times) if after > before]
-    cadence = Cadence.of(sorted(gaps), every)
-    for gap in gaps:
+    gaps = gaps[cadence_starts(gaps, every)[-1] :]
+    return _of_all(sorted(gaps), every).overdue_after(len(gaps), math.fsum(gaps))
+
+
+def cadence_starts(gaps: Sequence[float], every: float) -> list[int]:
+    """The places of the gaps with which each cadence of a series begins; the first is 0."""
+    starts = [0]
+    known: list[float] = []
+    fast: list[float] = []
+    slow: list[float] = []
+    for place, gap in enumerate(gaps):
+        usual = known[len(known) // 2] if len(known) >= MIN_GAPS else gap
+        is_fast, is_slow = gap * FASTER < usual, gap > LATE_GAPS * usual
+        fast, slow = _extend(fast, gap, known, belongs=is_fast), _extend(slow, gap, known, belongs=is_slow)
+        if is_fast and len(fast) >= FASTER_GAPS and math.fsum(fast) >= FASTER_SPAN * usual:
+            starts.append(place + 1 - len(fast))
+            known, fast = sorted(fast), []
+        elif is_slow and len(slow) >= SLOWER_GAPS and math.fsum(slow) >= SLOWER_SPAN:
+            while len(slow) > SLOWER_GAPS and math.fsum(slow[1:]) >= SLOWER_SPAN:
+                insort(known, slow.pop(0))
+            if max(slow) <= LONG_GAP * min(slow) and min(slow) > _overdue_after_all(known, every):
+                starts.append(place + 1 - len(slow))
+                known, slow = sorted(slow), []
+        elif not is_fast and not is_slow:
+            insort(known, gap)
+    return starts
+
+
+def _extend(run: list[float], gap: float, known: list[float], *, belongs: bool) -> list[float]:
+    """``run`` with one more gap; where it does not belong to it, the run is over, and known."""
+    if belongs:
+        return [*run, gap]
+    for one in run:
+        insort(known, one)
+    return []
+
+
+def _overdue_after_all(ordered: Sequence[float], every: float) -> float:
+    return _of_all(ordered, every).overdue_after(len(ordered), math.fsum(ordered))
+
+
+def _of_all(ordered: Sequence[float], every: float) -> Cadence:
+    cadence = Cadence.of(ordered, every)
+    for gap in ordered:
         cadence.add(gap)
-    return cadence.overdue_after(len(gaps), times[-1] - times[0] if times else 0.0)
+    return cadence
