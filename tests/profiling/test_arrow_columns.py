@@ -62,7 +62,7 @@ def test_numbers(array: Any, values: list[float], missing: int, other: int) -> N
         (pa.array([1, 2, 1]), {"1": 2, "2": 1}, 0),
         (pa.array([1.0, -0.0, 0.0, np.nan, None]), {"1": 1, "0": 2}, 2),
         (pa.array([DAY]), {"2026-11-20": 1}, 0),
-        (pa.array([Decimal("1.50")]), {"1.50": 1}, 0),
+        (pa.array([Decimal("1.50")]), {"1.5": 1}, 0),
         (pa.array([b"\xff", b"a"]), {"\\xff": 1, "a": 1}, 0),
         (pa.array([[1], None]), {"[1]": 1}, 1),
         (pa.nulls(2), {}, 2),

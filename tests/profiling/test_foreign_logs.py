@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.errors import SourceError
+from modelwatch.errors import SourceError, UserError
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
 from modelwatch.profiling.measure import MeasureResult, measure
@@ -77,11 +77,13 @@ def test_csv_of_other_programs(tmp_path: Path, text: str) -> None:
         (csv(rows()).encode("utf-16"), r"log\.csv: this CSV file is in UTF-16\. Write it in UTF-8"),
         (csv(rows(age=lambda _: "Zürich")).encode("latin-1"), "invalid UTF8 data"),
         (csv(rows(time=lambda _: "11/20/2026")).encode(), "no row has a time that can be read in column 'time'"),
-        (csv(rows(prediction=lambda row: f"{row % 2}.0")).encode(), "no prediction is ever a label: '0.0', '1.0' in"),
-        (csv(rows(label=lambda row: str(row % 2 > 0))).encode(), "'0', '1' in 'prediction' and 'False', 'True' in"),
+        (
+            csv(rows(label=lambda row: "ny"[row % 2])).encode(),
+            "no prediction is ever a label: '0', '1' in 'prediction'",
+        ),
         (b"id,time,time\n1,2,3\n", "two columns are named 'time'"),
     ],
-    ids=["utf-16", "latin-1", "times", "classes as floats", "classes as words", "two of one name"],
+    ids=["utf-16", "latin-1", "times", "classes as letters", "two of one name"],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "log.csv").write_bytes(content)
@@ -97,6 +99,64 @@ def test_what_may_be_meant_otherwise_is_told(tmp_path: Path) -> None:
     assert any("'prediction' takes many values: judged as a regression" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("prediction", "label"),
+    [
+        (lambda row: f"{row % 2}.0", lambda row: str(row // 2 % 2)),
+        (lambda row: str(row % 2), lambda row: str(row // 2 % 2 > 0)),
+        (lambda row: f" {row % 2 > 0}", lambda row: f"{row // 2 % 2}.00"),
+    ],
+    ids=["floats", "words", "both"],
+)
+def test_one_class_in_two_spellings(tmp_path: Path, prediction: Cell, label: Cell) -> None:
+    (tmp_path / "log.csv").write_text(csv(rows(prediction=prediction, label=label)))
+    found = values(measured(tmp_path / "log.csv"))
+    assert (found["eval/accuracy"], found["eval/f1"], found["eval/n"]) == (0.5, 0.5, COUNT)
+
+
+WORDS: dict[str, Cell] = {
+    "label": lambda row: ("legit", "fraud")[row // 2 % 2],
+    "prediction": lambda row: ("legit", "fraud")[row // 2 % 2 if row % 10 else 0],
+    "score": lambda row: f"0.{1 + 8 * (row // 2 % 2 if row % 10 else 0)}",
+}
+"""Of 30 frauds 27 are found, by the prediction and by the score."""
+
+
+def test_which_of_two_classes_is_positive_is_never_guessed(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(csv(rows(**WORDS)))
+    with pytest.raises(
+        UserError, match=r"'fraud' and 'legit', and nothing says whose probability the score is\. Write"
+    ):
+        measured(tmp_path / "log.csv", score="score")
+    with pytest.raises(UserError, match=r"no label is 'frod'"):
+        measured(tmp_path / "log.csv", score="score", positive="frod")
+    result = measured(tmp_path / "log.csv", score="score", positive="fraud")
+    assert result.task == "two classes, 'fraud' is positive"
+    assert not [note for note in result.notes if "AUC" in note]
+    named = values(measured(tmp_path / "log.csv", scores=(("fraud", "score"),)))
+    assert values(result)["eval/auc"] == named["eval/auc"] == 0.95
+    assert values(result)["eval/log_loss"] == named["eval/log_loss"] < 0.4
+    other = measured(tmp_path / "log.csv", score="score", positive="legit")
+    assert values(other)["eval/auc"] == pytest.approx(0.05)
+    assert any("AUC is 0.05: high scores go with the other class" in note for note in other.notes)
+
+
+def test_stars_are_classes_unless_the_task_says_numbers(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(
+        csv(rows(label=lambda row: str(1 + row % 5), prediction=lambda row: str(1 + row % 4)))
+    )
+    result = measured(tmp_path / "log.csv")
+    assert result.task == "5 classes"
+    assert any("the labels are 5 numbers, and count as classes" in note for note in result.notes)
+    assert not any("count as classes" in note for note in measured(tmp_path / "log.csv", task="classes").notes)
+    result = measured(tmp_path / "log.csv", task="numbers")
+    assert result.task == "labels are numbers"
+    assert values(result)["eval/mae"] == pytest.approx(sum(abs(row % 5 - row % 4) for row in range(COUNT)) / COUNT)
+    (tmp_path / "log.csv").write_text(csv(rows(label=lambda row: "ab"[row % 2])))
+    with pytest.raises(SourceError, match="no label is a number"):
+        measured(tmp_path / "log.csv", task="numbers")
+
+
 def test_words_for_a_label_that_is_not_there_are_no_class(tmp_path: Path) -> None:
     words = ("None", "nan", "NULL", "<NA>")
     text = csv(rows(label=lambda row: words[row % 4] if row >= 40 else str(row // 2 % 2)))
@@ -109,7 +169,7 @@ def test_such_a_word_is_a_class_where_it_is_predicted(tmp_path: Path) -> None:
     countries = ("US", "NA")
     text = csv(rows(label=lambda row: countries[row % 2], prediction=lambda row: countries[row // 2 % 2]))
     (tmp_path / "log.csv").write_text(text)
-    found = values(measured(tmp_path / "log.csv"))
+    found = values(measured(tmp_path / "log.csv", positive="US"))
     assert (found["eval/accuracy"], found["eval/n"]) == (0.5, COUNT)
 
 

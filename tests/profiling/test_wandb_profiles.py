@@ -69,7 +69,7 @@ def captured(place: Path) -> str:
 def test_what_is_measured_is_what_the_rules_read(wandb_server: Server[WandbStandIn], place: Path) -> None:
     assert "2000 rows" in captured(place)
     told = call(place, "measure", "--out", str(place / "profiles"))
-    assert "churn: 2000 rows, 3 windows." in told
+    assert "churn: 2000 rows, 3 windows; two classes, 'yes' is positive." in told
     assert "acme/churn/measured-churn-20261120-v1" in told
     rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (), weight="eval/n")
     rule_by = Rule(

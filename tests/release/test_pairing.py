@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from modelwatch.errors import SourceError, UserError
@@ -145,16 +147,37 @@ def test_one_label_alone_holds(tmp_path: Path) -> None:
 
 def test_predictions_that_are_never_a_label_hold(tmp_path: Path) -> None:
     rows = table(seed=2)
-    found = part(tmp_path, table(), table(seed=2, prediction=np.where(rows["prediction"], "true", "false")))
+    found = part(tmp_path, table(), table(seed=2, prediction=np.where(rows["prediction"], "yes", "no")))
     assert "no prediction of the candidate is ever a label" in said(found)
     assert held(found)
 
 
-def test_whole_numbers_and_decimals_are_one_class(tmp_path: Path) -> None:
-    rows = table(seed=2)
-    found = part(tmp_path, table(), table(seed=2, prediction=rows["prediction"].astype(float)))
+@pytest.mark.parametrize("spelling", ["float", "bool", "decimal", "spaces", "True and False"])
+def test_one_class_has_one_name_however_it_is_spelled(tmp_path: Path, spelling: str) -> None:
+    cells = table(seed=2)["prediction"]
+    spelled: dict[str, Any] = {
+        "float": cells.astype(float),
+        "bool": cells.astype(bool),
+        "decimal": pa.array([Decimal(f"{cell}.00") for cell in cells.tolist()]),
+        "spaces": np.char.add(np.char.add(" ", cells.astype(str)), " "),
+        "True and False": cells.astype(bool).astype(str),
+    }
+    plain, found = (part(tmp_path, table(), table(seed=2, prediction=column)) for column in (cells, spelled[spelling]))
     assert found.pairs.classes == ("0", "1")
     assert not found.problems
+    assert np.array_equal(found.pairs.codes(), plain.pairs.codes())
+
+
+def test_which_of_two_classes_is_positive_is_never_guessed(tmp_path: Path) -> None:
+    rows = table()
+    words = {name: np.where(rows[name] == 1, "fraud", "legit") for name in ("label", "prediction")}
+    with pytest.raises(UserError, match="the labels are 'fraud' and 'legit', and nothing says whose probability"):
+        part(tmp_path, table(**words), table(**words))
+    plain = part(tmp_path, table(), table())
+    found = part(tmp_path, table(**words), table(**words), replace(MEASURE, positive="fraud"))
+    assert found.pairs.classes == ("legit", "fraud")
+    assert np.array_equal(np.asarray(found.pairs.positive), np.asarray(plain.pairs.positive))
+    assert np.array_equal(found.pairs.codes(), plain.pairs.codes())
 
 
 def test_segments_that_differ_are_told_and_the_champions_count(tmp_path: Path) -> None:

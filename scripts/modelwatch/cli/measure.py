@@ -97,7 +97,9 @@ def measure(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             (out / f"{model.name}.npz").write_bytes(to_bytes(result.profile, {"model": model.name}))
-        click.echo(f"{model.name}: {result.profile.rows} rows, {len(result.rows)} windows.")
+        windows = "1 window" if len(result.rows) == 1 else f"{len(result.rows)} windows"
+        task = f"; {result.task}" if result.task else ""
+        click.echo(f"{model.name}: {result.profile.rows} rows, {windows}{task}.")
         if publish:
             others = result.other_partitions
             for path in publish_profile(model, result.profile, result.rows, os.environ, policy, partition, others):

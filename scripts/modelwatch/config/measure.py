@@ -13,6 +13,7 @@ from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .vocabulary import PATH, TEXT, TEXTS
 
+CLASS = Text("the name of a class", max_length=120)
 OUTCOMES = Section(
     "the outcomes",
     {
@@ -51,9 +52,22 @@ MEASURE = Section(
         "time": Field(TEXT, "The column of its time."),
         "version": Field(TEXT, "The column of the model version."),
         "features": Field(TEXTS, "Columns of the inputs; by default all columns that no other key names."),
-        "score": Field(TEXT, "The column of the score (a probability)."),
+        "task": Field(
+            Enumeration("a task", ("classes", "numbers")),
+            "Whether labels are classes or numbers (a regression); by default numbers if labels and predictions are, "
+            "and either take more than 20 values.",
+        ),
+        "score": Field(TEXT, "The column of the score: the probability of the positive class."),
         "prediction": Field(TEXT, "The column of the prediction: a class or a number."),
         "label": Field(TEXT, "The column of the true outcome."),
+        "positive": Field(
+            CLASS,
+            "Of two classes the positive one, whose AUC, precision, recall and F1 are published; needed unless it is "
+            "called 1, true or yes.",
+        ),
+        "ignore_case": Field(
+            Enumeration("`true` or `false`", BOOLEANS), "Whether `Fraud` and `fraud` are one class, in lower case."
+        ),
         "label_time": Field(TEXT, "The column of the time at which the outcome was known."),
         "segments": Field(TEXTS, "Columns whose values are segments."),
         "crossings": Field(

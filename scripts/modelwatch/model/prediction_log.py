@@ -86,6 +86,11 @@ class MeasureSpec:
     segments: tuple[str, ...] = ()
     value: str = ""
     outcomes: OutcomesSpec | None = None
+    task: str = ""
+    """``classes`` or ``numbers``; empty: numbers if labels and predictions are, and either take many values."""
+    positive: str = ""
+    """Of two classes the positive one; empty: the one that is called 1, true or yes."""
+    ignore_case: bool = False
     scores: tuple[tuple[str, str], ...] = ()
     """``(class, column)``: a column of probabilities for each of several classes."""
     crossings: tuple[tuple[str, str], ...] = ()

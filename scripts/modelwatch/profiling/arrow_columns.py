@@ -2,7 +2,8 @@
 
 Numbers: integers and decimals become float64; ``true`` is 1; dates and times are seconds since the epoch (UTC), times
 of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and text that is empty or
-reads nan. Nested and binary cells are not numbers. Texts: ``true`` and ``false``, ``1`` for 1.0, ISO for dates.
+reads nan. Nested and binary cells are not numbers. Texts: ``true`` and ``false``, ``1`` for 1.0 (float or decimal), ISO
+for dates.
 """
 
 from __future__ import annotations
@@ -339,11 +340,21 @@ def _bytes_text(cell: bytes) -> str:
 def _cast_or_str(values: Any) -> list[str | None]:
     import pyarrow as pa
 
+    kind = values.type
     try:
         texts: list[str | None] = values.cast(pa.string()).to_pylist()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         return [None if cell is None else str(cell) for cell in values.to_pylist()]
-    return [None if text == "nan" and pa.types.is_floating(values.type) else text for text in texts]
+    if pa.types.is_decimal(kind):
+        return [text and (text.rstrip("0").rstrip(".") if "." in text else text) for text in texts]
+    if pa.types.is_floating(kind):
+        return [None if text == "nan" else _without_exponent(text) if text and "e+" in text else text for text in texts]
+    return texts
+
+
+def _without_exponent(text: str) -> str:
+    """A whole number as an integer column would write it, if a float can hold it exactly."""
+    return str(int(float(text))) if float(text).is_integer() and abs(float(text)) < 2**53 else text
 
 
 def _fnv1a(array: Any) -> Hashes:

@@ -64,7 +64,7 @@ def _profile_group(log: PredictionLog, names: Sequence[str]) -> TableProfile:
     sample = sample_batches(batches, sum(batch.num_rows for batch in batches))
     parts = []
     for name in names:
-        column = infer_column(name, concatenate_arrays([batch.column(name) for batch in sample]), False, spec)
+        column = infer_column(name, concatenate_arrays([batch.column(name) for batch in sample]), None, spec)
         for batch in batches:
             profile, shapes = profile_column(batch.column(name), batch.num_rows, column)
             parts.append(TableProfile(columns={name: profile}, formats={} if shapes is None else {name: shapes}))

@@ -12,11 +12,12 @@ from ..stats.arrays import Floats, Ints
 from ..stats.performance.estimate import value_sums
 from ..stats.performance.probabilistic import row_losses
 from ..stats.performance.regression import error_sums
-from ..stats.profile.categorical import CategoricalProfile, shorten_category
+from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.exact_sum import ExactSums
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from .arrow_columns import factorize, floats_by_row
+from .class_names import ClassNames
 from .profile_plan import ColumnPlan, ProfilePlan
 
 Rows = Any
@@ -34,7 +35,7 @@ class LabelComparison:
     classes: Ints | None = None
     """By row the number of its label among the plan's classes; -1 if it has none, or another one."""
     scores: Mapping[str, tuple[ColumnPlan, Floats]] = field(default_factory=dict)
-    """By class; if two classes share one column, by the positive one."""
+    """By class; of two that share one column only the positive one."""
     losses: Mapping[str, Floats] = field(default_factory=dict)
     numbers: tuple[Floats, Floats] | None = None
     """Labels and predictions of a regression."""
@@ -90,7 +91,7 @@ class LabelComparison:
         for name, (plan, scores) in self.scores.items():
             own = self.plan.classes.index(name)
             inside, outside = f"{name}{PAIR_SEPARATOR}1", f"{name}{PAIR_SEPARATOR}0"
-            if not self.plan.spec.scores:
+            if self.plan.binary_score:
                 inside, outside = name, self.plan.classes[1 - own]
             yield inside, plan.profile(scores[numbers[classes == own]], coarse=coarse)
             yield outside, plan.profile(scores[numbers[(classes >= 0) & (classes != own)]], coarse=coarse)
@@ -108,11 +109,12 @@ def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:
             return LabelComparison(plan)
         numbers = (floats_by_row(label), floats_by_row(rows.column(spec.prediction)))
         return LabelComparison(plan, numbers=numbers, worth=worth)
-    codes, texts = factorize(label, shorten_category)
+    names_of_classes = ClassNames(plan.classes, ignore_case=spec.ignore_case)
+    codes, texts = factorize(label, names_of_classes)
     pairs: Ints | None = None
     pair_names: tuple[str, ...] = ()
     if spec.prediction in names:
-        pairs, pair_names = _factorize_pairs(rows.column(spec.prediction), codes, texts)
+        pairs, pair_names = _factorize_pairs(rows.column(spec.prediction), names_of_classes, codes, texts)
     number_of = {name: number for number, name in enumerate(plan.classes)}
     classes = np.array([*(number_of.get(text, -1) for text in texts), -1], dtype=np.int64)[codes]
     scores = {
@@ -128,8 +130,10 @@ def _is_right(pair: str) -> bool:
     return prediction == label
 
 
-def _factorize_pairs(array: Any, labels: Ints, label_names: list[str]) -> tuple[Ints, tuple[str, ...]]:
-    predictions, names = factorize(array, shorten_category)
+def _factorize_pairs(
+    array: Any, class_names: ClassNames, labels: Ints, label_names: list[str]
+) -> tuple[Ints, tuple[str, ...]]:
+    predictions, names = factorize(array, class_names)
     count = len(label_names)
     pairs = np.where((predictions >= 0) & (labels >= 0), predictions * count + labels, -1)
     used, codes = np.unique(pairs, return_inverse=True)
@@ -142,12 +146,10 @@ def _factorize_pairs(array: Any, labels: Ints, label_names: list[str]) -> tuple[
 def _scored_classes(plan: ProfilePlan) -> Iterator[tuple[str, ColumnPlan]]:
     """The classes that have their own column of scores; of two that share one, the positive one."""
     spec = plan.spec
-    if not spec.scores and len(plan.classes) == 2:
-        column = plan.column(spec.score)
-        if column is not None and column.is_numeric:
-            yield plan.classes[1], column
-    for name, text in spec.scores:
-        column = plan.column(text)
+    class_names = ClassNames(plan.classes, ignore_case=spec.ignore_case)
+    scores = [(plan.positive, plan.binary_score)] if plan.binary_score else spec.scores
+    for cell, column_name in scores:
+        name, column = class_names(cell), plan.column(column_name)
         if name in plan.classes and column is not None and column.is_numeric:
             yield name, column
 
@@ -159,8 +161,8 @@ def scored_class_names(plan: ProfilePlan) -> list[str]:
 
 def _row_losses(plan: ProfilePlan, classes: Ints, scores: Mapping[str, tuple[ColumnPlan, Floats]]) -> dict[str, Floats]:
     squares = plan.spec.intervals
-    if not plan.spec.scores and scores:
-        return row_losses(classes == 1, next(iter(scores.values()))[1], squares=squares)
+    if plan.binary_score and scores:
+        return row_losses(classes == plan.classes.index(plan.positive), next(iter(scores.values()))[1], squares=squares)
     if not scores or scores.keys() != set(plan.classes):
         return {}
     values = np.stack([scores[name][1] for name in plan.classes], axis=1)

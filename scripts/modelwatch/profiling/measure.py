@@ -23,7 +23,8 @@ from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY
 from .arrow_columns import times_by_row
 from .label_join import join_outcomes
-from .performance import labelled_rows, misfit_note, row_metrics
+from .label_task import describe_task, require_positive, reversed_score_note, task_notes
+from .performance import known_classes, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
 from .profiler import VALUE_SUM, profile_batches
@@ -95,6 +96,8 @@ class MeasureResult:
     rows: tuple[MetricRow, ...]
     """One a version and finished window."""
     notes: tuple[str, ...]
+    task: str = ""
+    """What the labels are, as text; empty without labels."""
     other_partitions: Mapping[str, Profile] = field(default_factory=dict)
     """By name the other partitions of the same days; ``rows`` include them."""
 
@@ -131,8 +134,10 @@ def measure(
         extra = row_metrics(log, plan, profile)
         notes.extend(_omission_notes(profile, plan))
         notes.extend(text_number_notes(profile.whole()))
-    _check_times(profile, spec, log.where if log else "")
-    _check_classes(profile, spec, log.where if log else "")
+    where = log.where if log else ""
+    _check_times(profile, spec, where)
+    _check_classes(profile, spec, where)
+    require_positive(known_classes(profile.whole()), spec, where)
     others: Mapping[str, Profile] = {}
     if selection.partition:
         others = fetch_other_partitions(model, profile, selection.partition, env, retry, scratch)
@@ -140,6 +145,7 @@ def measure(
     # Metrics that need rows are known for this partition only.
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
+    notes.extend((*task_notes(total.whole(), spec), *reversed_score_note(total.whole(), spec)))
     notes.extend(misfit_note(total, spec, extra))
     rows = tuple(metric_rows(total, spec, reference, now, extra))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
@@ -151,7 +157,7 @@ def measure(
         if profile.undated > 1:
             undated = f"{profile.undated} rows without a time count"
         notes.append(f"{undated} in no window.")
-    return MeasureResult(profile, rows, tuple(notes), others)
+    return MeasureResult(profile, rows, tuple(notes), describe_task(total.whole(), spec), others)
 
 
 def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:

@@ -28,6 +28,7 @@ from ..stats.performance.regression import regression_metrics
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
 from .arrow_columns import floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
+from .class_names import positive_class
 from .label_comparison import compare_with_labels, scored_class_names
 from .profile_plan import ProfilePlan, score_columns
 from .profiler import encode_segments, split_by_window
@@ -59,16 +60,14 @@ def performance_metrics(
 ) -> Iterator[tuple[str, float]]:
     """Keys and values of the requested metrics that are known, each with its count (``count_name``), and of ``extra``.
 
-    Of two labels the later one in alphabetical order is the positive one: 1, true, yes. Segments with fewer than
+    Precision, recall, F1 and areas under curves of two classes are those of the positive one. Segments with fewer than
     ``min_rows`` labelled rows have no metrics.
     """
     if segment and labelled_rows(table) < spec.min_rows:
         return
     whole = not segment
     requested = {name for name in spec.metrics or DEFAULT_METRICS if whole or not name.startswith(WHOLE_ONLY_PREFIXES)}
-    estimates = [
-        estimate for estimate in _estimates(table, requested, whole and spec.intervals) if estimate.name in requested
-    ]
+    estimates = [estimate for estimate in _estimates(table, requested, spec, whole) if estimate.name in requested]
     scalars: dict[str, float] = {}
     for estimate in (*estimates, *extra):
         if math.isnan(estimate.value):
@@ -110,35 +109,36 @@ def known_classes(table: TableProfile) -> tuple[str, ...]:
     return tuple(sorted({name.partition(PAIR_SEPARATOR)[0] for name in names}))
 
 
-def _estimates(table: TableProfile, requested: set[str], intervals: bool) -> Iterator[Estimate]:
-    sums = table.sums
+def _estimates(table: TableProfile, requested: set[str], spec: MeasureSpec, whole: bool) -> Iterator[Estimate]:
+    sums, intervals = table.sums, whole and spec.intervals
     if "errors" in sums:
         yield from regression_metrics(sums["errors"])
     if "hits" in sums:
         hits = sums["hits"]
         yield proportion("accuracy", hits.mean("right") * hits.n if hits.n else 0.0, float(hits.n))
-        yield from _class_estimates(table, intervals)
+        yield from _class_estimates(table, spec, intervals)
     if "valued" in sums:
         is_share = "hits" in sums
         yield value_weighted_mean(sums["valued"], "accuracy_by_value" if is_share else "mae_by_value", share=is_share)
     if "losses" in sums:
         yield from loss_metrics(sums["losses"])
-    if requested & CURVE_METRICS and fits_scores(table):
-        sides = score_sides(table).items()
+    if requested & CURVE_METRICS and fits_scores(table, spec):
+        sides = score_sides(table, spec).items()
         yield from _curve_areas({name: (one.counts, other.counts) for name, (one, other) in sides}, intervals)
 
 
-def _class_estimates(table: TableProfile, intervals: bool) -> Iterator[Estimate]:
+def _class_estimates(table: TableProfile, spec: MeasureSpec, intervals: bool) -> Iterator[Estimate]:
     """Precision, recall and F1; none if there are too many classes to count each pair of them."""
     classes = known_classes(table)
     if table.pairs is None or table.pairs.other or not classes:
         return
+    positive = positive_class(classes, spec)
     for estimate in class_metrics(confusion_matrix(table), averages=len(classes) > 2, intervals=intervals):
         if estimate.label:
             yield replace(estimate, name=f"class_{estimate.name}")
         elif estimate.name != "accuracy":
             yield estimate
-        if len(classes) == 2 and estimate.label == classes[1]:
+        if positive and estimate.label == positive:
             yield replace(estimate, label="")
 
 
@@ -159,19 +159,20 @@ ScoreCounts = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
 """By class the counts of its rows, and of the others, by ascending score; of two classes under one empty name."""
 
 
-def score_sides(table: TableProfile) -> dict[str, tuple[NumericProfile, NumericProfile]]:
-    """The profiles behind such counts."""
+def score_sides(table: TableProfile, spec: MeasureSpec) -> dict[str, tuple[NumericProfile, NumericProfile]]:
+    """The profiles behind such counts; none of two classes of which nothing says which is positive."""
     scores = table.scores
     if scores and all(PAIR_SEPARATOR not in name for name in scores):
-        negative, positive = (scores[name] for name in sorted(scores))
-        return {"": (positive, negative)}
+        classes = sorted(scores)
+        positive = positive_class(classes, spec)
+        return {"": (scores[positive], scores[classes[1 - classes.index(positive)]])} if positive else {}
     names = sorted({name.partition(PAIR_SEPARATOR)[0] for name in scores})
     return {name: (scores[f"{name}{PAIR_SEPARATOR}1"], scores[f"{name}{PAIR_SEPARATOR}0"]) for name in names}
 
 
-def fits_scores(table: TableProfile) -> bool:
+def fits_scores(table: TableProfile, spec: MeasureSpec) -> bool:
     """Whether the bins are fine enough for areas under curves."""
-    return all(binning_error(*sides) <= MAX_BINNING_ERROR for sides in score_sides(table).values())
+    return all(binning_error(*sides) <= MAX_BINNING_ERROR for sides in score_sides(table, spec).values())
 
 
 def _curve_areas(sides: ScoreCounts, intervals: bool) -> Iterator[Estimate]:
@@ -236,7 +237,7 @@ def _curve_areas_of_rows(
     requested = CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS)
     misfits: dict[ProfileKey, list[ProfileKey]] = {}
     for cell, table in profile.cells.items() if requested else ():
-        if not fits_scores(table):
+        if not fits_scores(table, spec):
             misfits.setdefault(ProfileKey(cell.window, cell.version), []).append(cell)
     if not misfits:
         return {}
@@ -282,7 +283,7 @@ def _sides_of_rows(plan: ProfilePlan, classes: NDArray[np.int64], scores: NDArra
         values, number = np.unique(scores[finite, place], return_inverse=True)
         is_own = classes[finite] == plan.classes.index(name)
         positive, negative = (np.bincount(number[side], minlength=len(values)) for side in (is_own, ~is_own))
-        sides[name if plan.spec.scores else ""] = (positive, negative)
+        sides["" if plan.binary_score else name] = (positive, negative)
     return sides
 
 
@@ -291,7 +292,7 @@ def misfit_note(profile: Profile, spec: MeasureSpec, known: Container[ProfileKey
     were computed from rows."""
     if not CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS) or not spec.label:
         return
-    misfits = [cell for cell, table in profile.cells.items() if not fits_scores(table)]
+    misfits = [cell for cell, table in profile.cells.items() if not fits_scores(table, spec)]
     lost = sum(cell not in known for cell in misfits)
     if lost:
         parts = f"{lost} windows or segments" if lost > 1 else "1 window or segment"

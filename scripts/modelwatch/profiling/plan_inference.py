@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import SourceError
 from ..model.prediction_log import MeasureSpec
 from ..stats.profile.binning import coarsen_edges, edges_of_order_statistics, sort_finite
 from ..stats.profile.categorical import shorten_category
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
 from .arrow_columns import (
+    Rename,
     column_or_nulls,
     count_shapes,
     count_texts,
@@ -27,6 +29,7 @@ from .arrow_columns import (
     to_arrow,
     to_text,
 )
+from .class_names import ClassNames, merge_booleans
 from .embedding_samples import embedding_width
 from .profile_plan import (
     MAX_CLASSES,
@@ -85,50 +88,64 @@ def _embedding_widths(log: PredictionLog, spec: MeasureSpec) -> tuple[tuple[str,
 
 def infer_plan_from_sample(sample: Any, names: Sequence[str], spec: MeasureSpec) -> ProfilePlan:
     """A plan from a ``pyarrow.RecordBatch``."""
-    counts = {name: _count_categories(sample.column(name)) for name in spec.segments}
-    labels, regression = _label_counts(sample, names, spec)
-    texts = {*spec.segments, *(() if regression else (spec.label, spec.prediction))}
+    counts = {name: count_texts(sample.column(name), shorten_category)[0] for name in spec.segments}
+    labels, regression = _label_classes(sample, names, spec)
+    class_names = ClassNames(labels, ignore_case=spec.ignore_case)
+    naming: dict[str, Rename] = dict.fromkeys(spec.segments, shorten_category)
+    if not regression:
+        naming |= dict.fromkeys((spec.label, spec.prediction), class_names)
     with ThreadPoolExecutor(WORKERS) as pool:
-        columns = tuple(pool.map(lambda name: infer_column(name, sample.column(name), name in texts, spec), names))
+        columns = tuple(pool.map(lambda name: infer_column(name, sample.column(name), naming.get(name), spec), names))
     return ProfilePlan(
         spec,
         columns,
         plan_segments(spec, counts),
-        () if regression or len(labels) > MAX_CLASSES else tuple(sorted(labels)),
-        float(np.nanmedian(floats_by_row(sample.column(spec.label)))) if regression else None,
+        () if regression or len(labels) > MAX_CLASSES else labels,
+        _typical_label(sample.column(spec.label)) if regression and spec.label in names else None,
         tuple(plan_crossings(spec, counts)),
     )
 
 
-def _label_counts(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tuple[dict[str, int], bool]:
-    """How often each label occurs, and whether this is a regression: labels and predictions are numbers, and either
-    take many values."""
+def _label_classes(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tuple[tuple[str, ...], bool]:
+    """The classes, sorted, and whether this is a regression: unless ``task`` says so, labels and predictions are
+    numbers, and either take many values."""
     if spec.label not in names:
-        return {}, False
+        return (), spec.task == "numbers"
     columns = [spec.label, *([spec.prediction] if spec.prediction in names else [])]
-    counts = [_count_categories(sample.column(name)) for name in columns]
-    return counts[0], all(map(_reads_as_numbers, counts)) and max(map(len, counts)) > MAX_CLASSES
+    naming = ClassNames(ignore_case=spec.ignore_case)
+    counts = [count_texts(sample.column(name), naming)[0] for name in columns]
+    many_numbers = all(map(_reads_as_numbers, counts)) and max(map(len, counts)) > MAX_CLASSES
+    return merge_booleans(counts[0]), many_numbers if not spec.task else spec.task == "numbers"
 
 
-def _count_categories(array: Any) -> dict[str, int]:
-    return count_texts(array, shorten_category)[0]
-
-
-def infer_column(name: str, array: Any, text: bool, spec: MeasureSpec) -> ColumnPlan:
-    counts = _count_categories(array) if text or _is_boolean(array) or is_text_type(array.type) else None
-    if counts is None or (not (text or _is_boolean(array)) and _reads_as_numbers(counts)):
+def infer_column(name: str, array: Any, rename: Rename | None, spec: MeasureSpec) -> ColumnPlan:
+    """The plan of one column; ``rename``: how its texts are named, if it holds classes or segments."""
+    is_category = rename is not None or _is_boolean(array)
+    counts = count_texts(array, rename or shorten_category)[0] if is_category or is_text_type(array.type) else None
+    if counts is None or (not is_category and _reads_as_numbers(counts)):
         values, missing, _ = parse_numbers(array)
         if len(values) and len(values) >= MIN_NUMERIC_SHARE * (len(array) - missing):
             ordered = sort_finite(values)
             edges = edges_of_order_statistics(ordered)
             profile = NumericProfile.of_order_statistics(ordered, edges)
             return ColumnPlan(name, edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
-    counts = _count_categories(array) if counts is None else counts
+    if counts is None:
+        counts = count_texts(array, shorten_category)[0]
     return ColumnPlan(
         name,
         vocabulary=most_frequent(counts, MAX_CATEGORIES),
         formats=frozenset(most_frequent(count_shapes(counts), MAX_CATEGORIES)),
+        class_names=rename if isinstance(rename, ClassNames) else None,
     )
+
+
+def _typical_label(array: Any) -> float:
+    """The median label of a regression."""
+    values = floats_by_row(array)
+    known = values[~np.isnan(values)]
+    if not len(known):
+        raise SourceError("no label is a number.", hint="Write `task: classes`.")
+    return float(np.median(known))
 
 
 def _reads_as_numbers(counts: dict[str, int]) -> bool:

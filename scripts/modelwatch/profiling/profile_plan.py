@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from ..errors import UserError
 from ..model.prediction_log import MeasureSpec
 from ..stats.arrays import Floats
 from ..stats.profile.binning import coarsen_edges
@@ -15,6 +16,7 @@ from ..stats.profile.categorical import CategoricalProfile, Vocabulary
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from ..stats.segmentation import MAX_VALUES
+from .class_names import ClassNames, positive_class
 
 SEGMENT_BINS, SCORE_BINS = 64, 256
 MAX_CLASSES = 20
@@ -32,6 +34,8 @@ class ColumnPlan:
     vocabulary: Vocabulary = frozenset()
     formats: Vocabulary = frozenset()
     """Shapes of text in the reference."""
+    class_names: ClassNames | None = None
+    """How its cells are named, if they are classes."""
 
     @property
     def is_numeric(self) -> bool:
@@ -73,10 +77,18 @@ class ProfilePlan:
     """By embedding column the numbers in a cell."""
     pairs: Vocabulary = field(init=False)
     """Prediction and label, for every pair of classes."""
+    positive: str = field(init=False)
+    """Of two classes the positive one; empty if nothing says which."""
+    binary_score: str = field(init=False)
+    """The column of its probability, if there is one."""
 
     def __post_init__(self) -> None:
         pairs = frozenset(map(PAIR_SEPARATOR.join, product(self.classes, repeat=2)))
         object.__setattr__(self, "pairs", pairs)
+        positive = positive_class(self.classes, self.spec)
+        columns = [column for _, column in self.spec.scores] or [self.spec.score]
+        object.__setattr__(self, "positive", positive)
+        object.__setattr__(self, "binary_score", columns[0] if positive and len(columns) == 1 else "")
 
     def column(self, name: str) -> ColumnPlan | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -98,25 +110,28 @@ def plan_from_reference(reference: TableProfile, spec: MeasureSpec) -> ProfilePl
     """
     scores = score_columns(spec)
     missing = [name for name in (*scores, spec.prediction, spec.label) if name and name not in reference.columns]
-    columns = [_column_plan(name, reference, spec) for name in sorted(reference.columns) if name]
+    label = reference.columns.get(spec.label)
+    labels = tuple(sorted(label.counts)) if isinstance(label, CategoricalProfile) else ()
+    kind = "numbers" if isinstance(label, NumericProfile) else "classes"
+    if label is not None and spec.task not in ("", kind):
+        message = f"the reference has {kind} in {spec.label!r}, and `task` is {spec.task}."
+        raise UserError(message, hint="Capture the reference again.")
+    names = ClassNames(labels, ignore_case=spec.ignore_case)
+    columns = [_column_plan(name, reference, spec, names) for name in sorted(reference.columns) if name]
     unit_edges = np.linspace(0.0, 1.0, 1001)
     columns += [
-        ColumnPlan(name, unit_edges, unit_edges[::4]) if name in scores else ColumnPlan(name)
+        ColumnPlan(name, unit_edges, unit_edges[::4]) if name in scores else ColumnPlan(name, class_names=names)
         for name in dict.fromkeys(missing)
     ]
     segments = {name: reference.columns.get(name) for name in spec.segments}
     counts = {
         name: column.named_counts if isinstance(column, CategoricalProfile) else {} for name, column in segments.items()
     }
-    label = reference.columns.get(spec.label)
-    classes: tuple[str, ...] = ()
-    if isinstance(label, CategoricalProfile) and len(label.counts) <= MAX_CLASSES:
-        classes = tuple(sorted(label.counts))
     return ProfilePlan(
         spec,
         tuple(columns),
         plan_segments(spec, counts),
-        classes,
+        labels if len(labels) <= MAX_CLASSES else (),
         label.quantile(0.5) if isinstance(label, NumericProfile) and label.n else None,
         tuple(plan_crossings(spec, counts)),
         tuple((name, sample.width) for name, sample in sorted(reference.samples.items())),
@@ -143,13 +158,18 @@ def plan_crossings(spec: MeasureSpec, counts: Mapping[str, dict[str, int]]) -> I
         yield Crossing((left, right), frozenset(largest), len(sizes) - len(largest))
 
 
-def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec) -> ColumnPlan:
+def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec, class_names: ClassNames) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
         return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
     formats = reference.formats.get(name)
     shapes = frozenset(formats.named_counts) if formats else frozenset()
-    return ColumnPlan(name, vocabulary=profile.vocabulary, formats=shapes)
+    return ColumnPlan(
+        name,
+        vocabulary=profile.vocabulary,
+        formats=shapes,
+        class_names=class_names if name in (spec.label, spec.prediction) else None,
+    )
 
 
 def coarse_bin_count(name: str, spec: MeasureSpec) -> int:

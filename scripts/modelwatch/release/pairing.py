@@ -11,6 +11,8 @@ import numpy as np
 from ..errors import SourceError, UserError
 from ..model.monitored_model import GateSpec
 from ..model.prediction_log import MeasureSpec
+from ..profiling.class_names import ClassNames, merge_booleans, positive_class
+from ..profiling.label_task import require_positive
 from ..profiling.readers import PredictionLog
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..stats.paired.classification import CLASS_METRICS
@@ -165,6 +167,16 @@ class _Pairing:
         both = zip(self.sides, self.rows, strict=True)
         return [side.codes[name][rows] for side, rows in both if name in side.codes]
 
+    def _class_codes(self) -> tuple[list[Ints], list[Ints]]:
+        """Labels and predictions of each side; those that name one class have one code."""
+        measure, texts = self.measure, self.texts
+        columns = [self._codes_of(name) if name else [] for name in (measure.label, measure.prediction)]
+        naming = ClassNames(ignore_case=measure.ignore_case)
+        labels = {naming(texts.names[code]) for column in columns[0] for code in np.unique(column[column >= 0])}
+        naming = ClassNames(merge_booleans(labels), ignore_case=measure.ignore_case)
+        code_of = np.array([*(texts.number_of(naming(name)) for name in tuple(texts.names)), -1])
+        return [code_of[column] for column in columns[0]], [code_of[column] for column in columns[1]]
+
     def _numbers_of(self, name: str) -> list[Floats]:
         both = zip(self.sides, self.rows, strict=True)
         return [side.numbers[name][rows] for side, rows in both if name in side.numbers]
@@ -196,9 +208,8 @@ class _Pairing:
         return PairedRows(self.n, scores=sides, truth=relevance, query=query, depth=ranking.at)
 
     def _classification_pairs(self) -> PairedRows:
-        labels = self._codes_of(self.measure.label)
+        labels, predictions = self._class_codes()
         label = self._merge_labels(labels, [column >= 0 for column in labels])
-        predictions = self._codes_of(self.measure.prediction) if self.measure.prediction else []
         scores = self._numbers_of(self.measure.score) if self.measure.score else []
         by_score = required_input(self.gate.metric) == "scores"
         if by_score:
@@ -212,6 +223,8 @@ class _Pairing:
         # Metrics that decide nothing are reported only if every row has what they need.
         all_predicted = len(predictions) == 2 and all((column[self.mask] >= 0).all() for column in predictions)
         all_scored = len(scores) == 2 and not any(np.isnan(column[self.mask]).any() for column in scores)
+        names, _ = self._sorted_classes(label)
+        require_positive(names, self.measure, self.name)
         classes, order = self._sorted_classes(label, *(predictions if all_predicted else ()))
         if self.gate.metric in CLASS_METRICS:
             self._require_two_classes(classes, f"{self.gate.metric}_macro")
@@ -226,15 +239,18 @@ class _Pairing:
         )
 
     def _sorted_classes(self, *columns: Ints) -> tuple[tuple[str, ...], Ints]:
-        """The classes of these columns by name, and the place of each text among them; -1 stays."""
+        """The classes of these columns by name, the positive one of two last, and the place of each text among them; -1
+        stays."""
         used = {int(code) for column in columns for code in np.unique(column[self.mask])}
-        places = sorted(used, key=self.texts.names.__getitem__)
+        names = sorted(self.texts.names[code] for code in used)
+        positive = positive_class(names, self.measure)
+        places = sorted(used, key=lambda code: (self.texts.names[code] == positive, self.texts.names[code]))
         order = np.full(len(self.texts.names) + 1, -1, dtype=np.int64)
         order[places] = np.arange(len(places))
         return tuple(self.texts.names[place] for place in places), order
 
     def _positive(self, label: Ints, required: bool) -> Bools | None:
-        """The rows whose label is the later of two by name; ``None`` if there are more, which one score cannot rank."""
+        """The rows whose label is the positive one of two; ``None`` if there are more, which one score cannot rank."""
         names, order = self._sorted_classes(label)
         if required:
             self._require_two_classes(names, "f1_macro")

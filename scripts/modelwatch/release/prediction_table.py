@@ -23,10 +23,10 @@ class TextEncoder:
     def codes(self, array: Any) -> Ints:
         """One number a row, -1 for an empty cell."""
         codes, names = factorize(array)
-        numbers = np.array([*map(self._number, names), -1], dtype=np.int64)
+        numbers = np.array([*map(self.number_of, names), -1], dtype=np.int64)
         return numbers[codes]
 
-    def _number(self, name: str) -> int:
+    def number_of(self, name: str) -> int:
         if name not in self._numbers:
             self._numbers[name] = len(self.names)
             self.names.append(name)

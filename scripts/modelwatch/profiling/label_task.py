@@ -1,0 +1,69 @@
+"""What the labels of a log are: numbers or classes, and of two classes which is positive; said, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..errors import UserError
+from ..model.prediction_log import DEFAULT_METRICS, MeasureSpec
+from ..stats.performance.probabilistic import roc_auc
+from ..stats.profile.table import TableProfile
+from .arrow_columns import parse_number_or_nan
+from .class_names import positive_class
+from .performance import SCORE_METRICS, known_classes, score_sides
+
+POSITIVE_METRICS = frozenset(("precision", "recall", "f1"))
+"""Metrics of the positive one of two classes, from predictions."""
+REVERSED_AUC = 0.4
+"""An AUC below this means that the score ranks the other class, if it is not chance."""
+
+
+def require_positive(classes: Sequence[str], spec: MeasureSpec, where: str) -> None:
+    """Raises UserError if a requested metric depends on which of two classes is positive, and nothing says so; or if
+    the class that ``positive`` names is not one of them."""
+    if len(classes) != 2 or positive_class(classes, spec):
+        return
+    names = " and ".join(map(repr, classes))
+    hint = " or ".join(f"`measure: {{positive: {name}}}`" for name in classes)
+    if spec.positive:
+        raise UserError(f"no label is {spec.positive!r}: the labels are {names}.", hint=f"Write {hint}.", where=where)
+    requested = set(spec.metrics or DEFAULT_METRICS)
+    has_score = spec.score and len(spec.scores) < 2
+    if (spec.prediction and requested & POSITIVE_METRICS) or (has_score and requested & SCORE_METRICS):
+        question = "whose probability the score is" if has_score else "of which precision, recall and F1 are"
+        message = f"the labels are {names}, and nothing says {question}."
+        raise UserError(message, hint=f"Write {hint}.", where=where)
+
+
+def describe_task(table: TableProfile, spec: MeasureSpec) -> str:
+    """What the labels are, as text; empty if there are none."""
+    if "errors" in table.sums:
+        return "labels are numbers"
+    classes = known_classes(table)
+    if positive := positive_class(classes, spec):
+        return f"two classes, {positive!r} is positive"
+    return f"{len(classes)} classes" if len(classes) > 1 else ""
+
+
+def task_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
+    """Where labels are taken for classes, and could be meant as numbers."""
+    classes = known_classes(table)
+    if not spec.task and len(classes) > 2 and not np.isnan(list(map(parse_number_or_nan, classes))).any():
+        yield (
+            f"the labels are {len(classes)} numbers, and count as classes; write `task: numbers` to measure by how "
+            "much predictions are off, or `task: classes`."
+        )
+
+
+def reversed_score_note(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
+    """Where high scores go with the other class."""
+    if sides := score_sides(table, spec).get(""):
+        area = roc_auc(*(side.counts for side in sides))
+        if area.value < REVERSED_AUC and area.high < 0.5:
+            positive = positive_class(known_classes(table), spec)
+            yield (
+                f"AUC is {area.value:.3g}: high scores go with the other class. If the score is not the probability of "
+                f"{positive!r}, set `positive`."
+            )
