@@ -1,6 +1,17 @@
 """Every story: each of these modules adds its own to ``STORIES``."""
 
-from . import advice, causes, past_episodes, people, records, releases, slow_declines, sources
+from . import advice, causes, muted, past_episodes, people, records, releases, slow_declines, sources
 from .stories import STORIES
 
-__all__ = ["STORIES", "advice", "causes", "past_episodes", "people", "records", "releases", "slow_declines", "sources"]
+__all__ = [
+    "STORIES",
+    "advice",
+    "causes",
+    "muted",
+    "past_episodes",
+    "people",
+    "records",
+    "releases",
+    "slow_declines",
+    "sources",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from modelwatch.cli.release import release as release_commands
+
 from .advice import ROLLED_BACK, workflows
 from .stories import story
-from .timeline import CRITICAL, HEALTHY, RULES, Timeline, model_config
+from .timeline import CRITICAL, ERROR, HEALTHY, RULES, WARNING, Timeline, model_config
 
 BACK = RULES.replace("critical: {drop: 10%, do: [issue, page]}", ROLLED_BACK)
 CHECK = '[ "$MODELWATCH_VERSION" != v7 ] || { echo "its cache is cold for 900 requests a second"; exit 1; }'
@@ -64,3 +66,23 @@ def next_version_carries_the_traffic(time: Timeline) -> None:
     time.data(accuracy=HEALTHY)
     time.until(40)
     time.expect(woken=0, issues=0, audit="move rollback: done.*to v6", review="What helped.*rollback.*to v6")
+
+
+@story()
+def fallback_fires_after_a_false_positive(time: Timeline) -> None:
+    """v7 is called a false positive and replaced by a fallback that fires, too: neither is healthy, v6 is"""
+    time.configure(with_check("true"))
+    time.publish(8, production="v7")
+    time.deploy("v7")
+    time.data(accuracy=ERROR)
+    time.until(4)
+    time.expect(woken=1)
+    time.comment("false-positive")
+    time.until(5)
+    time.expect(says=r"\| Last healthy \| `v6` \|")
+    time.deploy("fallback")
+    time.data(accuracy=WARNING)
+    time.until(9)
+    time.expect(woken=0, title="warning", says=r"\| Last healthy \| `v6` \|.*\| 1 \| `v6`")
+    time.expect(verdict=r"version v6 .healthy. → fallback(?!.*config)")
+    time.match(r"healthy under today's rules: v6\n.*Done: rollback v6", time.output(release_commands, "rollback"))

@@ -354,6 +354,10 @@ class Timeline:
         if assignees is not None:
             self._equal("record", "assignees", assignees, tuple(self.issue(model).assignees))
 
+    def match(self, pattern: str, text: str) -> None:
+        """``pattern`` has to be in ``text``, which a command printed."""
+        self._match("record", pattern, text)
+
     def run(self, command: click.Command, *arguments: str) -> Result:
         """Run ``command``, as of now."""
         path = str(self.services.folder / "modelwatch.yml")

@@ -11,11 +11,11 @@ from .. import history, pipeline
 from ..errors import SourceError, UserError
 from ..model.register import Register
 from ..model.release import PRODUCTION, Move, MoveVerb, Registry, Version
-from ..model.version_health import VersionHealth, healthy_names
+from ..model.version_health import VersionHealth
 from ..release.hooks import check_version
 from ..release.registry import read_registry
 from ..report.markdown import bullet_list, plain_line
-from ..report.rollback_choice import RollbackChoice, choose_rollback_target, excuse_false_positives
+from ..report.rollback_choice import RollbackChoice, choose_rollback_target, excuse_false_positives, known_healthy_names
 from .actions_env import write_summary
 from .options import retry_policy
 from .release import NOTHING_PROMOTED_HINT, MoveContext, comment_on_issue
@@ -80,10 +80,10 @@ def rank_versions(context: MoveContext, registry: Registry, healthy: tuple[str, 
         message = "nothing is in production: there is nothing to go back from."
         raise UserError(message, hint=NOTHING_PROMOTED_HINT, where=registry.artifact)
     marked = tuple(VersionHealth(name, 0.0, judged=1) for name in healthy)
-    return choose_rollback_target(registry, failing.name, marked or _read_health(context, failing.name))
+    return choose_rollback_target(registry, failing.name, marked or _read_health(context, registry, failing.name))
 
 
-def _read_health(context: MoveContext, failing: str) -> tuple[VersionHealth, ...]:
+def _read_health(context: MoveContext, registry: Registry, failing: str) -> tuple[VersionHealth, ...]:
     """The records of versions in the history; none where it cannot be read."""
     try:
         health = history.version_health(context.run_context, context.model)
@@ -92,7 +92,7 @@ def _read_health(context: MoveContext, failing: str) -> tuple[VersionHealth, ...
         return ()
     if any(record.failures for record in health):
         health = excuse_false_positives(health, _read_registers(context))
-    names = ", ".join(healthy_names(health, failing))
+    names = ", ".join(known_healthy_names(registry, failing, health))
     context.print_message(f"healthy under today's rules: {names or 'no version in the history'}")
     return health
 

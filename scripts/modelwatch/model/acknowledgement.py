@@ -18,19 +18,20 @@ SILENCE, ACK = "silence", "ack"
 def person_mute(register: Register, severity: Severity, now: float) -> Mute | None:
     """What a person's word mutes now; without ``until`` it lasts until recovery.
 
-    An acknowledgement and a closing end when the severity passes the one that the issue shows; a silence outlives both.
+    An acknowledgement and a closing end when the severity passes the one that the issue showed to the person; a silence
+    outlives both.
     """
     if register.silence_until is not None and now < register.silence_until:
         until = register.silence_until
         return Mute(SILENCE, f"silenced by {register.silence_by or 'somebody'}: {register.silence_reason}", until)
     if register.closed is not None:
         return None
-    if register.muted_until_recovery and severity <= register.severity:
+    if register.muted_until_recovery and severity <= register.known_severity:
         return Mute(SILENCE, 'the issue was closed as "not planned": silenced until it recovers or gets worse')
     if register.verdict == FALSE_POSITIVE:
         by = f" by {register.verdict_by}" if register.verdict_by else ""
         return Mute(SILENCE, f"marked as a false positive{by}: silenced until it recovers")
-    if register.ack_until is not None and now < register.ack_until and severity <= register.severity:
+    if register.ack_until is not None and now < register.ack_until and severity <= register.known_severity:
         by = f" by {register.ack_by}" if register.ack_by else ""
         return Mute(ACK, f"acknowledged{by} until it gets worse", register.ack_until)
     return None

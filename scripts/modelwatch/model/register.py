@@ -225,6 +225,7 @@ OMITTED_FIELDS = (
     '"shared_cause":"",',
     '"leading_issue":"",',
     '"title":"",',
+    '"muted_severity":null,',
     '"step":"",',
     '"last_comment":0,',
     '"page_after":null,',
@@ -246,7 +247,7 @@ class Register:
     start: float
     """Never moves within an episode."""
     severity: Severity
-    """The severity that the issue shows."""
+    """The severity that the issue shows: the present one while it fires, muted or not."""
     peak: Severity
     config: str
     """Digest of the rule when this was written."""
@@ -272,6 +273,8 @@ class Register:
     """A person acknowledged it, or closed the issue while it fired: until then, or until it gets worse."""
     muted_until_recovery: bool = False
     """A person who may command closed it as "not planned": until then, or until it gets worse."""
+    muted_severity: Severity | None = None
+    """While something mutes it: the severity that the issue showed when that began, or a person last muted it."""
     refired: float | None = None
     """When it fired again within 24 h of closing: what was tried in this episode is not tried again."""
     flap: FlapRecord | None = None
@@ -318,6 +321,11 @@ class Register:
     def began(self) -> float:
         """When the group last began to fire, or was reopened by a person."""
         return max(time for time in (self.start, self.refired, self.reopened) if time is not None)
+
+    @property
+    def known_severity(self) -> Severity:
+        """The severity that people know of: worse is what is beyond it."""
+        return self.severity if self.muted_severity is None else self.muted_severity
 
     @property
     def proof_since(self) -> float:

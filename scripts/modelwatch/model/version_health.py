@@ -49,8 +49,10 @@ class VersionHealth:
 
 
 def healthy_names(health: Sequence[VersionHealth], failing: str) -> tuple[str, ...]:
-    """Versions that were healthy, newest service first, without ``failing``."""
-    return tuple(record.version for record in health if record.healthy and record.version != failing)
+    """Versions that were healthy, newest service first, without ``failing`` and the one that serves now."""
+    return tuple(
+        record.version for record in health if record.healthy and record.until is not None and record.version != failing
+    )
 
 
 @dataclass(frozen=True, slots=True)

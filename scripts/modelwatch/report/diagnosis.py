@@ -15,7 +15,7 @@ from ..model.past_episode import PastEpisodes
 from ..model.plan import ModelObservation, ObservedIssue
 from ..model.recent_change import RecentChangeKind, RecentChanges
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
-from ..model.release import PRODUCTION, Registry
+from ..model.release import Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import MINUTE
@@ -240,7 +240,7 @@ def _version_changes(known: DiagnosisInput, worst: Group, register: Register | N
     registry = known.registry
     if registry is None or not before:
         return
-    old, new = registry.version(before), registry.version(evidence.version) or registry.holder(PRODUCTION)
+    old, new = registry.version(before), registry.version(evidence.version)
     if old is None or new is None or old.name == new.name:
         return
     changes = [change for change in version_differences(old, new) if not change.same and change.what != "content"]

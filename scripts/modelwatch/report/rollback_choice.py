@@ -58,7 +58,7 @@ def choose_rollback_target(registry: Registry | None, failing: str, health: Sequ
     known.
     """
     if registry is None:
-        others = [record for record in health if record.version != failing]
+        others = [record for record in health if record.version != failing and record.until is not None]
         return RollbackChoice(
             tuple(
                 RollbackCandidate(record.version, record.version, _record_objection(record), record_text(record))
@@ -85,8 +85,17 @@ def add_rollback_choice(group: Group, registry: Registry | None, registers: Iter
         return group
     health = excuse_false_positives(evidence.health, registers)
     choice = choose_rollback_target(registry, evidence.version, health)
-    names = healthy_names(health, evidence.version)
+    names = known_healthy_names(registry, evidence.version, health)
     return replace(group, evidence=replace(evidence, health=health, previous=names, rollback=choice.candidates))
+
+
+def known_healthy_names(registry: Registry | None, failing: str, health: Sequence[VersionHealth]) -> tuple[str, ...]:
+    """Versions that were healthy, newest service first; none that is unknown to a registry which knows others, such as
+    the fallback of a degraded model."""
+    names = healthy_names(health, failing)
+    if registry is None or not any(registry.version(record.version) for record in health):
+        return names
+    return tuple(name for name in names if registry.version(name))
 
 
 def unfit_reason(version: Version, registry: Registry, failing: str, health: Sequence[VersionHealth]) -> str:
@@ -144,15 +153,18 @@ def record_text(record: VersionHealth) -> str:
 def excuse_false_positives(
     health: Sequence[VersionHealth], registers: Iterable[Register | None]
 ) -> tuple[VersionHealth, ...]:
-    """``health`` without the alerts that a person called false positives."""
-    verdicts = [register for register in registers if register is not None and register.verdict == FALSE_POSITIVE]
+    """``health`` without the alerts that a person called false positives, once they are over: a version that serves in
+    an alert which still fires, and the one before it, are not healthy on somebody's word."""
+    verdicts = [
+        (register.rule, register.start, register.closed)
+        for register in registers
+        if register is not None and register.verdict == FALSE_POSITIVE and register.closed is not None
+    ]
 
     def is_excused(failure: VersionFailure) -> bool:
         return any(
-            register.rule == failure.rule
-            and failure.until >= register.start
-            and (register.closed is None or failure.since <= register.closed)
-            for register in verdicts
+            rule == failure.rule and failure.until >= start and failure.since <= closed
+            for rule, start, closed in verdicts
         )
 
     records = []

@@ -251,8 +251,10 @@ def test_silences_and_inhibitions_stop_messages_and_dispatches() -> None:
     assert not plan.changes
     for what in ("open-issue", "trigger-incident", "retrain", "rollback"):
         assert "[silence]" in skipped(plan, what)
-    held = replace(FIRED, told=at(-9))
-    assert not make_plan(judged("..c", of), of, seen(issue(held)), later("..c")).changes
+    held = register(alerts=(WHOLE,), told=at(-9))
+    assert not make_plan(judged("..e", of), of, seen(issue(held)), later("..e")).changes
+    (worse,) = make_plan(judged("..c", of), of, seen(issue(held)), later("..c")).changes
+    assert (worse.kind, worse.notes) == (ChangeKind.UPDATE_ISSUE, ()), "the issue stays true, and nobody is notified"
     recovered = make_plan(judged("..c..", of), of, seen(issue(held)), later("..c.."))
     assert kinds(recovered) == ["resolve-incident", "close-issue"], "a silence does not keep open either"
 

@@ -167,7 +167,8 @@ def test_silence_asked_for_on_the_issue() -> None:
     assert [(note.key, note.topic) for note in change.notes] == [(f"{GROUP}.1.command.7", "command")]
     assert "[silence]" in skipped(plan, "rollback")
     held = replace(held, page=ACKNOWLEDGED)
-    assert kinds(plan_for("..c", held, now=NOW + DAY - 1)) == []
+    (quiet,) = plan_for("..c", held, now=NOW + DAY - 1).changes
+    assert (quiet.kind, quiet.notes) == (ChangeKind.UPDATE_ISSUE, ())
     assert "trigger-incident" in kinds(plan_for("..c", held, now=NOW + DAY))
 
 
@@ -192,12 +193,15 @@ def test_ack_lasts_24_h_or_until_worse() -> None:
     _, held = first(plan_for("..e", commands=(commanded("ack"),)))
     assert (held.ack_until, held.ack_by) == (NOW + DAY, "ada")
     held = replace(held, page=ACKNOWLEDGED)
-    assert not plan_for("..e", held, now=NOW + 7 * HOUR).changes
+    refreshed, _ = first(plan_for("..e", held, now=NOW + 7 * HOUR))
+    assert (refreshed.kind, refreshed.notes) == (ChangeKind.UPDATE_ISSUE, ()), "fresh evidence, which notifies nobody"
     worse = plan_for("..c", held, now=NOW + 60)
     assert "trigger-incident" in kinds(worse)
     assert first(worse)[1].ack_until is None
-    better = plan_for("..eii", held)
-    assert not better.changes, "what the issue last said stays the measure"
+    change, better = first(plan_for("..eii", held))
+    assert (better.severity, better.muted_severity, change.notes) == (Severity.INFO, Severity.ERROR, ())
+    assert "trigger-incident" not in kinds(plan_for("..eiie", better)), "what the person saw stays the measure"
+    assert "trigger-incident" in kinds(plan_for("..eiic", better))
 
 
 @pytest.mark.parametrize(

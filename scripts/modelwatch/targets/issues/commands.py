@@ -26,10 +26,10 @@ def answer_issue_command(draft: GroupPlan, command: Command) -> str:
             return f"{command.author} ended the silence"
         case "ack":
             until = command.at + ACKNOWLEDGEMENT_LENGTH
-            draft.update_register(ack_until=until, ack_by=command.author)
+            _mute(draft, ack_until=until, ack_by=command.author)
             return f"{command.author} acknowledged this until {format_utc(until)}, or until it gets worse"
         case "false-positive":
-            draft.update_register(verdict=FALSE_POSITIVE, verdict_by=command.author)
+            _mute(draft, verdict=FALSE_POSITIVE, verdict_by=command.author)
             return f"{command.author} marked this as a false positive: it is silenced until it recovers"
         case _:
             return ""
@@ -44,5 +44,11 @@ def _silence(draft: GroupPlan, command: Command) -> str:
     if len(words) < 2:
         return f"{INVALID_PREFIX}give a reason: `silence 24h <reason>`"
     until = command.at + length
-    draft.update_register(silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
+    _mute(draft, silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
     return f"{command.author} silenced this until {format_utc(until)}: {words[1].strip()[:200]}"
+
+
+def _mute(draft: GroupPlan, **fields: object) -> None:
+    """Mute by ``fields`` what the issue shows to the person: worse is what is beyond that."""
+    shown = draft.register.severity if draft.register else None
+    draft.update_register(**fields, muted_severity=shown)

@@ -61,13 +61,15 @@ def detect_manual_changes(draft: GroupPlan) -> None:
     elif draft.closed_elsewhere and draft.firing:
         # Anybody with the triage role can change the reason later: the closing was an acknowledgement, and stays one.
         mutes = draft.issue.closer_may_mute and draft.issue.state_reason == "not_planned" and register.ack_by != CLOSING
+        if mutes and not register.muted_until_recovery:
+            draft.update_register(muted_severity=register.severity)
         draft.update_register(muted_until_recovery=mutes)
         if mutes or draft.issue.closed_by_bot:
             return
         closed_at = draft.issue.created_at if draft.issue.closed_at is None else draft.issue.closed_at
         until = closed_at + ACKNOWLEDGEMENT_LENGTH
         if register.ack_until is None or register.ack_until < until:
-            draft.update_register(ack_until=until, ack_by=CLOSING)
+            draft.update_register(ack_until=until, ack_by=CLOSING, muted_severity=register.severity)
 
 
 def assess_group(draft: GroupPlan) -> None:
@@ -136,6 +138,7 @@ def _assess_firing(draft: GroupPlan) -> None:
     if guard:
         draft.situation, draft.guard, draft.guard_reason = Situation.MUTED, guard, reason
         draft.add_skip(ChangeKind.UPDATE_ISSUE if draft.issue else ChangeKind.OPEN_ISSUE, reason, guard)
+        _record_muted_severity(draft)
         return
     if is_covered(draft):
         _follow(draft)
@@ -155,6 +158,26 @@ def _assess_firing(draft: GroupPlan) -> None:
     draft.counter.issues += kind is not ChangeKind.UPDATE_ISSUE
     draft.situation, draft.issue_change, draft.issue_reason = Situation.FIRING, kind, reason
     _record_findings(draft, kind)
+
+
+def _record_muted_severity(draft: GroupPlan) -> None:
+    """Write the present severity of a muted group into the draft, so that its issue stays true; nobody is notified."""
+    register = draft.register
+    if register is None or register.closed is not None:
+        return
+    draft.update_register(**_severity_fields(draft, register), muted_severity=register.known_severity)
+    if draft.severity is not register.severity:
+        draft.update_register(title=_title(draft))
+
+
+def _severity_fields(draft: GroupPlan, register: Register) -> dict[str, Any]:
+    """The present severity of a firing group, its peak, and every alert of the episode so far."""
+    firing = [alert for alert in draft.group.alerts if alert.state is draft.group.state]
+    return {
+        "severity": draft.severity,
+        "peak": max([register.peak, draft.severity, *(alert.peak for alert in firing)]),
+        "alerts": tuple(sorted({*register.alerts, *(alert.fingerprint for alert in firing)})),
+    }
 
 
 def _follow(draft: GroupPlan) -> None:
@@ -248,7 +271,7 @@ def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
     if draft.closed_elsewhere and draft.issue is not None and draft.issue.closed_by_bot:
         return ChangeKind.REOPEN_ISSUE, f"{draft.issue.closed_by} closed the issue, and the alert is still firing"
     if draft.closed_elsewhere:
-        cause = "it got worse" if draft.severity > register.severity else "24 h have passed"
+        cause = "it got worse" if draft.severity > register.known_severity else "24 h have passed"
         return ChangeKind.REOPEN_ISSUE, f"the issue was closed by hand, the alert is still firing, and {cause}"
     if register.closed is not None and draft.now - register.closed <= REOPEN_WITHIN:
         return ChangeKind.REOPEN_ISSUE, "it is firing again within 24 h of closing: the same episode"
@@ -263,6 +286,7 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
     if kind is ChangeKind.OPEN_ISSUE or register is None:
         _start_episode(draft, tuple(sorted(fired)))
         return
+    known = register.known_severity
     if kind is ChangeKind.REOPEN_ISSUE:
         ended = register.closed if register.closed is not None else (draft.issue.closed_at if draft.issue else None)
         if register.closed is not None:
@@ -270,19 +294,18 @@ def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:
             start_flap(draft)
         text = _reopening_text(draft, register)
         draft.add_note("reopened", int(ended or 0), text)
-        if draft.closed_by_person and severity <= register.severity:
+        if draft.closed_by_person and severity <= known:
             draft.call_person(f"expired.{ended or 0:.0f}", f"{text[0].lower()}{text[1:]}")
         if register.silence_until is not None:  # else it would mute
             draft.update_register(silence_until=None, silence_reason="", silence_by="")
         if register.config != group.config:
             draft.update_register(**_rule_state(draft, draft.now))
         draft.update_register(closed=None, muted_until_recovery=False, **_NO_VERDICT)
-    elif severity != register.severity and (register.flap is None or severity > register.peak):
-        draft.add_note("worse" if severity > register.severity else "better", f"{severity}-{int(draft.severity_since)}")
-    if severity > register.severity:
+    elif severity != known and (register.flap is None or severity > register.peak):
+        draft.add_note("worse" if severity > known else "better", f"{severity}-{int(draft.severity_since)}")
+    if severity > known:
         draft.update_register(ack_until=None, ack_by="")
-    peak = max(register.peak, severity, *(alert.peak for alert in group.alerts if alert.state is group.state))
-    draft.update_register(severity=severity, peak=peak, alerts=tuple(sorted({*register.alerts, *fired})))
+    draft.update_register(**_severity_fields(draft, register), muted_severity=None)
     _record_followers(draft)
     if past := dict(draft.observed.past_episodes).get(group.key):
         draft.update_register(past_episodes=past)
@@ -299,7 +322,7 @@ def _title(draft: GroupPlan) -> str:
 def _reopening_text(draft: GroupPlan, register: Register) -> str:
     if register.closed is not None:
         return "Firing again"
-    if draft.severity > register.severity:
+    if draft.severity > register.known_severity:
         return "Reopened, since it got worse"
     if not draft.closed_by_person:
         return "Reopened, since a bot had closed it"
@@ -351,7 +374,7 @@ def _close_issue(draft: GroupPlan) -> None:
     if register is None:
         return
     draft.update_register(closed=draft.now, reopened=None, ack_until=None, ack_by="", muted_until_recovery=False)
-    draft.update_register(undelivered=())
+    draft.update_register(undelivered=(), muted_severity=None)
     if by_person:
         _update_issue(draft, "it recovered; a person had closed the issue already")
     else:
@@ -369,7 +392,7 @@ def _update_issue(draft: GroupPlan, cause: str) -> None:
         changed = "next step changed"
     if draft.notes and not changed:
         changed = "a comment is due"
-    if not changed and draft.firing and draft.issue_open and not muted_reason(draft)[0] and before.told is not None:
+    if not changed and draft.firing and draft.issue_open and not draft.group.mutes and before.told is not None:
         old = draft.now - before.told >= REFRESH_INTERVAL
         changed = f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old" if old else ""
         changed = "fresh evidence was requested" if before.told == STALE_SINCE else changed

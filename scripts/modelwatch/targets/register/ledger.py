@@ -277,7 +277,7 @@ def _expiries(draft: GroupPlan, before: Register, register: Register) -> Iterato
         return
     if until <= draft.now:
         yield make_entry(f"ack-expired.{int(until)}", until, EntryKind.EXPIRY, "the acknowledgement expired")
-    elif draft.severity > before.severity:
+    elif draft.severity > before.known_severity:
         what = "the acknowledgement ended: it got worse"
         yield make_entry(f"ack-expired.{int(until)}", draft.now, EntryKind.EXPIRY, what)
 
