@@ -127,6 +127,8 @@ class ObservedRun:
     created_at: float
     ended_at: float | None = None
     """When it last changed, once it is completed."""
+    attempt: int = 1
+    """GitHub's count: a person can run it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,8 @@ class ObservationError:
 
     target: Target
     reason: str
+    workflow: str = ""
+    """The only workflow whose runs cannot be observed; empty: all of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +182,10 @@ class ModelObservation:
     past_episodes: tuple[tuple[str, PastEpisodes], ...] = ()
     """By group: its earlier episodes, of those that begin to fire or get worse."""
 
-    def error_for(self, target: Target) -> str:
-        """Why ``target`` cannot be observed; the empty string where it can."""
-        return next((error.reason for error in self.errors if error.target is target), "")
+    def error_for(self, target: Target, workflow: str = "") -> str:
+        """Why ``target``, or the runs of one ``workflow``, cannot be observed; the empty string where it can."""
+        errors = (error for error in self.errors if error.target is target and error.workflow in ("", workflow))
+        return next((error.reason for error in errors), "")
 
 
 @dataclass(frozen=True, slots=True)

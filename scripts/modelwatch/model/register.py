@@ -18,6 +18,8 @@ DATA_IN_DOUBT_PREFIX = "data quality is in doubt:"
 """How the reason begins for which a retraining waits; what fires follows."""
 ESCALATED = "escalated"
 """``DispatchRecord.settled`` of a workflow run that did not bring the metric back."""
+STUCK = "stuck"
+"""How the key of a call about a workflow run begins that does not end."""
 FALSE_POSITIVE = "false-positive"
 """``Register.verdict``."""
 MAX_REMEMBERED = 20
@@ -74,6 +76,8 @@ class DispatchRecord:
     """When its workflow run ended."""
     told: bool = False
     """Whether the end was reported to the incident."""
+    run_attempt: int = 1
+    """How often its workflow ran, as far as was seen: a person can run it again."""
     settled: str = ""
     """What became of the metric after it: ``escalated`` where it did not recover in time, or the workflow failed."""
 
@@ -81,6 +85,12 @@ class DispatchRecord:
     def name(self) -> str:
         """Its short name: ``rollback.1``."""
         return f"{self.verb}.{self.key.rpartition('.')[2]}"
+
+    @property
+    def run_name(self) -> str:
+        """The name of its last run, which ends like its own: ``rollback.1``, and after a person ran it again
+        ``again-2.rollback.1``."""
+        return self.name if self.run_attempt == 1 else f"again-{self.run_attempt}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,7 @@ class CallRecord:
     """Something beside a severity that a person has to be notified of; ``key`` is unique in the episode."""
 
     key: str
-    """``escalated.rollback.1``, ``reminder.rollback.1``, ``expired.1790000000``."""
+    """``escalated.rollback.1``, ``stuck.rollback.1``, ``reminder.rollback.1``, ``expired.1790000000``."""
     reason: str
     at: float
 
@@ -232,6 +242,7 @@ OMITTED_FIELDS = (
     '"settings":"",',
     '"writer":"",',
     ',"alert":""',
+    '"run_attempt":1,',
 )
 """Left out of the JSON of a register: those of 0.1 have no such fields, and a plan of then keeps its digest."""
 

@@ -55,6 +55,8 @@ def comment_text(
             return f"{_run_outcome(note, register, now, model) or f'Workflow: {detail}'}{_mentions(note, model)}"
         case "escalated":
             return f"**Escalated.** {detail}{_mentions(note, model)}"
+        case "stuck":
+            return f"**Does not end.** {detail}{_mentions(note, model)}"
         case "lost":
             return f"**Never started.** {detail}{_mentions(note, model)}"
         case "proposal":

@@ -216,13 +216,17 @@ def _watching_step(alert: _Alert, record: DispatchRecord) -> str:
 
 def _stuck_step(alert: _Alert, record: DispatchRecord) -> str:
     """About a workflow run that should have ended by now; empty where there is none."""
-    usual = USUAL_LENGTH if record.verb in RECOVERY_VERBS else USUAL_TRAINING
-    if alert.now - record.at <= usual:
+    if not is_stuck(record, alert.now):
         return ""
     return (
         f"Find out why {alert.dispatch_name(record)} has not ended since {utc_time(record.at)}; it may wait for a "
         f"runner or for an approval, see {alert.medium.link('its log', record.url)}"
     )
+
+
+def is_stuck(record: DispatchRecord, now: float) -> bool:
+    """Whether the workflow run takes longer than usual, while it is under way."""
+    return now - record.at > (USUAL_LENGTH if record.verb in RECOVERY_VERBS else USUAL_TRAINING)
 
 
 def _lost_steps(alert: _Alert, record: DispatchRecord) -> Iterator[str]:

@@ -42,8 +42,8 @@ class ObservationBuilder:
     incidents: tuple[ObservedIncident, ...] | None = None
     errors: list[ObservationError] = field(default_factory=list)
 
-    def add_error(self, reason: object, *targets: Target) -> None:
-        self.errors += [ObservationError(target, str(reason)) for target in targets]
+    def add_error(self, reason: object, *targets: Target, workflow: str = "") -> None:
+        self.errors += [ObservationError(target, str(reason), workflow) for target in targets]
 
     def build(self) -> ModelObservation:
         return ModelObservation(self.model.name, tuple(self.issues), self.runs, self.incidents, tuple(self.errors))

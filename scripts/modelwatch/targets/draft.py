@@ -22,7 +22,16 @@ from ..model.plan import (
     Precondition,
     Skip,
 )
-from ..model.register import ESCALATED, MAX_REMEMBERED, CallRecord, DispatchRecord, FlapRecord, PageRecord, Register
+from ..model.register import (
+    ESCALATED,
+    MAX_REMEMBERED,
+    STUCK,
+    CallRecord,
+    DispatchRecord,
+    FlapRecord,
+    PageRecord,
+    Register,
+)
 from ..model.rule import Rule
 from ..model.severity import Severity
 
@@ -183,7 +192,9 @@ class GroupPlan:
     @property
     def is_escalated(self) -> bool:
         """Whether this episode pages, whatever the tier's actions."""
-        return any(record.settled == ESCALATED for record in self.dispatches)
+        calls = self.register.calls if self.register else ()
+        stuck = any(call.key.startswith(f"{STUCK}.") for call in calls)
+        return stuck or any(record.settled == ESCALATED for record in self.dispatches)
 
     @property
     def severity_since(self) -> float:

@@ -18,7 +18,7 @@ from modelwatch.timeutil import DAY, HOUR, MINUTE
 
 from ...alerts.making import at
 from ..issues.test_plan import WHOLE
-from ..making import GROUP, RULE, World, config, issue, judged, kinds, later, register, seen, skipped
+from ..making import GROUP, RETRAIN, RULE, World, config, issue, judged, kinds, later, register, seen, skipped
 
 NOW = later("..e")
 PAGED = PageRecord("triggered", Severity.ERROR, at(2))
@@ -280,7 +280,7 @@ def test_an_incident_is_open_and_no_issue_says_more() -> None:
 def test_flapping_is_one_episode_that_pages_as_it_gets_worse_or_lasts(
     text: str, paged: list[str], fired: int, still_open: bool
 ) -> None:
-    world = World(config())
+    world = World(config(workflows=(RETRAIN,)))
     for end in range(3, len(text) + 1):
         world.evaluate(text[:end])
     assert world.paged == paged

@@ -51,6 +51,7 @@ _DISPATCH_WORDS = {
 }
 _CALL_WORDS = {
     "escalated": "escalated to the on-call",
+    "stuck": "the on-call is called about a workflow run that does not end",
     "reminder": "the on-call is reminded",
     "expired": "a mute expired, the on-call is notified",
 }
@@ -286,7 +287,7 @@ def _dispatch_changes(
     draft: GroupPlan, before: Sequence[DispatchRecord], record: DispatchRecord
 ) -> Iterator[LedgerEntry]:
     old = next((old for old in before if old.key == record.key), None)
-    if old is None or old.state is not record.state:
+    if old is None or (old.state, old.run_attempt) != (record.state, record.run_attempt):
         dispatched = record.state in (DispatchState.SENT, DispatchState.FINISHED)
         if dispatched and (old is None or old.state is not DispatchState.SENT):
             yield dispatch_entry(record)
@@ -295,8 +296,10 @@ def _dispatch_changes(
 
 def dispatch_entry(record: DispatchRecord) -> LedgerEntry:
     """The entry of a dispatch."""
-    key, who, why = f"{record.name}.sent", record.by or MODELWATCH, _target_text(record)
+    key, who, why = f"{record.run_name}.sent", record.by or MODELWATCH, _target_text(record)
     what = f"{record.verb} dispatched"
+    if record.run_attempt > 1:
+        who, what = PERSON, f"{record.verb} run again"
     return make_entry(key, record.at, EntryKind.DISPATCH, what, who=who, why=why, url=record.url)
 
 
@@ -304,7 +307,7 @@ def _state_entries(record: DispatchRecord, now: float) -> Iterator[LedgerEntry]:
     """The outcome of a dispatch, noticed at ``now``, or what happened instead of one."""
     why = _target_text(record)
     if record.state is DispatchState.FINISHED:
-        key, what = f"{record.name}.finished", f"{record.verb} finished: {record.conclusion or 'no conclusion'}"
+        key, what = f"{record.run_name}.finished", f"{record.verb} finished: {record.conclusion or 'no conclusion'}"
         ended = now if record.ended is None else record.ended
         yield make_entry(key, ended, EntryKind.DISPATCH, what, who=WORKFLOW, why=why, url=record.url)
     elif word := _DISPATCH_WORDS.get(record.state):

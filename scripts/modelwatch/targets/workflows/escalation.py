@@ -1,14 +1,15 @@
-"""Escalates to the on-call when a rollback, a promotion or a degradation never started, failed, or did not bring the
-metric back."""
+"""Escalates to the on-call when a rollback, a promotion or a degradation never started, does not end, failed, or did
+not bring the metric back."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ...model.register import ESCALATED, DispatchRecord, DispatchState
+from ...model.register import ESCALATED, STUCK, DispatchRecord, DispatchState
+from ...model.target import Target
 from ...report.comments import attempts_text
 from ...report.formatting import duration
-from ...report.next_steps import DEFAULT_SETTLE
+from ...report.next_steps import DEFAULT_SETTLE, is_stuck
 from ...timeutil import format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
@@ -18,6 +19,7 @@ from .plan import recovery_reason
 def call_about_workflows(draft: GroupPlan) -> None:
     """Call the on-call about workflows that did not help, and about proposals that wait for a decision."""
     report_lost_dispatches(draft)
+    escalate_stuck_runs(draft)
     escalate_if_unrecovered(draft)
     remind_of_proposals(draft)
 
@@ -35,6 +37,20 @@ def report_lost_dispatches(draft: GroupPlan) -> None:
         if record.verb in SINGLE_ATTEMPT_VERBS and _needs_help(draft):
             draft.put_dispatch(replace(record, settled=ESCALATED))
             draft.call_person(f"{ESCALATED}.{record.name}", reason)
+
+
+def escalate_stuck_runs(draft: GroupPlan) -> None:
+    """Escalate once each workflow run that should bring the metric back, and does not end."""
+    if not _needs_help(draft):
+        return
+    for record in draft.dispatches:
+        if record.verb not in SINGLE_ATTEMPT_VERBS or record.state is not DispatchState.SENT:
+            continue
+        if draft.observed.error_for(Target.DISPATCH, record.verb):
+            continue  # it may have ended
+        reason = f"{record.name} has not ended since {format_utc(record.at)}; it may wait for a runner or an approval"
+        if is_stuck(record, draft.now) and draft.call_person(f"{STUCK}.{record.run_name}", reason):
+            draft.add_note(STUCK, record.run_name, reason)
 
 
 def remind_of_proposals(draft: GroupPlan) -> None:
@@ -63,10 +79,10 @@ def escalate_if_unrecovered(draft: GroupPlan) -> None:
         reason = _escalation_reason(draft, record)
         if reason:
             draft.put_dispatch(replace(record, settled=ESCALATED))
-            draft.call_person(f"{ESCALATED}.{record.name}", reason)
+            draft.call_person(f"{ESCALATED}.{record.run_name}", reason)
             draft.add_note(
                 ESCALATED,
-                record.name,
+                record.run_name,
                 f"{reason}. Tried so far: {attempts_text(draft.register) if draft.register else ''}",
             )
 

@@ -73,8 +73,14 @@ def first_refusal(request: DispatchRequest) -> tuple[str, str]:
 
 def check_observable(request: DispatchRequest) -> str:
     """Workflow runs that cannot be listed can be under way."""
-    error = request.draft.observed.error_for(Target.DISPATCH)
+    errors = (request.draft.observed.error_for(Target.DISPATCH, verb) for verb in _conflicting_verbs(request.verb))
+    error = next(filter(None, errors), "")
     return f"workflow runs cannot be observed: {error}" if error else ""
+
+
+def _conflicting_verbs(verb: str) -> tuple[str, ...]:
+    """The workflows of which none may be under way when ``verb`` is started."""
+    return (verb, "rollback") if verb == "retrain" else (verb,)
 
 
 def check_firing(request: DispatchRequest) -> str:
@@ -125,7 +131,7 @@ def check_data_quality(request: DispatchRequest) -> str:
 
 
 def check_one_at_a_time(request: DispatchRequest) -> str:
-    for verb in (request.verb, "rollback") if request.verb == "retrain" else (request.verb,):
+    for verb in _conflicting_verbs(request.verb):
         run = next((r for r in request.runs if r.verb == verb and r.status != "completed"), None)
         if run is not None:
             return f"a {verb} of this model is under way: {run.url or run.id}"

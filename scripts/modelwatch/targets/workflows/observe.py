@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain, islice
 from typing import Any
 
@@ -12,16 +12,19 @@ from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import Dispatch, ObservedRun
-from ...model.register import DispatchState
+from ...model.register import DispatchRecord, DispatchState
 from ...model.target import Target
 from ...timeutil import DAY, format_iso, parse_iso
 from ..base import ObservationBuilder
+from ..register.client import LISTED_WITHIN
 from ..sessions import TargetSessions
 
 RUN_MAX_AGE = 35 * DAY
 """Workflow runs older than this (seconds) are ignored."""
 MAX_PAGES = 10
 READ = "actions: read"
+DELETED = "deleted"
+"""``ObservedRun.conclusion`` of a workflow run that somebody deleted."""
 
 _RUN_NAME = re.compile(r"modelwatch (?P<verb>\S+) (?P<model>.+) (?P<key>\S+)")
 
@@ -43,20 +46,56 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
                 except UserError as error:
                     lists[key] = error
             rows = lists[key]
-            if isinstance(rows, UserError):
-                builder.add_error(rows, Target.DISPATCH)
-            else:
+            try:
+                if isinstance(rows, UserError):
+                    raise rows
                 runs |= {(repository, run.id): run for run in rows if run.model == model.name}
+                runs |= _read_unlisted(sessions, builder, workflow, {run.id for run in rows}, now)
+            except UserError as error:
+                builder.add_error(error, Target.DISPATCH, workflow=workflow.name)
         builder.runs = tuple(sorted(runs.values(), key=lambda run: -run.created_at))
 
 
+def _read_unlisted(
+    sessions: TargetSessions, builder: ObservationBuilder, workflow: WorkflowSpec, listed: Set[int], now: float | None
+) -> dict[tuple[str, int], ObservedRun]:
+    """The runs of ``workflow`` that a register knows to be under way, and that the list does not have: it lags or is
+    too long, the run has another name, or somebody deleted it, which ends it. Raises ServiceError."""
+    model, found = builder.model, dict[tuple[str, int], ObservedRun]()
+    repository = workflow.repository or model.github.repository
+    github = sessions.github(model.github, repository)
+    records = (record for issue in builder.issues if issue.register for record in issue.register.dispatches)
+    for record in records:
+        number = record.run_id
+        if record.verb != workflow.name or not record.state.is_open or number is None or number in listed:
+            continue
+        try:
+            found[repository, number] = _read_run(github, repository, record, model.name)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            if now is not None and now - record.at >= LISTED_WITHIN:
+                found[repository, number] = ObservedRun(
+                    number, record.url, record.key, record.verb, model.name, "completed", DELETED, record.at, now
+                )
+    return found
+
+
+def _read_run(github: GitHubClient, repository: str, record: DispatchRecord, model: str) -> ObservedRun:
+    """The workflow run of ``record``, whatever its name is. Raises ServiceError."""
+    path = f"{repository_path(repository)}/actions/runs/{record.run_id}"
+    row = github.get(path, f"read a workflow run of {record.verb} in {repository}", permission=READ)
+    return _make_run(row, record.key, record.verb, model)
+
+
 def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[WorkflowSpec]:
-    """The workflows whose runs matter: the actions of firing groups, those under way, and those that are proposed:
-    a person can start these by hand."""
+    """The workflows whose runs matter: the actions of firing groups, those that a person commands, those under way, and
+    those that are proposed: a person can start these by hand."""
     if not builder.judged:
         return list(builder.model.workflows)
     since = 0.0 if now is None else now - RUN_MAX_AGE
     verbs = {verb for group in builder.groups if group.state is AlertState.FIRING for verb in group.do}
+    verbs |= {command.verb for issue in builder.issues for command in issue.commands if command.allowed}
     records = [record for issue in builder.issues if issue.register for record in issue.register.dispatches]
     waiting = (record for record in records if record.state.is_open or record.state is DispatchState.PROPOSED)
     verbs |= {record.verb for record in waiting if record.at >= since}
@@ -84,25 +123,26 @@ def parse_run(row: dict[str, Any]) -> ObservedRun | None:
     names = (row.get("display_title"), row.get("name"))
     matches = [_RUN_NAME.fullmatch(name.strip()) for name in names if isinstance(name, str)]
     match = next(filter(None, matches), None)
-    if match is None:
-        return None
+    return _make_run(row, match["key"], match["verb"], match["model"]) if match else None
+
+
+def _make_run(row: dict[str, Any], key: str, verb: str, model: str) -> ObservedRun:
     completed = row.get("status") == "completed"
     try:
         return ObservedRun(
             id=int(row["id"]),
             url=str(row["html_url"]),
-            key=match["key"],
-            verb=match["verb"],
-            model=match["model"],
+            key=key,
+            verb=verb,
+            model=model,
             status=str(row.get("status") or ""),
             conclusion=str(row.get("conclusion") or ""),
             created_at=parse_iso(str(row["created_at"])),
             ended_at=parse_iso(str(row["updated_at"])) if completed and row.get("updated_at") else None,
+            attempt=int(row.get("run_attempt") or 1),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ServiceError(
-            "GitHub's answer is not a list of workflow runs", hint="A proxy may be in the way."
-        ) from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ServiceError("GitHub's answer is not a workflow run", hint="A proxy may be in the way.") from error
 
 
 def find_run(github: GitHubClient, dispatch: Dispatch, now: float) -> ObservedRun | None:

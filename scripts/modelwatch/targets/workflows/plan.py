@@ -47,11 +47,8 @@ def attempt_number(key: str) -> int:
 
 def sync_runs(draft: GroupPlan) -> None:
     """Update the draft's records from the workflow runs, and note each that ended."""
-    unobservable = draft.observed.error_for(Target.DISPATCH)
     for record in draft.dispatches:
-        if record.state is DispatchState.FINISHED:
-            continue
-        if unobservable:
+        if unobservable := draft.observed.error_for(Target.DISPATCH, record.verb):
             if record.state.is_open:
                 draft.add_skip(record.verb, f"{record.name} cannot be followed: {unobservable}", UNOBSERVABLE)
             continue
@@ -60,6 +57,11 @@ def sync_runs(draft: GroupPlan) -> None:
 
 def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
     run = _find_run(draft, record)
+    if record.state is DispatchState.FINISHED:
+        if run is None or not _is_run_again(record, run):
+            return
+        again = max(run.attempt, record.run_attempt + 1)
+        record = replace(record, at=draft.now, conclusion="", ended=None, told=False, settled="", run_attempt=again)
     if run is None:
         if record.state.is_open and record.run_id is None and draft.now - record.at >= time_to_start(record):
             draft.put_dispatch(replace(record, state=DispatchState.LOST))
@@ -71,14 +73,23 @@ def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
     record = replace(record, state=state, run_id=run.id, url=run.url or record.url)
     if state is DispatchState.FINISHED:
         record = replace(record, conclusion=run.conclusion, ended=draft.now if run.ended_at is None else run.ended_at)
-        draft.add_note("workflow", record.name, f"{record.verb} finished: {run.conclusion or 'no conclusion'}")
+        draft.add_note("workflow", record.run_name, f"{record.verb} finished: {run.conclusion or 'no conclusion'}")
     draft.put_dispatch(record)
 
 
 def _find_run(draft: GroupPlan, record: DispatchRecord) -> ObservedRun | None:
-    """The run of ``record``; the newest of several, since a person can run a workflow again."""
+    """The run of ``record``. Of several, since a person can start a workflow with the same key, one that is under way,
+    else one that succeeded, else the newest."""
     runs = [run for run in draft.observed.runs if run.key == record.key or (record.run_id and run.id == record.run_id)]
-    return max(runs, key=lambda run: run.created_at, default=None)
+    return max(
+        runs, key=lambda run: (run.status != "completed", run.conclusion == "success", run.created_at), default=None
+    )
+
+
+def _is_run_again(record: DispatchRecord, run: ObservedRun) -> bool:
+    """Whether a person ran the workflow of ``record`` again after it had ended."""
+    same = (run.id, run.status, run.conclusion) == (record.run_id, "completed", record.conclusion)
+    return not same or run.attempt > record.run_attempt
 
 
 def plan_dispatches(draft: GroupPlan) -> None:
