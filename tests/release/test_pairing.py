@@ -170,7 +170,7 @@ def test_one_class_has_one_name_however_it_is_spelled(tmp_path: Path, spelling: 
 
 def test_which_of_two_classes_is_positive_is_never_guessed(tmp_path: Path) -> None:
     rows = table()
-    words = {name: np.where(rows[name] == 1, "fraud", "legit") for name in ("label", "prediction")}
+    words: dict[str, Any] = {name: np.where(rows[name] == 1, "fraud", "legit") for name in ("label", "prediction")}
     with pytest.raises(UserError, match="the labels are 'fraud' and 'legit', and nothing says whose probability"):
         part(tmp_path, table(**words), table(**words))
     plain = part(tmp_path, table(), table())
