@@ -18,6 +18,8 @@ from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
 from modelwatch.profiling.measure import MeasureResult, measure
 from modelwatch.profiling.readers import open_log
 from modelwatch.profiling.reference_store import capture_reference
+from modelwatch.stats.profile.categorical import CategoricalProfile
+from modelwatch.stats.profile.numeric import NumericProfile
 
 COUNT = 60
 SPEC = {"id": "id", "time": "time", "version": "version", "prediction": "prediction", "label": "label"}
@@ -163,6 +165,23 @@ def test_words_for_a_label_that_is_not_there_are_no_class(tmp_path: Path) -> Non
     (tmp_path / "log.csv").write_text(text)
     found = values(measured(tmp_path / "log.csv"))
     assert (found["eval/accuracy"], found["eval/n"], found["quality/rows"]) == (0.5, 40, COUNT)
+
+
+def test_words_for_an_empty_cell_are_missing_in_every_column(tmp_path: Path) -> None:
+    words = ("None", "#N/A", "n/a", " NA ", "NaT", "")
+    text = csv(
+        rows(
+            plan=lambda row: words[row % 6] if row < 30 else "basic",
+            age=lambda row: words[row % 6] if row < 30 else str(row),
+            region=lambda row: ("NA", "EU", "LATAM", "APAC")[row % 4],
+        )
+    )
+    (tmp_path / "log.csv").write_text(text)
+    found = measured(tmp_path / "log.csv").profile.whole().columns
+    assert (found["plan"].missing, found["age"].missing) == (30, 30)
+    assert isinstance(found["age"], NumericProfile)
+    assert isinstance(found["region"], CategoricalProfile)
+    assert found["region"].named_counts["NA"] == 15  # North America
 
 
 def test_such_a_word_is_a_class_where_it_is_predicted(tmp_path: Path) -> None:

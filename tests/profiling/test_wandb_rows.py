@@ -60,7 +60,7 @@ def test_each_trouble_of_the_data_has_its_own_number() -> None:
         days=1,
         id=[f"row-{row // 2}" for row in range(rows)],
         age=pa.array([None] * 100 + [1e6] * 50 + [float("-inf")] * 10 + ages[160:]),
-        income=pa.array(["n/a"] * 200 + ["12.5"] * 800),
+        income=pa.array(["unknown"] * 200 + ["12.5"] * 800),
         plan=["gratis"] * 300 + ["free"] * 700,
         signed=["2 Jan 2026"] * 250 + ["2026-01-02"] * 750,
         time=START + np.linspace(0, DAY / 2, rows),

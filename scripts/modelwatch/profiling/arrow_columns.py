@@ -1,14 +1,14 @@
 """Arrow columns as numbers, texts, times, codes and hashes: the one place that defines what each kind of cell means.
 
 Numbers: integers and decimals become float64; ``true`` is 1; dates and times are seconds since the epoch (UTC), times
-of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and text that is empty or
-reads nan. Nested and binary cells are not numbers. Texts: ``true`` and ``false``, ``1`` for 1.0 (float or decimal), ISO
-for dates.
+of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and ``MISSING_WORDS``.
+Nested and binary cells are not numbers. Texts: ``true`` and ``false``, ``1`` for 1.0 (float or decimal), ISO for dates.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -27,7 +27,17 @@ _PRIME = np.uint64(0x100000001B3)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _INFINITY_WORDS = frozenset({"inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
-_MISSING_WORDS = frozenset({"", "nan", "+nan", "-nan"})
+MISSING_WORDS = frozenset(
+    (
+        *("", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "None", "NULL", "null", "NaT"),
+        *("NaN", "nan", "+nan", "-nan", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    )
+)
+"""What programs write into an empty cell: those that ``pandas.read_csv`` knows, and NaT. Not ``none``, which can be a
+category."""
+CLASS_MISSING_WORDS = MISSING_WORDS - {"None", "NULL", "null", "NA", "N/A", "n/a"}
+"""The same in a column of classes, where these can be classes."""
+_CODE = re.compile(r"[A-Z]{2,4}")
 Rename = Callable[[str], str]
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -82,22 +92,29 @@ def times_by_row(array: Any) -> Floats:
     return np.where(np.isfinite(times), times, np.nan)
 
 
-def count_texts(array: Any, rename: Rename | None = None) -> tuple[dict[str, int], int]:
-    """How often each text occurs, and how many cells are missing; ``rename`` as in ``factorize``."""
-    codes, texts = factorize(array, rename)
+def count_texts(
+    array: Any, rename: Rename | None = None, missing_words: frozenset[str] = MISSING_WORDS
+) -> tuple[dict[str, int], int]:
+    """How often each text occurs, and how many cells are missing; other arguments as in ``factorize``."""
+    codes, texts = factorize(array, rename, missing_words)
     counts = np.bincount(codes + 1, minlength=len(texts) + 1)
     by_text = {text: count for text, count in zip(texts, counts[1:].tolist(), strict=True) if count}
     return by_text, int(counts[0])
 
 
-def factorize(array: Any, rename: Rename | None = None) -> tuple[Ints, list[str]]:
-    """One code a row into a list of different texts; -1 if the cell is missing. ``rename``: gives the name of a text;
-    texts of one name share a code."""
+def factorize(
+    array: Any, rename: Rename | None = None, missing_words: frozenset[str] = MISSING_WORDS
+) -> tuple[Ints, list[str]]:
+    """One code a row into a list of different texts; -1 if the cell is missing.
+
+    ``rename``: gives the name of a text; texts of one name share a code. ``missing_words``: texts that stand for an
+    empty cell. ``NA`` does not where the other texts are short codes, such as those of countries.
+    """
     import pyarrow as pa
 
     if not pa.types.is_dictionary(array.type):
         array = _to_encodable(array).dictionary_encode()
-    texts, missing = _dictionary_texts(array.dictionary)
+    texts, missing = _dictionary_texts(array.dictionary, missing_words)
     codes = np.full(len(array), -1, dtype=np.int64)
     valid = to_mask(array.indices.is_valid()) if array.indices.null_count else slice(None)
     codes[valid] = to_numpy(array.indices.drop_null() if array.indices.null_count else array.indices)
@@ -110,17 +127,19 @@ def factorize(array: Any, rename: Rename | None = None) -> tuple[Ints, list[str]
     return codes, list(number_of)
 
 
-def texts_by_row(array: Any, missing: str | None, rename: Rename | None = None) -> NDArray[Any]:
-    """One text a row, ``missing`` if the cell has none; ``rename`` as in ``factorize``."""
-    codes, texts = factorize(array, rename)
+def texts_by_row(
+    array: Any, missing: str | None, rename: Rename | None = None, missing_words: frozenset[str] = MISSING_WORDS
+) -> NDArray[Any]:
+    """One text a row, ``missing`` if the cell has none; other arguments as in ``factorize``."""
+    codes, texts = factorize(array, rename, missing_words)
     return np.array([*texts, missing], dtype=object)[codes]
 
 
 def to_text(array: Any) -> Any:
-    """An Arrow array of texts, one a row, null if the cell has none."""
+    """An Arrow array of texts, one a row, null if the cell has none. Words for an empty cell stay."""
     import pyarrow as pa
 
-    return pa.array(texts_by_row(array, None), pa.string())
+    return pa.array(texts_by_row(array, None, missing_words=frozenset(("",))), pa.string())
 
 
 def count_shapes(counts: dict[str, int]) -> dict[str, int]:
@@ -282,9 +301,9 @@ def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
         trimmed = pc.utf8_trim_whitespace(array)
     is_number = pc.match_substring_regex(trimmed, _NUMBER)
     numbers = [float(cell) for cell in trimmed.filter(is_number).to_pylist()]
-    words = [cell.lower() for cell in trimmed.filter(pc.invert(is_number)).to_pylist()]
-    missing = sum(word in _MISSING_WORDS for word in words)
-    numbers += [float(word) for word in words if word in _INFINITY_WORDS]
+    words = trimmed.filter(pc.invert(is_number)).to_pylist()
+    missing = sum(word in MISSING_WORDS or word.lower() == "nan" for word in words)
+    numbers += [float(word) for word in words if word.lower() in _INFINITY_WORDS]
     return np.array(numbers, dtype=np.float64), missing, len(array) - missing - len(numbers)
 
 
@@ -313,7 +332,7 @@ def _to_encodable(array: Any) -> Any:
     return array
 
 
-def _dictionary_texts(values: Any) -> tuple[list[str], Bools]:
+def _dictionary_texts(values: Any, missing_words: frozenset[str]) -> tuple[list[str], Bools]:
     """The entries of a dictionary as text, and which of them mean a missing cell."""
     import pyarrow as pa
 
@@ -324,8 +343,15 @@ def _dictionary_texts(values: Any) -> tuple[list[str], Bools]:
         cells = [None if cell is None else _bytes_text(cell) for cell in values.to_pylist()]
     else:
         cells = _cast_or_str(values)
-    missing = np.array([cell is None or cell == "" for cell in cells], dtype=np.bool_)
+    if "NA" in cells and "NA" in missing_words and _are_codes({*cells} - {None} - missing_words):
+        missing_words -= {"NA"}
+    missing = np.array([cell is None or cell.strip() in missing_words for cell in cells], dtype=np.bool_)
     return ["" if cell is None else cell for cell in cells], missing
+
+
+def _are_codes(texts: set[str]) -> bool:
+    """Whether most texts are short and in capitals: ``NA`` among them is Namibia, or North America."""
+    return sum(_CODE.fullmatch(text) is not None for text in texts) > len(texts) / 2
 
 
 def _bytes_text(cell: bytes) -> str:

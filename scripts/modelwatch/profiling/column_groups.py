@@ -11,6 +11,7 @@ from typing import Any
 
 from ..model.prediction_log import MeasureSpec
 from ..stats.profile.table import TableProfile
+from .label_join import without_missing_labels
 from .plan_inference import concatenate_arrays, infer_and_profile, infer_column, require_named_columns, sample_batches
 from .profiler import WORKERS, profile_column
 from .readers import FilesLog, PredictionLog
@@ -32,14 +33,15 @@ def profile_table(log: PredictionLog, spec: MeasureSpec) -> TableProfile:
     independent = [name for name in features if name not in spec.role_columns and name not in spec.segments]
     groups = list(_column_groups(log, independent))
     if not groups:
-        return infer_and_profile(log, spec)[1].whole()
+        return infer_and_profile(without_missing_labels(log, spec), spec)[1].whole()
     grouped = {name for group in groups for name in group}
     remaining = tuple(name for name in features if name not in grouped)
     others = [name for name in names if name in (spec.role_columns | {*spec.segments, *remaining})]
     with ThreadPoolExecutor(WORKERS) as pool:
         parts = list(pool.map(lambda group: _profile_group(log, group), groups))
     if others:
-        table = infer_and_profile(_ColumnsOf(log, others), replace(spec, features=remaining))[1].whole()
+        rest = without_missing_labels(_ColumnsOf(log, others), spec)
+        table = infer_and_profile(rest, replace(spec, features=remaining))[1].whole()
     else:
         table = TableProfile(log.rows() or 0)
     return reduce(TableProfile.merge, parts, table)

@@ -16,7 +16,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.exact_sum import ExactSums
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
-from .arrow_columns import factorize, floats_by_row
+from .arrow_columns import CLASS_MISSING_WORDS, factorize, floats_by_row
 from .class_names import ClassNames
 from .profile_plan import ColumnPlan, ProfilePlan
 
@@ -110,7 +110,7 @@ def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:
         numbers = (floats_by_row(label), floats_by_row(rows.column(spec.prediction)))
         return LabelComparison(plan, numbers=numbers, worth=worth)
     names_of_classes = ClassNames(plan.classes, ignore_case=spec.ignore_case)
-    codes, texts = factorize(label, names_of_classes)
+    codes, texts = factorize(label, names_of_classes, CLASS_MISSING_WORDS)
     pairs: Ints | None = None
     pair_names: tuple[str, ...] = ()
     if spec.prediction in names:
@@ -133,7 +133,7 @@ def _is_right(pair: str) -> bool:
 def _factorize_pairs(
     array: Any, class_names: ClassNames, labels: Ints, label_names: list[str]
 ) -> tuple[Ints, tuple[str, ...]]:
-    predictions, names = factorize(array, class_names)
+    predictions, names = factorize(array, class_names, CLASS_MISSING_WORDS)
     count = len(label_names)
     pairs = np.where((predictions >= 0) & (labels >= 0), predictions * count + labels, -1)
     used, codes = np.unique(pairs, return_inverse=True)

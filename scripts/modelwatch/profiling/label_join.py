@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ..model.prediction_log import MeasureSpec, OutcomesSpec
 from .arrow_columns import (
+    CLASS_MISSING_WORDS,
+    MISSING_WORDS,
     column_or_nulls,
     decode_dictionary,
     factorize,
@@ -33,11 +35,8 @@ from .readers import BATCH_ROWS, FilesLog, PredictionLog, open_log, require_colu
 MIN_BUCKETS = 16
 MAX_BUCKET_ROWS = 500_000
 """Rows of a bucket, if the tables state how many they have."""
-MISSING_LABELS = frozenset({"None", "nan", "NaN", "NULL", "null", "<NA>", "NA", "N/A", "NaT"})
-"""What programs write for a label that is not there. Not `none`, which can be a class."""
-POSSIBLE_CLASSES = frozenset({"None", "NULL", "null", "NA", "N/A"})
-"""Of these, words that name a class where they are predicted, too: `NA` is Namibia."""
 _HASH_COLUMN = "modelwatch hash of the id"
+_EMPTY = frozenset(("",))
 
 
 def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) -> PredictionLog:
@@ -47,6 +46,11 @@ def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) 
         log = JoinedLog(log, open_log(spec.outcomes.files, spec.extensions), spec.id, spec.outcomes, now)
     elif spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
         log = KnownLabelLog(log, spec.label, spec.label_time, now)
+    return without_missing_labels(log, spec)
+
+
+def without_missing_labels(log: PredictionLog, spec: MeasureSpec) -> PredictionLog:
+    """The log with a null for each label that is a word for an empty cell."""
     return WrittenLabelLog(log, spec.label, spec.prediction) if spec.label in log.names() else log
 
 
@@ -85,10 +89,10 @@ class WrittenLabelLog:
             if place < 0 or not is_text_type(batch.schema.types[place]):
                 yield batch
                 continue
-            codes, texts = factorize(batch.column(place))
-            words = {text.strip() for text in texts} & MISSING_LABELS
+            codes, texts = factorize(batch.column(place), missing_words=_EMPTY)
+            words = {text.strip() for text in texts} & MISSING_WORDS
             if words and self._missing is None:
-                self._missing = MISSING_LABELS - (POSSIBLE_CLASSES & self._predicted_words())
+                self._missing = MISSING_WORDS - (self._predicted_words() - CLASS_MISSING_WORDS)
             absent = np.isin(codes, [code for code, text in enumerate(texts) if text.strip() in (self._missing or ())])
             if absent.any():
                 known = batch.column(place).take(to_arrow(np.arange(batch.num_rows), missing=absent))
@@ -101,7 +105,7 @@ class WrittenLabelLog:
             for batch in self._log.batches([self._prediction]):
                 column = batch.column(batch.schema.get_field_index(self._prediction))
                 if is_text_type(column.type):
-                    words |= {text.strip() for text in factorize(column)[1]}
+                    words |= {text.strip() for text in factorize(column, missing_words=_EMPTY)[1]}
         return words
 
 

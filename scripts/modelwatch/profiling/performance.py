@@ -27,8 +27,8 @@ from ..stats.performance.ranking import ranking_metrics
 from ..stats.performance.regression import regression_metrics
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
-from .arrow_columns import floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
-from .class_names import positive_class
+from .arrow_columns import CLASS_MISSING_WORDS, floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
+from .class_names import ClassNames, positive_class
 from .label_comparison import compare_with_labels, scored_class_names
 from .profile_plan import ProfilePlan, score_columns
 from .profiler import encode_segments, split_by_window
@@ -370,7 +370,10 @@ def _read_predictions(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     spec = plan.spec
     arrays = [rows.column(name) for name in (spec.label, spec.prediction or spec.score)]
     as_text = any(is_text_type(array.type) for array in arrays) and plan.typical_label is None
-    columns = [texts_by_row(array, "") if as_text else floats_by_row(array) for array in arrays]
+    columns = [
+        texts_by_row(array, "", ClassNames(plan.classes), CLASS_MISSING_WORDS) if as_text else floats_by_row(array)
+        for array in arrays
+    ]
     known = np.logical_and(*((column != "") if as_text else ~np.isnan(column) for column in columns))
     if share < 1:
         known &= _draw_rows(rows.column(spec.id or spec.time), share)[1]

@@ -17,6 +17,8 @@ from ..stats.profile.categorical import shorten_category
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
 from .arrow_columns import (
+    CLASS_MISSING_WORDS,
+    MISSING_WORDS,
     Rename,
     column_or_nulls,
     count_shapes,
@@ -113,7 +115,7 @@ def _label_classes(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tupl
         return (), spec.task == "numbers"
     columns = [spec.label, *([spec.prediction] if spec.prediction in names else [])]
     naming = ClassNames(ignore_case=spec.ignore_case)
-    counts = [count_texts(sample.column(name), naming)[0] for name in columns]
+    counts = [count_texts(sample.column(name), naming, CLASS_MISSING_WORDS)[0] for name in columns]
     many_numbers = all(map(_reads_as_numbers, counts)) and max(map(len, counts)) > MAX_CLASSES
     return merge_booleans(counts[0]), many_numbers if not spec.task else spec.task == "numbers"
 
@@ -121,7 +123,10 @@ def _label_classes(sample: Any, names: Sequence[str], spec: MeasureSpec) -> tupl
 def infer_column(name: str, array: Any, rename: Rename | None, spec: MeasureSpec) -> ColumnPlan:
     """The plan of one column; ``rename``: how its texts are named, if it holds classes or segments."""
     is_category = rename is not None or _is_boolean(array)
-    counts = count_texts(array, rename or shorten_category)[0] if is_category or is_text_type(array.type) else None
+    words = CLASS_MISSING_WORDS if isinstance(rename, ClassNames) else MISSING_WORDS
+    counts = None
+    if is_category or is_text_type(array.type):
+        counts = count_texts(array, rename or shorten_category, words)[0]
     if counts is None or (not is_category and _reads_as_numbers(counts)):
         values, missing, _ = parse_numbers(array)
         if len(values) and len(values) >= MIN_NUMERIC_SHARE * (len(array) - missing):

@@ -16,6 +16,7 @@ from ..stats.profile.categorical import CategoricalProfile, Vocabulary
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from ..stats.segmentation import MAX_VALUES
+from .arrow_columns import CLASS_MISSING_WORDS, MISSING_WORDS
 from .class_names import ClassNames, positive_class
 
 SEGMENT_BINS, SCORE_BINS = 64, 256
@@ -36,6 +37,11 @@ class ColumnPlan:
     """Shapes of text in the reference."""
     class_names: ClassNames | None = None
     """How its cells are named, if they are classes."""
+
+    @property
+    def missing_words(self) -> frozenset[str]:
+        """Texts that stand for an empty cell."""
+        return MISSING_WORDS if self.class_names is None else CLASS_MISSING_WORDS
 
     @property
     def is_numeric(self) -> bool:

@@ -186,7 +186,7 @@ def profile_column(
     if column.is_numeric:
         numbers = (np.zeros(0), rows, 0) if array is None else parse_numbers(array)
         return column.profile(*numbers, coarse=coarse), None
-    counts, missing = ({}, rows) if array is None else count_texts(array, column.class_names)
+    counts, missing = ({}, rows) if array is None else count_texts(array, column.class_names, column.missing_words)
     profile = CategoricalProfile.of(counts, column.vocabulary, missing)
     if coarse or array is None or not is_text_type(array.type):
         return profile, None

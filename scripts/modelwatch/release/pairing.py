@@ -12,6 +12,7 @@ from ..errors import SourceError, UserError
 from ..model.monitored_model import GateSpec
 from ..model.prediction_log import MeasureSpec
 from ..profiling.class_names import ClassNames, merge_booleans, positive_class
+from ..profiling.label_join import without_missing_labels
 from ..profiling.label_task import require_positive
 from ..profiling.readers import PredictionLog
 from ..stats.arrays import Bools, Floats, Hashes, Ints
@@ -93,7 +94,8 @@ def read_comparison(
     Raises UserError if ``measure:`` does not name a required column, SourceError if a table lacks it.
     """
     request, encoder = _requested_columns(measure, gate), TextEncoder()
-    sides = (read_table(champion, request, encoder), read_table(candidate, request, encoder))
+    logs = [without_missing_labels(log, measure) for log in (champion, candidate)]
+    sides = (read_table(logs[0], request, encoder), read_table(logs[1], request, encoder))
     return _Pairing(name, sides, *match_rows(*sides), encoder, measure, gate).comparison()
 
 
@@ -123,8 +125,8 @@ def _requested_columns(measure: MeasureSpec, gate: GateSpec) -> ColumnRequest:
         "numbers": (gate.segments, (*answers, *values)),
         "lists": ((query, *gate.segments), (measure.label, measure.score, *values)),
     }.get(kind, ((*answers, *gate.segments), (measure.score, *values)))
-    columns = [tuple(dict.fromkeys(filter(None, names))) for names in (as_codes, as_numbers)]
-    return ColumnRequest(measure.id, (getattr(measure, output),), *columns)
+    codes, numbers = (tuple(dict.fromkeys(filter(None, names))) for names in (as_codes, as_numbers))
+    return ColumnRequest(measure.id, (getattr(measure, output),), codes, numbers, answers)
 
 
 class _Pairing:

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..profiling.arrow_columns import column_or_nulls, factorize, floats_by_row, hash_by_row
+from ..profiling.arrow_columns import (
+    CLASS_MISSING_WORDS,
+    MISSING_WORDS,
+    column_or_nulls,
+    factorize,
+    floats_by_row,
+    hash_by_row,
+)
 from ..profiling.readers import PredictionLog, require_columns
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 
@@ -20,9 +27,9 @@ class TextEncoder:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
 
-    def codes(self, array: Any) -> Ints:
-        """One number a row, -1 for an empty cell."""
-        codes, names = factorize(array)
+    def codes(self, array: Any, missing_words: frozenset[str] = MISSING_WORDS) -> Ints:
+        """One number a row, -1 for an empty cell, or a word that stands for one."""
+        codes, names = factorize(array, missing_words=missing_words)
         numbers = np.array([*map(self.number_of, names), -1], dtype=np.int64)
         return numbers[codes]
 
@@ -41,6 +48,8 @@ class ColumnRequest:
     required: tuple[str, ...]
     codes: tuple[str, ...]
     numbers: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    """Of those read as codes the ones that hold classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +74,8 @@ def read_table(log: PredictionLog, request: ColumnRequest, encoder: TextEncoder)
     for batch in log.batches(list(dict.fromkeys((request.id, *code_names, *number_names)))):
         ids.append(hash_by_row(column_or_nulls(batch, request.id)))
         for name in code_names:
-            codes[name].append(encoder.codes(column_or_nulls(batch, name)))
+            words = CLASS_MISSING_WORDS if name in request.classes else MISSING_WORDS
+            codes[name].append(encoder.codes(column_or_nulls(batch, name), words))
         for name in number_names:
             numbers[name].append(floats_by_row(column_or_nulls(batch, name)))
     hashes, has_id = (np.concatenate(parts) for parts in zip(*ids, strict=True))
