@@ -18,7 +18,8 @@ from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.profiling.plan_inference import infer_and_profile, infer_plan, infer_plan_from_sample
 from modelwatch.profiling.profile_plan import ProfilePlan, plan_from_reference
 from modelwatch.profiling.profiler import profile_batches, profile_partition
-from modelwatch.profiling.readers import FilesLog, QueryLog, open_log
+from modelwatch.profiling.query_log import QueryLog
+from modelwatch.profiling.readers import FilesLog, open_log
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile

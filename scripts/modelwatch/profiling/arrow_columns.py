@@ -23,6 +23,8 @@ MAX_ESCAPED_BYTES = 64
 """Of a binary cell that is no text."""
 MAX_MIXED_BYTES = 64
 """Bytes of a text that are hashed one by one; a digest represents the rest of a longer one."""
+MAX_CELL_BYTES, HEAD_CHARACTERS, DIGEST_CHARACTERS = 4096, 1000, 16
+"""A text with more bytes becomes so many of its characters and so many of its digest: work is bounded by rows."""
 _PRIME = np.uint64(0x100000001B3)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -211,6 +213,54 @@ def plain_types(batch: Any) -> Any:
                 cells = pa.array([None if cell is None else str(cell) for cell in column.to_pylist()], pa.string())
             batch = batch.set_column(place, field.name, cells)
     return batch
+
+
+def shorten_texts(batch: Any) -> Any:
+    """A record batch in which each long text is its beginning and a digest of the whole."""
+    for place, field in enumerate(batch.schema):
+        if is_text_type(field.type):
+            column = batch.column(place)
+            shorter = _shorten_column(column)
+            if shorter is not column:
+                batch = batch.set_column(place, field.name, shorter)
+    return batch
+
+
+def _shorten_column(array: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        texts = _shorten_column(array.dictionary)
+        return array if texts is array.dictionary else pa.DictionaryArray.from_arrays(array.indices, texts)
+    plain = array.cast(pa.large_string()) if pa.types.is_string_view(array.type) else array
+    rows = [row for row in np.flatnonzero(_byte_lengths(plain) > MAX_CELL_BYTES).tolist() if plain[row].is_valid]
+    if not rows:
+        return array
+    import pyarrow.compute as pc
+
+    is_long = np.zeros(len(plain), np.bool_)
+    is_long[rows] = True
+    short = [_shorten(plain[row].as_buffer()) for row in rows]
+    return pc.replace_with_mask(plain, pa.array(is_long), pa.array(short, plain.type))
+
+
+def _byte_lengths(texts: Any) -> Ints:
+    """Of each text of an array with offsets. Not through ``pyarrow.compute``, which takes long to import."""
+    import pyarrow as pa
+
+    offsets = texts.buffers()[1]
+    if offsets is None or not len(texts):
+        return np.zeros(0, np.int64)
+    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    ends = np.frombuffer(offsets, dtype=width)[texts.offset : texts.offset + len(texts) + 1]
+    wide: Ints = ends.astype(np.int64)
+    return wide[1:] - wide[:-1]
+
+
+def _shorten(text: Any) -> str:
+    """``text``: a buffer of UTF-8."""
+    head = bytes(text[: 4 * HEAD_CHARACTERS]).decode("utf-8", "ignore")[:HEAD_CHARACTERS]
+    return f"{head}~{hashlib.sha256(text).hexdigest()[:DIGEST_CHARACTERS]}"
 
 
 def column_or_nulls(batch: Any, name: str) -> Any:

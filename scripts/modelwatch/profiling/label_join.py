@@ -30,7 +30,8 @@ from .arrow_columns import (
     to_numpy,
     to_text,
 )
-from .readers import BATCH_ROWS, FilesLog, PredictionLog, open_log, require_columns
+from .query_log import BATCH_ROWS
+from .readers import FilesLog, PredictionLog, open_log, require_columns
 
 MIN_BUCKETS = 16
 MAX_BUCKET_ROWS = 500_000

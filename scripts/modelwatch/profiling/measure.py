@@ -28,7 +28,8 @@ from .performance import known_classes, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
 from .profiler import VALUE_SUM, profile_batches
-from .readers import PredictionLog, QueryLog, absent_role_notes, fetch_artifact, open_log, require_columns
+from .query_log import QueryLog
+from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, metric_rows

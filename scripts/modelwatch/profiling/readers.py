@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,6 @@ from ..errors import (
     check_columns,
     csv_separator,
     did_you_mean,
-    first_line,
     require_extra,
     shorten,
     unreadable_table,
@@ -26,16 +24,13 @@ from ..errors import (
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..regular_file import read_regular_file, require_regular_file
-from .arrow_columns import is_text_type, plain_types
+from .arrow_columns import is_text_type, plain_types, shorten_texts
+from .query_log import BATCH_ROWS, MAX_TEXT_BYTES, QueryLog
 
-BATCH_ROWS = 1 << 15
-"""Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
 FEW_COLUMNS = 4
 """Up to so many columns a batch has"""
 LONG_BATCH_ROWS = 1 << 17
 """rows: a column is counted by sorting, which costs less in longer parts."""
-MAX_TEXT_BYTES = 256 << 20
-"""Of one text column in a batch. A small file can hold a long text a million times."""
 MAX_CHUNK_BYTES = 1 << 31
 """Of one column of texts or lists in a row group."""
 MAX_EXPANSION = 20
@@ -48,13 +43,6 @@ MAX_COLUMNS = 20_000
 MAX_TABLE_BYTES = 256 << 20
 """Of a W&B table, which is read as a whole."""
 TABLE_SUFFIX = ".table.json"
-_DUCKDB_SETTINGS: dict[str, str | int | float | list[str]] = {
-    "memory_limit": "150MB",
-    "threads": 2,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-_NEEDED_EXTENSION = re.compile(r"(?:requires the extension|installing and loading the) (\w+)")
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
 
@@ -142,54 +130,9 @@ class FilesLog:
         for path in self.paths:
             try:
                 for batch in _read_parquet(path, columns) if path.endswith(_PARQUET) else _read_csv(path, columns):
-                    yield plain_types(batch)
+                    yield shorten_texts(plain_types(batch))
             except (OSError, pa.ArrowException, UnicodeError) as error:
                 raise _unreadable(path, error) from error
-
-
-class QueryLog:
-    """The result of a query, read through DuckDB. It may read whatever this process may read; DuckDB installs and loads
-    no extension but those that are named (``httpfs`` for ``https://`` and ``s3://``)."""
-
-    def __init__(self, query: str, extensions: Sequence[str] = (), where: str = "measure: {query}") -> None:
-        self.query = query.rstrip().rstrip(";")
-        self.extensions = tuple(extensions)
-        self.where = where
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._run_query(f"SELECT * FROM ({self.query}) LIMIT 0").columns)  # noqa: S608
-
-    def rows(self) -> int | None:
-        return None
-
-    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        names = set(self.names())
-        selected = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns if name in names)
-        try:
-            reader = self._run_query(f"SELECT {selected} FROM ({self.query})").to_arrow_reader(BATCH_ROWS)  # noqa: S608
-            yield from map(plain_types, reader)
-        except Exception as error:
-            raise self._to_source_error(error) from error
-
-    def _run_query(self, query: str) -> Any:
-        with require_extra("profiling", where=self.where):
-            import duckdb
-            import pyarrow  # noqa: F401 - DuckDB hands the rows over in it
-        try:
-            connection = duckdb.connect(config=_DUCKDB_SETTINGS)
-            for name in self.extensions:
-                connection.install_extension(name)
-                connection.load_extension(name)
-            return connection.sql(query)
-        except duckdb.Error as error:
-            raise self._to_source_error(error) from error
-
-    def _to_source_error(self, error: Exception) -> SourceError:
-        if isinstance(error, SourceError):
-            return error
-        needed = _NEEDED_EXTENSION.search(str(error))
-        hint = f"Name it: `measure: {{extensions: [{needed[1]}]}}`." if needed else ""
-        return SourceError(f"DuckDB cannot read this: {first_line(error)}", hint=hint, where=self.where)
 
 
 def require_columns(log: PredictionLog, names: Sequence[str]) -> None:
