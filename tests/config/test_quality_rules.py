@@ -51,7 +51,7 @@ def test_a_check_may_be_off_or_otherwise(tmp_path: Path) -> None:
     stated = "quality: {vanished: off, every: 6h, missing: {every: 1d, tiers: {error: {above: 30%, do: []}}}}, "
     rules = of_quality(load(tmp_path, stated))
     assert "quality-vanished" not in rules
-    assert [rule.every for rule in rules.values()] == [86_400.0, *[21_600.0] * 9]
+    assert [rule.every for rule in rules.values()] == [86_400.0, *[21_600.0] * 10]
     (tier,) = rules["quality-missing"].tiers
     assert (str(tier.severity), tier.limits[0].value, tier.do) == ("error", 0.3, ())
     assert rules["quality-missing"].metric.text == "quality/feature=*/missing_excess"

@@ -15,8 +15,8 @@ from modelwatch.errors import SourceError
 from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.profiling import column_groups
 from modelwatch.profiling.column_groups import profile_table
+from modelwatch.profiling.log_files import FilesLog
 from modelwatch.profiling.plan_inference import infer_and_profile
-from modelwatch.profiling.readers import FilesLog
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.table import Profile, ProfileKey, TableProfile
 

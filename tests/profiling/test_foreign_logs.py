@@ -199,6 +199,70 @@ def test_bookkeeping_beside_the_files_is_not_read(tmp_path: Path) -> None:
     assert values(measured(tmp_path / "logs"))["quality/rows"] == COUNT
 
 
+def test_a_broken_file_among_good_ones_is_reported_and_the_others_are_measured(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.csv").write_text(csv(rows()))
+    pq.write_table(
+        pa.table(rows(id=lambda row: f"b{row}", time=lambda row: f"2026-11-21T{row % 24:02}:00:00Z")),
+        logs / "b.PARQUET",
+    )
+    whole = (logs / "b.PARQUET").read_bytes()
+    (logs / "c.parquet").write_bytes(whole[: len(whole) // 2])
+    (logs / "d.csv").write_bytes(csv(rows()).encode("utf-16"))
+    (logs / "e.csv.gz").write_bytes(b"no archive")
+    result = measured(logs)
+    assert [row.scalars["quality/rows"] for row in result.rows] == [COUNT, COUNT]
+    assert [row.scalars.get("quality/unreadable_files") for row in result.rows] == [None, 3]
+    left_out = [note for note in result.notes if note.startswith("left out: ")]
+    assert [Path(note.split(": ")[1]).name for note in left_out] == ["c.parquet", "d.csv", "e.csv.gz"]
+    for path in ("c.parquet", "d.csv", "e.csv.gz"):
+        (logs / path).unlink()
+    assert measured(logs).rows[-1].scalars["quality/unreadable_files"] == 0
+
+
+def test_a_log_of_broken_files_is_refused(tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        (tmp_path / name).write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(SourceError, match=r"parquet: this is not a readable Parquet file"):
+        measured(tmp_path)
+
+
+def test_a_training_set_is_whole_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(csv(rows()))
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(SourceError, match="not a readable Parquet file"):
+        capture_reference(open_log(str(tmp_path)), MeasureSpec(prediction="prediction", label="label"))
+
+
+@pytest.mark.parametrize("pattern", ["", "/*/*/*.parquet", "/**/*.parquet"])
+def test_folders_that_are_columns(tmp_path: Path, pattern: str) -> None:
+    for region in ("eu", "S%C3%A3o%20Paulo", "__HIVE_DEFAULT_PARTITION__"):
+        folder = tmp_path / "x=1" / "logs" / "day=20" / f"region={region}"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table(rows()), folder / "part.parquet")
+    result = measured(tmp_path / "x=1" / f"logs{pattern}", segments=("region",))
+    found = result.profile.whole()
+    assert found.rows == 3 * COUNT
+    assert "x" not in found.columns
+    region_column = found.columns["region"]
+    assert isinstance(region_column, CategoricalProfile)
+    assert (region_column.named_counts, region_column.missing) == ({"eu": COUNT, "São Paulo": COUNT}, COUNT)
+    assert {cell.segment for cell in result.profile.cells} >= {(), (("region", "eu"),), (("region", "São Paulo"),)}
+
+
+@pytest.mark.parametrize(
+    ("book", "query"),
+    [("_delta_log/00000000000000000000.json", "delta_scan"), ("metadata/v1.metadata.json", "iceberg_scan")],
+)
+def test_table_formats_that_delete_rows_are_refused(tmp_path: Path, book: str, query: str) -> None:
+    (tmp_path / "logs" / book).parent.mkdir(parents=True)
+    (tmp_path / "logs" / book).write_text("{}")
+    (tmp_path / "logs" / "part.csv").write_text(csv(rows()))
+    with pytest.raises(SourceError, match=rf"whose files hold deleted rows, too\. Read it .*FROM {query}\("):
+        measured(tmp_path / "logs")
+
+
 def test_types_that_only_parquet_knows(tmp_path: Path) -> None:
     keys = pa.array([uuid.UUID(int=row % 3).bytes for row in range(COUNT)], pa.binary(16))
     table = pa.table(rows()).append_column("key", pa.ExtensionArray.from_storage(pa.uuid(), keys))

@@ -11,7 +11,8 @@ import pytest
 
 from modelwatch.profiling import query_log
 from modelwatch.profiling.arrow_columns import MAX_CELL_BYTES, decode_dictionary, shorten_texts
-from modelwatch.profiling.query_log import BATCH_ROWS, QueryLog
+from modelwatch.profiling.parquet_files import BATCH_ROWS
+from modelwatch.profiling.query_log import QueryLog
 from modelwatch.profiling.readers import open_log
 
 LONG = ["x" * 200_000, "x" * 199_999 + "y", "語" * 70_000, "x" * MAX_CELL_BYTES, "short", "", None, "é" + "x" * 4096]

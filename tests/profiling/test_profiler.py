@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from modelwatch.errors import SourceError
 from modelwatch.model.prediction_log import MeasureSpec
+from modelwatch.profiling.log_files import FilesLog
 from modelwatch.profiling.plan_inference import infer_and_profile, infer_plan, infer_plan_from_sample
 from modelwatch.profiling.profile_plan import ProfilePlan, plan_from_reference
 from modelwatch.profiling.profiler import profile_batches, profile_partition
 from modelwatch.profiling.query_log import QueryLog
-from modelwatch.profiling.readers import FilesLog, open_log
+from modelwatch.profiling.readers import open_log
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.numeric import NumericProfile

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.errors import SourceError
-from modelwatch.profiling import readers
+from modelwatch.profiling import parquet_files, readers
 from modelwatch.profiling.arrow_columns import decode_dictionary, factorize
 from modelwatch.profiling.readers import open_log
 
@@ -37,7 +37,7 @@ def test_a_file_without_rows_has_its_columns(tmp_path: Path) -> None:
 
 def test_a_long_text_that_repeats_comes_in_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file can hold a text of a megabyte a million times."""
-    monkeypatch.setattr(readers, "MAX_TEXT_BYTES", 1_000_000)
+    monkeypatch.setattr(parquet_files, "MAX_TEXT_BYTES", 1_000_000)
     path = tmp_path / "log.parquet"
     texts = ["x" * 100_000 if place % 2 else f"short {place}" for place in range(1000)]
     pq.write_table(pa.table({"prompt": texts}), path, store_schema=False, compression="zstd")
@@ -48,7 +48,7 @@ def test_a_long_text_that_repeats_comes_in_small_batches(tmp_path: Path, monkeyp
 
 
 def test_texts_that_would_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", 1_000_000)
+    monkeypatch.setattr(parquet_files, "MAX_CHUNK_BYTES", 1_000_000)
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"prompt": [f"{place}" * 10_000 for place in range(100)]}), path, use_dictionary=False)
     with pytest.raises(SourceError, match="the texts of column 'prompt' have more than"):
@@ -71,7 +71,7 @@ def test_cells_that_repeat_come_in_small_batches_whatever_they_are(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dictionary holds a cell once; a thousand copies of it would be in memory."""
-    monkeypatch.setattr(readers, "MAX_TEXT_BYTES", 1_000_000)
+    monkeypatch.setattr(parquet_files, "MAX_TEXT_BYTES", 1_000_000)
     kind, cell = NESTED[name]
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"a.b": pa.array([cell] * 1000, kind)}), path, compression="zstd")
@@ -84,7 +84,7 @@ def test_cells_that_repeat_come_in_small_batches_whatever_they_are(
 
 def test_lists_that_would_fill_the_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One row can hold as many copies as it likes, and is never cut; rows that are large in the file, too, are read."""
-    monkeypatch.setattr(readers, "MAX_CHUNK_BYTES", 1_000_000)
+    monkeypatch.setattr(parquet_files, "MAX_CHUNK_BYTES", 1_000_000)
     bomb, honest = tmp_path / "bomb.parquet", tmp_path / "honest.parquet"
     pq.write_table(pa.table({"tags": [["x" * 100] * 20_000]}), bomb)
     with pytest.raises(SourceError, match="the lists of column 'tags' have more than"):

@@ -75,6 +75,10 @@ QUALITY_CHECKS = {
         "Rows whose id occurred before: warning 1%, error 10%.",
         "metric: quality/duplicate_rate, weight: quality/n, tiers: {warning: {above: 1%}, error: {above: 10%}}",
     ),
+    "files": _same_check(
+        "Files of the log that are truncated, or of another format: warning 0. The others are measured.",
+        "metric: quality/unreadable_files, tiers: {warning: {above: 0}}",
+    ),
     "freshness": _same_check(
         "Seconds from the newest row to the window's end: warning at an eighth of the window, error at half.",
         "metric: quality/freshness, tiers: {warning: {above: EIGHTH}, error: {above: HALF}}",

@@ -12,9 +12,10 @@ from typing import Any
 from ..model.prediction_log import MeasureSpec
 from ..stats.profile.table import TableProfile
 from .label_join import without_missing_labels
+from .log_files import FilesLog
 from .plan_inference import concatenate_arrays, infer_and_profile, infer_column, require_named_columns, sample_batches
 from .profiler import WORKERS, profile_column
-from .readers import FilesLog, PredictionLog
+from .readers import PredictionLog
 
 GROUP_BYTES = 24 << 20
 """Memory of a group of columns. Each worker holds one."""

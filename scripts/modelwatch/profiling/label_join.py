@@ -30,8 +30,9 @@ from .arrow_columns import (
     to_numpy,
     to_text,
 )
-from .query_log import BATCH_ROWS
-from .readers import FilesLog, PredictionLog, open_log, require_columns
+from .log_files import FilesLog
+from .parquet_files import BATCH_ROWS
+from .readers import PredictionLog, open_log, require_columns
 
 MIN_BUCKETS = 16
 MAX_BUCKET_ROWS = 500_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from .query_log import QueryLog
 from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
 from .wandb_profiles import fetch_other_partitions, sum_profiles
-from .wandb_rows import MetricRow, metric_rows
+from .wandb_rows import MetricRow, count_unreadable_files, metric_rows
 
 MAX_CLASSES_SHOWN = 4
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
@@ -126,13 +126,15 @@ def measure(
         reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     log: FilteredLog | None = None
+    skipped: dict[str, SourceError] = {}
     if profiles:
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
     else:
-        log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now), selection, spec)
+        log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now, skipped), selection, spec)
         plan = _make_plan(spec, reference, log, notes)
         profile = profile_batches(log.batches(plan.needed_columns), plan)
         extra = row_metrics(log, plan, profile)
+        notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, plan))
         notes.extend(text_number_notes(profile.whole()))
     where = log.where if log else ""
@@ -149,6 +151,8 @@ def measure(
     notes.extend((*task_notes(total.whole(), spec), *reversed_score_note(total.whole(), spec)))
     notes.extend(misfit_note(total, spec, extra))
     rows = tuple(metric_rows(total, spec, reference, now, extra))
+    if log and not spec.query:
+        rows = count_unreadable_files(rows, len(skipped))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
@@ -246,10 +250,17 @@ def require_measure_spec(model: Model) -> MeasureSpec:
 
 
 def open_model_log(
-    spec: MeasureSpec, model: Model, env: Mapping[str, str], retry: RetryPolicy, scratch: Path, now: float = math.inf
+    spec: MeasureSpec,
+    model: Model,
+    env: Mapping[str, str],
+    retry: RetryPolicy,
+    scratch: Path,
+    now: float = math.inf,
+    skipped: MutableMapping[str, SourceError] | None = None,
 ) -> PredictionLog:
-    """The model's log with the labels of its outcomes, as far as they were known at ``now``."""
+    """The model's log with the labels of its outcomes, as far as they were known at ``now``. ``skipped`` gets the files
+    of the log that are broken, and why; without it they are errors."""
     if spec.query:
         return join_outcomes(QueryLog(spec.query, spec.extensions), spec, now)
     location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
-    return join_outcomes(open_log(location, spec.extensions), spec, now)
+    return join_outcomes(open_log(location, spec.extensions, skipped), spec, now)

@@ -8,11 +8,8 @@ from typing import Any
 
 from ..errors import SourceError, first_line, require_extra
 from .arrow_columns import DIGEST_CHARACTERS, HEAD_CHARACTERS, MAX_CELL_BYTES, plain_types, shorten_texts
+from .parquet_files import BATCH_ROWS, MAX_TEXT_BYTES
 
-BATCH_ROWS = 1 << 15
-"""Rows a batch: large enough for vector instructions, small enough for two threads in a few dozen megabytes."""
-MAX_TEXT_BYTES = 64 << 20
-"""Of one text column in a batch that is read. A small file can hold a long text a million times."""
 NUMBER_BYTES = 16
 """Of a number in a list, at most."""
 _DUCKDB_SETTINGS: dict[str, str | int | float | list[str]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,15 @@ def metric_rows(
         )
         scalars = {key: value for key, value in items if np.isfinite(value)}
         yield MetricRow(times[cell], cell.version, cell.window, scalars, _histograms(table, spec, reference))
+
+
+def count_unreadable_files(rows: Sequence[MetricRow], count: int) -> tuple[MetricRow, ...]:
+    """The rows, of which the newest says how many files could not be read when it was measured."""
+    if not rows:
+        return ()
+    newest = max(rows, key=lambda row: row.time)
+    scalars = {**newest.scalars, "quality/unreadable_files": float(count)}
+    return tuple(replace(row, scalars=scalars) if row is newest else row for row in rows)
 
 
 def _row_times(cells: list[ProfileKey], profile: Profile, window: float) -> dict[ProfileKey, float]:

@@ -1,0 +1,223 @@
+"""A prediction log in files: Parquet and CSV, one after the other, whose schemas may differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from ..errors import SourceError, csv_separator, unreadable_table
+from .arrow_columns import is_text_type, plain_types, shorten_texts
+from .parquet_files import dictionary_columns, open_parquet, read_parquet
+
+MAX_CSV_ROW = 8 << 20
+"""Bytes."""
+MAX_COLUMNS = 20_000
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TABLE_SUFFIXES = (*PARQUET_SUFFIXES, ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
+"""In small letters or capitals."""
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+class FilesLog:
+    """Files, sorted by name. Columns of CSV files are text, whatever they look like. Folders between ``root`` and a
+    file that are called ``region=eu`` are columns, unless the file has one of that name (Hive's partitions).
+
+    ``skipped`` gets the files that are truncated or of another format, and why; without it the first one is an error.
+    """
+
+    def __init__(
+        self, paths: Sequence[str], root: str = "", skipped: MutableMapping[str, SourceError] | None = None
+    ) -> None:
+        self.paths = list(paths)
+        self.where = self.paths[0] if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
+        self._root, self._skipped = root, skipped
+        self._names: dict[str, tuple[str, ...]] | None = None
+
+    def names(self) -> tuple[str, ...]:
+        names = [name for path in self._names_by_path().values() for name in path]
+        partitions = [name for path in self._readable_paths() for name in partition_values(path, self._root)]
+        return tuple(dict.fromkeys([*names, *partitions]))
+
+    def rows(self) -> int | None:
+        import pyarrow.parquet
+
+        paths = self._readable_paths()
+        if not all(map(_is_parquet, paths)):
+            return None
+        return sum(int(pyarrow.parquet.read_metadata(path).num_rows) for path in paths)
+
+    def types(self, columns: Sequence[str]) -> dict[str, Any]:
+        """The Arrow types of those columns that exist: of files that differ, one that holds the cells of all."""
+        import pyarrow as pa
+
+        found: dict[str, Any] = {}
+        for path in self._readable_paths():
+            partitions = dict.fromkeys(partition_values(path, self._root), pa.string())
+            for name, kind in (partitions | _column_types(path)).items():
+                found[name] = common_type(found.get(name, pa.null()), kind)
+        return {name: found[name] for name in columns if name in found}
+
+    def compact_columns(self) -> frozenset[str]:
+        """Columns of which a row takes at most eight bytes in memory: numbers, times, and texts that repeat. None if a
+        file is not Parquet; of files that differ, those that are compact in all."""
+        paths = self._readable_paths()
+        if not all(map(_is_parquet, paths)):
+            return frozenset()
+        return frozenset.intersection(*map(_compact_columns, paths))
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for path in self._readable_paths():
+            try:
+                for batch in read_parquet(path, columns) if _is_parquet(path) else _read_csv(path, columns):
+                    yield self._with_partitions(path, shorten_texts(plain_types(batch)), columns)
+            except (OSError, pa.ArrowException, UnicodeError) as error:
+                self._skip(path, _unreadable(path, error), error)
+
+    def _with_partitions(self, path: str, batch: Any, columns: Sequence[str]) -> Any:
+        import pyarrow as pa
+
+        own = self._names_by_path()[path]
+        for name, value in partition_values(path, self._root).items():
+            if name in columns and name not in own:
+                place = pa.scalar(None if value is None else 0, pa.int32())
+                values = pa.array([] if value is None else [value], pa.string())
+                cells = pa.DictionaryArray.from_arrays(pa.repeat(place, batch.num_rows), values)
+                batch = batch.append_column(name, cells)
+        return batch
+
+    def _readable_paths(self) -> list[str]:
+        return list(self._names_by_path())
+
+    def _names_by_path(self) -> Mapping[str, tuple[str, ...]]:
+        """The columns of each file whose head can be read. Raises SourceError if no file can."""
+        if self._names is None:
+            names: dict[str, tuple[str, ...]] = {}
+            for path in self.paths:
+                try:
+                    names[path] = tuple(_column_names(path))
+                except SourceError as error:
+                    if path == self.paths[-1] and not names:
+                        raise
+                    self._skip(path, error, error.__cause__)
+            self._names = names
+        return self._names
+
+    def _skip(self, path: str, problem: SourceError, cause: BaseException | None) -> None:
+        """Raises the problem unless the file itself is broken, and others make up for it: a disk that fails, or a file
+        that may not be read, says nothing about the log."""
+        if self._skipped is None or (isinstance(cause, OSError) and cause.errno) or len(self.paths) == 1:
+            raise problem from cause
+        self._skipped[path] = problem
+
+
+def partition_values(path: str, root: str) -> dict[str, str | None]:
+    """The columns that the names of folders between ``root`` and the file give."""
+    folders = Path(path).relative_to(root).parts[:-1] if root else ()
+    pairs = (folder.partition("=") for folder in folders if "=" in folder)
+    return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, _, value in pairs if name}
+
+
+def common_type(first: Any, second: Any) -> Any:
+    """An Arrow type that holds the cells of both; text where no other does."""
+    import pyarrow as pa
+
+    try:
+        schemas = [pa.schema([("x", first)]), pa.schema([("x", second)])]
+        return pa.unify_schemas(schemas, promote_options="permissive").field("x").type
+    except pa.ArrowException:
+        return pa.string()
+
+
+def _is_parquet(path: str) -> bool:
+    return path.lower().endswith(PARQUET_SUFFIXES)
+
+
+def _column_names(path: str) -> list[str]:
+    import pyarrow as pa
+
+    try:
+        if _is_parquet(path):
+            with open_parquet(path) as file:
+                return _distinct(file.schema_arrow.names, path)
+        with _open_csv(path) as reader:
+            return _distinct(reader.schema.names, path)
+    except (OSError, pa.ArrowException, UnicodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> SourceError:
+    if "straddling object" in str(error):
+        return SourceError(f"a row has more than {MAX_CSV_ROW >> 20} MB.", hint="Is a quote not closed?", where=path)
+    return unreadable_table(path, error)
+
+
+def _column_types(path: str) -> dict[str, Any]:
+    """The types in which the columns of a file are read, dictionaries decoded."""
+    import pyarrow as pa
+
+    if not _is_parquet(path):
+        return dict.fromkeys(_column_names(path), pa.string())
+    with open_parquet(path) as file:
+        empty = plain_types(pa.RecordBatch.from_pylist([], file.schema_arrow))
+    kinds = zip(empty.schema.names, empty.schema.types, strict=True)
+    return {name: kind.value_type if pa.types.is_dictionary(kind) else kind for name, kind in kinds}
+
+
+def _compact_columns(path: str) -> frozenset[str]:
+    import pyarrow as pa
+
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
+        texts = [field.name for field in schema if is_text_type(field.type)]
+        repeating = dictionary_columns(file, texts)
+    return frozenset([*repeating, *(field.name for field in schema if pa.types.is_primitive(field.type))])
+
+
+def _distinct(names: list[str], path: str) -> list[str]:
+    if len(names) > MAX_COLUMNS:
+        raise SourceError(f"there are {len(names):,} columns; at most {MAX_COLUMNS:,} are read.", where=path)
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise SourceError(f"two columns are named {name!r}.", hint="Rename one of them.", where=path)
+        seen.add(name)
+    return names
+
+
+def _open_csv(path: str, convert: Any = None) -> Any:
+    """A reader of a CSV file, separated by commas, or by what separates the names in a first line without commas."""
+    from pyarrow import csv
+
+    with _open_stream(path) as stream:
+        head = stream.read(1 << 16)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SourceError("this CSV file is in UTF-16.", hint="Write it in UTF-8.", where=path)
+    separator = csv_separator(head.partition(b"\n")[0].decode("utf-8", "replace"))
+    parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
+    return csv.open_csv(_open_stream(path), csv.ReadOptions(block_size=MAX_CSV_ROW), parse, convert)
+
+
+def _open_stream(path: str) -> Any:
+    import pyarrow as pa
+
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    return pa.input_stream(path, compression={"gz": "gzip", "bz2": "bz2", "zst": "zstd"}.get(suffix))
+
+
+def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = _column_names(path)
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        include_columns=[name for name in columns if name in names],
+        strings_can_be_null=True,
+        null_values=[""],
+    )
+    with _open_csv(path, convert) as reader:
+        yield from reader
