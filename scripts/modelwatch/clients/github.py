@@ -18,7 +18,6 @@ from .retry import CircuitBreaker, RetryPolicy, timeout_scale
 
 if TYPE_CHECKING:
     from github import Github, GithubException
-    from github.GithubRetry import GithubRetry
 
 DEFAULT_API_URL = "https://api.github.com"
 ACTIONS_LOGIN = "github-actions[bot]"
@@ -30,9 +29,9 @@ APP_TOKEN_PREFIX = "ghs_"  # noqa: S105 - what tokens of a GitHub App begin with
 NOT_A_USER_MESSAGE = "not accessible by integration"
 """GitHub's answer to a token that belongs to no account."""
 PER_PAGE = 100
+MAX_PAGES = 100
+"""Of one list, more than anybody reads."""
 MAX_REDIRECTS = 5
-MAX_NAMED_WAIT = 7_200.0
-"""Seconds; GitHub never names more than an hour."""
 
 _LOGIN_ACTION = "find out whose token this is"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -44,6 +43,7 @@ _HINTS = {
     404: "The repository or workflow does not exist, or the token cannot see it.",
     410: "Issues are switched off in this repository, or this one was deleted.",
 }
+_PROXY_HINT = "A proxy may be in the way."
 _RATE_WORDS = ("rate limit", "abuse detection", "submitted too quickly")
 _ODD_ERRORS = (ValueError, TypeError, AttributeError, KeyError, AssertionError, RuntimeError)
 """What PyGithub raises, besides its own exceptions, for an answer that is not GitHub's."""
@@ -87,7 +87,7 @@ def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
         )
     from github import Auth, Github
 
-    from .github_connection import bound_requester
+    from .github_connection import bound_requester, bounded_retry
 
     # PyGithub writes every refused request to stderr, urllib3 every retry; what matters is in the errors we raise.
     for name in ("github", "urllib3.connectionpool"):
@@ -96,7 +96,7 @@ def open_github(api_url: str, token: str, retry: RetryPolicy) -> Github:
         auth=Auth.Token(token),
         base_url=api_url,
         timeout=max(1, round(retry.timeout)),
-        retry=_bounded_retry(retry),
+        retry=bounded_retry(retry),
         lazy=True,
         per_page=PER_PAGE,
         user_agent="modelwatch",
@@ -112,6 +112,13 @@ def repository_path(repository: str) -> str:
     if not _REPOSITORY.fullmatch(repository) or ".." in repository:
         raise UserError(f"{repository!r} is not a repository", hint="Write it as `owner/name`.")
     return f"/repos/{repository}"
+
+
+def read_number(value: Any) -> int:
+    """The number or id of something at GitHub. Raises ValueError."""
+    if type(value) is not int or not 0 < value < 2**63:
+        raise ValueError("it is not the number of anything")
+    return value
 
 
 def quote_segment(text: str) -> str:
@@ -158,9 +165,16 @@ class GitHubClient:
     def paginate(
         self, path: str, action: str, params: Mapping[str, str | int], *, permission: str = "", item: str = ""
     ) -> Iterator[Page]:
-        """The pages of a list, each as a list of objects, by the ``Link`` header. Raises ServiceError."""
+        """The pages of a list, each as a list of objects, by the ``Link`` header. Raises ServiceError, also for a list
+        that leads back to one of its pages, or does not end."""
         following: dict[str, str | int] = {"per_page": PER_PAGE, **params}
+        seen: set[str] = set()
         while path:
+            if path in seen or len(seen) >= MAX_PAGES:
+                raise ServiceError(
+                    f"could not {action}: its pages do not end", where=f"GitHub ({self.api_url})", hint=_PROXY_HINT
+                )
+            seen.add(path)
             headers, data = self._request("GET", path, action, permission, following)
             rows = data.get(item) if item and isinstance(data, dict) else data
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -177,9 +191,18 @@ class GitHubClient:
         return data
 
     def require_object(self, data: Any, action: str, *names: str) -> dict[str, Any]:
-        """``data`` if it is an object that has ``names``; raises ServiceError otherwise."""
-        if not isinstance(data, dict) or any(data.get(name) is None for name in names):
-            raise malformed_answer(action, self.api_url)
+        """``data`` if it is an object that has ``names``; raises ServiceError otherwise. A field that is called
+        ``number``, ``id`` or ``..._id`` has to be the number of something."""
+        try:
+            if not isinstance(data, dict):
+                raise TypeError
+            for name in names:
+                if data[name] is None:
+                    raise ValueError
+                if name == "number" or name.endswith("id"):
+                    read_number(data[name])
+        except (LookupError, TypeError, ValueError) as error:
+            raise malformed_answer(action, self.api_url) from error
         return data
 
     def login(self) -> str:
@@ -233,7 +256,7 @@ class GitHubClient:
                 with self._breaker.measure():
                     yield self._client
             except (GithubException, BadAttributeException, RequestException, HTTPError, *_ODD_ERRORS) as error:
-                if isinstance(error, GithubException) and 300 <= error.status < 400:
+                if isinstance(error, GithubException) and 300 <= error.status < 400 and _location(error, self.api_url):
                     raise self._moved_error(error, action) from error
                 failure = translate_github_error(error, action, permission, self.api_url)
                 failure.uncertain &= not reads
@@ -273,18 +296,17 @@ class GitHubClient:
             try:
                 return client.requester.requestJsonAndCheck(verb, path, parameters=dict(params), input=body)
             except GithubException as error:
-                location = str((error.headers or {}).get("location", ""))
+                location = _location(error, self.api_url)
                 if verb != "GET" or not 300 <= error.status < 400 or not location:
                     raise
-                query, target = urlsplit(path).query, urlsplit(urljoin(f"{self.api_url}/", location))
+                query, target = urlsplit(path).query, urlsplit(location)
                 params = {**dict(parse_qsl(query)), **params, **dict(parse_qsl(target.query))}
                 path = target._replace(query="", fragment="").geturl()
         raise RuntimeError(f"it was redirected {MAX_REDIRECTS} times in a row")
 
     def _moved_error(self, error: GithubException, action: str) -> ServiceError:
         """The error of a redirected write: nothing happened, since GitHub redirects only what it does not do."""
-        location = urljoin(f"{self.api_url}/", str((error.headers or {}).get("location", "")))
-        match, name = _REPOSITORY_URL.match(location), ""
+        match, name = _REPOSITORY_URL.match(_location(error, self.api_url)), ""
         if match:
             try:
                 name = str(self.get(match[0], "read the repository that has moved").get("full_name") or "")
@@ -293,6 +315,15 @@ class GitHubClient:
         text = f"could not {action}: {error.status} the repository has moved{f' to {name}' if name else ''}"
         hint = f"Nothing was changed. Write its new name{f', {name},' if name else ''} in the configuration."
         return ServiceError(text, status=error.status, hint=hint, where=f"GitHub ({self.api_url})")
+
+
+def _location(error: GithubException, api_url: str) -> str:
+    """The address that a redirect names; empty where it names none."""
+    location = str((error.headers or {}).get("location", ""))
+    try:
+        return urlsplit(urljoin(f"{api_url}/", location)).geturl() if location else ""
+    except ValueError:
+        return ""
 
 
 def translate_github_error(error: Exception, action: str, permission: str, api_url: str) -> ServiceError:
@@ -319,7 +350,7 @@ def translate_github_error(error: Exception, action: str, permission: str, api_u
         text = f"the answer points to another host or port ({shorten(error, 100)})"
         hint = "Set `github.api_url` to the address that GitHub itself uses."
     else:
-        text, hint = "the answer is not the JSON that GitHub sends", "A proxy may be in the way."
+        text, hint = "the answer is not the JSON that GitHub sends", _PROXY_HINT
     return ServiceError(f"could not {action}: {text}", uncertain=uncertain, hint=hint, where=where)
 
 
@@ -333,6 +364,11 @@ def malformed_answer(action: str, api_url: str, *, uncertain: bool = True) -> Se
 def _error_from_github_answer(error: GithubException, action: str, permission: str, where: str) -> ServiceError:
     status, headers, message = error.status, error.headers or {}, github_message(error.data)
     text = f"could not {action}: {status} {message}".rstrip()
+    if status < 400:
+        # Neither did it take effect nor was it refused, as far as anybody can tell.
+        return ServiceError(
+            f"{text}, which is no answer of GitHub's", status=status, uncertain=True, hint=_PROXY_HINT, where=where
+        )
     limited = status == 429 or (status == 403 and _is_rate_limit(message, headers))
     hint = _rate_limit_hint(headers) if limited else _github_hint(status, message, permission)
     return ServiceError(text, status=status, uncertain=status >= 500, hint=hint, where=where)
@@ -356,9 +392,9 @@ def _is_rate_limit(message: str, headers: Mapping[str, Any]) -> bool:
 def _rate_limit_hint(headers: Mapping[str, Any]) -> str:
     after = str(headers.get("retry-after", ""))
     reset = str(headers.get("x-ratelimit-reset", "")).partition(".")[0]
-    if after.isdigit():
+    if after.isascii() and after.isdigit():
         when = f" GitHub says to wait {after} s."
-    elif reset.isdigit() and len(reset) < 12:
+    elif reset.isascii() and reset.isdigit() and len(reset) < 12:
         when = f" It ends at {datetime.fromtimestamp(int(reset), UTC):%Y-%m-%d %H:%M:%S} UTC."
     else:
         when = ""
@@ -409,51 +445,3 @@ def _root_cause_text(error: BaseException) -> str:
     reason = root.__cause__.strerror if isinstance(root.__cause__, OSError) else None
     text = reason or re.sub(r"^(?:<.*>|\w+\(host=[^()]*\)): ", "", str(root))
     return text or type(root).__name__
-
-
-def _bounded_retry(policy: RetryPolicy) -> GithubRetry:
-    """PyGithub's retry with every wait bounded and scaled.
-
-    It also raises for every redirect. PyGithub takes a 302, 307 or 308 for success, so a dispatch that never happened
-    would be reported as sent; and it follows a 301 without the query, so a filtered list would come unfiltered.
-    """
-    from github import GithubException
-    from github.GithubRetry import GithubRetry
-    from urllib3.exceptions import InvalidHeader, MaxRetryError
-
-    class BoundedRetry(GithubRetry):
-        def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-            return 300 <= status_code < 400 or super().is_retry(method, status_code, has_retry_after)
-
-        def increment(self, method: Any = None, url: Any = None, response: Any = None, *rest: Any, **named: Any) -> Any:
-            if response is not None and 300 <= response.status < 400:
-                response.drain_conn()
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                raise GithubException(response.status, {}, headers)
-            if response is not None and self._named_wait(response) > policy.max_wait:
-                raise MaxRetryError(named["_pool"], str(url))  # the answer stands: it says how long to wait
-            return super().increment(method, url, response, *rest, **named)
-
-        def get_backoff_time(self) -> float:
-            return policy.backoff(len(self.history) - 1) if self.history else 0.0
-
-        def get_retry_after(self, response: Any) -> float | None:
-            seconds = self._named_wait(response)
-            return policy.backoff(0, seconds) if seconds else None
-
-        def _named_wait(self, response: Any) -> float:
-            """Seconds to wait by the server's own word; 0 where it names none that makes sense."""
-            try:
-                seconds = super().get_retry_after(response) or 0.0
-            except InvalidHeader:
-                return 0.0
-            return seconds if seconds <= MAX_NAMED_WAIT else 0.0
-
-    return BoundedRetry(
-        total=policy.max_retries,
-        allowed_methods=frozenset({"GET"}),
-        status_forcelist=[429, 500, 502, 503, 504],
-        raise_on_status=False,
-        secondary_rate_wait=policy.max_wait * policy.wait_scale,
-        max_rate_limit_wait=max(policy.max_wait, policy.max_wait * policy.wait_scale),
-    )

@@ -259,9 +259,7 @@ class IncidentsApi:
             "limit": 1,
         }
         action = "look for the incident"
-        rows = self._get("/incidents", "incidents", action, params=params)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise malformed_answer(action, self.url)
+        rows = self._list("/incidents", "incidents", action, params=params)
         return dict(rows[0]) if rows else None
 
     def alert_key(self, incident: str) -> str:
@@ -278,8 +276,14 @@ class IncidentsApi:
         return str(row.get("email") or "") if isinstance(row, dict) else ""
 
     def _first_alert(self, incident: str, field: str) -> str:
-        rows = self._get(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
-        return next((str(row[field]) for row in rows if isinstance(row, dict) and row.get(field)), "")
+        rows = self._list(f"/incidents/{quote(incident, safe='')}/alerts", "alerts", f"read the alerts of {incident}")
+        return next((str(row[field]) for row in rows if row.get(field)), "")
+
+    def _list(self, path: str, name: str, action: str, **arguments: Any) -> list[dict[str, Any]]:
+        rows = self._get(path, name, action, **arguments)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise malformed_answer(action, self.url)
+        return rows
 
     def _get(self, path: str, name: str, action: str, **arguments: Any) -> Any:
         answer = self._session.request("get", path, action, **arguments)

@@ -93,7 +93,7 @@ class AdminClient:
         try:
             data = answer.json()
             resource = data[name] if name else data
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise malformed_answer(action, self.url) from error
         if not isinstance(resource, dict):
             raise malformed_answer(action, self.url)

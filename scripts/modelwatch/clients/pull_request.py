@@ -27,12 +27,15 @@ class FileProposal:
 
 def find_pull_request(github: GitHubClient, repository: str, branch: str) -> str:
     """The address of the pull request from ``branch``, open or not; empty where there is none."""
-    repository_path(repository)
-    owner = repository.partition("/")[0]
-    with github.calls(f"look for a pull request in {repository}", permission="pull-requests: read", reads=True) as hub:
-        # A server that does not know `head` would list everybody's.
-        pulls = hub.get_repo(repository).get_pulls(state="all", head=f"{owner}:{branch}")
-        return next((pull.html_url for pull in pulls if pull.head.ref == branch), "")
+    path, action = f"{repository_path(repository)}/pulls", f"look for a pull request in {repository}"
+    query = {"state": "all", "head": f"{repository.partition('/')[0]}:{branch}"}
+    for page in github.paginate(path, action, query, permission="pull-requests: read"):
+        for row in page:
+            # A server that does not know `head` would list everybody's.
+            head = row.get("head")
+            if isinstance(head, dict) and head.get("ref") == branch:
+                return str(github.require_object(row, action, "html_url")["html_url"])
+    return ""
 
 
 def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) -> str:

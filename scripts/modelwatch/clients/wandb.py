@@ -97,7 +97,7 @@ def refusing_redirects(url: str, retry: RetryPolicy) -> Iterator[None]:
         # Not with what ~/.netrc has for this host: that is the key.
         options |= {"json": {"query": "query RedirectCheck { __typename }"}, "auth": lambda request: request}
         with (
-            suppress(requests.RequestException),  # the client says what is wrong
+            suppress(requests.RequestException, ValueError),  # the client says what is wrong
             bound_session(requests.Session(), retry.timeout) as session,
             session.post(f"{url}/graphql", **options) as answer,
         ):

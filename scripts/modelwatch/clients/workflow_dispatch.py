@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ServiceError, UserError
-from .github import GitHubClient, quote_segment, repository_path
+from .github import GitHubClient, malformed_answer, quote_segment, repository_path
 
 MAX_INPUTS = 25
 MAX_INPUTS_SIZE = 65_535
@@ -83,7 +83,7 @@ def dispatch_workflow(
     if data is None:
         return AcceptedDispatch()
     run = github.require_object(data, action, "workflow_run_id", "html_url")
-    return AcceptedDispatch(int(run["workflow_run_id"]), str(run["html_url"]))
+    return AcceptedDispatch(run["workflow_run_id"], str(run["html_url"]))
 
 
 def dispatch_repository(
@@ -92,7 +92,10 @@ def dispatch_repository(
     """Send a repository_dispatch; GitHub does not say which workflow run it starts. Raises UserError, ServiceError."""
     body = {"event_type": event_type, "client_payload": check_dispatch_payload(event_type, payload)}
     action = f"send {event_type} to {repository}"
-    github.write("POST", f"{repository_path(repository)}/dispatches", action, body, permission="contents: write")
+    path = f"{repository_path(repository)}/dispatches"
+    data = github.write("POST", path, action, body, permission="contents: write")
+    if data is not None:
+        raise malformed_answer(action, github.api_url)
     return AcceptedDispatch()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from ..clients.github import read_number
 from ..timeutil import parse_iso
 from .reloading_file import ReloadingFile, parse_private_key, parse_token
 from .settings import RelaySettings
@@ -21,6 +22,7 @@ EVENT_TYPE = "pagerduty"
 """What workflows listen to: ``on: {repository_dispatch: {types: [pagerduty]}}``."""
 _MAX_PAUSE = 60.0
 """Seconds; GitHub's own advice for its secondary limit, and often enough to retry while the primary one lasts."""
+_MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_GITHUB_CONNECTIONS = 512
 _RENEW_BEFORE = 300.0
 """Seconds before its end at which an App's token is replaced."""
@@ -105,24 +107,31 @@ class AppTokenProvider:
         headers = {"authorization": f"Bearer {self.app_jwt()}"}
         installation = await self._request_json(session, "GET", f"/repos/{repository}/installation", headers, None)
         scope = {"repositories": [repository.partition("/")[2]], "permissions": {"contents": "write"}}
-        path = f"/app/installations/{int(installation['id'])}/access_tokens"
-        lease = await self._request_json(session, "POST", path, headers, scope)
-        return _TokenLease(str(lease["token"]), parse_iso(str(lease["expires_at"])))
+        try:
+            path = f"/app/installations/{read_number(installation['id'])}/access_tokens"
+            lease = await self._request_json(session, "POST", path, headers, scope)
+            return _TokenLease(parse_token(lease["token"]), parse_iso(lease["expires_at"]))
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise TokenUnavailableError("GitHub's answer about the App is malformed") from error
 
     async def _request_json(
         self, session: ClientSession, verb: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        async with session.request(verb, self._api_url + path, headers=headers, json=body) as answer:
+    ) -> Any:
+        """What GitHub answers. Raises TokenUnavailableError, ValueError, aiohttp's errors and TimeoutError."""
+        follow = verb == "GET"  # a repository that was renamed
+        url = self._api_url + path
+        async with session.request(verb, url, headers=headers, json=body, allow_redirects=follow) as answer:
             if answer.status not in (200, 201):
                 raise TokenUnavailableError(f"GitHub gave the App no token: {answer.status}", answer.status)
+            text = bytearray()
+            async for chunk in answer.content.iter_any():
+                text += chunk
+                if len(text) > _MAX_ANSWER_BYTES:
+                    raise ValueError("it is too large")
             try:
-                data: dict[str, Any] = await answer.json(content_type=None)
-                names = ("id",) if verb == "GET" else ("token", "expires_at")
-                if not isinstance(data, dict) or any(name not in data for name in names):
-                    raise ValueError
-            except ValueError as error:
-                raise TokenUnavailableError("GitHub's answer about the App is malformed") from error
-            return data
+                return json.loads(text)
+            except RecursionError as error:
+                raise ValueError("it is nested too deeply") from error
 
 
 TokenProvider = StaticTokenProvider | AppTokenProvider
@@ -200,7 +209,6 @@ class Dispatcher:
         headers = {"authorization": f"Bearer {await self._tokens.token(session, repository)}"}
         url = f"{self._settings.api_url}/repos/{repository}/dispatches"
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-            await answer.read()
             return self._classify_answer(answer, repository)
 
     def _classify_answer(self, answer: ClientResponse, repository: str) -> DispatchResult:

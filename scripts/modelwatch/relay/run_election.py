@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..clients.github import GitHubClient, quote_segment, repository_path
+from ..clients.github import GitHubClient, quote_segment, read_number, repository_path
 from ..errors import ServiceError, UserError
 from ..timeutil import format_iso, parse_iso
 from .pagerduty_webhook import safe_id
@@ -122,7 +122,7 @@ def _workflow_run(run: dict[str, Any]) -> WorkflowRun:
     title = str(run.get("display_title") or run.get("name") or "")
     status, conclusion = str(run.get("status") or ""), str(run.get("conclusion") or "")
     try:
-        created = parse_iso(str(run.get("created_at")))
-    except ValueError as error:
-        raise ServiceError("GitHub does not say when a workflow run was created") from error
-    return WorkflowRun(int(run.get("id") or 0), title, status, conclusion, created)
+        return WorkflowRun(read_number(run["id"]), title, status, conclusion, parse_iso(run["created_at"]))
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        text, hint = "GitHub's answer is not a list of workflow runs", "A proxy may be in the way."
+        raise ServiceError(text, hint=hint) from error

@@ -319,7 +319,7 @@ def _post_notes(
             continue
         try:
             row = client.add_comment(issue.number, _comment_body(run, note, change.register, entries), marker, authors)
-            added[marker] = int(row["id"])
+            added[marker] = row["id"]
         except ServiceError as error:
             if error.status != 403 or not issue.locked:
                 raise
@@ -336,7 +336,7 @@ def _post_answers(run: GroupRun, client: IssueClient, change: Change, issue: Iss
         body, marker = _comment_body(run, note, change.register), _note_marker(note.key)
         try:
             row = client.add_comment(issue.number, body, marker, trusted_authors(client, run.github_spec(change)))
-            posted[marker] = int(row["id"])
+            posted[marker] = row["id"]
         except ServiceError as error:
             warnings.append(f"an answer to a command could not be posted: {error.message}")
     if posted:

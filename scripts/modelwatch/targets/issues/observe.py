@@ -135,7 +135,7 @@ def _scan_comments(
     commands: list[Command] = []
     newest, left_out = 0, False
     for page in client.comment_pages(number, after, since):
-        newest = max([newest, *(row["id"] for row in page if isinstance(row.get("id"), int))])
+        newest = max([newest, *(row["id"] for row in page)])
         commands += parse_commands(page, people.denial_reason, authors)
         left_out = page.more
     return CommentScan(tuple(sorted(commands, key=lambda command: command.comment)), newest, left_out)
@@ -169,8 +169,8 @@ def parse_commands(
     """
     commands = []
     for row in rows:
-        number, body = row.get("id"), row.get("body")
-        if not isinstance(number, int) or not isinstance(body, str) or is_bot(row):
+        body = row.get("body")
+        if not isinstance(body, str) or is_bot(row):
             continue
         if NOTE_MARKER in body and is_written_by(row, authors):
             continue
@@ -189,9 +189,9 @@ def parse_commands(
         refused = denied or invalid
         commands.append(
             Command(
-                comment=number,
+                comment=row["id"],
                 author=author,
-                at=parse_iso(str(row["created_at"])) if row.get("created_at") else 0.0,
+                at=parse_iso(row["created_at"]) if row.get("created_at") else 0.0,
                 verb=match[1].lower(),
                 argument=(match[2] or "").rstrip(" \t")[:MAX_ARGUMENT],
                 allowed=not refused,

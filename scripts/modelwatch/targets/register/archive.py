@@ -167,7 +167,7 @@ def _append(
     if str(row.get("body") or "").replace("\r\n", "\n") != body:
         raise ServiceError(f"the record on issue #{number} was not written as it was sent")
     written = (*written, *entries[:count])
-    changed = ArchivePart(int(row["id"]), part, written, True, str(row.get("html_url") or ""))
+    changed = ArchivePart(row["id"], part, written, True, str(row.get("html_url") or ""))
     others = tuple(old for old in archive.parts if old.comment != changed.comment)
     return Archive((*others, changed)), changed.url, list(entries[count:])
 
@@ -175,7 +175,7 @@ def _append(
 def _find_orphan(client: IssueClient, number: int, note: str, archive: Archive, authors: frozenset[str]) -> int:
     """The comment that a crash kept from being recorded, to be written again; 0 where there is none."""
     row = client.find_comment(number, note, authors)
-    found = int(row["id"]) if row else 0
+    found = row["id"] if row else 0
     return 0 if any(part.comment == found for part in archive.parts) else found
 
 

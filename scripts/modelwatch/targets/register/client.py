@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ...clients.github import GitHubClient, Page, malformed_answer, repository_path
+from ...clients.github import GitHubClient, Page, malformed_answer, read_number, repository_path
 from ...errors import ServiceError, TargetError, UserError
 from ...model.register import Register
 from ...timeutil import DAY, format_iso, parse_iso
@@ -162,17 +162,31 @@ class IssueClient:
         what = f"list the comments of the issue {self.repository}#{number}"
         path = f"{self._path}/{number}/comments"
         query: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
-        first = next(self.github.paginate(path, what, query, permission=READ))
+        first = self._comment_page(path, what, query)
         if first.more and not first.last:
             raise malformed_answer(what, self.github.api_url, uncertain=False)
         for place in range(first.last or 1, max(first.last - MAX_COMMENT_PAGES, 0), -1):
-            pages = self.github.paginate(path, what, {**query, "page": place}, permission=READ)
-            page = first if place == 1 else next(pages)
-            rows = [row for row in reversed(page) if not isinstance(row.get("id"), int) or row["id"] > after]
+            page = first if place == 1 else self._comment_page(path, what, {**query, "page": place})
+            rows = [row for row in reversed(page) if row["id"] > after]
             more = place > 1 and len(rows) == len(page)
             yield Page(rows, more=more)
             if not more:
                 return
+
+    def _comment_page(self, path: str, what: str, query: dict[str, str | int]) -> Page:
+        page = next(self.github.paginate(path, what, query, permission=READ))
+        for row in page:
+            self._check_comment(row, what, uncertain=False)
+        return page
+
+    def _check_comment(self, row: Any, what: str, *, uncertain: bool) -> dict[str, Any]:
+        """``row``, which is a comment with an id and a time; raises ServiceError otherwise."""
+        try:
+            read_number(row["id"])
+            parse_iso(row["created_at"])
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise malformed_answer(what, self.github.api_url, uncertain=uncertain) from error
+        return dict(row)
 
     def list_comments(self, number: int, after: int = 0) -> Iterator[dict[str, Any]]:
         """Comments with ids above ``after``, the newest first; at most 2,000."""
@@ -183,7 +197,8 @@ class IssueClient:
         """A comment by its id; ``None`` where it was deleted."""
         what = f"read a comment in {self.repository}"
         try:
-            return self.github.get(f"{self._path}/comments/{comment}", what, permission=READ)
+            row = self.github.get(f"{self._path}/comments/{comment}", what, permission=READ)
+            return self._check_comment(row, what, uncertain=False)
         except ServiceError as error:
             if error.status != 404:
                 raise
@@ -200,7 +215,7 @@ class IssueClient:
         what = f"comment on the issue {self.repository}#{number}"
         try:
             data = self.github.write("POST", f"{self._path}/{number}/comments", what, {"body": body}, permission=WRITE)
-            return self.github.require_object(data, what, "id")
+            return self._check_comment(data, what, uncertain=True)
         except ServiceError as error:
             posted = self.find_comment(number, marker, authors) if error.uncertain else None
             if posted is None:
@@ -212,11 +227,11 @@ class IssueClient:
         path, what = f"{self._path}/comments/{comment}", f"edit a comment in {self.repository}"
         try:
             data = self.github.write("PATCH", path, what, {"body": body}, permission=WRITE)
-            return self.github.require_object(data, what, "id")
+            return self._check_comment(data, what, uncertain=True)
         except ServiceError as error:
             if not error.uncertain:
                 raise
-            return self.github.get(path, what, permission=READ)
+            return self._check_comment(self.github.get(path, what, permission=READ), what, uncertain=False)
 
     def comment_once(self, number: int, key: str, text: str, authors: frozenset[str]) -> bool:
         """Comment ``text``, unless ``authors`` commented with ``key`` before; returns whether it was posted."""
@@ -224,7 +239,7 @@ class IssueClient:
         if self.find_comment(number, marker, authors):
             return False
         row = self.add_comment(number, f"{text}\n\n{marker}", marker, authors)
-        self.delete_duplicates(number, {marker: int(row["id"])}, authors)
+        self.delete_duplicates(number, {marker: row["id"]}, authors)
         return True
 
     def delete_comment(self, comment: int) -> None:
@@ -241,9 +256,9 @@ class IssueClient:
         posted before. Whether the list, which can lag behind, shows all of them. The newest page has both."""
         rows = [row for row in next(self.comment_pages(number), ()) if is_written_by(row, authors)]
         for marker, comment in posted.items():
-            if any(marker in str(row.get("body")) and int(row["id"]) < comment for row in rows):
+            if any(marker in str(row.get("body")) and row["id"] < comment for row in rows):
                 self.delete_comment(comment)
-        return set(posted.values()) <= {int(row["id"]) for row in rows}
+        return set(posted.values()) <= {row["id"] for row in rows}
 
     def _write(self, verb: str, path: str, what: str, fields: dict[str, Any]) -> IssueView:
         answer = self.github.write(verb, path, what, fields, permission=WRITE)
@@ -297,7 +312,7 @@ def parse_issue(row: dict[str, Any]) -> IssueView:
     try:
         body = row.get("body") or ""
         return IssueView(
-            number=int(row["number"]),
+            number=read_number(row["number"]),
             url=str(row["html_url"]),
             title=str(row["title"]),
             body=body,
@@ -315,7 +330,7 @@ def parse_issue(row: dict[str, Any]) -> IssueView:
             closed_by=user_login(row, "closed_by"),
             closed_by_bot=is_bot(row, "closed_by"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ServiceError(
             "GitHub's answer is not an issue", uncertain=True, hint="A proxy may be in the way."
         ) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import chain, islice
 from typing import Any
 
-from ...clients.github import GitHubClient, quote_segment, repository_path
+from ...clients.github import GitHubClient, quote_segment, read_number, repository_path
 from ...errors import ServiceError, UserError
 from ...model.alert import AlertState
 from ...model.monitored_model import WorkflowSpec
@@ -130,7 +130,7 @@ def _make_run(row: dict[str, Any], key: str, verb: str, model: str) -> ObservedR
     completed = row.get("status") == "completed"
     try:
         return ObservedRun(
-            id=int(row["id"]),
+            id=read_number(row["id"]),
             url=str(row["html_url"]),
             key=key,
             verb=verb,
