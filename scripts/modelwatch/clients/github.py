@@ -185,9 +185,9 @@ class GitHubClient:
             yield Page(rows, more=bool(path), last=int(last.group(1)) if last else 0)
 
     def write(self, verb: str, path: str, action: str, body: Mapping[str, Any], *, permission: str = "") -> Any:
-        """POST or PATCH, once, with secrets in ``body`` masked. Raises ServiceError; ``uncertain`` in it says that the
-        write may have taken effect anyway."""
-        _, data = self._request(verb, path, action, permission, body=self._redactor.redact(dict(body)))
+        """POST, PATCH or DELETE, once, with secrets in ``body`` masked. Raises ServiceError; ``uncertain`` in it says
+        that the write may have taken effect anyway."""
+        _, data = self._request(verb, path, action, permission, body=self._redactor.redact(dict(body)) or None)
         return data
 
     def require_object(self, data: Any, action: str, *names: str) -> dict[str, Any]:
