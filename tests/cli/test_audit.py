@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,35 @@ def test_an_issue_of_an_older_version_is_audited_from_its_register(world: World)
     assert told.count("rollback finished: success") == 1
     assert "incident resolved, critical" in told
     assert "started firing" in world.run("review", "1").out
+
+
+def test_the_text_has_a_line_for_each_entry_and_names_the_issue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    whole_incident(world)
+    lines = world.run("audit").out.splitlines()
+    assert len(lines) == len(audited(world))
+    assert lines[0] == "2026-11-20 02:00  churn accuracy #1, modelwatch: started firing"
+    assert {entry["issue"] for entry in audited(world)} == {"#1"}
+
+
+def test_a_terminal_gets_lines_that_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    whole_incident(world)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", world.run("audit").out).splitlines()
+    assert len(shown) > len(audited(world))
+    assert max(map(len, shown)) <= 80
+    assert all(re.match(r"2026-11-20 \d\d:\d\d  churn accuracy #1, | {18}\S", line) for line in shown)
+
+
+def test_only_what_happened_since(world: World) -> None:
+    whole_incident(world)
+    every = audited(world)
+    since = world.run("audit", "--since", "2026-11-20T07:00Z", "--format", "json").json
+    assert since == [entry for entry in every if entry["at"] >= "2026-11-20T07:00"]
+    assert 0 < len(since) < len(every)
+    assert world.run("audit", "--since", "2026-12-01").out == "Nothing is recorded since 2026-12-01 00:00 UTC.\n"
 
 
 def test_audit_of_nothing(world: World) -> None:

@@ -41,6 +41,15 @@ def test_status_of_nothing_and_of_everything(world: World) -> None:
     assert (row["state"], row["incident"]) == ("closed", "resolved")
 
 
+def test_one_reason_is_one_problem_for_all_workflows(world: World) -> None:
+    episode(world)
+    world.github.inject(Fault("status", path="/actions/workflows/", status=404, times=-1))
+    (problem,) = world.run("status", "--format", "json").json["troubles"]
+    assert "list the workflow runs of retrain.yml and rollback.yml in acme/churn-model: 404" in problem[1]
+    world.write("metrics.csv", "time,version\n")
+    assert world.run("diagnose", "churn").out.count("404") == 1
+
+
 def test_a_github_that_cannot_be_seen_is_told_with_4(world: World) -> None:
     world.github.inject(Fault("status", status=503, times=-1))
     status = world.run("status")
@@ -48,4 +57,5 @@ def test_a_github_that_cannot_be_seen_is_told_with_4(world: World) -> None:
     assert "No issue could be read." in status.out
     audit = world.run("audit")
     assert audit.code == 4
+    assert "No issue could be read." in audit.out
     assert "churn:" in audit.err

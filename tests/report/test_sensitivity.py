@@ -108,7 +108,7 @@ class TestRows:
         rows = sensitivity_rows(found)
         assert all(len(row) == len(COLUMNS) for row in rows)
         assert rows == [
-            ("churn", "accuracy", "warning", "drop 2 %", "2 %", "2 %", "4.1", "2 %: 5 h, 5 %: 2 h, 10 %: 1 h"),
+            ("churn", "accuracy", "warning", "drop 2 %", "2 %", "2 %", "4.1", "2 %: 5 h\n5 %: 2 h\n10 %: 1 h"),
             (
                 "churn",
                 "accuracy region=latam",
@@ -117,7 +117,7 @@ class TestRows:
                 "9.2 %",
                 "3.4 %",
                 "4.1",
-                "2 %: 23 d, 5 %: 2 h, 10 %: 1 h",
+                "2 %: 23 d\n5 %: 2 h\n10 %: 1 h",
             ),
         ]
         assert [line.partition(",")[0] for line in advice_lines(found)] == ["accuracy cannot see its own limit"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from modelwatch.model.alert import Evidence
 from modelwatch.model.version_health import RollbackCandidate
 from modelwatch.runbooks.render import AlertContext, alert_context, fitting_rows, render_page
@@ -111,6 +113,19 @@ def test_commands_on_a_terminal_are_not_wrapped(world: World) -> None:
     assert "gh workflow run rollback.yml -f key=KEY -f model=MODEL -f version=VERSION" in shown
     assert "```" not in shown
     assert "**" not in shown
+
+
+def test_a_terminal_gets_no_escape_sequences_but_colours_and_the_links_at_the_end(world: World) -> None:
+    world.setenv("FORCE_COLOR", "1")
+    world.setenv("TTY_COMPATIBLE", "1")
+    shown = world.run("runbooks", "render", "rollback-failed").out
+    assert "\x1b[" in shown
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "\x1b" not in plain
+    assert "]8;" not in plain
+    assert "\N{REPLACEMENT CHARACTER}" not in plain
+    rest = plain.partition("Afterwards")[2]
+    assert re.search(r"(?m)^Let Actions look: https://\S+#nothing-set-up-on-this-machine$", rest)
 
 
 def test_the_rows_that_fit_are_marked() -> None:

@@ -114,7 +114,7 @@ def played_night_on_record(time: Timeline) -> None:
     time.data(accuracy=HEALTHY)
     time.until(10)
     acts = ("started firing", "rollback proposed", "incident triggered", "command approve", "rollback dispatched")
-    ends = ("rollback finished: success", r"  recovered", "closed the issue", "incident resolved")
+    ends = ("rollback finished: success", ": recovered", "closed the issue", "incident resolved")
     time.expect(woken=0, issues=0, audit=".*".join((*acts[:3], "robin.*command approve", *ends)))
     for what in (*acts, *ends):
         time.expect(audit=rf"^(?!.*{what}.*{what}).*{what}")

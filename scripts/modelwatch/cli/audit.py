@@ -14,21 +14,28 @@ from ..enrichment import find_past_episodes
 from ..errors import Exit, TargetError, UserError
 from ..model.ledger import EntryKind, LedgerEntry, merge_entries
 from ..model.monitored_model import Config, GitHubSpec, Model
-from ..report.console import make_text, print_table
+from ..report.console import make_text, open_console, wrap_text
 from ..report.formatting import utc_time
-from ..report.markdown import plain_line, safe_url
+from ..report.markdown import plain_line
 from ..report.review import PersonComment, ReviewInput, review_text
 from ..targets.register.archive import fetch_ledger, read_archive, read_ledger
 from ..targets.register.authorization import trusted_authors, untrusted_reason
 from ..targets.register.client import IssueView, author_login, is_bot, parse_issue_url
 from ..targets.register.ledger import closing_entry, make_entry
 from ..timeutil import format_iso, parse_iso_or_none
-from .options import config_option, format_option, now_option, print_json, read_config, read_context, run_options
+from .options import (
+    config_option,
+    format_option,
+    now_option,
+    print_json,
+    read_config,
+    read_context,
+    run_options,
+    time_option,
+)
 from .status import read_issues, unknown_issue
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from ..model.plan import ObservedIssue
     from ..model.register import Register
 
@@ -43,17 +50,20 @@ class AuditEntry:
     who: str
     what: str
     where: str
+    """The address of what happened, or of the issue."""
     why: str = ""
+    issue: str = ""
+    """``#17``"""
 
 
 @click.command("audit")
 @run_options
+@time_option("--since", "Only what happened from this time on.")
 @format_option
-def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
-    """List what the ledgers record, oldest first: findings, pages, commands, dispatches, moves, expiries, recoveries.
+def audit(config_path: Path, models: tuple[str, ...], since: float | None, style: str, now: float) -> Exit:
+    """List who did what, when and why, oldest first: alerts, pages, commands, workflows, moves of versions, recoveries.
 
-    Reads every open issue of modelwatch, and those closed in the last 60 days: one request for each issue with more
-    entries than its text holds.
+    It reads the record on every open issue of modelwatch, and on those that were closed in the last 60 days.
     """
     context = read_context(config_path, now, models, read_only=True)
     issues, troubles = read_issues(context)
@@ -61,11 +71,16 @@ def audit(config_path: Path, models: tuple[str, ...], style: str, now: float) ->
     for _, issue in issues:
         for key, entry in _issue_entries(context, issue, troubles):
             entries.setdefault(key, entry)
-    ordered = sorted(entries.values(), key=lambda entry: entry.at)
+    ordered = sorted(
+        (entry for entry in entries.values() if since is None or entry.at >= since), key=lambda entry: entry.at
+    )
     if style == "json":
         print_json([asdict(entry) | {"at": format_iso(entry.at)} for entry in ordered])
-    else:
+    elif ordered:
         _print_entries(ordered)
+    else:
+        nothing = "Nothing is recorded" + (" yet." if since is None else f" since {utc_time(since)}.")
+        click.echo("No issue could be read." if troubles and not issues else nothing)
     for model, reason in troubles:
         click.echo(f"{model}: {reason}", err=True)
     return Exit.PARTIAL if troubles else Exit.OK
@@ -87,8 +102,8 @@ def _issue_entries(
         troubles.append((register.model, f"the record of issue #{issue.number} is not complete: {damage}"))
     for entry in complete_entries(entries, register, issue.created_at, issue.closed_at, issue.state_reason):
         identity = (register.group, register.episode, entry.key)
-        where = entry.url or issue.url
-        yield identity, AuditEntry(entry.at, register.model, register.rule, entry.who, entry.what, where, entry.why)
+        texts = (register.model, register.rule, entry.who, entry.what, entry.url or issue.url, entry.why)
+        yield identity, AuditEntry(entry.at, *texts, f"#{issue.number}")
 
 
 def complete_entries(
@@ -105,22 +120,16 @@ def complete_entries(
     return merge_entries(tuple(shown), entries)
 
 
-def _link_text(url: str) -> Text:
-    """The end of the address, ``issues/17``; where the terminal knows links, it leads there."""
-    safe = safe_url(url)
-    return make_text("/".join(safe.split("/")[-2:]), f"link {safe}" if safe else "")
-
-
 def _print_entries(entries: list[AuditEntry]) -> None:
-    if not entries:
-        click.echo("Nothing is recorded yet.")
-        return
-    rows: list[tuple[str | Text, ...]] = []
+    """A line for each entry; a terminal gets it broken at words."""
+    console = open_console()
     for entry in entries:
-        texts = (utc_time(entry.at)[:-4], entry.model, entry.rule, entry.who)
         what = f"{entry.what}: {entry.why}" if entry.why else entry.what
-        rows.append((*(plain_line(text) for text in texts), _link_text(entry.where), plain_line(what, 300)))
-    print_table(("when (UTC)", "model", "rule", "who", "where", "what"), rows)
+        place = plain_line(f"{entry.model} {entry.rule} {entry.issue}")
+        text = f"{place}, {plain_line(entry.who)}: {plain_line(what, 300)}"
+        stamp = make_text(f"{utc_time(entry.at)[:-4]}  ", "dim")
+        body = wrap_text(text, console.width, len(stamp)) if console.is_terminal else text
+        console.print(stamp + make_text(body), soft_wrap=True)
 
 
 @click.command("review")

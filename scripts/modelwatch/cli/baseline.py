@@ -27,7 +27,7 @@ from ..stats.profile.codec import to_bytes
 from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, parse_time_option, path_option, retry_policy, select_models
+from .options import config_option, now_option, path_option, retry_policy, select_models, time_option
 from .release import NOTHING_PROMOTED_HINT, model_option, read_model
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def baseline() -> None:
 @config_option
 @click.option("--model", "name", required=True, help="The model whose baseline file is written.")
 @path_option("--out", help="Baseline file to write; it keeps entries of other series.")
-@click.option("--since", callback=parse_time_option, help="Beginning of the period; by default 28 days before its end.")
-@click.option("--until", callback=parse_time_option, help="End of the period; by default now.")
+@time_option("--since", "Beginning of the period; by default 28 days before its end.")
+@time_option("--until", "End of the period; by default now.")
 @click.option("--wandb-run", "wandb_run", default="", metavar="ID", help="Read only this W&B run.")
 @click.option("--version", default="", help="Use only points of this model version.")
 @click.option(

@@ -21,6 +21,7 @@ from ..model.register import Register
 from ..model.target import Target
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
+from ..targets.plan import observation_problems
 from .options import config_option, format_option, now_option, print_json, read_config, select_models
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def collect_input(context: RunContext, name: str = "", shown: str = "") -> Diagn
     model = max(context.config.models, key=lambda model: _urgency(model, judgement, registers, context.now))
     problems = [failure] if failure else []
     observation = observed.get(model.name)
-    problems += _unobserved(observation) if observation else []
+    problems += observation_problems(observation.errors) if observation else []
     registry = None
     if model.release is not None:
         try:
@@ -124,13 +125,6 @@ def _observe(context: RunContext) -> tuple[dict[str, ModelObservation], str]:
         return pipeline.observe(context), ""
     except UserError as failure:
         return {}, str(failure)
-
-
-def _unobserved(observation: ModelObservation) -> list[str]:
-    reasons: dict[str, list[str]] = {}
-    for error in observation.errors:
-        reasons.setdefault(error.reason, []).append(str(error.target))
-    return [f"{' and '.join(targets)} cannot be observed: {reason}" for reason, targets in reasons.items()]
 
 
 def as_json(result: Diagnosis) -> dict[str, object]:

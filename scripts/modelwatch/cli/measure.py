@@ -27,11 +27,11 @@ from .options import (
     FOLDER,
     config_option,
     now_option,
-    parse_time_option,
     path_option,
     read_config,
     retry_policy,
     run_options,
+    time_option,
 )
 
 if TYPE_CHECKING:
@@ -42,12 +42,8 @@ if TYPE_CHECKING:
 @run_options
 @path_option("--out", type=FOLDER, help="Folder for the full profiles, one file for each model.")
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Write the metrics to W&B.")
-@click.option(
-    "--since",
-    callback=parse_time_option,
-    help="Measure windows from this time on; by default those that W&B lacks.",
-)
-@click.option("--until", callback=parse_time_option, help="Measure windows that end by this time.")
+@time_option("--since", "Measure windows from this time on; by default those that W&B lacks.")
+@time_option("--until", "Measure windows that end by this time.")
 @click.option(
     "--partition",
     metavar="NAME",
@@ -125,11 +121,9 @@ def _select_windows(
 @click.command("explain")
 @config_option
 @click.option("--model", "name", required=True, help="The model whose prediction log is searched.")
-@click.option("--since", callback=parse_time_option, help="Beginning of the drop; by default a day before its end.")
-@click.option("--until", callback=parse_time_option, help="End of the drop; by default now.")
-@click.option(
-    "--before", callback=parse_time_option, help="Beginning of the earlier period; by default 7 days before --since."
-)
+@time_option("--since", "Beginning of the drop; by default a day before its end.")
+@time_option("--until", "End of the drop; by default now.")
+@time_option("--before", "Beginning of the earlier period; by default 7 days before --since.")
 @now_option
 def explain(
     config_path: Path, name: str, since: float | None, until: float | None, before: float | None, now: float

@@ -43,8 +43,12 @@ def _parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     return time.time() if value is None else parse_time(value)
 
 
-def parse_time_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
-    """Callback of an option that takes a time."""
+def time_option(name: str, text: str) -> Decorator:
+    """An option that takes a time: seconds (UTC), or ``None``. ``text``: its help."""
+    return click.option(name, callback=_parse_time_option, metavar="TIME", help=text)
+
+
+def _parse_time_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     return None if value is None else parse_time(value)
 
 

@@ -17,7 +17,7 @@ from ..report.formatting import utc_time
 from ..report.release_verdicts import CANARY_COLUMNS, canary_headline, canary_json, canary_markdown, canary_rows
 from ..timeutil import DAY
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, parse_time_option, print_json, retry_policy
+from .options import config_option, now_option, print_json, retry_policy, time_option
 from .release import MoveContext, comment_on_issue, json_option, model_option, move_command, print_moves, read_model
 from .release_rollback import find_rollback_target
 
@@ -195,7 +195,7 @@ def register(context: MoveContext, version: str, bump: str) -> Exit:
 
 @click.command("retrain")
 @_bump_option
-@click.option("--until", callback=parse_time_option, help="End of the data; by default the beginning of today (UTC).")
+@time_option("--until", "End of the data; by default the beginning of today (UTC).")
 @move_command
 def retrain(context: MoveContext, bump: str, until: float | None) -> Exit:
     """Run the train command on the newest window of data, then register the version that it logged.

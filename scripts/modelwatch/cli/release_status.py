@@ -60,7 +60,7 @@ def status(config_path: Path, name: str, exit_code: bool, rollback: bool, as_jso
         click.echo(f"{registry.model}: {registry.artifact}, {len(registry.versions)} versions")
         print_table(("alias", "version", "commit", "data", "metrics", "since", "by", "why"), status_rows(registry))
         if ranked is not None:
-            click.echo("To go back to:" if ranked else "No version to go back to.")
+            click.echo("\nTo go back to:" if ranked else "\nNo version to go back to.")
             rows = [tuple(plain_line(cell, 300) for cell in row) for row in candidate_rows(ranked)]
             print_table(("rank", "version", "why"), rows)
     _print_warnings(warnings)

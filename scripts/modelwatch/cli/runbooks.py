@@ -93,7 +93,7 @@ def render(kind: str, alert: str, name: str, config_path: Path, style: str, now:
     if style == "markdown":
         click.echo(text, nl=False)
     else:
-        show_markdown(open_console(), text)
+        show_markdown(open_console(), text, with_links=True)
     return Exit.OK
 
 

@@ -20,12 +20,11 @@ from .runner import progress_bar
 @run_options
 @format_option
 def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: float) -> Exit:
-    """Pull the metrics and print what each rule can see: how small a change, and how soon. Changes nothing.
+    """Pull the metrics, and print how small a change each rule can see, and how soon. Changes nothing.
 
-    "in a day" and "in a week" are the smallest changes that are found so soon, "found in" is how soon a change of that
-    size is found, and "false a year" how many false alarms to expect at most. Of a rule's segments the one that sees
-    least is shown. Static limits and limits of quantiles have a line each: how far beyond its limit the metric, or how
-    many points, have to be.
+    "seen in a day" and "seen in a week" are the smallest changes that are found within that time. "false alarms a year"
+    is the most to expect. "found in" says how soon a change of each size is found. Of a rule's segments, only the one
+    that sees least is shown. A static limit, or a limit of a quantile, gets a sentence of its own.
     """
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ..model.alert import AlertState, Group, Judgement
@@ -15,6 +16,7 @@ from .markdown import plain_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.markdown import Markdown
     from rich.text import Text
 
 SEVERITY_STYLE = {
@@ -50,6 +52,14 @@ def make_text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(text, style=style)
+
+
+def wrap_text(text: str, width: int, indent: int) -> str:
+    """``text`` with line breaks at words, for a line on which ``indent`` columns are taken already: further lines begin
+    below its first word."""
+    margin = " " * (indent + len(text) - len(text.lstrip()))
+    first, *rest = wrap(text.lstrip(), max(width - len(margin), 40), break_long_words=False, break_on_hyphens=False)
+    return f"\n{margin}".join((margin[indent:] + first, *rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +168,43 @@ def group_text(group: Group) -> str:
     return f"{quantity(latest.value, group.unit)}{against}"
 
 
-def show_markdown(console: Console, text: str) -> None:
-    """A page of Markdown. Code blocks are printed unchanged, so that they can be copied."""
+def show_markdown(console: Console, text: str, *, with_links: bool = False) -> None:
+    """A page of Markdown. Code blocks are printed unchanged, so that they can be copied. Links become text, and can be
+    listed at the end: our output has no escape sequences but colours, since an outside text could contain any."""
     from rich.markdown import Markdown
 
     prose: list[str] = []
+    links: dict[str, str] = {}
     inside = False
     for row in [*text.splitlines(), "```"]:
         if row.strip().startswith("```"):
             if prose and not inside:
-                console.print(Markdown("\n".join(prose)))
+                page = Markdown("\n".join(prose))
+                for name, address in _take_links(page):
+                    links.setdefault(address, name)
+                console.print(page)
                 console.print()
             prose, inside = [], not inside
         elif inside:
             console.print(make_text("    " + row.strip(), "bold cyan"), soft_wrap=True)
         else:
             prose.append(row)
+    for address, name in links.items() if with_links else ():
+        if name != address:
+            console.print(make_text(f"{plain_line(name)}: {plain_line(address)}", "dim"), soft_wrap=True)
+
+
+def _take_links(page: Markdown) -> Iterator[tuple[str, str]]:
+    """Leave of each link its text; yields (text, address)."""
+    for token in page.parsed:
+        kept, words, address = [], "", ""
+        for child in token.children or ():
+            if child.type == "link_open":
+                words, address = "", str(child.attrGet("href") or "")
+            elif child.type == "link_close":
+                yield words, address
+            else:
+                words += child.content
+                kept.append(child)
+        if token.children is not None:
+            token.children = kept

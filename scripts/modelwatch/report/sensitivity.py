@@ -131,7 +131,7 @@ def _row(model: str, sensitivity: Sensitivity, tier: TierSensitivity, unit: str)
         _size_text(tier, tier.within_day, unit),
         _size_text(tier, tier.within_week, unit),
         number(float(f"{tier.false_alarms:.2g}")),
-        ", ".join(f"{_size_text(tier, delay.change, unit)}: {delay_text(delay)}" for delay in delays),
+        "\n".join(f"{_size_text(tier, delay.change, unit)}: {delay_text(delay)}" for delay in delays),
     )
 
 

@@ -62,7 +62,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
         changes.extend(draft.changes)
         skips.extend(draft.skips)
     for name, observation in observed.items():
-        problems.extend((name, text) for text in _observation_problems(observation.errors))
+        problems.extend((name, text) for text in observation_problems(observation.errors))
         skips.extend(_skip_unjudged_issues(observation, judgement, config))
     shown = {change.group for change in changes}
     shown |= {record.group for change in changes if change.register for record in change.register.followers}
@@ -203,22 +203,21 @@ def _close_duplicates(draft: GroupPlan, selection: IssueSelection) -> None:
         )
 
 
-def _observation_problems(errors: Sequence[ObservationError]) -> list[str]:
+def observation_problems(errors: Sequence[ObservationError]) -> list[str]:
     """One for each reason, with the targets that cannot be observed for it."""
     targets: dict[str, list[str]] = {}
     for error in errors:
         if error.target is not Target.MESSAGE:
             targets.setdefault(error.reason, []).append(str(error.target))
-    texts = [f"{' and '.join(names)} cannot be observed: {reason}" for reason, names in targets.items()]
+    texts = [f"{' and '.join(dict.fromkeys(names))} cannot be observed: {reason}" for reason, names in targets.items()]
     return texts + [f"messages cannot be sent: {error.reason}" for error in errors if error.target is Target.MESSAGE]
 
 
 def _skip_unjudged_issues(observed: ModelObservation, judgement: Judgement, config: Config) -> list[Skip]:
     """Skips for open issues whose group was not judged: a missing alert closes nothing."""
     judged = {group.key for group in judgement.groups if group.model == observed.model}
-    failed = next((failure.error for failure in judgement.failures if failure.model == observed.model), "")
-    if failed:
-        reason = f"the source failed, which proves nothing: {failed}"
+    if any(failure.model == observed.model for failure in judgement.failures):
+        reason = "its source cannot be read, which proves nothing"
     elif config.model(observed.model) is None:
         reason = "its model is no longer in the configuration: close it by hand"
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain, islice
 from typing import Any
 
@@ -35,7 +35,7 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
     for builder in models:
         if any(error.target is Target.DISPATCH for error in builder.errors):
             continue
-        model, runs = builder.model, dict[tuple[str, int], ObservedRun]()
+        model, runs, failures = builder.model, dict[tuple[str, int], ObservedRun](), dict[str, UserError]()
         for workflow in _relevant_workflows(builder, now):
             repository = workflow.repository or model.github.repository
             key = (repository.lower(), "" if workflow.event_type else workflow.file)
@@ -52,8 +52,27 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
                 runs |= {(repository, run.id): run for run in rows if run.model == model.name}
                 runs |= _read_unlisted(sessions, builder, workflow, {run.id for run in rows}, now)
             except UserError as error:
-                builder.add_error(error, Target.DISPATCH, workflow=workflow.name)
+                failures[workflow.name] = error
+        _add_errors(builder, failures)
         builder.runs = tuple(sorted(runs.values(), key=lambda run: -run.created_at))
+
+
+def _add_errors(builder: ObservationBuilder, failures: Mapping[str, UserError]) -> None:
+    """``failures`` by workflow. Lists that cannot be read for one reason are named together, so that it is reported
+    once."""
+    files = {workflow.name: "" if workflow.event_type else workflow.file for workflow in builder.model.workflows}
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, error in failures.items():
+        before, _, after = str(error).partition(_list_name(files[name]))
+        alike.setdefault((before, after), []).append(name)
+    for (before, after), names in alike.items():
+        together = _list_name(*dict.fromkeys(files[name] for name in names)) if after else ""
+        for name in names:
+            builder.add_error(f"{before}{together}{after}", Target.DISPATCH, workflow=name)
+
+
+def _list_name(*workflows: str) -> str:
+    return f"the workflow runs of {' and '.join(workflow or 'repository dispatches' for workflow in workflows)} in"
 
 
 def _read_unlisted(
@@ -108,7 +127,7 @@ def _list_runs(github: GitHubClient, repository: str, workflow: str, now: float 
     ``workflow`` is a file name; an empty one means the runs that a repository_dispatch started.
     """
     path = f"/actions/workflows/{quote_segment(workflow)}/runs" if workflow else "/actions/runs"
-    what = f"list the workflow runs of {workflow or 'repository dispatches'} in {repository}"
+    what = f"list {_list_name(workflow)} {repository}"
     query: dict[str, str | int] = {"event": "workflow_dispatch" if workflow else "repository_dispatch"}
     if now is not None:
         query["created"] = f">={format_iso(now - RUN_MAX_AGE)}"

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ...model.monitored_model import Config
+from ...report.console import wrap_text
 from ...report.formatting import utc_time
 from . import churn, fraud, location, pricing
 from .environment import DemoEnvironment, DemoModel
@@ -66,7 +66,7 @@ def narrate_stories(
 
     def say(at: float, text: str, style: str) -> None:
         stamp = Text(f"{utc_time(at)[:-4]}  ", style="dim")
-        body = wrap_text(text, console.width) if console.is_terminal else text
+        body = wrap_text(text, console.width, TIME_WIDTH) if console.is_terminal else text
         console.print(stamp + Text(body, style=STYLES.get(style, "")), soft_wrap=True)
 
     began = time.monotonic()
@@ -90,13 +90,6 @@ def narrate_stories(
     seconds = time.monotonic() - began
     console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
     console.print("`modelwatch demo --interactive` puts you on call for churn, for one night.")
-
-
-def wrap_text(text: str, width: int, stamp: int = TIME_WIDTH) -> str:
-    """Further lines stand under the first one, past the time."""
-    indent = " " * (stamp + len(text) - len(text.lstrip()))
-    first, *rest = wrap(text.lstrip(), max(width - len(indent), 40), break_long_words=False, break_on_hyphens=False)
-    return f"\n{indent}".join((indent[stamp:] + first, *rest))
 
 
 def _list_objects(story: Story) -> Iterator[str]:

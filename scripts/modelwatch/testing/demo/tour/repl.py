@@ -12,12 +12,12 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ....errors import Exit
-from ....report.console import show_markdown
+from ....report.console import show_markdown, wrap_text
 from ....report.formatting import utc_time
 from ....report.markdown import plain_line as harmless
 from ....timeutil import MINUTE
 from ..export import model_repository
-from ..narration import STYLES, wrap_text
+from ..narration import STYLES
 from .command_parser import Command, CommandKind, parse_line
 from .cost_report import CostComparison, compare_costs, lost_dollars
 from .messages import HELP, format_dollars

@@ -223,4 +223,4 @@ def describe_health(shift: OnCallShift) -> str:
     """How production is from this minute on, in half a line."""
     minute = shift.production.minute(shift.now + MINUTE)
     now = minute.accuracy(BROKEN_REGION)
-    return f"{minute.version} serves; it is right about {100 * now:.0f} % of {BROKEN_REGION}"
+    return f"{minute.version} serves, with an accuracy of {now:.2f} in {BROKEN_REGION}"
