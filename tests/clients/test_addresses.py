@@ -17,7 +17,7 @@ from modelwatch.relay.settings import read_settings
 CLEAR = (
     "http://api.github.com", "http://ghe.example/api/v3", "ftp://127.0.0.1/", "http://127.0.0.1.evil.example/",
     "http://localhost@evil.example/", "https://user:secret@ghe.example/", "http://[::1", "ghe.example", "", "https://",
-    "https://ghe.example/ x", "https://ghe.example\n/",
+    "https://ghe.example/ x", "https://ghe.example\n/", "https://ghe.example:port/", "https://ghe.example:99999/",
 )  # fmt: skip
 
 

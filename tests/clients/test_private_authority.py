@@ -18,6 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from modelwatch.clients.environment import CA_VARIABLES, proxy_url, share_ca_file
+from modelwatch.clients.github import GitHubClient
+from modelwatch.clients.pagerduty import EventsApi
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.errors import ServiceError
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
 
@@ -143,10 +147,34 @@ def test_the_relay_uses_the_proxy(github: tuple[Server[GitHubStandIn], str], tmp
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example.com,github.com"}, ""),
         ({"HTTPS_PROXY": "http://p:1", "no_proxy": "*"}, ""),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "hub.com"}, "http://p:1"),
+        ({"HTTPS_PROXY": " p.example:1 "}, "http://p.example:1"),
+        ({"ALL_PROXY": "http://p:1"}, "http://p:1"),
+        ({"ALL_PROXY": "http://p:1", "https_proxy": "http://q:1"}, "http://q:1"),
     ],
 )
 def test_the_proxy_is_that_of_the_address(env: dict[str, str], proxy: str) -> None:
     assert proxy_url("https://api.github.com", env) == proxy
+
+
+@pytest.mark.parametrize(
+    ("networks", "used"),
+    [("10.0.0.0/8", False), ("fd00::/8, 10.1.0.0/16", False), ("10.1.2.3", False), ("192.168.0.0/16,x/y", True)],
+)
+def test_a_network_needs_no_proxy(networks: str, used: bool) -> None:
+    """As requests, and W&B's client, read it: a relay behind a proxy has to reach the GitHub Enterprise Server, too."""
+    env = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": networks}
+    assert bool(proxy_url("https://10.1.2.3/api/v3", env)) is used
+    assert bool(proxy_url("https://[fd00::1]/api/v3", env)) is ("fd00" not in networks)
+    assert proxy_url("https://ghe.example/api/v3", env) == "http://p:1"
+
+
+def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    retry = RetryPolicy(max_attempts=1, timeout=1.0)
+    with pytest.raises(ServiceError, match=r"/nowhere/ca\.pem"):
+        GitHubClient("https://127.0.0.1:9", "token", retry).get("/repos/acme/churn", "read it")
+    with pytest.raises(ServiceError, match="could not resolve the alert"):
+        EventsApi("k" * 32, "https://127.0.0.1:9", retry).resolve("key")
 
 
 def test_what_is_set_already_stays() -> None:

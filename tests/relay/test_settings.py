@@ -29,6 +29,16 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert "ghp_" not in repr(found)
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_keep_it_from_starting(tmp_path: Path, content: str | None) -> None:
+    """Each webhook would fail, for 48 hours, and then be lost."""
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    with pytest.raises(ConfigError, match=r"ca\.pem: certificates cannot be read"):
+        read(tmp_path, CONFIG, ENV | {"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+    assert read(tmp_path, CONFIG, ENV | {"REQUESTS_CA_BUNDLE": str(tmp_path)}).ca_file, "a folder is fine"
+
+
 def test_what_one_webhook_may_cost_stays_below_what_pagerduty_waits() -> None:
     times = Timeouts()
     assert times.body + max(times.forward, times.forged_delay * 2.5 * 1.5) < 5.0

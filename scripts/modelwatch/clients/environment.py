@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 
 
 def environment() -> Mapping[str, str]:
@@ -37,12 +38,30 @@ def workflow_run_url(env: Mapping[str, str]) -> str:
 
 
 def proxy_url(url: str, env: Mapping[str, str]) -> str:
-    """The proxy that the variables name for ``url`` (``HTTPS_PROXY``, ``NO_PROXY``, in either case); empty for none."""
+    """The proxy that the variables name for ``url`` (``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``, in either case), as
+    the other clients read them: one without a scheme speaks plain HTTP, and ``NO_PROXY`` can name networks. Empty for
+    none."""
     from urllib.parse import urlsplit
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
     parts = urlsplit(url)
-    proxies = {name: env.get(f"{name}_proxy") or env.get(f"{name}_proxy".upper(), "") for name in (parts.scheme, "no")}
-    if not proxies[parts.scheme] or proxy_bypass_environment(parts.netloc, proxies):
+    named = {name: _proxy_variable(name, env) for name in (parts.scheme, "all", "no")}
+    proxy = named[parts.scheme] or named["all"]
+    if not proxy or proxy_bypass_environment(parts.netloc, named) or _is_within(parts.hostname or "", named["no"]):
         return ""
-    return proxies[parts.scheme]
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _proxy_variable(name: str, env: Mapping[str, str]) -> str:
+    return (env.get(f"{name}_proxy") or env.get(f"{name}_proxy".upper(), "")).strip()
+
+
+def _is_within(host: str, networks: str) -> bool:
+    """Whether ``host`` is an address in one of ``networks``, such as ``10.0.0.0/8, fd00::/8``."""
+    from ipaddress import ip_address, ip_network
+
+    for text in networks.split(","):
+        with suppress(ValueError):  # names among them are for others
+            if "/" in text and ip_address(host) in ip_network(text.strip(), strict=False):
+                return True
+    return False

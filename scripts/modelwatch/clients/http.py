@@ -16,7 +16,7 @@ def is_secure_url(url: str) -> bool:
     """Whether nobody on the way can read what is sent to ``url``: https, or http to the loopback interface."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port  # a port that is none is a ValueError
     except ValueError:
         return False
     if not host or parts.username is not None or any(char.isspace() for char in url):

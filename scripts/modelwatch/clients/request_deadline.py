@@ -14,7 +14,7 @@ from typing import Any
 
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ContentDecodingError, ReadTimeout
+from requests.exceptions import ContentDecodingError, ReadTimeout, RequestException, SSLError
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -150,6 +150,8 @@ class DeadlineAdapter(HTTPAdapter):
             except Exception as error:
                 if watch.expired:
                     raise self._too_slow(request) from error
+                if isinstance(error, OSError) and not isinstance(error, RequestException):
+                    raise SSLError(str(error), request=request) from error  # there is no such file of certificates
                 raise
             if watch.expired:  # what looks like the end of the body may be ours
                 answer.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, D
 from ..clients.github import read_number
 from ..timeutil import parse_iso
 from .reloading_file import ReloadingFile, parse_private_key, parse_token
-from .settings import RelaySettings
+from .settings import RelaySettings, make_tls_context
 from .telemetry import Metrics
 
 EVENT_TYPE = "pagerduty"
@@ -234,7 +233,7 @@ class Dispatcher:
                 "user-agent": "modelwatch-relay",
                 "x-github-api-version": "2022-11-28",
             }
-            authorities = ssl.create_default_context(cafile=self._settings.ca_file or None)
+            authorities = make_tls_context(self._settings.ca_file)
             self._session = ClientSession(
                 connector=TCPConnector(
                     limit=_MAX_GITHUB_CONNECTIONS, keepalive_timeout=30, ttl_dns_cache=60, ssl=authorities

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -98,6 +99,11 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
     if not (key_file or env.get(TOKEN_FILE) or token):
         hint = f"Set {TOKEN_FILE} (read again when it changes), GITHUB_TOKEN, or {APP_ID} and {APP_KEY_FILE}."
         reader.add_problem("there is no GitHub token", hint, TOKEN_FILE)
+    try:
+        make_tls_context(ca_file(env))
+    except OSError as error:
+        hint = "REQUESTS_CA_BUNDLE or SSL_CERT_FILE names it."
+        reader.add_problem(f"certificates cannot be read: {error.strerror or error}", hint, ca_file(env))
     forged_ms = reader.integer("forged_wait_ms", int(Timeouts().forged_delay * 1000), 0, 1_000)
     settings = RelaySettings(
         services=reader.services(),
@@ -121,6 +127,15 @@ def read_settings(env: Mapping[str, str], path: Path | None = None) -> RelaySett
     if reader.problems:
         raise ConfigError(tuple(reader.problems))
     return settings
+
+
+def make_tls_context(authorities: str) -> ssl.SSLContext:
+    """Verifies servers by the certificates in a file or folder; by those of the system where it is empty. Raises
+    OSError where they cannot be read."""
+    folder = bool(authorities) and Path(authorities).is_dir()
+    if folder:
+        return ssl.create_default_context(capath=authorities)
+    return ssl.create_default_context(cafile=authorities or None)
 
 
 def _load_toml(path: Path) -> dict[str, Any]:
