@@ -51,6 +51,7 @@ NOT_FOR = {
     "inbound": NOT_IN_THE_STORY,
     "shards": NOT_IN_THE_STORY,
     "history": NOT_IN_THE_STORY,
+    "doctor": NOT_IN_THE_STORY,
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""

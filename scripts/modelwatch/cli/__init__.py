@@ -27,6 +27,7 @@ COMMANDS = {
     "audit": ("audit", "List who did what, when and why, from the record on the issues."),
     "review": ("audit", "Write the review of an incident as Markdown, from its issue."),
     "config": ("config", "Check the configuration, or print its keys."),
+    "doctor": ("doctor", "Check everything an evaluation needs: configuration, W&B, tokens, people, workflows."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),

@@ -17,7 +17,7 @@ from ..config.literals import format_duration
 from ..config.loader import load_config
 from ..config.schema import json_schema, reference_page
 from ..config.templates import default_people, render_starter_files
-from ..errors import ConfigError, Exit, MissingExtraError, UserError
+from ..errors import ConfigError, Exit, UserError
 from ..model.monitored_model import Config
 from ..model.rule import Rule, Tier
 from ..model.sensitivity import ModelSensitivity
@@ -70,10 +70,13 @@ def check_config(
     segments: int,
 ) -> Exit:
     """Report every problem in PATH (the same as --config), give advice, and explain the budget of false alarms."""
+    # Only this command needs the addresses of messages.
+    from ..targets.messages.addresses import address_findings
+
     path = path or config_path
     config = load_config(path, os.environ, require_secrets=secrets)
     findings = lint_config(config, root)
-    unusable, unavailable = _address_findings(config)
+    unusable, unavailable = address_findings(config)
     advice = (finding for finding in findings if not isinstance(finding, UserError))
     warnings = (*config.warnings, *advice, *unavailable)
     for warning in warnings:
@@ -98,21 +101,6 @@ def check_config(
     if rows_per_hour is not None:
         _print_expectations(config, rows_per_hour, level, segments)
     return Exit.OK
-
-
-def _address_findings(config: Config) -> tuple[list[UserError], list[UserError]]:
-    """Addresses of messages that are wrong, and what keeps others from being checked here. That a variable is not set
-    is found when the configuration is read."""
-    from ..targets.messages.addresses import UnsetAddressError, address_problems
-
-    wrong: list[UserError] = []
-    unknown: list[UserError] = []
-    for model in config.models:
-        for error in address_problems(model):
-            found = type(error)(f"messages: {error.message}", hint=error.hint, where=model.where)
-            if not isinstance(error, UnsetAddressError):
-                (unknown if isinstance(error, MissingExtraError) else wrong).append(found)
-    return wrong, unknown
 
 
 def _chart_lines(config: Config) -> Iterator[str]:

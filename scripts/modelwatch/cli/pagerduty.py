@@ -12,7 +12,7 @@ import click
 
 from ..clients.pagerduty import pagerduty_retry_policy
 from ..clients.pagerduty_admin import AdminClient
-from ..config.secrets import PAGERDUTY_READ_TOKEN
+from ..config.secrets import PAGERDUTY_READ_TOKEN, PAGERDUTY_WRITE_TOKEN
 from ..errors import Exit, UserError
 from ..pagerduty_setup.apply import ApplyResult, SecretsFile
 from ..pagerduty_setup.apply import apply as carry_out
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..model.pagerduty_plan import SetupPlan
 
 ROUTING_KEY_VARIABLE = "PAGERDUTY_ROUTING_KEY"
-WRITE_TOKEN_VARIABLE = "PAGERDUTY_WRITE_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @click.group("pagerduty")
@@ -107,11 +106,11 @@ def apply(
 
 
 def _open_admin(desired: DesiredState, *, reading: bool = False) -> AdminClient:
-    token = os.environ.get(WRITE_TOKEN_VARIABLE) or (os.environ.get(PAGERDUTY_READ_TOKEN) if reading else "")
+    token = os.environ.get(PAGERDUTY_WRITE_TOKEN) or (os.environ.get(PAGERDUTY_READ_TOKEN) if reading else "")
     if not token:
         alternative = f" (or, to plan only, {PAGERDUTY_READ_TOKEN})" if reading else ""
         hint = "Create a REST API token at PagerDuty: Integrations → API Access Keys."
-        raise UserError(f"{WRITE_TOKEN_VARIABLE}{alternative} is not set.", hint=hint)
+        raise UserError(f"{PAGERDUTY_WRITE_TOKEN}{alternative} is not set.", hint=hint)
     return AdminClient(token, desired.account, pagerduty_retry_policy(os.environ))
 
 

@@ -29,7 +29,7 @@ EXIT_TIMEOUT = 10.0
 """Seconds."""
 MAX_DONE = 20
 """Changes that an error lists."""
-READERS = frozenset({"pull", "check", "run", "watch", "sensitivity", "diagnose"})
+READERS = frozenset({"pull", "check", "run", "watch", "sensitivity", "diagnose", "doctor"})
 """Commands that read W&B first of all."""
 GC_THRESHOLD = 50_000
 """So many more objects made than freed, and garbage is looked for (by default after 700)."""

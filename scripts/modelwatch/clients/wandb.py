@@ -205,6 +205,14 @@ def find_runs(api: wandb.Api, path: str, filters: Mapping[str, Any], stop: Calla
         raise translate_wandb_error(error, path) from error
 
 
+def list_projects(sessions: WandbSessions, base_url: str, entity: str) -> list[str]:
+    """The names of an entity's projects, for hints: empty where they cannot be read."""
+    try:
+        return [str(project.name) for project in sessions.session(base_url, entity).projects(entity)]
+    except Exception:  # noqa: BLE001 - what is wrong was reported already
+        return []
+
+
 class RunHistory:
     """The rows of one W&B run, from any step on, as often as needed; opening it costs one call, a page another."""
 

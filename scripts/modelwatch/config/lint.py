@@ -32,6 +32,11 @@ _CONTRACT_HINT = f"modelwatch passes {', '.join(vocabulary.CONTRACT_INPUTS)}; `m
 def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
     """Advice as text; as ``UserError`` what makes a dispatch fail, or decides nothing. ``root`` is the working tree of
     the repository."""
+    return (*lint_models(config), *_lint_workflows(config, root))
+
+
+def lint_models(config: Config) -> tuple[str | UserError, ...]:
+    """The same without the files of workflows."""
     problems: list[str | UserError] = []
     for model in config.models:
         problems.extend(_lint_model(model))
@@ -39,7 +44,6 @@ def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
             problems.extend(_lint_rule(rule))
             problems.extend(_lint_zero_baseline(rule))
         problems.extend(_lint_input_counts(model))
-    problems.extend(_lint_workflows(config, root))
     return tuple(problems)
 
 
@@ -209,10 +213,10 @@ def _lint_workflows(config: Config, root: Path) -> Iterator[str | UserError]:
                 yield from check_workflow(path, workflow, model.github.max_inputs)
             else:
                 yield f"{model.where}: {model.name} has `{workflow.name}: {workflow.file}`, and there is no {path}."
-    yield from _lint_commands(config, folder)
+    yield from lint_commands(config, folder)
 
 
-def _lint_commands(config: Config, folder: Path) -> Iterator[str]:
+def lint_commands(config: Config, folder: Path) -> Iterator[str]:
     """Comments are read by every evaluation; only a workflow that starts on them answers at once."""
     files = [path for path in sorted(folder.glob("*.y*ml")) if path.is_file()]
     if any("issue_comment" in path.read_text("utf-8", errors="replace") for path in files):

@@ -12,6 +12,8 @@ BUNDLE_VARIABLE = "MODELWATCH_SECRETS"
 """One multi-line secret (dotenv) that brings the keys of many models."""
 PAGERDUTY_READ_TOKEN = "PAGERDUTY_TOKEN"  # noqa: S105 - the name of a variable
 """The REST token with which incidents are looked up, where the configuration names no other."""
+PAGERDUTY_WRITE_TOKEN = "PAGERDUTY_WRITE_TOKEN"  # noqa: S105 - the name of a variable
+"""The REST token that sets up services."""
 VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]*"
 VARIABLE_REFERENCE = re.compile(r"\$\{(" + VARIABLE_PATTERN + r")\}")
 MIN_MASKED_LENGTH = 8

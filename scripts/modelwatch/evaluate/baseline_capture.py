@@ -157,9 +157,13 @@ def _capture_histogram(
 
 
 def _describe_source(model: Model, since: float, until: float) -> str:
-    origin = "a table"
+    return f"{describe_origin(model)}, {format_utc(since)} to {format_utc(until)}"
+
+
+def describe_origin(model: Model) -> str:
+    """Where the model's history is read from, as in ``BaselineEntry.source``, where the period follows."""
     if model.table:
-        origin = model.table.path
-    elif model.wandb:
-        origin = model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
-    return f"{origin}, {format_utc(since)} to {format_utc(until)}"
+        return model.table.path
+    if model.wandb:
+        return model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
+    return "a table"

@@ -68,6 +68,17 @@ def read_tables(model: Model, request: ReadRequest, _context: ReadContext) -> So
     return SourceResult(builder, tuple(notes))
 
 
+def list_columns(spec: TableSpec) -> list[str]:
+    """The columns of every file, each once. Raises SourceError."""
+    names: dict[str, None] = {}
+    for path in sorted(glob.glob(spec.path, recursive=True)):
+        try:
+            names |= dict.fromkeys(_TableFile(path, spec).column_names())
+        except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise unreadable_table(path, error) from error
+    return list(names)
+
+
 class _TableFile:
     """One file. Row numbers are those that an editor shows for CSV (the header is 1), and count from 1 for Parquet."""
 
@@ -85,7 +96,7 @@ class _TableFile:
         """Per row: its number, time, version and the values under wanted keys."""
         try:
             rows = self._count_rows()
-            names = self._column_names()
+            names = self.column_names()
             check_columns(filter(None, (self.spec.time, self.spec.version)), names, self.path)
             keys = {name: key for name in names if (key := resolve(name)) is not None and name != self.spec.time}
             needed = dict.fromkeys([*keys, self.spec.time, *filter(None, [self.spec.version])])
@@ -133,7 +144,7 @@ class _TableFile:
                     raise SourceError(f"its first line has more than {MAX_HEAD:,} bytes.", hint=hint, where=self.path)
         return max(ends.values()) + 1, size
 
-    def _column_names(self) -> list[str]:
+    def column_names(self) -> list[str]:
         if self._is_parquet:
             with require_extra("profiling", where=self.path):
                 import pyarrow.parquet

@@ -123,7 +123,7 @@ def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: R
         return heartbeat is not None and heartbeat < since
 
     # A new W&B run can hold old points: it was logged offline and synced later, or filled in.
-    runs = [_run_info(run, spec.version) for run in find_runs(api, path, filters, ended_before)]
+    runs = [run_info(run, spec.version) for run in find_runs(api, path, filters, ended_before)]
     alive = [run for run in runs if run.heartbeat >= since]
     if request.wandb_run and not alive:
         message = f"there is no W&B run {request.wandb_run!r} in this period."
@@ -181,7 +181,7 @@ def plan_reads(
     return [list(dict.fromkeys([key, *beside])) for key in wanted]
 
 
-def _run_info(run: Any, version_key: str) -> RunInfo:
+def run_info(run: Any, version_key: str) -> RunInfo:
     history_keys = getattr(run, "history_keys", None) or {}
     created = parse_time(getattr(run, "created_at", None)) or 0.0
     heartbeat = parse_time(getattr(run, "heartbeat_at", None))
@@ -223,7 +223,7 @@ def _absent_key_notes(runs: Sequence[RunInfo], builder: SeriesBuilder, spec: Wan
     row counts."""
     logged = {key for run in runs for key in run.keys if not key.startswith("_")}
     if spec.version and runs and not builder.has_versions and not any(run.version for run in runs):
-        known = logged | {key for run in runs for key in _config_keys(run.run.config)}
+        known = logged | {key for run in runs for key in config_keys(run.run.config)}
         hint = did_you_mean(spec.version, known, "")
         yield f"no W&B run has {spec.version!r} (`wandb: {{version}}`) in its config or history. {hint}".rstrip()
     if spec.time and logged and not builder.has_points and spec.time not in logged:
@@ -231,11 +231,11 @@ def _absent_key_notes(runs: Sequence[RunInfo], builder: SeriesBuilder, spec: Wan
         yield f"no W&B run logs {spec.time!r} (`wandb: {{time}}`). {hint}".rstrip()
 
 
-def _config_keys(config: Any, prefix: str = "") -> Iterator[str]:
+def config_keys(config: Any, prefix: str = "") -> Iterator[str]:
     """The names under which ``wandb: {version}`` finds a value: with dots where it is nested."""
     for name, value in config.items() if isinstance(config, dict) else ():
         if isinstance(value, dict):
-            yield from _config_keys(value, f"{prefix}{name}.")
+            yield from config_keys(value, f"{prefix}{name}.")
         elif not str(name).startswith("_"):
             yield f"{prefix}{name}"
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...errors import UserError, require_extra
-from ...model.monitored_model import Model
+from ...errors import MissingExtraError, UserError, require_extra
+from ...model.monitored_model import Config, Model
 from ...model.secret import Secret
 from ...model.target import Target
 from ..base import ObservationBuilder
@@ -46,6 +46,19 @@ def address_problems(model: Model) -> tuple[UserError, ...]:
         except UserError as error:
             problems.setdefault(error.message, error)
     return tuple(problems.values())
+
+
+def address_findings(config: Config) -> tuple[list[UserError], list[UserError]]:
+    """Addresses of messages that are wrong, and what keeps others from being checked here. That a variable is not set
+    is found when the configuration is read."""
+    wrong: list[UserError] = []
+    unknown: list[UserError] = []
+    for model in config.models:
+        for error in address_problems(model):
+            found = type(error)(f"messages: {error.message}", hint=error.hint, where=model.where)
+            if not isinstance(error, UnsetAddressError):
+                (unknown if isinstance(error, MissingExtraError) else wrong).append(found)
+    return wrong, unknown
 
 
 def observe_addresses(_: TargetSessions, builders: Sequence[ObservationBuilder], __: float | None) -> None:

@@ -277,6 +277,7 @@ def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> No
             "createdAt": format_time(project.created_at),
             "readOnly": False,
             "isBenchmark": False,
+            "user": None,
             "runCount": lambda arguments: len(chosen(arguments)),
             "runs": runs,
             "run": run,

@@ -1,0 +1,1 @@
+"""``modelwatch doctor``: everything between a configuration and its first alert, checked one by one."""

@@ -1,0 +1,71 @@
+"""Baseline files: where their values come from, how old they are, and which segments they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..config.baselines import capture_command
+from ..evaluate.baseline_capture import describe_origin
+from ..model.monitored_model import Model
+from ..model.rule import BaselineKind, BaselineSpec, Rule
+from ..model.series import PulledSeries, format_labels
+from ..timeutil import DAY, format_utc
+from .setup_check import SetupCheck, report_ok, report_warning
+
+MAX_AGE = 180 * DAY
+"""Seconds after which a captured baseline is reported as old."""
+MAX_NAMES = 5
+SUBJECT = "baseline"
+
+
+def check_baselines(model: Model, pulled: PulledSeries | None, now: float) -> Iterator[SetupCheck]:
+    """One check for each file and rule; a file that is missing or lacks the metric is a problem of the configuration.
+    ``pulled``: ``None`` where the source could not be read."""
+    for rule in model.rules:
+        for spec in (rule.baseline, *rule.also):
+            if spec.kind is BaselineKind.FILE and spec.entries:
+                yield _check_file(model, rule, spec, pulled, now)
+
+
+def _check_file(model: Model, rule: Rule, spec: BaselineSpec, pulled: PulledSeries | None, now: float) -> SetupCheck:
+    name, hint = f"{spec.path} of {rule.name}", f"`{capture_command(model.name, spec.path, is_profile=False)}`"
+    foreign = next((entry.source for entry in spec.entries if _is_foreign(model, entry.source)), None)
+    if foreign is not None:
+        text = f"{name} was captured from {foreign}; {model.name} reads {describe_origin(model)}."
+        return report_warning(SUBJECT, text, f"Capture it again: {hint}.", model=model.name)
+    if rule.weight and any(entry.n is None for entry in spec.entries):
+        text = f"{name} has no count, so its values are taken as exact."
+        return report_warning(SUBJECT, text, f"Log `{rule.weight}` and capture it again: {hint}.", model=model.name)
+    captured = min((entry.captured for entry in spec.entries if entry.captured), default=None)
+    if captured is not None and captured > now:
+        text = f"{name} was captured at {format_utc(captured)}, in the future."
+        return report_warning(SUBJECT, text, "Is the clock right?", model=model.name)
+    if captured is not None and now - captured > MAX_AGE:
+        text = f"{name} is {(now - captured) / DAY:.0f} days old."
+        return report_warning(SUBJECT, text, f"If the model has changed, capture it again: {hint}.", model=model.name)
+    if missing := _missing_segments(rule, spec, pulled):
+        more = f" and {len(missing) - MAX_NAMES} more" if len(missing) > MAX_NAMES else ""
+        text = f"{name} has no value for {'; '.join(missing[:MAX_NAMES])}{more}, so these are not judged."
+        return report_warning(SUBJECT, text, f"Capture it again: {hint}.", model=model.name)
+    return report_ok(SUBJECT, f"{name}: {spec.entries[0].source or 'of unknown origin'}", model=model.name)
+
+
+def _is_foreign(model: Model, source: str) -> bool:
+    """Whether a value comes from another project or file; folders can differ from one machine to the next."""
+    captured, own = source.rpartition(", ")[0], describe_origin(model)
+    if captured.startswith("W&B ") and own.startswith("W&B "):
+        return captured != own
+    return bool(captured) and Path(captured).name != Path(own).name
+
+
+def _missing_segments(rule: Rule, spec: BaselineSpec, pulled: PulledSeries | None) -> list[str]:
+    known = {(entry.name, entry.labels) for entry in spec.entries}
+    series = pulled.series if pulled is not None else ()
+    return [
+        format_labels(found.labels)
+        for found in series
+        if found.labels
+        and any(pattern.name == found.name and pattern.allows(found.labels) for pattern in rule.segments)
+        and (found.name, found.labels) not in known
+    ]

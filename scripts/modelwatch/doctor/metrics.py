@@ -1,0 +1,104 @@
+"""The keys of every rule: is the metric logged, with its count, and are there segments?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ..errors import did_you_mean
+from ..model.drift import drift_spec
+from ..model.keys import KeyPattern
+from ..model.monitored_model import Model
+from ..model.rule import Rule
+from ..model.series import PulledSeries, Series
+from ..sources.requirements import KeyRequest, KeyResolver
+from .setup_check import SetupCheck, report_ok, report_problem, report_warning
+
+MAX_NAMES = 10
+SUBJECT = "metric"
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleData:
+    rule: Rule
+    whole: tuple[Series, ...]
+    """What the rule's metric names: more than one where it is a pattern."""
+    segments: tuple[Series, ...]
+
+
+def check_metrics(model: Model, pulled: PulledSeries, keys: Collection[str]) -> dict[str, list[SetupCheck]]:
+    """By rule one check, or one for each key that it lacks. ``keys``: every key that is logged, where known."""
+    return {rule.name: list(_check_rule(model, rule, pulled, keys)) for rule in model.rules if not rule.optional}
+
+
+def _check_rule(model: Model, rule: Rule, pulled: PulledSeries, keys: Collection[str]) -> Iterator[SetupCheck]:
+    data = _RuleData(rule, _series(pulled, rule.metric), tuple(_segments(rule, pulled)))
+    if not data.whole and not _histograms(rule, pulled):
+        yield _missing(model, rule.metric, f"the metric of {rule.name}", keys)
+        return
+    missing = [
+        _missing(model, pattern, f"a segment of {rule.name}", keys)
+        for pattern in rule.segments
+        if not any(pattern.allows(series.labels) for series in data.segments)
+    ]
+    if rule.denominator is not None and not _series(pulled, rule.denominator):
+        missing.append(_missing(model, rule.denominator, f"the denominator of {rule.name}", keys))
+    if rule.weight and drift_spec(rule.metric) is None and (lack := _check_weight(model, data, keys)):
+        missing.append(lack)
+    yield from missing
+    if not missing:
+        yield report_ok(SUBJECT, _summary(data), model=model.name)
+
+
+def _check_weight(model: Model, data: _RuleData, keys: Collection[str]) -> SetupCheck | None:
+    rule, series = data.rule, (*data.whole, *data.segments)
+    request = KeyRequest(rule.metric, rule.weight or "")
+    pattern = request.weight_pattern or rule.metric
+    if all(found.weights is None for found in series):
+        return _missing(model, pattern, f"the count of {rule.name}", keys)
+    without = [found for found in series if found.weights is None or all(map(math.isnan, found.weights))]
+    if not without:
+        return None
+    text = f"{pattern.text}, the count of {rule.name}, is never logged at the time of {rule.metric.text}."
+    return report_warning(SUBJECT, text, "Log both in one call of `run.log`.", model=model.name)
+
+
+def _missing(model: Model, pattern: KeyPattern, what: str, keys: Collection[str]) -> SetupCheck:
+    resolver = KeyResolver([pattern])
+    if any(resolver.resolve(key) is not None for key in keys):
+        text = f"{pattern.text}, {what}, is logged, and has no number in the history that is read."
+        return report_warning(SUBJECT, text, "Is it logged as a number, and still logged?", model=model.name)
+    otherwise = f"There are {', '.join(sorted(keys)[:MAX_NAMES])}." if keys else "Log it, or correct the key."
+    hint = did_you_mean(pattern.text, keys, otherwise)
+    return report_problem(SUBJECT, f"nothing logs {pattern.text}, {what}.", hint, model=model.name)
+
+
+def _series(pulled: PulledSeries, pattern: KeyPattern) -> tuple[Series, ...]:
+    return tuple(
+        series
+        for series in pulled.series
+        if series.name == pattern.name and pattern.allows(series.labels) and len(series)
+    )
+
+
+def _segments(rule: Rule, pulled: PulledSeries) -> Iterator[Series]:
+    for pattern in rule.segments:
+        yield from _series(pulled, pattern)
+
+
+def _histograms(rule: Rule, pulled: PulledSeries) -> bool:
+    spec = drift_spec(rule.metric)
+    patterns = spec.patterns if spec is not None else ()
+    return any(pattern.name == found.name for pattern in patterns for found in pulled.histograms)
+
+
+def _summary(data: _RuleData) -> str:
+    rule = data.rule
+    points = sum(map(len, data.whole))
+    parts = [f"{rule.metric.text} ({rule.name}): {points} points" if points else f"{rule.metric.text} ({rule.name})"]
+    if rule.weight:
+        parts.append(f"count {rule.weight}")
+    if data.segments:
+        parts.append(f"{len(data.segments)} segment{'' if len(data.segments) == 1 else 's'}")
+    return ", ".join(parts)

@@ -1,0 +1,148 @@
+"""The W&B runs that a model reads: the project, the tag, the newest point, and the keys of version and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..clients.wandb import WandbProjectError, WandbSessions, find_runs, list_projects
+from ..errors import UserError, did_you_mean
+from ..model.monitored_model import Model, WandbSpec
+from ..model.series import PulledSeries
+from ..sources.wandb_api import config_keys, run_filters, run_info
+from ..timeutil import DAY, HOUR, MINUTE, format_utc
+from .setup_check import SetupCheck, report_error, report_ok, report_problem, report_warning
+
+MAX_RUNS = 100
+"""The newest W&B runs that are looked at."""
+MAX_NAMES = 10
+SUBJECT = "W&B"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRuns:
+    """The newest W&B runs of a project."""
+
+    count: int
+    """Of those that match the configuration."""
+    is_more: bool
+    """Whether there are more than were looked at."""
+    tags: frozenset[str]
+    """Of every run of the project, whether it matches or not."""
+    keys: frozenset[str]
+    """Logged by runs that match."""
+    config: frozenset[str]
+    """Keys in the configs of runs that match."""
+    project_count: int
+
+
+def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns:
+    """Raises SourceError."""
+    api, path = sessions.session(spec.base_url, spec.entity), f"{spec.entity}/{spec.project}"
+    every = find_runs(api, path, {}, _stop_after(MAX_RUNS))
+    filters = run_filters(spec)
+    matching = find_runs(api, path, filters, _stop_after(MAX_RUNS)) if filters else every
+    return LoggedRuns(
+        len(matching),
+        len(matching) >= MAX_RUNS,
+        frozenset(str(tag) for run in every for tag in run.tags),
+        frozenset(key for run in matching for key in run_info(run, spec.version).keys if not key.startswith("_")),
+        frozenset(key for run in matching for key in config_keys(run.config)),
+        len(every),
+    )
+
+
+def _stop_after(count: int) -> Callable[[Any], bool]:
+    left = iter(range(count))
+    return lambda _: next(left, None) is None
+
+
+def report_source_error(model: Model, error: UserError, sessions: WandbSessions) -> SetupCheck:
+    """The check that ended with ``error``; for a project that does not exist with the likely name."""
+    if isinstance(error, WandbProjectError) and model.wandb is not None:
+        spec = model.wandb
+        names = list_projects(sessions, spec.base_url, spec.entity)
+        text = f"there is no project {spec.entity}/{spec.project}, or the API key may not see it."
+        known = f"{spec.entity} has {', '.join(names[:MAX_NAMES])}." if names else "Check `wandb: {entity, project}`."
+        return report_problem(SUBJECT, text, did_you_mean(spec.project, names, known), model=model.name)
+    return report_error(SUBJECT, error, model=model.name)
+
+
+def check_runs(model: Model, spec: WandbSpec, runs: LoggedRuns) -> SetupCheck | None:
+    """What is wrong with the choice of runs; ``None`` where some match."""
+    path = f"{spec.entity}/{spec.project}"
+    if runs.count:
+        return None
+    if not runs.project_count:
+        hint = f"Let the job that serves the model log: `wandb.init(entity={spec.entity!r}, project={spec.project!r})`."
+        return report_problem(SUBJECT, f"{path} has no run yet.", hint, model=model.name)
+    unknown = [tag for tag in spec.tags if tag not in runs.tags]
+    if unknown:
+        otherwise = f"Its tags: {', '.join(sorted(runs.tags)[:MAX_NAMES])}." if runs.tags else ""
+        start = f"Start runs with `wandb.init(tags=[{unknown[0]!r}])`, or change `runs: {{tags}}`."
+        hint = did_you_mean(unknown[0], runs.tags, f"{otherwise} {start}".strip())
+        return report_problem(SUBJECT, f"no run of {path} has the tag {unknown[0]!r}.", hint, model=model.name)
+    hint = "Check `runs: {tags, job_type, group, filters}`."
+    return report_problem(SUBJECT, f"no run of {path} matches the configuration.", hint, model=model.name)
+
+
+def check_keys(model: Model, spec: WandbSpec, runs: LoggedRuns, pulled: PulledSeries) -> Iterator[SetupCheck]:
+    """The key of the time, without which no row counts, and that of the version."""
+    if spec.time and runs.keys and spec.time not in runs.keys:
+        text = f"no run logs {spec.time!r}, the `time`, so no row counts."
+        yield report_problem(SUBJECT, text, did_you_mean(spec.time, runs.keys, _listed(runs.keys)), model=model.name)
+    elif not spec.version:
+        if model.workflow("rollback") or model.release:
+            text = "no `version` is configured, so no healthy version is known to go back to."
+            yield report_warning(SUBJECT, text, "Give `wandb: {version: KEY}`.", model=model.name)
+    elif not pulled.deployments:
+        known = runs.config | runs.keys
+        if spec.version not in known:
+            text = f"no run has {spec.version!r}, the `version`, in its config or history."
+            yield report_problem(SUBJECT, text, did_you_mean(spec.version, known, _listed(known)), model=model.name)
+    else:
+        newest = pulled.deployments[-1]
+        yield report_ok(
+            SUBJECT, f"{spec.version}: {newest.version} serves since {format_utc(newest.since)}", model=model.name
+        )
+
+
+def _listed(names: frozenset[str]) -> str:
+    return f"There are {', '.join(sorted(names)[:MAX_NAMES])}." if names else ""
+
+
+def check_newest_point(model: Model, where: str, pulled: PulledSeries, now: float) -> SetupCheck | None:
+    """How old the newest point is; ``None`` where there is none. ``where``: what was read."""
+    newest = max((series.times[-1] for series in pulled.series if len(series)), default=-math.inf)
+    newest = max(newest, max((found.times[-1] for found in pulled.histograms if len(found)), default=-math.inf))
+    if newest == -math.inf:
+        return None
+    expected = max((rule.lag + rule.every + rule.window for rule in model.rules), default=DAY)
+    text = f"{where}, the newest point is {_age(now - newest)} old"
+    if now - newest <= expected:
+        return report_ok("source", text, model=model.name)
+    hint = "Does the job that logs it still run? Nothing newer is judged."
+    return report_warning("source", f"{text}.", hint, model=model.name)
+
+
+def _age(seconds: float) -> str:
+    for unit, name in ((2 * DAY, "days"), (2 * HOUR, "h")):
+        if seconds >= unit:
+            return f"{seconds / (unit / 2):.0f} {name}"
+    return f"{max(seconds, 0.0) / MINUTE:.0f} min"
+
+
+def runs_title(spec: WandbSpec, runs: LoggedRuns) -> str:
+    """``acme/churn-prod: 3 runs with the tag production``."""
+    count = f"{'at least ' if runs.is_more else ''}{runs.count} run{'' if runs.count == 1 else 's'}"
+    tags = f" with the tag {' and '.join(spec.tags)}" if spec.tags else ""
+    return f"{spec.entity}/{spec.project}: {count}{tags}"
+
+
+def server_of(model: Model, env: Mapping[str, str]) -> str:
+    """The W&B server of a model; empty where it reads none."""
+    if model.wandb is None or model.wandb.offline:
+        return ""
+    return model.wandb_url(env) or "api.wandb.ai"
