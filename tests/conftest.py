@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
+from hypothesis.internal.conjecture import providers
 
 from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.http import Server
@@ -46,6 +47,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("hypothesis_profile", None) != "fuzz":
+        # Hypothesis also draws constants from those of our modules that are imported by then: the examples would depend
+        # on which tests ran before.
+        providers._get_local_constants = lambda: providers._local_constants
     for folder in sorted(path.name for path in TESTS.iterdir() if (path / "__init__.py").is_file()):
         config.addinivalue_line("markers", f"{folder}: in tests/{folder}")
     config.addinivalue_line("markers", "property: tries examples that hypothesis makes up")

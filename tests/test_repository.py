@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis.internal.conjecture import providers
 
 from modelwatch.distribution import PIN, SLUG
 from modelwatch.targets.register.client import LABEL
@@ -331,3 +332,8 @@ def test_only_a_command_of_somebody_who_belongs_to_the_repository_starts_a_runne
         "github.event.comment.user.type != 'Bot'",
     ]
     assert "github.event.comment.author_association" in ours
+
+
+def test_examples_do_not_depend_on_what_is_imported() -> None:
+    """Hypothesis draws constants from modules: a property test failed for whoever had other modules loaded."""
+    assert len(providers._get_local_constants()) == 0

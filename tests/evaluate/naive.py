@@ -263,15 +263,16 @@ def limit_state(limit: Limit, rule: Rule, one: Estimate, base: Base | None) -> t
         return one.value < limit.value, high < limit.value
     if base is None:
         return None
-    far = reach(limit, base)
-    if far is None:
-        return None
     change = one.value - base.value
     least = change - math.hypot(one.value - low, base.high - base.value)
     most = change + math.hypot(high - one.value, base.value - base.low)
     sides = {LimitKind.DROP: -1, LimitKind.DROP_POINTS: -1, LimitKind.RISE: 1, LimitKind.RISE_POINTS: 1}
     side = sides.get(limit.form) or {Direction.HIGHER: -1, Direction.LOWER: 1, None: 0}[rule.better]
     worse = abs(change) if side == 0 else side * change
+    far = reach(limit, base)
+    if far is None:
+        # No limit is passed by what is not worse, wherever it lies.
+        return None if worse > 0 else (False, False)
     noise = SLACK * max(abs(one.value), abs(base.value))
     cleared = least > 0 or most < 0 if side == 0 else least > 0 if side > 0 else most < 0
     return worse >= far * (1 - SLACK) and worse > noise, cleared
@@ -379,7 +380,8 @@ def outcome_of(rule: Rule, version: str, one: Estimate, base: Base | None) -> tu
     for t in rule.tiers_for(version):
         for limit in t.limits:
             state = limit_state(limit, rule, one, base)
-            unknown |= state is None
+            is_backed = base is not None and base.value == 0 and has_another(limit, t)
+            unknown |= state is None and not is_backed
             passed |= state is not None and state[0]
             if state == (True, True):
                 reached.append(t.severity)
@@ -387,4 +389,16 @@ def outcome_of(rule: Rule, version: str, one: Estimate, base: Base | None) -> tu
         return Outcome.BREACH, max(reached), Cause.NONE
     if passed:
         return Outcome.UNDECIDED, None, Cause.NOT_CLEARED
-    return (Outcome.UNDECIDED, None, Cause.NO_BASELINE) if unknown else (Outcome.OK, None, Cause.NONE)
+    if not unknown:
+        return Outcome.OK, None, Cause.NONE
+    is_zero = base is not None and base.value == 0
+    return Outcome.UNDECIDED, None, Cause.ZERO_BASELINE if is_zero else Cause.NO_BASELINE
+
+
+def has_another(limit: Limit, tier: Tier) -> bool:
+    """Whether the tier has another limit in the direction of a share, which is none."""
+    alike = {
+        LimitKind.DROP: {LimitKind.DROP_POINTS, LimitKind.BELOW},
+        LimitKind.RISE: {LimitKind.RISE_POINTS, LimitKind.ABOVE},
+    }.get(limit.form, set())
+    return any(other.form in alike for other in tier.limits)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from modelwatch.model.keys import KeyPattern
@@ -88,6 +88,17 @@ def close(one: float | None, other: float | None) -> bool:
 DEPLOYED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600).map(lambda h: NOW - h * HOUR)), max_size=4)
 
 
+def zero_baseline(newest: float, *forms: LimitKind) -> tuple[Any, ...]:
+    """A rule that compares with a baseline of 0, and a value."""
+    limits = Tier(Severity.ERROR, tuple(Limit(form, 0.5) for form in forms), ("issue",))
+    a_rule = rule(limits, baseline=BaselineSpec(BaselineKind.CONSTANT, value=0.0), better=Direction.LOWER)
+    return a_rule, series([(NOW - HOUR, newest)]), series([], name="eval/requests"), []
+
+
+@example(*zero_baseline(0.25, LimitKind.RISE))
+@example(*zero_baseline(-0.5, LimitKind.RISE))
+@example(*zero_baseline(0.25, LimitKind.RISE, LimitKind.RISE_POINTS))
+@example(*zero_baseline(0.75, LimitKind.RISE, LimitKind.RISE_POINTS))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(some_rule(), some_series(), some_series("eval/requests"), DEPLOYED)
 def test_every_row(a_rule: Rule, some: Series, below: Series, deployed: list[tuple[str, float]]) -> None:
