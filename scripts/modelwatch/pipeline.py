@@ -75,7 +75,9 @@ def converge(
     plan = make_plan(context, evaluation.judgement, request)
     digest = plan_digest(plan)
     receipts = apply(context, plan, digest, only, token_hex(8)) if only else None
-    return RunResult(evaluation.pulls, evaluation.judgement, plan, digest, receipts)
+    kept = {group.key: group for group in plan.groups if group.outlasts_history}
+    groups = tuple(kept.get(group.key, group) for group in evaluation.judgement.groups)
+    return RunResult(evaluation.pulls, replace(evaluation.judgement, groups=groups), plan, digest, receipts)
 
 
 def pull(context: RunContext) -> dict[str, PulledSeries]:
@@ -263,8 +265,10 @@ def sync_groups(
     context: RunContext, judgement: Judgement, observed: Mapping[str, ModelObservation]
 ) -> tuple[tuple[Group, ...], dict[str, Register]]:
     """The groups as the next plan finds them, and their registers with what has happened since, by group key."""
+    from .alerts.moved_baselines import keep_firing
     from .targets.plan import sync_groups as sync
 
+    judgement = keep_firing(judgement, context.config, observed, context.now)
     drafts = sync(judgement, context.config, observed, context.now)
     registers = {key: draft.register for key, draft in drafts.items() if draft.register is not None}
     groups = (drafts[group.key].group if group.key in drafts else group for group in judgement.groups)
@@ -273,6 +277,7 @@ def sync_groups(
 
 def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest | None = None) -> Plan:
     """Observe GitHub and PagerDuty, and plan what differs from what the judgement demands."""
+    from .alerts.moved_baselines import keep_firing
     from .alerts.source_outage import add_source_outages
     from .enrichment import add_past_episodes, add_recent_changes, add_registries
     from .targets.observe import observe_models
@@ -283,6 +288,7 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     # What a request is about was judged without the other models, so another model's outage looks like its own.
     if request is None or request.group == group_key(request.model, SOURCE_OUTAGE):
         judgement = add_source_outages(judgement, config, observed, now)
+    judgement = keep_firing(judgement, config, observed, now)
     if request is not None:
         from .inbound.decide import with_request
 

@@ -77,6 +77,7 @@ OMITTED_FIELDS = (
     ',"refusals":[]',
     ',"newest_value":null',
     ',"apart":0.0',
+    ',"newest_level":null',
     ',"version_origin":"point"',
     ',"at_least":false',
     ',"scope":"evaluator"',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .stories import story
-from .timeline import HEALTHY, Timeline, model_config
+from .timeline import ERROR, HEALTHY, Timeline, model_config
 
 STARTER_RULES = """\
       - name: accuracy
@@ -19,6 +19,7 @@ STARTER_RULES = """\
           critical: {drop: 10%, do: [issue, page]}
 """
 """As `modelwatch init` writes them, but for the workflows."""
+NO_ANCHOR = STARTER_RULES.replace("{rolling: 28d}", "{rolling: 28d, anchor: off}")
 SATURDAY, MONDAY = 24 * 40, 24 * 42
 """Hours of midnight; the story begins on a Monday."""
 
@@ -54,3 +55,22 @@ def slow_decline(time: Timeline) -> None:
     )
     time.until(MONDAY + 9)
     time.expect(woken=0, issues=1, comments=1)
+
+
+@story()
+def outlasts_the_history(time: Timeline) -> None:
+    """A failure lasts for 70 days: it fires until it has recovered, though today's baseline lies within it"""
+    time.configure(model_config(rules=NO_ANCHOR), healthy=67 * 24)
+    time.data(accuracy=ERROR)
+    time.until(12)
+    time.expect(woken=1, issues=1, title=r"^\[error\]", verdict="^ERROR")
+    for day in (5, 15, 28, 31, 33, 35, 38, 42, 50, 60, 70):
+        time.skip_to(24 * day - 1)
+        time.until(24 * day)
+        time.expect(
+            woken=0, issues=1, open_incidents=1, title=r"^\[error\]", verdict="^ERROR", summary=r"1 firing \(error\)"
+        )
+    time.expect(says="longer than the history", verdict="7.* below its baseline", status="error")
+    time.data(accuracy=HEALTHY)
+    time.until(24 * 70 + 30)
+    time.expect(woken=0, issues=0, open_incidents=0, verdict="^HEALTHY")

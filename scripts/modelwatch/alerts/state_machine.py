@@ -7,15 +7,16 @@ costs microseconds.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..model.alert import BUILT_IN_RULES, Alert, AlertState, HealthyStreak, SeverityChange, fingerprint
+from ..model.alert import BUILT_IN_RULES, Alert, AlertState, HealthyStreak, NewestLevel, SeverityChange, fingerprint
 from ..model.drift import drift_spec
 from ..model.finding import Grid, Outcome, Track
-from ..model.rule import STATIC_LIMITS, Aggregate, Direction, Rule, SamplingModel
+from ..model.rule import STATIC_LIMITS, Aggregate, BaselineKind, Direction, Rule, SamplingModel
 from ..model.severity import Severity
 from ..timeutil import DAY
 
@@ -54,8 +55,19 @@ def healthy_streak(track: Track) -> HealthyStreak:
     twice ``hold``. Where windows prove recovery, only those whose windows share no data."""
     window = proving_window(track.rule)
     times = clear_times(track.outcome, track.clear, track.fresh, track.grid, 2 * track.rule.hold, window)
-    value = track.finding(-1).value if track.grid.count else None
-    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times, value, window)
+    newest = track.finding(-1) if track.grid.count else None
+    level = None
+    if newest is not None and track.rule.baseline.kind is BaselineKind.ROLLING:
+        level = _newest_level(track, newest.baseline)
+    value = newest.value if newest else None
+    return HealthyStreak(fingerprint(track.model, track.rule.name, track.labels), times, value, window, level)
+
+
+def _newest_level(track: Track, baseline: float | None) -> NewestLevel | None:
+    """By the values of the newest day, which holds all hours of a pattern; ``None``: there are none."""
+    rows = 1 + math.ceil(max(0.0, DAY - track.rule.window) / track.grid.step)
+    values = [value for value in track.value[-rows:] if value == value]
+    return NewestLevel(track.labels, math.fsum(values) / len(values), baseline) if values else None
 
 
 def proving_window(rule: Rule) -> float:

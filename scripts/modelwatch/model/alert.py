@@ -9,7 +9,7 @@ from enum import StrEnum
 from .cause import SharedCause
 from .drift import FeatureDrift
 from .explanation import Explanation
-from .finding import AnchorPeriod, ChangeEstimate, Finding, GradualChange
+from .finding import AnchorPeriod, Cause, ChangeEstimate, Finding, GradualChange
 from .release import Move
 from .rule import Limit
 from .sensitivity import Sensitivity
@@ -102,6 +102,17 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestLevel:
+    """How a series with a rolling baseline looks now."""
+
+    labels: Labels
+    value: float
+    """The mean of the values of the newest day (or of the newest window, where that is longer)."""
+    baseline: float | None
+    """Of the newest finding."""
+
+
+@dataclass(frozen=True, slots=True)
 class HealthyStreak:
     """Proof of health of one series of a rule: its unbroken run of newest decided findings beyond ``recover``."""
 
@@ -112,6 +123,8 @@ class HealthyStreak:
     """Of the newest finding."""
     apart: float = 0.0
     """Seconds that two of ``times`` are apart at least, where windows prove recovery: they share no data."""
+    newest_level: NewestLevel | None = None
+    """Of a series with a rolling baseline that has values in the newest day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +243,11 @@ class Group:
     """The newest finding of the whole (or of the first series where there is no whole), decided or not."""
     unit: str = ""
     """How its values read, see ``unit``; empty: as plain numbers, or of different rules."""
+
+    @property
+    def outlasts_history(self) -> bool:
+        """Whether it fires by the baseline of when it began, since today's lies within the incident."""
+        return any(alert.finding.cause is Cause.MOVED_BASELINE for alert in self.alerts)
 
     @property
     def built_in(self) -> bool:

@@ -52,6 +52,7 @@ class Cause(DescribedEnum):
     CONSTANT = "constant", "the same value for hours, which it never had for so long before"
     PERFECT = "perfect", "exactly perfect for hours, which it was not before"
     TOO_GOOD = "too-good", "four times nearer to perfect than usual, and better than ever, for half a day"
+    MOVED_BASELINE = "moved-baseline", "today's baseline lies within the incident: compared with that of its beginning"
     UNKNOWN_SOURCE = "unknown-source", "the configuration names a source that is not there"
 
 

@@ -67,6 +67,7 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
     shown = {change.group for change in changes}
     shown |= {record.group for change in changes if change.register for record in change.register.followers}
     shown |= {skip.group for skip in skips if skip.what == ChangeKind.OPEN_ISSUE and skip.guard == UNOBSERVABLE}
+    shown |= {group.key for group in judgement.groups if group.outlasts_history}
     groups = tuple(drafts[group.key].group for group in judgement.groups if group.key in shown & drafts.keys())
     return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
 
