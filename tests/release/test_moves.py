@@ -154,6 +154,8 @@ def test_the_command_is_told_everything_and_finds_its_own_environment(
         "MODELWATCH_NUMBER=1.2.0",
         "MODELWATCH_PERCENT=7.5",
         "MODELWATCH_REASON='; touch owned; $(touch owned)",
+        "MODELWATCH_SERVING=v2:92.5 v3:7.5",
+        "MODELWATCH_SERVING_NUMBERS=1.1.0:92.5 1.2.0:7.5",
         "MODELWATCH_TARGET_VERSION=v3",
         "MODELWATCH_VERB=canary",
         "MODELWATCH_VERSION=v3",
@@ -171,6 +173,64 @@ def test_a_canary_starts_and_is_taken_back(world: World) -> None:
     assert (aborted.source, aborted.target) == ("v2", "v3")
     assert world.held() == START
     assert world.deployed() == ["canary v3 10", "abort v2 0"]
+
+
+SERVING = 'echo "$MODELWATCH_VERB $MODELWATCH_SERVING" >> deployed.txt'
+
+
+def test_every_command_is_told_what_must_serve_when_it_has_ended(world: World) -> None:
+    world.change(deploy=SERVING, degrade=SERVING)
+    world.move(MoveVerb.CANARY, "v3", percent=10.0)
+    world.move(MoveVerb.ABORT)
+    world.move(MoveVerb.DEGRADE)
+    world.move(MoveVerb.CANARY, "v3", percent=10.0)
+    world.move(MoveVerb.RESTORE)
+    world.move(MoveVerb.PROMOTE, "v1")
+    world.move(MoveVerb.ROLLBACK, "v2")
+    assert world.deployed() == [
+        "canary v2:90 v3:10",
+        "abort v2:100",
+        "degrade fallback:100",
+        "canary fallback:90 v3:10",
+        "restore v2:90 v3:10",
+        "promote v1:100",
+        "rollback v2:100",
+    ]
+    assert "canary" not in world.held()
+
+
+def test_a_canary_gets_another_share_and_goes_on(world: World) -> None:
+    world.change(deploy=SERVING)
+    first = world.move(MoveVerb.CANARY, "v3")
+    assert first.percent == 10.0, "as configured"
+    world.move(MoveVerb.CANARY, "v3", percent=20.0)
+    assert "canary already" in world.move(MoveVerb.CANARY, "v3", percent=20.0).detail
+    assert "canary already" in world.move(MoveVerb.CANARY, "v3").detail
+    assert world.deployed() == ["canary v2:90 v3:10", "canary v2:80 v3:20"]
+    (period,) = world.registry().canary_periods
+    assert (period.since, period.until, period.percent) == (first.at, None, 20.0)
+    world.change(deploy="exit 1")
+    assert world.move(MoveVerb.CANARY, "v3", percent=50.0).state is MoveState.FAILED
+    assert world.held()["canary"] == "v3"
+    assert world.registry().canary_periods[-1].percent == 20.0
+
+
+def test_degrading_and_promoting_another_version_end_the_canary(world: World) -> None:
+    world.move(MoveVerb.CANARY, "v3")
+    world.move(MoveVerb.DEGRADE)
+    assert world.held() == START | {"degraded": "v2"}
+    world.move(MoveVerb.CANARY, "v3")
+    world.move(MoveVerb.PROMOTE, "v2")
+    assert world.held()["canary"] == "v3", "v2 is in production already: its canary goes on"
+    world.move(MoveVerb.PROMOTE, "v1")
+    assert "canary" not in world.held()
+
+
+def test_a_canary_needs_a_champion(world: World) -> None:
+    versions = world.wandb.standin.state.projects["acme", "train"].collections["churn"].versions
+    versions[2].aliases.remove("production")
+    with pytest.raises(UserError, match="nothing is in production: a canary serves beside the champion"):
+        world.move(MoveVerb.CANARY, "v3")
 
 
 def test_a_model_is_degraded_and_taken_back(world: World) -> None:
@@ -278,6 +338,14 @@ def test_the_next_move_supersedes_what_serves(world: World, monkeypatch: pytest.
     assert "took over before its command had ended" in world.registry().moves[1].detail
     assert world.held() == {"production": "v2", "previous": "v3"}
     assert world.deployed() == ["rollback v2 100"], "what is left at once is not deployed first"
+
+
+def test_an_abort_does_not_deploy_the_canary_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_open(world, monkeypatch, AT_THE_COMMAND, MoveVerb.CANARY)
+    world.move(MoveVerb.ABORT, "", "k2", take_over=True)
+    assert world.states() == [("k1", "undone"), ("k2", "done")]
+    assert world.held() == START
+    assert world.deployed() == ["abort v2 0"]
 
 
 def test_others_finish_what_serves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

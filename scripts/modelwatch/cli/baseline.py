@@ -20,6 +20,7 @@ from ..model.release import PRODUCTION, Registry, Version
 from ..profiling.measure import text_number_notes
 from ..profiling.readers import open_log
 from ..profiling.reference_store import capture_reference, reference_notes, upload_reference, write_reference
+from ..release.move_request import NOTHING_PROMOTED_HINT
 from ..release.registry import read_registry
 from ..report.formatting import number
 from ..report.markdown import code, table
@@ -28,7 +29,7 @@ from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, path_option, retry_policy, select_models, time_option
-from .release import NOTHING_PROMOTED_HINT, model_option, read_model
+from .release import model_option, read_model
 
 if TYPE_CHECKING:
     from ..model.rule import BaselineEntry

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from ..model.monitored_model import Config, Model
 
 
-NOTHING_PROMOTED_HINT = "Put a version into production first: `modelwatch release promote VERSION`."
-
-
 class ReleaseGroup(LazyGroup):
     table: ClassVar = {
         "status": ("release_status", "Show which version is in production, canary, staging, ...; since when, and why."),

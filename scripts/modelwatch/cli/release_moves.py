@@ -57,14 +57,17 @@ def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], fallb
 @_from_option
 @move_command
 def degrade(context: MoveContext, serving: str) -> Exit:
-    """Run the degrade command, which replaces the model by a simpler fallback, and mark it as degraded."""
+    """Run the degrade command, which replaces the model by a simpler fallback, and mark it as degraded.
+
+    A canary ends, too.
+    """
     return context.execute(MoveVerb.DEGRADE, expected_champion=serving)
 
 
 @click.command("restore")
 @move_command
 def restore(context: MoveContext) -> Exit:
-    """Run the degrade command with MODELWATCH_VERB=restore: the model serves again."""
+    """Run the degrade command, with MODELWATCH_SERVING that names the champion: the model serves again."""
     return context.execute(MoveVerb.RESTORE)
 
 
@@ -97,20 +100,23 @@ def canary() -> None:
 @canary.command("start")
 @click.argument("version")
 @click.option(
-    "--percent", type=click.FloatRange(0, 100, min_open=True), help="Share of the traffic; by default as configured."
+    "--percent",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Share of the traffic; by default the share that it has, or as configured.",
 )
 @move_command
 def start(context: MoveContext, version: str, percent: float | None) -> Exit:
-    """Give VERSION the alias `canary` and run the deploy command with MODELWATCH_PERCENT."""
-    spec = context.model.release
-    share = percent if percent is not None else spec.canary.percent if spec else None
-    return context.execute(MoveVerb.CANARY, version, percent=share)
+    """Give VERSION the alias `canary` and run the deploy command with MODELWATCH_SERVING, such as `v2:95 v3:5`.
+
+    Run it again with another --percent to give the canary another share.
+    """
+    return context.execute(MoveVerb.CANARY, version, percent=percent)
 
 
 @canary.command("abort")
 @move_command
 def abort(context: MoveContext) -> Exit:
-    """Abort the canary: run the deploy command with MODELWATCH_PERCENT=0."""
+    """Abort the canary: run the deploy command with MODELWATCH_SERVING, in which the champion has everything."""
     return context.execute(MoveVerb.ABORT, percent=0.0)
 
 

@@ -12,13 +12,15 @@ from ..errors import SourceError, UserError
 from ..model.register import Register
 from ..model.release import PRODUCTION, Move, MoveVerb, Registry, Version
 from ..model.version_health import VersionHealth
+from ..release.alias_plan import desired_aliases
 from ..release.hooks import check_version
+from ..release.move_request import NOTHING_PROMOTED_HINT
 from ..release.registry import read_registry
 from ..report.markdown import bullet_list, plain_line
 from ..report.rollback_choice import RollbackChoice, choose_rollback_target, excuse_false_positives, known_healthy_names
 from .actions_env import write_summary
 from .options import retry_policy
-from .release import NOTHING_PROMOTED_HINT, MoveContext, comment_on_issue
+from .release import MoveContext, comment_on_issue
 
 MAX_CHECKS = 5
 """So many versions are checked, at most."""
@@ -118,6 +120,7 @@ def _check(context: MoveContext, registry: Registry, name: str) -> str:
         model=registry.model,
         source=champion.name if champion else "",
         target=name,
+        after=desired_aliases(MoveVerb.ROLLBACK, registry, registry.version(name)),
         reason=" ".join(context.reason.split()),
         by=context.by,
         at=context.now,

@@ -75,8 +75,10 @@ RELEASE = Section(
         "artifact": Field(_collection, "The W&B collection whose aliases say which version serves."),
         "type": Field(TEXT, "The type of its artifacts."),
         "train": Field(_command, "The command that trains and logs a new version; run by bash."),
-        "deploy": Field(_command, "The command that makes a version serve, at a percentage; run by bash."),
-        "degrade": Field(_command, "The command that switches to a simpler fallback, and back."),
+        "deploy": Field(
+            _command, "The command that makes `MODELWATCH_SERVING` true, such as `v2:95 v3:5`; run by bash."
+        ),
+        "degrade": Field(_command, "The same for `fallback:100`, a simpler model or rule, and back."),
         "check": Field(
             _command,
             "The command that checks, before a rollback, whether an earlier version can take over; run by bash with "

@@ -186,7 +186,11 @@ class Registry:
         """Every canary that ever served, oldest first."""
         periods: list[CanaryPeriod] = []
         for move in reversed(self.moves):
-            if periods and periods[-1].until is None and _ends_canary(move):
+            serves = periods[-1].version if periods and periods[-1].until is None else ""
+            if move.verb is MoveVerb.CANARY and move.target == serves != "" and _ends_canary(move):
+                periods[-1] = replace(periods[-1], percent=move.percent)  # It gets another share.
+                continue
+            if serves and _ends_canary(move):
                 promoted = move.verb is MoveVerb.PROMOTE and move.target == periods[-1].version
                 periods[-1] = replace(periods[-1], until=move.at, promoted=promoted)
             if move.verb is MoveVerb.CANARY and move.state in (MoveState.MOVED, MoveState.DONE):
@@ -235,8 +239,8 @@ CHANGE_EVENT = "change-event"
 
 
 def _ends_canary(move: Move) -> bool:
-    """A canary ends when it is taken back or replaced, and when anything is promoted or rolled back."""
-    verbs = (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE, MoveVerb.ROLLBACK)
+    """A canary ends when it is taken back or replaced, and when anything is promoted, rolled back or degraded."""
+    verbs = (MoveVerb.CANARY, MoveVerb.ABORT, MoveVerb.PROMOTE, MoveVerb.ROLLBACK, MoveVerb.DEGRADE)
     return move.verb in verbs and move.state in (MoveState.MOVED, MoveState.DONE)
 
 

@@ -25,8 +25,11 @@ def desired_aliases(verb: MoveVerb, registry: Registry, target: Version | None, 
     name = target.name if target else ""
     match verb:
         case MoveVerb.PROMOTE:
-            removed = [alias for alias in (CANDIDATE, STAGING, CANARY) if target and alias in target.aliases]
-            return _serving_aliases(registry, name, removed)
+            removed = [alias for alias in (CANDIDATE, STAGING) if target and alias in target.aliases]
+            champion, canary = registry.holder(PRODUCTION), registry.holder(CANARY)
+            is_new = champion is None or champion.name != name  # Else a promotion again would end another's canary.
+            ends_canary = canary is not None and (is_new or canary.name == name)
+            return _serving_aliases(registry, name, [*removed, CANARY] if ends_canary else removed)
         case MoveVerb.ROLLBACK:
             return _serving_aliases(registry, name, [CANARY] if registry.holder(CANARY) else [])
         case MoveVerb.CANARY:
@@ -34,7 +37,7 @@ def desired_aliases(verb: MoveVerb, registry: Registry, target: Version | None, 
         case MoveVerb.ABORT:
             return ((CANARY, ""),)
         case MoveVerb.DEGRADE:
-            return ((DEGRADED, name),)
+            return (*(((CANARY, ""),) if registry.holder(CANARY) else ()), (DEGRADED, name))
         case MoveVerb.RESTORE:
             return ((DEGRADED, ""),)
         case MoveVerb.REGISTER:

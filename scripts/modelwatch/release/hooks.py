@@ -20,7 +20,7 @@ from ..clients.retry import RetryPolicy
 from ..model.monitored_model import Model, ReleaseSpec
 from ..model.release import ANNOUNCED_VERBS, CHANGE_EVENT, Move, MoveState, MoveVerb, Registry, Version
 from ..model.secret import Secret
-from ..timeutil import format_iso
+from .command_variables import command_variables
 
 EXIT_NOT_STARTED = 127
 EXIT_TIMED_OUT = 124
@@ -49,32 +49,6 @@ COMMAND_NAMES = {
 """The field of ``ReleaseSpec`` that holds the user's command for a verb."""
 Channel = Callable[[Move, Registry, Mapping[str, str], RetryPolicy], None]
 """Sends one announcement. Raises UserError."""
-
-
-def command_environment(move: Move, registry: Registry, window: tuple[float, float] | None = None) -> dict[str, str]:
-    """The variables that the command gets, in addition to the environment.
-
-    ``MODELWATCH_VERSION`` is the version that serves after the command: of a canary, with ``MODELWATCH_PERCENT`` of the
-    traffic; when a canary is aborted, the champion, with 0 % left for the canary.
-    """
-    serving = move.source if move.verb is MoveVerb.ABORT else move.target
-    version = registry.version(serving) if serving else None
-    percent = {MoveVerb.ABORT: 0.0, MoveVerb.CANARY: move.percent or 0.0}.get(move.verb, 100.0)
-    variables = {
-        "MODEL": move.model,
-        "VERB": str(move.verb),
-        "VERSION": serving,
-        "FROM_VERSION": move.source,
-        "TARGET_VERSION": move.target,
-        "NUMBER": version.number if version else "",
-        "PERCENT": f"{percent:g}",
-        "REASON": move.reason,
-        "KEY": move.key,
-        "ISSUE": move.issue,
-        "WINDOW_START": format_iso(window[0]) if window else "",
-        "WINDOW_END": format_iso(window[1]) if window else "",
-    }
-    return {f"MODELWATCH_{name}": value.replace("\0", "") for name, value in variables.items()}
 
 
 def run_command(
@@ -164,7 +138,7 @@ def check_version(
         last_line = text.strip() or last_line
         echo(text)
 
-    variables = command_environment(move, registry)
+    variables = command_variables(move, registry, spec.canary.percent)
     code = run_command(spec.check, variables, workspace, env, pass_on, spec.check_timeout)
     if code == 0:
         return ""

@@ -10,6 +10,7 @@ from .alias_plan import current_holders, desired_aliases
 
 NEWEST_KEY = "newest"
 """Not an alias: in the intent of a retraining, the newest version that existed before it."""
+NOTHING_PROMOTED_HINT = "Put a version into production first: `modelwatch release promote VERSION`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class MoveRequest:
     by: str = ""
     issue: str = ""
     percent: float | None = None
-    """Of the traffic, for a canary."""
+    """Of the traffic, for a canary. ``None``: the share that it has, or the configured one."""
     bump: str = ""
     """For `register`: ``major``, ``minor`` or ``patch``."""
     window: tuple[float, float] | None = None
@@ -63,6 +64,9 @@ def resolve_target(request: MoveRequest, registry: Registry) -> Version | None:
         message = f"{version.title} is no longer available: its files are deleted."
         raise UserError(message, hint=_version_hint(registry, name))
     champion = registry.holder(PRODUCTION)
+    if verb is MoveVerb.CANARY and champion is None:
+        message = "nothing is in production: a canary serves beside the champion."
+        raise UserError(message, hint=NOTHING_PROMOTED_HINT, where=registry.artifact)
     if verb is MoveVerb.CANARY and champion is not None and champion.name == version.name:
         message = f"{version.title} is in production already: it cannot be its own canary."
         raise UserError(message, hint="Name the version that shall serve beside it.")

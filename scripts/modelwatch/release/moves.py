@@ -13,10 +13,11 @@ from threading import Event, Thread
 from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
-from ..model.release import JOB_TYPE, PRODUCTION, Move, MoveState, MoveVerb, Registry
+from ..model.release import CANARY, JOB_TYPE, PRODUCTION, Move, MoveState, MoveVerb, Registry
 from ..timeutil import DAY
 from . import hooks
 from .alias_plan import AliasStep, current_holders, steps_back, steps_forward, superseded_by
+from .command_variables import canary_percent, command_variables
 from .move_records import (
     HEARTBEAT_INTERVAL,
     HEARTBEAT_SILENCE,
@@ -120,7 +121,9 @@ class MoveExecutor:
         name = hooks.COMMAND_NAMES.get(move.verb, "")
         line = getattr(self.access.spec, name) if name else ""
         if line:
-            variables = hooks.command_environment(move, registry, self.window)
+            if move.verb in (MoveVerb.RESTORE, MoveVerb.RETRAIN):
+                registry, _ = self.read_state()  # The history has the share of a canary that goes on.
+            variables = command_variables(move, registry, self.access.spec.canary.percent, self.window)
             with self._heartbeats(move):
                 code = hooks.run_command(line, variables, self.workspace, self.env, self.echo)
             if code != 0:
@@ -278,6 +281,9 @@ def make_move(
         return _resume(executor, request, registry, own_record)
     _refuse_stale_request(request, registry)
     target = resolve_target(request, registry)
+    if request.verb is MoveVerb.CANARY and request.percent is None:
+        current = canary_percent(registry) if target == registry.holder(CANARY) else None
+        request = replace(request, percent=executor.access.spec.canary.percent if current is None else current)
     conflicts = _conflicting_records(request.verb, records)
     # No training starts while production changes: it waits for a rollback, without touching it.
     trains = request.verb is MoveVerb.RETRAIN
@@ -291,7 +297,8 @@ def make_move(
     unnumbered = request.verb is MoveVerb.REGISTER and target is not None and not target.number
     number = next_number(registry, request.bump) if unnumbered else ""
     intended = build_intent(request, registry, target, number, now)
-    if not trains and not steps_forward(intended.before, intended.after, dict(intended.before)):
+    shifts = request.verb is MoveVerb.CANARY and request.percent != canary_percent(registry)
+    if not trains and not shifts and not steps_forward(intended.before, intended.after, dict(intended.before)):
         return replace(intended, state=MoveState.DONE, ended=now, detail=already_done_text(intended, registry))
     with report_as_interrupted_move(intended):
         if not executor.write_intent(intended):
@@ -342,6 +349,7 @@ def find_own_record(request: MoveRequest, registry: Registry, records: tuple[Mov
     target = registry.version(request.target)
     effect = (request.verb, target.name if target else "")
     same = (record for record in records if (record.move.verb, record.move.target) == effect)
+    same = (record for record in same if request.percent in (None, record.move.percent))
     return next((record for record in same if not record.move.state.ended), None)
 
 
@@ -352,7 +360,11 @@ def settle_previous_moves(
     serves, and running their command only to replace it at once would help nobody."""
     superseded = []
     for record in reversed(open_records):
-        if request.verb in PRODUCTION_VERBS and not should_revert(record.move, registry):
+        replaces = request.verb in PRODUCTION_VERBS or (request.verb, record.move.verb) == (
+            MoveVerb.ABORT,
+            MoveVerb.CANARY,
+        )
+        if replaces and not should_revert(record.move, registry):
             with report_as_interrupted_move(record.move):
                 executor.apply_aliases(record.move, dict(current_holders(registry, record.move.after)))
             superseded.append(record)

@@ -79,16 +79,14 @@ CONFIG = f"""\
 SCRIPTS = {
     "deploy.sh": f"""\
 # The team's own way to put a version into production. Here it takes 4 minutes, and a canary gets nothing.
-[ "$MODELWATCH_PERCENT" = 100 ] || exit 0
-echo "$MODELWATCH_VERSION" > {SERVING_FILE}
-echo "rolling out $MODELWATCH_VERSION: it serves in 4 minutes"
+champion=${{MODELWATCH_SERVING%%:*}}
+echo "$champion" > {SERVING_FILE}
+echo "rolling out $champion: it serves in 4 minutes"
 """,
     "degrade.sh": f"""\
-# A plain rule decides instead of the model; and back.
-if [ "$MODELWATCH_VERB" = restore ]; then cat {SERVING_FILE}.before > {SERVING_FILE}; exit; fi
-cat {SERVING_FILE} > {SERVING_FILE}.before
-echo {FALLBACK_VERSION} > {SERVING_FILE}
-echo "a plain rule decides in 4 minutes"
+# A plain rule decides instead of the model, which is called {FALLBACK_VERSION}; and back.
+echo "${{MODELWATCH_SERVING%%:*}}" > {SERVING_FILE}
+echo "${{MODELWATCH_SERVING%%:*}} decides in 4 minutes"
 """,
 }
 MODEL = DemoModel("churn", CONFIG, ("retrain", "rollback", "degrade"))
