@@ -36,7 +36,7 @@ from pathlib import Path
 from modelwatch.profiling.readers import open_log
 from modelwatch.profiling.reference_store import capture_reference, write_reference
 from modelwatch.model.prediction_log import MeasureSpec
-write_reference(Path(sys.argv[1]), capture_reference(open_log(sys.argv[2]), MeasureSpec()), {})
+write_reference(Path(sys.argv[1]), capture_reference(open_log(sys.argv[2]), MeasureSpec())[0], {})
 """
 KEPT = """
 import sys
@@ -48,7 +48,7 @@ import sys
 from modelwatch.profiling.readers import open_log
 from modelwatch.profiling.reference_store import capture_reference
 from modelwatch.model.prediction_log import MeasureSpec
-reference = capture_reference(open_log(sys.argv[1]), MeasureSpec()).whole()
+reference = capture_reference(open_log(sys.argv[1]), MeasureSpec())[0].whole()
 """
 DRIFT = """
 from modelwatch.profiling.profiler import profile_batches

@@ -49,7 +49,7 @@ def test_any_other_column_that_is_missing_is_an_error(log: Path, role: str, with
     if with_reference:
         spec = MeasureSpec(str(log), id="id", time="time", version="version", prediction="prediction", label="label")
         path = log.parent / "reference.npz"
-        write_reference(path, capture_reference(open_log(str(log)), spec), {})
+        write_reference(path, capture_reference(open_log(str(log)), spec)[0], {})
         fields = {"reference": str(path)}
     with pytest.raises(SourceError, match=r"has no column 'agee'\. Did you mean `age`"):
         notes_of(log, **{role: "agee"}, **fields)

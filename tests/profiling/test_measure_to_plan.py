@@ -31,7 +31,7 @@ models:
     github: {repository: acme/churn}
     workflows: {retrain: retrain.yml}
     measure: {files: log.parquet, id: id, time: time, version: version, score: score, prediction: prediction,
-              label: label, reference: reference.npz}
+              label: label, reference: reference.npz, features: [age, income, region, plan, signed]}
     quality: on
     rules:
       - name: feature-drift

@@ -72,7 +72,7 @@ def reference(tmp_path: Path) -> str:
     training = open_log(str(write(log(3000, seed=9), tmp_path / "training" / "log.parquet")))
     columns = {"label": "label", "prediction": "prediction", "score": "score", "segments": ("region",)}
     path = tmp_path / "reference.npz"
-    write_reference(path, capture_reference(training, MeasureSpec(id="id", time="time", **columns)), {})  # type: ignore[arg-type]
+    write_reference(path, capture_reference(training, MeasureSpec(id="id", time="time", **columns))[0], {})  # type: ignore[arg-type]
     return str(path)
 
 

@@ -17,9 +17,15 @@ from ..context import make_context
 from ..errors import Exit, UserError
 from ..model.monitored_model import CanarySpec, Config, Model
 from ..model.release import PRODUCTION, Registry, Version
-from ..profiling.measure import text_number_notes
+from ..profiling.measure import omitted_column_notes, text_number_notes
 from ..profiling.readers import open_log
-from ..profiling.reference_store import capture_reference, reference_notes, upload_reference, write_reference
+from ..profiling.reference_store import (
+    capture_reference,
+    describe_columns,
+    reference_notes,
+    upload_reference,
+    write_reference,
+)
 from ..release.move_request import NOTHING_PROMOTED_HINT
 from ..release.registry import read_registry
 from ..report.formatting import number
@@ -116,11 +122,11 @@ def _capture_profile(
     log = open_log(table)
     for note in reference_notes(log, model.measure):
         click.echo(f"{table}: {note}", err=True)
-    profile = capture_reference(log, model.measure)
+    profile, omitted = capture_reference(log, model.measure)
     metadata = {"model": model.name, "version": version, "source": table, "captured": now}
     content = write_reference(out, profile, metadata) if out else to_bytes(profile, metadata)
     summary = profile.whole()
-    for note in text_number_notes(summary):
+    for note in (*text_number_notes(summary), *omitted_column_notes(omitted)):
         click.echo(f"{table}: {note}", err=True)
     digest = hashlib.sha256(content).hexdigest()
     size = f"{summary.rows} rows, {len(summary.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
@@ -128,6 +134,8 @@ def _capture_profile(
         click.echo(f"{out}: {size}")
     if artifact:
         click.echo(f"{upload_reference(artifact, content, model, metadata, os.environ, retry_policy())}: {size}")
+    for line in describe_columns(summary):
+        click.echo(f"  {line}")
     return Exit.OK
 
 

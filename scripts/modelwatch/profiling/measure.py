@@ -34,7 +34,7 @@ from .reference_store import fetch_reference, read_profile, read_reference
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, metric_rows
 
-MAX_CLASSES_SHOWN = 4
+MAX_CLASSES_SHOWN, MAX_COLUMNS_SHOWN = 4, 10
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 
 
@@ -171,7 +171,17 @@ def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: Predictio
         require_columns(log, [*sorted(spec.role_columns - {spec.label, spec.label_time}), *spec.segments])
         return plan_from_reference(reference, spec)
     notes.append("no reference: bins were chosen from this log alone; another log can get different ones.")
-    return infer_plan(log, spec)
+    plan = infer_plan(log, spec)
+    notes.extend(omitted_column_notes(dict(plan.omitted)))
+    return plan
+
+
+def omitted_column_notes(omitted: Mapping[str, str]) -> Iterator[str]:
+    """The columns that are no inputs, with the reason."""
+    for reason in sorted({*omitted.values()}):
+        names = [repr(name) for name in omitted if omitted[name] == reason]
+        shown = ", ".join(names[:MAX_COLUMNS_SHOWN]) + (", ..." if len(names) > MAX_COLUMNS_SHOWN else "")
+        yield f"no input, since {reason}: {shown}. Name it under `features` to watch it."
 
 
 def _is_share(profile: Profile, column: str) -> bool:

@@ -33,6 +33,7 @@ from .arrow_columns import (
 )
 from .class_names import ClassNames, merge_booleans
 from .embedding_samples import embedding_width
+from .input_columns import reason_not_an_input
 from .profile_plan import (
     MAX_CLASSES,
     ColumnPlan,
@@ -53,17 +54,20 @@ MIN_NUMERIC_SHARE = 0.9
 """A text column is numeric if at least this share of its cells reads as numbers."""
 
 
-def infer_and_profile(log: PredictionLog, spec: MeasureSpec) -> tuple[ProfilePlan, Profile]:
-    """The plan of a log, and its profile (one cell per version, no windows).
+def infer_and_profile(
+    log: PredictionLog, spec: MeasureSpec, only_inputs: bool | None = None
+) -> tuple[ProfilePlan, Profile]:
+    """The plan of a log, and its profile (one cell per version, no windows). ``only_inputs`` as in ``infer_plan``.
 
     Reads the log twice; memory holds the sample and a few batches. Raises SourceError for a missing column.
     """
-    plan = infer_plan(log, spec)
+    plan = infer_plan(log, spec, only_inputs)
     return plan, profile_batches(log.batches(plan.needed_columns), plan)
 
 
-def infer_plan(log: PredictionLog, spec: MeasureSpec) -> ProfilePlan:
-    """A plan from a sample of the log."""
+def infer_plan(log: PredictionLog, spec: MeasureSpec, only_inputs: bool | None = None) -> ProfilePlan:
+    """A plan from a sample of the log. ``only_inputs``: without features that hold ids, times or free text; by default
+    unless features are named."""
     existing = log.names()
     require_named_columns(log, spec)
     unprofiled = {spec.id, spec.time, spec.version, spec.label_time}
@@ -71,7 +75,12 @@ def infer_plan(log: PredictionLog, spec: MeasureSpec) -> ProfilePlan:
     roles = (*score_columns(spec), spec.prediction, spec.label, spec.value, *spec.segments)
     names = [name for name in dict.fromkeys([*features, *roles]) if name in existing and name not in unprofiled]
     sample = _sample_rows(log, names)
-    return replace(infer_plan_from_sample(sample, names, spec), embedding_widths=_embedding_widths(log, spec))
+    omitted: dict[str, str] = {}
+    if not spec.features if only_inputs is None else only_inputs:
+        free = [name for name in features if name not in roles]
+        omitted = {name: reason for name in free if (reason := reason_not_an_input(name, sample.column(name)))}
+    plan = infer_plan_from_sample(sample, [name for name in names if name not in omitted], spec)
+    return replace(plan, embedding_widths=_embedding_widths(log, spec), omitted=tuple(omitted.items()))
 
 
 def require_named_columns(log: PredictionLog, spec: MeasureSpec) -> None:

@@ -81,6 +81,8 @@ class ProfilePlan:
     crossings: tuple[Crossing, ...] = ()
     embedding_widths: tuple[tuple[str, int], ...] = ()
     """By embedding column the numbers in a cell."""
+    omitted: tuple[tuple[str, str], ...] = ()
+    """Columns that are no inputs, which nobody named, and why."""
     pairs: Vocabulary = field(init=False)
     """Prediction and label, for every pair of classes."""
     positive: str = field(init=False)

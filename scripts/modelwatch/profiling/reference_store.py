@@ -16,13 +16,17 @@ from ..model.monitored_model import Model
 from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, MeasureSpec, is_artifact
 from ..regular_file import read_regular_file
 from ..stats.profile.codec import MAX_FILE_BYTES, from_bytes, to_bytes
+from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .column_groups import profile_table
 from .readers import PredictionLog, absent_role_notes
 
+MAX_COLUMNS_SHOWN = 60
 
-def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
-    """The profile of a whole table, without windows, versions and outcomes.
+
+def capture_reference(log: PredictionLog, spec: MeasureSpec) -> tuple[Profile, dict[str, str]]:
+    """The profile of a whole table, without windows, versions and outcomes; and the columns that are no inputs, with
+    the reason.
 
     Of score, prediction, label and value it uses those that the table has. Raises SourceError.
     """
@@ -33,10 +37,23 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> Profile:
     }
     features = spec.feature_columns(names)
     plain = replace(replace(spec, **roles), time="", version="", outcomes=None, features=features)
-    table = profile_table(log, plain)
+    table, omitted = profile_table(log, plain, only_inputs=not spec.features)
     if not table.rows:
         raise SourceError("the training set has no rows.", where=log.where)
-    return Profile({ProfileKey(): replace(table, ids=None)})
+    return Profile({ProfileKey(): replace(table, ids=None)}), omitted
+
+
+def describe_columns(table: TableProfile) -> Iterator[str]:
+    """What each column was taken for."""
+    for name, column in sorted(table.columns.items())[:MAX_COLUMNS_SHOWN]:
+        missing = f", {column.missing} missing" if column.missing else ""
+        if isinstance(column, NumericProfile):
+            other = f", {column.other_types} cells are none" if column.other_types else ""
+            yield f"{name}: numbers from {column.low:.6g} to {column.high:.6g}{other}{missing}"
+        else:
+            yield f"{name}: {column.cardinality:.0f} categories{missing}"
+    if len(table.columns) > MAX_COLUMNS_SHOWN:
+        yield f"and {len(table.columns) - MAX_COLUMNS_SHOWN} more columns"
 
 
 def reference_notes(log: PredictionLog, spec: MeasureSpec) -> Iterator[str]:

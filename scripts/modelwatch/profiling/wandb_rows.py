@@ -72,12 +72,9 @@ def metric_rows(
 
 
 def count_unreadable_files(rows: Sequence[MetricRow], count: int) -> tuple[MetricRow, ...]:
-    """The rows, of which the newest says how many files could not be read when it was measured."""
-    if not rows:
-        return ()
-    newest = max(rows, key=lambda row: row.time)
-    scalars = {**newest.scalars, "quality/unreadable_files": float(count)}
-    return tuple(replace(row, scalars=scalars) if row is newest else row for row in rows)
+    """The rows, each of which says how many files could not be read when it was measured."""
+    key = "quality/unreadable_files"
+    return tuple(replace(row, scalars={**row.scalars, key: float(count)}) for row in rows)
 
 
 def _row_times(cells: list[ProfileKey], profile: Profile, window: float) -> dict[ProfileKey, float]:

@@ -237,7 +237,7 @@ def test_what_it_leaves_behind(told: tuple[Path, str]) -> None:
     assert states == {
         "churn": ["2 firing (1 critical, 1 warning)"],
         "pricing": ["1 firing (error)"],
-        "fraud": ["4 firing (2 error, 2 warning, 1 muted), 8 healthy"],
+        "fraud": ["4 firing (2 error, 2 warning, 1 muted), 9 healthy"],
         "location": ["2 firing (2 error)"],
     }
     assert json.loads((folder / "repository/baselines/churn.json").read_text("utf-8"))["entries"]

@@ -49,5 +49,5 @@ def capture_training_reference(story: Story, columns: Columns, version: str, now
     table = story.environment.folder / "training" / f"{story.demo_model.name}-{version}.parquet"
     write_parquet(table, columns)
     about = {"model": story.demo_model.name, "version": version, "source": table.name, "captured": now}
-    write_reference(Path(spec.reference), capture_reference(open_log(str(table)), spec), about)
+    write_reference(Path(spec.reference), capture_reference(open_log(str(table)), spec)[0], about)
     story.reload_config()

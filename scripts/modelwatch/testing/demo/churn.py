@@ -87,8 +87,9 @@ def run_story(story: Story, start: float, is_over: Callable[[Story], bool] = Sto
 
 
 def _simulate_stretch(story: Story, start: float) -> float:
-    """Log the next hours, pull them, and evaluate each in turn; returns when the stretch ends."""
-    until = start + STRETCH_HOURS * HOUR
+    """Log the next hours, pull them, and evaluate each in turn; returns when the stretch ends. While a workflow runs,
+    which can end in each hour, it is one."""
+    until = start + (1 if story.is_workflow_running() else STRETCH_HOURS) * HOUR
     log_rows(ENTITY, MODEL.project, story.version, list(service_hours(start, until, story.version, story.deployed)))
     pulls = story.pull(until)
     for time in time_steps(start, until, HOUR):

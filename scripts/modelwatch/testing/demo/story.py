@@ -108,6 +108,10 @@ class Story:
         issues = self.environment.github.standin.state.repo(self.demo_model.repository).issues.items.values()
         return bool(issues) and all(issue.state == "closed" for issue in issues)
 
+    def is_workflow_running(self) -> bool:
+        runs = self.environment.github.standin.state.repo(self.demo_model.repository).runs.items.values()
+        return any(run.status != "completed" for run in runs)
+
     def finish_due_runs(self, time: float) -> Iterator[str]:
         """The verbs of the workflow runs that end by now; each has run for the time that it takes."""
         state = self.environment.github.standin.state
