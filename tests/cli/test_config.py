@@ -205,7 +205,7 @@ class TestInit:
         folder = tmp_path_factory.mktemp("fresh")
         monkeypatch.chdir(folder)
         options = ("--model", "credit", "--entity", "acme", "--project", "credit", "--repository", "acme/credit")
-        first = world.run("init", *options, "--owner", "@acme/risk", now=False)
+        first = world.run("init", *options, "--owner", "@acme/risk", "--people", "ada", now=False)
         assert first.code == 0
         assert files(folder) == list(self.FILES)
         assert world.run("config", "check", now=False).code == 0
@@ -228,6 +228,28 @@ class TestInit:
         assert found.code == 0
         assert f"people: {people} #" in (tmp_path / "new/modelwatch.yml").read_text()
         assert ("Nobody may approve" in found.out) == (people == "[]")
+
+    @pytest.mark.parametrize(
+        ("remote", "repository"),
+        [
+            ("git@github.com:acme/credit.git", "acme/credit"),
+            ("https://token@github.example.com/acme/credit", "acme/credit"),
+            ("ssh://git@github.com/acme/credit.git", "acme/credit"),
+            ("/srv/git/credit.git", "my-org/my-repo"),
+            ("", "my-org/my-repo"),
+        ],
+    )
+    def test_the_repository_is_that_of_the_remote(
+        self, world: World, tmp_path: Path, remote: str, repository: str
+    ) -> None:
+        folder = tmp_path / "clone"
+        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+        if remote:
+            subprocess.run(["git", "-C", str(folder), "remote", "add", "origin", remote], check=True)
+        assert world.run("init", str(folder), "--owner", "@ada", now=False).code == 0
+        text = (folder / "modelwatch.yml").read_text()
+        assert f"repository: {repository}\n" in text
+        assert "token" not in text
 
     def test_at_a_terminal_it_asks_who_may_approve(self, tmp_path: Path) -> None:
         ours, theirs = pty.openpty()

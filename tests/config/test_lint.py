@@ -56,7 +56,7 @@ def test_a_history_that_a_rarely_logged_metric_does_not_fill(tmp_path: Path, key
 @pytest.mark.parametrize(
     ("mode", "people", "told"),
     [
-        ("propose", "[]", ["nobody may approve it: list logins"]),
+        ("propose", "[]", ["nobody may approve it. List logins"]),
         ("propose", "[ada]", ["`/modelwatch approve` and other comments wait for the next evaluation"]),
         ("act", "[]", []),
         ("observe", "[]", []),

@@ -26,6 +26,7 @@ from ..pagerduty_setup.desired_state import find_conflicts
 from ..report.formatting import whole_percent
 from ..report.sensitivity import COLUMNS, advice_lines, budget_lines, sensitivity_rows
 from ..timeutil import DAY
+from .git_remote import origin_repository
 from .options import DEFAULT_CONFIG, FOLDER, Decorator, config_option, path_option, print_json
 
 
@@ -178,7 +179,11 @@ def print_reference() -> None:
 @click.option("--model", default="my-model", show_default=True, help="Name of the first model to monitor.")
 @click.option("--entity", default="my-team", show_default=True, help="W&B entity.")
 @click.option("--project", default="my-project", show_default=True, help="W&B project.")
-@click.option("--repository", default="my-org/my-repo", show_default=True, help="owner/name of this repository.")
+@click.option(
+    "--repository",
+    default="",
+    help="owner/name of this repository.  [default: that of the git remote `origin`, else my-org/my-repo]",
+)
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
 @click.option(
     "--people",
@@ -191,6 +196,7 @@ def print_reference() -> None:
 @_level_option
 def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
+    names["repository"] = names["repository"] or origin_repository(folder) or "my-org/my-repo"
     names["people"] = names["people"] or _ask_for_people(names["owner"])
     files = render_starter_files(**names, release=release)
     model = _validate_config(files[DEFAULT_CONFIG]).models[0]

@@ -30,8 +30,8 @@ _CONTRACT_HINT = f"modelwatch passes {', '.join(vocabulary.CONTRACT_INPUTS)}; `m
 
 
 def lint_config(config: Config, root: Path) -> tuple[str | UserError, ...]:
-    """Advice as text; as ``UserError`` what makes a dispatch fail, or decides nothing. ``root`` is the working tree of
-    the repository."""
+    """Advice as text; as ``UserError`` what makes a dispatch fail or wait, or decides nothing. ``root`` is the
+    working tree of the repository."""
     return (*lint_models(config), *_lint_workflows(config, root))
 
 
@@ -47,7 +47,7 @@ def lint_models(config: Config) -> tuple[str | UserError, ...]:
     return tuple(problems)
 
 
-def _lint_model(model: Model) -> Iterator[str]:
+def _lint_model(model: Model) -> Iterator[str | UserError]:
     paging = [rule.name for rule in model.rules if any("page" in tier.do for tier in rule.tiers)]
     if len(paging) > MAX_PAGING_RULES:
         yield (
@@ -61,9 +61,10 @@ def _lint_model(model: Model) -> Iterator[str]:
         yield f"{model.where}: the owner of {model.name} is not a handle ({handles}): nobody is notified."
     proposed = _proposed_verbs(model)
     if proposed and not model.github.people:
-        yield (
-            f"{model.where}: {model.name} proposes {' and '.join(proposed)}, and nobody may approve it: list logins, "
-            "or teams as `@organisation/team`, under `github: {people: [...]}`."
+        yield UserError(
+            f"{model.name} proposes {' and '.join(proposed)}, and nobody may approve it.",
+            hint="List logins, or teams as `@organisation/team`, under `github: {people: [...]}`.",
+            where=model.where,
         )
     key = model.pagerduty.routing_key
     if key is not None and len(key.reveal()) != ROUTING_KEY_LENGTH:
