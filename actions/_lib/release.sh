@@ -38,7 +38,7 @@ case $1 in
     line version MW_VERSION required
     line champion MW_CHAMPION required
     option issue MW_ISSUE --issue
-    flag fail-on-hold MW_FAIL_ON_HOLD --exit-code
+    if truth fail-on-hold MW_FAIL_ON_HOLD; then flags+=(--exit-code); else flags+=(--no-exit-code); fi
     modelwatch 'release validate' --champion="$MW_CHAMPION" --out="$out/verdict.json" "${flags[@]}" -- "$MW_VERSION"
     output verdict "$out/verdict.json"
     ;;

@@ -23,7 +23,7 @@ class Exit(IntEnum):
     OK = 0
     BUG = 1
     USAGE = 2
-    """Wrong usage or a wrong configuration."""
+    """Wrong usage or a wrong configuration; a name that does not exist, such as a column of a table."""
     SOURCE_DOWN = 3
     """A source could not be read: nothing was judged for it, so nothing was closed."""
     PARTIAL = 4
@@ -81,6 +81,13 @@ class SourceError(UserError):
     """Whether the configuration names what the source does not have."""
 
 
+class SourceNameError(SourceError):
+    """The command or the configuration names what the source does not have, such as a column or a project: another try
+    would fail as well."""
+
+    exit_code = Exit.USAGE
+
+
 class SourceSetupError(SourceError):
     """The evaluator lacks something to read with, such as a key. The source itself can be fine."""
 
@@ -120,11 +127,11 @@ def require_extra(extra: str, *, where: str = "") -> Iterator[None]:
 
 
 def check_columns(wanted: Iterable[str], existing: Sequence[str], where: str) -> None:
-    """Raises SourceError for the first of ``wanted`` that a table does not have."""
+    """Raises SourceNameError for the first of ``wanted`` that a table does not have."""
     for name in wanted:
         if name not in existing:
             hint = did_you_mean(name, existing, f"It has {', '.join(existing[:20])}.")
-            raise SourceError(f"the table has no column {name!r}.", hint=hint, where=where)
+            raise SourceNameError(f"the table has no column {name!r}.", hint=hint, where=where)
 
 
 def csv_separator(names: str) -> str:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 from .alerts.version_health import judge_versions
 from .context import RunContext
-from .errors import SourceError, UserError
+from .errors import SourceError, SourceNameError, UserError
 from .evaluate import canary
 from .evaluate.baseline_capture import capture_model
 from .evaluate.evaluator import evaluate_model
 from .model.monitored_model import Model
 from .model.release import CanaryVerdict
 from .model.rule import BaselineEntry
-from .model.series import PulledSeries
+from .model.series import FailureScope, PulledSeries
 from .model.version_health import VersionHealth
 from .pipeline import pull
 from .sources.pull import pull_period
@@ -91,4 +91,5 @@ def _pull_one(context: RunContext, model: Model) -> PulledSeries:
 
 def _require_success(pulled: PulledSeries) -> None:
     if pulled.error:
-        raise SourceError(pulled.error, where=pulled.model)
+        kind = SourceNameError if pulled.scope is FailureScope.CONFIGURATION else SourceError
+        raise kind(pulled.error, where=pulled.model)

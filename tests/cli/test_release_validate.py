@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,30 @@ def test_a_part_of_the_configuration_is_not_forgotten(shell: Shell) -> None:
     one, other = str(shell.folder / "recent-v2.parquet"), str(shell.folder / "recent-v3.parquet")
     assert shell("--holdout", one, other, "--json") == 0
     assert {row["part"] for row in shell.answer()["rows"]} == {"holdout", "recent"}
+
+
+@pytest.mark.parametrize(
+    ("actions", "options", "code"),
+    [("true", (), 11), ("true", ("--no-exit-code",), 0), ("", (), 0), ("", ("--exit-code",), 11)],
+)
+def test_in_actions_a_rejected_candidate_fails_the_step(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, actions: str, options: tuple[str, ...], code: int
+) -> None:
+    furnish(shell, 0.7)
+    monkeypatch.setenv("GITHUB_ACTIONS", actions)
+    assert shell(*options) == code
+
+
+@pytest.mark.parametrize("wrong", ["id: nr", "label: outcome"])
+def test_a_column_that_the_tables_do_not_have_is_an_error_in_the_configuration(shell: Shell, wrong: str) -> None:
+    key, _, _ = wrong.partition(":")
+    text = (shell.folder / "modelwatch.yml").read_text()
+    changed = re.sub(rf"\b{key}: \w+", wrong, text)
+    assert changed != text
+    (shell.folder / "modelwatch.yml").write_text(changed)
+    furnish(shell, 0.9)
+    assert shell() == 2
+    assert wrong.partition(" ")[2] in shell.err
 
 
 def test_tables_that_do_not_fit_are_held_and_told(shell: Shell) -> None:

@@ -111,7 +111,7 @@ def test_a_candidate_that_wins_overall_and_loses_its_most_valuable_segment_is_he
     rows = valued({"web": 1.0, "shop": 2.0, "gold": 900.0}, web=BETTER, shop=WORSE, gold=(850, 20, 60, 70))
     gate = decided(replace(rows, pairs=rows.pairs))
     (whole,) = rows_of(gate, GateCheck.PRIMARY)
-    losing = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is GateVerdict.LOST]
+    losing = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is GateVerdict.INFERIOR]
     assert [row.segment for row in losing] == ["region=gold", "region=shop"]
     assert whole.verdict is not GateVerdict.WORSE
     many = valued({"web": 1.0, "gold": 900.0}, web=tuple(5 * n for n in BETTER), gold=(850, 20, 60, 70))  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_a_segment_that_cannot_be_decided_holds() -> None:
 def test_a_segment_with_too_few_rows_is_told_and_not_guarded() -> None:
     gate = decided(counted("recent", eu=BETTER, us=(10, 0, 40, 0)))
     assert gate.decision is GateDecision.PROMOTE
-    told = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is GateVerdict.TOLD]
+    told = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is GateVerdict.REPORTED]
     assert [(row.n, row.words) for row in told] == [(50, "1 value has fewer than 100 rows; not guarded.")]
 
 
@@ -183,7 +183,7 @@ def test_one_part_alone_is_told() -> None:
         (0.9, GateVerdict.SUPERIOR, GateDecision.PROMOTE),
         (1.02, GateVerdict.NON_INFERIOR, GateDecision.PROMOTE),
         (1.1, GateVerdict.UNDECIDED, GateDecision.HOLD),
-        (1.5, GateVerdict.LOST, GateDecision.HOLD),
+        (1.5, GateVerdict.INFERIOR, GateDecision.HOLD),
     ],
 )
 def test_a_slower_candidate_is_held(factor: float, verdict: GateVerdict, decision: GateDecision) -> None:
@@ -229,7 +229,7 @@ def test_agreement_and_calibration_are_told(tmp_path: Path) -> None:
     assert {row.what for row in rows_of(gate, GateCheck.CALIBRATION)} == {"brier", "calibration error"}
     assert {row.what for row in rows_of(gate, GateCheck.METRIC)} == {"precision", "recall", "f1", "auc", "log_loss"}
     assert {row.verdict for check in (GateCheck.AGREEMENT, GateCheck.CALIBRATION) for row in rows_of(gate, check)} == {
-        GateVerdict.TOLD
+        GateVerdict.REPORTED
     }
 
 
@@ -244,7 +244,7 @@ def test_a_promotion_has_every_reason_it_needs(
     spec = replace(SPEC, margin=margin, alpha=alpha)
     gate = decided(counted("recent", eu=eu, us=us), spec=spec)
     (whole,) = rows_of(gate, GateCheck.PRIMARY)
-    guarded = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is not GateVerdict.TOLD]
+    guarded = [row for row in rows_of(gate, GateCheck.SEGMENT) if row.verdict is not GateVerdict.REPORTED]
     if gate.decision is GateDecision.PROMOTE:
         assert whole.low is not None
         assert whole.low > 0

@@ -141,7 +141,7 @@ ROWS = (
     GateRow(GateCheck.PRIMARY, "recent", "accuracy", GateVerdict.UNDECIDED,
             "not proven better: the interval includes 0. More rows would not prove it.", "",
             0.942, 0.941, -0.001, -0.012, 0.01, 4000),
-    GateRow(GateCheck.SEGMENT, "recent", "accuracy", GateVerdict.LOST,
+    GateRow(GateCheck.SEGMENT, "recent", "accuracy", GateVerdict.INFERIOR,
             "worse by more than the margin of 0.01: the whole interval is beyond it.", "region=latam",
             0.93, 0.9, -0.03, -0.045, -0.015, 900, worth=0.22, worth_of="value"),
     GateRow(GateCheck.LATENCY, "recent", "p95 of latency_ms", GateVerdict.SUPERIOR, "at least 13 % faster.", "",

@@ -52,7 +52,11 @@ DECISION_EXIT_CODES = {GateDecision.HOLD: Exit.WARNING, GateDecision.REJECT: Exi
     "--issue", default="", metavar="URL", help="Issue to comment on, once, if the decision is hold or reject."
 )
 @json_option
-@click.option("--exit-code", is_flag=True, help="Exit with 10 for hold, 11 for reject, 0 for promote.")
+@click.option(
+    "--exit-code/--no-exit-code",
+    default=lambda: os.environ.get("GITHUB_ACTIONS") == "true",
+    help="Exit with 10 for hold, 11 for reject, 0 for promote; by default in GitHub Actions.",
+)
 @now_option
 def validate(
     config_path: Path,
@@ -71,6 +75,8 @@ def validate(
 
     Both must have scored the same rows. Changes no alias. W&B is read only if a table of the configuration is
     needed.
+
+    In GitHub Actions a candidate that is held or rejected fails the step, so that no later step promotes it.
     """
     config, model = read_model(config_path, name)
     tables = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}

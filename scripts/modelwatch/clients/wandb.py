@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import SourceError, SourceSetupError, shorten
+from ..errors import SourceError, SourceNameError, SourceSetupError, shorten
 from .http import is_secure_url
 from .retry import RetryPolicy
 
@@ -50,7 +50,7 @@ class WandbKeyError(SourceError):
     is_shared = True
 
 
-class WandbProjectError(SourceError):
+class WandbProjectError(SourceNameError):
     """W&B has no such project, or does not show it to the API key."""
 
     is_misconfigured = True

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..errors import SourceError
+from ..errors import SourceError, SourceNameError
 from .retry import RetryPolicy
 from .wandb import call_timeout, find_runs, translate_wandb_error
 
@@ -195,7 +195,7 @@ class RegistrySession:
 
     def _translate_error(self, error: Exception) -> SourceError:
         if isinstance(error, ValueError) and "Unable to parse" in str(error):
-            return SourceError(
+            return SourceNameError(
                 f"W&B has no artifact collection of type {self.kind!r} with this path.",
                 hint="Check `release: {artifact, type}`: entity/project/name as in W&B, and the key's access.",
                 where=self.artifact,

@@ -38,11 +38,11 @@ class GateVerdict(StrEnum):
     """The interval includes both better and worse."""
     WORSE = "worse"
     """Worse, beyond its interval."""
-    LOST = "lost"
+    INFERIOR = "inferior"
     """Worse by more than the margin, beyond its interval."""
     BLOCKS = "blocks"
     """The comparison cannot be trusted."""
-    TOLD = "told"
+    REPORTED = "reported"
     """Not judged."""
 
 

@@ -89,21 +89,25 @@ def decide(rows: Sequence[GateRow], lead: str, spec: GateSpec) -> tuple[GateDeci
     blocks = [row for row in rows if row.verdict is GateVerdict.BLOCKS]
     primary = sorted((row for row in rows if row.check is GateCheck.PRIMARY), key=lambda row: row.part != lead)
     superior = any(row.part == lead and row.verdict is GateVerdict.SUPERIOR for row in primary)
-    worse = [row for row in primary if row.verdict in (GateVerdict.WORSE, GateVerdict.LOST)]
-    judged = [row for row in rows if row.check in JUDGED_CHECKS and row.verdict is not GateVerdict.TOLD]
+    worse = [row for row in primary if row.verdict in (GateVerdict.WORSE, GateVerdict.INFERIOR)]
+    judged = [row for row in rows if row.check in JUDGED_CHECKS and row.verdict is not GateVerdict.REPORTED]
     failed = [row for row in judged if row.verdict not in PASSING_VERDICTS]
     # Losses come before what is not proven, and segments worth more before those worth less.
-    failed.sort(key=lambda row: (row.verdict is not GateVerdict.LOST, -(row.worth if row.worth is not None else 2.0)))
+    failed.sort(key=_urgency)
     short = [row for row in primary if not _is_sufficient(row, lead)]
-    lost = [row for row in failed if row.check is GateCheck.SEGMENT and row.verdict is GateVerdict.LOST]
+    inferior = [row for row in failed if row.check is GateCheck.SEGMENT and row.verdict is GateVerdict.INFERIOR]
     if blocks:
         return GateDecision.HOLD, (*(_sentence(row) for row in (*blocks, *worse)), *_failure_sentences(failed))
-    if (worse or lost) and not superior:
-        return GateDecision.REJECT, (*(_sentence(row) for row in worse), *_failure_sentences(lost))
+    if (worse or inferior) and not superior:
+        return GateDecision.REJECT, (*(_sentence(row) for row in worse), *_failure_sentences(inferior))
     if not primary or short or failed:
         won = [row for row in primary if row.part == lead and superior]
         return GateDecision.HOLD, (*(_sentence(row) for row in (*short, *won)), *_failure_sentences(failed))
     return GateDecision.PROMOTE, (*(_sentence(row) for row in primary), *_passed_sentences(judged, spec))
+
+
+def _urgency(row: GateRow) -> tuple[bool, float]:
+    return row.verdict is not GateVerdict.INFERIOR, -(row.worth if row.worth is not None else 2.0)
 
 
 def _is_sufficient(row: GateRow, lead: str) -> bool:
@@ -186,7 +190,7 @@ def _judge_primary(difference: Difference, n: int, sign: int, spec: GateSpec, le
     if low > 0 and significant:
         return GateVerdict.SUPERIOR, BETTER
     if high < -spec.margin:
-        return GateVerdict.LOST, _lost_words(spec)
+        return GateVerdict.INFERIOR, _inferior_words(spec)
     if not leads and low > -spec.margin:
         return GateVerdict.NON_INFERIOR, _within_margin_words(low)
     if high < 0 and significant:
@@ -212,11 +216,11 @@ def _judge_segment(difference: Difference, sign: int, spec: GateSpec) -> tuple[G
     if low > -spec.margin:
         return GateVerdict.NON_INFERIOR, _within_margin_words(low)
     if high < -spec.margin:
-        return GateVerdict.LOST, _lost_words(spec)
+        return GateVerdict.INFERIOR, _inferior_words(spec)
     return GateVerdict.UNDECIDED, _beyond_margin_words(difference, value, low, spec)
 
 
-def _lost_words(spec: GateSpec) -> str:
+def _inferior_words(spec: GateSpec) -> str:
     return f"worse by more than the margin of {format_number(spec.margin)}: the whole interval is beyond it."
 
 
@@ -244,7 +248,7 @@ def _latency_row(comparison: Comparison, spec: GateSpec, leads: bool) -> GateRow
     what = f"p{LATENCY_QUANTILE * 100:.0f} of {spec.latency}"
     sides = comparison.latency
     if sides is None or len(sides.champion) < spec.least:
-        verdict = GateVerdict.UNDECIDED if leads else GateVerdict.TOLD
+        verdict = GateVerdict.UNDECIDED if leads else GateVerdict.REPORTED
         rows = 0 if sides is None else len(sides.champion)
         return GateRow(GateCheck.LATENCY, comparison.name, what, verdict, f"both have it in {rows:,} rows.", n=rows)
     difference = compare_quantiles(sides, LATENCY_QUANTILE, 1 - spec.alpha)
@@ -266,5 +270,5 @@ def _judge_latency(difference: Difference, margin: float) -> tuple[GateVerdict, 
     if high <= 100 * margin:
         return GateVerdict.NON_INFERIOR, f"at most {format_short(high)} % slower, within the margin."
     if low > 100 * margin:
-        return GateVerdict.LOST, f"at least {format_short(low)} % slower; {limit}"
+        return GateVerdict.INFERIOR, f"at least {format_short(low)} % slower; {limit}"
     return GateVerdict.UNDECIDED, f"can be {format_short(high)} % slower; {limit}"

@@ -86,7 +86,7 @@ def unguarded_rows(comparison: Comparison, spec: GateSpec) -> Iterator[GateRow]:
             unit = "rows" if comparison.pairs.query is None else "queries"
             words = f"{values} fewer than {spec.least:,} {unit}; not guarded."
             yield GateRow(
-                *(GateCheck.SEGMENT, comparison.name, spec.metric, GateVerdict.TOLD, words),
+                *(GateCheck.SEGMENT, comparison.name, spec.metric, GateVerdict.REPORTED, words),
                 segment=f"{column.name}: others",
                 n=int(units[small].sum()),
                 worth=float(worth[small].sum()),
@@ -145,7 +145,7 @@ def _informational_row(check: GateCheck, comparison: Comparison, what: str, diff
             f"only the candidate is right in {difference.gained:,} {difference.unit}, only the champion in "
             f"{difference.lost:,}; not judged."
         )
-    return comparison_row(check, comparison.name, what, GateVerdict.TOLD, words, difference)
+    return comparison_row(check, comparison.name, what, GateVerdict.REPORTED, words, difference)
 
 
 def _agreement_rows(comparison: Comparison, level: float) -> Iterator[GateRow]:
@@ -158,14 +158,14 @@ def _agreement_rows(comparison: Comparison, level: float) -> Iterator[GateRow]:
     result = agreement(table, level)
     words = f"the two predict the same in {100 * result.observed:.1f} % of the rows."
     yield GateRow(
-        *(GateCheck.AGREEMENT, comparison.name, "same prediction", GateVerdict.TOLD, words),
+        *(GateCheck.AGREEMENT, comparison.name, "same prediction", GateVerdict.REPORTED, words),
         candidate=result.observed,
         n=result.n,
     )
     low, high, kappa = (finite_or_none(value) for value in (result.low, result.high, result.kappa))
     words = "agreement beyond chance." if kappa is not None else "both always predict the same class."
     yield GateRow(
-        *(GateCheck.AGREEMENT, comparison.name, "Cohen's kappa", GateVerdict.TOLD, words),
+        *(GateCheck.AGREEMENT, comparison.name, "Cohen's kappa", GateVerdict.REPORTED, words),
         candidate=kappa,
         low=low,
         high=high,

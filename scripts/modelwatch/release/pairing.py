@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SourceError, UserError
+from ..errors import SourceError, SourceNameError, UserError
 from ..model.monitored_model import GateSpec
 from ..model.prediction_log import MeasureSpec
 from ..profiling.class_names import ClassNames, merge_booleans, positive_class
@@ -272,7 +272,7 @@ class _Pairing:
         """The label (or query) of each row, from whichever side has it; rows in which the sides differ are left out."""
         if not columns:
             hint = "Add it to one of them."
-            raise SourceError(f"neither table has the {what} {name!r}.", hint=hint, where=self.name)
+            raise SourceNameError(f"neither table has the {what} {name!r}.", hint=hint, where=self.name)
         merged = columns[0]
         if len(columns) == 2:
             differs = known[0] & known[1] & (columns[0] != columns[1])
@@ -316,7 +316,7 @@ class _Pairing:
     def _segment(self, name: str, rows: Ints) -> EncodedColumn:
         codes = [column[rows] for column in self._codes_of(name)]
         if not codes:
-            raise SourceError(f"neither table has the segment column {name!r}.", where=self.name)
+            raise SourceNameError(f"neither table has the segment column {name!r}.", where=self.name)
         if len(codes) == 2 and (count := int((codes[0] != codes[1]).sum())):
             self.notes.append(f"{self.name}: {name} differs in {count:,} rows; the champion's table counts.")
         return _largest_values(name, codes[0], self.texts.names, self._worth(rows))
@@ -324,7 +324,7 @@ class _Pairing:
     def _worth(self, rows: Ints) -> Floats | None:
         values = self._numbers_of(self.measure.value) if self.measure.value else []
         if not values and self.gate.metric in VALUE_METRICS:
-            raise SourceError(f"neither table has the value {self.measure.value!r}.", where=self.name)
+            raise SourceNameError(f"neither table has the value {self.measure.value!r}.", where=self.name)
         return np.nan_to_num(values[0][rows], nan=0.0, posinf=0.0, neginf=0.0) if values else None
 
 

@@ -25,9 +25,9 @@ VERDICT_STYLE = {
     GateVerdict.NON_INFERIOR: "green",
     GateVerdict.UNDECIDED: "yellow",
     GateVerdict.WORSE: "red",
-    GateVerdict.LOST: "red",
+    GateVerdict.INFERIOR: "red",
     GateVerdict.BLOCKS: "red",
-    GateVerdict.TOLD: "dim",
+    GateVerdict.REPORTED: "dim",
 }
 GATE_COLUMNS = ("Check", "Champion → candidate", "Difference", "Verdict")
 """Few columns, so that they fit a phone."""

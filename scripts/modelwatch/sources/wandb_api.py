@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clients.wandb import RunHistory, WandbDownError, find_runs
-from ..errors import SourceError, did_you_mean
+from ..errors import SourceNameError, did_you_mean
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME
@@ -127,7 +127,7 @@ def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: R
     alive = [run for run in runs if run.heartbeat >= since]
     if request.wandb_run and not alive:
         message = f"there is no W&B run {request.wandb_run!r} in this period."
-        raise SourceError(message, hint=RUN_ID_HINT, where=path)
+        raise SourceNameError(message, hint=RUN_ID_HINT, where=path)
     return sorted(alive, key=lambda run: run.extent.begin)
 
 

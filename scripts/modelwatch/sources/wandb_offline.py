@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..clients.environment import environment
-from ..errors import SourceError
+from ..errors import SourceError, SourceNameError
 from ..model.monitored_model import Model, WandbSpec
 from .base import ReadContext, SourceResult
 from .cell_parsing import lookup_path, version_text
@@ -58,7 +58,7 @@ def read_offline_runs(model: Model, request: ReadRequest, _context: ReadContext)
     runs = [_OfflineRun(spec, path).read(own) for path, own in zip(paths, records, strict=True)]
     matches = [run for run in runs if run.matches(run_id)]
     if run_id and not matches:
-        raise SourceError(f"there is no W&B run {run_id!r}.", hint=RUN_ID_HINT, where=spec.offline)
+        raise SourceNameError(f"there is no W&B run {run_id!r}.", hint=RUN_ID_HINT, where=spec.offline)
     for run in matches:
         for row, version in run.rows:
             builder.add_row(row, version)
