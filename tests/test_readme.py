@@ -127,7 +127,9 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert "eval/accuracy region=eu: 0.9 (n = " in output
     code, output = newcomer.run(*config)
     assert code == 0
-    assert output.startswith("modelwatch.yml: 1 model, 1 rule, no problem.\nchurn: by chance at most")
+    assert output.startswith(
+        "modelwatch.yml: 1 model, 1 rule, no problem.\nchurn: the budget of false alarms is at most"
+    )
     code, output = newcomer.run(*check)
     assert code == 0, output
     assert re.search(r"accuracy +critical .* % below its baseline 0\.9", output)

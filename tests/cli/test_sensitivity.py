@@ -107,7 +107,10 @@ class TestNotes:
 class TestBeforeThereIsData:
     def test_config_check_explains_the_budget(self, world: World) -> None:
         shown = world.run("config", "check", now=False).out
-        assert "churn: by chance at most 4.1 warnings, 1 page and 0.2 automatic actions a year" in shown
+        assert (
+            "churn: the budget of false alarms is at most 4.1 warnings, 1 page and 0.2 automatic actions a year"
+            in shown
+        )
 
     def test_a_budget_of_a_rules_own_and_a_rule_outside_of_it(self, world: World) -> None:
         other = CONFIG.partition("    rules:\n")[2]
@@ -120,10 +123,10 @@ class TestBeforeThereIsData:
         )
         world.config(CONFIG + fixed + vague + proven + owned)
         shown = world.run("config", "check", now=False).out
-        assert "(each of 3 rules has an equal share of it)" in shown
-        assert "churn: owned has a budget of its own: by chance at most 12 warnings" in shown
-        assert "churn: outside the budget, because points cannot prove their limits: fixed." in shown
-        assert "churn: decided by their windows, whatever the budget: vague (" in shown
+        assert "each of 3 rules has an equal share" in shown
+        assert "churn: owned has a budget of its own: at most 12 warnings" in shown
+        assert "churn: the budget does not cover fixed: a single window decides." in shown
+        assert "churn: the budget cannot hold for vague, whose windows decide alone" in shown
 
     def test_config_check_at_a_volume(self, world: World) -> None:
         few = world.run("config", "check", "--rows-per-hour", "5", now=False)

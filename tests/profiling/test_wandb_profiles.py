@@ -67,9 +67,9 @@ def captured(place: Path) -> str:
 
 
 def test_what_is_measured_is_what_the_rules_read(wandb_server: Server[WandbStandIn], place: Path) -> None:
-    assert "2000 rows" in captured(place)
+    assert "2,000 rows" in captured(place)
     told = call(place, "measure", "--out", str(place / "profiles"))
-    assert "churn: 2000 rows, 3 windows; two classes, 'yes' is positive." in told
+    assert "churn: 2,000 rows, 3 windows; two classes, 'yes' is positive." in told
     assert "acme/churn/measured-churn-20261120-v1" in told
     rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (), weight="eval/n")
     rule_by = Rule(
@@ -275,7 +275,7 @@ def test_profiles_of_several_workers_are_published_as_one(wandb_server: Server[W
         path.rename(place / "log.parquet")
         call(place, "measure", "--no-publish", "--out", str(place / name))
     given = [word for name in ("one", "other") for word in ("--profile", str(place / name / "churn.npz"))]
-    assert "2000 rows, 3 windows" in call(place, "measure", "--model", "churn", *given)
+    assert "2,000 rows, 3 windows" in call(place, "measure", "--model", "churn", *given)
     assert points()[START + 2 * DAY] == [1000.0]
     write(log(seed=4), place / "training.parquet")
     captured(place)
@@ -312,7 +312,7 @@ def test_a_reference_may_be_an_artifact(
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     table = ["--from-table", str(place / "training.parquet")]
     told = call(place, "baseline", "capture", "--model", "churn", *table, "--artifact", "acme/churn/training")
-    assert told.startswith("acme/churn/training:v0: 2000 rows, 8 columns, ")
+    assert told.startswith("acme/churn/training:v0: 2,000 rows, 8 columns, ")
     assert re.search(r"sha256 [0-9a-f]{64}\.\n  age: numbers from ", told)
     config = (place / "modelwatch.yml").read_text()
     (place / "modelwatch.yml").write_text(config.replace("reference.npz", "'acme/churn/training:latest'"))

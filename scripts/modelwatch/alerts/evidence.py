@@ -202,7 +202,9 @@ def _left_out_notes(tracks: Sequence[Track]) -> tuple[str, ...]:
     for track in tracks:
         where = f" of {format_labels(track.labels)}" if track.labels else ""
         if track.late_points:
-            notes.append(f"{track.late_points} points{where} lie more than 5 minutes in the future and were left out.")
+            notes.append(
+                f"{track.late_points:,} points{where} lie more than 5 minutes in the future and were left out."
+            )
         if track.bad_points:
-            notes.append(f"{track.bad_points} points{where} are NaN, infinite or beyond 1e100 and were left out.")
+            notes.append(f"{track.bad_points:,} points{where} are NaN, infinite or beyond 1e100 and were left out.")
     return tuple(notes[:MAX_SEGMENTS])

@@ -40,8 +40,8 @@ COMMANDS = {
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("shards", "Merge the results of many shards into one report."),
     "schema": ("config", "Print the JSON Schema of a file that the steps exchange."),
-    "standins": (".testing.standins.command", "Serve loopback stand-ins for W&B, GitHub and PagerDuty."),
-    "demo": (".testing.demo.command", "Thirty days of a degrading model, shown on screen."),
+    "standins": (".testing.standins.command", "Serve simulated copies of W&B, GitHub and PagerDuty, to try things on."),
+    "demo": (".testing.demo.command", "Watch four models fail and recover, or be on call for one."),
 }
 
 

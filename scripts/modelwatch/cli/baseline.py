@@ -93,7 +93,7 @@ def capture(
     out.parent.mkdir(parents=True, exist_ok=True)
     write_baselines(out, merged)
     for entry in entries:
-        click.echo(f"{_title(entry)}: {number(entry.value)} (n = {number(entry.n)}, {entry.points} points)")
+        click.echo(f"{_title(entry)}: {number(entry.value)} (n = {number(entry.n)}, {entry.points:,} points)")
     click.echo(f"{out}: {len(entries)} captured, {len(merged)} in total.", err=True)
     return Exit.OK
 
@@ -129,7 +129,7 @@ def _capture_profile(
     for note in (*text_number_notes(summary), *omitted_column_notes(omitted)):
         click.echo(f"{table}: {note}", err=True)
     digest = hashlib.sha256(content).hexdigest()
-    size = f"{summary.rows} rows, {len(summary.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
+    size = f"{summary.rows:,} rows, {len(summary.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
     if out:
         click.echo(f"{out}: {size}")
     if artifact:

@@ -39,7 +39,7 @@ _level_option = click.option(
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
-    help="With --rows-per-hour: what the metric is about.",
+    help="With --rows-per-hour: the usual value of the metric.",
 )
 
 
@@ -58,9 +58,15 @@ def config() -> None:
     default=".",
     help="Repository whose .github/workflows are checked against the dispatch contract.",
 )
-@_rows_option("Also print what each rule sees at this volume, of a proportion such as an accuracy.")
+@_rows_option("Also print how small a change each rule sees in a proportion, such as an accuracy, of so many rows.")
 @_level_option
-@click.option("--segments", type=click.IntRange(1), default=5, show_default=True, help="How many a rule has, of those.")
+@click.option(
+    "--segments",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="With --rows-per-hour: how many segments a rule has.",
+)
 def check_config(
     path: Path | None,
     config_path: Path,
@@ -192,7 +198,7 @@ def print_reference() -> None:
     help="Who may approve and silence: a login or @org/team; repeatable.  [default: --owner, if it is a person]",
 )
 @click.option("--release", is_flag=True, help="Also write workflows that retrain, promote, roll back and degrade.")
-@_rows_option("Labelled predictions; with few, the limits are raised to what can be seen within a week.")
+@_rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @_level_option
 def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     """Show where a metric got worse, why, what changed since the last healthy version, and one next step.
 
-    Without MODEL it is about the model that is worst; the others that fire are named. Changes nothing.
+    Without MODEL it shows the worst model, and names the others that fire. Changes nothing.
     Anything unreadable is reported; the rest is shown.
     """
     config = read_config(config_path, read_only=True)

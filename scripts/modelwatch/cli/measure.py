@@ -95,7 +95,7 @@ def measure(
             (out / f"{model.name}.npz").write_bytes(to_bytes(result.profile, {"model": model.name}))
         windows = "1 window" if len(result.rows) == 1 else f"{len(result.rows)} windows"
         task = f"; {result.task}" if result.task else ""
-        click.echo(f"{model.name}: {result.profile.rows} rows, {windows}{task}.")
+        click.echo(f"{model.name}: {result.profile.rows:,} rows, {windows}{task}.")
         if publish:
             others = result.other_partitions
             for path in publish_profile(model, result.profile, result.rows, os.environ, policy, partition, others):
@@ -128,8 +128,7 @@ def _select_windows(
 def explain(
     config_path: Path, name: str, since: float | None, until: float | None, before: float | None, now: float
 ) -> Exit:
-    """Compare two periods of a prediction log: search segments, features and their crossings for where the later period
-    is worse."""
+    """Find where a metric dropped: compare two periods of a prediction log by segment, feature, and pairs of these."""
     model = read_config(config_path, (name,)).models[0]
     end = until if until is not None else now
     start = since if since is not None else end - DAY

@@ -85,7 +85,7 @@ now_option = click.option(
     "--now",
     callback=_parse_now,
     metavar="TIME",
-    help="Evaluate as of this time (ISO 8601, or seconds since the epoch) instead of the clock; for replays.",
+    help="Use this time (ISO 8601, or seconds since the epoch) instead of the clock; for replays.",
 )
 
 

@@ -44,7 +44,7 @@ def promote(context: MoveContext, version: str) -> Exit:
 @_from_option
 @move_command
 def rollback(context: MoveContext, version: str, healthy: tuple[str, ...], fallback: bool, serving: str) -> Exit:
-    """Go back to VERSION; without one, to the newest that served, was healthy and does not share the culprit.
+    """Go back to VERSION, by default the newest healthy one that shares neither data nor commit with the present one.
 
     Without --healthy, today's rules are evaluated on the metric history to find the healthy versions. If the
     configuration has `release.check`, it must accept the version first.

@@ -221,7 +221,7 @@ def drift_sentence(feature: FeatureDrift, quote: Quote) -> str:
     error = 100 * max(side.off for side in feature.against)
     if error >= 0.005:
         text += f" The bins differ: re-binning shifts at most {error:.2g} % of the values."
-    return f"{text} Judged by all values, as `modelwatch measure` profiled them." if feature.exact else text
+    return f"{text} Judged by its profile, which counts all values." if feature.exact else text
 
 
 def change_text(change: DistributionChange | None, quote: Quote) -> str:

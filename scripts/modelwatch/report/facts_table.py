@@ -47,7 +47,7 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
     if not group.built_in and group.state is AlertState.FIRING:
         facts.append(("Tier", tier_text(group, alert, rule)))
     if seen := group.evidence.sensitivity:
-        facts.append(("Can see", visible_changes(seen, group.unit)))
+        facts.append(("Sensitivity", visible_changes(seen, group.unit)))
     return two_column_table([*facts, *_context_facts(group)])
 
 

@@ -179,7 +179,7 @@ def candidate_rows(candidates: Sequence[RollbackCandidate]) -> list[tuple[str, s
     """(rank, version, reason) of each, the fit ones first; texts as they are, not escaped."""
     rows = []
     for rank, candidate in enumerate(sorted(candidates, key=lambda one: bool(one.objection)), start=1):
-        reason = f"healthy: {candidate.record}" if not candidate.objection else f"no: {candidate.objection}"
+        reason = f"healthy: {candidate.record}" if not candidate.objection else f"no: it {candidate.objection}"
         rows.append(("–" if candidate.objection else str(rank), candidate.title, reason.rstrip(": ")))
     return rows[:MAX_CANDIDATES]
 

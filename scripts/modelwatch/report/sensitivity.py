@@ -222,19 +222,20 @@ def budget_lines(model: Model) -> Iterator[str]:
     decided = [rule for rule in model.rules if any(tier.false_alarms is not None for tier in rule.tiers)]
     sharing = [rule.name for rule in decided if rule.budget is None]
     if sharing and model.false_alarms is not None:
-        who = f"{sharing[0]} alone" if len(sharing) == 1 else f"each of {len(sharing)} rules has an equal share of it"
-        yield f"{model.name}: by chance at most {_yearly(model.false_alarms)} ({who})."
+        budget = f"the budget of false alarms is {_yearly(model.false_alarms)}"
+        who = f"{sharing[0]} has all of it" if len(sharing) == 1 else f"each of {len(sharing)} rules has an equal share"
+        yield f"{model.name}: {budget}, on average; {who}."
     for rule in decided:
         if rule.budget is not None:
-            yield f"{model.name}: {rule.name} has a budget of its own: by chance at most {_yearly(rule.budget)}."
+            yield f"{model.name}: {rule.name} has a budget of its own: {_yearly(rule.budget)}, on average."
     if any(rule.segments for rule in decided):
-        yield f"{model.name}: half of a rule's share is for the whole, the other half for its segments together."
+        yield f"{model.name}: in each rule, one half is for the whole and one for all segments together."
     if others := [rule.name for rule in model.rules if rule not in decided]:
-        yield f"{model.name}: outside the budget, because points cannot prove their limits: {', '.join(others)}."
+        yield f"{model.name}: the budget does not cover {', '.join(others)}: a single window decides."
     if unsure := [rule.name for rule in decided if not _is_proven(rule)]:
         names = ", ".join(unsure)
-        why = "nothing says how sure their points are; `weight` or `interval: normal` would"
-        yield f"{model.name}: decided by their windows, whatever the budget: {names} ({why})."
+        how = "give `weight` or `interval: normal`, which say how sure a point is"
+        yield f"{model.name}: the budget cannot hold for {names}, whose windows decide alone; to change that, {how}."
 
 
 def _is_proven(rule: Rule) -> bool:
@@ -249,4 +250,4 @@ def _yearly(budget: FalseAlarmBudget) -> str:
     amounts = (("warning", budget.warnings), ("page", budget.pages), ("automatic action", budget.actions))
     numbers = [(number(float(f"{365 * DAY / between:.2g}")), what) for what, between in amounts]
     texts = [f"{amount} {what}" if amount == "1" else f"{amount} {what}s" for amount, what in numbers]
-    return f"{texts[0]}, {texts[1]} and {texts[2]} a year from each tier that does so"
+    return f"at most {texts[0]}, {texts[1]} and {texts[2]} a year"

@@ -93,13 +93,16 @@ def refine_histograms(
     coarse = sum(not replaced for _, rows in refined.values() for replaced in rows)
     total = sum(len(rows) for _, rows in refined.values())
     features = "1 feature" if len(refined) == 1 else f"{len(refined)} features"
-    note = f"{coarse} of {total} windows of {features} are judged by logged histograms, the others by finer profiles"
+    note = (
+        f"{coarse} of {total} windows of {features} have no profile from `modelwatch measure`: they are judged by the "
+        "histograms in W&B's history, which are coarser"
+    )
     notes = (note,) if coarse else ()
     return tuple(refined.get(id(histogram), (histogram,))[0] for histogram in histograms), notes
 
 
 def _fallback_note(reason: str) -> str:
-    return f"drift is judged by logged histograms, not by the finer profiles of `modelwatch measure`: {reason}"
+    return f"drift is judged by the histograms in W&B's history, not by the profiles of `modelwatch measure`: {reason}"
 
 
 def _window_start(time: float, window: float) -> float:

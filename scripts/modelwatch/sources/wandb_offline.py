@@ -62,7 +62,7 @@ def read_offline_runs(model: Model, request: ReadRequest, _context: ReadContext)
     for run in matches:
         for row, version in run.rows:
             builder.add_row(row, version)
-    notes = [f"{run.path}: the file ends early; {len(run.rows)} rows were read" for run in matches if run.truncated]
+    notes = [f"{run.path}: the file ends early; {len(run.rows):,} rows were read" for run in matches if run.truncated]
     if not matches:
         notes.append(f"no offline W&B run in {spec.offline} matches")
     return SourceResult(builder, tuple(notes))

@@ -37,13 +37,13 @@ from .tour.tour import night_variables, release_time, run_tour
     "models",
     type=click.Choice([chapter.demo_model.name for chapter in CHAPTERS]),
     multiple=True,
-    help="Run only this model.",
+    help="Tell only the story of this model; repeatable.",
 )
 @click.option("--interactive", is_flag=True, help="Be on call for one night; your commands take effect.")
 @click.option(
     "--script",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="With --interactive: lines of this file instead of the keyboard.",
+    help="With --interactive: read the commands from this file instead of the keyboard.",
 )
 @click.option(
     "--night",
@@ -61,7 +61,7 @@ def demo(
     opens issues and dispatches workflows. Nothing leaves this machine.
 
     With --interactive you are on call. The clock runs while you work, and at the end you see what the
-    night cost, and what it would have cost.
+    night cost, and what other decisions would have cost.
     """
     if (script or night) and not interactive:
         raise click.UsageError("--script and --night go with --interactive.")

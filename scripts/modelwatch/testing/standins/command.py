@@ -46,7 +46,10 @@ def standins(
     webhook_url: str,
     webhook_secret: str,
 ) -> None:
-    """Serve until interrupted, and print the environment variables that direct the real clients here."""
+    """Serve simulated copies of W&B, GitHub and PagerDuty on this machine until interrupted.
+
+    Prints the environment variables that direct the real clients to them: paste the lines into another shell.
+    """
     if webhook_url and not webhook_secret:
         raise click.UsageError("--webhook-url needs --webhook-secret: the receiver verifies the signature.")
     ports = wandb_port, github_port, pagerduty_port
