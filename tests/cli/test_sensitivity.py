@@ -98,7 +98,7 @@ class TestNotes:
         world.at(7)
         world.run("run")
         (issue,) = world.issues
-        assert "| Can see | its limit (drop 2 %) within" in issue.body
+        assert "| Sensitivity | its limit (drop 2 %) within" in issue.body
         judgement = read_file(world.folder / "modelwatch-out/alerts.json", Judgement)
         (group,) = judgement.firing
         assert group.evidence.sensitivity is not None
