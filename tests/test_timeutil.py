@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from modelwatch.cli.options import parse_time as parse_option
-from modelwatch.profiling.arrow_columns import times_by_row
+from modelwatch.profiling.time_columns import times_by_row
 from modelwatch.relay.pagerduty_webhook import format_time
 from modelwatch.release.move_records import parse_time_or_zero
 from modelwatch.report.formatting import utc_time

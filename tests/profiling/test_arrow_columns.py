@@ -17,8 +17,8 @@ from modelwatch.profiling.arrow_columns import (
     floats_by_row,
     hash_ids,
     parse_numbers,
-    times_by_row,
 )
+from modelwatch.profiling.time_columns import times_by_row
 
 DAY = dt.date(2026, 11, 20)
 MOMENT = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)

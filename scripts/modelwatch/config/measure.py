@@ -8,6 +8,7 @@ from itertools import combinations
 from ..errors import did_you_mean
 from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, OutcomesSpec, RankingSpec
 from ..timeutil import DAY
+from .calendars import Zone
 from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
@@ -50,6 +51,7 @@ MEASURE = Section(
         ),
         "id": Field(TEXT, "The column of the id of a prediction."),
         "time": Field(TEXT, "The column of its time."),
+        "timezone": Field(Zone(), "The time zone of times that name none: `Europe/Berlin`; by default UTC."),
         "version": Field(TEXT, "The column of the model version."),
         "features": Field(TEXTS, "Columns of the inputs; by default all columns that no other key names."),
         "task": Field(

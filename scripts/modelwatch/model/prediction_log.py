@@ -77,6 +77,8 @@ class MeasureSpec:
     query: str = ""
     id: str = ""
     time: str = ""
+    timezone: str = ""
+    """Of times that name none; empty: UTC."""
     version: str = ""
     features: tuple[str, ...] = ()
     score: str = ""

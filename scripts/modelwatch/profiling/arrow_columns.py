@@ -1,4 +1,4 @@
-"""Arrow columns as numbers, texts, times, codes and hashes: the one place that defines what each kind of cell means.
+"""Arrow columns as numbers, texts, codes and hashes: the one place that defines what each kind of cell means.
 
 Numbers: integers and decimals become float64; ``true`` is 1; dates and times are seconds since the epoch (UTC), times
 of day and durations seconds; text that reads as a number is one. Missing: empty cells, NaN, and ``MISSING_WORDS``.
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stats.arrays import Bools, Floats, Hashes, Ints
-from ..timeutil import DAY, EPOCH_MAGNITUDES, parse_time_text
+from ..timeutil import DAY
 
 MAX_ESCAPED_BYTES = 64
 """Of a binary cell that is no text."""
@@ -72,26 +72,6 @@ def floats_by_row(array: Any) -> Floats:
     by_row = np.full(len(array), np.nan)
     by_row[to_mask(array.is_valid())] = values
     return by_row
-
-
-def times_by_row(array: Any) -> Floats:
-    """One time a row, seconds (UTC); NaN if the cell has none. Numbers can be in s, ms, us or ns; text is ISO 8601."""
-    import pyarrow as pa
-
-    array = decode_dictionary(array)
-    if is_text_type(array.type):
-        cast = _cast_times(array)
-        if cast is not None:
-            return cast
-        codes, texts = factorize(array)
-        return np.array([*map(parse_time_text, texts), None], dtype=np.float64)[codes]
-    times = floats_by_row(array)
-    if pa.types.is_temporal(array.type):
-        return times
-    with np.errstate(invalid="ignore"):
-        for above, unit in EPOCH_MAGNITUDES:
-            times = np.where(np.abs(times) > above, times / unit, times)
-    return np.where(np.isfinite(times), times, np.nan)
 
 
 def count_texts(
@@ -355,19 +335,6 @@ def _numbers_in_text(array: Any) -> tuple[Floats, int, int]:
     missing = sum(word in MISSING_WORDS or word.lower() == "nan" for word in words)
     numbers += [float(word) for word in words if word.lower() in _INFINITY_WORDS]
     return np.array(numbers, dtype=np.float64), missing, len(array) - missing - len(numbers)
-
-
-def _cast_times(array: Any) -> Floats | None:
-    """Texts as times by Arrow's parser, much faster than Python's; ``None`` unless it accepts every cell. All must have
-    a time zone, or none."""
-    import pyarrow as pa
-
-    for zone in ("UTC", None):
-        try:
-            return floats_by_row(array.cast(pa.timestamp("us", zone)))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-    return None
 
 
 def _to_encodable(array: Any) -> Any:

@@ -24,7 +24,6 @@ from .arrow_columns import (
     factorize,
     hash_by_row,
     is_text_type,
-    times_by_row,
     to_arrow,
     to_mask,
     to_numpy,
@@ -33,6 +32,7 @@ from .arrow_columns import (
 from .log_files import FilesLog
 from .parquet_files import BATCH_ROWS
 from .readers import PredictionLog, open_log, require_columns
+from .time_columns import LocalTimeLog, times_by_row
 
 MIN_BUCKETS = 16
 MAX_BUCKET_ROWS = 500_000
@@ -44,8 +44,13 @@ _EMPTY = frozenset(("",))
 def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) -> PredictionLog:
     """The log with the labels of ``outcomes``, if the model names any. Labels that became known after ``now`` are
     null."""
+    if spec.timezone:
+        log = LocalTimeLog(log, (spec.time, spec.label_time), spec.timezone)
     if spec.outcomes is not None:
-        log = JoinedLog(log, open_log(spec.outcomes.files, spec.extensions), spec.id, spec.outcomes, now)
+        outcomes = open_log(spec.outcomes.files, spec.extensions)
+        if spec.timezone:
+            outcomes = LocalTimeLog(outcomes, (spec.outcomes.label_time,), spec.timezone)
+        log = JoinedLog(log, outcomes, spec.id, spec.outcomes, now)
     elif spec.label_time and {spec.label, spec.label_time} <= set(log.names()):
         log = KnownLabelLog(log, spec.label, spec.label_time, now)
     return without_missing_labels(log, spec)

@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clients.retry import RetryPolicy
-from ..errors import SourceError, UserError
+from ..errors import SourceError, UserError, shorten
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from ..timeutil import DAY
-from .arrow_columns import times_by_row
+from ..timeutil import DAY, HOUR, format_utc
 from .label_join import join_outcomes
 from .label_task import describe_task, require_positive, reversed_score_note, task_notes
 from .performance import known_classes, labelled_rows, misfit_note, row_metrics
@@ -31,6 +30,7 @@ from .profiler import VALUE_SUM, profile_batches
 from .query_log import QueryLog
 from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
+from .time_columns import times_by_row
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, metric_rows
 
@@ -138,7 +138,7 @@ def measure(
         notes.extend(_omission_notes(profile, plan))
         notes.extend(text_number_notes(profile.whole()))
     where = log.where if log else ""
-    _check_times(profile, spec, where)
+    _check_times(profile, spec, log)
     _check_classes(profile, spec, where)
     require_positive(known_classes(profile.whole()), spec, where)
     others: Mapping[str, Profile] = {}
@@ -157,6 +157,7 @@ def measure(
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
         notes.append(f"{windows} not over yet; measure again later.")
+    notes.extend(_future_note(profile, spec, now))
     if profile.undated:
         undated = "1 row without a time counts"
         if profile.undated > 1:
@@ -192,11 +193,23 @@ def _is_share(profile: Profile, column: str) -> bool:
     return all(numbers.quantile(share) in (0.0, 1.0) for share in (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0))
 
 
-def _check_times(profile: Profile, spec: MeasureSpec, where: str) -> None:
+def _check_times(profile: Profile, spec: MeasureSpec, log: PredictionLog | None) -> None:
     """Raises SourceError for a log in which no row at all has a time."""
     if profile.undated and not profile.rows:
+        batch = next(log.batches([spec.time]), None) if log else None
+        cells = [] if batch is None or spec.time not in batch.schema.names else batch.column(spec.time)[:3].to_pylist()
+        shown = f", such as {', '.join(repr(shorten(cell, 40)) for cell in cells)}" if cells else ""
         hint = "Times are ISO 8601, such as 2026-11-20T14:00:00Z, or seconds, ms, us or ns since the epoch."
-        raise SourceError(f"no row has a time that can be read in column {spec.time!r}.", hint=hint, where=where)
+        message = f"no row has a time that can be read in column {spec.time!r}{shown}."
+        raise SourceError(message, hint=hint, where=log.where if log else "")
+
+
+def _future_note(profile: Profile, spec: MeasureSpec, now: float) -> Iterator[str]:
+    """Local times that are taken for UTC are in the future, east of Greenwich."""
+    newest = profile.whole().newest
+    if newest > now + HOUR / 2:
+        zone = "" if spec.timezone else " If times are local, name their zone: `measure: {timezone: Europe/Berlin}`."
+        yield f"the newest row is of {format_utc(newest)}, in the future.{zone}"
 
 
 def _check_classes(profile: Profile, spec: MeasureSpec, where: str) -> None:

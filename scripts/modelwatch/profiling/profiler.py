@@ -27,12 +27,12 @@ from .arrow_columns import (
     hash_ids,
     is_text_type,
     parse_numbers,
-    times_by_row,
     to_arrow,
 )
 from .embedding_samples import sample_columns
 from .label_comparison import compare_with_labels
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
+from .time_columns import times_by_row
 
 VALUE_SUM = "worth"
 """Name of the sum over the column `value`."""

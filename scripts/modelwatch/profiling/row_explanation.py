@@ -16,12 +16,13 @@ from ..model.monitored_model import Model
 from ..stats.profile.categorical import shorten_category
 from ..stats.segment_search import SearchResult, search_segments
 from ..stats.segmentation import encode_columns
-from .arrow_columns import floats_by_row, texts_by_row, times_by_row
+from .arrow_columns import floats_by_row, texts_by_row
 from .label_comparison import compare_with_labels
 from .measure import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
 from .profile_plan import ColumnPlan, ProfilePlan
 from .readers import PredictionLog, require_columns
+from .time_columns import times_by_row
 
 MAX_ROWS = 1_000_000
 """Rows of either period that are searched: every k-th if there are more."""
