@@ -13,8 +13,9 @@ from modelwatch.targets.issues.observe import MISPLACED_REFUSAL
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import BOT, issue_actions
 from modelwatch.testing.standins.http import Request, Response
+from modelwatch.timeutil import DAY
 
-from ..world import GROUP, REPO, World, plan, results
+from ..world import GROUP, NOW, REPO, World, plan, results
 from .test_apply import opened, update
 
 WORSE = Note(f"{GROUP}.1.worse.critical", "worse", "now critical")
@@ -77,6 +78,38 @@ def test_the_newest_comments_are_read_first_and_those_that_were_handled_not_agai
     assert len(world.requests()) == 2, "the first page says which is the last"
     world.state.repo(REPO).comments.remove(ids[5])
     assert [row["id"] for row in client.list_comments(1, ids[3])] == [*ids[:5:-1], ids[4]]
+
+
+@pytest.mark.parametrize("what", ["an old one is edited", "a new one is deleted"])
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_no_command_is_missed_or_read_twice_where_others_move_meanwhile(world: World, what: str, moment: int) -> None:
+    """Anybody can edit and delete comments of their own, at any moment between two pages."""
+    opened(world)
+    world.spec = replace(world.spec, people=("alice",))
+    mallory, alice = (world.github.standin.person(REPO, login) for login in ("mallory", "alice"))
+    old = mallory.add_comment(1, "an old one")
+    comments, handle = world.state.repo(REPO).comments, world.github.standin.handle
+    comments.put(old.id, replace(old, created=NOW - 30 * DAY, updated=NOW - 30 * DAY))
+    for number in range(1, 251):
+        (alice if number in (100, 101, 200, 201) else mallory).add_comment(1, "/modelwatch ack")
+    pages: list[Request] = []
+
+    def meddle(request: Request) -> Response:
+        response = handle(request)
+        if request.path.endswith("/comments"):
+            pages.append(request)
+            if len(pages) == moment and what == "an old one is edited":
+                comments.put(old.id, replace(old, created=NOW - 30 * DAY, updated=NOW))
+            elif len(pages) == moment:
+                comments.remove(old.id + 1)
+        return response
+
+    world.github.standin.handle = meddle  # type: ignore[method-assign]
+    (issue,) = world.observe()
+    allowed = [command.comment for command in issue.commands if command.allowed]
+    assert [comment - old.id for comment in allowed] == [100, 101, 200, 201]
+    assert issue.last_comment == old.id + 250
+    assert not issue.comments_left_out
 
 
 def test_a_comment_that_failed_is_planned_again_because_the_register_was_not_written(world: World) -> None:

@@ -73,7 +73,7 @@ def observe_issue(
     found, closing, may_mute = CommentScan(), issue, False
     try:
         if issue.state == "open" and issue.comments and register is not None:
-            since = None if now is None else now - COMMAND_MAX_AGE
+            since = 0.0 if now is None else now - COMMAND_MAX_AGE
             found = _scan_comments(client, issue.number, register.read_until, since, authors, people)
         if issue.state == "closed" and register is not None and register.closed is None:
             if not issue.closed_by:  # an older server says it of a single issue only
@@ -129,7 +129,7 @@ class CommentScan:
 
 
 def _scan_comments(
-    client: IssueClient, number: int, after: int, since: float | None, authors: frozenset[str], people: Authorizer
+    client: IssueClient, number: int, after: int, since: float, authors: frozenset[str], people: Authorizer
 ) -> CommentScan:
     """The commands in comments with ids above ``after``, read from the newest to the oldest."""
     commands: list[Command] = []

@@ -153,25 +153,28 @@ class IssueClient:
             if error.status != 422 or "already_exists" not in error.message:
                 raise
 
-    def comment_pages(self, number: int, after: int = 0, since: float | None = None) -> Iterator[Page]:
-        """Comments with ids above ``after`` that changed after ``since``, the newest first. ``more`` says that older
-        ones follow, or are left out: at most 2,000 are read.
+    def comment_pages(self, number: int, after: int = 0, since: float = 0.0) -> Iterator[Page]:
+        """Comments with ids above ``after`` that were written after ``since``, the newest first, each once. ``more``
+        says that older ones follow, or are left out: at most 2,000 are read.
 
-        GitHub lists the oldest first, so the first page is read to learn which is the last.
+        GitHub lists the oldest first, so the first page is read to learn which is the last, and again at the end: a
+        comment that is deleted meanwhile moves later ones to earlier pages. GitHub's own ``since`` counts changes; then
+        one that is edited meanwhile would move others to pages that were read already.
         """
         what = f"list the comments of the issue {self.repository}#{number}"
         path = f"{self._path}/{number}/comments"
-        query: dict[str, str | int] = {} if since is None else {"since": format_iso(since)}
-        first = self._comment_page(path, what, query)
+        first = self._comment_page(path, what, {})
+        lowest = 2**63
         if first.more and not first.last:
             raise malformed_answer(what, self.github.api_url, uncertain=False)
         for place in range(first.last or 1, max(first.last - MAX_COMMENT_PAGES, 0), -1):
-            page = first if place == 1 else self._comment_page(path, what, {**query, "page": place})
-            rows = [row for row in reversed(page) if row["id"] > after]
-            more = place > 1 and len(rows) == len(page)
-            yield Page(rows, more=more)
+            page = self._comment_page(path, what, {"page": place}) if first.more else first
+            wanted = [row for row in reversed(page) if row["id"] > after and parse_iso(row["created_at"]) >= since]
+            more = place > 1 and len(wanted) == len(page)
+            yield Page([row for row in wanted if row["id"] < lowest], more=more)
             if not more:
                 return
+            lowest = min([lowest, *(row["id"] for row in page)])
 
     def _comment_page(self, path: str, what: str, query: dict[str, str | int]) -> Page:
         page = next(self.github.paginate(path, what, query, permission=READ))
