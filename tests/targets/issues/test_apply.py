@@ -12,6 +12,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.targets.register.codec import render_body
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github import BOT
+from modelwatch.testing.standins.http import Request, Response
 
 from ..world import GROUP, KEY, NOW, REPO, World, change, expect, group, intent, opening, plan, register, results
 
@@ -241,6 +242,33 @@ def test_many_issues_are_listed_page_by_page(world: World) -> None:
     for _ in range(120):
         person.open_issue("old", render_body("", "x", register()), ["modelwatch"])
     assert len(world.observe()) == 120
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_an_issue_that_changes_between_two_pages_is_not_missed(world: World, state: str) -> None:
+    """Whoever comments on it moves it to the page that was read already; without it, another would be opened."""
+    person = world.github.standin.person(REPO, BOT)
+    for number in range(1, 121):
+        person.open_issue("old", render_body("", "x", register()), ["modelwatch"])
+        _touched(world, number, world.state.clock() - 7200 + number)
+    handle, lists = world.github.standin.handle, 0
+
+    def meddle(request: Request) -> Response:
+        nonlocal lists
+        response = handle(request)
+        if request.path.endswith("/issues"):
+            lists += 1
+            if lists == 1:
+                world.github.standin.person(REPO, "mallory").add_comment(5, "me, too")
+                if state == "closed":
+                    person.close_issue(5)
+        return response
+
+    world.github.standin.handle = meddle  # type: ignore[method-assign]
+    found = {issue.number: issue.state for issue in world.connect().issue_client(world.spec).list_labelled(None)}
+    assert len(found) == 120
+    assert found[5] == state
+    assert lists == 3
 
 
 def test_closed_issues_beyond_sixty_days_are_left_out_and_old_open_ones_are_not(world: World) -> None:

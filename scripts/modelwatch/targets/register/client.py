@@ -49,28 +49,40 @@ class IssueClient:
         return self._is_public
 
     def list_labelled(self, now: float | None) -> tuple[IssueView, ...]:
-        """Issues with our label: every open one, and closed ones of the last 60 days. Usually a single request."""
+        """Issues with our label: every open one, and closed ones of the last 60 days. Usually a single request.
+
+        An issue that is changed between two pages moves to the first one, which is therefore read again.
+        """
         issues: dict[int, IssueView] = {}
         query: dict[str, str | int] = {"labels": LABEL, "state": "all", "sort": "updated", "direction": "desc"}
-        if self._collect(issues, query, None if now is None else now - CLOSED_MAX_AGE):
+        pages, complete = self._collect(issues, query, None if now is None else now - CLOSED_MAX_AGE)
+        newest = max((issue.updated_at for issue in issues.values()), default=None)
+        if not complete:
             self._collect(issues, query | {"state": "open"}, None)
+        if pages > 1:
+            self._collect(issues, query, newest)
         return tuple(sorted(issues.values(), key=lambda issue: issue.number))
 
-    def _collect(self, issues: dict[int, IssueView], query: dict[str, str | int], since: float | None) -> bool:
-        """Add the pages of a list to ``issues``; whether issues older than ``since`` were left out."""
+    def _collect(
+        self, issues: dict[int, IssueView], query: dict[str, str | int], since: float | None
+    ) -> tuple[int, bool]:
+        """Add the pages of a list to ``issues``: how many were read, and whether no issue older than ``since`` was left
+        out."""
         what = f"list the issues of {self.repository}"
         pages = self.github.paginate(self._path, what, query, permission=READ)
         for number, page in enumerate(pages, start=1):
             listed = list(_issues(page))
             issues.update((issue.number, issue) for issue in listed)
-            if page.more and since is not None and listed and listed[-1].updated_at < since:
-                return True
-            if page.more and number >= MAX_PAGES:
+            if not page.more:
+                return number, True
+            if since is not None and listed and listed[-1].updated_at < since:
+                return number, False
+            if number >= MAX_PAGES:
                 raise ServiceError(
                     f"could not {what}: more than {MAX_PAGES * 100} carry the label {LABEL}",
                     hint="Remove the label from old ones.",
                 )
-        return False
+        return 0, True
 
     def list_closed(self, since: float) -> ClosedIssues:
         """Closed issues with our label that changed after ``since``, newest change first; at most 500."""
