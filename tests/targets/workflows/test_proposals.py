@@ -224,6 +224,29 @@ def test_the_registry_says_which_version_there_is() -> None:
     assert change.dispatch.target_version == "1.0.0"
 
 
+def test_a_proposal_of_another_version_has_another_name_and_an_approval_of_the_old_one_starts_nothing() -> None:
+    """A person approves what the issue said when they read it."""
+    old = replace(HELD, dispatches=(HELD.dispatches[0], replace(ASKED, target_version="v0")))
+    plan = plan_for(of=old, registry=REGISTRY)
+    assert [(record.name, str(record.state), record.target_version) for record in held(plan).dispatches[1:]] == [
+        ("rollback.1", "rejected", "v0"),
+        ("rollback.2", "proposed", "v1"),
+    ]
+    (note,) = (note for change in plan.changes for note in change.notes if note.topic == "proposal")
+    assert note.detail == "instead of rollback.1: v0 shares the likely cause: trained on the same data (june)"
+    renewed = held(plan)
+    for command, answer in (
+        (said("approve", "rollback.1"), "refused: rollback.1 was rejected by modelwatch"),
+        (replace(said("approve"), at=NOW - 60), "refused: rollback.2 was proposed after that"),
+    ):
+        late = plan_for(command, of=renewed, registry=REGISTRY)
+        assert not sent(late)
+        assert answers(late)[0].startswith(answer)
+    (change,) = sent(plan_for(said("approve"), of=renewed, registry=REGISTRY))
+    assert change.dispatch is not None
+    assert change.dispatch.target_version == "v1"
+
+
 def test_a_registry_that_cannot_be_read_starts_no_rollback() -> None:
     of = replace(HELD, dispatches=())
     plan = plan_for(of=of, among=by(RETRAIN, ROLLBACK), registry_error="W&B is down (HTTP 502)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...model.alert import AlertState, Group, Refusal
+from ...model.ledger import MODELWATCH
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun
 from ...model.register import DispatchRecord, DispatchState
@@ -180,7 +181,7 @@ def _plan_dispatch(draft: GroupPlan, verb: str) -> None:
         draft.add_skip(verb, f"{newest.name} is under way: {newest.url or newest.state}", "one-at-a-time")
         return
     if newest is not None and newest.state is DispatchState.PROPOSED:
-        _renew_target(draft, newest)
+        newest = _renew_target(draft, newest)
         reason = f"{newest.name} is proposed already and waits for approval{_nobody_clause(draft)}"
         draft.add_skip(verb, reason, "proposed")
         return
@@ -335,12 +336,18 @@ def _report_data_in_doubt(draft: GroupPlan, verb: str, guard: str, reason: str) 
         draft.troubles.append(f"{verb} is blocked: {reason}"[:300])
 
 
-def _renew_target(draft: GroupPlan, proposal: DispatchRecord) -> None:
-    """Propose another version where the proposed one will not do any more."""
-    if proposal.verb == "rollback" and _unfit_reason(draft, proposal.target_version):
-        target, _ = choose_target_version(draft)
-        if target:
-            draft.put_dispatch(replace(proposal, target_version=target))
+def _renew_target(draft: GroupPlan, proposal: DispatchRecord) -> DispatchRecord:
+    """The open proposal: another one where the proposed version will not do any more. It has a name of its own, so that
+    nobody approves a version that they have not seen."""
+    unfit = _unfit_reason(draft, proposal.target_version) if proposal.verb == "rollback" else ""
+    target = choose_target_version(draft)[0] if unfit else ""
+    if not target:
+        return proposal
+    record = replace(_next_record(draft, proposal.verb, target)[0], state=DispatchState.PROPOSED)
+    draft.put_dispatch(replace(proposal, state=DispatchState.REJECTED, by=MODELWATCH))
+    draft.put_dispatch(record)
+    draft.add_note("proposal", record.name, f"instead of {proposal.name}: {unfit}")
+    return record
 
 
 def _propose_fallback(draft: GroupPlan, reason: str) -> None:

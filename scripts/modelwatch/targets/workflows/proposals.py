@@ -35,6 +35,8 @@ def _answer_proposal(draft: GroupPlan, command: Command) -> str:
     record, refusal = _find_proposal(draft, command)
     if record is None:
         return refusal
+    if command.at < record.at:
+        return f"{REFUSED_PREFIX}{record.name} was proposed after that; look at it, and answer again"
     if command.verb == "approve":
         message = f"{command.author} approved {record.name}"
         return _start_workflow(draft, command, record.verb, record.target_version, message)
