@@ -134,6 +134,7 @@ def test_an_issue_of_an_older_version_is_audited_from_its_register(world: World)
     world.github.standin.person(REPOSITORY, "github-actions[bot]").open_issue(
         "old", OLD_ISSUE.read_text("utf-8"), labels=["modelwatch"]
     )
+    world.at(9 * 24)
     told = whats(world)
     assert "started firing" in told
     assert told.count("rollback finished: success") == 1

@@ -189,7 +189,7 @@ def results(receipts: Receipts) -> list[str]:
 @contextmanager
 def fresh_world() -> Iterator[World]:
     """A world of its own, for tests that need several."""
-    with Server(GitHubStandIn()) as github, Server(PagerDutyStandIn()) as pagerduty:
+    with Server(GitHubStandIn(clock=lambda: NOW)) as github, Server(PagerDutyStandIn()) as pagerduty:
         yield furnished(github, pagerduty)
     assert github.errors == []
     assert pagerduty.errors == []

@@ -9,6 +9,8 @@ from .severity import Severity
 
 ACKNOWLEDGEMENT_LENGTH = DAY
 """How long (seconds) an acknowledgement lasts: the command ``ack``, or closing an issue while its alert fires."""
+MAX_SILENCE = 90 * DAY
+"""The longest silence (seconds) that a comment can start; a longer one belongs in the configuration."""
 CLOSING = "closing the issue"
 """``Register.ack_by`` where a person closed the issue while its alert fired."""
 SILENCE, ACK = "silence", "ack"

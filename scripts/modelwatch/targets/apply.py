@@ -33,6 +33,7 @@ from .order import TARGETS
 from .register.archive import archive_entries
 from .register.authorization import trusted_authors, untrusted_reason
 from .register.client import IssueClient, IssueView, require_register, update_register
+from .register.codec import future_reason
 from .sessions import TargetSessions
 
 MAX_ISSUE_TROUBLES = 5
@@ -169,8 +170,8 @@ def _read_issue(run: GroupRun, changes: Sequence[Change]) -> None:
         if run.issue is None:
             run.blocked_reason = "no issue of this group is open: its intent is not written"
         else:
-            require_register(run.issue, first.group)
-            run.blocked_reason = untrusted_reason(run.issue, trusted_authors(client, run.github_spec(first)))
+            doubt = future_reason(require_register(run.issue, first.group), run.now)
+            run.blocked_reason = doubt or untrusted_reason(run.issue, trusted_authors(client, run.github_spec(first)))
     except UserError as error:
         run.blocked_reason = str(error)
         run.issue_problem = str(error) if run.github_spec(changes[0]).repository else ""
@@ -195,6 +196,8 @@ def _record_results(run: GroupRun, changes: Sequence[Change], failures: Mapping[
     if run.issue is None or run.superseded:
         return ""
     try:
+        if run.register is None and (written := run.issue.register_block.register):
+            return f"not recorded on the issue: {future_reason(written, run.now)}"
         client = run.issue_client(_change_beside_issue(changes))
         comment_on_failures(run, client, failures)
         problem = _archive_ledger(run, client, changes)

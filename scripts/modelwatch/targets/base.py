@@ -22,6 +22,7 @@ from ..model.register import Register
 from ..model.target import Target
 from .draft import GroupPlan
 from .register.client import IssueClient, IssueView
+from .register.codec import future_reason
 from .sessions import TargetSessions
 
 RegisterUpdate = Callable[[Register], Register]
@@ -98,7 +99,9 @@ class GroupRun:
 
     @property
     def register(self) -> Register | None:
-        return self.issue.register_block.register if self.issue else None
+        """The register on the issue, where it is believed."""
+        register = self.issue.register_block.register if self.issue else None
+        return None if register is None or future_reason(register, self.now) else register
 
     @property
     def issue_url(self) -> str:

@@ -14,9 +14,12 @@ from modelwatch.model.past_episode import Ending, PastEpisode, PastEpisodes
 from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
 from modelwatch.model.register import (
     MAX_ALERTS,
+    CallRecord,
     DispatchRecord,
     DispatchState,
+    FlapRecord,
     FollowerRecord,
+    Impact,
     PageRecord,
     Register,
     alert_keys,
@@ -28,13 +31,15 @@ from modelwatch.targets.register.codec import (
     digest_body,
     digest_title,
     encode_register,
+    future_reason,
     parse_body,
     render_body,
     shrink_register,
     truncate,
 )
+from modelwatch.timeutil import DAY, HOUR
 
-from ..world import GROUP, intent, register
+from ..world import GROUP, NOW, intent, register
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 HOSTILE = st.sampled_from(
@@ -258,6 +263,30 @@ def test_a_time_that_is_none_is_not_believed(field: str, number: str) -> None:
 )
 def test_json_that_nobody_writes_is_not_believed(text: str) -> None:
     assert decode_register(text)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("forged", "is_believed"),
+    [
+        ({"silence_until": NOW + 90 * DAY}, True),
+        ({"silence_until": NOW + 92 * DAY}, False),
+        ({"ack_until": NOW + DAY}, True),
+        ({"ack_until": NOW + 3 * DAY}, False),
+        ({"page": PageRecord("triggered", Severity.CRITICAL, NOW + 2 * DAY)}, False),
+        ({"page": PageRecord("triggered", Severity.CRITICAL, NOW, page_times=(NOW, NOW + 2 * DAY))}, False),
+        ({"flap": FlapRecord(2, NOW, NOW + 2 * DAY)}, False),
+        ({"flap": FlapRecord(2, NOW, NOW, quiet_until=NOW + 3 * DAY)}, True),
+        ({"page_after": NOW + 3 * DAY}, True),
+        ({"calls": (CallRecord("escalated.rollback.1", "x", NOW + 2 * DAY),)}, False),
+        ({"dispatches": (DispatchRecord("k", "rollback", DispatchState.SENT, NOW + 2 * DAY),)}, False),
+        ({"config_since": NOW + 2 * DAY}, False),
+        ({"told": NOW + HOUR}, True),
+        ({"impact": Impact("", 9e12, 1.0, 9e12)}, True),
+    ],
+)
+def test_what_is_still_to_come_is_not_believed(forged: dict[str, object], is_believed: bool) -> None:
+    """Whoever may edit the issue can write that it was paged, or is muted, until the end of days."""
+    assert bool(future_reason(register(**forged), NOW)) != is_believed
 
 
 def test_a_register_cannot_ask_for_a_billion_events() -> None:

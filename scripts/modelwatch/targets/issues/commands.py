@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, MAX_SILENCE
 from ...model.plan import Command
 from ...model.register import FALSE_POSITIVE
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import INVALID_PREFIX, GroupPlan
 
-MAX_SILENCE = 90 * DAY
-"""The longest silence (seconds) that a comment can start; a longer one belongs in the configuration."""
 _UNITS = {"m": 60.0, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d{1,6})([mhdw])")
 

@@ -17,6 +17,7 @@ from ...timeutil import DAY, parse_iso
 from ..base import ObservationBuilder
 from ..register.authorization import Authorizer, trusted_authors, untrusted_reason
 from ..register.client import NOTE_MARKER, IssueClient, IssueView, author_login, is_bot, is_written_by
+from ..register.codec import future_reason
 from ..sessions import TargetSessions
 
 COMMAND_MAX_AGE = 7 * DAY
@@ -70,6 +71,8 @@ def observe_issue(
     perhaps_ours = bool(stranger) and not model.github.authors and issue.author.endswith("[bot]")
     error = stranger or issue.register_block.error
     register: Register | None = None if error else issue.register_block.register
+    if register is not None and now is not None and (error := future_reason(register, now)):
+        register = None
     found, closing, may_mute = CommentScan(), issue, False
     try:
         if issue.state == "open" and issue.comments and register is not None:

@@ -16,18 +16,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ...errors import TargetError, shorten
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, MAX_SILENCE
 from ...model.register import OMITTED_FIELDS, Register
-from ...timeutil import is_time
+from ...timeutil import DAY, is_time
 
 MAX_BODY = 65_536
 """Characters that GitHub takes in a body."""
 MAX_REGISTER = 24_000
 FORMAT = 1
+CLOCK_ERROR = DAY
+"""By how much (seconds) the clock of a runner may be wrong."""
+LONGEST_MUTES = {"silence_until": MAX_SILENCE, "ack_until": ACKNOWLEDGEMENT_LENGTH}
+"""How long (seconds) what a person said can last, by the field of the register."""
+_COMING = ("page_after", "quiet_until")
+"""Fields that hold times which are to come; each plan computes them anew."""
 T = TypeVar("T")
 
 _ANY_MARKER = re.compile(r"<!--\s*modelwatch\s*:\s*(begin|register|title|end)\b", re.IGNORECASE)
@@ -193,6 +200,27 @@ def _has_plausible_times(value: Any) -> bool:
         return is_time(value)
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return all(map(_has_plausible_times, parts))
+
+
+def future_reason(register: Register, now: float) -> str:
+    """Why a register is not believed at ``now``: it says that something happens later, or that a person muted the group
+    for longer than a comment can. Anybody who may edit the issue can write that. Empty where it is plausible.
+    """
+    import msgspec
+
+    late = {name: now + most + CLOCK_ERROR for name, most in LONGEST_MUTES.items()}
+    if all(_is_before(name, value, late, now + CLOCK_ERROR) for name, value in msgspec.to_builtins(register).items()):
+        return ""
+    return "the register in the issue names a time that is still to come: repair or close the issue"
+
+
+def _is_before(name: str, value: Any, late: Mapping[str, float], latest: float) -> bool:
+    """Whether every time in ``value``, which stands under ``name``, is past, or not later than ``late`` says."""
+    if isinstance(value, dict):
+        return name == "impact" or all(_is_before(inner, part, late, latest) for inner, part in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_before(name, part, late, latest) for part in value)
+    return not isinstance(value, float) or name in _COMING or value <= late.get(name, latest)
 
 
 def neutralize_markers(text: str) -> str:
