@@ -85,3 +85,60 @@ def silenced_in_the_configuration(time: Timeline) -> None:
     expect_shown(time, "critical")
     time.until(16)
     time.expect(woken=1, page="^critical", title="critical", says="Worse: now critical")
+
+
+@story()
+def acknowledged_at_pagerduty_for_days(time: Timeline) -> None:
+    """A critical alert that is acknowledged at PagerDuty wakes somebody again a day later, which is said at once"""
+    page_somebody(time, accuracy=CRITICAL)
+    time.expect(details="acknowledging.*holds for 24 h\\W")
+    time.acknowledge()
+    time.until(4)
+    time.expect(says="Acknowledged at PagerDuty by `oncall`: the on-call is paged again if it still fires at .* UTC\\.")
+    time.expect(status="by oncall: the on-call is paged again if", verdict="by oncall: the on-call is paged again if")
+    time.until(26, every=4)
+    time.expect(woken=0)
+    time.until(28)
+    time.expect(woken=1, page=r"^critical Still firing: the 24 h acknowledgement at PagerDuty by oncall has .*\.2$")
+    time.acknowledge()
+    time.until(50, every=4)
+    time.expect(woken=0)
+    time.until(54, every=2)
+    time.expect(woken=1, page=r"\.3$", audit="the on-call is notified again", issues=1)
+
+
+@story()
+def nobody_acknowledges_for_a_day(time: Timeline) -> None:
+    """PagerDuty calls until its policy ends; a day after the page the on-call is notified again"""
+    page_somebody(time)
+    time.expect(details="acknowledging.*holds for 24 h, or until it gets worse")
+    time.until(25, every=4)
+    time.expect(woken=0)
+    time.until(30, every=2)
+    time.expect(woken=1, page="^error Still firing 24 h after the page")
+
+
+@story()
+def nobody_knows_for_a_day_without_rest_token(time: Timeline) -> None:
+    """Whether somebody acknowledged is not known without a REST token: a day after the page it is sent again"""
+    page_somebody(time, model_config(token=False), CRITICAL)
+    time.acknowledge()
+    time.until(25, every=4)
+    time.expect(woken=0)
+    time.until(30, every=2)
+    time.expect(woken=1, page=r"^critical Still firing 24 h after the page.*\.2$")
+
+
+@story()
+def acknowledged_on_the_issue_is_no_bot(time: Timeline) -> None:
+    """Who acknowledged on the issue is named, and not the software that passed it on to PagerDuty"""
+    page_somebody(time)
+    time.comment("ack")
+    time.until(4)
+    time.expect(says="acknowledged at PagerDuty(?! by)", audit="acknowledged at PagerDuty: acknowledged by robin")
+    time.data(accuracy=CRITICAL)
+    time.until(7)
+    time.expect(woken=1, page="^critical", details="earlier_alert.*acknowledged by robin")
+    time.comment("ack")
+    time.until(8)
+    time.expect(says="Muted: .acknowledged by robin, at most until")

@@ -10,7 +10,7 @@ import click
 from .. import pipeline
 from ..errors import Exit, UserError
 from ..model.register import ACKNOWLEDGED
-from ..report.comments import mute_sentence, page_wait_sentence
+from ..report.comments import mute_sentence, next_page_sentence
 from ..report.console import print_table
 from ..report.formatting import duration
 from ..report.markdown import plain_line
@@ -82,7 +82,7 @@ def _issue_row(observation: ModelObservation, issue: ObservedIssue, model: Model
         "incident": f"{incident.status}{by}" if incident else recorded,
         "workflows": workflows,
         "muted": mute_sentence(None, register, now),
-        "page": page_wait_sentence(register, model, now),
+        "page": next_page_sentence(register, model, now),
         "trouble": "; ".join((issue.register_error, *register.troubles)).strip("; "),
     }
 

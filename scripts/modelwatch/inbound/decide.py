@@ -16,7 +16,7 @@ _ACTIONS = {
     "incident.triggered": (EventAction.REFRESH, "the incident was triggered"),
     "incident.reopened": (EventAction.REFRESH, "the incident was reopened"),
     "incident.acknowledged": (EventAction.ASSIGN, "the incident was acknowledged"),
-    "incident.resolved": (EventAction.ASK, "a person resolved the incident"),
+    "incident.resolved": (EventAction.ASK, "the incident was resolved"),
     BUTTON_PRESSED: (EventAction.COMMAND, "a person pressed a button"),
 }
 
@@ -36,8 +36,8 @@ def decide_action(event: PagerDutyEvent, config: Config) -> EventDecision:
     if event.type not in _ACTIONS:
         return _ignore("events of this type need no action")
     action, reason = _ACTIONS[event.type]
-    if action is EventAction.ASK and not event.by_person:
-        return _ignore("the incident was not resolved by a person")
+    if action in (EventAction.ASSIGN, EventAction.ASK) and not event.by_person:
+        return _ignore(f"{reason}, but not by a person")
     if action is EventAction.COMMAND and not (event.verb and event.by_person):
         return _ignore("no person pressed the button" if event.verb else "the button names no verb")
     model, rule = ours[group]

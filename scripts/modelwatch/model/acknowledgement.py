@@ -29,16 +29,28 @@ def person_mute(register: Register, severity: Severity, now: float) -> Mute | No
     if register.closed is not None:
         return None
     if register.muted_until_recovery and severity <= register.known_severity:
-        return Mute(SILENCE, 'the issue was closed as "not planned": silenced until it recovers or gets worse')
+        worse = " or gets worse" if can_get_worse(register.known_severity) else ""
+        return Mute(SILENCE, f'the issue was closed as "not planned": silenced until it recovers{worse}')
     if register.verdict == FALSE_POSITIVE:
         by = f" by {register.verdict_by}" if register.verdict_by else ""
         return Mute(SILENCE, f"marked as a false positive{by}: silenced until it recovers")
     if register.ack_until is not None and now < register.ack_until and severity <= register.known_severity:
         by = f" by {register.ack_by}" if register.ack_by else ""
-        return Mute(ACK, f"acknowledged{by} until it gets worse", register.ack_until)
+        worse = " until it gets worse" if can_get_worse(register.known_severity) else ""
+        return Mute(ACK, f"acknowledged{by}{worse}", register.ack_until)
     return None
 
 
 def mute_text(mute: Mute) -> str:
     """``silenced by robin: a deployment, at most until 2026-11-20 14:00 UTC``"""
     return mute.reason if mute.until is None else f"{mute.reason}, at most until {format_utc(mute.until)}"
+
+
+def can_get_worse(severity: Severity) -> bool:
+    """Whether anything is worse: where nothing is, nobody waits for it."""
+    return severity < Severity.CRITICAL
+
+
+def acknowledgement_end(until: float, severity: Severity) -> str:
+    """``until 2026-11-20 14:00 UTC, or until it gets worse``"""
+    return f"until {format_utc(until)}" + (", or until it gets worse" if can_get_worse(severity) else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 MODELWATCH, PERSON, WORKFLOW, UNKNOWN = "modelwatch", "a person", "the workflow", "unknown"
+PAGERDUTY = "PagerDuty"
 """``LedgerEntry.who`` where nobody is named."""
 RECOVERED = "recovered"
 """``LedgerEntry.what`` of the recovery of the episode."""

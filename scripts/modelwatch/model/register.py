@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .ledger import Ledger
+from .ledger import MODELWATCH, PAGERDUTY, Ledger
 from .past_episode import PastEpisodes
 from .recent_change import RecentChanges
 from .severity import Severity
@@ -111,6 +111,16 @@ class PageRecord:
     status_at: float | None = None
     page_times: tuple[float, ...] = ()
     """When the group was paged while it flapped (seconds, UTC), in the 24 h before the last event; oldest first."""
+
+    @property
+    def status_person(self) -> str:
+        """The person whose status it is; empty where nobody is known, or a service did it by itself."""
+        return "" if self.status_by in (MODELWATCH, PAGERDUTY) else self.status_by
+
+    @property
+    def known_since(self) -> float:
+        """When the on-call was last notified, or acknowledged it (seconds, UTC)."""
+        return self.at if self.status != ACKNOWLEDGED or self.status_at is None else max(self.at, self.status_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model.acknowledgement import mute_text, person_mute
+from ..model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, can_get_worse, mute_text, person_mute
 from ..model.alert import DELIVERY_FAILED, AlertState, Group
-from ..model.ledger import MODELWATCH, EntryKind, LedgerEntry
+from ..model.ledger import MODELWATCH, PAGERDUTY, EntryKind, LedgerEntry
 from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
-from ..model.register import DispatchRecord, DispatchState, Register
+from ..model.register import ACKNOWLEDGED, PAGE_TRIGGERED, DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS
 from .alert_phrase import describe_alert, describe_title, recovery_time
+from .explanation import Quote
 from .formatting import duration, local_time, utc_time
 from .ledger_table import ledger_table, plain_words
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
@@ -84,12 +85,22 @@ def mute_sentence(group: Group | None, register: Register | None, now: float) ->
     return mute_text(said) if said else ""
 
 
-def page_wait_sentence(register: Register | None, model: Model | None, now: float) -> str:
-    """Until when the page waits; empty where it does not."""
-    if register is None or register.closed is not None or register.page_after is None or now >= register.page_after:
+def next_page_sentence(register: Register | None, model: Model | None, now: float, quote: Quote = plain_line) -> str:
+    """Until when the page waits, or an acknowledgement at PagerDuty holds; empty where neither is so."""
+    if register is None or register.closed is not None:
         return ""
-    opening = local_time(register.page_after, model.timezone if model else "")
-    return f"The page waits until {opening}: it is not urgent, and working hours begin then."
+    if register.page_after is not None and now < register.page_after:
+        opening = local_time(register.page_after, model.timezone if model else "")
+        return f"The page waits until {opening}: it is not urgent, and working hours begin then."
+    page = register.page
+    if page is None or page.state != PAGE_TRIGGERED or page.status != ACKNOWLEDGED:
+        return ""
+    if person_mute(register, register.severity, now) is not None:  # whose end is shown instead
+        return ""
+    by = f" by {quote(page.status_person)}" if page.status_person else ""
+    worse = ", or when it gets worse" if can_get_worse(page.severity) else ""
+    until = utc_time(page.known_since + ACKNOWLEDGEMENT_LENGTH)
+    return f"Acknowledged at PagerDuty{by}: the on-call is paged again if it still fires at {until}{worse}."
 
 
 def flap_sentence(register: Register, model: Model | None, now: float) -> str:
@@ -102,8 +113,9 @@ def flap_sentence(register: Register, model: Model | None, now: float) -> str:
         return text
     if register.page is not None:
         pages = "one page" if spec.pages == 1 else f"{spec.pages} pages"
+        worse = "gets worse or " if can_get_worse(register.page.severity) else ""
         text += (
-            f" Paged as {register.page.severity} before; it pages again when it gets worse or fires for "
+            f" Paged as {register.page.severity} before; it pages again when it {worse}fires for "
             f"{duration(spec.page_after)} without a pause, with at most {pages} in 24 h."
         )
     if flap.quiet_until is not None and flap.quiet_until >= now:
@@ -229,14 +241,14 @@ def _incident_rows(register: Register) -> list[_TimelineRow]:
     entries = [one for one in register.ledger.recent if one.kind is EntryKind.PAGE and one.what.startswith("incident ")]
     rows = []
     for entry in entries:
-        by = "" if entry.who in (MODELWATCH, "PagerDuty") else f" by {code(entry.who, 60)}"
+        by = "" if entry.who in (MODELWATCH, PAGERDUTY) else f" by {code(entry.who, 60)}"
         rows.append((entry.at, f"{plain_words(f'I{entry.what[1:]}')}{by}", page.url))
     if any(entry.at == page.at for entry in entries):
         return rows
     count = f", {page.alerts} alerts" if page.alerts > 1 else ""
     rows.append((page.at, f"Incident {page.state}, {page.severity}{count}", page.url))
     if page.status and page.status_at is not None and all(entry.at != page.status_at for entry in entries):
-        by = f" by {code(page.status_by)}" if page.status_by else ""
+        by = f" by {code(page.status_person)}" if page.status_person else ""
         rows.append((page.status_at, f"Incident {known_word(page.status)} at PagerDuty{by}", page.url))
     return rows
 

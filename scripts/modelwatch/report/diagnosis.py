@@ -20,7 +20,7 @@ from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import MINUTE
 from .alert_phrase import describe_alert, is_recovering, onset_text, recovery_streak, worst_alert
-from .comments import mute_sentence, page_wait_sentence
+from .comments import mute_sentence, next_page_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
@@ -110,7 +110,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     worst = add_rollback_choice(firing[0], known.registry, registers)
     sections = {
         "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
-        "Page": filter(None, (page_wait_sentence(kept.get(worst.key), known.model, now),)),
+        "Page": filter(None, (next_page_sentence(kept.get(worst.key), known.model, now),)),
         "Since": _onset_lines(worst, known.model, now),
         "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),

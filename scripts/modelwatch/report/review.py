@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ..model.ledger import MODELWATCH, PERSON, UNKNOWN, WORKFLOW, EntryKind, LedgerEntry, find_setback, find_successes
+from ..model.ledger import (
+    MODELWATCH,
+    PAGERDUTY,
+    PERSON,
+    UNKNOWN,
+    WORKFLOW,
+    EntryKind,
+    LedgerEntry,
+    find_setback,
+    find_successes,
+)
 from ..model.past_episode import PastEpisodes
 from ..model.register import FALSE_POSITIVE, DispatchRecord, DispatchState, Register
 from ..timeutil import HOUR, MINUTE, format_utc
@@ -17,7 +27,7 @@ from .past_episodes import ordinal, past_episodes_section
 MAX_COMMENTS = 30
 LONG_DETECTION = 2 * HOUR
 """Seconds from the first finding to the issue after which the review asks why it took so long."""
-_NOBODY = (MODELWATCH, PERSON, UNKNOWN, WORKFLOW, "PagerDuty", "")
+_NOBODY = (MODELWATCH, PERSON, UNKNOWN, WORKFLOW, PAGERDUTY, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,7 @@ class ReviewInput:
         """The first thing that a person did."""
         acts = (EntryKind.COMMAND, EntryKind.ISSUE, EntryKind.MOVE, EntryKind.PAGE)
         by_people = (
-            entry
-            for entry in self.entries
-            if entry.kind in acts and entry.who not in (MODELWATCH, WORKFLOW, "PagerDuty")
+            entry for entry in self.entries if entry.kind in acts and entry.who not in (MODELWATCH, WORKFLOW, PAGERDUTY)
         )
         return next(by_people, None)
 
@@ -252,7 +260,7 @@ def _questions_about_people(known: ReviewInput) -> Iterator[str]:
     elif person.at - page.at > HOUR:
         late = duration(person.at - page.at)
         yield f"It took {late} from the page to the first action of a person: did it wake anybody?"
-    by_hand = (PERSON, "PagerDuty")
+    by_hand = (PERSON, PAGERDUTY)
     if any(
         entry.kind is EntryKind.PAGE and "resolved" in entry.what and entry.who in by_hand for entry in known.entries
     ):

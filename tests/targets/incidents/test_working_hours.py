@@ -17,7 +17,7 @@ from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord,
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
 from modelwatch.model.working_hours import WorkingHours
-from modelwatch.report.comments import page_wait_sentence
+from modelwatch.report.comments import next_page_sentence
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR, format_utc
 
@@ -76,8 +76,8 @@ def test_the_issue_is_opened_at_once_and_says_until_when_the_page_waits() -> Non
     assert "pages in working hours, at most until" in skipped(plan, "trigger-incident")
     assert found is not None
     assert found.page_after == OPENING
-    assert "The page waits until" in page_wait_sentence(found, model(), NOW)
-    assert page_wait_sentence(found, model(), OPENING) == ""
+    assert "The page waits until" in next_page_sentence(found, model(), NOW)
+    assert next_page_sentence(found, model(), OPENING) == ""
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_recovery_while_it_waits_pages_nobody() -> None:
     assert "trigger-incident" not in pages(plan)
     assert found is not None
     assert found.closed is not None
-    assert page_wait_sentence(found, model(), NOW) == ""
+    assert next_page_sentence(found, model(), NOW) == ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...errors import ServiceError
+from ...model.acknowledgement import CLOSING
+from ...model.ledger import MODELWATCH
 from ...model.plan import Change, ChangeKind, ChangeResult
 from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
 from ...timeutil import DAY
@@ -60,11 +62,18 @@ def _acknowledge_incident(change: Change, run: GroupRun) -> ChangeOutcome:
         return ChangeOutcome(ChangeResult.ALREADY)
     for key in alert_keys(change.group, page.alerts):
         run.sessions.events(change.model).acknowledge(key)
-    known = replace(page, status=ACKNOWLEDGED, status_by="modelwatch", status_at=run.now)
-    entry = page_status_entry(known)
+    known = replace(page, status=ACKNOWLEDGED, status_by=_muting_person(run.register) or MODELWATCH, status_at=run.now)
+    entry = page_status_entry(known, sent_by=MODELWATCH)
     return ChangeOutcome(
         ChangeResult.DONE, url=page.url, record=lambda register: add_entries(replace(register, page=known), entry)
     )
+
+
+def _muting_person(register: Register | None) -> str:
+    """Who said on the issue that somebody takes care of it; empty where it is not known."""
+    if register is None:
+        return ""
+    return register.silence_by or (register.ack_by if register.ack_by != CLOSING else "")
 
 
 def _alert_count(run: GroupRun) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...model.acknowledgement import mute_text, person_mute
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, mute_text, person_mute
 from ...model.alert import (
     IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
@@ -15,6 +15,7 @@ from ...model.alert import (
     AlertState,
     Mute,
 )
+from ...model.ledger import PAGERDUTY
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.pagerduty_setup import EscalationPolicy
 from ...model.plan import UNOBSERVABLE, ChangeKind
@@ -74,6 +75,8 @@ def plan_page(draft: GroupPlan, hold: Mute | None = None) -> None:
             draft.add_skip(_TRIGGER, reason)
         return
     skip_reason = _paging_refusal(draft)
+    if not skip_reason:
+        _repeat_page(draft)
     reason, skip_reason = ("", skip_reason) if skip_reason else _trigger_reason(draft, page)
     if skip_reason:
         draft.add_skip(_TRIGGER, skip_reason)
@@ -88,6 +91,21 @@ def plan_page(draft: GroupPlan, hold: Mute | None = None) -> None:
     else:
         draft.counter.pages += 1
         draft.add_change(_TRIGGER, reason, about=_further_alert(draft))
+
+
+def _repeat_page(draft: GroupPlan) -> None:
+    """Notify the on-call again of what still fires a day after the page, or after somebody acknowledged it at PagerDuty:
+    a critical alert cannot get worse, and PagerDuty says nothing more about it."""
+    page, incident = draft.page, draft.incident
+    if page is None or page.state != PAGE_TRIGGERED or page.status == PAGE_RESOLVED or draft.due_calls:
+        return
+    if (incident is not None and not incident.is_open) or draft.now - page.known_since < ACKNOWLEDGEMENT_LENGTH:
+        return
+    hours = f"{ACKNOWLEDGEMENT_LENGTH / HOUR:g} h"
+    by = f" by {page.status_person}" if page.status_person else ""
+    event = f"the {hours} acknowledgement at PagerDuty{by} has expired"
+    text = f"still firing: {event}" if page.status == ACKNOWLEDGED else f"still firing {hours} after the page"
+    draft.call_person(f"repeated.{page.known_since:.0f}", text)
 
 
 def _further_alert(draft: GroupPlan) -> str:
@@ -189,7 +207,7 @@ def sync_incident(draft: GroupPlan) -> None:
     if page is not None and incident is not None and page.state == PAGE_TRIGGERED and incident.changed_at >= page.at:
         status = incident.status if incident.status != "triggered" else ""
         if status != "resolved" or incident.by_person:
-            nobody = "" if incident.by_person else "PagerDuty"
+            nobody = "" if incident.by_person else PAGERDUTY
             by = incident.by or (page.status_by if status == page.status else nobody)
             known = replace(page, status=status, status_by=by if status else "", url=incident.url or page.url)
             known = replace(known, status_at=incident.changed_at if status else None)

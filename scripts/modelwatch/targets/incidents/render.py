@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, can_get_worse
 from ...model.alert import Alert, Group
 from ...model.finding import Finding
 from ...model.monitored_model import Model
@@ -29,6 +30,7 @@ from ...report.markdown import plain_line, safe_url
 from ...report.next_steps import first_step
 from ...report.past_episodes import past_episodes_text
 from ...report.team_links import commands, dashboards, team_links
+from ...timeutil import HOUR
 from ..base import GroupRun
 
 
@@ -85,7 +87,8 @@ def _earlier_alert(change: Change, run: GroupRun) -> str:
     page = run.register.page if run.register else None
     if not change.about or page is None:
         return ""
-    status = f", {page.status} by {page.status_by or 'a person'}" if page.status else ""
+    by = f" by {page.status_person}" if page.status_person else ""
+    status = f", {page.status}{by}" if page.status else ""
     return f"{page.severity}, {utc_time(page.at)}{status}"
 
 
@@ -147,6 +150,9 @@ def incident_details(
         facts["where"] = plain_line(place)
     limits = limits_text(group)
     facts["tier"] = f"{group.severity or ''}" + (f" ({limits})" if limits else "")
+    facts["acknowledging"] = f"holds for {ACKNOWLEDGEMENT_LENGTH / HOUR:g} h" + (
+        ", or until it gets worse" if group.severity is not None and can_get_worse(group.severity) else ""
+    )
     if own := commands(team_links(model, group.rule)):
         facts["commands"] = own
     return facts | dict(_context_details(group))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, MAX_SILENCE
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, MAX_SILENCE, acknowledgement_end
 from ...model.plan import Command
 from ...model.register import FALSE_POSITIVE
 from ...timeutil import DAY, HOUR, format_utc
@@ -25,7 +25,7 @@ def answer_issue_command(draft: GroupPlan, command: Command) -> str:
         case "ack":
             until = command.at + ACKNOWLEDGEMENT_LENGTH
             _mute(draft, ack_until=until, ack_by=command.author)
-            return f"{command.author} acknowledged this until {format_utc(until)}, or until it gets worse"
+            return f"{command.author} acknowledged this {acknowledgement_end(until, draft.severity)}"
         case "false-positive":
             _mute(draft, verdict=FALSE_POSITIVE, verdict_by=command.author)
             return f"{command.author} marked this as a false positive: it is silenced until it recovers"

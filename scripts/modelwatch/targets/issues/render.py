@@ -42,7 +42,7 @@ from ...report.comments import (
     flap_sentence,
     issue_title,
     mute_sentence,
-    page_wait_sentence,
+    next_page_sentence,
 )
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
@@ -118,7 +118,7 @@ def issue_body(
         parts[0] += f" Owner: {mention(model.owner)}."
     if group.state is AlertState.FIRING and (muted := mute_sentence(group, register, now)):
         parts[0] += f" Muted: {code(muted, 300)}."
-    if waiting := page_wait_sentence(register, model, now):
+    if group.state is AlertState.FIRING and (waiting := next_page_sentence(register, model, now, code)):
         parts[0] += f" {waiting}"
     if flapping := flap_sentence(register, model, now):
         parts[0] += f"\n\n{flapping}"

@@ -15,6 +15,7 @@ from ...model.ledger import (
     MAX_WHAT,
     MAX_WHY,
     MODELWATCH,
+    PAGERDUTY,
     PERSON,
     RECOVERED,
     UNKNOWN,
@@ -54,6 +55,7 @@ _CALL_WORDS = {
     "stuck": "the on-call is called about a workflow run that does not end",
     "reminder": "the on-call is reminded",
     "expired": "a mute expired, the on-call is notified",
+    "repeated": "the on-call is notified again",
 }
 
 
@@ -98,11 +100,12 @@ def page_entry(before: PageRecord | None, page: PageRecord, why: str, who: str =
     return make_entry(key, page.at, EntryKind.PAGE, f"incident {page.state}, {page.severity}", who=who, why=why)
 
 
-def page_status_entry(page: PageRecord) -> LedgerEntry:
-    """What became of the incident at PagerDuty."""
+def page_status_entry(page: PageRecord, sent_by: str = "") -> LedgerEntry:
+    """What became of the incident at PagerDuty. ``sent_by``: who sent that there, for the person who said it here."""
     at = page.at if page.status_at is None else page.status_at
-    what = f"incident {page.status} at PagerDuty"
-    return make_entry(page_status_key(page.status, at), at, EntryKind.PAGE, what, who=page.status_by or PERSON)
+    what, key = f"incident {page.status} at PagerDuty", page_status_key(page.status, at)
+    why = f"{page.status} by {page.status_person}" if sent_by and page.status_person else ""
+    return make_entry(key, at, EntryKind.PAGE, what, who=sent_by or page.status_by or PERSON, why=why)
 
 
 def page_status_key(status: str, at: float) -> str:
@@ -228,7 +231,7 @@ def _page_changes(draft: GroupPlan, before: PageRecord, page: PageRecord) -> Ite
         yield page_status_entry(page)
     elif before.state == PAGE_TRIGGERED and page.state == PAGE_RESOLVED:
         by_person = draft.incident is not None and draft.incident.by_person
-        yield page_entry(before, page, "resolved at PagerDuty", PERSON if by_person else "PagerDuty")
+        yield page_entry(before, page, "resolved at PagerDuty", PERSON if by_person else PAGERDUTY)
 
 
 def _page_waits(draft: GroupPlan, before: float | None, until: float | None) -> Iterator[LedgerEntry]:
