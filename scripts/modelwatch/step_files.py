@@ -75,6 +75,7 @@ OMITTED_FIELDS = (
     ',"is_older":false',
     ',"move":null',
     ',"refusals":[]',
+    ',"held":null',
     ',"newest_value":null',
     ',"apart":0.0',
     ',"newest_level":null',

@@ -86,11 +86,13 @@ def test_resolved_by_a_person_asks_why_and_evaluates(firing: World) -> None:
     assert firing.issues[0].state == "open"
 
 
-def test_resolved_by_ourselves_is_ignored(firing: World) -> None:
+@pytest.mark.parametrize("what", ["acknowledged", "resolved"])
+def test_what_services_do_is_ignored(firing: World, what: str) -> None:
+    """An `ack` on the issue comes back from PagerDuty as an acknowledgement by an integration, which is no person."""
     writes = len(firing.writes())
     for by in ("integration", "service", "none", "workflow"):
-        found = receive(firing, event("resolved", by=by))
-        assert (found.code, found.out) == (0, "ignore: the incident was not resolved by a person\n")
+        found = receive(firing, event(what, by=by))
+        assert (found.code, found.out) == (0, f"ignore: the incident was {what}, but not by a person\n")
     assert len(firing.writes()) == writes
 
 

@@ -15,6 +15,9 @@ from modelwatch.model.monitored_model import GateSpec
 from modelwatch.model.rule import Direction
 from modelwatch.release.comparison import Comparison, ComparisonProblem
 from modelwatch.release.gate import GateSubject, judge_candidate, metric_direction
+from modelwatch.release.gate_rows import format_bound, format_number, format_signed
+from modelwatch.report.formatting import number
+from modelwatch.report.release_verdicts import gate_markdown, signed_number
 from modelwatch.stats.paired.paired_rows import PairedColumn, PairedRows
 from tests.stats.paired.making import of_numbers
 
@@ -266,3 +269,15 @@ def test_a_better_candidate_is_never_decided_worse() -> None:
     ]
     assert places == sorted(places)
     assert set(places) == {0, 1, 2}
+
+
+def test_a_bound_reads_the_same_in_the_interval_and_in_the_sentence() -> None:
+    """``−0.302 %`` in one and ``0.3 %`` in the other looked like two values."""
+    for size in (0.000882, 0.0302, 0.123456, 12345.6):
+        bound = format_bound(size)
+        assert format_signed(-size) == signed_number(-size) == f"−{bound}"
+        assert format_number(size) == number(size)
+    part = {"segment": "region=eu", "worth": 0.00088, "worth_of": "rows"}
+    row = replace(GateRow(GateCheck.SEGMENT, "holdout", "accuracy", GateVerdict.LOST, "worse."), **part)  # type: ignore[arg-type]
+    report = GateReport(0.0, "churn", "v6", "v7", "accuracy", "higher", 0.05, 0.01, GateDecision.HOLD, (), (row,))
+    assert "region=eu (0.088 % of the rows)" in gate_markdown(report)

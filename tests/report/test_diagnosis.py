@@ -65,7 +65,7 @@ def test_of_an_issue_that_a_person_closed_nothing_is_to_be_done() -> None:
     closed = replace(ISSUE, state="closed", register=acked)
     found = diagnose(known(observed=ModelObservation("churn", (closed,))), NOW)
     assert found.headline.startswith("CRITICAL (muted)")
-    assert found.next.startswith("Nothing for now: acknowledged by closing the issue until it gets worse, at most")
+    assert found.next.startswith("Nothing for now: acknowledged by closing the issue, at most until")
     assert found.next.endswith("To go on, reopen https://example.org/17.")
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.severity import Severity
+from modelwatch.model.unit import MINUS
 from modelwatch.report.explanation import explanation_section, explanation_text
-from modelwatch.report.formatting import MINUS
 from modelwatch.stats.decomposition import decompose
 
 LATAM = (("region", "latam"),)

@@ -31,6 +31,7 @@ def test_the_facts() -> None:
         "rule": "accuracy",
         "where": "region=latam",
         "tier": "error (drop 5 %)",
+        "acknowledging": "holds for 24 h, or until it gets worse",
         "version": "v7, first seen 2026-11-20 00:00 UTC",
         "healthy_before": "v6",
         "worst_segments": "region=latam: 0.85 (−7.6 %, 12,000 rows, error)",
@@ -40,7 +41,7 @@ def test_the_facts() -> None:
 def test_what_is_not_known_is_left_out() -> None:
     bare = finding(baseline=None, change=None, low=None, high=None, n=None)
     found = incident_details(group(alert(bare), limits=(Limit(LimitKind.ABOVE, 0.5),)), None, NOW)
-    assert set(found) == {"next", "model", "rule", "tier", "value", "since"}
+    assert set(found) == {"next", "model", "rule", "tier", "value", "since", "acknowledging"}
     assert "—" not in "".join(map(str, found.values()))
 
 

@@ -17,6 +17,7 @@ from modelwatch.model.register import DispatchState, PageRecord
 from modelwatch.model.rule import BaselineKind
 from modelwatch.model.severity import Severity
 from modelwatch.report.comments import issue_title
+from modelwatch.report.facts_table import tier_text
 from modelwatch.targets.issues.render import headline, issue_body
 
 from .making import HOUR, LATAM, NEWEST, NOW, alert, clear, finding, group, model, record, register
@@ -195,6 +196,12 @@ class TestEvidence:
         mild = finding(severity=Severity.WARNING)
         shown = issue_body(group(alert(mild, peak=Severity.CRITICAL)), register(), NOW)
         assert "error (drop 5 %); the newest window reaches warning; peak: critical" in shown
+
+    def test_a_tier_that_holds_in_one_segment_is_not_said_of_the_whole(self) -> None:
+        mild = finding(severity=Severity.WARNING)
+        whole = alert(mild, severity=Severity.WARNING, peak=Severity.WARNING)
+        found = tier_text(group(alert(finding(labels=LATAM)), whole), whole, None)
+        assert found == "error (drop 5 %) in `region=latam`; the whole is at warning"
 
     def test_nothing_is_repeated_where_it_says_nothing_new(self) -> None:
         shown = issue_body(group(), register(), NOW)

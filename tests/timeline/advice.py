@@ -104,3 +104,46 @@ def diagnose_shows_the_worst(time: Timeline) -> None:
     time.data("fraud", accuracy=CRITICAL)
     time.until(3)
     time.expect(woken=2, verdict="^CRITICAL · fraud.*churn")
+
+
+@story()
+def newest_action_leads(time: Timeline) -> None:
+    """After a degrade that succeeded somebody starts a retraining: the step is one sentence about that, not a chain"""
+    page_somebody(time, model_config(more=workflows(degrade="propose", retrain="propose")))
+    time.comment("degrade")
+    time.until(4)
+    time.finish("degrade")
+    time.comment("retrain")
+    time.until(5)
+    time.expect(step="^Watch the ..retrain..", no_step="degrade", dispatched=("degrade", "retrain"))
+    time.match("^((?!If that does not help|Wait).)*$", time.issue_section("Next step"))
+    time.finish("retrain")
+    time.until(5.5)
+    time.expect(step="^Wait: the degrade succeeded", verdict="Next: Wait: the degrade succeeded")
+
+
+@story()
+def older_failure_is_over(time: Timeline) -> None:
+    """A degrade failed, the rollback after it succeeded: the step is about the rollback"""
+    rules = RULES.replace("critical: {drop: 10%, do: [issue, page]}", ROLLED_BACK)
+    time.configure(
+        model_config(rules=rules, more=workflows(degrade="propose", rollback="propose").replace("2h", "6h, remind: 0"))
+    )
+    time.deploy("v7")
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1, step="approve rollback.1")
+    time.acknowledge()
+    time.comment("degrade")
+    time.until(4)
+    time.finish("degrade", "failure")
+    time.until(5)
+    time.expect(woken=1, step="Find out why the degrade failed")
+    time.match("Then decide on the proposed .*approve rollback.1", time.issue_section("Next step"))
+    time.acknowledge()
+    time.comment("approve rollback.1")
+    time.until(6)
+    time.finish("rollback")
+    time.until(7)
+    time.expect(woken=0, step="^Wait: the rollback to `v6` succeeded")
+    time.match("^((?!failed|degrade).)*$", time.issue_section("Next step"))

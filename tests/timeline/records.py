@@ -162,3 +162,21 @@ def chart_is_readable(time: Timeline) -> None:
     time.data(accuracy=ERROR)
     time.until(6)
     time.expect(woken=1, says="xychart-beta.*value 0.8.*baseline 0.92.*warning 0.90.*error 0.874.*deployed: `v7`")
+
+
+@story()
+def window_of_a_young_version(time: Timeline) -> None:
+    """A window of a day that holds three hours of a version is not called a day, and is one when it is full"""
+    rules = RULES.replace("window: 1h", "window: 24h").replace(
+        "baseline: {value: 0.92, n: 100000}", "baseline: {value: 0.92}"
+    )
+    time.configure(model_config(rules=rules), healthy=30)
+    time.deploy("v7")
+    time.data(accuracy=ERROR)
+    time.until(3)
+    time.expect(woken=1, says=r"over 2 h .its window of 24 h is not full", verdict="over 3 h .its window of 24 h")
+    time.acknowledge()
+    time.until(20, every=4)
+    time.expect(verdict="over 20 h .its window of 24 h is not full")
+    time.until(25)
+    time.expect(woken=0, verdict="over 24 h,")

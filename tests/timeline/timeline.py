@@ -391,7 +391,11 @@ class Timeline:
 
     def next_step(self, model: str = "") -> str:
         """The first paragraph of the section *Next step* of the newest issue."""
-        found = re.search(r"### Next step\n\n(.*?)(?:\n\n|\Z)", self.issue(model).body or "", re.DOTALL)
+        return self.issue_section("Next step", model).partition("\n\n")[0]
+
+    def issue_section(self, title: str, model: str = "") -> str:
+        """One section of the newest issue."""
+        found = re.search(rf"### {title}\n\n(.*?)(?=\n\n###|\Z)", self.issue(model).body or "", re.DOTALL)
         return found[1] if found else ""
 
     def diagnosis(self, model: str = "") -> Diagnosis:

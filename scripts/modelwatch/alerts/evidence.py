@@ -9,6 +9,7 @@ from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint, UnconfirmedTier
 from ..model.alert_scope import find_alert_scope
+from ..model.cadence import usual_gap
 from ..model.drift import FeatureDrift
 from ..model.explanation import Explanation
 from ..model.finding import GradualChange, Outcome, Track
@@ -23,6 +24,10 @@ TREND_POINTS = 60
 MAX_SEGMENTS = 10
 TREND_CONTEXT = 7 * DAY
 """The trend shows at least this much (seconds), where there is as much."""
+FULL_SHARE = 0.9
+"""A window that holds data of this share of its length counts as full."""
+MAX_GAPS = 50
+"""So many gaps between points show how much time one is about."""
 _DECIDED_CODES = (Outcome.OK.code, Outcome.BREACH.code)
 
 
@@ -66,6 +71,7 @@ def collect_evidence(
         affected=_affected_rows(headline, alerts, pull),
         features=max((track.features for track in tracks), default=0),
         health=own,
+        held=_held_length(headline, described, pull),
     )
 
 
@@ -170,6 +176,28 @@ def _affected_rows(track: Track | None, alerts: Sequence[Alert], pull: PulledSer
     alert = next((alert for alert in alerts if track and alert.labels == track.labels), None)
     span = _data_span(track, alert.start, pull, alert.end, of_segment=True) if alert else None
     return span if span and span.n is not None else None
+
+
+def _held_length(track: Track | None, alert: Alert | None, pull: PulledSeries) -> float | None:
+    """How much (seconds) of the newest window holds data; ``None`` where that is all of it, or not known."""
+    if track is None or alert is None:
+        return None
+    finding, window = alert.finding, track.rule.window
+    began = [one for one in pull.deployments if one.since <= finding.time and one.version == finding.version]
+    service = max(began, key=lambda one: one.since, default=None)
+    own = (series for series in pull.series if (series.name, series.labels) == (track.rule.metric.name, track.labels))
+    series = next((one for one in own if len(one)), None)
+    times = series.times if series is not None else ()
+    first = bisect_right(times, finding.time - window)
+    since = times[first] if first < len(times) else finding.time - window
+    gap = usual_gap(times[max(0, first - MAX_GAPS) : first + MAX_GAPS])
+    if service is not None and service.since > since:
+        since = service.since
+    length = finding.time - since + gap  # a point is about the time since the one before
+    if service is not None:
+        start = pull.start_of(service)
+        length = min(length, finding.time - start.began) if start.origin is StartOrigin.MOVE else length
+    return length if 0 < length < FULL_SHARE * window and length + gap < window else None
 
 
 def _unconfirmed_tier(track: Track | None, alert: Alert | None) -> UnconfirmedTier | None:

@@ -19,6 +19,7 @@ from ..model.release import CanaryCheck, CanaryDecision, CanaryPeriod, CanaryVer
 from ..model.rule import Aggregate, BaselineKind, BaselineSpec, LimitKind, Mode, Rule, Tier
 from ..model.series import PulledSeries, Series, format_labels
 from ..model.severity import Severity
+from ..model.unit import number_text
 from ..timeutil import HOUR
 from .aggregation import Aggregator, WindowStats
 from .arrays import first_or_none, nans
@@ -83,8 +84,8 @@ def _describe(check: CanaryCheck) -> str:
     where = f" ({format_labels(check.labels)})" if check.labels else ""
     if not check.severity:
         return f"{check.rule}{where} {'has no data' if check.outcome == NO_DATA else 'is undecided'}: {check.reason}"
-    values = f"{check.canary:.4g} against {check.champion:.4g}" if check.champion is not None else f"{check.canary:.4g}"
-    return f"{check.rule}{where} reaches {check.severity}: {values}"
+    values = [number_text(value) for value in (check.canary, check.champion) if value is not None]
+    return f"{check.rule}{where} reaches {check.severity}: {' against '.join(values)}"
 
 
 class _CanaryEvaluator:

@@ -206,6 +206,9 @@ class Evidence:
     """The newest move of the release since it began that should fix it."""
     refusals: tuple[Refusal, ...] = ()
     """Workflows that the issue could offer, but must not."""
+    held: float | None = None
+    """How much (seconds) of its window the worst alert's newest value comes from, where that is not all of it: the
+    version or the series is younger."""
 
 
 @dataclass(frozen=True, slots=True)

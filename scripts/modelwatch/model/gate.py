@@ -78,6 +78,11 @@ class GateRow:
     unit: str = "rows"
     """What ``n`` counts: ``rows``, or ``queries`` where lists are compared."""
 
+    @property
+    def worth_text(self) -> str:
+        """`` (12.3 % of the value)``; empty where it is not known. The same in the sentence and in the table."""
+        return "" if self.worth is None else f" ({100 * self.worth:.3g} % of the {self.worth_of})"
+
 
 @dataclass(frozen=True, slots=True)
 class GateReport:

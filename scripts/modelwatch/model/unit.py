@@ -1,12 +1,15 @@
-"""How the values of a rule read: as a length of time, as a percentage, as the name of a measure."""
+"""How values read: as a number, as a length of time, as a percentage, as the name of a measure."""
 
 from __future__ import annotations
+
+import math
 
 from .drift import drift_spec
 from .rule import STATIC_LIMITS, FeatureAggregation, Rule
 
 MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS = TIMES = ("ms", "s", "min", "h", "d")
 PERCENT = "%"
+MINUS = "−"
 FEATURES, IMPORTANCE = "features", "importance"
 """The share of features that drifted: of their number, or of their importance."""
 _UNIT_SUFFIXES = {
@@ -42,3 +45,17 @@ def unit_of(rule: Rule) -> str:
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     fixed = bool(limits) and all(limit.form in STATIC_LIMITS and 0 <= limit.value <= 1 for limit in limits)
     return PERCENT if fixed and (ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate") else ""
+
+
+def number_text(value: float) -> str:
+    """Four significant digits, thousands separated: ``0.8412``, ``12,400``, ``1.234e-07``."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if 1e-4 <= size < 1e9:
+        digits = 0 if size >= 1000 else max(0, 3 - math.floor(math.log10(size)))
+        text = f"{size:,.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{size:.3e}"
+    return (MINUS if value < 0 else "") + text

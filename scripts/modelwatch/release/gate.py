@@ -15,8 +15,8 @@ from .comparison import HOLDOUT, RECENT, Comparison
 from .gate_rows import (
     comparison_row,
     finite_or_none,
+    format_bound,
     format_number,
-    format_short,
     format_signed,
     guarded_segments,
     informational_rows,
@@ -135,10 +135,9 @@ def _failure_sentences(failed: Sequence[GateRow]) -> Iterator[str]:
 
 def _sentence(row: GateRow) -> str:
     location = f"{row.part}, {row.segment}" if row.segment else row.part
-    share = f" ({100 * row.worth:.3g} % of the {row.worth_of})" if row.worth is not None else ""
     if row.check is GateCheck.TABLES:
         return f"{location}: {row.words}"
-    return f"{location}{share}: {row.what}{_figures(row)}: {row.words}"
+    return f"{location}{row.worth_text}: {row.what}{_figures(row)}: {row.words}"
 
 
 def _figures(row: GateRow) -> str:
@@ -225,12 +224,12 @@ def _inferior_words(spec: GateSpec) -> str:
 
 
 def _within_margin_words(low: float) -> str:
-    return f"at most {format_short(max(0.0, -low))} worse, within the margin."
+    return f"at most {format_bound(max(0.0, -low))} worse, within the margin."
 
 
 def _beyond_margin_words(difference: Difference, value: float, low: float, spec: GateSpec) -> str:
     needs = _rows_needed(difference, value + spec.margin, value - low)
-    return f"can be {format_short(-low)} worse; the margin is {format_number(spec.margin)}. {needs}"
+    return f"can be {format_bound(-low)} worse; the margin is {format_number(spec.margin)}. {needs}"
 
 
 def _rows_needed(difference: Difference, distance: float, half: float) -> str:
@@ -266,9 +265,9 @@ def _judge_latency(difference: Difference, margin: float) -> tuple[GateVerdict, 
     low, high = (100 * (bound - 1) for bound in (difference.low, difference.high))
     limit = f"the margin is {format_number(100 * margin)} %."
     if high < 0:
-        return GateVerdict.SUPERIOR, f"at least {format_short(-high)} % faster."
+        return GateVerdict.SUPERIOR, f"at least {format_bound(-high)} % faster."
     if high <= 100 * margin:
-        return GateVerdict.NON_INFERIOR, f"at most {format_short(high)} % slower, within the margin."
+        return GateVerdict.NON_INFERIOR, f"at most {format_bound(high)} % slower, within the margin."
     if low > 100 * margin:
-        return GateVerdict.INFERIOR, f"at least {format_short(low)} % slower; {limit}"
-    return GateVerdict.UNDECIDED, f"can be {format_short(high)} % slower; {limit}"
+        return GateVerdict.INFERIOR, f"at least {format_bound(low)} % slower; {limit}"
+    return GateVerdict.UNDECIDED, f"can be {format_bound(high)} % slower; {limit}"

@@ -10,6 +10,7 @@ import numpy as np
 from ..model.gate import GateCheck, GateRow, GateVerdict
 from ..model.monitored_model import GateSpec
 from ..model.prediction_log import RANKING_METRICS
+from ..model.unit import MINUS, number_text
 from ..stats.arrays import Floats, Ints
 from ..stats.paired.contingency_tables import agreement
 from ..stats.paired.metrics import compare_metric
@@ -49,17 +50,17 @@ def finite_or_none(value: float) -> float | None:
 
 
 def format_number(value: float | None) -> str:
-    return "—" if value is None else f"{value:.4g}"
+    return "—" if value is None else number_text(value)
 
 
 def format_signed(value: float) -> str:
     """``+0.012``, ``−8.8``"""
-    return f"{'−' if value < 0 else '+'}{abs(value):.3g}"
+    return f"{MINUS if value < 0 else '+'}{format_bound(abs(value))}"
 
 
-def format_short(value: float) -> str:
-    """Two digits, for an order of magnitude."""
-    return f"{value:.2g}"
+def format_bound(value: float) -> str:
+    """A bound of an interval: three digits, in the sentence as in the interval."""
+    return format_number(float(f"{value:.3g}"))
 
 
 def guarded_segments(comparison: Comparison, least: int) -> Iterator[tuple[str, Ints, float]]:

@@ -27,10 +27,10 @@ from ..model.ledger import RECOVERED
 from ..model.register import Register
 from ..model.rule import RELATIVE_LIMITS, STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
+from ..model.unit import MINUS
 from ..timeutil import DAY
 from .formatting import (
     METHOD_NAMES,
-    MINUS,
     bare_value,
     baseline_comparison,
     count,

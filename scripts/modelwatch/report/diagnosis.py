@@ -152,7 +152,7 @@ def _onset_lines(group: Group, model: Model, now: float) -> Iterator[str]:
     rule = next((rule for rule in model.rules if rule.name == group.rule), None)
     parts = [onset_text(group, group.start, now).removeprefix("since ")] if group.start is not None else []
     if alert is not None and alert.finding.value is not None and not group.built_in:
-        parts += [window_text(rule)] if rule and rule.anomaly is None else []
+        parts += [window_text(rule, group.evidence.held)] if rule and rule.anomaly is None else []
         parts += confidence_facts(alert.finding, group.unit)
     if parts:
         yield plain_line(", ".join(parts))

@@ -16,6 +16,7 @@ from .formatting import (
     count,
     duration,
     interval,
+    labels_text,
     limit_text,
     number,
     percent,
@@ -54,7 +55,7 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
 def _value_facts(finding: Finding, rule: Rule | None, group: Group) -> Iterator[tuple[str, str]]:
     unit = group.unit
     if finding.value is not None:
-        over = f" {window_text(rule)}" if rule and finding.past is None else ""
+        over = f" {window_text(rule, group.evidence.held)}" if rule and finding.past is None else ""
         yield "Value", quantity(finding.value, unit) + over
         if sure := ", ".join(confidence_facts(finding, unit)):
             yield "Confidence" if interval(finding, unit) else "From", sure
@@ -81,11 +82,18 @@ def confidence_facts(finding: Finding, unit: str) -> Iterator[str]:
         yield f"{count(finding.n)} features" if unit in (FEATURES, IMPORTANCE) else row_count(finding.n)
 
 
-def window_text(rule: Rule) -> str:
-    """``over 24 h``: what a value is taken from; a window in hours up to two days, as people configure it."""
+def window_text(rule: Rule, held: float | None = None) -> str:
+    """``over 24 h``: what a value is taken from. ``held``: how much of the window (seconds), where that is not all."""
     if rule.aggregate is Aggregate.LAST:
         return "in the newest measurement"
-    return f"over {rule.window / HOUR:g} h" if HOUR <= rule.window <= 48 * HOUR else f"over {duration(rule.window)}"
+    if held is not None:
+        return f"over {duration(held)} (its window of {_window_length(rule.window)} is not full)"
+    return f"over {_window_length(rule.window)}"
+
+
+def _window_length(window: float) -> str:
+    """In hours up to two days, as people configure it."""
+    return f"{window / HOUR:g} h" if HOUR <= window <= 48 * HOUR else duration(window)
 
 
 def worst_so_far(alert: Alert, unit: str) -> str:
@@ -103,18 +111,27 @@ def limits_text(group: Group) -> str:
 
 
 def tier_text(group: Group, alert: Alert, rule: Rule | None) -> str:
-    """``error (drop 5 %)``, with the tier of the newest window and the peak where they differ."""
-    limits = limits_text(group)
+    """``error (drop 5 %)``, the tier of the group, with that of the alert, of its newest window and its peak where they
+    differ."""
+    severity, limits = group.severity or alert.severity, limits_text(group)
     tiers = rule.tiers_for(alert.finding.version) if rule else ()
-    if any(tier.derived and tier.severity is alert.severity for tier in tiers):
+    if any(tier.derived and tier.severity is severity for tier in tiers):
         limits += ", derived"
-    parts = [f"{alert.severity}" + (f" ({limits})" if limits else "")]
+    parts = [f"{severity}" + (f" ({limits})" if limits else "")]
+    if alert.severity is not severity:
+        worst = next((one for one in group.alerts if one.state is group.state and one.severity is severity), alert)
+        parts[0] += f" in {_part_text(worst)}"
+        parts.append(f"{_part_text(alert)} is at {alert.severity}")
     reached = alert.finding.severity
     if reached is not alert.severity:
         parts.append(f"the newest window reaches {reached or 'no tier'}")
     if alert.peak is not alert.severity:
         parts.append(f"peak: {alert.peak}")
     return "; ".join(parts)
+
+
+def _part_text(alert: Alert) -> str:
+    return code(labels_text(alert.labels)) if alert.labels else "the whole"
 
 
 def retraining_data(group: Group) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -11,11 +10,10 @@ from ..model.alert_scope import FEATURE_LABELS
 from ..model.finding import Finding, Outcome
 from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
 from ..model.series import Labels, StartOrigin
-from ..model.unit import FEATURES, IMPORTANCE, TIMES
+from ..model.unit import FEATURES, IMPORTANCE, MINUS, TIMES, number_text
 from ..timeutil import format_utc
 from .markdown import plain_line
 
-MINUS = "−"
 LEAST_PERCENT = 0.0005
 """A smaller share rounds to 0."""
 ValueFormatter = Callable[["float | None"], str]
@@ -24,18 +22,7 @@ ValueFormatter = Callable[["float | None"], str]
 
 def number(value: float | None) -> str:
     """Four significant digits, thousands separated: ``0.8412``, ``12,400``, ``1.234e-07``; a dash for none."""
-    if value is None:
-        return "—"
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if 1e-4 <= size < 1e9:
-        digits = 0 if size >= 1000 else max(0, 3 - math.floor(math.log10(size)))
-        text = f"{size:,.{digits}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-    else:
-        text = f"{size:.3e}"
-    return (MINUS if value < 0 else "") + text
+    return "—" if value is None else number_text(value)
 
 
 def short_number(value: float, digits: int = 2) -> str:
@@ -119,12 +106,16 @@ def duration(seconds: float) -> str:
 def baseline_comparison(finding: Finding, format_value: ValueFormatter = number) -> str:
     """``8.6 % below its baseline 0.9203``; without a baseline only ``past its limit``, or within."""
     if finding.change is not None:
-        side = "below" if finding.change < 0 else "above"
-        share = _percent_digits(abs(finding.change)) if abs(finding.change) >= LEAST_PERCENT else "less than 0.1"
-        return f"{share} % {side} its baseline {format_value(finding.baseline)}"
+        return f"{relative_change(finding.change)} its baseline {format_value(finding.baseline)}"
     if finding.baseline is not None:
         return f"against a baseline of {format_value(finding.baseline)}"
     return "past its limit" if finding.outcome is Outcome.BREACH else "within its limits"
+
+
+def relative_change(change: float) -> str:
+    """``8.6 % below``, ``less than 0.1 % above``"""
+    share = _percent_digits(abs(change)) if abs(change) >= LEAST_PERCENT else "less than 0.1"
+    return f"{share} % {'below' if change < 0 else 'above'}"
 
 
 def labels_text(labels: Labels) -> str:

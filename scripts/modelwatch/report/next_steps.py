@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -93,17 +93,21 @@ class _Alert:
 
 
 def next_steps(group: Group, register: Register, model: Model | None, now: float) -> str:
-    """The one thing to do next, then what follows; one sentence where there is nothing to do."""
+    """The one thing to do next, then what else waits for a decision, and the runbook; one sentence where there is
+    nothing to do."""
     if register.closed is not None:
         return f"{HEADING}Nothing: the metric has recovered."
     if group.state is not AlertState.FIRING:
         need = required_healthy_evaluations(group, register)
         proof = f"{need} {proof_text(group)}" if need > 1 else f"one {proof_text(group, 1)}"
         return f"{HEADING}Nothing for now: the issue closes automatically after {proof}."
-    steps = _steps(_Alert(group, register, model, now, MARKDOWN))
-    waiting = steps[0].startswith(WAIT)
-    after = [f"{'If that does not help,' if waiting else 'Then'} {step[0].lower()}{step[1:]}" for step in steps[1:]]
-    return HEADING + "\n\n".join((steps[0], *after))
+    alert = _Alert(group, register, model, now, MARKDOWN)
+    if closed := _closed_step(alert):
+        return HEADING + closed
+    first = _steps(alert)[0]
+    lead = "If that does not help," if first.startswith(WAIT) else "Then"
+    others = [step for step in (*_decision_steps(alert), *_runbook_steps(alert)) if step != first]
+    return HEADING + "\n\n".join((first, *(f"{lead} {step[0].lower()}{step[1:]}" for step in others)))
 
 
 def first_step(
@@ -128,30 +132,58 @@ def _steps(alert: _Alert) -> list[str]:
     """
     if closed := _closed_step(alert):
         return [closed]
-    newest = {record.verb: record.key for record in alert.dispatches}
-    records = [
-        record
-        for record in alert.dispatches
-        if record.state is DispatchState.PROPOSED or record.state.is_open or newest[record.verb] == record.key
-    ]
+    records = [record for record in alert.dispatches if _still_matters(alert, record)]
     urgent = [record for record in records if _is_urgent(alert, record)]
+    calm = [record for record in records if record not in urgent]
     return [
         *_recovery_steps(alert),
-        *_dispatch_steps(alert, urgent),
-        *_move_steps(alert),
-        *_settling_steps(alert),
+        *_action_steps(alert, urgent, calm),
+        *_data_steps(alert),
         *_cause_steps(alert),
         *_kind_steps(alert),
         *_rollback_steps(alert),
-        *_dispatch_steps(alert, (record for record in records if record not in urgent)),
+        *_dispatch_steps(alert, calm),
         *_runbook_steps(alert),
     ] or [LAST_RESORT]
+
+
+def _still_matters(alert: _Alert, record: DispatchRecord) -> bool:
+    """Whether it waits, is under way, or is the newest of its kind; of those that move a release the newest of all,
+    since another version serves after it."""
+    if record.state is DispatchState.PROPOSED or record.state.is_open:
+        return True
+    if record.verb in RECOVERY_VERBS and record.ended is not None and alert.register is not None:
+        return record == _last_watched_dispatch(alert.register)
+    newest = {other.verb: other.key for other in alert.dispatches}
+    return newest[record.verb] == record.key
 
 
 def _is_urgent(alert: _Alert, record: DispatchRecord) -> bool:
     if record.state is DispatchState.PROPOSED:
         return alert.refusal(record.verb) is None
     return record.verb in RECOVERY_VERBS and record.state is not DispatchState.LOST
+
+
+def _action_steps(alert: _Alert, urgent: Sequence[DispatchRecord], calm: Sequence[DispatchRecord]) -> list[str]:
+    """About what was done or waits for a decision, the newest first. A retraining counts only after a move, for whose
+    effect one waits anyway."""
+    steps = [(_action_time(record), step) for record in urgent for step in _dispatch_steps(alert, (record,))]
+    waits = [*_move_steps(alert), *_settling_steps(alert)]
+    if waits or any(record.ended is not None for record in urgent):
+        trainings = [record for record in calm if record.state.is_open]
+        steps += [(record.at, step) for record in trainings for step in _dispatch_steps(alert, (record,))]
+    return [step for _, step in sorted((*steps, *waits), key=lambda pair: -pair[0])]
+
+
+def _action_time(record: DispatchRecord) -> float:
+    return record.at if record.ended is None else record.ended
+
+
+def _decision_steps(alert: _Alert) -> Iterator[str]:
+    """The proposals that somebody has to decide about."""
+    for record in alert.dispatches:
+        if record.state is DispatchState.PROPOSED and alert.refusal(record.verb) is None:
+            yield _proposal_step(alert, record)
 
 
 def _runbook_steps(alert: _Alert) -> Iterator[str]:
@@ -247,8 +279,6 @@ def _ended_step(alert: _Alert, record: DispatchRecord) -> str:
             by_hand = f" Or move by hand: {medium.quote(command)}."
         return f"Find out why {name} failed ({known_word(record.conclusion)}){log}.{by_hand}"
     if record.verb in RECOVERY_VERBS and record.settled == ESCALATED:
-        if alert.register is not None and record != _last_watched_dispatch(alert.register):
-            return ""  # something else serves since then
         if record.verb == "degrade":
             restore = code("modelwatch release restore")
             how = f", or end it with {restore}" if model is not None and model.release is not None else ""
@@ -280,7 +310,7 @@ def _recovery_steps(alert: _Alert) -> Iterator[str]:
         yield f"{WAIT} {more}, and {after}."
 
 
-def _move_steps(alert: _Alert) -> Iterator[str]:
+def _move_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
     """About a move of the release that no workflow of the issue made: what serves now has to be judged first."""
     move = alert.group.evidence.move
     if move is None or any(record.key == move.key for record in alert.dispatches):
@@ -291,20 +321,26 @@ def _move_steps(alert: _Alert) -> Iterator[str]:
     verb, to = known_word(move.verb), f" to {alert.medium.quote(move.destination)}" if move.destination else ""
     if move.state != MoveState.DONE:
         status = code("modelwatch release status")
-        yield f"Check the {verb}{to} of {utc_time(move.at)}, which is {known_word(move.state)}: {status}."
+        yield move.at, f"Check the {verb}{to} of {utc_time(move.at)}, which is {known_word(move.state)}: {status}."
     else:
-        yield f"{WAIT} the {verb}{to} was made at {utc_time(move.at)}; the next windows show whether it helped."
+        step = f"{WAIT} the {verb}{to} was made at {utc_time(move.at)}; the next windows show whether it helped."
+        yield move.at, step
 
 
-def _settling_steps(alert: _Alert) -> Iterator[str]:
+def _settling_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
     """Wait after a workflow that should fix the metric has succeeded: the next windows show whether it did."""
     if alert.register is None:
         return
     record = _last_watched_dispatch(alert.register)
     until = recovery_deadline(alert.register, alert.model, alert.now)
-    if record is not None and until is not None:
-        yield f"{WAIT} {alert.dispatch_name(record)} succeeded at {utc_time(record.ended)}. {paging_sentence(until)}"
-    if alert.group.kind != "data-quality" and any(DATA_IN_DOUBT_PREFIX in text for text in alert.register.troubles):
+    if record is not None and record.ended is not None and until is not None:
+        name = alert.dispatch_name(record)
+        yield record.ended, f"{WAIT} {name} succeeded at {utc_time(record.ended)}. {paging_sentence(until)}"
+
+
+def _data_steps(alert: _Alert) -> Iterator[str]:
+    troubles = alert.register.troubles if alert.register else ()
+    if alert.group.kind != "data-quality" and any(DATA_IN_DOUBT_PREFIX in text for text in troubles):
         yield "Fix the data first: a data-quality alert of this model is firing, and retraining waits for it."
 
 
@@ -329,7 +365,7 @@ def recovery_deadline(register: Register, model: Model | None, now: float) -> fl
 
 def _last_watched_dispatch(register: Register) -> DispatchRecord | None:
     ended = [record for record in register.dispatches if record.verb in RECOVERY_VERBS and record.ended is not None]
-    return ended[-1] if ended else None
+    return max(ended, key=_action_time, default=None)
 
 
 def _rollback_steps(alert: _Alert) -> Iterator[str]:

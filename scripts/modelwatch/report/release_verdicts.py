@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ..model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
 from ..model.release import CanaryDecision, CanaryVerdict
 from ..model.series import format_labels
+from ..model.unit import MINUS
 from ..timeutil import format_iso
 from .console import make_table, make_text
 from .explanation import Quote
-from .formatting import MINUS, count, duration, number, utc_time
+from .formatting import count, duration, number, utc_time
 from .markdown import bullet_list, code, plain_line, table
 
 if TYPE_CHECKING:
@@ -122,9 +123,7 @@ def _show_rows(console: Console, rows: Sequence[GateRow]) -> None:
 
 def _cells(row: GateRow) -> tuple[str, ...]:
     is_ratio = row.check is GateCheck.LATENCY
-    what = row.segment or row.what
-    if row.worth is not None:
-        what += f" ({100 * row.worth:.2g} % of the {row.worth_of})"
+    what = (row.segment or row.what) + row.worth_text
     return (
         row.part,
         what,

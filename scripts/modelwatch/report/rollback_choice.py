@@ -20,6 +20,7 @@ ROLLBACK_KINDS = frozenset(
     ["accuracy-drop", "segment-drop", "calibration", "prediction-drift", "business-metric", "latency", "error-rate"]
 )
 """Kinds that an earlier version can fix; data and labels do not depend on the version that serves."""
+NO_HEALTHY_VERSION = "no healthy version is on record under the same rules"
 MAX_CANDIDATES = 10
 MAX_REASON = 300
 

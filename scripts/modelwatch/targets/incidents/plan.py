@@ -94,8 +94,8 @@ def plan_page(draft: GroupPlan, hold: Mute | None = None) -> None:
 
 
 def _repeat_page(draft: GroupPlan) -> None:
-    """Notify the on-call again of what still fires a day after the page, or after somebody acknowledged it at PagerDuty:
-    a critical alert cannot get worse, and PagerDuty says nothing more about it."""
+    """Notify the on-call again of what still fires a day after the page, or after it was acknowledged at PagerDuty: a
+    critical alert cannot get worse, and PagerDuty says nothing more about it."""
     page, incident = draft.page, draft.incident
     if page is None or page.state != PAGE_TRIGGERED or page.status == PAGE_RESOLVED or draft.due_calls:
         return

@@ -13,6 +13,7 @@ from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ObservedRun
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState
 from ...model.target import Target
+from ...report.rollback_choice import NO_HEALTHY_VERSION
 from ...timeutil import DAY, HOUR
 from ..draft import GroupPlan
 from ..register.client import LISTED_WITHIN
@@ -116,7 +117,7 @@ def check_rollback_target(request: DispatchRequest) -> str:
     if request.verb != "rollback":
         return ""
     if not request.target:
-        return request.no_target_reason or "no healthy version is on record under the same rules"
+        return request.no_target_reason or NO_HEALTHY_VERSION
     failed = request.target == request.draft.asking_group.evidence.version
     return f"{request.target} is the version that just failed" if failed else ""
 

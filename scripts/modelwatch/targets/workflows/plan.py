@@ -17,9 +17,9 @@ from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
 from ...model.target import Target
-from ...report.formatting import whole_percent
+from ...report.formatting import relative_change, whole_percent
 from ...report.next_steps import began_with_version
-from ...report.rollback_choice import ROLLBACK_KINDS, choose_rollback_target, unfit_reason
+from ...report.rollback_choice import NO_HEALTHY_VERSION, ROLLBACK_KINDS, choose_rollback_target, unfit_reason
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal, time_to_start
@@ -282,7 +282,7 @@ def add_refusals(draft: GroupPlan) -> None:
         if verb == "rollback" and record is None:
             target, reason = choose_target_version(draft)
         if verb == "rollback" and not target:
-            reason = reason or "no healthy version is on record under the same rules"
+            reason = reason or NO_HEALTHY_VERSION
             refusals.append(Refusal(verb, "rollback-target", reason))
             continue
         guard, reason = request_refusal(draft, verb, target, "a person")
@@ -355,9 +355,9 @@ def _propose_fallback(draft: GroupPlan, reason: str) -> None:
     degrade = draft.model.workflow("degrade")
     tried = any(record.verb == "degrade" for record in draft.dispatches)
     draft.add_skip("rollback", reason, "rollback-target")
-    draft.troubles.append(f"there is no version to roll back to: {reason}"[:300])
+    draft.troubles.append(f"no rollback: {reason}"[:300])
     if degrade is not None and degrade.mode is not Mode.OBSERVE and not tried:
-        _propose_dispatch(draft, "degrade", "", f"there is no version to go back to: {reason}")
+        _propose_dispatch(draft, "degrade", "", f"no rollback: {reason}")
 
 
 def _record_intent(draft: GroupPlan, workflow: WorkflowSpec, record: DispatchRecord) -> None:
@@ -436,5 +436,5 @@ def dispatch_reason(draft: GroupPlan) -> str:
     alert = group.alerts[0] if group.alerts else None
     where = f" ({format_labels(alert.labels)})" if alert and alert.labels else ""
     change = alert.finding.change if alert else None
-    by = "" if change is None else f": {abs(change) * 100:.1f} % {'below' if change < 0 else 'above'} its baseline"
+    by = "" if change is None else f": {relative_change(change)} its baseline"
     return f"{group.rule}{where} is {group.severity or draft.severity}{by}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ...model.plan import Command
 from ...model.register import DispatchRecord, DispatchState
-from ...report.rollback_choice import unfit_reason
+from ...report.rollback_choice import NO_HEALTHY_VERSION, unfit_reason
 from ..draft import INVALID_PREFIX, REFUSED_PREFIX, GroupPlan
 from . import plan
 
@@ -97,7 +97,7 @@ def _target_refusal(draft: GroupPlan, text: str) -> str:
         if draft.observed.registry_error:
             return f"the registry cannot be read: {draft.observed.registry_error}"
         if not healthy:
-            return "no healthy version is on record"
+            return NO_HEALTHY_VERSION
         if text in healthy:
             return ""
         return f"version {text!r} is not on record as healthy; these are: {', '.join(healthy)}"
