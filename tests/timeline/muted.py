@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelwatch.timeutil import format_iso
 
 from .people import PAGING_WARNING
-from .stories import page_somebody, story
+from .stories import page_somebody, proposing, story
 from .timeline import BEGIN, CRITICAL, ERROR, HEALTHY, HOUR, WARNING, Timeline, model_config
 
 
@@ -142,3 +142,33 @@ def acknowledged_on_the_issue_is_no_bot(time: Timeline) -> None:
     time.comment("ack")
     time.until(8)
     time.expect(says="Muted: .acknowledged by robin, at most until")
+
+
+@story()
+def rollback_while_muted(time: Timeline) -> None:
+    """What is rolled back while the alert is muted is watched, and nobody is promised a page that does not come"""
+    time.configure(proposing())
+    time.deploy("v7")
+    time.data(accuracy=CRITICAL)
+    time.until(3)
+    time.expect(woken=1)
+    time.comment("silence 12h we are on it")
+    time.comment("rollback v6")
+    time.until(4)
+    time.finish("rollback")
+    time.until(5)
+    time.expect(step="^Wait: the rollback.*muted, so nobody is paged", says="ended: success.*muted, so nobody is paged")
+    time.expect(verdict="Next: Wait.*muted, so nobody", says="^(?!.*is paged again)")
+    time.until(9)
+    time.expect(woken=0)
+
+
+@story(causes=0)
+def false_positive_after_an_acknowledgement(time: Timeline) -> None:
+    """Who acknowledged at PagerDuty and then finds that nothing is wrong leaves no incident open"""
+    page_somebody(time)
+    time.acknowledge()
+    time.until(4)
+    time.comment("false-positive")
+    time.until(5)
+    time.expect(woken=0, open_incidents=0, says="^(?!.*paged again).*false positive by robin")

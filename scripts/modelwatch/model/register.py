@@ -114,7 +114,7 @@ class PageRecord:
 
     @property
     def status_person(self) -> str:
-        """The person whose status it is; empty where nobody is known, or a service did it by itself."""
+        """The person whose status it is; empty where nobody is known, or it was a service."""
         return "" if self.status_by in (MODELWATCH, PAGERDUTY) else self.status_by
 
     @property

@@ -16,7 +16,7 @@ from .explanation import Quote
 from .formatting import duration, local_time, utc_time
 from .ledger_table import ledger_table, plain_words
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
-from .next_steps import approval_instruction, paging_sentence, recovery_deadline, target_clause
+from .next_steps import approval_instruction, is_muted, paging_sentence, recovery_deadline, target_clause
 
 
 def issue_title(group: Group, register: Register) -> str:
@@ -53,7 +53,7 @@ def comment_text(
         case "reopened" | "expired":
             return f"{known_phrase(note.detail) or 'Firing again'}. {_alert_state(group, register)}."
         case "workflow":
-            return f"{_run_outcome(note, register, now, model) or f'Workflow: {detail}'}{_mentions(note, model)}"
+            return f"{_run_outcome(note, group, register, now, model) or f'Workflow: {detail}'}{_mentions(note, model)}"
         case "escalated":
             return f"**Escalated.** {detail}{_mentions(note, model)}"
         case "stuck":
@@ -111,7 +111,7 @@ def flap_sentence(register: Register, model: Model | None, now: float) -> str:
     text = f"**Flapping**: fired {flap.fired} times since {utc_time(flap.since)}."
     if register.closed is not None:
         return text
-    if register.page is not None:
+    if register.page is not None and not is_muted(None, register, now):
         pages = "one page" if spec.pages == 1 else f"{spec.pages} pages"
         worse = "gets worse or " if can_get_worse(register.page.severity) else ""
         text += (
@@ -180,7 +180,7 @@ def _find_dispatch(note: Note, register: Register) -> DispatchRecord | None:
     return next((record for record in reversed(register.dispatches) if record.name == dispatch_name(note)), None)
 
 
-def _run_outcome(note: Note, register: Register, now: float, model: Model | None) -> str:
+def _run_outcome(note: Note, group: Group | None, register: Register, now: float, model: Model | None) -> str:
     """How a workflow run ended, where to look, and what follows; empty where the register does not know it."""
     record = _find_dispatch(note, register)
     if record is None or not record.conclusion:
@@ -189,7 +189,7 @@ def _run_outcome(note: Note, register: Register, now: float, model: Model | None
     where = f" ({link(number, record.url)})" if record.url else ""
     text = f"**{known_word(record.verb)}{target_clause(record, code)} ended: {known_word(record.conclusion)}**{where}."
     until = recovery_deadline(register, model, now) if record.verb in RECOVERY_VERBS else None
-    return text if until is None else f"{text} {paging_sentence(until)}"
+    return text if until is None else f"{text} {paging_sentence(until, muted=is_muted(group, register, now))}"
 
 
 def _proposal(note: Note, register: Register, detail: str, model: Model | None) -> str:

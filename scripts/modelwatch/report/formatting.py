@@ -113,9 +113,10 @@ def baseline_comparison(finding: Finding, format_value: ValueFormatter = number)
 
 
 def relative_change(change: float) -> str:
-    """``8.6 % below``, ``less than 0.1 % above``"""
-    share = _percent_digits(abs(change)) if abs(change) >= LEAST_PERCENT else "less than 0.1"
-    return f"{share} % {'below' if change < 0 else 'above'}"
+    """``8.6 % below``; ``at``, where ``percent`` writes 0."""
+    if abs(change) < LEAST_PERCENT:
+        return "at"
+    return f"{_percent_digits(abs(change))} % {'below' if change < 0 else 'above'}"
 
 
 def labels_text(labels: Labels) -> str:

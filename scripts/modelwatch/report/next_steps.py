@@ -305,8 +305,11 @@ def _recovery_steps(alert: _Alert) -> Iterator[str]:
     left = required_healthy_evaluations(group, register) - healthy
     if healthy and left > 0:
         more = f"{left if left > 1 else 'one'} more {proof_text(group, left)}"
-        flaps = register is not None and register.flap is not None
-        after = "the alert stops firing; as it flaps, this closes later" if flaps else "this closes automatically"
+        after = "this closes automatically"
+        if register is None:  # there is no issue to close
+            after = "the alert is over"
+        elif register.flap is not None:
+            after = "the alert stops firing; as it flaps, this closes later"
         yield f"{WAIT} {more}, and {after}."
 
 
@@ -335,7 +338,8 @@ def _settling_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
     until = recovery_deadline(alert.register, alert.model, alert.now)
     if record is not None and record.ended is not None and until is not None:
         name = alert.dispatch_name(record)
-        yield record.ended, f"{WAIT} {name} succeeded at {utc_time(record.ended)}. {paging_sentence(until)}"
+        paging = paging_sentence(until, muted=is_muted(alert.group, alert.register, alert.now))
+        yield record.ended, f"{WAIT} {name} succeeded at {utc_time(record.ended)}. {paging}"
 
 
 def _data_steps(alert: _Alert) -> Iterator[str]:
@@ -349,8 +353,17 @@ def target_clause(record: DispatchRecord, quote: Quote) -> str:
     return f" to {quote(record.target_version)}" if record.target_version else ""
 
 
-def paging_sentence(until: float) -> str:
+def paging_sentence(until: float, *, muted: bool) -> str:
+    if muted:
+        return f"Look again at {utc_time(until)}: the alert is muted, so nobody is paged if it has not recovered."
     return f"If the metric has not recovered by {utc_time(until)}, the on-call is paged again."
+
+
+def is_muted(group: Group | None, register: Register, now: float) -> bool:
+    """Whether nobody is notified of the firing group, by the configuration, another alert or a person."""
+    severity = group.severity if group else None
+    muted_by_rule = group is not None and bool(group.mutes)
+    return muted_by_rule or person_mute(register, severity or register.severity, now) is not None
 
 
 def recovery_deadline(register: Register, model: Model | None, now: float) -> float | None:

@@ -191,13 +191,13 @@ def plan_acknowledgement(draft: GroupPlan) -> None:
     """Let PagerDuty know what a person decided on the issue: an acknowledgement and a silence acknowledge the incident,
     a verdict that nothing is wrong resolves it."""
     page, mute = draft.page, person_mute(draft.register, draft.severity, draft.now) if draft.register else None
-    if page is None or mute is None or page.state != PAGE_TRIGGERED or page.status:
+    if page is None or mute is None or page.state != PAGE_TRIGGERED or page.status == PAGE_RESOLVED:
         return
     if _paging_refusal(draft) or (draft.incident is not None and not draft.incident.is_open):
         return
     if mute.until is None:
         draft.add_change(_RESOLVE, mute.reason)
-    else:
+    elif not page.status:
         draft.add_change(ChangeKind.ACKNOWLEDGE_INCIDENT, mute.reason)
 
 
