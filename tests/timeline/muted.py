@@ -115,7 +115,7 @@ def nobody_acknowledges_for_a_day(time: Timeline) -> None:
     time.until(25, every=4)
     time.expect(woken=0)
     time.until(30, every=2)
-    time.expect(woken=1, page="^error Still firing 24 h after the page")
+    time.expect(woken=1, page="^error Still firing 1 d .*after the last page")
 
 
 @story()
@@ -126,7 +126,7 @@ def nobody_knows_for_a_day_without_rest_token(time: Timeline) -> None:
     time.until(25, every=4)
     time.expect(woken=0)
     time.until(30, every=2)
-    time.expect(woken=1, page=r"^critical Still firing 24 h after the page.*\.2$")
+    time.expect(woken=1, page=r"^critical Still firing 1 d .*after the last page.*\.2$")
 
 
 @story()

@@ -32,6 +32,7 @@ from ...model.release import CHANGE_EVENT
 from ...model.rule import Mode
 from ...model.severity import Severity
 from ...model.target import Target
+from ...report.formatting import duration
 from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
 from ..register.flapping import damping_reason, limit_reason
@@ -94,17 +95,23 @@ def plan_page(draft: GroupPlan, hold: Mute | None = None) -> None:
 
 
 def _repeat_page(draft: GroupPlan) -> None:
-    """Notify the on-call again of what still fires a day after the page, or after it was acknowledged at PagerDuty: a
-    critical alert cannot get worse, and PagerDuty says nothing more about it."""
-    page, incident = draft.page, draft.incident
-    if page is None or page.state != PAGE_TRIGGERED or page.status == PAGE_RESOLVED or draft.due_calls:
+    """Notify the on-call again of what still fires a day after it was acknowledged at PagerDuty, or after the page; of
+    what nobody acknowledges next time after twice as long. A critical alert cannot get worse, and PagerDuty says
+    nothing more about an incident that is acknowledged, or whose escalation policy has ended."""
+    register, page, incident = draft.register, draft.page, draft.incident
+    if register is None or page is None or page.state != PAGE_TRIGGERED or page.status == PAGE_RESOLVED:
         return
-    if (incident is not None and not incident.is_open) or draft.now - page.known_since < ACKNOWLEDGEMENT_LENGTH:
+    if draft.due_calls or (incident is not None and not incident.is_open):
         return
-    hours = f"{ACKNOWLEDGEMENT_LENGTH / HOUR:g} h"
+    acknowledged = page.status == ACKNOWLEDGED
+    wait = ACKNOWLEDGEMENT_LENGTH if acknowledged else max(ACKNOWLEDGEMENT_LENGTH, page.at - register.began)
+    if draft.now - page.known_since < wait:
+        return
     by = f" by {page.status_person}" if page.status_person else ""
-    event = f"the {hours} acknowledgement at PagerDuty{by} has expired"
-    text = f"still firing: {event}" if page.status == ACKNOWLEDGED else f"still firing {hours} after the page"
+    text = f"still firing {duration(draft.now - page.at)} after the last page"
+    if acknowledged:
+        length = f"{ACKNOWLEDGEMENT_LENGTH / HOUR:g} h"
+        text = f"still firing: the {length} acknowledgement at PagerDuty{by} has expired"
     draft.call_person(f"repeated.{page.known_since:.0f}", text)
 
 
