@@ -278,6 +278,6 @@ def test_a_bound_reads_the_same_in_the_interval_and_in_the_sentence() -> None:
         assert format_signed(-size) == signed_number(-size) == f"−{bound}"
         assert format_number(size) == number(size)
     part = {"segment": "region=eu", "worth": 0.00088, "worth_of": "rows"}
-    row = replace(GateRow(GateCheck.SEGMENT, "holdout", "accuracy", GateVerdict.LOST, "worse."), **part)  # type: ignore[arg-type]
+    row = replace(GateRow(GateCheck.SEGMENT, "holdout", "accuracy", GateVerdict.INFERIOR, "worse."), **part)  # type: ignore[arg-type]
     report = GateReport(0.0, "churn", "v6", "v7", "accuracy", "higher", 0.05, 0.01, GateDecision.HOLD, (), (row,))
     assert "region=eu (0.088 % of the rows)" in gate_markdown(report)
