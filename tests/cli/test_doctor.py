@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelwatch.config.templates import render_starter_files
+from modelwatch.doctor.release import check_commands
+from modelwatch.doctor.setup_check import CheckStatus
+from modelwatch.model.monitored_model import Model, ReleaseSpec
 from modelwatch.model.rule import BaselineEntry
 from modelwatch.step_files import write_baselines
 from modelwatch.testing.standins.faults import Fault
@@ -185,6 +190,33 @@ def counts_elsewhere(project: Project) -> None:
     )
 
 
+def measured(project: Project) -> None:
+    """Checks of a log that nobody has measured."""
+    log = "measure: {files: log.csv, id: id, time: time, version: version, prediction: p, label: y}"
+    project.replace(("    rules:\n", f"    {log}\n    quality: on\n    rules:\n"))
+
+
+def other_profile(project: Project) -> None:
+    """A training set of another model, with a rule about its column."""
+    (project.world.folder / "train.csv").write_text("id,time,p,y,age\n" + "1,2026-11-01,a,a,7\n2,2026-11-01,b,b,8\n")
+    log = "measure: {files: train.csv, id: id, time: time, prediction: p, label: y, positive: a, features: [age]}"
+    rule = (
+        "      - {name: age, kind: data-drift, drift: features/age, method: psi, baseline: {file: age.npz}, "
+        "tiers: {warning: {do: [issue]}}}\n"
+    )
+    text = project.world.read("modelwatch.yml")
+    project.replace(("    rules:\n", f"    {log}\n    rules:\n"), ("name: churn", "name: fraud"))
+    capture = ("baseline", "capture", "--model", "fraud", "--from-table", "train.csv", "--out", "age.npz")
+    ran = project.world.run(*capture)
+    assert ran.code == 0, ran.err
+    project.world.write("modelwatch.yml", text.replace("    rules:\n", f"    rules:\n{rule}"))
+    project.log(*[HEALTHY] * 12, config={"model_version": "v6"})
+    run = project.wandb.standin.state.run("acme", "churn-prod", "day-1")
+    assert run is not None
+    for row in run.history.rows:
+        row["features/age/psi"] = 0.01
+
+
 def new_segment(project: Project) -> None:
     """A captured file that knows the whole alone, and a log that has a region, too."""
     baseline("/elsewhere/metrics.csv, a month")(project)
@@ -282,6 +314,7 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "key": (variable("WANDB_API_KEY", "short", table=False), "the W&B API key has 5 characters"),
     "old": (late_points, "the newest point is 4 days old"),
     "counts elsewhere": (counts_elsewhere, "eval/n, the count of accuracy, is never logged at the time"),
+    "not measured": (measured, "nothing logs what `quality` checks.* `modelwatch measure`"),
     # tables and what is seen in them
     "table": (no_such_table, "metric.csv: there is no such file"),
     "column": (edit(("version: version}", "version: versoin}"), table=True), "no column 'versoin'. Did you mean"),
@@ -294,6 +327,7 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "other origin": (baseline("W&B acme/fraud, a month"), "was captured from W&B acme/fraud"),
     "old baseline": (baseline(captured=BEGIN - 400 * DAY), "churn.json of accuracy is 40[01] days old"),
     "no count": (baseline(n=None), "churn.json of accuracy has no count"),
+    "other profile": (other_profile, "age.npz of age was captured for the model fraud"),
     "new segment": (new_segment, "churn.json of accuracy has no value for region=eu"),
     # PagerDuty
     "nobody on call": (nobody_on_call, "escalation policy growth: .*no user 'oncall@example.com'"),
@@ -363,6 +397,31 @@ def test_each_mistake_is_one_line(project: Project, name: str) -> None:
     assert ran.code == (2 if found[0]["status"] == "problem" else 0)
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("./there.sh $MODELWATCH_VERSION", ""),
+        ("bash there.sh", ""),
+        ("bash -c 'anything at all'", ""),
+        ("STAGE=prod sh there.sh && echo done", ""),
+        ("if true; then ./gone.sh; fi", ""),
+        ('"$DEPLOY" now', ""),
+        ("bash gone.sh", "there is no file gone.sh"),
+        ("STAGE=prod ./gone.sh", "there is no file gone.sh"),
+        ("no-such-program --now", "there is no program no-such-program here"),
+    ],
+)
+def test_the_file_that_a_command_starts_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "there.sh").chmod(0o755)
+    (found,) = check_commands(Model("m", ()), ReleaseSpec("a/b/c", deploy=line), Path(), os.environ["PATH"])
+    assert problem in found.message
+    assert (found.status is CheckStatus.OK) == (not problem)
+
+
 @pytest.mark.parametrize(("service", "code"), [("W&B", 3), ("GitHub", 4), ("PagerDuty", 4)])
 def test_a_service_that_is_down_is_one_line_and_the_rest_is_reported(project: Project, service: str, code: int) -> None:
     world = project.world
@@ -395,5 +454,5 @@ def test_a_configuration_that_cannot_be_read_is_reported_in_full(project: Projec
     ran = project.world.run("doctor")
     assert ran.code == 2
     text = " ".join(ran.out.split())
-    assert "2 problem" in text
+    assert "2 problems, 1 unknown" in text
     assert "nothing else was checked" in text

@@ -223,7 +223,7 @@ def init(folder: Path, rows_per_hour: float | None, level: float, release: bool,
         click.echo("modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`.")
     elif not kept_config and not model.github.people:
         click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
-    click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch config check`.")
+    click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch doctor`.")
     return Exit.OK
 
 

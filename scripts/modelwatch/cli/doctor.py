@@ -73,6 +73,11 @@ def _counts(checks: Sequence[SetupCheck]) -> dict[str, int]:
     return {str(status): counts[status] for status in reversed(CheckStatus)}
 
 
+def _count_text(count: int, status: str) -> str:
+    plural = count > 1 and status in (CheckStatus.PROBLEM, CheckStatus.WARNING)
+    return f"{count} {status}s" if plural else f"{count} {status}"
+
+
 def _print_checks(checks: Sequence[SetupCheck]) -> None:
     """One line a check, the most severe first."""
     severities = list(CheckStatus)
@@ -91,5 +96,5 @@ def _print_checks(checks: Sequence[SetupCheck]) -> None:
             for check in ordered
         ],
     )
-    counts = [f"{count} {status}" for status, count in _counts(checks).items() if count]
+    counts = [_count_text(count, status) for status, count in _counts(checks).items() if count]
     open_console().print(make_text(f"\n{', '.join(counts)}"))

@@ -33,10 +33,14 @@ _NPY_MAGIC = b"\x93NUMPY"
 
 @dataclass(frozen=True, slots=True)
 class ProfileHeader:
-    """``digest``: 16 hex characters over the content."""
+    """``digest``: 16 hex characters over the content. ``model``, ``source`` and ``captured`` (seconds, UTC) are its
+    origin, where known."""
 
     digest: str
     columns: frozenset[str]
+    model: str = ""
+    source: str = ""
+    captured: float = 0.0
 
 
 def read_profile_header(data: bytes) -> ProfileHeader | str:
@@ -50,9 +54,11 @@ def read_profile_header(data: bytes) -> ProfileHeader | str:
             readable = f"this version of modelwatch reads format {PROFILE_FORMAT}"
             return f"is a profile of format {header['format']}; {readable}"
         columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
+        about = header.get("about") or {}
+        origin = str(about.get("model") or ""), str(about.get("source") or ""), float(about.get("captured") or 0.0)
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
         return "is no profile: `modelwatch baseline capture --from-table` writes one"
-    return ProfileHeader(hashlib.sha256(data).hexdigest()[:16], columns)
+    return ProfileHeader(hashlib.sha256(data).hexdigest()[:16], columns, *origin)
 
 
 def _npy_content(array: bytes) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ..clients.wandb import WandbDownError, WandbKeyError
 from ..context import RunContext
-from ..errors import SourceSetupError, UserError, unforeseen
+from ..errors import SourceError, SourceSetupError, UserError, unforeseen
 from ..model.monitored_model import Model
 from ..model.series import PulledSeries
 from ..pipeline import measure_sensitivities, pull
@@ -32,6 +34,9 @@ from .wandb_runs import (
     runs_title,
     server_of,
 )
+
+WORKERS = 8
+"""Lists of W&B runs that are read at one time."""
 
 
 @dataclass(slots=True)
@@ -81,13 +86,16 @@ def _each_model(context: RunContext, check: Callable[[Model], Iterable[SetupChec
 
 
 def _check_sources(context: RunContext, facts: _SourceFacts) -> Iterator[SetupCheck]:
-    """The W&B runs of each model, then its series; a server that is down is asked once."""
+    """The W&B runs of each model, then its series; a server that is down is reported once."""
+    models = [model for model in context.config.models if not source_is_placeholder(model)]
+    with ThreadPoolExecutor(WORKERS) as executor:
+        answers = list(executor.map(partial(_read_runs, context), models))
     readable = []
-    for model in context.config.models:
-        check = _read_runs(context, model, facts)
+    for model, answer in zip(models, answers, strict=True):
+        check = _judge_runs(context, model, answer, facts)
         if check is not None:
             yield check
-        elif server_of(model, context.env) not in facts.down and not source_is_placeholder(model):
+        elif server_of(model, context.env) not in facts.down:
             readable.append(model)
     if not readable:
         return
@@ -108,19 +116,27 @@ def _place(model: Model) -> str:
     return model.table.path if model.table else model.wandb.offline if model.wandb else ""
 
 
-def _read_runs(context: RunContext, model: Model, facts: _SourceFacts) -> SetupCheck | None:
-    """What is wrong with the W&B runs of a model; ``None`` for other sources, too."""
-    server, spec = server_of(model, context.env), model.wandb
-    if not server or spec is None or server in facts.down or source_is_placeholder(model):
+def _read_runs(context: RunContext, model: Model) -> LoggedRuns | SourceError | None:
+    """``None`` for a model that reads no W&B server."""
+    if model.wandb is None or not server_of(model, context.env):
         return None
-    try:
-        runs = facts.runs[model.name] = read_runs(spec, context.wandb)
-    except UserError as error:
-        if isinstance(error, (WandbDownError, WandbKeyError, SourceSetupError)):
-            facts.down.add(server)
-            return report_error("W&B", error)
-        return report_source_error(model, error, context.wandb)
-    return check_runs(model, spec, runs)
+    return read_runs(model.wandb, context.wandb)
+
+
+def _judge_runs(
+    context: RunContext, model: Model, answer: LoggedRuns | SourceError | None, facts: _SourceFacts
+) -> SetupCheck | None:
+    """What is wrong with the W&B runs of a model; ``None`` where some match, and for other sources."""
+    server = server_of(model, context.env)
+    if answer is None or model.wandb is None or server in facts.down:
+        return None
+    if isinstance(answer, LoggedRuns):
+        facts.runs[model.name] = answer
+        return check_runs(model, model.wandb, answer)
+    if isinstance(answer, (WandbDownError, WandbKeyError, SourceSetupError)):
+        facts.down.add(server)
+        return report_error("W&B", answer)
+    return report_source_error(model, answer, context.wandb)
 
 
 def _check_data(context: RunContext, facts: _SourceFacts) -> Iterator[SetupCheck]:
@@ -133,8 +149,10 @@ def _check_data(context: RunContext, facts: _SourceFacts) -> Iterator[SetupCheck
                 wrong_time = bool(model.wandb.time) and model.wandb.time not in runs.keys
                 yield from found
             if not wrong_time:
+                reported: set[SetupCheck] = set()
                 for rule, checks in check_metrics(model, pulled, _logged_keys(model, runs)).items():
-                    yield from checks
+                    yield from (check for check in checks if check not in reported)
+                    reported.update(checks)
                     if any(check.status is not CheckStatus.OK for check in checks):
                         facts.faulty.add((model.name, rule))
         yield from check_baselines(model, pulled, context.now)

@@ -9,6 +9,7 @@ from ..clients.github import GitHubClient, quote_segment, repository_path
 from ..context import RunContext
 from ..errors import ServiceError, UserError, did_you_mean
 from ..model.monitored_model import Model
+from .placeholders import EXAMPLE_HINT, is_example
 from .setup_check import CheckStatus, SetupCheck, is_outage, report_error, report_ok, report_problem, report_warning
 
 SUBJECT = "GitHub"
@@ -51,6 +52,7 @@ def check_repository(repository: SharedRepository) -> Iterator[SetupCheck]:
     except ServiceError as error:
         if error.status == 404:
             hint = "Correct `github: {repository}`, or give the token access to it."
+            hint = EXAMPLE_HINT if is_example(name) else hint
             yield report_problem(SUBJECT, f"there is no repository {name}, or the token cannot see it.", hint)
         else:
             yield report_error(SUBJECT, error)
@@ -166,7 +168,7 @@ def _check_account(client: GitHubClient, repository: SharedRepository, login: st
     except ServiceError as error:
         if error.status == 404:
             text = f"GitHub has no account {login!r} (`{key}`)."
-            return report_problem("people", text, "Correct the login.")
+            return report_problem("people", text, EXAMPLE_HINT if is_example(login) else "Correct the login.")
         if error.status == 403:  # only collaborators may ask, and every workflow's token is one
             text = f"the token may not look up {login} (`{key}`)."
             return report_warning("people", text, "Check the login yourself.")

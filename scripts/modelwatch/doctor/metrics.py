@@ -16,6 +16,8 @@ from ..sources.requirements import KeyRequest, KeyResolver
 from .setup_check import SetupCheck, report_ok, report_problem, report_warning
 
 MAX_NAMES = 10
+MEASURED = "quality/"
+"""Keys that only `modelwatch measure` logs."""
 SUBJECT = "metric"
 
 
@@ -28,7 +30,8 @@ class _RuleData:
 
 
 def check_metrics(model: Model, pulled: PulledSeries, keys: Collection[str]) -> dict[str, list[SetupCheck]]:
-    """By rule one check, or one for each key that it lacks. ``keys``: every key that is logged, where known."""
+    """By rule one check, or one for each key that it lacks; what several rules lack is reported once. ``keys``: every
+    key that is logged, where known."""
     return {rule.name: list(_check_rule(model, rule, pulled, keys)) for rule in model.rules if not rule.optional}
 
 
@@ -69,6 +72,9 @@ def _missing(model: Model, pattern: KeyPattern, what: str, keys: Collection[str]
     if any(resolver.resolve(key) is not None for key in keys):
         text = f"{pattern.text}, {what}, is logged, and has no number in the history that is read."
         return report_warning(SUBJECT, text, "Is it logged as a number, and still logged?", model=model.name)
+    if model.measure is not None and pattern.text.startswith(MEASURED):
+        text = "nothing logs what `quality` checks: no log was measured yet, or not in these runs."
+        return report_problem(SUBJECT, text, "Run `modelwatch measure` before each evaluation.", model=model.name)
     otherwise = f"There are {', '.join(sorted(keys)[:MAX_NAMES])}." if keys else "Log it, or correct the key."
     hint = did_you_mean(pattern.text, keys, otherwise)
     return report_problem(SUBJECT, f"nothing logs {pattern.text}, {what}.", hint, model=model.name)
@@ -97,7 +103,7 @@ def _summary(data: _RuleData) -> str:
     rule = data.rule
     points = sum(map(len, data.whole))
     parts = [f"{rule.metric.text} ({rule.name}): {points} points" if points else f"{rule.metric.text} ({rule.name})"]
-    if rule.weight:
+    if rule.weight and drift_spec(rule.metric) is None:
         parts.append(f"count {rule.weight}")
     if data.segments:
         parts.append(f"{len(data.segments)} segment{'' if len(data.segments) == 1 else 's'}")

@@ -16,10 +16,16 @@ _PLACEHOLDER = re.compile(
 _EXAMPLE = re.compile(r"@?(?:acme|octocat|ada)(?:$|/)", re.IGNORECASE)
 """The names in our documents, which can be somebody's own."""
 HINT = "Write your own name there."
+EXAMPLE_HINT = "It is the name in our examples: write your own."
 
 
 def is_placeholder(text: str) -> bool:
     return bool(_PLACEHOLDER.search(text))
+
+
+def is_example(text: str) -> bool:
+    """Whether our documents use the name; it can be somebody's own, too."""
+    return bool(_EXAMPLE.match(text))
 
 
 def source_is_placeholder(model: Model) -> bool:
@@ -34,7 +40,7 @@ def check_placeholders(model: Model) -> Iterator[SetupCheck]:
             report = report_problem if is_fatal else report_warning
             yield report("name", f"`{key}: {text}` is a placeholder.", HINT, model=model.name)
     organisation = model.github.repository.partition("/")[0]
-    if _EXAMPLE.match(model.owner) and model.owner.lstrip("@").partition("/")[0] != organisation:
+    if is_example(model.owner) and model.owner.lstrip("@").partition("/")[0] != organisation:
         yield report_warning("name", f"`owner: {model.owner}` is the name in our examples.", HINT, model=model.name)
 
 

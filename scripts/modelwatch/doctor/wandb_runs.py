@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..clients.wandb import WandbProjectError, WandbSessions, find_runs, list_projects
-from ..errors import UserError, did_you_mean
+from ..clients.wandb import WandbDownError, WandbProjectError, WandbSessions, find_runs, list_projects
+from ..errors import SourceError, UserError, did_you_mean
 from ..model.monitored_model import Model, WandbSpec
 from ..model.series import PulledSeries
 from ..sources.wandb_api import config_keys, run_filters, run_info
 from ..timeutil import DAY, HOUR, MINUTE, format_utc
+from .placeholders import EXAMPLE_HINT, is_example
 from .setup_check import SetupCheck, report_error, report_ok, report_problem, report_warning
 
 MAX_RUNS = 100
@@ -38,12 +39,18 @@ class LoggedRuns:
     project_count: int
 
 
-def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns:
-    """Raises SourceError."""
-    api, path = sessions.session(spec.base_url, spec.entity), f"{spec.entity}/{spec.project}"
-    every = find_runs(api, path, {}, _stop_after(MAX_RUNS))
-    filters = run_filters(spec)
-    matching = find_runs(api, path, filters, _stop_after(MAX_RUNS)) if filters else every
+def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns | SourceError:
+    """The runs, or why they cannot be read. A server that is down is soon not asked any more."""
+    path, filters = f"{spec.entity}/{spec.project}", run_filters(spec)
+    try:
+        api = sessions.session(spec.base_url, spec.entity)
+        every = find_runs(api, path, {}, _stop_after(MAX_RUNS))
+        matching = find_runs(api, path, filters, _stop_after(MAX_RUNS)) if filters else every
+    except WandbDownError as error:
+        sessions.record_failure(spec.base_url, error)
+        return error
+    except SourceError as error:
+        return error
     return LoggedRuns(
         len(matching),
         len(matching) >= MAX_RUNS,
@@ -66,6 +73,7 @@ def report_source_error(model: Model, error: UserError, sessions: WandbSessions)
         names = list_projects(sessions, spec.base_url, spec.entity)
         text = f"there is no project {spec.entity}/{spec.project}, or the API key may not see it."
         known = f"{spec.entity} has {', '.join(names[:MAX_NAMES])}." if names else "Check `wandb: {entity, project}`."
+        known = EXAMPLE_HINT if is_example(spec.entity) and not names else known
         return report_problem(SUBJECT, text, did_you_mean(spec.project, names, known), model=model.name)
     return report_error(SUBJECT, error, model=model.name)
 
