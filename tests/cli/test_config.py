@@ -215,6 +215,18 @@ class TestInit:
         assert "modelwatch.yml was kept: list who may approve a rollback there" in second.out
         assert (folder / "modelwatch.yml").read_text() == "mine"
 
+    def test_the_deploy_command_to_fill_in_names_what_must_serve_and_fails(self, world: World, tmp_path: Path) -> None:
+        assert world.run("init", str(tmp_path / "new"), "--release", now=False).code == 0
+        script = tmp_path / "new/deploy.sh"
+        env = {**os.environ, "MODELWATCH_SERVING": "v2:95 v3:5"}
+        ran = subprocess.run([script], env=env, capture_output=True, text=True)
+        assert ran.returncode == 1
+        shares = ["version v2 must get 95 % of the traffic", "version v3 must get 5 % of the traffic"]
+        assert ran.stdout.splitlines()[:2] == shares
+        assert "deploys nothing yet" in ran.stdout
+        shellcheck = Path(sys.executable).with_name("shellcheck")
+        subprocess.run([shellcheck, "--severity=style", script], check=True)
+
     @pytest.mark.parametrize(
         ("options", "people"),
         [

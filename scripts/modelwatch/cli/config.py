@@ -197,8 +197,17 @@ def print_reference() -> None:
     metavar="LOGIN",
     help="Who may approve and silence: a login or @org/team; repeatable.  [default: --owner, if it is a person]",
 )
+<<<<<<< HEAD
 @click.option("--release", is_flag=True, help="Also write workflows that retrain, promote, roll back and degrade.")
 @_rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
+=======
+@click.option(
+    "--release",
+    is_flag=True,
+    help="Also write workflows that retrain, promote, roll back and degrade, and a deploy.sh to fill in.",
+)
+@_rows_option("Labelled predictions; with few, the limits are raised to what can be seen within a week.")
+>>>>>>> d3415c48 (Init: a deploy.sh to fill in, which says what must serve and fails until it does that)
 @_level_option
 def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
@@ -216,9 +225,11 @@ def init(folder: Path, rows_per_hour: float | None, level: float, release: bool,
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         step_files.write_text(path, text)
+        if path.suffix == ".sh":
+            path.chmod(0o755)
         click.echo(f"written  {path}")
     if release:
-        click.echo("In modelwatch.yml, give `release:` the commands that train, deploy and degrade.")
+        click.echo("Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains.")
     if kept_config and names["people"]:
         click.echo("modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`.")
     elif not kept_config and not model.github.people:

@@ -35,7 +35,7 @@ def render_starter_files(
 
     ``people``: whose commands count; by default the owner, where it is a person. ``limits``: drops of accuracy,
     relative, for a warning, an error and a critical alert. ``release``: with workflows that call ours for retraining,
-    canaries, promotions, rollbacks and degrading.
+    canaries, promotions, rollbacks and degrading, and the beginning of a deploy command.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -59,7 +59,7 @@ def render_starter_files(
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})
         return files
     callers = {f".github/workflows/{verb}.yml": _render_caller(verb, spec, model) for verb, spec in _CALLERS.items()}
-    return files | callers
+    return files | callers | {"deploy.sh": _render("deploy.sh")}
 
 
 def default_people(owner: str) -> tuple[str, ...]:
