@@ -242,3 +242,16 @@ def test_bursts_and_outages_are_no_cadence() -> None:
     hourly = np.delete(at_cadences((HOUR, 60 * DAY)), [*range(700, 720), *range(721, 726)])
     for points in (burst, hourly):
         assert cadence_starts(np.diff(points).tolist(), HOUR) == [0]
+
+
+def test_a_campaign_that_runs_on_three_of_ten_days_is_not_gone_in_its_pauses() -> None:
+    """Nor overdue, once it has paused three times; where it stays away for longer, it is."""
+    hours = np.arange(60 * 24)
+    points = hours[hours // 24 % 10 < 3] * HOUR
+    each = np.arange(0, 60 * DAY, HOUR)
+    late = overdue_rows(points, HOUR, each)
+    known = each > 33 * DAY
+    assert late[~known].any()
+    assert not late[known].any()
+    since = points[-1] + np.arange(0, 12 * DAY, HOUR)
+    assert since[overdue_rows(points, HOUR, since)][0] - points[-1] == pytest.approx(1.1 * 7 * DAY, abs=DAY)

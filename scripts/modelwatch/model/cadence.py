@@ -35,6 +35,11 @@ FASTER_GAPS, FASTER_SPAN = 8, 2.0
 """once there are so many in a row, and they last for so many of the usual ones: a burst is no cadence."""
 SLOWER_GAPS, SLOWER_SPAN = 3, DAY
 """So many gaps in a row that are alike, were overdue each, and last for so long (seconds) are of another cadence."""
+PAUSES, PAUSE_SHARE = 3, 0.3
+"""So many pauses that are alike and fill this share of the time are usual, however long their cycle: a campaign that
+runs on three of ten days. Outages fill less."""
+MAX_OUTLIERS = 2
+"""Longer pauses that are no part of them."""
 _PAUSE_MARGIN = 1.1
 
 
@@ -79,6 +84,7 @@ class Cadence:
         if len(self.long) >= weeks and self.long[-weeks] > LATE_GAPS * self.gap:
             # Usual is what occurred as often as there were weeks; before two weeks have passed any pause may be.
             limit = max(limit, self.long[-weeks] * _PAUSE_MARGIN)
+        limit = max(limit, self._cyclic_pause(span) * _PAUSE_MARGIN)
         if self._is_irregular(count, weeks):
             limit = max(limit, self._rare_gap(span), self.long[-2] * _PAUSE_MARGIN)
         return limit
@@ -87,6 +93,17 @@ class Cadence:
         by_share = IRREGULAR_SHARE * count
         needed = min(by_share, IRREGULAR_PER_WEEK * weeks) if weeks > 1 else by_share
         return len(self.long) >= max(2, needed)
+
+    def _cyclic_pause(self, span: float) -> float:
+        """The longest of the pauses that fill much of the time; 0 where there are none."""
+        count = len(self.long)
+        for last in range(count - 1, max(count - 2 - MAX_OUTLIERS, PAUSES - 2), -1):
+            longest = self.long[last]
+            first = bisect(self.long, longest / LONG_GAP)
+            most = (last + 1 - first) * longest
+            if last + 1 - first >= PAUSES and most >= PAUSE_SHARE * span <= math.fsum(self.long[first : last + 1]):
+                return longest
+        return 0.0
 
     def _rare_gap(self, span: float) -> float:
         """The gap that is exceeded once in ``FALSE_ALARM``, if long ones fall off exponentially beyond the shortest of
