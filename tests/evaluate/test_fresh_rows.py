@@ -247,7 +247,7 @@ def test_bursts_and_outages_are_no_cadence() -> None:
 def test_a_campaign_that_runs_on_three_of_ten_days_is_not_gone_in_its_pauses() -> None:
     """Nor overdue, once it has paused three times; where it stays away for longer, it is."""
     hours = np.arange(60 * 24)
-    points = hours[hours // 24 % 10 < 3] * HOUR
+    points: Floats = hours[hours // 24 % 10 < 3].astype(np.float64) * HOUR
     each = np.arange(0, 60 * DAY, HOUR)
     late = overdue_rows(points, HOUR, each)
     known = each > 33 * DAY

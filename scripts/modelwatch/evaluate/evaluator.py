@@ -23,6 +23,7 @@ from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
 from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_charts
 from .detection import Detection, DetectionRequest, detect_tiers
+from .heavy_tails import heavy_tail_note
 from .hypotheses import is_detectable
 from .implausible_values import implausible_rows
 from .model_data import ModelData
@@ -125,6 +126,7 @@ class _RuleEvaluator:
                     *part.notes,
                     *map(short_history_note, filter(None, [young.get(rule.name)])),
                     *_zero_baseline_notes(tracks),
+                    *filter(None, [heavy_tail_note(rule, [one.measured.values for one in _open_tracks(part)])]),
                 )
             ),
         )
@@ -404,6 +406,10 @@ class _RuleEvaluator:
         return DetectionRequest(
             track.rule, points, times.at, times.version, self._data.service, track.share, baseline, track.calendar
         )
+
+
+def _open_tracks(part: RuleTracks) -> list[OpenTrack]:
+    return [track for track in part.tracks if isinstance(track, OpenTrack)]
 
 
 def _zero_baseline_notes(tracks: Sequence[Track]) -> Iterator[str]:
