@@ -197,17 +197,12 @@ def print_reference() -> None:
     metavar="LOGIN",
     help="Who may approve and silence: a login or @org/team; repeatable.  [default: --owner, if it is a person]",
 )
-<<<<<<< HEAD
-@click.option("--release", is_flag=True, help="Also write workflows that retrain, promote, roll back and degrade.")
-@_rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
-=======
 @click.option(
     "--release",
     is_flag=True,
     help="Also write workflows that retrain, promote, roll back and degrade, and a deploy.sh to fill in.",
 )
-@_rows_option("Labelled predictions; with few, the limits are raised to what can be seen within a week.")
->>>>>>> d3415c48 (Init: a deploy.sh to fill in, which says what must serve and fails until it does that)
+@_rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @_level_option
 def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
