@@ -153,7 +153,7 @@ GATE = GateReport(
 CANARY = CanaryVerdict(
     CanaryDecision.PROPOSE, "v8", NOW - 26 * HOUR, NOW - HOUR,
     (
-        "no worse than the champion by any of 1 comparisons in 25.0 h",
+        "no worse than the champion in 1 comparison over 25.0 h",
         "a person decides (`release.promote: propose`)",
     ),
     (

@@ -58,6 +58,14 @@ def test_a_later_beginning_says_how_much_later() -> None:
     assert explanation_text(replace(WHY, version="")).endswith("06:00 UTC.")
 
 
+def test_what_came_day_by_day_is_no_jump() -> None:
+    why = replace(WHY, version_since=T - 7200)
+    assert explanation_text(why, gradual=True).endswith(
+        "The change began in region=latam about 2026-11-19, 2 h after version v7 was first seen."
+    )
+    assert "The change began" in explanation_section(why, gradual=True)
+
+
 def test_no_single_segment() -> None:
     told = explanation_text(replace(WHY, found=None))
     assert told.startswith(

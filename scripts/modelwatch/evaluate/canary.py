@@ -72,7 +72,8 @@ def _decide(
     missing += [_describe(check) for check in checks if check.outcome in (UNDECIDED, NO_DATA) and not check.labels]
     if missing:
         return CanaryDecision.CONTINUE, tuple(missing)
-    good = f"no worse than the champion by any of {len(decided)} comparisons in {(until - trial.since) / HOUR:.1f} h"
+    compared = "1 comparison" if len(decided) == 1 else f"{len(decided)} comparisons"
+    good = f"no worse than the champion in {compared} over {(until - trial.since) / HOUR:.1f} h"
     if promote is Mode.ACT:
         return CanaryDecision.PROMOTE, (good,)
     if promote is Mode.PROPOSE:

@@ -210,6 +210,11 @@ class Evidence:
     """How much (seconds) of its window the worst alert's newest value comes from, where that is not all of it: the
     version or the series is younger."""
 
+    @property
+    def is_gradual(self) -> bool:
+        """Whether the change came day by day, and not at once."""
+        return self.gradual is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

@@ -115,7 +115,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),
         "Where": _segment_lines(worst),
-        "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False),)),
+        "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False, gradual=worst.evidence.is_gradual),)),
         "Drifted": _drift_lines(worst, firing),
         "Changed": _version_changes(known, worst, kept.get(worst.key)),
         "Before": recent_change_lines(_not_deployed(_without_known_problems(known))),

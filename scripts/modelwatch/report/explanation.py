@@ -41,16 +41,16 @@ Quote = Callable[[str], str]
 """How a text from outside is shown: a Markdown code span, or a plain line."""
 
 
-def explanation_section(why: Explanation | None, *, words_only: bool = False) -> str:
+def explanation_section(why: Explanation | None, *, words_only: bool = False, gradual: bool = False) -> str:
     """The issue's paragraph and its table of segments; empty where nothing is known."""
-    paragraph = " ".join(_explanation_sentences(why, code)) if why else ""
+    paragraph = " ".join(_explanation_sentences(why, code, gradual=gradual)) if why else ""
     rows = _segment_table(why) if why and not words_only else ""
     return "\n\n".join(part for part in (paragraph, rows) if part)
 
 
-def explanation_text(why: Explanation | None, *, inputs: bool = True) -> str:
+def explanation_text(why: Explanation | None, *, inputs: bool = True, gradual: bool = False) -> str:
     """The same paragraph for a lock screen; empty where nothing is known. Without ``inputs`` those are left out."""
-    return " ".join(_explanation_sentences(why, plain_line, inputs=inputs)) if why else ""
+    return " ".join(_explanation_sentences(why, plain_line, inputs=inputs, gradual=gradual)) if why else ""
 
 
 def contribution_of(why: Explanation | None, finding: Finding) -> tuple[str, str] | None:
@@ -62,7 +62,10 @@ def contribution_of(why: Explanation | None, finding: Finding) -> tuple[str, str
     return (_size_change(part), _share_text(why, part.total)) if part else None
 
 
-def _explanation_sentences(why: Explanation, quote: Quote, *, inputs: bool = True) -> Iterator[str]:
+def _explanation_sentences(
+    why: Explanation, quote: Quote, *, inputs: bool = True, gradual: bool = False
+) -> Iterator[str]:
+    """``gradual``: whether the change came day by day, and not at once."""
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
         yield _segment_sentence(why, why.mix, why.rate, word, quote)
@@ -72,7 +75,9 @@ def _explanation_sentences(why: Explanation, quote: Quote, *, inputs: bool = Tru
         yield _mix_sentence(why, why.mix, why.rate, word)
     if why.since is not None:
         where = f" in {quote(labels_text(why.since_labels))}" if why.since_labels else ""
-        yield f"The level changed{where} at {utc_time(why.since)}{_version_clause(why, quote)}."
+        began = f"The change began{where} about {utc_time(why.since)[:10]}"
+        began = began if gradual else f"The level changed{where} at {utc_time(why.since)}"
+        yield f"{began}{_version_clause(why, quote)}."
     if why.features and inputs:
         yield f"Inputs that drifted at the same time: {_input_list(why, word, quote)}."
 

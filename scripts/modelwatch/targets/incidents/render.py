@@ -133,7 +133,7 @@ def incident_details(
         facts["earlier_alert"] = plain_line(earlier)
     if register and (past := past_episodes_text(register.past_episodes)):
         facts["seen_before"] = past
-    if reasons := explanation_text(group.evidence.why):
+    if reasons := explanation_text(group.evidence.why, gradual=group.evidence.is_gradual):
         facts["why"] = reasons
     if drift := drift_text(group.evidence):
         facts["what_drifted"] = drift

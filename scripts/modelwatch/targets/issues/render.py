@@ -131,7 +131,7 @@ def issue_body(
     drift = drift_section(group.evidence)
     shown = group.evidence.segments and not drift and not group.built_in
     segmented = bool(shown) and group.state is AlertState.FIRING
-    if reasons := explanation_section(group.evidence.why, words_only=segmented):
+    if reasons := explanation_section(group.evidence.why, words_only=segmented, gradual=group.evidence.is_gradual):
         parts.append("### Why\n\n" + reasons)
     if drift:
         parts.append("### What drifted\n\n" + drift)

@@ -144,7 +144,7 @@ class Story:
 
     def _narrate_reasons(self, group: Group, time: float) -> None:
         """Once an episode why, and at each severity where several series fire which, worst first."""
-        why = explanation_text(group.evidence.why)
+        why = explanation_text(group.evidence.why, gradual=group.evidence.is_gradual)
         if why and group.kind != "data-quality" and group.rule not in self._explained:
             self._explained.add(group.rule)
             self.narrate(time, f"  {why}", "why")
