@@ -192,6 +192,21 @@ def test_what_the_environment_of_a_job_says_is_the_default(tmp_path: Path) -> No
     assert own.wandb.entity == "mine"
 
 
+@pytest.mark.parametrize("address", ["https://[", "https://[ghe.example]/api/v3", "https://ghe.example]"])
+def test_what_is_no_address_is_told(tmp_path: Path, address: str) -> None:
+    """Whoever looks for the host in it would fail."""
+    text = f"version: 1\nmodels: [{{name: a, table: {{path: x}}, rules: [{RULE}]}}]\n"
+    for wrong in (
+        text.replace("rules:", f"github: {{api_url: '{address}'}}, rules:"),
+        text.replace(RULE, f"{RULE[:-1]}, runbook: '{address}'}}"),
+    ):
+        with pytest.raises(ConfigError, match="URL"):
+            load(tmp_path, wrong)
+    assert load(tmp_path, text, {"GITHUB_API_URL": address}).models[0].github.max_inputs == 10
+    other = text.replace("rules:", "github: {api_url: 'https://[::1]:8443/api/v3'}, rules:")
+    assert load(tmp_path, other).models[0].github.api_url == "https://[::1]:8443/api/v3"
+
+
 def test_a_runbook_in_the_repository_becomes_a_link(tmp_path: Path) -> None:
     rule = RULE[:-1] + ", runbook: docs/on-call.md}"
     text = f"version: 1\nmodels: [{{name: a, table: {{path: x}}, rules: [{rule}]}}]\n"

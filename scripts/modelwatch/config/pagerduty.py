@@ -12,7 +12,7 @@ from . import vocabulary
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
-from .vocabulary import KIND, SEVERITY, TEXT, URL
+from .vocabulary import KIND, SEVERITY, TEXT, URL, WEB_ADDRESS
 
 EVENTS_API_URLS = {"us": "https://events.pagerduty.com", "eu": "https://events.eu.pagerduty.com"}
 REST_API_URLS = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
@@ -20,7 +20,7 @@ MAX_STEPS = 20
 LOOPBACK_URL = r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?:[:/].*)?"
 
 _name = Text("a name", max_length=255)
-_url = Text("a URL (https://...)", r"https?://\S+")
+_url = Text("a URL (https://...)", WEB_ADDRESS)
 _address = Text("an e-mail address", r"[^@\s]+@[^@\s]+", max_length=100)
 _login = Text("a login at GitHub", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 

@@ -41,11 +41,11 @@ from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Perce
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .tiers import first_limit, infer_direction, read_limits, read_tiers
-from .vocabulary import KIND, NAME, PATH
+from .vocabulary import KIND, NAME, PATH, WEB_ADDRESS
 from .yaml_nodes import Node, SequenceNode
 
 _key = Text("a W&B key such as eval/accuracy", r"[^\s/](?:[^\n]*[^\s/])?", max_length=500)
-_page = Text("a URL (https://...) or a path to a Markdown file", r"https?://\S+|\S+\.md")
+_page = Text("a URL (https://...) or a path to a Markdown file", WEB_ADDRESS + r"|(?!https?:)\S+\.md")
 _version = Text("a version", max_length=200)
 _verb = Text("`issue`, `page` or the name of a workflow", vocabulary.VERB_PATTERN, max_length=64)
 DO_FIELD = Field(

@@ -46,9 +46,10 @@ from .vocabulary import (
     TIME_OF_DAY,
     TIMESTAMP,
     URL,
+    WEB_ADDRESS,
 )
 
-_pages = Text("a URL (https://...) or a folder of the repository", r"https?://\S+|(?!/)[^\s:]+")
+_pages = Text("a URL (https://...) or a folder of the repository", WEB_ADDRESS + r"|(?!/)[^\s:]+")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
 _person = Text(
     "a GitHub login or a team as @org/team",

@@ -59,7 +59,9 @@ LINKS = MapOf(
     "the name of a dashboard or a command",
 )
 KIND = Text("a kind", r"[a-z][a-z0-9-]*", max_length=64)
-URL = Text("a URL (https://...)", r"https?://\S+", strip="/")
+WEB_ADDRESS = r"https?://(?:\[[0-9A-Fa-f:.]+\](?::\d+)?|[^\s\[\]/?#]+)(?:[/?#]\S*)?"
+"""A pattern; in brackets stands an IPv6 address, and nothing else."""
+URL = Text("a URL (https://...)", WEB_ADDRESS, strip="/")
 MODE = Enumeration("a mode", Mode)
 SEVERITY = Enumeration("a severity", Severity)
 ON_OR_MAPPING = Enumeration("`on`, `off` or a mapping", ON_OFF)

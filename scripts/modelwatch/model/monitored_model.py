@@ -120,7 +120,10 @@ class GitHubSpec:
     def max_inputs(self) -> int:
         """How many inputs a workflow_dispatch can have: 25 in GitHub's cloud, 10 on GitHub Enterprise Server (by its
         own description of the API, 3.17 to 3.19)."""
-        host = urlsplit(self.api_url).hostname or "api.github.com"
+        try:
+            host = urlsplit(self.api_url).hostname or "api.github.com"
+        except ValueError:  # the environment names no address; the client says so
+            host = ""
         return 25 if host == "api.github.com" or host.endswith(".ghe.com") else 10
 
 
