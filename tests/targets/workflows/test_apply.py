@@ -53,6 +53,30 @@ def test_the_contract_of_a_dispatched_workflow(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "region=a\nb",
+        "v6\r\n::set-output name=x::y",
+        "$(reboot) `id`; \"'${{ secrets.TOKEN }}",
+        "\u202egnp.exe\u0000",
+        "x" * 100_000,
+    ],
+    ids=["line", "command", "shell", "bidi", "long"],
+)
+def test_what_was_logged_to_wandb_reaches_a_workflow_as_one_line_of_bounded_length(world: World, text: str) -> None:
+    """Our reusable workflows refuse inputs of several lines, and GitHub long ones: no name may stop a rollback."""
+    receipts = world.apply(dispatching(version=text, reason=f"accuracy ({text}) is critical"))
+    assert results(receipts) == ["done", "done"]
+    (run,) = world.state.repo(REPO).runs.items.values()
+    inputs = run.payload["inputs"]
+    for name in ("version", "reason"):
+        assert inputs[name].isprintable()
+        assert len(inputs[name]) <= 1000
+    if text.isprintable() and len(text) < 100:
+        assert inputs["version"] == text, "what a shell or an expression makes of it is up to the workflow: it is data"
+
+
 def test_fixed_inputs_never_change_the_contract() -> None:
     assert workflow_inputs(dispatch(inputs=(("key", "mine"), ("depth", "3"))), "url")["key"] == KEY
 

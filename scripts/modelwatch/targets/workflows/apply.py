@@ -10,10 +10,14 @@ from ...clients.workflow_dispatch import AcceptedDispatch, dispatch_repository, 
 from ...errors import ServiceError, UserError
 from ...model.plan import Change, ChangeResult, Dispatch, ObservedRun
 from ...model.register import MAX_REMEMBERED, DispatchRecord, DispatchState, Register
+from ...report.markdown import plain_line
 from ..base import ChangeOutcome, GroupRun
 from ..register.claim import hold_claim, withdraw_intent
 from ..register.ledger import add_entries, dispatch_entry
 from .observe import find_run
+
+MAX_VERSION, MAX_REASON = 256, 1000
+"""Characters of the inputs that hold texts from W&B."""
 
 
 def apply_dispatch(change: Change, run: GroupRun) -> ChangeOutcome:
@@ -82,13 +86,14 @@ def _record_dispatch(register: Register, sent: DispatchRecord) -> Register:
 
 
 def workflow_inputs(dispatch: Dispatch, issue_url: str) -> dict[str, str]:
-    """The inputs that every dispatched workflow gets, and the fixed ones of its configuration."""
+    """The inputs that every dispatched workflow gets, and the fixed ones of its configuration. Versions and reason hold
+    what was logged to W&B: each is one line of bounded length, since a workflow refuses others, or GitHub does."""
     return dict(dispatch.inputs) | {
         "key": dispatch.key,
         "model": dispatch.model,
-        "version": dispatch.version,
-        "target_version": dispatch.target_version,
-        "reason": dispatch.reason,
+        "version": plain_line(dispatch.version, MAX_VERSION),
+        "target_version": plain_line(dispatch.target_version, MAX_VERSION),
+        "reason": plain_line(dispatch.reason, MAX_REASON),
         "issue": issue_url,
     }
 
