@@ -58,6 +58,27 @@ def test_a_count_that_is_not_logged_with_its_value_is_unknown() -> None:
     assert len(series) == 2
 
 
+@pytest.mark.parametrize("later", [0.02, 1.5, 290.0])
+def test_a_count_of_a_second_call_belongs_to_the_value_beside_it(later: float) -> None:
+    made = assembler(rule(weight="eval/n"))
+    for place in range(5):
+        made.add_row(row(600.0 * place, eval__accuracy=0.9), "")
+        made.add_row(row(600.0 * place + later, eval__n=10 + place), "")
+    (series,) = made.series()
+    assert list(series.weights or ()) == [10, 11, 12, 13, 14]
+    assert made.notes() == ()
+
+
+def test_values_far_from_any_count_and_counts_that_are_nan_are_reported() -> None:
+    made = assembler(rule(weight="eval/n"))
+    for place in range(5):
+        made.add_row(row(600.0 * place, eval__accuracy=0.9, eval__n=math.nan if place else 7), "")
+    made.add_row(row(2_800.0, eval__n=3), "")
+    (series,) = made.series()
+    assert [weight for weight in series.weights or () if not math.isnan(weight)] == [7]
+    assert made.notes() == ("eval/accuracy: no count stands beside 4 of 5 points",)
+
+
 def test_without_any_count_there_are_no_weights() -> None:
     made = assembler()
     made.add_row(row(1.0, eval__accuracy=0.9), "")

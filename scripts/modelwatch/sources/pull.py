@@ -122,6 +122,7 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         raise SourceSetupError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
     builder = result.builder
     histograms, references = builder.histograms(), tuple[Histograms, ...]()
+    series = builder.series()
     notes = (*result.notes, *builder.notes())
     if request.histograms:
         from .measured_profiles import fetch_profiles, read_references, refine_histograms
@@ -132,7 +133,7 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         notes += (*unreadable, *judged_by)
     return PulledSeries(
         model=model.name,
-        series=builder.series(),
+        series=series,
         deployments=builder.deployments(),
         starts=builder.service_starts(),
         notes=(*notes, *_staleness_notes(model, builder, now)),

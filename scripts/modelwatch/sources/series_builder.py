@@ -6,17 +6,20 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isnan
 from typing import Any
 
 from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
 from ..model.series import KEY_SUGGESTION, Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
-from ..timeutil import HOUR
+from ..timeutil import HOUR, MINUTE
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
 
 UNKNOWN_VERSION = -1
+MIN_COUNT_REACH, MAX_COUNT_REACH = 1.0, 10 * MINUTE
+"""Seconds between a value and a count that is logged in another call."""
 
 
 @dataclass(slots=True)
@@ -84,6 +87,8 @@ class SeriesBuilder:
         self._rows_without_time = 0
         self._rows_logged_later = 0
         self._not_numbers: dict[str, int] = {}
+        self._without_count: dict[str, tuple[int, int]] = {}
+        """By key the points that have no count, of how many; known once the series are built."""
 
     def add_row(self, row: Mapping[str, Any], version: str) -> bool:
         """One row of W&B history: cells under keys, ``_timestamp`` when it was logged; True where it gave a point.
@@ -142,7 +147,10 @@ class SeriesBuilder:
             matches = ((request.pattern.match(key), key) for key in columns)
             for labels, key in sorted((labels, key) for labels, key in matches if labels is not None):
                 if (request.pattern.name, labels) not in joined:
-                    joined[request.pattern.name, labels] = _build_series(columns, request, labels, key, names)
+                    series = _build_series(columns, request, labels, key, names)
+                    joined[request.pattern.name, labels] = series
+                    if not canary and series.weights and (lacking := sum(map(isnan, series.weights))):
+                        self._without_count[key] = (lacking, len(series))
         return tuple(joined.values())
 
     def histograms(self) -> tuple[Histograms, ...]:
@@ -206,6 +214,8 @@ class SeriesBuilder:
             notes.append(f"{self._rows_logged_later} rows left out: they were logged later")
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
+        for key, (lacking, points) in sorted(self._without_count.items()):
+            notes.append(f"{key}: no count stands beside {lacking} of {points} points")
         required = self._required_keys()
         missing = [
             pattern for pattern in self.request.scalars if pattern.text in required and not self._has_points(pattern)
@@ -345,13 +355,28 @@ def _latest_positions(column: PointColumn) -> Any:
 
 
 def _weights_at(column: PointColumn, times: Any) -> Any:
-    """The counts at ``times``; NaN where none was logged at exactly that time."""
+    """The counts at ``times``. A value without one has the nearest that no value was logged with, such as that of a
+    second ``wandb.log``, within half the usual distance of values; NaN if there is none."""
     import numpy as np
 
     latest = _latest_positions(column)
-    known = np.asarray(column.times)[latest]
+    known, counts = np.asarray(column.times)[latest], np.asarray(column.values)[latest]
+    known, counts = known[~np.isnan(counts)], counts[~np.isnan(counts)]
+    if not len(known):
+        return np.full(len(times), np.nan)
     places = np.minimum(np.searchsorted(known, times), len(known) - 1)
-    return np.where(known[places] == times, np.asarray(column.values)[latest][places], np.nan)
+    weights = np.where(known[places] == times, counts[places], np.nan)
+    alone = ~np.isin(known, times)
+    if alone.any() and np.isnan(weights).any():
+        known, counts, missing = known[alone], counts[alone], np.isnan(weights)
+        after = np.minimum(np.searchsorted(known, times[missing]), len(known) - 1)
+        before = np.maximum(after - 1, 0)
+        gaps = np.abs(known[[before, after]] - times[missing])
+        spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        reach = min(max(MIN_COUNT_REACH, spacing / 2), MAX_COUNT_REACH)
+        nearest = np.where(gaps[0] <= gaps[1], before, after)
+        weights[missing] = np.where(gaps.min(axis=0) < reach, counts[nearest], np.nan)
+    return weights
 
 
 def _own_versions(places: Iterable[int], names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
