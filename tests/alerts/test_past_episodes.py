@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from modelwatch.alerts.past_episodes import hour_chance, summarize_episodes, weekday_hits
+from modelwatch.alerts.past_episodes import hour_chance, interval_chance, summarize_episodes, weekday_hits
 from modelwatch.model.past_episode import Ending, PastEpisode
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
@@ -36,7 +36,21 @@ def weeks_before(*weeks: float) -> list[float]:
         ([*weeks_before(1, 2, 3), SATURDAY - 2 * DAY], "", HOUR, ("fires every Saturday (4 of the last 4)",)),
         ([SATURDAY - day * DAY for day in range(1, 28)], "", DAY, ()),  # every day
         # 23:30 UTC of a Saturday is a Sunday in Berlin.
-        ([SATURDAY - week * WEEK + 20.5 * HOUR for week in (1, 2, 3)], "Europe/Berlin", HOUR, ()),
+        (
+            [SATURDAY - week * WEEK + 20.5 * HOUR for week in (1, 2, 3)],
+            "Europe/Berlin",
+            HOUR,
+            ("fires about every 6.7 days (the last 4 times)",),
+        ),
+        ([SATURDAY - 10 * day * DAY for day in (1, 2)], "", DAY, ()),
+        ([SATURDAY - 10 * day * DAY for day in (1, 2, 3)], "", DAY, ("fires about every 10 days (the last 4 times)",)),
+        (
+            [SATURDAY - day * DAY for day in (9.5, 20, 29.5, 50)],
+            "",
+            DAY,
+            ("fires about every 9.8 days (the last 4 times)",),
+        ),
+        ([SATURDAY - day * DAY for day in (5, 20, 29.5, 50)], "", DAY, ()),
         ([SATURDAY - day * DAY for day in (2.5, 9.5, 11, 20)], "", HOUR, ()),
         (
             [SATURDAY - day * DAY for day in (2, 9, 11, 20)],
@@ -51,6 +65,14 @@ def test_patterns(starts: list[float], zone: str, every: float, patterns: tuple[
     found = summarize_episodes(episodes(*starts), SATURDAY, zone, every)
     assert found.patterns == patterns
     assert found.count == len(starts)
+
+
+@pytest.mark.parametrize(("count", "ratio"), [(3, 1.2), (3, 2.0), (5, 1.5), (7, 3.0)])
+def test_the_chance_of_a_cycle(count: int, ratio: float) -> None:
+    dice = Random(1)
+    draws = [[dice.expovariate(1.0) for _ in range(count)] for _ in range(40_000)]
+    seen = sum(max(one) <= ratio * min(one) for one in draws) / len(draws)
+    assert interval_chance(count, ratio) == pytest.approx(seen, abs=0.002)
 
 
 def test_the_newest_are_shown_and_the_first_dates_them() -> None:

@@ -1,4 +1,5 @@
-"""What the past episodes of an alert have in common: how many, since when, and on which weekday or at which hour."""
+"""What the past episodes of an alert have in common: how many, since when, and on which weekday or at which hour,
+and how regularly they come back."""
 
 from __future__ import annotations
 
@@ -6,10 +7,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from ..model.past_episode import MAX_EPISODES, PastEpisode, PastEpisodes
-from ..timeutil import HOUR
+from ..timeutil import DAY, HOUR
 
 WEEKS = 4
 MIN_WEEKS = 3
@@ -19,6 +21,10 @@ MIN_STARTS = 4
 """Episodes that show a time of day, this one included: at least and at most."""
 HOUR_SHARE = 1 / 8
 """Starts on a grid of hours within one hour of a given one, if every hour is as likely."""
+MIN_INTERVALS, MAX_INTERVALS = 3, 7
+"""Times between episodes that show a cycle."""
+MIN_CYCLE = 1.5 * DAY
+"""A shorter one is a time of day."""
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MAX_CHANCE = 0.01
 """The largest probability, if days and hours were random, at which a pattern is stated."""
@@ -56,12 +62,32 @@ def _patterns(starts: Sequence[float], start: float, timezone: str, every: float
     if hits >= MIN_WEEKS and chance <= MAX_CHANCE:
         day = _WEEKDAYS[now.weekday()]
         yield f"fires {f'every {day}' if hits == WEEKS else f'on most {day}s'} ({hits} of the last {WEEKS})"
+    else:
+        yield from _cycle([*starts, start])
     if every > HOUR:
         return  # its evaluations themselves keep to an hour
     newest = before[1 - MAX_STARTS :]
     near = sum(_hours_apart(moment, now) <= 1 for moment in newest)
     if near + 1 >= MIN_STARTS and hour_chance(near, len(newest)) <= MAX_CHANCE:
         yield f"begins around {now:%H:00} ({near + 1} of the last {len(newest) + 1} times)"
+
+
+def _cycle(starts: Sequence[float]) -> Iterator[str]:
+    """Whether it comes back after about the same time, such as a campaign every ten days."""
+    intervals = [after - before for before, after in pairwise(starts[-1 - MAX_INTERVALS :])]
+    for count in range(len(intervals), MIN_INTERVALS - 1, -1):
+        newest = intervals[-count:]
+        mean = sum(newest) / count
+        if mean >= MIN_CYCLE and interval_chance(count, max(newest) / min(newest)) <= MAX_CHANCE:
+            yield f"fires about every {mean / DAY:.2g} days (the last {count + 1} times)"
+            return
+
+
+def interval_chance(count: int, ratio: float) -> float:
+    """The probability that of so many times between independent events the longest is at most ``ratio`` times the
+    shortest: count * E[(exp(-x) - exp(-ratio x))^(count - 1)] of an exponential x."""
+    terms = (math.comb(count - 1, place) * (-1) ** place / (count - place + ratio * place) for place in range(count))
+    return count * math.fsum(terms)
 
 
 def weekday_hits(days: set[int], today: int) -> tuple[int, float]:
