@@ -149,6 +149,22 @@ def token(**permissions: str) -> Callable[[Project], None]:
     return plant
 
 
+def reader(project: Project) -> None:
+    """The token of a person who may only read."""
+    project.read_table()
+    state = project.world.github.standin.state
+    state.repo(REPOSITORY).collaborators["bob"] = "read"
+    permissions = {"issues": "write", "actions": "write"}
+    project.world.setenv("GITHUB_TOKEN", state.add_token("bob", permissions, kind="user"))
+
+
+def other_author(project: Project) -> None:
+    """In a workflow whose token is not that of the trusted App."""
+    project.read_table()
+    project.world.setenv("GITHUB_ACTIONS", "true")
+    project.replace(("people: [alice]", 'authors: ["our-app[bot]"], people: [alice]'))
+
+
 def no_events(project: Project) -> None:
     token(issues="write", actions="write")(project)
     project.replace(("retrain: retrain.yml", f"retrain: {{repository: {REPOSITORY}, event_type: retrain}}"))
@@ -295,6 +311,15 @@ def deploy(*, mode: int | None = 0o755, aliases: tuple[str, ...] = ("production"
     return plant
 
 
+def runbook(page: str) -> Callable[[Project], None]:
+    def plant(project: Project) -> None:
+        project.read_table()
+        project.world.write("runbooks/churn.md", STARTER["runbooks/churn.md"])
+        project.replace((METRIC, f"{METRIC}        runbook: {page}\n"))
+
+    return plant
+
+
 def without_people(project: Project) -> None:
     project.read_table()
     project.replace(("people: [alice]", "people: []"))
@@ -344,6 +369,8 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "issues": (token(actions="write"), "the token may not open issues .* It needs `issues: write`"),
     "actions": (token(issues="write"), "the token may not start workflows .* It needs `actions: write`"),
     "contents": (no_events, "may not send repository_dispatch .* It needs `contents: write`"),
+    "reader": (reader, "the token's account may not label issues in acme/churn-model"),
+    "author": (other_author, r"the token writes as github-actions\[bot\], whose issues are not trusted"),
     "label": (label_nearly_there, "has no label 'model:chrun'.* Did you mean `model:churn`"),
     "login": (edit(("people: [alice]", "people: [alice, alcie]"), table=True), "GitHub has no account 'alcie'"),
     "stranger": (stranger, "mallory .* cannot see the issues of acme/churn-model"),
@@ -369,6 +396,8 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
         file(".github/workflows/modelwatch.yml", "on: push\njobs: {}\n"),
         "no workflow in .* runs an evaluation",
     ),
+    "no runbook": (runbook("runbooks/chrun.md"), "no runbooks/chrun.md, .* Did you mean `runbooks/churn.md`"),
+    "open runbook": (runbook("runbooks/churn.md"), "runbooks/churn.md is unfinished"),
     # releases
     "no script": (deploy(mode=None), "`deploy: ./deploy.sh`: there is no file deploy.sh"),
     "no mode": (deploy(mode=0o644), "deploy.sh is not executable. .*chmod"),

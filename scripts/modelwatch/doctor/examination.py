@@ -22,6 +22,7 @@ from .metrics import check_metrics
 from .pagerduty import check_pagerduty
 from .placeholders import check_placeholders, is_placeholder, source_is_placeholder
 from .release import check_commands, check_registry
+from .runbook_pages import check_runbooks
 from .setup_check import CheckStatus, SetupCheck, report_error, report_problem
 from .visibility import check_visibility
 from .wandb_runs import (
@@ -62,6 +63,7 @@ def examine(context: RunContext, path: Path, root: Path) -> tuple[SetupCheck, ..
         ("metric", lambda: _check_data(context, facts)),
         ("sensitivity", lambda: _check_visibility(context, facts)),
         ("release", lambda: _check_releases(context, facts, root)),
+        ("runbook", lambda: _each_model(context, partial(check_runbooks, root=root))),
         ("workflow", lambda: workflows.check_files(context.config, root)),
         ("GitHub", lambda: _check_github(context, root)),
         ("PagerDuty", lambda: check_pagerduty(context)),

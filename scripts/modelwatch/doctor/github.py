@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..clients.github import GitHubClient, quote_segment, repository_path
+from ..clients.github import USER_TOKEN_PREFIXES, GitHubClient, github_token, quote_segment, repository_path
 from ..context import RunContext
 from ..errors import ServiceError, UserError, did_you_mean
 from ..model.monitored_model import Model
@@ -24,6 +24,10 @@ class SharedRepository:
     client: GitHubClient
     name: str
     models: tuple[Model, ...]
+    is_account: bool = False
+    """Whether the token is that of a person's account."""
+    in_actions: bool = False
+    """Whether it is the token with which a workflow evaluates."""
 
     @property
     def path(self) -> str:
@@ -36,12 +40,14 @@ def shared_repositories(context: RunContext, models: Sequence[Model]) -> list[Sh
     for model in models:
         if model.github.repository:
             groups.setdefault(context.sessions.repository_key(model.github), []).append(model)
-    return [
-        SharedRepository(
-            context.sessions.github(own[0].github, own[0].github.repository), own[0].github.repository, tuple(own)
-        )
-        for own in groups.values()
-    ]
+    is_account = github_token(context.env).startswith(USER_TOKEN_PREFIXES)
+    in_actions = context.env.get("GITHUB_ACTIONS") == "true"
+    repositories = []
+    for own in groups.values():
+        spec = own[0].github
+        client = context.sessions.github(spec, spec.repository)
+        repositories.append(SharedRepository(client, spec.repository, tuple(own), is_account, in_actions))
+    return repositories
 
 
 def check_repository(repository: SharedRepository) -> Iterator[SetupCheck]:
@@ -72,6 +78,10 @@ def check_repository(repository: SharedRepository) -> Iterator[SetupCheck]:
     if moved.lower() != name.lower():
         yield report_problem(SUBJECT, f"{name} has moved to {moved}.", f"Write `github: {{repository: {moved}}}`.")
         return
+    if repository.is_account and (facts.get("permissions") or {}).get("triage") is False:
+        text = f"the token's account may not label issues in {name}, and issues are found by their labels."
+        yield report_problem(SUBJECT, text, "Give the account the role `triage` or more.")
+        return
     yield report_ok(SUBJECT, f"{name} can be read")
 
 
@@ -82,6 +92,18 @@ def check_issues(repository: SharedRepository) -> Iterator[SetupCheck]:
     yield check
     if check.status is CheckStatus.OK:
         yield from _check_labels(repository)
+    if repository.in_actions:
+        yield from _check_authors(repository)
+
+
+def _check_authors(repository: SharedRepository) -> Iterator[SetupCheck]:
+    """Only the issues of `authors` are trusted: the account that evaluates must be one of them."""
+    login = repository.client.login()
+    for model in repository.models:
+        authors = model.github.authors
+        if authors and login.lower() not in {author.lower() for author in authors}:
+            text = f"the token writes as {login}, whose issues are not trusted (`authors: [{', '.join(authors)}]`)."
+            yield report_problem(SUBJECT, text, f"Add {login} to `github: {{authors}}`.", model=model.name)
 
 
 def check_events(repository: SharedRepository) -> Iterator[SetupCheck]:
