@@ -188,7 +188,7 @@ def test_hostile_segments_stay_text(shell: Shell, monkeypatch: pytest.MonkeyPatc
         (("v9",), 2, "there is no candidate 'v9'. Existing versions: 1.2.0 (v3), 1.1.0 (v2)"),
         (("candidate", "--champion", "canary"), 2, "there is no champion 'canary'."),
         (("production",), 2, "1.1.0 (v2) is the champion already."),
-        (("v3", "--recent", "none.parquet", "none.parquet"), 3, "there is no Parquet or CSV file here."),
+        (("v3", "--recent", "none.parquet", "none.parquet"), 2, "--recent: there is no file 'none.parquet'."),
     ],
 )
 def test_mistakes_are_told(shell: Shell, arguments: tuple[str, ...], code: int, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from functools import partial
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..context import make_context
-from ..errors import Exit
+from ..errors import Exit, UserError
 from ..model.gate import GateDecision, GateReport
+from ..model.prediction_log import is_artifact
 from ..release import validation
 from ..release.gate import GateSubject
 from ..release.registry import read_registry, require_release_spec
@@ -80,6 +82,7 @@ def validate(
     """
     config, model = read_model(config_path, name)
     tables = {part: pair for part, pair in (("holdout", holdout), ("recent", recent)) if pair}
+    _require_files(tables)
     gate = _judge_candidate(model, champion, candidate, tables, now)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +99,15 @@ def validate(
         context, echo = make_context(config, now), partial(click.echo, err=True)
         comment_exit = comment_on_issue(context, model, issue, key, gate_comment(gate), echo)
     return DECISION_EXIT_CODES.get(gate.decision, Exit.OK) if exit_code else comment_exit
+
+
+def _require_files(tables: dict[str, tuple[str, str]]) -> None:
+    """UserError for a path on the command line at which there is nothing: one in the configuration may come later."""
+    for part, pair in tables.items():
+        for location in pair:
+            is_path = "://" not in location and not glob.has_magic(location) and not is_artifact(location)
+            if is_path and not Path(location).exists():
+                raise UserError(f"there is no file {location!r}.", where=f"--{part}")
 
 
 def _judge_candidate(
