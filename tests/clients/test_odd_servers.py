@@ -125,7 +125,7 @@ def test_what_is_no_answer_is_an_error_in_words(calls: dict[str, Call], what: st
     with RawServer(ANSWERS[what]) as server:
         for call in calls.values():
             with pytest.raises(ServiceError, match=r"could not |GitHub does not list"):
-                run_within(5.0, partial(call, server.url))
+                run_within(30.0, partial(call, server.url))
 
 
 @pytest.mark.parametrize("what", FORMS)
@@ -133,7 +133,7 @@ def test_json_of_another_form_is_an_error_in_words_or_does_no_harm(what: str) ->
     with RawServer(FORMS[what]) as server:
         for call in (READS | WRITES).values():
             with suppress(ServiceError):
-                run_within(5.0, partial(call, server.url))
+                run_within(30.0, partial(call, server.url))
 
 
 @pytest.mark.parametrize("what", [what for what in FORMS if "id" in what.split()])
@@ -155,7 +155,7 @@ def test_a_read_that_is_accepted_for_later_is_not_asked_for_ever() -> None:
     """PyGithub repeats a GET that is answered 202 every two seconds."""
     with RawServer(answer(202, {})) as server:
         with pytest.raises(ServiceError, match="202, which is no answer of GitHub's"):
-            run_within(5.0, lambda: github(server.url).get("/repos/acme/churn", "read it"))
+            run_within(30.0, lambda: github(server.url).get("/repos/acme/churn", "read it"))
         assert len(server.heads) == 1
 
 
@@ -170,7 +170,7 @@ def test_a_list_without_an_end_ends(following: str) -> None:
 
         server.make = make
         with pytest.raises(ServiceError, match="could not list: its pages do not end"):
-            run_within(5.0, lambda: list(github(server.url).paginate("/issues", "list", {})))
+            run_within(30.0, lambda: list(github(server.url).paginate("/issues", "list", {})))
         assert len(server.heads) <= 100
 
 
@@ -188,24 +188,24 @@ def test_a_name_that_nobody_looks_up_ends_a_call_in_time(monkeypatch: pytest.Mon
     """Looking up an address has no time-out of its own, and each attempt would wait for it again."""
 
     def hang(*_: Any, **__: Any) -> Any:
-        time.sleep(1.5)
+        time.sleep(8.0)
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     began = time.monotonic()
     with pytest.raises(ServiceError, match="no answer in time"):
         github("https://ghe.example").get("/repos/acme/churn", "read it")
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < 7.0
 
 
 def test_no_wait_begins_that_would_end_too_late() -> None:
     """The last answer stands."""
-    retry = RetryPolicy(max_attempts=4, initial_wait=3.0, max_wait=8.0, timeout=1.0, call_timeout=1.0)
-    with RawServer(answer(503, {"message": "busy"}, (("retry-after", "5"),))) as server:
+    retry = RetryPolicy(max_attempts=4, initial_wait=8.0, max_wait=8.0, timeout=1.0, call_timeout=1.0)
+    with RawServer(answer(503, {"message": "busy"}, (("retry-after", "7"),))) as server:
         began = time.monotonic()
         with pytest.raises(ServiceError, match="503 busy"):
             GitHubClient(server.url, "token", retry).get("/repos/acme/churn", "read it")
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 6.0
 
 
 def test_what_is_whole_is_read_whatever_it_is_packed_in() -> None:
