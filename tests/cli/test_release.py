@@ -232,7 +232,7 @@ def test_a_version_that_the_check_refuses_is_passed_over(shell: Shell, checked: 
 
 def test_a_named_version_that_the_check_refuses(shell: Shell, checked: Callable[[str], None]) -> None:
     """A person who names a version gets no other one, unless they said so."""
-    checked("[ $MODELWATCH_VERSION = v1 ]")
+    checked('[ "$MODELWATCH_SERVING" = v1:100 ]')
     assert shell("rollback", "v2", *HEALTHY) == 2
     assert shell.world.held()["production"] == "v3"
     assert shell("rollback", "v2", *HEALTHY, "--fallback") == 0

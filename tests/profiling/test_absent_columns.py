@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.errors import SourceError
+from modelwatch.errors import Exit, SourceError
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec
 from modelwatch.profiling.measure import measure
@@ -51,8 +51,9 @@ def test_any_other_column_that_is_missing_is_an_error(log: Path, role: str, with
         path = log.parent / "reference.npz"
         write_reference(path, capture_reference(open_log(str(log)), spec)[0], {})
         fields = {"reference": str(path)}
-    with pytest.raises(SourceError, match=r"has no column 'agee'\. Did you mean `age`"):
+    with pytest.raises(SourceError, match=r"has no column 'agee'\. Did you mean `age`") as caught:
         notes_of(log, **{role: "agee"}, **fields)
+    assert caught.value.exit_code is Exit.USAGE
 
 
 def test_the_columns_of_a_training_set(log: Path) -> None:

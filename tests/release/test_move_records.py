@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.errors import SourceError
+from modelwatch.errors import Exit, SourceError
 from modelwatch.model.release import JOB_TYPE, Move, MoveState, MoveVerb
 from modelwatch.release.move_records import (
     HEARTBEAT_TIMEOUT,
@@ -98,8 +98,9 @@ def test_many_versions_take_few_calls(world: World) -> None:
 )
 def test_a_collection_that_is_not_there_is_told(world: World, change: dict[str, str]) -> None:
     world.change(**change)
-    with pytest.raises(SourceError, match=r"no artifact collection of type|no such project"):
+    with pytest.raises(SourceError, match=r"no artifact collection of type|no such project") as caught:
         world.registry()
+    assert caught.value.exit_code is Exit.USAGE
 
 
 def test_numbers_go_up(world: World) -> None:
