@@ -100,7 +100,7 @@ def test_a_missing_project_is_told(world: World, wandb: Server[WandbStandIn]) ->
     found = world.run("check")
     assert found.code == 3
     assert "churn-prod" in found.out
-    captured = world.run("baseline", "capture", "--out", "b.json")
+    captured = world.run("baseline", "capture", "--model", "churn", "--out", "b.json")
     assert captured.code == 2, "a name to correct, and no evaluation of several models"
     assert "no such project" in captured.err
 
