@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..model.alert import Group, Judgement
-from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts, Skip
+from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts, Skip
 from .alert_phrase import describe_alert
 from .formatting import utc_time
 from .group_states import group_state, listed_groups, summary_line
@@ -32,6 +32,8 @@ def rule_names(plan: Plan, judgement: Judgement | None) -> dict[str, str]:
 
 def change_title(change: Change, quote: Callable[[str], str] = str) -> str:
     """``open issue``, ``dispatch retrain``"""
+    if change.kind is ChangeKind.TELL_INCIDENT:
+        return "update incident"
     return f"dispatch {quote(change.dispatch.verb)}" if change.dispatch else change.kind.value.replace("-", " ")
 
 

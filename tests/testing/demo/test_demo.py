@@ -99,6 +99,7 @@ def test_churn_is_rolled_back_and_told_why(told: tuple[Path, str]) -> None:
         "→ trigger incident",
         "CRITICAL: churn accuracy (region=latam alone)",
         "→ dispatch rollback",
+        "→ update incident: rollback.1 ended: success",
         "production now serves v6",
         "churn accuracy is healthy again",
         "→ resolve incident",

@@ -168,10 +168,7 @@ def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> No
     assert night.issue.state == "closed"
     ending = " ".join(night.out.split("What it cost")[1].split())
     assert "You acknowledged the page at 03:20." in ending
-    assert (
-        "modelwatch opened another one at 04:00: it was worse, had not recovered in time, or a proposal waited."
-        in ending
-    )
+    assert "modelwatch opened another one at 04:00: worse: critical, paged as error." in ending
 
 
 def test_wrong_decisions_act_too_and_cost(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         first, again = (utc_time(time)[11:16] for time in repeated)
         yield (
             f"You acknowledged the page at {first}. PagerDuty says nothing more about an acknowledged incident, so "
-            f"modelwatch opened another one at {again}: it was worse, had not recovered in time, or a proposal waited."
+            f"modelwatch opened another one at {again}{_page_reason(shift, repeated[1])}."
         )
     elif not shift.is_acknowledged:
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
@@ -126,6 +126,12 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
         )
     elif yours.minutes is not None:
         yield "Recovery was not confirmed by then: healthy windows have to show it before issue and incident close."
+
+
+def _page_reason(shift: OnCallShift, time: float) -> str:
+    """Why PagerDuty was sent the incident of ``time``, behind a colon."""
+    texts = (entry.text.partition("trigger incident: ") for entry in shift.entries if abs(entry.at - time) < MINUTE)
+    return next((f": {reason}" for _, _, reason in texts if reason), "")
 
 
 def _savings_phrase(saved: float, nobody: NightCost) -> str:
