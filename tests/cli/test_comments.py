@@ -7,7 +7,7 @@ import pytest
 from modelwatch.targets.register.codec import parse_body
 from modelwatch.testing.standins.faults import Fault
 
-from .world import CRITICAL, ERROR, HEALTHY, REPOSITORY, World
+from .world import CONFIG, CRITICAL, ERROR, HEALTHY, REPOSITORY, World
 
 FLOOD = 320
 """Comments before and after the one that counts."""
@@ -116,6 +116,27 @@ def test_who_closes_decides_what_is_muted(firing: World, login: str, reason: str
     (issue,) = firing.issues
     assert issue.state == "open", "whoever closed it, and however: it has become worse"
     assert firing.incidents[-1].severity == "critical"
+
+
+@pytest.mark.parametrize("rest", [True, False])
+def test_closing_and_reopening_keeps_the_on_call_quiet_for_a_day_at_most(world: World, rest: bool) -> None:
+    """PagerDuty keeps the acknowledgement that a closing is for ever, and the reopening ends it on the issue."""
+    if not rest:
+        world.config(CONFIG.replace(', token: "${PAGERDUTY_TOKEN}"', ""))
+    world.metrics(HEALTHY, *[ERROR] * 40)
+    world.at(3)
+    world.run("run")
+    mallory = world.github.standin.person(REPOSITORY, "mallory")
+    mallory.close_issue(1, "completed")
+    world.at(4)
+    world.run("run")
+    assert [incident.status for incident in world.incidents] == ["acknowledged"]
+    mallory.reopen_issue(1)
+    for hour, incidents in ((4.5, 1), (27, 1), (29, 2), (35, 2)):
+        world.at(hour)
+        world.run("run")
+        assert len(world.incidents) == incidents, hour
+    assert world.incidents[-1].status == "triggered"
 
 
 def test_the_owner_may_mute(firing: World) -> None:
