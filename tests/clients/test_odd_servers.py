@@ -151,6 +151,16 @@ def test_a_webhook_that_leads_nowhere_is_not_notified(location: str) -> None:
         post_json(server.url, b"{}", QUICK)
 
 
+@pytest.mark.parametrize("status", [101, 103])
+def test_what_is_no_end_of_an_answer_deletes_nothing(status: int) -> None:
+    with RawServer(f"HTTP/1.1 {status} Any\r\n\r\n".encode()) as server:
+        client = AdminClient("token", server.url, QUICK)
+        with pytest.raises(ServiceError, match="could not delete it"):
+            client.delete("/services/P1", "delete it")
+        with pytest.raises(ServiceError, match="could not replace the rules"):
+            client.put_document("/event_orchestrations/E1/router", {}, "replace the rules")
+
+
 def test_a_read_that_is_accepted_for_later_is_not_asked_for_ever() -> None:
     """PyGithub repeats a GET that is answered 202 every two seconds."""
     with RawServer(answer(202, {})) as server:

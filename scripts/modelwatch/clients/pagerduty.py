@@ -93,7 +93,7 @@ class _AnswerError(Exception):
 
 
 def _require_success(answer: Any, **_: Any) -> None:
-    if answer.status_code >= 300:
+    if not 200 <= answer.status_code < 300:
         raise _AnswerError(answer)
 
 
