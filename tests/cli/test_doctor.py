@@ -197,10 +197,11 @@ def late_points(project: Project) -> None:
 
 
 def counts_elsewhere(project: Project) -> None:
+    """Counts so far from the values that none belongs to one of them."""
     rows: list[dict[str, float]] = []
     for hour in range(1, 13):
         rows += [{"_timestamp": BEGIN + hour * HOUR, "_step": 2 * hour, "eval/accuracy": HEALTHY}]
-        rows += [{"_timestamp": BEGIN + hour * HOUR + 60, "_step": 2 * hour + 1, "eval/n": 5000}]
+        rows += [{"_timestamp": BEGIN + (hour + 0.5) * HOUR, "_step": 2 * hour + 1, "eval/n": 5000}]
     project.wandb.standin.state.add_run(
         "acme", "churn-prod", "day-1", {"model_version": "v6"}, ["production"], rows, BEGIN
     )
