@@ -142,8 +142,10 @@ def test_a_rollback_that_does_not_end_calls_a_person_once(falling: World, status
     assert call.startswith("stuck.rollback.1: rollback.1 has not ended since 2026-11-20 03:05 UTC; it may wait for")
     assert len(comments(falling, "**Does not end.**")) == 1
     assert len(falling.incidents) == before + 1
-    evaluate(falling, 30)
+    evaluate(falling, 5.4)
     assert (len(calls(falling)), len(falling.incidents)) == (1, before + 1)
+    evaluate(falling, 30)
+    assert len([text for text in calls(falling) if text.startswith("stuck.")]) == 1, "others repeat the page"
 
 
 def test_a_stuck_rollback_that_then_fails_calls_again(falling: World) -> None:
