@@ -7,6 +7,7 @@ from typing import Any
 from ...timeutil import DAY, HOUR
 from .batches import capture_training_reference, measure_batch
 from .environment import DemoModel
+from .export import model_incidents
 from .story import Story, time_steps
 
 TITLE = "fraud: only the pipeline is broken, and the model is left alone"
@@ -14,7 +15,7 @@ WINDOW = 6 * HOUR
 ROWS_PER_WINDOW = 1_500
 """Of a window's log."""
 HEALTHY_DAYS = 6
-BROKEN_WINDOWS = 4
+BROKEN_WINDOWS = 2
 MENDED_WINDOWS = 4
 TRAINING = 10_000
 RUN_SECONDS = {"retrain": 6 * HOUR}
@@ -117,3 +118,7 @@ def _evaluate_half_day(story: Story, end: float) -> None:
         for _ in story.finish_due_runs(time):
             story.narrate(time, "retraining ran on broken data: this must not happen", "critical")
         story.evaluate(pulls, time)
+        for incident in model_incidents(story):
+            if incident.status == "triggered":
+                story.environment.pagerduty.standin.state.acknowledge_as_person(incident)
+                story.narrate(time, "the on-call acknowledges the page, and calls the team upstream", "dim")
