@@ -90,6 +90,38 @@ def test_an_app_that_gets_no_token_says_so(tmp_path: Path) -> None:
         ask(tmp_path, server.url, [NOW])
 
 
+class OddApps(Apps):
+    """Answers the installation, or the token, with ``odd``."""
+
+    def __init__(self, path: str, odd: bytes) -> None:
+        super().__init__()
+        self.path, self.odd = path, odd
+
+    def handle(self, request: Request) -> Response:
+        return Response(200, self.odd) if request.path.endswith(self.path) else super().handle(request)
+
+
+@pytest.mark.parametrize("path", ["/installation", "/access_tokens"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"<html>",
+        b"\xff",
+        b"null",
+        b"[" * 100_000,
+        b" " * 1_048_577,
+        b'{"id": "x", "token": null, "expires_at": 5}',
+        b'{"id": -1, "token": "ghs_1\\r\\nx: y", "expires_at": "2030-01-01T00:00:00Z"}',
+        b'{"id": [1], "token": "ghs_1", "expires_at": "soon"}',
+    ],
+    ids=range(8),
+)
+def test_an_odd_answer_about_the_app_is_no_bug(tmp_path: Path, path: str, odd: bytes) -> None:
+    """Without a token the webhook comes again; no part of an answer becomes a header or an address."""
+    with Server(OddApps(path, odd)) as server, pytest.raises(TokenUnavailableError, match="malformed"):
+        ask(tmp_path, server.url, [NOW])
+
+
 def test_many_at_once_ask_for_one_token(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(PEM)
 

@@ -104,9 +104,9 @@ class AppTokenProvider:
 
     async def _request_lease(self, session: ClientSession, repository: str) -> _TokenLease:
         headers = {"authorization": f"Bearer {self.app_jwt()}"}
-        installation = await self._request_json(session, "GET", f"/repos/{repository}/installation", headers, None)
         scope = {"repositories": [repository.partition("/")[2]], "permissions": {"contents": "write"}}
         try:
+            installation = await self._request_json(session, "GET", f"/repos/{repository}/installation", headers, None)
             path = f"/app/installations/{read_number(installation['id'])}/access_tokens"
             lease = await self._request_json(session, "POST", path, headers, scope)
             return _TokenLease(parse_token(lease["token"]), parse_iso(lease["expires_at"]))
