@@ -363,12 +363,12 @@ def nobody_may_approve(time: Timeline) -> None:
 
 @story()
 def workflow_run_is_stuck(time: Timeline) -> None:
-    """A rollback that is queued for six hours is reported as stuck"""
+    """A degrade that is queued for six hours is reported as stuck, and a person is called once"""
     page_somebody(time, proposing("degrade"), CRITICAL)
     time.acknowledge()
     time.comment("degrade")
     time.until(10)
-    time.expect(woken=0, step="find out why the degrade has not ended")
+    time.expect(woken=1, step="find out why the degrade has not ended")
 
 
 @story()
