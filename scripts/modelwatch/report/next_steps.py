@@ -32,6 +32,7 @@ from ..model.rule import Mode
 from ..model.series import KEY_SUGGESTION, StartOrigin
 from ..timeutil import DAY, HOUR
 from .alert_phrase import describe_alert, proof_text, recovery_streak
+from .dispatch_command import MAX_COMMAND, code_block, dispatch_command
 from .explanation import Quote
 from .formatting import utc_time
 from .markdown import code, known_word, link, plain_line, safe_url
@@ -42,7 +43,6 @@ USUAL_LENGTH, USUAL_TRAINING = HOUR, 6 * HOUR
 """A workflow run that takes longer (seconds) counts as stuck: one that moves a release, and any other."""
 DEFAULT_SETTLE = 2 * HOUR
 """How long (seconds) to wait for the effect of a move that no workflow made."""
-MAX_COMMAND = 1000
 LAST_RESORT = "Check the worst segments, then the latest deployment."
 """The step where nothing else is known, and no runbook is."""
 
@@ -229,15 +229,15 @@ def _proposal_step(alert: _Alert, record: DispatchRecord) -> str:
     name = f"the proposed {medium.bold(known_word(record.verb))}{target_clause(record, medium.quote)}"
     if refusal is not None:
         return f"{name[0].upper()}{name[1:]} cannot start now: {medium.quote(refusal.reason)}."
-    command = _dispatch_command(alert.register, record, model) if alert.register else ""
+    command = dispatch_command(alert.register, record, model) if alert.register else ""
     if model is not None and not model.github.people and command:
         step = f"Start {name} yourself, since `github.people` names nobody who may approve it:"
-        return f"{step}\n\n{_code_block(command)}" if medium.is_markdown else f"{step} {code(command, MAX_COMMAND)}"
+        return f"{step}\n\n{code_block(command)}" if medium.is_markdown else f"{step} {code(command, MAX_COMMAND)}"
     approve, comment = code(f"/modelwatch approve {plain_line(record.name, 80)}"), approval_instruction(model)
     if not medium.is_markdown:
         return f"Decide on {name}: {comment} {approve} (or `reject`) on {medium.issue}."
     step = f"Decide on {name}: {comment} {approve} or {code(f'/modelwatch reject {record.name}')}."
-    return f"{step} Or start it yourself:\n\n{_code_block(command)}" if command else step
+    return f"{step} Or start it yourself:\n\n{code_block(command)}" if command else step
 
 
 def _watching_step(alert: _Alert, record: DispatchRecord) -> str:
@@ -469,35 +469,6 @@ def _kind_steps(alert: _Alert) -> Iterator[str]:
         yield f"Check what {rule} is computed from: labels that leak, or a job that repeats its last result."
     if group.rule == SUDDEN_IMPROVEMENT:
         yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
-
-
-def _dispatch_command(register: Register, record: DispatchRecord, model: Model | None) -> str:
-    """The command that starts a proposed workflow; the key in it lets modelwatch recognize the workflow run."""
-    workflow = model.workflow(record.verb) if model else None
-    if model is None or workflow is None:
-        return ""
-    inputs = {
-        "key": record.key,
-        "model": register.model,
-        "version": record.version,
-        "target_version": record.target_version,
-        "reason": f"started by hand for {register.rule}",
-    } | dict(workflow.inputs)
-    repository = workflow.repository or model.github.repository
-    words = ["gh", "workflow", "run", workflow.file, "--repo", repository]
-    words += ["--ref", workflow.ref] if workflow.ref else []
-    if workflow.event_type:
-        words = ["gh", "api", f"repos/{repository}/dispatches", "-f", f"event_type={workflow.event_type}"]
-        inputs = {f"client_payload[{name}]": value for name, value in inputs.items()}
-    for name, value in inputs.items():
-        words += ["-f", f"{name}={plain_line(value)}"] if value else []
-    return shlex.join(words)
-
-
-def _code_block(command: str) -> str:
-    """A code block, fenced with tildes, since a version from outside can hold backticks."""
-    fence = "~" * max(3, max((len(run) for run in command.split() if set(run) == {"~"}), default=0) + 1)
-    return f"{fence}sh\n{command}\n{fence}"
 
 
 SILENCING_HELP = """<details><summary>How to silence or acknowledge</summary>
