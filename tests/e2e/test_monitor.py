@@ -333,7 +333,7 @@ def test_predictions_are_measured_and_then_judged(scene: Scene) -> None:
     done = scene.workplace.start("monitoring.yml")
     succeeded(done)
     assert done.outputs["measure-predictions"]["exit-code"] == "0"
-    assert "churn: 300 rows, 5 windows." in done.log
+    assert "churn: 300 rows, 5 windows; " in done.log
     assert done.outputs["evaluate"]["worst-severity"] == "critical"
 
 

@@ -190,10 +190,10 @@ def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Pa
     spec = MeasureSpec(files=str(path), time="time", label="label", prediction="prediction")
     found = measure(Model("churn", (), measure=spec), START + DAY, {}, RetryPolicy(), tmp_path)
     assert len(found.rows) == 1
-    assert found.notes[3:] == (
-        "1 window is not over yet; measure again later.",
-        "1 row without a time counts in no window.",
-    )
+    unfinished, future, undated = found.notes[3:]
+    assert unfinished == "1 window is not over yet; measure again later."
+    assert future.startswith("the newest row is of 2026-11-21 23:59 UTC, in the future. If times are local, name their")
+    assert undated == "1 row without a time counts in no window."
 
 
 def test_a_value_that_is_no_number_is_told(tmp_path: Path) -> None:
