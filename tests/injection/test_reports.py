@@ -37,6 +37,7 @@ from modelwatch.report import (
     comments,
     console,
     diagnosis,
+    dispatch_command,
     ledger_table,
     markdown,
     next_steps,
@@ -203,7 +204,7 @@ def test_command_by_hand(sample: Sample) -> None:
     """The line that people copy into their shell: as many words as it should have, each of them data."""
     register = world.register(sample.text)
     proposed = next(one for one in register.dispatches if one.state is DispatchState.PROPOSED)
-    text = next_steps._dispatch_command(register, proposed, making.model())
+    text = dispatch_command.dispatch_command(register, proposed, making.model())
     assert "\n" not in text
     words = shlex.split(text)
     assert words[:6] == ["gh", "workflow", "run", "rollback.yml", "--repo", "acme/churn-model"]
@@ -290,7 +291,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
     }
     tried = {comments, console, diagnosis, incidents_render, issues_render, markdown, next_steps, release}
     tried |= {release_verdicts, summary, messages_render, plan_tables, past_episodes, recent_changes, ledger_table}
-    tried |= {review, team_links}
+    tried |= {review, team_links, dispatch_command}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"
