@@ -168,7 +168,10 @@ WORKFLOW = Section(
             "A rollback starts without approval only this long after a deployment; later it is proposed.",
             attribute="automatic",
         ),
-        "settle": Field(duration(), "How long the metric can take to recover afterwards."),
+        "settle": Field(
+            duration(),
+            "How long the metric can take to recover afterwards; at least the rule's `window` and `hold` evaluations.",
+        ),
         "remind": Field(
             duration(),
             "After this time without a decision, people are reminded of a proposal once: on the issue and, if the tier "

@@ -44,7 +44,7 @@ CONFIG = f"""\
     github: {{repository: acme/churn-model, labels: ["model:churn"], people: [{ON_CALL_LOGIN}]}}
     workflows:
       retrain: {{file: retrain.yml, mode: propose}}
-      rollback: {{file: rollback.yml, mode: propose, settle: 30m}}
+      rollback: {{file: rollback.yml, mode: propose, settle: 1h}}
       degrade: {{file: degrade.yml, mode: propose}}
     release:
       artifact: acme/churn-train/churn
