@@ -83,6 +83,20 @@ def test_what_is_in_production_already_did_not_fail() -> None:
     assert unfit_reason(of.versions[0], of, "v7", health) == "is the version that just failed"
 
 
+def test_what_was_rolled_back_to_did_not_fail() -> None:
+    """v7 failed, and the metrics know that v6 serves again, while the alert still fires."""
+    back = registry(
+        version(7, "previous"),
+        replace(V6, aliases=("production",)),
+        V5,
+        moves=(move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED),
+    )
+    health = [VersionHealth(name, 0.0, judged=1) for name in HEALTHY]
+    assert unfit_reason(back.versions[1], back, "v6", health) == "is in production already; wait for its metrics"
+    promoted = replace(back, moves=SERVED)
+    assert unfit_reason(back.versions[1], promoted, "v6", health) == "is the version that just failed"
+
+
 def test_promoted_anew_it_has_its_second_chance() -> None:
     later = (move(MoveVerb.PROMOTE, "v6", "v7", 10.0), move(MoveVerb.ROLLBACK, "v7", "v6", 9.0), *SERVED)
     now = (move(MoveVerb.PROMOTE, "v7", "v8", 11.0), *later)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..model.alert import ROLLBACK_FAILED, AlertState, Group
 from ..model.register import FALSE_POSITIVE, Register
-from ..model.release import PREVIOUS, PRODUCTION, Registry, Version
+from ..model.release import PREVIOUS, PRODUCTION, MoveVerb, Registry, Version
 from ..model.version_health import RollbackCandidate, VersionFailure, VersionHealth, healthy_names
 from .formatting import count, duration, labels_text, utc_time
 from .markdown import code, table
@@ -21,6 +21,7 @@ ROLLBACK_KINDS = frozenset(
 )
 """Kinds that an earlier version can fix; data and labels do not depend on the version that serves."""
 NO_HEALTHY_VERSION = "no healthy version is on record under the same rules"
+ALREADY_SERVES = "is in production already; wait for its metrics"
 MAX_CANDIDATES = 10
 MAX_REASON = 300
 
@@ -103,10 +104,10 @@ def unfit_reason(version: Version, registry: Registry, failing: str, health: Seq
     """Why ``version`` cannot be rolled back to; empty where it can."""
     current = registry.holder(PRODUCTION)
     bad = registry.version(failing) or current
+    if version == current and (version != bad or _was_rolled_back_to(version, registry)):
+        return ALREADY_SERVES
     if bad is not None and version.name == bad.name:
         return "is the version that just failed"
-    if version == current:
-        return "is in production already; wait for its metrics"
     if not version.available:
         return "is no longer available: its files are deleted"
     reasons = registry.rolled_back
@@ -115,6 +116,12 @@ def unfit_reason(version: Version, registry: Registry, failing: str, health: Seq
     if cause := _shared_cause(version, bad):
         return f"shares the likely cause: {cause}"
     return _record_objection(_record_of(version, health))
+
+
+def _was_rolled_back_to(version: Version, registry: Registry) -> bool:
+    """Whether the last deployment was a rollback to it: what fired before is not its failure."""
+    last = next(iter(registry.deployments), None)
+    return last is not None and last.verb is MoveVerb.ROLLBACK and last.target == version.name
 
 
 def _record_of(version: Version, health: Sequence[VersionHealth]) -> VersionHealth | None:
