@@ -15,7 +15,7 @@ from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.recent_change import RecentChanges
 from modelwatch.model.register import DispatchState, FollowerRecord
-from modelwatch.model.release import Move, MoveState, MoveVerb, recovery_move
+from modelwatch.model.release import FALLBACK, Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Aggregate, Rule
 from modelwatch.model.series import KEY_SUGGESTION, PulledSeries, Series
 from modelwatch.model.severity import Severity
@@ -89,6 +89,9 @@ def test_the_version_that_was_rolled_back_is_not_called_healthy() -> None:
     back = replace(BEGAN.evidence, version="v6", version_since=NOW - 600, previous=(), health=health)
     found = diagnose(known(moved(), replace(BEGAN, evidence=back)), NOW)
     assert found.sections["Changed"] == ("version v7 (rolled back) → v6, first seen 2026-11-20 11:55 UTC",)
+    degraded = replace(back, health=(health[0], VersionHealth(FALLBACK, NOW - 1200, NOW - 600), health[1]))
+    between = diagnose(known(moved(), replace(BEGAN, evidence=degraded)), NOW)
+    assert between.sections["Changed"] == found.sections["Changed"], "the fallback that served between is no version"
 
 
 def test_after_a_fallback_that_did_not_help_the_advice_is_about_it() -> None:

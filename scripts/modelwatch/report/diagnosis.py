@@ -15,7 +15,7 @@ from ..model.past_episode import PastEpisodes
 from ..model.plan import ModelObservation, ObservedIssue
 from ..model.recent_change import RecentChangeKind, RecentChanges
 from ..model.register import ACKNOWLEDGED, DispatchState, Register
-from ..model.release import Registry
+from ..model.release import FALLBACK, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import MINUTE
@@ -230,7 +230,8 @@ def _version_changes(known: DiagnosisInput, worst: Group, register: Register | N
     evidence = worst.evidence
     if not evidence.version:
         return
-    replaced = next((record for record in evidence.health if record.version != evidence.version), None)
+    others = [record for record in evidence.health if record.version not in (evidence.version, FALLBACK)]
+    replaced = next(iter(others), None)
     is_rollback = replaced is not None and replaced.rolled_back != ""
     before = replaced.version if replaced and is_rollback else next(iter(evidence.previous), "")
     line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else _NO_HEALTHY_VERSION
