@@ -153,7 +153,12 @@ def test_rejected_is_not_proposed_again_in_this_episode() -> None:
     again = plan_for(of=held(plan))
     assert "ada rejected rollback.1: not proposed again here" in skipped(again, "rollback")
     late = plan_for(said("approve", "rollback.1", 9), of=held(plan))
-    assert answers(late) == ["refused: rollback.1 was rejected by ada"]
+    anew = "to start it anyway, comment `/modelwatch rollback v1`"
+    assert answers(late) == [f"refused: rollback.1 was rejected by ada; {anew}"]
+    under_way = replace(ASKED, key=f"{GROUP}.1.rollback.2", state=DispatchState.SENT)
+    busy = replace(held(plan), dispatches=(*held(plan).dispatches, under_way))
+    refused = plan_for(said("approve", "rollback.1", 9), of=busy)
+    assert answers(refused) == ["refused: rollback.1 was rejected by ada"], "the other would be refused, too"
 
 
 def test_rejected_and_then_asked_for_is_a_new_attempt() -> None:

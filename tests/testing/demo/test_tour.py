@@ -164,6 +164,7 @@ def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> No
     assert re.search(r"(?m)^04:00 on call> page", night.out), "a page wakes whoever waits"
     assert "incident 2, triggered, critical" in night.after("page")
     assert "approve rollback.1" in " ".join(night.after("page").split())
+    assert "The page stays as it was sent; `diagnose` says what is next now." in night.after("page")
     assert [found.status for found in night.world.pagerduty.standin.state.incidents] == ["resolved", "resolved"]
     assert night.issue.state == "closed"
     ending = " ".join(night.out.split("What it cost")[1].split())

@@ -76,8 +76,10 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
         return proposed[word], ""
     known = next((record for record in records if record.name == word), None)
     if known is not None:
-        state = "was rejected" if known.state is DispatchState.REJECTED else "has been started already"
-        return None, f"{REFUSED_PREFIX}{known.name} {state}{f' by {known.by}' if known.by else ''}"
+        rejected = known.state is DispatchState.REJECTED
+        state = "was rejected" if rejected else "has been started already"
+        other = _anew_clause(draft, command, known) if rejected else ""
+        return None, f"{REFUSED_PREFIX}{known.name} {state}{f' by {known.by}' if known.by else ''}{other}"
     if not proposed:
         newest = next((record for record in reversed(records) if record.state.is_open), None)
         reason = f"{newest.name} is under way already" if newest else "nothing is proposed here"
@@ -87,6 +89,14 @@ def _find_proposal(draft: GroupPlan, command: Command) -> tuple[DispatchRecord |
     if len(proposed) > 1:
         return None, f"{INVALID_PREFIX}several workflows are proposed; name one: {names}"
     return next(iter(proposed.values())), ""
+
+
+def _anew_clause(draft: GroupPlan, command: Command, rejected: DispatchRecord) -> str:
+    """The command that starts what was rejected; empty where that would be refused, too."""
+    _, refusal = plan.request_refusal(draft, rejected.verb, rejected.target_version, command.author)
+    if refusal:
+        return ""
+    return f"; to start it anyway, comment `/modelwatch {f'{rejected.verb} {rejected.target_version}'.rstrip()}`"
 
 
 def _target_refusal(draft: GroupPlan, text: str) -> str:

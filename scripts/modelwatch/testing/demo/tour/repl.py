@@ -168,6 +168,7 @@ class Repl:
                 self.print_text(self.shift.acknowledge())
             case CommandKind.PAGE:
                 self.print_incident()
+                self.print_text("The page stays as it was sent; `diagnose` says what is next now.", "dim")
             case CommandKind.ISSUE:
                 self._print_issue()
             case CommandKind.RUNBOOK:
