@@ -172,6 +172,15 @@ def test_an_acknowledged_night_that_gets_worse_wakes_again(tmp_path: Path) -> No
     assert "modelwatch opened another one at 04:00: worse: critical, paged as error." in ending
 
 
+def test_the_phone_acknowledges_every_open_incident(tmp_path: Path) -> None:
+    night = spend(tmp_path, "wait 40m", "ack", "quit", night="worse")
+    assert "Incidents 1 and 2 are acknowledged: nobody else is woken." in night.out
+    assert [
+        len([entry for entry in one.log if entry.action == "acknowledge"])
+        for one in night.world.pagerduty.standin.state.incidents
+    ] == [1, 1]
+
+
 def test_wrong_decisions_act_too_and_cost(tmp_path: Path) -> None:
     lines = ("/modelwatch retrain", "release degrade", "wait 10m", "release rollback v5", "wait 70m", "quit", "ack")
     night = spend(tmp_path, *lines)

@@ -142,12 +142,16 @@ class OnCallShift:
         self._logged_until = self.now
 
     def acknowledge(self) -> str:
-        """Press the button in PagerDuty; gives its answer."""
-        incident = self.incident
-        if incident is None or not incident.is_open:
+        """Press the button in PagerDuty, on every open incident; gives its answer."""
+        incidents = [one for one in model_incidents(self.story) if one.is_open]
+        if not incidents:
             return "There is no open incident."
-        self.story.environment.pagerduty.standin.state.acknowledge_as_person(incident)
-        return f"Incident {incident.number} is acknowledged: nobody else is woken."
+        incidents = [one for one in incidents if one.status == "triggered"] or incidents
+        for incident in incidents:
+            self.story.environment.pagerduty.standin.state.acknowledge_as_person(incident)
+        several = len(incidents) > 1
+        numbers = " and ".join(str(one.number) for one in incidents)
+        return f"Incident{'s' * several} {numbers} {'are' if several else 'is'} acknowledged: nobody else is woken."
 
     def comment(self, text: str) -> None:
         """Write on the newest issue, which starts an evaluation."""
