@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from modelwatch.model.acknowledgement import person_mute
 from modelwatch.model.plan import Change, ChangeKind, Command, Plan
 from modelwatch.model.register import PageRecord, Register
 from modelwatch.model.severity import Severity
@@ -187,6 +188,29 @@ def test_unsilence() -> None:
     plan = plan_for("..c", silenced, commands=(commanded("unsilence"),))
     assert first(plan)[1].silence_until is None
     assert "trigger-incident" in kinds(plan)
+
+
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [
+        ({"silence_until": NOW + DAY, "silence_reason": "x", "silence_by": "ada"}, "the silence"),
+        ({"ack_until": NOW + DAY, "ack_by": "ada"}, "the acknowledgement"),
+        ({"verdict": "false-positive", "verdict_by": "ada"}, "the false-positive verdict"),
+        (
+            {"silence_until": NOW + DAY, "silence_by": "ada", "ack_until": NOW + DAY, "ack_by": "ada"},
+            "the silence and the acknowledgement",
+        ),
+        ({}, ""),
+    ],
+)
+def test_unsilence_ends_whatever_a_comment_muted(said: dict[str, Any], ended: str) -> None:
+    page = replace(ACKNOWLEDGED, status_by="ada")
+    change, held = first(plan_for("..e", replace(HELD, page=page, **said), commands=(commanded("unsilence"),)))
+    assert (f"ada ended {ended}" if ended else "no comment mutes this") in change.notes[0].detail
+    assert person_mute(held, Severity.ERROR, NOW) is None
+    assert held.page is not None
+    by_comment = "silence_by" in said or "ack_by" in said
+    assert held.page.status_person == ("" if by_comment else "ada"), "who commented did nothing at PagerDuty"
 
 
 def test_ack_lasts_24_h_or_until_worse() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, MAX_SILENCE, acknowledgement_end
+from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING, MAX_SILENCE, acknowledgement_end
+from ...model.ledger import MODELWATCH
 from ...model.plan import Command
-from ...model.register import FALSE_POSITIVE
+from ...model.register import ACKNOWLEDGED, FALSE_POSITIVE
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import INVALID_PREFIX, GroupPlan
 
@@ -20,8 +22,7 @@ def answer_issue_command(draft: GroupPlan, command: Command) -> str:
         case "silence":
             return _silence(draft, command)
         case "unsilence":
-            draft.update_register(silence_until=None, silence_reason="", silence_by="")
-            return f"{command.author} ended the silence"
+            return _unsilence(draft, command)
         case "ack":
             until = command.at + ACKNOWLEDGEMENT_LENGTH
             _mute(draft, ack_until=until, ack_by=command.author)
@@ -44,6 +45,32 @@ def _silence(draft: GroupPlan, command: Command) -> str:
     until = command.at + length
     _mute(draft, silence_until=until, silence_reason=words[1].strip()[:200], silence_by=command.author)
     return f"{command.author} silenced this until {format_utc(until)}: {words[1].strip()[:200]}"
+
+
+def _unsilence(draft: GroupPlan, command: Command) -> str:
+    """End what a comment has muted. What a person does by closing the issue ends when it is reopened."""
+    register = draft.register
+    if register is None:
+        return ""
+    acknowledged = register.ack_until is not None and register.ack_by != CLOSING
+    said = {
+        "silence": register.silence_until is not None,
+        "acknowledgement": acknowledged,
+        "false-positive verdict": register.verdict == FALSE_POSITIVE,
+    }
+    ended = [f"the {word}" for word, is_said in said.items() if is_said]
+    if not ended:
+        by_rule = draft.group.mutes[0].reason if draft.group.mutes else ""
+        more = f"; what mutes it is in the configuration or another alert: {by_rule}" if by_rule else ""
+        return f"{INVALID_PREFIX}no comment mutes this{more}"
+    page = register.page
+    if page and page.status == ACKNOWLEDGED and page.status_person in (register.silence_by, register.ack_by):
+        # modelwatch sent that to PagerDuty, which keeps it: the person said no more than what ends here.
+        draft.update_register(page=replace(page, status_by=MODELWATCH))
+    draft.update_register(silence_until=None, silence_reason="", silence_by="", verdict="", verdict_by="")
+    if acknowledged:
+        draft.update_register(ack_until=None, ack_by="")
+    return f"{command.author} ended {' and '.join(ended)}"
 
 
 def _mute(draft: GroupPlan, **fields: object) -> None:
