@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.recent_change import RecentChanges
-from modelwatch.model.register import DispatchState, FollowerRecord
+from modelwatch.model.register import FALSE_POSITIVE, DispatchState, FollowerRecord
 from modelwatch.model.release import FALLBACK, Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Aggregate, Rule
 from modelwatch.model.series import KEY_SUGGESTION, PulledSeries, Series
@@ -67,6 +68,27 @@ def test_of_an_issue_that_a_person_closed_nothing_is_to_be_done() -> None:
     assert found.headline.startswith("CRITICAL (muted)")
     assert found.next.startswith("Nothing for now: acknowledged by closing the issue, at most until")
     assert found.next.endswith("To go on, reopen https://example.org/17.")
+
+
+@pytest.mark.parametrize(
+    ("said", "do", "headed"),
+    [
+        ({"ack_until": NOW + HOUR, "ack_by": "ada"}, (), True),
+        ({"ack_until": NOW + HOUR, "ack_by": "ada"}, ("issue",), True),
+        ({"silence_until": NOW + HOUR, "silence_by": "ada"}, (), True),
+        ({"verdict": FALSE_POSITIVE}, (), True),
+        ({"verdict": FALSE_POSITIVE}, ("issue", "page"), False),
+    ],
+)
+def test_what_a_person_muted_is_headed_by_what_calls_for_action_alone(
+    said: dict[str, Any], do: tuple[str, ...], headed: bool
+) -> None:
+    muted = replace(ISSUE, register=register(severity=Severity.CRITICAL, **said))
+    drift = replace(group(alert(), rule="inputs", kind="data-drift", severity=Severity.WARNING), do=do)
+    acting = replace(BEGAN, do=("issue", "page"))
+    found = diagnose(known(None, drift, acting, observed=ModelObservation("churn", (muted,))), NOW)
+    assert found.headline.startswith("CRITICAL (muted)" if headed else "WARNING · ")
+    assert ("roll back to v6" in found.next) == headed, "what the issue of the muted alert says, too"
 
 
 def test_who_is_led_gets_the_step_of_the_leader() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..model.acknowledgement import SILENCE
+from ..model.acknowledgement import INHIBITION, SILENCE
 from ..model.alert import Alert, AlertState, Mute
 from ..model.monitored_model import Inhibition, Matcher, Model, Silence, WeeklyWindow
 from ..model.series import format_labels
@@ -80,6 +80,6 @@ def inhibition_mutes(inhibitions: Sequence[Inhibition], alert: Alert, firing: Se
                 continue
             if matches(inhibition.source, other) and not (both and matches(inhibition.target, other)):
                 where = f" ({format_labels(other.labels)})" if other.labels else ""
-                mutes.append(Mute("inhibition", f"{other.rule}{where} fires, kind {other.kind}"))
+                mutes.append(Mute(INHIBITION, f"{other.rule}{where} fires, kind {other.kind}"))
                 break
     return tuple(mutes)

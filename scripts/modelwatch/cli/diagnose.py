@@ -111,12 +111,13 @@ def _past_episodes(context: RunContext, model: Model, group: Group, observation:
 def _urgency(
     model: Model, judgement: Judgement, registers: Mapping[str, Register], now: float
 ) -> tuple[bool, int, bool]:
-    """What fires unmuted, then the worst of what fires, then a source that is down."""
+    """What calls for action, then the worst of what fires, then a source that is down."""
     own = [group for group in judgement.groups if group.model == model.name]
     ranked = diagnosis.rank_firing_groups(own, registers, now)
     worst = max((group.severity.code for group, _ in ranked if group.severity), default=-1)
     is_down = any(failure.model == model.name for failure in judgement.failures)
-    return any(not mute for _, mute in ranked), worst, is_down
+    calls = any(diagnosis.calls_for_action(group, registers.get(group.key), now) for group, _ in ranked)
+    return calls, worst, is_down
 
 
 def _observe(context: RunContext) -> tuple[dict[str, ModelObservation], str]:

@@ -13,7 +13,7 @@ MAX_SILENCE = 90 * DAY
 """The longest silence (seconds) that a comment can start; a longer one belongs in the configuration."""
 CLOSING = "closing the issue"
 """``Register.ack_by`` where a person closed the issue while its alert fired."""
-SILENCE, ACK = "silence", "ack"
+SILENCE, ACK, INHIBITION = "silence", "ack", "inhibition"
 """``Mute.by``."""
 
 

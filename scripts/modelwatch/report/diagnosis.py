@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..model.acknowledgement import ACK, CLOSING, INHIBITION, person_mute
 from ..model.alert import AlertState, Group
 from ..model.cadence import series_overdue_after, usual_gap
 from ..model.drift import drift_spec
@@ -87,15 +88,29 @@ class DiagnosisInput:
 def rank_firing_groups(
     groups: Iterable[Group], registers: Mapping[str, Register], now: float, shown: str = ""
 ) -> list[tuple[Group, str]]:
-    """Those that fire, each with what mutes it: ``shown`` first, then the worst; muted ones last."""
+    """Those that fire, each with what mutes it: ``shown`` first, then what calls for action; of these, and of the rest,
+    the worst first, muted or not. Last comes what another alert mutes, since that one explains it."""
     firing = [group for group in groups if group.state is AlertState.FIRING]
     muted = [(group, mute_sentence(group, registers.get(group.key), now)) for group in firing]
 
-    def order(pair: tuple[Group, str]) -> tuple[bool, bool, int]:
+    def order(pair: tuple[Group, str]) -> tuple[bool, bool, bool, int, bool]:
         group, mute = pair
-        return group.key != shown, bool(mute), -(group.severity.code if group.severity else 0)
+        is_rest = not calls_for_action(group, registers.get(group.key), now)
+        is_explained = any(one.by == INHIBITION for one in group.mutes)
+        severity = group.severity.code if group.severity else 0
+        return group.key != shown, is_rest, is_explained, -severity, bool(mute)
 
     return sorted(muted, key=order)
+
+
+def calls_for_action(group: Group, register: Register | None, now: float) -> bool:
+    """Whether the firing group has actions, and nobody has set it aside: who acknowledges it works on it."""
+    if not group.do or not mute_sentence(group, register, now):
+        return bool(group.do)
+    if group.mutes or register is None or register.ack_by == CLOSING:
+        return False
+    mute = person_mute(register, group.severity or register.severity, now)
+    return mute is not None and mute.by == ACK
 
 
 def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
