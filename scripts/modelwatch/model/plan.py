@@ -129,6 +129,8 @@ class ObservedRun:
     """When it last changed, once it is completed."""
     attempt: int = 1
     """GitHub's count: a person can run it again."""
+    by: str = ""
+    """Who started it, or ran it again last; empty where GitHub does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,14 +64,14 @@ class DispatchRecord:
     verb: str
     state: DispatchState
     at: float
-    """When it was intended."""
+    """When it was intended or proposed; of a proposal, when a person then approved, started or rejected it."""
     url: str = ""
     run_id: int | None = None
     conclusion: str = ""
     version: str = ""
     target_version: str = ""
     by: str = ""
-    """The person who requested, approved or rejected it; empty where a tier did."""
+    """The person who requested, approved, started or rejected it; empty where a tier did."""
     ended: float | None = None
     """When its workflow run ended."""
     told: bool = False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, can_get_worse, mute_text, person_mute
 from ..model.alert import DELIVERY_FAILED, AlertState, Group
 from ..model.ledger import MODELWATCH, PAGERDUTY, EntryKind, LedgerEntry
 from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
-from ..model.register import ACKNOWLEDGED, PAGE_TRIGGERED, DispatchRecord, DispatchState, Register
+from ..model.register import ACKNOWLEDGED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord, Register
 from ..model.release import RECOVERY_VERBS
 from .alert_phrase import describe_alert, describe_title, recovery_time
 from .explanation import Quote
@@ -99,8 +99,23 @@ def next_page_sentence(register: Register | None, model: Model | None, now: floa
         return ""
     by = f" by {quote(page.status_person)}" if page.status_person else ""
     worse = ", or when it gets worse" if can_get_worse(page.severity) else ""
-    until = utc_time(page.known_since + ACKNOWLEDGEMENT_LENGTH)
-    return f"Acknowledged at PagerDuty{by}: the on-call is paged again if it still fires at {until}{worse}."
+    until, condition = min(_next_pages(register, page, model, now))
+    return f"Acknowledged at PagerDuty{by}: the on-call is paged again if {condition} at {utc_time(until)}{worse}."
+
+
+def _next_pages(register: Register, page: PageRecord, model: Model | None, now: float) -> Iterator[tuple[float, str]]:
+    """When an acknowledged page is followed by another one, and under which condition."""
+    yield page.known_since + ACKNOWLEDGEMENT_LENGTH, "it still fires"
+    settled = recovery_deadline(register, model, now)
+    if settled is not None:
+        yield settled, "it still fires"
+    called = {call.key for call in register.calls}
+    for record in register.dispatches:
+        workflow = model.workflow(record.verb) if model else None
+        if record.state is not DispatchState.PROPOSED or workflow is None or f"reminder.{record.name}" in called:
+            continue
+        if workflow.remind and now < record.at + workflow.remind:
+            yield record.at + workflow.remind, f"the proposed {known_word(record.verb)} still waits"
 
 
 def flap_sentence(register: Register, model: Model | None, now: float) -> str:

@@ -13,17 +13,18 @@ from modelwatch.model.finding import GradualChange
 from modelwatch.model.ledger import EntryKind
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.plan import ObservedIncident, Plan
-from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
+from modelwatch.model.register import CallRecord, DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
 from modelwatch.model.working_hours import WorkingHours
 from modelwatch.report.comments import next_page_sentence
+from modelwatch.report.formatting import utc_time
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY, HOUR, format_utc
 
 from ...alerts.making import at
 from ..issues.test_plan import WHOLE
-from ..making import GROUP, config, issue, judged, later, model, register, seen, skipped
+from ..making import GROUP, ROLLBACK, config, issue, judged, later, model, register, seen, skipped
 
 NOW = later("..e")
 OPENING = NOW // HOUR * HOUR + 3 * HOUR
@@ -138,6 +139,23 @@ def test_what_was_paged_says_nothing_of_waiting() -> None:
     plan = plan_for("..e", paged)
     assert pages(plan) == []
     assert "paged already" in skipped(plan, "trigger-incident")
+
+
+def test_an_acknowledged_page_names_the_first_time_at_which_another_one_can_follow() -> None:
+    page = PageRecord("triggered", Severity.ERROR, NOW, status="acknowledged", status_at=NOW, status_by="person ada")
+    proposed = DispatchRecord(f"{GROUP}.1.rollback.1", "rollback", DispatchState.PROPOSED, NOW)
+    done = replace(proposed, state=DispatchState.FINISHED, conclusion="success", ended=NOW)
+    day, reminder, settled = NOW + DAY, NOW + ROLLBACK.remind, NOW + ROLLBACK.settle
+    reminded = CallRecord("reminder.rollback.1", "it waits", NOW)
+    cases: tuple[tuple[tuple[DispatchRecord, ...], tuple[CallRecord, ...], str], ...] = (
+        ((), (), f"if it still fires at {utc_time(day)}"),
+        ((proposed,), (), f"if the proposed rollback still waits at {utc_time(reminder)}"),
+        ((proposed,), (reminded,), f"if it still fires at {utc_time(day)}"),
+        ((done,), (), f"if it still fires at {utc_time(settled)}"),
+    )
+    for dispatches, calls, condition in cases:
+        found = replace(HELD, page=page, dispatches=dispatches, calls=calls)
+        assert f"the on-call is paged again {condition}" in next_page_sentence(found, model(), NOW + 60)
 
 
 def test_recovery_while_it_waits_pages_nobody() -> None:

@@ -8,13 +8,15 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.monitored_model import Config, WorkflowSpec
-from modelwatch.model.plan import Change, ChangeKind, Command, ModelObservation, Plan
+from modelwatch.model.plan import Change, ChangeKind, Command, ModelObservation, ObservedRun, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
 from modelwatch.model.release import Registry, Version
 from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
+from modelwatch.report.comments import actions_table
+from modelwatch.report.formatting import utc_time
 from modelwatch.targets.plan import make_plan
-from modelwatch.timeutil import HOUR
+from modelwatch.timeutil import HOUR, MINUTE
 
 from ...alerts.making import at, rule
 from ..issues.test_plan import WHOLE
@@ -159,6 +161,28 @@ def test_rejected_is_not_proposed_again_in_this_episode() -> None:
     busy = replace(held(plan), dispatches=(*held(plan).dispatches, under_way))
     refused = plan_for(said("approve", "rollback.1", 9), of=busy)
     assert answers(refused) == ["refused: rollback.1 was rejected by ada"], "the other would be refused, too"
+
+
+def test_a_proposal_that_a_person_answers_later_has_that_time_and_that_person() -> None:
+    now = NOW + 40 * MINUTE
+    of = replace(HELD, told=NOW)
+    run = ObservedRun(
+        9, "https://r", ASKED.key, "rollback", "churn", "completed", "success", now - 300, now - 60, by="robin"
+    )
+    rejects = replace(said("reject"), at=now - 300)
+    cases: tuple[tuple[tuple[Command, ...], tuple[ObservedRun, ...], str, str], ...] = (
+        ((), (run,), "robin", "rollback dispatched"),
+        ((), (replace(run, by=""),), "a person", "rollback dispatched"),
+        ((rejects,), (), "ada", "rollback rejected"),
+    )
+    for commands, runs, who, what in cases:
+        seen = {"churn": ModelObservation("churn", (issue(of, commands=commands),), runs=runs)}
+        register = held(make_plan(judged("..c", by()), by(), seen, now))
+        record = next(record for record in register.dispatches if record.key == ASKED.key)
+        assert (record.at, record.by) == (now - 300, who)
+        entry = next(entry for entry in register.ledger.recent if entry.what == what)
+        assert (entry.at, entry.who) == (record.at, who)
+        assert f"{utc_time(record.at).removesuffix(' UTC')} | `rollback` {what.split()[1]}" in actions_table(register)
 
 
 def test_rejected_and_then_asked_for_is_a_new_attempt() -> None:

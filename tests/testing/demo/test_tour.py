@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from modelwatch.report.formatting import utc_time
 from modelwatch.testing.demo.command import demo
 from tests.testing.demo.night import Night, spend
 
@@ -44,6 +45,20 @@ def approved(tmp_path_factory: pytest.TempPathFactory) -> Night:
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Night:
     return spend(tmp_path_factory.mktemp("idle"))
+
+
+def test_the_ending_says_when_the_incident_and_when_the_issue_closed(tmp_path: Path) -> None:
+    night = spend(tmp_path, "comment /modelwatch false-positive", "release rollback", "wait 2h")
+    resolved, closed = (utc_time(time)[11:16] for time in (night.incident.resolved, night.issue.closed))
+    assert resolved != closed
+    ending = " ".join(night.out.split())
+    assert f"The incident was resolved at {resolved}; modelwatch closed the issue at {closed}" in ending
+    assert "Nobody acknowledged" not in ending, "it was resolved at once"
+
+
+def test_a_workflow_that_a_person_starts_is_on_record_as_theirs(tmp_path: Path) -> None:
+    night = spend(tmp_path, "gh workflow run rollback.yml -f key=k.1.rollback.1 -f model=churn", "quit")
+    assert [run.actor for run in night.repository.runs.items.values()] == ["robin"]
 
 
 def test_a_night_that_goes_well(well: Night) -> None:

@@ -315,7 +315,7 @@ def _state_entries(record: DispatchRecord, now: float) -> Iterator[LedgerEntry]:
         yield make_entry(key, ended, EntryKind.DISPATCH, what, who=WORKFLOW, why=why, url=record.url)
     elif word := _DISPATCH_WORDS.get(record.state):
         key = f"{record.name}.{record.state}.{int(record.at)}"
-        at = record.at if record.state is DispatchState.PROPOSED else now
+        at = record.at if record.state in (DispatchState.PROPOSED, DispatchState.REJECTED) else now
         yield make_entry(key, at, EntryKind.DISPATCH, f"{record.verb} {word}", who=record.by or MODELWATCH, why=why)
 
 

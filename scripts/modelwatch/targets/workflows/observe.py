@@ -159,8 +159,9 @@ def _make_run(row: dict[str, Any], key: str, verb: str, model: str) -> ObservedR
             created_at=parse_iso(str(row["created_at"])),
             ended_at=parse_iso(str(row["updated_at"])) if completed and row.get("updated_at") else None,
             attempt=int(row.get("run_attempt") or 1),
+            by=str((row.get("triggering_actor") or row.get("actor") or {}).get("login") or ""),
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ServiceError("GitHub's answer is not a workflow run", hint="A proxy may be in the way.") from error
 
 

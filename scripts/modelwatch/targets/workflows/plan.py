@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...model.alert import AlertState, Group, Refusal
-from ...model.ledger import MODELWATCH
+from ...model.ledger import MODELWATCH, PERSON
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun
 from ...model.register import DispatchRecord, DispatchState
@@ -71,6 +71,8 @@ def _sync_run(draft: GroupPlan, record: DispatchRecord) -> None:
             draft.add_skip(record.verb, reason)
         return
     state = DispatchState.FINISHED if run.status == "completed" else DispatchState.SENT
+    if record.state is DispatchState.PROPOSED:  # a person started it by hand
+        record = replace(record, at=run.created_at, by=run.by or PERSON)
     record = replace(record, state=state, run_id=run.id, url=run.url or record.url)
     if state is DispatchState.FINISHED:
         record = replace(record, conclusion=run.conclusion, ended=draft.now if run.ended_at is None else run.ended_at)

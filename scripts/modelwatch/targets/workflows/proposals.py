@@ -40,7 +40,7 @@ def _answer_proposal(draft: GroupPlan, command: Command) -> str:
     if command.verb == "approve":
         message = f"{command.author} approved {record.name}"
         return _start_workflow(draft, command, record.verb, record.target_version, message)
-    draft.put_dispatch(replace(record, state=DispatchState.REJECTED, by=command.author))
+    draft.put_dispatch(replace(record, state=DispatchState.REJECTED, at=command.at, by=command.author))
     return f"{command.author} rejected {record.name}: it is not proposed again in this episode"
 
 

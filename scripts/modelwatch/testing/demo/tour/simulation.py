@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from ....clients.github import GitHubClient, github_api_url, github_retry_policy, github_token
+from ....clients.github import GitHubClient, github_api_url, github_retry_policy
 from ....clients.workflow_dispatch import dispatch_workflow
 from ....errors import UserError
 from ....model.release import MoveVerb
@@ -28,6 +28,8 @@ COMMAND_SECONDS = 2 * MINUTE
 """What a command costs on the clock: people read."""
 UNPAGED_SECONDS = 4 * EVALUATION_INTERVAL
 """For so long after the release nobody is paged, whatever the dice say."""
+ESCALATION_SECONDS = 30 * MINUTE
+"""After this time PagerDuty usually notifies the next person."""
 SHIFT_SECONDS = 4 * 60 * MINUTE
 """Of the shift, from the page on."""
 
@@ -96,6 +98,15 @@ class OnCallShift:
         return any(entry.action == "acknowledge" for one in model_incidents(self.story) for entry in one.log)
 
     @property
+    def is_escalated(self) -> bool:
+        """Whether an incident was open for so long without an answer that PagerDuty notifies the next person."""
+        open_long = any(
+            one.resolved is None or one.resolved - one.created >= ESCALATION_SECONDS
+            for one in model_incidents(self.story)
+        )
+        return open_long and not self.is_acknowledged
+
+    @property
     def issue(self) -> Any:
         """The newest issue at the GitHub stand-in; ``None`` before the first."""
         return max(model_repository(self.story).issues.items.values(), key=lambda one: one.number, default=None)
@@ -161,7 +172,8 @@ class OnCallShift:
 
     def dispatch(self, verb: str, fields: Sequence[str]) -> str:
         """Start a workflow by hand, with ``name=value`` fields; gives the answer."""
-        github = GitHubClient(github_api_url(os.environ), github_token(os.environ), github_retry_policy(os.environ))
+        token = self.story.environment.github.standin.state.add_token(ON_CALL_LOGIN, kind="user")
+        github = GitHubClient(github_api_url(os.environ), token, github_retry_policy(os.environ))
         inputs = dict(found.split("=", 1) for found in fields if "=" in found)
         try:
             dispatch_workflow(github, self.story.demo_model.repository, f"{verb}.yml", "main", inputs)

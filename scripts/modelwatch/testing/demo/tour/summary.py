@@ -12,6 +12,7 @@ from ....timeutil import MINUTE
 from .cost_report import DOLLARS_PER_WRONG_DECISION, CostComparison, NightCost
 from .messages import format_dollars
 from .production import BAD_VERSION, DECISIONS_PER_MINUTE, FALLBACK_VERSION, GOOD_VERSION
+from .setup import ON_CALL_LOGIN
 from .simulation import OnCallShift, TimelineEntry
 
 if TYPE_CHECKING:
@@ -117,15 +118,23 @@ def lessons(shift: OnCallShift, bills: CostComparison) -> Iterator[str]:
             f"You acknowledged the page at {first}. PagerDuty says nothing more about an acknowledged incident, so "
             f"modelwatch opened another one at {again}{_page_reason(shift, repeated[1])}."
         )
-    elif not shift.is_acknowledged:
+    elif shift.is_escalated:
         yield "Nobody acknowledged the page: after a while PagerDuty wakes the next one."
     if incident.resolved is not None and shift.story.is_over():
-        yield (
-            f"Incident and issue closed by themselves at {utc_time(incident.resolved)[11:16]}, once recovery was "
-            "proved."
-        )
+        yield _closing_phrase(incident.resolved, shift.issue.closed, shift.issue.closed_by)
     elif yours.minutes is not None:
         yield "Recovery was not confirmed by then: healthy windows have to show it before issue and incident close."
+
+
+def _closing_phrase(resolved: float, closed: float, closed_by: str) -> str:
+    """When incident and issue closed, each at its own time, and why."""
+    incident, issue = (utc_time(time)[11:16] for time in (resolved, closed))
+    if closed_by == ON_CALL_LOGIN:
+        return f"The incident was resolved at {incident}; you closed the issue at {issue}."
+    if incident != issue:
+        proved = "once recovery was proved"
+        return f"The incident was resolved at {incident}; modelwatch closed the issue at {issue}, {proved}."
+    return f"Incident and issue closed by themselves at {issue}, once recovery was proved."
 
 
 def _page_reason(shift: OnCallShift, time: float) -> str:
