@@ -50,6 +50,8 @@ def times_by_row(array: Any, zone: str = "") -> Floats:
 
 def scale_numbers(times: Floats, zone: str = "") -> Floats:
     """Seconds (UTC) from numbers in any of the units above; NaN for what is no time."""
+    if ((times > COMPACT_DATES[1]) & (times < EPOCH_MAGNITUDES[-1][0])).all():
+        return times  # seconds, as in most logs
     with np.errstate(invalid="ignore", over="ignore"):
         size, seconds = np.abs(times), times.copy()
         for above, unit in EPOCH_MAGNITUDES:
