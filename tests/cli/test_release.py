@@ -258,6 +258,15 @@ def test_status_ranks_the_versions_to_go_back_to(shell: Shell, checked: Callable
     assert "To go back to" not in shell.out
 
 
+def test_without_a_healthy_version_those_of_the_history_are_named(shell: Shell, checked: Callable[[str], None]) -> None:
+    checked("exit 0")
+    shell.versions(*[("v2", 5)] * 5, *[("v3", 5)] * 5, hours=10)
+    assert shell("rollback", "--reason", "complaints") == 0
+    shell("status")
+    assert "healthy under today's rules: none of those that served before (v3)\n" in shell.out
+    assert "no version in the history" not in shell.out
+
+
 def test_what_was_rolled_back_is_not_called_healthy(shell: Shell, checked: Callable[[str], None]) -> None:
     """By no rule about the metrics: somebody saw what none of them looks at."""
     checked("exit 0")

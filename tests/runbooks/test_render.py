@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from modelwatch.model.alert import Evidence
+from modelwatch.model.release import Move, MoveState, MoveVerb
 from modelwatch.model.version_health import RollbackCandidate
+from modelwatch.report.formatting import utc_time
 from modelwatch.runbooks.render import AlertContext, alert_context, fitting_rows, render_page
 from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import CONFIG, CRITICAL, HEALTHY, Ran, World
@@ -105,6 +108,20 @@ def test_the_target_is_a_version_that_would_be_accepted() -> None:
         evidence = Evidence(version="v6", previous=("v7",), rollback=candidates)
         context = alert_context(group(evidence=evidence), None, None, NOW)
         assert context.values["TARGET"] == target
+
+
+def test_after_a_rollback_the_target_is_what_serves() -> None:
+    """No version is left to go back to, and nobody is to fill one in."""
+    move = Move("k", MoveVerb.ROLLBACK, "churn", "v7", "v6", "", "robin", NOW, state=MoveState.DONE)
+    context = alert_context(group(evidence=Evidence(version="v6", move=move)), None, None, NOW)
+    text = render_page("# T\n\n```\nmodelwatch release rollback TARGET\n```\n", context, "https://x.example")
+    made = f"TARGET has no value: the rollback to v6 of {utc_time(NOW)} is made: wait for its metrics."
+    assert made in text
+    assert "Fill in TARGET" not in text
+    for other in (replace(move, verb=MoveVerb.DEGRADE), replace(move, state=MoveState.FAILED)):
+        context = alert_context(group(evidence=Evidence(version="v7", move=other)), None, None, NOW)
+        text = render_page("# T\n\n```\nmodelwatch release rollback TARGET\n```\n", context, "https://x.example")
+        assert "Fill in TARGET (no healthy version is on record)." in text
 
 
 def test_commands_on_a_terminal_are_not_wrapped(world: World) -> None:

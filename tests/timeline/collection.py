@@ -1,6 +1,6 @@
 """Every story: each of these modules adds its own to ``STORIES``."""
 
-from . import advice, causes, muted, past_episodes, people, records, releases, slow_declines, sources
+from . import advice, causes, muted, numbers, past_episodes, people, records, releases, slow_declines, sources
 from .stories import STORIES
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "advice",
     "causes",
     "muted",
+    "numbers",
     "past_episodes",
     "people",
     "records",

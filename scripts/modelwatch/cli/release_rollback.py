@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .actions_env import write_summary
 from .options import retry_policy
 from .release import MoveContext, comment_on_issue
 
+MAX_NAMED = 5
 MAX_CHECKS = 5
 """So many versions are checked, at most."""
 
@@ -95,8 +96,22 @@ def _read_health(context: MoveContext, registry: Registry, failing: str) -> tupl
     if any(record.failures for record in health):
         health = excuse_false_positives(health, _read_registers(context))
     names = ", ".join(known_healthy_names(registry, failing, health))
-    context.print_message(f"healthy under today's rules: {names or 'no version in the history'}")
+    context.print_message(f"healthy under today's rules: {names or _none_healthy_text(registry, failing, health)}")
     return health
+
+
+def _none_healthy_text(registry: Registry, failing: str, health: Sequence[VersionHealth]) -> str:
+    """Which versions the history has, where none of them but the one in production can have been healthy."""
+    serving = registry.version(failing)
+    others = [record.version for record in health if serving is None or not serving.is_called(record.version)]
+    if others:
+        named = ", ".join(others[:MAX_NAMED]) + (", ..." if len(others) > MAX_NAMED else "")
+        return f"none of those that served before ({named})"
+    return (
+        f"the history has no version but {serving.title if serving else failing}, which serves"
+        if health
+        else ("no version in the history")
+    )
 
 
 def _read_registers(context: MoveContext) -> list[Register | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .control_chart import ChartSignal
 from .drift import FeatureDrift
-from .rule import Rule
+from .rule import STATIC_LIMITS, LimitKind, Rule
 from .sensitivity import SeriesNoise
 from .series import Labels, doubles
 from .severity import CodedEnum, DescribedEnum, Severity
@@ -107,6 +107,17 @@ class Finding:
     @property
     def reason(self) -> str:
         return self.cause.text
+
+
+def is_within_limits(finding: Finding, rule: Rule) -> bool:
+    """Whether the value, as it stands, passes no limit of ``rule``. It proves nothing. Never of a rule without limits,
+    or with one that is about spread."""
+    limits = [limit for tier in rule.tiers_for(finding.version) for limit in tier.limits]
+    if finding.value is None or not limits or any(limit.form is LimitKind.SIGMA for limit in limits):
+        return False
+    if finding.baseline is None and any(limit.form not in STATIC_LIMITS for limit in limits):
+        return False
+    return not any(limit.is_passed(finding.value, finding.baseline or 0.0) for limit in limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ class CallRecord:
     """Something beside a severity that a person has to be notified of; ``key`` is unique in the episode."""
 
     key: str
-    """``escalated.rollback.1``, ``stuck.rollback.1``, ``reminder.rollback.1``, ``expired.1790000000``."""
+    """``escalated.rollback.1``, ``stuck.rollback.1``, ``reminder.rollback.1``, ``expired.1790000000``,
+    ``withdrawn.7``."""
     reason: str
     at: float
 

@@ -22,8 +22,9 @@ from ..model.alert import (
 )
 from ..model.alert_scope import FEATURE_LABELS, AlertScope, Extent, find_scope
 from ..model.control_chart import ChartSignal
-from ..model.finding import Cause, Finding, GradualChange
+from ..model.finding import Cause, Finding, GradualChange, is_within_limits
 from ..model.ledger import RECOVERED
+from ..model.monitored_model import Model
 from ..model.register import Register
 from ..model.rule import RELATIVE_LIMITS, STATIC_LIMITS, Limit, LimitKind
 from ..model.series import Labels
@@ -47,6 +48,7 @@ from .formatting import (
     utc_time,
 )
 
+WITHIN_LIMITS_TEXT = "the newest value is within every limit"
 Quote = Callable[[str], str]
 """How a text from outside is shown: a Markdown code span, or a plain line."""
 
@@ -347,6 +349,13 @@ def is_recovering(group: Group) -> bool:
     reached = alert.finding.severity
     milder = reached is None or reached < alert.severity
     return milder and alert.worst.value is not None and alert.worst.time != alert.finding.time
+
+
+def is_recovery_unproven(group: Group, model: Model | None) -> bool:
+    """Whether the newest value of everything that fires is within every limit, so that only the proof is missing."""
+    rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
+    firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and not alert.mutes]
+    return rule is not None and bool(firing) and all(is_within_limits(alert.finding, rule) for alert in firing)
 
 
 def recovery_streak(group: Group) -> int:

@@ -31,7 +31,7 @@ from ..model.release import RECOVERY_VERBS, MoveState
 from ..model.rule import Mode
 from ..model.series import KEY_SUGGESTION, StartOrigin
 from ..timeutil import DAY, HOUR
-from .alert_phrase import describe_alert, proof_text, recovery_streak
+from .alert_phrase import WITHIN_LIMITS_TEXT, describe_alert, is_recovery_unproven, proof_text, recovery_streak
 from .dispatch_command import MAX_COMMAND, code_block, dispatch_command
 from .explanation import Quote
 from .formatting import utc_time
@@ -319,15 +319,17 @@ def _move_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
     if move is None or any(record.key == move.key for record in alert.dispatches):
         return
     workflow = alert.model.workflow(move.verb) if alert.model else None
-    if alert.now - move.at >= (workflow.settle if workflow else DEFAULT_SETTLE):
+    is_late = alert.now - move.at >= (workflow.settle if workflow else DEFAULT_SETTLE)
+    if is_late and not is_recovery_unproven(alert.group, alert.model):
         return
     verb, to = known_word(move.verb), f" to {alert.medium.quote(move.destination)}" if move.destination else ""
     if move.state != MoveState.DONE:
         status = code("modelwatch release status")
         yield move.at, f"Check the {verb}{to} of {utc_time(move.at)}, which is {known_word(move.state)}: {status}."
     else:
-        step = f"{WAIT} the {verb}{to} was made at {utc_time(move.at)}; the next windows show whether it helped."
-        yield move.at, step
+        effect = "the next windows show whether it helped"
+        effect = f"recovering, not yet proven: {WITHIN_LIMITS_TEXT}" if is_late else effect
+        yield move.at, f"{WAIT} the {verb}{to} was made at {utc_time(move.at)}; {effect}."
 
 
 def _settling_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
@@ -340,6 +342,16 @@ def _settling_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
         name = alert.dispatch_name(record)
         paging = paging_sentence(until, muted=is_muted(alert.group, alert.register, alert.now))
         yield record.ended, f"{WAIT} {name} succeeded at {utc_time(record.ended)}. {paging}"
+    elif record is not None and record.ended is not None and _is_unproven(alert, record):
+        name = alert.dispatch_name(record)
+        ended = utc_time(record.ended)
+        yield record.ended, f"{WAIT} {name} succeeded at {ended}; recovering, not yet proven: {WITHIN_LIMITS_TEXT}."
+
+
+def _is_unproven(alert: _Alert, record: DispatchRecord) -> bool:
+    """Whether the time for the workflow's effect is over, and only the proof of it is missing."""
+    succeeded = record.conclusion == "success" and not record.settled
+    return succeeded and is_recovery_unproven(alert.group, alert.model)
 
 
 def _data_steps(alert: _Alert) -> Iterator[str]:

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from ..model.alert import CANARY_FAILED, RELEASE_RULES, AlertState, Evidence, Group
 from ..model.monitored_model import Model
 from ..model.plan import ModelObservation, ObservedIssue
+from ..model.release import MoveState, MoveVerb
 from ..report.alert_phrase import describe_alert
 from ..report.diagnosis import SECTION_TITLES, Diagnosis
 from ..report.formatting import duration, utc_time
-from ..report.markdown import code, known_phrase, safe_url
+from ..report.markdown import code, known_phrase, plain_line, safe_url
 from ..report.team_links import commands, dashboards, team_links
 from .page import CODE_SPAN, PAGES_DIR, PLACEHOLDER, decision_rows, fill_placeholders, parse_page
 
@@ -38,6 +39,8 @@ class AlertContext:
 
     values: Mapping[str, str] = field(default_factory=dict)
     """By placeholder."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """By placeholder why it has no value, where more is known than ``_UNKNOWN_REASONS``."""
     summary: tuple[str, ...] = ()
     """The alert, and the one behind it, a line each; empty where only a kind was requested."""
     links: tuple[tuple[str, str], ...] = ()
@@ -97,7 +100,15 @@ def alert_context(
     summary += [f"Commands: {text}"] if (text := commands(own)) else []
     firing = group is not None and group.state is AlertState.FIRING
     step = diagnosis.next if diagnosis is not None and firing else ""
-    return AlertContext(values, tuple(summary), safe, _shown(diagnosis), step, has_alert=True)
+    return AlertContext(values, _known_reasons(evidence), tuple(summary), safe, _shown(diagnosis), step, has_alert=True)
+
+
+def _known_reasons(evidence: Evidence | None) -> dict[str, str]:
+    """A rollback that was made leaves no version to go back to but the one that serves, or soon will."""
+    move = evidence.move if evidence else None
+    if move is None or move.verb is not MoveVerb.ROLLBACK or move.state is not MoveState.DONE:
+        return {}
+    return {"TARGET": f"the rollback to {plain_line(move.target)} of {utc_time(move.at)} is made: wait for its metrics"}
 
 
 def _fit_versions(evidence: Evidence) -> tuple[str, ...]:
@@ -197,7 +208,12 @@ def _context_block(text: str, context: AlertContext) -> list[str]:
     if context.has_alert:
         used = dict.fromkeys(PLACEHOLDER.findall("\n".join(line for _, line in parse_page(PAGES_DIR, text).commands())))
         missing = [name for name in used if name in _UNKNOWN_REASONS and not context.values.get(name)]
-        rows += [f"Fill in {name} ({_UNKNOWN_REASONS[name]})." for name in missing]
+        rows += [
+            f"{name} has no value: {context.reasons[name]}."
+            if name in context.reasons
+            else f"Fill in {name} ({_UNKNOWN_REASONS[name]})."
+            for name in missing
+        ]
         unsafe = [name for name in used if context.values.get(name) and not _SHELL_SAFE.fullmatch(context.values[name])]
         rows += [f"Fill in {name} in quotation marks: it is {code(context.values[name])}." for name in unsafe]
     return ["", *(f"> {row}\n>" for row in rows[:-1]), f"> {rows[-1]}"] if rows else []

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import select
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from modelwatch.report.console import open_console
 from modelwatch.report.formatting import utc_time
 from modelwatch.testing.demo.command import demo
+from modelwatch.testing.standins.github.issue_actions import Person
 from tests.testing.demo.night import Night, spend
 
 START = [sys.executable, "-m", "modelwatch", "demo", "--interactive"]
@@ -54,6 +57,43 @@ def test_the_ending_says_when_the_incident_and_when_the_issue_closed(tmp_path: P
     ending = " ".join(night.out.split())
     assert f"The incident was resolved at {resolved}; modelwatch closed the issue at {closed}" in ending
     assert "Nobody acknowledged" not in ending, "it was resolved at once"
+
+
+def test_closing_the_issue_does_what_it_does_in_production(tmp_path: Path) -> None:
+    """It acknowledges until it gets worse, or mutes it; only recovery ends the night."""
+    lines = ("close", "wait 10m", "wait 30m", "close not planned", "wait 20m", "status")
+    night = spend(tmp_path, *lines, "release rollback v6", "wait 2h")
+    assert "closed as completed" in night.after("close")
+    assert "acknowledge incident: acknowledged by closing the issue" in night.after("wait 10m")
+    assert "reopen issue: the issue was closed by hand, the alert is still firing, and it got worse" in night.out
+    assert "resolve incident" in night.after("wait 20m") + night.after("close not planned")
+    assert 'muted: churn #1: the issue was closed as "not planned"' in night.after("status")
+    assert "production now serves v6" in night.out
+    assert night.desk.end_reason == "Everything is closed."
+
+
+def test_a_reopened_issue_speaks_again(tmp_path: Path) -> None:
+    night = spend(tmp_path, "close", "reopen", "reopen", "quit")
+    assert "Issue #1 is open again." in night.after("reopen")
+    assert "Issue #1 is open." in night.out
+    assert night.issue.state == "open"
+
+
+def test_no_comment_is_shown_without_its_text(tmp_path: Path) -> None:
+    """What is folded away on GitHub, such as a part of the record, is not shown here either."""
+    night = spend(tmp_path, "comment /modelwatch ack", "quit")
+    Person(night.world.github.standin.state, night.repository, "github-actions[bot]").add_comment(
+        1, "<details><summary>Record</summary>\n\n- entry\n</details>"
+    )
+    out = io.StringIO()
+    with redirect_stdout(out):
+        night.desk.console = open_console()
+        night.desk._print_issue()
+    shown = out.getvalue()
+    assert "robin acknowledged this" in shown
+    heads = re.findall(r"(?m)^github-actions\[bot\], \d\d:\d\d:\n(.*)", shown)
+    assert heads
+    assert all(line.strip() for line in heads)
 
 
 def test_a_workflow_that_a_person_starts_is_on_record_as_theirs(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from ...model.rule import Mode
 from ...model.severity import Severity
 from ...model.target import Target
 from ...report.formatting import duration
-from ...timeutil import DAY, HOUR, MINUTE
+from ...timeutil import DAY, HOUR, MINUTE, format_utc
 from ..draft import GroupPlan, Situation
 from ..register.flapping import damping_reason, limit_reason
 from ..register.muting import page_hold
@@ -170,7 +170,7 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
         called = due[-1].reason if due else ""
         if page is not None and draft.flap is not None:
             called = called or f"{draft.group.rule} flaps and is {draft.severity}, paged before as {page.severity}"
-        return called or f"{draft.group.rule} is {draft.severity} and nobody has been paged for it", ""
+        return called or _first_page_reason(draft, page), ""
     if due and (incident is None or incident.is_open):
         return due[-1].reason, ""
     if draft.severity > page.severity:
@@ -186,6 +186,14 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
         return _retrigger_reason(draft, incident.changed_at, f"the incident was resolved {by} while the alert fires")
     # The list of incidents lags: it does not show one triggered a moment ago.
     return _retrigger_reason(draft, page.at, "PagerDuty does not show the incident that was triggered")
+
+
+def _first_page_reason(draft: GroupPlan, page: PageRecord | None) -> str:
+    """Why to trigger where no incident is open: nobody was paged in this episode, or the incident was resolved."""
+    reason = f"{draft.group.rule} is {draft.severity}"
+    if page is None:
+        return f"{reason} and nobody has been paged for it"
+    return f"{reason}, and its incident was resolved at {format_utc(page.at)}"
 
 
 def _retrigger_reason(draft: GroupPlan, since: float, event: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING, MAX_SILENCE, acknowledgement_end
 from ...model.ledger import MODELWATCH
 from ...model.plan import Command
-from ...model.register import ACKNOWLEDGED, FALSE_POSITIVE
+from ...model.register import ACKNOWLEDGED, FALSE_POSITIVE, PAGE_RESOLVED
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import INVALID_PREFIX, GroupPlan
 
@@ -67,6 +67,9 @@ def _unsilence(draft: GroupPlan, command: Command) -> str:
     if page and page.status == ACKNOWLEDGED and page.status_person in (register.silence_by, register.ack_by):
         # modelwatch sent that to PagerDuty, which keeps it: the person said no more than what ends here.
         draft.update_register(page=replace(page, status_by=MODELWATCH))
+    if register.verdict == FALSE_POSITIVE and page and page.state == PAGE_RESOLVED:
+        # The verdict resolved the incident, so nobody has the alert any more.
+        draft.call_person(f"withdrawn.{command.comment}", f"still firing: {command.author} withdrew the false positive")
     draft.update_register(silence_until=None, silence_reason="", silence_by="", verdict="", verdict_by="")
     if acknowledged:
         draft.update_register(ack_until=None, ack_by="")

@@ -56,6 +56,7 @@ _CALL_WORDS = {
     "reminder": "the on-call is reminded",
     "expired": "a mute expired, the on-call is notified",
     "repeated": "the on-call is notified again",
+    "withdrawn": "a false positive was withdrawn, the on-call is notified",
 }
 
 

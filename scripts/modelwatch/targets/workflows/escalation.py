@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...model.register import ESCALATED, STUCK, DispatchRecord, DispatchState
 from ...model.target import Target
+from ...report.alert_phrase import WITHIN_LIMITS_TEXT, is_recovery_unproven
 from ...report.comments import attempts_text
 from ...report.formatting import duration
 from ...report.next_steps import DEFAULT_SETTLE, is_stuck
@@ -14,6 +15,8 @@ from ...timeutil import format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
 from .plan import recovery_reason
+
+_ESCALATION = "escalation"
 
 
 def call_about_workflows(draft: GroupPlan) -> None:
@@ -99,6 +102,9 @@ def _escalation_reason(draft: GroupPlan, record: DispatchRecord) -> str:
     length = workflow.settle if workflow else DEFAULT_SETTLE
     since = record.ended if record.ended is not None else record.at
     if draft.now - since < length or _is_superseded(draft, record):
+        return ""
+    if all(is_recovery_unproven(group, draft.model) for group in draft.acting_groups):
+        draft.add_skip(_ESCALATION, f"recovering, not yet proven, after {record.name}: {WITHIN_LIMITS_TEXT}", "proof")
         return ""
     return f"not recovered {duration(length)} after {record.name} succeeded"
 

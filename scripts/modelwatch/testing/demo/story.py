@@ -19,6 +19,7 @@ from ...report.alert_phrase import describe_alert, recovery_streak, worst_alert
 from ...report.explanation import explanation_text
 from ...report.formatting import finding_labels, number
 from ...report.summary import change_title
+from ...targets.register.codec import parse_body
 from .environment import DemoEnvironment, DemoModel
 
 NARRATED_GUARDS = frozenset({"data-quality", "cause", "release"})
@@ -104,9 +105,10 @@ class Story:
         self._narrate_refusals(done.plan, time)
 
     def is_over(self) -> bool:
-        """Whether there were issues, and all are closed."""
+        """Whether there were issues, and all are closed for good: one that a person closed only mutes its alert, until
+        modelwatch has recorded that it has recovered."""
         issues = self.environment.github.standin.state.repo(self.demo_model.repository).issues.items.values()
-        return bool(issues) and all(issue.state == "closed" for issue in issues)
+        return bool(issues) and all(issue.state == "closed" and _is_recovered(issue.body or "") for issue in issues)
 
     def is_workflow_running(self) -> bool:
         runs = self.environment.github.standin.state.repo(self.demo_model.repository).runs.items.values()
@@ -188,6 +190,12 @@ class Story:
                 if issue.state == "open" and badness >= self._peaks.get(issue.number, (Severity.INFO, 0.0)):
                     self._peaks[issue.number] = badness
                     self.worst_issues[issue.number] = f"# {issue.title} #{issue.number}\n\n{body}\n"
+
+
+def _is_recovered(body: str) -> bool:
+    """Whether the register in the text of an issue says so; an issue without one is nothing of modelwatch's."""
+    register = parse_body(body).register
+    return register is None or register.closed is not None
 
 
 def _describe_change(change: Change, receipt: Receipt | None) -> str:

@@ -42,6 +42,8 @@ class CommandKind(StrEnum):
     ISSUE = "issue"
     RUNBOOK = "runbook"
     COMMENT = "comment"
+    CLOSE = "close"
+    REOPEN = "reopen"
     DISPATCH = "dispatch"
     REAL = "modelwatch"
     USAGE = "usage"
@@ -51,7 +53,8 @@ class CommandKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One line, understood. ``text``: of the comment; of a puzzle the hint; of a dispatch the workflow's verb."""
+    """One line, understood. ``text``: of the comment; of a puzzle the hint; of a dispatch the workflow's verb; of a
+    closing GitHub's reason."""
 
     kind: CommandKind
     words: tuple[str, ...] = ()
@@ -64,6 +67,7 @@ KEYWORDS = {
     "quit": CommandKind.QUIT, "exit": CommandKind.QUIT, "q": CommandKind.QUIT, "bye": CommandKind.QUIT,
     "ack": CommandKind.ACK, "acknowledge": CommandKind.ACK, "page": CommandKind.PAGE, "incident": CommandKind.PAGE,
     "issue": CommandKind.ISSUE, "runbook": CommandKind.RUNBOOK,
+    "reopen": CommandKind.REOPEN,
 }  # fmt: skip
 
 
@@ -83,6 +87,8 @@ def parse_line(typed: str) -> Command:
         return _parse_wait(rest.strip())
     if head.lower() == "comment":
         return _parse_comment(rest.strip())
+    if head.lower() == "close":
+        return _parse_close(rest.strip())
     try:
         words = tuple(shlex.split(text))
     except ValueError:
@@ -109,6 +115,12 @@ def _parse_comment(text: str) -> Command:
     return Command(CommandKind.COMMENT, text=text)
 
 
+def _parse_close(reason: str) -> Command:
+    """GitHub closes as completed, unless told otherwise."""
+    is_planned = "not planned" not in reason.lower().replace("_", " ")
+    return Command(CommandKind.CLOSE, text="completed" if is_planned else "not_planned")
+
+
 def _parse_gh(words: tuple[str, ...]) -> Command:
     """The few commands of GitHub's own command line that runbooks name."""
     match words:
@@ -117,17 +129,24 @@ def _parse_gh(words: tuple[str, ...]) -> Command:
         case ("issue", "comment", *rest):
             bodies = [two for one, two in pairwise(rest) if one in ("--body", "-b")]
             return _parse_comment(bodies[0] if bodies else "")
+        case ("issue", "close", *rest):
+            reasons = [two for one, two in pairwise(rest) if one in ("--reason", "-r")]
+            return _parse_close(reasons[0] if reasons else "")
+        case ("issue", "reopen", *_):
+            return Command(CommandKind.REOPEN)
         case ("workflow", "run", name, *rest):
             fields = [two for one, two in pairwise(rest) if one in ("-f", "-F", "--field")]
             return Command(CommandKind.DISPATCH, tuple(fields), name.removesuffix(".yml"))
-    return _unknown_command("Of gh there are `gh issue view`, `gh issue comment` and `gh workflow run` here.")
+    return _unknown_command(
+        "Of gh there are `gh issue view`, `comment`, `close` and `reopen`, and `gh workflow run` here."
+    )
 
 
 def _parse_modelwatch(words: tuple[str, ...]) -> Command:
     if not words:
         return Command(CommandKind.HELP)
     if words[0] not in MODELWATCH_COMMANDS:
-        known = [*MODELWATCH_COMMANDS, *KEYWORDS, "wait", "comment"]
+        known = [*MODELWATCH_COMMANDS, *KEYWORDS, "wait", "comment", "close"]
         return _unknown_command(did_you_mean(words[0], known, "`help` lists what you can do here."))
     for word in words[1:]:
         value = word.partition("=")[2] if word.startswith("-") else word

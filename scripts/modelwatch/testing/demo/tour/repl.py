@@ -175,6 +175,10 @@ class Repl:
                 self._run_modelwatch(("runbooks", "render", "--alert", str(self.shift.issue.number)))
             case CommandKind.COMMENT:
                 self._print_replies_to(lambda: self.shift.comment(wish.text))
+            case CommandKind.CLOSE:
+                self.print_text(self.shift.close_issue(wish.text))
+            case CommandKind.REOPEN:
+                self.print_text(self.shift.reopen_issue())
             case CommandKind.DISPATCH:
                 self._dispatch(wish)
             case _:
@@ -202,21 +206,19 @@ class Repl:
     def _print_issue(self) -> None:
         issue = self.shift.issue
         self.print_text(f"{harmless(issue.title)} #{issue.number} ({issue.state})", "bold")
-        self._print_markdown(issue.body or "")
+        show_markdown(self.console, _visible_markdown(issue.body or ""))
         self._print_comments(frozenset())
 
     def _print_comments(self, known: frozenset[int]) -> None:
         """What modelwatch says on the issue, apart from the ids that are ``known``."""
         for comment in self._all_comments():
-            if comment.id not in known and comment.login != ON_CALL_LOGIN:
+            text = _visible_markdown(comment.body)
+            if text and comment.id not in known and comment.login != ON_CALL_LOGIN:
                 self.print_text(f"{harmless(comment.login)}, {_format_clock(comment.created)}:", "bold")
-                self._print_markdown(comment.body)
+                show_markdown(self.console, text)
 
     def _all_comments(self) -> list[Any]:
         return list(model_repository(self.shift.story).comments.items.values())
-
-    def _print_markdown(self, text: str) -> None:
-        show_markdown(self.console, _HIDDEN_MARKDOWN.sub("", text).strip())
 
     def _print_status(self) -> None:
         """How production is, and what the night costs by now."""
@@ -229,6 +231,11 @@ class Repl:
     def cost_comparison(self) -> CostComparison:
         shift = self.shift
         return compare_costs(shift.production, shift.release_time, shift.page_time, shift.end_time, ROLLOUT_SECONDS)
+
+
+def _visible_markdown(text: str) -> str:
+    """What a person sees of it on GitHub; empty where all of it is folded away, such as a part of the record."""
+    return _HIDDEN_MARKDOWN.sub("", text).strip()
 
 
 def open_script(path: Path) -> TextIO:

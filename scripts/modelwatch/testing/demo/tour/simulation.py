@@ -166,9 +166,28 @@ class OnCallShift:
 
     def comment(self, text: str) -> None:
         """Write on the newest issue, which starts an evaluation."""
-        state = self.story.environment.github.standin.state
-        Person(state, model_repository(self.story), ON_CALL_LOGIN).add_comment(self.issue.number, text)
+        self._person.add_comment(self.issue.number, text)
         self.evaluate()
+
+    def close_issue(self, reason: str) -> str:
+        """Close the newest issue as GitHub does; gives the answer. The next evaluation finds it closed."""
+        if self.issue.state == "closed":
+            return f"Issue #{self.issue.number} is closed already."
+        closed = self._person.close_issue(self.issue.number, reason)
+        return (
+            f"Issue #{closed.number} is closed as {reason.replace('_', ' ')}. Nothing is recovered by that: the next "
+            "evaluation takes it for your word on the alert."
+        )
+
+    def reopen_issue(self) -> str:
+        """Reopen the newest issue; gives the answer."""
+        if self.issue.state == "open":
+            return f"Issue #{self.issue.number} is open."
+        return f"Issue #{self._person.reopen_issue(self.issue.number).number} is open again."
+
+    @property
+    def _person(self) -> Person:
+        return Person(self.story.environment.github.standin.state, model_repository(self.story), ON_CALL_LOGIN)
 
     def dispatch(self, verb: str, fields: Sequence[str]) -> str:
         """Start a workflow by hand, with ``name=value`` fields; gives the answer."""
