@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import anomaly, diagnose, drift, fleet, gate, install, performance, profiles, relay, respond, rules, start
+from . import anomaly, diagnose, drift, fleet, gate, install, logs, performance, profiles, relay, respond, rules, start
 from .measure import Row, busy
 
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     "fleet": fleet.rows,
     "performance": performance.rows,
     "profiles": profiles.rows,
+    "logs": logs.rows,
     "relay": relay.rows,
     "respond": respond.rows,
     "diagnose": diagnose.rows,

@@ -53,6 +53,13 @@ def test_cells_are_windows_versions_and_segments() -> None:
         parts = [WHOLE.cells[ProfileKey(cell.window, cell.version, (("region", name),))] for name in ("eu", "na")]
         assert sum(part.rows for part in parts) == WHOLE.cells[cell].rows
         assert max(part.newest for part in parts) == WHOLE.cells[cell].newest
+        assert min(part.oldest for part in parts) == WHOLE.cells[cell].oldest
+        assert not any(part.columns for part in parts)
+
+
+def test_rows_in_any_order_have_the_same_profile() -> None:
+    shuffled = BATCH.take(pa.array(np.random.default_rng(4).permutation(BATCH.num_rows)))
+    assert to_bytes(profile_partition(shuffled, PLAN)) == to_bytes(WHOLE)
 
 
 def test_the_counts_are_those_of_the_rows() -> None:

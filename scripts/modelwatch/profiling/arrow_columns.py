@@ -62,11 +62,23 @@ def parse_numbers(array: Any) -> tuple[Floats, int, int]:
 def floats_by_row(array: Any) -> Floats:
     """One number a row; NaN if the cell has none."""
     array = decode_dictionary(array)
+    numbers = numbers_by_row(array)
+    if numbers is not None:
+        return numbers
     valid = array.drop_null() if array.null_count else array
-    values = _to_floats(valid)
-    if values is None:
-        cells = valid.to_pylist() if is_text_type(valid.type) else [""] * len(valid)
-        values = np.array([parse_number_or_nan(cell) for cell in cells], dtype=np.float64)
+    cells = valid.to_pylist() if is_text_type(valid.type) else [""] * len(valid)
+    return _spread_over_rows(np.array([parse_number_or_nan(cell) for cell in cells], dtype=np.float64), array)
+
+
+def numbers_by_row(array: Any) -> Floats | None:
+    """One number a row of an array of numbers or times, NaN if the cell has none; ``None`` for another type."""
+    array = decode_dictionary(array)
+    values = _to_floats(array.drop_null() if array.null_count else array)
+    return None if values is None else _spread_over_rows(values, array)
+
+
+def _spread_over_rows(values: Floats, array: Any) -> Floats:
+    """The values of the cells of an array that are not null by row; NaN where there is none."""
     if len(values) == len(array):
         return values
     by_row = np.full(len(array), np.nan)

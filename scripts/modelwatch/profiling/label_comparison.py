@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from .arrow_columns import CLASS_MISSING_WORDS, factorize, floats_by_row
 from .class_names import ClassNames
 from .profile_plan import ColumnPlan, ProfilePlan
 
-Rows = Any
-"""Row numbers, or a slice."""
+MAX_TABLE_CELLS = 1 << 16
+"""Groups times different texts that are counted at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,24 +43,32 @@ class LabelComparison:
     worth: Floats | None = None
     """The value of each row."""
 
-    def count(self, rows: Rows, number: int, coarse: bool = False) -> TableProfile:
-        """What labels say about ``number`` rows: a profile without columns; ``coarse``: in the bins of segments."""
-        sums: dict[str, ExactSums] = {}
+    def count_groups(self, places: Ints | None, bounds: Ints, *, coarse: bool = False) -> list[TableProfile]:
+        """What labels say about groups of rows, a profile without columns for each: of those at ``places`` (all, if
+        ``None``) from each of ``bounds`` to the next one. ``coarse``: in the bins of segments."""
+        ends = bounds.tolist()
+        sums: list[dict[str, ExactSums]] = [{} for _ in ends[1:]]
+        pairs: list[CategoricalProfile | None] = [None for _ in ends[1:]]
+        scores: list[dict[str, NumericProfile]] = [{} for _ in ends[1:]]
         if self.numbers is not None:
-            label, prediction = (column[rows] for column in self.numbers)
-            typical = self.plan.typical_label or 0.0
-            sums["errors"] = error_sums(label, prediction, typical, squares=self.plan.spec.intervals)
-            if self.worth is not None:
-                sums["valued"] = value_sums(np.abs(prediction - label), self.worth[rows])
-            return TableProfile(number, sums=sums)
-        pairs = None
-        if self.pairs is not None:
-            pairs, sums["hits"] = self._count_pairs(self.pairs[rows])
-            if self.worth is not None:
-                sums["valued"] = value_sums(self.row_results()[rows], self.worth[rows])
-        if self.losses:
-            sums["losses"] = self._sum_losses(rows)
-        return TableProfile(number, pairs=pairs, scores=dict(self._profile_scores(rows, coarse)), sums=sums)
+            label, prediction = (_at(column, places) for column in self.numbers)
+            typical, squares = self.plan.typical_label or 0.0, self.plan.spec.intervals
+            for place, (begin, end) in enumerate(pairwise(ends)):
+                part = slice(begin, end)
+                sums[place]["errors"] = error_sums(label[part], prediction[part], typical, squares=squares)
+            self._add_values(sums, np.abs(prediction - label), places, ends)
+        else:
+            if self.pairs is not None:
+                for place, (profile, hits) in enumerate(self._count_pairs(_at(self.pairs, places), bounds)):
+                    pairs[place], sums[place]["hits"] = profile, hits
+                self._add_values(sums, _at(self.row_results(), places), places, ends)
+            if self.losses:
+                self._add_losses(sums, places, ends)
+            if self.classes is not None and self.scores:
+                scores = list(self._profile_scores(places, ends, coarse))
+        rows = np.diff(bounds).tolist()
+        groups = zip(rows, pairs, scores, sums, strict=True)
+        return [TableProfile(count, pairs=pair, scores=score, sums=some) for count, pair, score, some in groups]
 
     def row_results(self) -> Floats:
         """By row 1 for the right class and 0 for a wrong one, or the squared error of a number; NaN if unknown."""
@@ -69,32 +78,75 @@ class LabelComparison:
             return np.zeros(0)
         return np.array([*(float(_is_right(name)) for name in self.pair_names), np.nan])[self.pairs]
 
-    def _count_pairs(self, codes: Ints) -> tuple[CategoricalProfile, ExactSums]:
-        counts = np.bincount(codes[codes >= 0], minlength=len(self.pair_names))
-        by_pair = {name: count for name, count in zip(self.pair_names, counts.tolist(), strict=True) if count}
-        right = sum(count for name, count in by_pair.items() if _is_right(name))
-        hits = ExactSums.from_hits("right", right, sum(by_pair.values()))
-        return CategoricalProfile.of(by_pair, self.plan.pairs), hits
+    def _count_pairs(self, codes: Ints, bounds: Ints) -> Iterator[tuple[CategoricalProfile, ExactSums]]:
+        is_right = [_is_right(name) for name in self.pair_names]
+        for counts in _counts_by_group(codes, bounds, len(self.pair_names)):
+            by_pair = {self.pair_names[code]: count for code, count in counts}
+            right = sum(count for code, count in counts if is_right[code])
+            hits = ExactSums.from_hits("right", right, sum(by_pair.values()))
+            yield CategoricalProfile.of(by_pair, self.plan.pairs), hits
 
-    def _sum_losses(self, rows: Rows) -> ExactSums:
-        assert self.classes is not None  # noqa: S101
-        known = self.classes[rows] >= 0
-        for _, scores in self.scores.values():
-            known &= ~np.isnan(scores[rows])
-        return ExactSums.of({name: values[rows][known] for name, values in self.losses.items()})
-
-    def _profile_scores(self, rows: Rows, coarse: bool) -> Iterator[tuple[str, NumericProfile]]:
-        if self.classes is None:
+    def _add_values(
+        self, sums: Sequence[dict[str, ExactSums]], results: Floats, places: Ints | None, ends: Sequence[int]
+    ) -> None:
+        if self.worth is None:
             return
-        numbers = np.arange(len(self.classes))[rows]
-        classes = self.classes[numbers]
-        for name, (plan, scores) in self.scores.items():
-            own = self.plan.classes.index(name)
-            inside, outside = f"{name}{PAIR_SEPARATOR}1", f"{name}{PAIR_SEPARATOR}0"
-            if self.plan.binary_score:
-                inside, outside = name, self.plan.classes[1 - own]
-            yield inside, plan.profile(scores[numbers[classes == own]], coarse=coarse)
-            yield outside, plan.profile(scores[numbers[(classes >= 0) & (classes != own)]], coarse=coarse)
+        worth = _at(self.worth, places)
+        for place, (begin, end) in enumerate(pairwise(ends)):
+            sums[place]["valued"] = value_sums(results[begin:end], worth[begin:end])
+
+    def _add_losses(self, sums: Sequence[dict[str, ExactSums]], places: Ints | None, ends: Sequence[int]) -> None:
+        assert self.classes is not None  # noqa: S101
+        known = self.classes >= 0
+        for _, scores in self.scores.values():
+            known = known & ~np.isnan(scores)
+        known = _at(known, places)
+        losses = {name: _at(values, places) for name, values in self.losses.items()}
+        for place, (begin, end) in enumerate(pairwise(ends)):
+            is_known = known[begin:end]
+            sums[place]["losses"] = ExactSums.of({name: row[begin:end][is_known] for name, row in losses.items()})
+
+    def _profile_scores(
+        self, places: Ints | None, ends: Sequence[int], coarse: bool
+    ) -> Iterator[dict[str, NumericProfile]]:
+        assert self.classes is not None  # noqa: S101
+        classes = _at(self.classes, places)
+        scores = {name: (plan, _at(values, places)) for name, (plan, values) in self.scores.items()}
+        for begin, end in pairwise(ends):
+            profiles, own_classes = {}, classes[begin:end]
+            for name, (plan, values) in scores.items():
+                own = self.plan.classes.index(name)
+                inside, outside = f"{name}{PAIR_SEPARATOR}1", f"{name}{PAIR_SEPARATOR}0"
+                if self.plan.binary_score:
+                    inside, outside = name, self.plan.classes[1 - own]
+                is_own, part = own_classes == own, values[begin:end]
+                profiles[inside] = plan.profile(part[is_own], coarse=coarse)
+                profiles[outside] = plan.profile(part[(own_classes >= 0) & ~is_own], coarse=coarse)
+            yield profiles
+
+
+def _at(values: Any, places: Ints | None) -> Any:
+    return values if places is None else values[places]
+
+
+def count_codes(codes: Ints, bounds: Ints, size: int) -> Ints:
+    """How often each code from 0 to ``size`` - 1 occurs in each group, ``[groups, size]``. ``codes``: by row, the rows
+    of a group from each of ``bounds`` to the next one."""
+    groups = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    counts: Ints = np.bincount(groups * size + codes, minlength=(len(bounds) - 1) * size)
+    return counts.reshape(len(bounds) - 1, size)
+
+
+def _counts_by_group(codes: Ints, bounds: Ints, size: int) -> Iterator[list[tuple[int, int]]]:
+    """For each group the codes that occur in it and how often; -1 does not count."""
+    if (len(bounds) - 1) * (size + 1) <= MAX_TABLE_CELLS:
+        for _, *counts in count_codes(codes + 1, bounds, size + 1).tolist():
+            yield [(code, count) for code, count in enumerate(counts) if count]
+        return
+    for begin, end in pairwise(bounds.tolist()):
+        part = codes[begin:end]
+        found, counts = np.unique(part[part >= 0], return_counts=True)
+        yield list(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:

@@ -347,8 +347,7 @@ def _sample_rows(
     query = spec.ranking.query if spec.ranking else ""
     names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query, *more_columns)
     for batch in log.batches(tuple(dict.fromkeys(filter(None, names)))):
-        for window, version, rows, _ in split_by_window(batch, plan):
-            cell = ProfileKey(window, version)
+        for cell, rows in split_by_window(batch, plan):
             if cell in shares:
                 parts.setdefault(cell, []).append(read(rows, plan, shares[cell]))
     return {

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import SourceError
 from ..model.prediction_log import MeasureSpec
-from ..stats.profile.binning import coarsen_edges, edges_of_order_statistics, sort_finite
+from ..stats.profile.binning import edges_of_order_statistics, sort_finite
 from ..stats.profile.categorical import shorten_category
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile
@@ -38,11 +38,11 @@ from .profile_plan import (
     MAX_CLASSES,
     ColumnPlan,
     ProfilePlan,
-    coarse_bin_count,
     most_frequent,
     plan_crossings,
     plan_segments,
     score_columns,
+    segment_edges,
 )
 from .profiler import WORKERS, profile_batches
 from .readers import PredictionLog, require_columns
@@ -142,7 +142,7 @@ def infer_column(name: str, array: Any, rename: Rename | None, spec: MeasureSpec
             ordered = sort_finite(values)
             edges = edges_of_order_statistics(ordered)
             profile = NumericProfile.of_order_statistics(ordered, edges)
-            return ColumnPlan(name, edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
+            return ColumnPlan(name, edges, segment_edges(profile, name, spec))
     if counts is None:
         counts = count_texts(array, shorten_category)[0]
     return ColumnPlan(

@@ -19,7 +19,8 @@ from ..stats.segmentation import MAX_VALUES
 from .arrow_columns import CLASS_MISSING_WORDS, MISSING_WORDS
 from .class_names import ClassNames, positive_class
 
-SEGMENT_BINS, SCORE_BINS = 64, 256
+SEGMENT_SCORE_BINS = 256
+"""Of a score within a segment: so many that areas under curves stay close to the exact ones."""
 MAX_CLASSES = 20
 """With more labels, scores are not profiled by class."""
 
@@ -31,7 +32,7 @@ class ColumnPlan:
     name: str
     edges: Floats | None = None
     coarse: Floats | None = None
-    """A subset of the edges, for segments."""
+    """Of a score: a subset of the edges, for segments."""
     vocabulary: Vocabulary = frozenset()
     formats: Vocabulary = frozenset()
     """Shapes of text in the reference."""
@@ -169,7 +170,7 @@ def plan_crossings(spec: MeasureSpec, counts: Mapping[str, dict[str, int]]) -> I
 def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec, class_names: ClassNames) -> ColumnPlan:
     profile = reference.columns[name]
     if isinstance(profile, NumericProfile):
-        return ColumnPlan(name, profile.edges, coarsen_edges(profile, coarse_bin_count(name, spec)))
+        return ColumnPlan(name, profile.edges, segment_edges(profile, name, spec))
     formats = reference.formats.get(name)
     shapes = frozenset(formats.named_counts) if formats else frozenset()
     return ColumnPlan(
@@ -180,9 +181,9 @@ def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec, class_na
     )
 
 
-def coarse_bin_count(name: str, spec: MeasureSpec) -> int:
-    """Bins of a column within a segment: more for scores, so that areas under curves stay close to the exact ones."""
-    return SCORE_BINS if name in score_columns(spec) else SEGMENT_BINS
+def segment_edges(profile: NumericProfile, name: str, spec: MeasureSpec) -> Floats | None:
+    """The edges of a score within a segment; ``None`` for another column, which segments do not count."""
+    return coarsen_edges(profile, SEGMENT_SCORE_BINS) if name in score_columns(spec) else None
 
 
 def most_frequent(counts: dict[str, int], limit: int) -> Vocabulary:

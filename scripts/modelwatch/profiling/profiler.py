@@ -4,9 +4,10 @@ merge: a cluster engine can call ``profile_partition`` wherever it has Arrow bat
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,12 @@ from .arrow_columns import (
     floats_by_row,
     hash_ids,
     is_text_type,
+    numbers_by_row,
     parse_numbers,
     to_arrow,
 )
 from .embedding_samples import sample_columns
-from .label_comparison import compare_with_labels
+from .label_comparison import MAX_TABLE_CELLS, LabelComparison, compare_with_labels, count_codes
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
 from .time_columns import times_by_row
 
@@ -56,32 +58,48 @@ def profile_batches(batches: Iterable[Any], plan: ProfilePlan) -> Profile:
 def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
     """The profile of a ``pyarrow.RecordBatch``. A column of the plan that the batch lacks is missing in every row.
 
+    Segments and their crossings have no columns: nothing is judged by what the inputs of a segment look like.
     Memory: a few times the largest column, in addition to the batch.
     """
-    cells: dict[ProfileKey, TableProfile] = {}
-    undated = 0
-    for window, version, rows, times in split_by_window(batch, plan):
-        if np.isnan(window):
-            undated += rows.num_rows
-            continue
-        comparison = compare_with_labels(rows, plan)
-        performance = comparison.count(slice(None), rows.num_rows)
-        cells[ProfileKey(window, version)] = _table_profile(rows, plan, times, performance)
-        segments = {name: encode_segments(rows, name, values) for name, values in plan.segments}
-        for name, (codes, values) in segments.items():
-            for code, part, places in _group_rows(rows, codes):
-                key = ProfileKey(window, version, ((name, values[code]),))
-                performance = comparison.count(places, part.num_rows, coarse=True)
-                cells[key] = _table_profile(part, plan, times[places], performance, coarse=True)
-        for crossing in plan.crossings:
-            for segment, places in _crossing_rows(crossing, segments):
-                count = rows.num_rows if isinstance(places, slice) else len(places)
-                cells[ProfileKey(window, version, segment)] = comparison.count(places, count, coarse=True)
-    return Profile(cells, undated)
+    groups = group_by_window(batch, plan)
+    rows, bounds = groups.rows, groups.bounds
+    comparison = compare_with_labels(rows, plan)
+    tables = _table_profiles(groups, plan, comparison.count_groups(None, bounds))
+    cells = dict(zip(groups.keys, tables, strict=True))
+    window_of_row = np.repeat(np.arange(len(groups.keys)), np.diff(bounds))
+    segments = {name: encode_segments(rows, name, values) for name, values in plan.segments}
+    for name, (codes, values) in segments.items():
+        if len(codes):
+            order, found, ends = sort_groups(window_of_row * len(values) + codes)
+            times = groups.times if order is None else groups.times[order]
+            tables = comparison.count_groups(order, ends, coarse=True)
+            for code, table, oldest, newest in zip(found.tolist(), tables, *_extreme_times(times, ends), strict=True):
+                window, value = divmod(code, len(values))
+                key = replace(groups.keys[window], segment=((name, values[value]),))
+                cells[key] = replace(table, oldest=oldest, newest=newest)
+    for crossing in plan.crossings:
+        for window, segment, table in _crossing_tables(crossing, segments, window_of_row, comparison):
+            cells[replace(groups.keys[window], segment=segment)] = table
+    return Profile(cells, groups.undated)
 
 
-def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[float, str, Any, Floats]]:
-    """For each window and version its rows and their times."""
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowGroups:
+    """The rows of a batch ordered by window and version."""
+
+    rows: Any
+    times: Floats
+    """By row, seconds (UTC)."""
+    keys: tuple[ProfileKey, ...]
+    """The windows and versions that occur."""
+    bounds: Ints
+    """Where the rows of each begin, and where those of the last end."""
+    undated: int = 0
+    """Rows without a time, which are left out."""
+
+
+def group_by_window(batch: Any, plan: ProfilePlan) -> WindowGroups:
+    """The rows of a ``pyarrow.RecordBatch`` by window and version."""
     spec = plan.spec
     dated = spec.time != "" and spec.time in batch.schema.names
     times = times_by_row(batch.column(spec.time)) if dated else np.full(batch.num_rows, np.nan)
@@ -95,8 +113,22 @@ def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[float, str,
         version_codes, names = factorize(batch.column(spec.version))
         versions = [*names, ""]
         codes = codes * len(versions) + np.where(version_codes < 0, len(names), version_codes)
-    for code, rows, places in _group_rows(batch, codes):
-        yield float(windows[code // len(versions)]), versions[code % len(versions)], rows, times[places]
+    order, found, bounds = sort_groups(codes)
+    if order is not None:
+        batch, times = batch.take(to_arrow(order)), times[order]
+    places = (divmod(code, len(versions)) for code in found.tolist())
+    keys = [ProfileKey(float(windows[window]), versions[version]) for window, version in places]
+    count = sum(not np.isnan(key.window) for key in keys)  # Those without a time are last.
+    rows = int(bounds[count])
+    undated = batch.num_rows - rows
+    return WindowGroups(batch.slice(0, rows), times[:rows], tuple(keys[:count]), bounds[: count + 1], undated)
+
+
+def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[ProfileKey, Any]]:
+    """For each window and version its rows."""
+    groups = group_by_window(batch, plan)
+    for key, (begin, end) in zip(groups.keys, pairwise(groups.bounds.tolist()), strict=True):
+        yield key, groups.rows.slice(begin, end - begin)
 
 
 def encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]]:
@@ -111,86 +143,121 @@ def encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints,
     return np.array([number_of[segment] for segment in segments], dtype=np.int64)[codes], unique
 
 
-def _crossing_rows(
-    crossing: Crossing, segment_codes: Mapping[str, tuple[Ints, list[str]]]
-) -> Iterator[tuple[Labels, Any]]:
-    """Each pair of segments that is counted and occurs, and the places of its rows."""
+def sort_groups(codes: Ints) -> tuple[Ints | None, Ints, Ints]:
+    """The places of rows by ascending code (``None`` if they ascend), the codes that occur, and where the rows of each
+    begin, and those of the last end."""
+    order = None
+    if np.any(codes[1:] < codes[:-1]):
+        # Small numbers are sorted by radix, many times faster.
+        order = np.argsort(codes.astype(np.int16) if codes.max() < 2**15 else codes, kind="stable")
+        codes = codes[order]
+    begins = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]])) if len(codes) else np.zeros(0, np.int64)
+    return order, codes[begins], np.append(begins, len(codes))
+
+
+def _extreme_times(times: Floats, bounds: Ints) -> tuple[list[float], list[float]]:
+    """By group the time of its oldest and of its newest row."""
+    if not len(times):
+        return [], []
+    return np.minimum.reduceat(times, bounds[:-1]).tolist(), np.maximum.reduceat(times, bounds[:-1]).tolist()
+
+
+def _crossing_tables(
+    crossing: Crossing,
+    segment_codes: Mapping[str, tuple[Ints, list[str]]],
+    window_of_row: Ints,
+    comparison: LabelComparison,
+) -> Iterator[tuple[int, Labels, TableProfile]]:
+    """For each window, by number, and each pair of segments that is counted and occurs: what labels say."""
     left, right = crossing.columns
     (left_codes, left_values), (right_codes, right_values) = segment_codes[left], segment_codes[right]
     if not (len(left_codes) and len(right_codes)):
         return
-    for code, places in _group_positions(left_codes * len(right_values) + right_codes):
-        values = left_values[code // len(right_values)], right_values[code % len(right_values)]
-        if values in crossing.values:
-            yield ((left, values[0]), (right, values[1])), places
+    pairs = [(value, other) for value in left_values for other in right_values]
+    is_counted = np.array([pair in crossing.values for pair in pairs], dtype=np.bool_)
+    codes = left_codes * len(right_values) + right_codes
+    counted = np.flatnonzero(is_counted[codes])
+    order, found, bounds = sort_groups(window_of_row[counted] * len(pairs) + codes[counted])
+    tables = comparison.count_groups(counted if order is None else counted[order], bounds, coarse=True)
+    for code, table in zip(found.tolist(), tables, strict=True):
+        window, pair = divmod(code, len(pairs))
+        yield window, ((left, pairs[pair][0]), (right, pairs[pair][1])), table
 
 
-def _group_rows(batch: Any, codes: Ints) -> Iterator[tuple[int, Any, Any]]:
-    """For each code that occurs its rows and their places."""
-    groups = list(_group_positions(codes))
-    if len(groups) < 2:
-        yield from ((code, batch, places) for code, places in groups)
-        return
-    ordered = batch.take(to_arrow(np.concatenate([places for _, places in groups])))
-    begin = 0
-    for code, places in groups:
-        yield code, ordered.slice(begin, len(places)), places
-        begin += len(places)
-
-
-def _group_positions(codes: Ints) -> Iterator[tuple[int, Any]]:
-    """For each code that occurs the places of its rows."""
-    if not len(codes):
-        return
-    if codes[0] == codes[-1] and np.all(codes == codes[0]):
-        yield int(codes[0]), slice(None)
-        return
-    # Small numbers are sorted by radix, many times faster.
-    order = np.argsort(codes.astype(np.int16) if codes.max() < 2**15 else codes, kind="stable")
-    ordered = codes[order]
-    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
-        yield int(ordered[begin]), order[begin:end]
-
-
-def _table_profile(
-    rows: Any, plan: ProfilePlan, times: Floats, performance: TableProfile, coarse: bool = False
-) -> TableProfile:
+def _table_profiles(groups: WindowGroups, plan: ProfilePlan, performance: Sequence[TableProfile]) -> list[TableProfile]:
+    """The profile of each group; ``performance``: what labels say about it."""
+    rows, bounds, spec = groups.rows, groups.bounds, plan.spec
     names = set(rows.schema.names)
-    columns: dict[str, ColumnProfile] = {}
-    formats: dict[str, CategoricalProfile] = {}
+    columns: list[dict[str, ColumnProfile]] = [{} for _ in groups.keys]
+    formats: list[dict[str, CategoricalProfile]] = [{} for _ in groups.keys]
     for column in plan.columns:
         array = rows.column(column.name) if column.name in names else None
-        columns[column.name], shapes = profile_column(array, rows.num_rows, column, coarse)
-        if shapes is not None:
-            formats[column.name] = shapes
-    spec = plan.spec
-    dated = bool(len(times)) and not np.isnan(times[0])
-    return replace(
-        performance,
-        columns=columns,
-        formats=formats,
-        sums=performance.sums if coarse else {**performance.sums, **_sum_value(rows, spec, names)},
-        ids=DistinctProfile.of(*hash_ids(rows.column(spec.id))) if spec.id in names and not coarse else None,
-        oldest=float(times.min()) if dated else np.nan,
-        newest=float(times.max()) if dated else np.nan,
-        samples={} if coarse or not spec.sampled_columns else sample_columns(rows, spec, dict(plan.embedding_widths)),
-    )
+        for place, (profile, shapes) in enumerate(_profile_groups(array, bounds, column)):
+            columns[place][column.name] = profile
+            if shapes is not None:
+                formats[place][column.name] = shapes
+    hashes = hash_ids(rows.column(spec.id))[0] if spec.id in names and not rows.column(spec.id).null_count else None
+    oldest, newest = _extreme_times(groups.times, bounds)
+    tables = []
+    for place, (begin, end) in enumerate(pairwise(bounds.tolist())):
+        part = rows.slice(begin, end - begin)
+        ids = None
+        if spec.id in names:
+            of_group = (hashes[begin:end], 0) if hashes is not None else hash_ids(part.column(spec.id))
+            ids = DistinctProfile.of(*of_group)
+        tables.append(
+            replace(
+                performance[place],
+                columns=columns[place],
+                formats=formats[place],
+                sums={**performance[place].sums, **_sum_value(part, spec, names)},
+                ids=ids,
+                oldest=oldest[place],
+                newest=newest[place],
+                samples=sample_columns(part, spec, dict(plan.embedding_widths)) if spec.sampled_columns else {},
+            )
+        )
+    return tables
 
 
-def profile_column(
-    array: Any, rows: int, column: ColumnPlan, coarse: bool = False
-) -> tuple[ColumnProfile, CategoricalProfile | None]:
-    """The profile of an Arrow array, ``None`` if it is missing in all rows; if it holds text, that of its formats, too.
-    ``coarse``: as in a segment."""
+def _profile_groups(
+    array: Any, bounds: Ints, column: ColumnPlan
+) -> Iterator[tuple[ColumnProfile, CategoricalProfile | None]]:
+    """The profile of the rows of each group, and of their formats, as in ``profile_column``."""
+    ends = bounds.tolist()
+    values = numbers_by_row(array) if column.is_numeric and array is not None and len(ends) > 2 else None
+    if values is not None:
+        yield from ((column.profile(values[begin:end]), None) for begin, end in pairwise(ends))
+        return
+    codes: Ints | None = None
+    if not column.is_numeric and array is not None and len(ends) > 2:
+        codes, texts = factorize(array, column.class_names, column.missing_words)
+    if codes is None or (len(ends) - 1) * (len(texts) + 1) > MAX_TABLE_CELLS:
+        for begin, end in pairwise(ends):
+            part = None if array is None else array.slice(begin, end - begin)
+            yield profile_column(part, end - begin, column)
+        return
+    has_formats = is_text_type(array.type)
+    for missing, *counts in count_codes(codes + 1, bounds, len(texts) + 1).tolist():
+        by_text = {text: count for text, count in zip(texts, counts, strict=True) if count}
+        yield _profile_texts(by_text, missing, column, has_formats)
+
+
+def profile_column(array: Any, rows: int, column: ColumnPlan) -> tuple[ColumnProfile, CategoricalProfile | None]:
+    """The profile of an Arrow array, ``None`` if it is missing in all rows; if it holds text, that of its formats,
+    too."""
     if column.is_numeric:
         numbers = (np.zeros(0), rows, 0) if array is None else parse_numbers(array)
-        return column.profile(*numbers, coarse=coarse), None
+        return column.profile(*numbers), None
     counts, missing = ({}, rows) if array is None else count_texts(array, column.class_names, column.missing_words)
-    profile = CategoricalProfile.of(counts, column.vocabulary, missing)
-    if coarse or array is None or not is_text_type(array.type):
-        return profile, None
-    return profile, CategoricalProfile.of(count_shapes(counts), column.formats)
+    return _profile_texts(counts, missing, column, array is not None and is_text_type(array.type))
+
+
+def _profile_texts(
+    counts: dict[str, int], missing: int, column: ColumnPlan, has_formats: bool
+) -> tuple[ColumnProfile, CategoricalProfile | None]:
+    formats = CategoricalProfile.of(count_shapes(counts), column.formats) if has_formats else None
+    return CategoricalProfile.of(counts, column.vocabulary, missing), formats
 
 
 def _sum_value(rows: Any, spec: MeasureSpec, names: set[str]) -> dict[str, ExactSums]:
