@@ -8,38 +8,28 @@ import shlex
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from modelwatch.config.loader import load_config
+from modelwatch.distribution import SLUG, TESTING_FOLDER
+from modelwatch.model.monitored_model import Model
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
 SECTION = README.partition("## Adopt it in five minutes")[2].partition("### Permissions and secrets")[0]
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [(kind, textwrap.dedent(text)) for kind, text in BLOCK.findall(SECTION)]
-COMMANDS = [
-    shlex.split(line, comments=True)[1:]
-    for kind, text in BLOCKS
-    if not kind
-    for line in text.splitlines()
-    if line.startswith("modelwatch ")
-]
+LINES = [line for kind, text in BLOCKS if not kind for line in text.splitlines()]
+COMMANDS = [shlex.split(line, comments=True) for line in LINES if not line.startswith(("gh ", "git "))]
+"""The local copies need neither secrets nor a push."""
 (CONFIG,) = (text for kind, text in BLOCKS if kind == "yaml")
-DAY = 86_400
-
-HISTORY = """
-import sys, time, wandb
-with wandb.init(entity="acme", project="churn-prod", tags=["production"], config={"model_version": "v7"}) as run:
-    begin = time.time() - 40 * 86_400
-    for hour in range(40 * 24):
-        accuracy = 0.9 + 0.002 * (hour % 3 - 1) - (0.12 if hour >= 38 * 24 else 0)
-        run.log({"eval/accuracy": accuracy, "eval/n": 2000, "_timestamp": begin + hour * 3600,
-                 "eval/region=eu/accuracy": accuracy, "eval/region=eu/n": 2000})
-"""
+(CAPTURE,) = (shlex.split(span) for span in re.findall(r"^`(modelwatch baseline [^`]+)`", SECTION, re.MULTILINE))
+MAX_COMMANDS = 8
+"""Up to the first alert."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,8 @@ class Newcomer:
     folder: Path
     env: Mapping[str, str]
 
-    def run(self, *command: str) -> tuple[int, str]:
+    def run(self, program: str, *command: str) -> tuple[int, str]:
+        assert program == "modelwatch"
         process = subprocess.run(
             [sys.executable, "-m", "modelwatch", *command],
             cwd=self.folder,
@@ -67,10 +58,10 @@ class Newcomer:
 
 
 @contextmanager
-def standins(folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The variables that the command prints for ``eval``."""
+def standins(folder: Path, env: Mapping[str, str], *options: str) -> Iterator[dict[str, str]]:
+    """The variables that the command prints to be pasted."""
     with subprocess.Popen(
-        [sys.executable, "-m", "modelwatch", "standins"],
+        [sys.executable, "-m", "modelwatch", "standins", *options],
         cwd=folder,
         env=dict(env),
         text=True,
@@ -88,22 +79,22 @@ def standins(folder: Path, env: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def newcomers(place: Path) -> Iterator[Newcomer]:
+def newcomers(place: Path, *options: str) -> Iterator[Newcomer]:
+    """``options`` of the stand-ins."""
     folder = place / "churn-model"
     folder.mkdir()
-    bare = {"PATH": os.environ["PATH"], "HOME": str(place), "COLUMNS": "160", "WANDB_SILENT": "true"}
-    fresh = Newcomer(folder, bare)
-    fresh.git("init", "--quiet")
-    (init,) = (command for command in COMMANDS if command[0] == "init")
-    code, output = fresh.run(*init)
-    assert code == 0, output
-    with standins(folder, bare) as variables:
+    bare = {"PATH": os.environ["PATH"], "HOME": str(place), "COLUMNS": "160"}
+    Newcomer(folder, bare).git("init", "--quiet")
+    Newcomer(folder, bare).git("remote", "add", "origin", "git@github.com:acme/churn-model.git")
+    with standins(folder, bare, *options) as variables:
         yield Newcomer(folder, bare | variables)
 
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
-    with newcomers(tmp_path) as guest:
+    """Somebody who follows the README to the letter up to the second terminal."""
+    (serve,) = (command for command in COMMANDS if command[:2] == ["modelwatch", "standins"])
+    with newcomers(tmp_path, *serve[2:]) as guest:
         yield guest
 
 
@@ -111,25 +102,47 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
 def beginner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """Somebody whose W&B is empty as yet; whatever is tried changes nothing."""
     with newcomers(tmp_path_factory.mktemp("beginner")) as guest:
+        code, output = guest.run("modelwatch", "init", "--model", "churn", "--project", "churn-prod", "--owner", "@ada")
+        assert code == 0, output
         yield guest
 
 
-def test_the_section_was_found() -> None:
-    assert [command[0] for command in COMMANDS] == ["init", "baseline", "config", "check", "run"]
+def test_the_first_alert_takes_few_commands() -> None:
+    told = [" ".join(command[:2]) for command in COMMANDS]
+    assert told == [
+        "pipx install",
+        "pipx inject",
+        "modelwatch standins",
+        "modelwatch init",
+        "modelwatch doctor",
+        "modelwatch check",
+        "modelwatch run",
+        "modelwatch run",
+    ]
+    assert len(told) <= MAX_COMMANDS
+    assert [" ".join(command) for command in COMMANDS[:2]] == [
+        f"pipx install git+https://github.com/{SLUG}",
+        f"pipx inject modelwatch modelwatch-testing @ git+https://github.com/{SLUG}#subdirectory={TESTING_FOLDER}",
+    ]
 
 
 def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
-    (newcomer.folder / "modelwatch.yml").write_text(CONFIG)
-    subprocess.run([sys.executable, "-c", HISTORY], cwd=newcomer.folder.parent, env=dict(newcomer.env), check=True)
-    _, baseline, config, check, dry = COMMANDS
-    code, output = newcomer.run(*(_as_of_now(word) for word in baseline))
+    """From ``init`` to the first alert nothing fails, and nothing but these commands is needed."""
+    init, doctor, check, dry, run = (command for command in COMMANDS[3:8])
+    code, output = newcomer.run(*init)
     assert code == 0, output
-    assert "eval/accuracy region=eu: 0.9 (n = " in output
-    code, output = newcomer.run(*config)
-    assert code == 0
-    assert output.startswith(
-        "modelwatch.yml: 1 model, 1 rule, no problem.\nchurn: the budget of false alarms is at most"
-    )
+    assert "rule accuracy: eval/accuracy by its name" in output
+    assert output.endswith("Next: `modelwatch doctor`.\n")
+    written = load_config(newcomer.folder / "modelwatch.yml", newcomer.env)
+    (newcomer.folder / "readme.yml").write_text(CONFIG)
+    (model,) = load_config(newcomer.folder / "readme.yml", newcomer.env).models
+    assert _without_place(written.models[0]) == _without_place(model)
+    (newcomer.folder / "readme.yml").unlink()
+
+    code, output = newcomer.run(*doctor)
+    assert code == 0, output
+    assert "problem" not in output
+    assert re.search(r"eval/accuracy \(accuracy\): \d+ points, count eval/n, 3 segments", output)
     code, output = newcomer.run(*check)
     assert code == 0, output
     assert re.search(r"accuracy +critical .* % below its baseline 0\.9", output)
@@ -137,18 +150,20 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert code == 0, output
     assert "open issue" in output
     assert "trouble" not in output
-    assert newcomer.run("status")[1] == "No open issue of modelwatch. What fires now: `modelwatch check`.\n"
+    assert newcomer.run("modelwatch", "status")[1].startswith("No open issue of modelwatch.")
 
-    code, output = newcomer.run("run")
+    code, output = newcomer.run(*run)
     assert code == 0, output
     assert re.search(r"open issue +done", output)
     assert re.search(r"trigger incident +done", output)
-    assert "rollback: no healthy version is on record" in output
-    code, output = newcomer.run("run")
+    code, output = newcomer.run(*run)
     assert code == 0, output
     assert "No changes needed" in output
-    status = newcomer.run("status")[1]
+    status = newcomer.run("modelwatch", "status")[1]
     assert re.search(r"accuracy +#1 +critical .*triggered", status), status
+    code, output = newcomer.run(*CAPTURE)
+    assert code == 0, output
+    assert "eval/accuracy region=eu: 0.9" in output
 
     changes = newcomer.git("status", "--short", "--untracked-files=all")
     assert sorted(line[3:] for line in changes.splitlines()) == [
@@ -163,10 +178,9 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert _leaks(newcomer) == []
 
 
-def _as_of_now(word: str) -> str:
-    """The README's dates, moved so that they lie in the history: the first three weeks of it."""
-    days = {"2026-10-01": 39, "2026-10-28": 10}.get(word)
-    return word if days is None else datetime.fromtimestamp(time.time() - days * DAY, UTC).strftime("%Y-%m-%d")
+def _without_place(model: Model) -> str:
+    """All of a model but the lines at which the file has it."""
+    return re.sub(r"where='[^']*'", "", repr(model))
 
 
 def _leaks(newcomer: Newcomer) -> list[str]:
@@ -188,7 +202,7 @@ def _leaks(newcomer: Newcomer) -> list[str]:
 )
 def test_first_mistakes_are_reported(beginner: Newcomer, changed: dict[str, str], code: int, message: str) -> None:
     """Without history, without a secret, or with a wrong one, nothing opens, and the reason is reported."""
-    exit_code, output = Newcomer(beginner.folder, {**beginner.env, **changed}).run("run")
+    exit_code, output = Newcomer(beginner.folder, {**beginner.env, **changed}).run("modelwatch", "run")
     assert exit_code == code, output
     assert message in " ".join(output.split())
     assert "Traceback" not in output

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -187,114 +182,6 @@ class TestBaseline:
         found = world.run("baseline", "capture", "--model", "churn", "--out", "b.json", "--since", "yesterday")
         assert found.code == 2
         assert "'yesterday' is no time" in found.err
-
-
-class TestInit:
-    FILES = (
-        ".github/workflows/modelwatch-commands.yml",
-        ".github/workflows/modelwatch.yml",
-        ".github/workflows/retrain.yml",
-        ".github/workflows/rollback.yml",
-        "modelwatch.yml",
-        "runbooks/credit.md",
-    )
-
-    def test_what_it_writes_passes_the_check_and_a_second_time_is_kept(
-        self, world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        folder = tmp_path_factory.mktemp("fresh")
-        monkeypatch.chdir(folder)
-        options = ("--model", "credit", "--entity", "acme", "--project", "credit", "--repository", "acme/credit")
-        first = world.run("init", *options, "--owner", "@acme/risk", "--people", "ada", now=False)
-        assert first.code == 0
-        assert files(folder) == list(self.FILES)
-        assert world.run("config", "check", now=False).code == 0
-        (folder / "modelwatch.yml").write_text("mine")
-        second = world.run("init", *options, "--people", "ada", now=False)
-        assert second.out.count("kept ") == len(self.FILES)
-        assert "modelwatch.yml was kept: list who may approve a rollback there" in second.out
-        assert (folder / "modelwatch.yml").read_text() == "mine"
-
-    def test_the_deploy_command_to_fill_in_names_what_must_serve_and_fails(self, world: World, tmp_path: Path) -> None:
-        assert world.run("init", str(tmp_path / "new"), "--release", now=False).code == 0
-        script = tmp_path / "new/deploy.sh"
-        env = {**os.environ, "MODELWATCH_SERVING": "v2:95 v3:5"}
-        ran = subprocess.run([script], env=env, capture_output=True, text=True)
-        assert ran.returncode == 1
-        shares = ["version v2 must get 95 % of the traffic", "version v3 must get 5 % of the traffic"]
-        assert ran.stdout.splitlines()[:2] == shares
-        assert "deploys nothing yet" in ran.stdout
-        shellcheck = Path(sys.executable).with_name("shellcheck")
-        subprocess.run([shellcheck, "--severity=style", script], check=True)
-
-    @pytest.mark.parametrize(
-        ("options", "people"),
-        [
-            (("--owner", "@ada"), "[ada]"),
-            (("--owner", "@acme/risk"), "[]"),
-            (("--owner", "@acme/risk", "--people", "ada", "--people", "@acme/sre"), '[ada, "@acme/sre"]'),
-        ],
-    )
-    def test_who_may_approve(self, world: World, tmp_path: Path, options: tuple[str, ...], people: str) -> None:
-        found = world.run("init", str(tmp_path / "new"), *options, now=False)
-        assert found.code == 0
-        assert f"people: {people} #" in (tmp_path / "new/modelwatch.yml").read_text()
-        assert ("Nobody may approve" in found.out) == (people == "[]")
-
-    @pytest.mark.parametrize(
-        ("remote", "repository"),
-        [
-            ("git@github.com:acme/credit.git", "acme/credit"),
-            ("https://token@github.example.com/acme/credit", "acme/credit"),
-            ("ssh://git@github.com/acme/credit.git", "acme/credit"),
-            ("/srv/git/credit.git", "my-org/my-repo"),
-            ("", "my-org/my-repo"),
-        ],
-    )
-    def test_the_repository_is_that_of_the_remote(
-        self, world: World, tmp_path: Path, remote: str, repository: str
-    ) -> None:
-        folder = tmp_path / "clone"
-        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-        if remote:
-            subprocess.run(["git", "-C", str(folder), "remote", "add", "origin", remote], check=True)
-        assert world.run("init", str(folder), "--owner", "@ada", now=False).code == 0
-        text = (folder / "modelwatch.yml").read_text()
-        assert f"repository: {repository}\n" in text
-        assert "token" not in text
-
-    def test_at_a_terminal_it_asks_who_may_approve(self, tmp_path: Path) -> None:
-        ours, theirs = pty.openpty()
-        try:
-            os.write(ours, b"ada, @grace\n")
-            command = [sys.executable, "-m", "modelwatch", "init", str(tmp_path), "--owner", "@acme/risk"]
-            done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=True)
-        finally:
-            os.close(ours)
-            os.close(theirs)
-        assert "people: [ada, grace] #" in (tmp_path / "modelwatch.yml").read_text()
-        assert "Nobody may approve" not in done.stdout
-
-    @pytest.mark.parametrize(
-        ("options", "said"),
-        [
-            (("--repository", "churn"), "`churn` is not a repository as owner/name."),
-            (("--model", "a: b"), "`a: b` is not a name"),
-            (("--model", "../up"), "`../up` is not a name"),
-        ],
-    )
-    def test_what_could_not_be_read_is_not_written(
-        self, world: World, tmp_path: Path, options: tuple[str, str], said: str
-    ) -> None:
-        found = world.run("init", str(tmp_path / "new"), *options, now=False)
-        assert found.code == 2
-        assert said in found.err
-        assert "Nothing was written." in found.err
-        assert not (tmp_path / "new").exists()
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 class TestShards:

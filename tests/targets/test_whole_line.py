@@ -154,3 +154,17 @@ def test_an_app_that_is_not_named_as_author_opens_one_issue_and_no_more(world: W
     world.spec = replace(world.spec, authors=("modelwatch-app[bot]",))
     evaluate(world, NOW + 7200)
     assert [found.register is not None for found in world.observe()] == [True]
+
+
+def test_an_account_that_the_authors_leave_out_opens_one_issue_and_no_more(world: World) -> None:
+    """Somebody runs at a terminal what Actions runs, too: the next run must not open and page once more."""
+    world.spec = replace(world.spec, authors=("github-actions[bot]",))
+    world.token = world.state.add_token("alice", kind="user")
+    evaluate(world, NOW)
+    made, _ = evaluate(world, NOW + 60)
+    assert len(world.issues()) == 1
+    assert len(world.pagerduty.standin.state.incidents) == 1
+    assert any("opened by alice, not by github-actions[bot]" in skip.reason for skip in made.skips)
+    world.spec = replace(world.spec, authors=("github-actions[bot]", "Alice"))
+    evaluate(world, NOW + 7200)
+    assert [found.register is not None for found in world.observe()] == [True]

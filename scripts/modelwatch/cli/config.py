@@ -1,13 +1,10 @@
-"""``modelwatch config``, ``init`` and ``schema``: check, describe and start a configuration."""
+"""``modelwatch config`` and ``schema``: check and describe a configuration."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 
@@ -16,31 +13,15 @@ from ..config.lint import lint_config
 from ..config.literals import format_duration
 from ..config.loader import load_config
 from ..config.schema import json_schema, reference_page
-from ..config.templates import default_people, render_starter_files
 from ..errors import ConfigError, Exit, UserError
 from ..model.monitored_model import Config
 from ..model.rule import Rule, Tier
 from ..model.sensitivity import ModelSensitivity
 from ..model.unit import unit_of
 from ..pagerduty_setup.desired_state import find_conflicts
-from ..report.formatting import whole_percent
 from ..report.sensitivity import COLUMNS, advice_lines, budget_lines, sensitivity_rows
 from ..timeutil import DAY
-from .git_remote import origin_repository
-from .options import DEFAULT_CONFIG, FOLDER, Decorator, config_option, path_option, print_json
-
-
-def _rows_option(text: str) -> Decorator:
-    return click.option("--rows-per-hour", type=click.FloatRange(0, min_open=True), metavar="N", help=text)
-
-
-_level_option = click.option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.9,
-    show_default=True,
-    help="With --rows-per-hour: the usual value of the metric.",
-)
+from .options import FOLDER, config_option, level_option, path_option, print_json, rows_option
 
 
 @click.group("config")
@@ -58,8 +39,8 @@ def config() -> None:
     default=".",
     help="Repository whose .github/workflows are checked against the dispatch contract.",
 )
-@_rows_option("Also print how small a change each rule sees in a proportion, such as an accuracy, of so many rows.")
-@_level_option
+@rows_option("Also print how small a change each rule sees in a proportion, such as an accuracy, of so many rows.")
+@level_option
 @click.option(
     "--segments",
     type=click.IntRange(1),
@@ -178,93 +159,6 @@ def print_config_schema() -> None:
 def print_reference() -> None:
     """Print every key of modelwatch.yml, as Markdown."""
     click.echo(reference_page(), nl=False)
-
-
-@click.command("init")
-@click.argument("folder", type=FOLDER, default=".")
-@click.option("--model", default="my-model", show_default=True, help="Name of the first model to monitor.")
-@click.option("--entity", default="my-team", show_default=True, help="W&B entity.")
-@click.option("--project", default="my-project", show_default=True, help="W&B project.")
-@click.option(
-    "--repository",
-    default="",
-    help="owner/name of this repository.  [default: that of the git remote `origin`, else my-org/my-repo]",
-)
-@click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
-@click.option(
-    "--people",
-    multiple=True,
-    metavar="LOGIN",
-    help="Who may approve and silence: a login or @org/team; repeatable.  [default: --owner, if it is a person]",
-)
-@click.option(
-    "--release",
-    is_flag=True,
-    help="Also write workflows that retrain, promote, roll back and degrade, and a deploy.sh to fill in.",
-)
-@_rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
-@_level_option
-def init(folder: Path, rows_per_hour: float | None, level: float, release: bool, **names: Any) -> Exit:
-    """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept."""
-    names["repository"] = names["repository"] or origin_repository(folder) or "my-org/my-repo"
-    names["people"] = names["people"] or _ask_for_people(names["owner"])
-    files = render_starter_files(**names, release=release)
-    model = _validate_config(files[DEFAULT_CONFIG]).models[0]
-    if rows_per_hour is not None and (limits := _choose_limits(model.rules[0], rows_per_hour, level)):
-        files = render_starter_files(**names, release=release, limits=limits)
-    kept_config = (folder / DEFAULT_CONFIG).exists()
-    for name, text in files.items():
-        path = folder / name
-        if path.exists():
-            click.echo(f"kept     {path}")
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        step_files.write_text(path, text)
-        if path.suffix == ".sh":
-            path.chmod(0o755)
-        click.echo(f"written  {path}")
-    if release:
-        click.echo("Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains.")
-    if kept_config and names["people"]:
-        click.echo("modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`.")
-    elif not kept_config and not model.github.people:
-        click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
-    click.echo("Next: set the secrets WANDB_API_KEY and PAGERDUTY_ROUTING_KEY, then `modelwatch doctor`.")
-    return Exit.OK
-
-
-def _ask_for_people(owner: str) -> tuple[str, ...]:
-    """Ask at a terminal who may approve, unless the owner is a person; empty where nobody is named."""
-    if default_people(owner) or not sys.stdin.isatty():
-        return ()
-    answer: str = click.prompt("Logins of those who may approve a rollback", default="", show_default=False)
-    return tuple(name.removeprefix("@") for name in answer.replace(",", " ").split())
-
-
-def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[float, ...]:
-    """Limits that can be seen at this volume; empty where none can."""
-    from ..evaluate.sensitivity import visible_limits
-
-    limits = visible_limits(rule, rows_per_hour, level)
-    volume = f"At {rows_per_hour:g} rows an hour"
-    if not limits:
-        click.echo(f"warning: {volume} no drop is found within a week: the limits are the usual ones.", err=True)
-    elif limits[0] > rule.tiers[0].limits[0].value:
-        texts = ", ".join(whole_percent(limit) for limit in limits)
-        click.echo(f"{volume} a week shows drops of {texts}: these are the limits in {DEFAULT_CONFIG}.")
-    return limits
-
-
-def _validate_config(text: str) -> Config:
-    """UserError before anything is written, where the options give a configuration that cannot be read."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder, DEFAULT_CONFIG)
-        path.write_text(text, "utf-8")
-        try:
-            return load_config(path, {}, require_secrets=False, require_baselines=False)
-        except ConfigError as error:
-            message = " ".join(problem.message for problem in error.problems)
-            raise UserError(message, hint="Nothing was written.", where="init") from error
 
 
 @click.command("schema")

@@ -89,6 +89,20 @@ now_option = click.option(
 )
 
 
+def rows_option(text: str) -> Decorator:
+    """The volume of a metric; ``text``: its help."""
+    return click.option("--rows-per-hour", type=click.FloatRange(0, min_open=True), metavar="N", help=text)
+
+
+level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="With --rows-per-hour: the usual value of the metric.",
+)
+
+
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What is evaluated, as of when: ``--config``, ``--model`` and ``--now``."""
     return config_option(models_option(now_option(function)))

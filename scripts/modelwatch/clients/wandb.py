@@ -213,6 +213,16 @@ def list_projects(sessions: WandbSessions, base_url: str, entity: str) -> list[s
         return []
 
 
+def default_entity(sessions: WandbSessions) -> str:
+    """The entity that the API key logs to by default. Raises SourceError where it cannot be read."""
+    try:
+        return str(sessions.session("").default_entity or "")
+    except SourceError:
+        raise
+    except Exception as error:
+        raise translate_wandb_error(error, "W&B") from error
+
+
 class RunHistory:
     """The rows of one W&B run, from any step on, as often as needed; opening it costs one call, a page another."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..clients.wandb import WandbDownError, WandbProjectError, WandbSessions, find_runs, list_projects
@@ -37,6 +37,8 @@ class LoggedRuns:
     config: frozenset[str]
     """Keys in the configs of runs that match."""
     project_count: int
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    """The last value of each key, of runs that match."""
 
 
 def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns | SourceError:
@@ -58,6 +60,7 @@ def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns | SourceEr
         frozenset(key for run in matching for key in run_info(run, spec.version).keys if not key.startswith("_")),
         frozenset(key for run in matching for key in config_keys(run.config)),
         len(every),
+        {key: value for run in reversed(matching) for key, value in run.summary_metrics.items()},
     )
 
 

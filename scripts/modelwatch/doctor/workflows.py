@@ -68,7 +68,7 @@ def check_dispatch(repository: SharedRepository, root: Path) -> Iterator[SetupCh
         if folder.is_dir() and not (folder / file).is_file():
             continue  # reported where files are checked
         try:
-            check = _check_remote(repository, file)
+            check = _check_remote(repository, file, exists_here=folder.is_dir())
         except UserError as error:
             yield report_error(GITHUB, error)
             return
@@ -82,11 +82,11 @@ def check_dispatch(repository: SharedRepository, root: Path) -> Iterator[SetupCh
         yield report_ok(GITHUB, f"the token may start {', '.join(ready)}")
 
 
-def _check_remote(repository: SharedRepository, file: str) -> SetupCheck | None:
+def _check_remote(repository: SharedRepository, file: str, *, exists_here: bool) -> SetupCheck | None:
     name, path = repository.name, f"{repository.path}/actions/workflows/{quote_segment(file)}"
     refusal = write_refusal(repository.client, f"{path}/dispatches", PERMISSION, f"start {file} of {name}")
     if refusal is not None:
-        return _judge_refusal(refusal, name, file)
+        return _judge_refusal(refusal, name, file, exists_here=exists_here)
     try:
         state = str(repository.client.get(path, f"read {file} of {name}", permission="actions: read").get("state"))
     except ServiceError as error:
@@ -99,9 +99,11 @@ def _check_remote(repository: SharedRepository, file: str) -> SetupCheck | None:
     return None
 
 
-def _judge_refusal(error: ServiceError, name: str, file: str) -> SetupCheck:
+def _judge_refusal(error: ServiceError, name: str, file: str, *, exists_here: bool) -> SetupCheck:
     if error.status == 404:
         text = f"GitHub has no workflow {file} on the default branch of {name}."
+        if exists_here:  # as it is just after `init`; issue and page need no workflow
+            return report_warning(SUBJECT, text, "Commit it and push: until then it cannot be started.")
         return report_problem(SUBJECT, text, "Commit it and push, or correct `workflows:`.")
     if error.status == 403:
         hint = f"It needs `{PERMISSION}` (in a workflow: under `permissions:`)."

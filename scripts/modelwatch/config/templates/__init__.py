@@ -12,9 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ...distribution import PIN, SLUG
+from ..proposals import EXAMPLE, Proposal, ProposedRule
 
 FOLDER = Path(__file__).parent
-STARTER_LIMITS = (0.02, 0.05, 0.10)
+ACTIONS = ("issue", "issue, page", "issue, page, rollback")
+"""Of a warning, an error and a critical alert."""
+RETRAINING_ACTIONS = ("issue, retrain", *ACTIONS[1:])
 _PLACEHOLDER = re.compile(r"^# <(?P<lines>[a-z_]+)>\n|__(?P<value>[a-z_]+)__", re.MULTILINE)
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _YAML_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
@@ -29,12 +32,12 @@ def render_starter_files(
     owner: str,
     people: Sequence[str] = (),
     release: bool = False,
-    limits: Sequence[float] = STARTER_LIMITS,
+    proposal: Proposal = EXAMPLE,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
 
-    ``people``: whose commands count; by default the owner, where it is a person. ``limits``: drops of accuracy,
-    relative, for a warning, an error and a critical alert. ``release``: with workflows that call ours for retraining,
+    ``people``: whose commands count; by default the owner, where it is a person. ``proposal``: which W&B runs are read,
+    and the rules. ``release``: with workflows that call ours for retraining,
     canaries, promotions, rollbacks and degrading, and the beginning of a deploy command.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
@@ -42,12 +45,18 @@ def render_starter_files(
     sections = {"workflows": "workflows_section.yml", "release": "release_example_section.yml"}
     if release:
         sections = {"workflows": "release_workflows_section.yml", "release": "release_section.yml"}
-    quoted |= {name: f"{limit * 100:g}%" for name, limit in zip(("warning", "error", "critical"), limits, strict=True)}
-    quoted["people"] = f"[{', '.join(map(_quote_scalar, people or default_people(owner)))}]"
+    people = people or default_people(owner)
+    quoted["people"] = f"[{', '.join(map(_quote_scalar, people))}]"
+    authors = ["github-actions[bot]", *(login for login in people if "/" not in login)]
+    quoted["authors"] = f"[{', '.join(map(_quote_scalar, authors))}]"
     runbook = f"runbooks/{model}.md"
     quoted["runbook"] = _quote_scalar(runbook)
     quoted |= {"name": model, "artifact": json.dumps(f"{entity}/{project}/{model}", ensure_ascii=False)}
     parts = {part: _render(file, quoted) for part, file in sections.items()}
+    parts["choice_of_runs"] = _choice_of_runs(proposal)
+    parts["rules"] = "".join(_rule_text(rule, quoted, place == 0) for place, rule in enumerate(proposal.rules))
+    has_drift = any(rule.drift for rule in proposal.rules)
+    parts["drift_example"] = "" if has_drift else _render("drift_example.yml", quoted)
     files = {
         "modelwatch.yml": _render("modelwatch.yml", quoted | parts),
         ".github/workflows/modelwatch.yml": _render("monitor.yml"),
@@ -60,6 +69,50 @@ def render_starter_files(
         return files
     callers = {f".github/workflows/{verb}.yml": _render_caller(verb, spec, model) for verb, spec in _CALLERS.items()}
     return files | callers | {"deploy.sh": _render("deploy.sh")}
+
+
+def _choice_of_runs(proposal: Proposal) -> str:
+    tags = f"{{tags: {_quote_scalar(proposal.tag)}}}" if proposal.tag else ""
+    version, time = (_quote_scalar(name) if name else "" for name in (proposal.version, proposal.time))
+    lines = {
+        "runs": (tags, "only W&B runs with this tag are read"),
+        "version": (version, "the key in the config of a W&B run that holds the model version"),
+        "time": (time, "the key of the time that a row is about"),
+    }
+    return "".join(f"      {key}: {value} # {why}\n" for key, (value, why) in lines.items() if value)
+
+
+def _rule_text(rule: ProposedRule, quoted: Mapping[str, str], is_first: bool) -> str:
+    """One rule; the comments stand at the first."""
+    if rule.drift:
+        lines = [f"drift: {json.dumps(rule.drift)}", f"method: {rule.method}", "baseline: {rolling: 28d}"]
+        lines += [f"runbook: {quoted['runbook']} # what issues and pages link to"] if is_first else []
+        lines += ["tiers:", "  warning: {do: [issue]}", "  error: {do: [issue, retrain]}"]
+        return _rule_lines(rule, lines)
+    lines = [f"metric: {_quote_scalar(rule.metric)}"]
+    if rule.weight:
+        lines += [f"weight: {_quote_scalar(rule.weight)} # the number of rows behind the metric: few rows prove little"]
+    if rule.interval:
+        lines += [f"interval: {rule.interval} # its spread is that of its own past"]
+    lines += ["window: 24h", "every: 1h", "baseline: {rolling: 28d}"]
+    if is_first:
+        capture = f"modelwatch baseline capture --model {quoted['name']} --out baselines/{quoted['name']}.json"
+        lines += [f"# Once history is there: {capture}", f"# baseline: {{file: baselines/{quoted['name']}.json}}"]
+    patterns = ", ".join(map(json.dumps, rule.segments))
+    if patterns:
+        lines += [f"segments: {patterns if len(rule.segments) == 1 else f'[{patterns}]'}"]
+    if is_first:
+        lines += [f"runbook: {quoted['runbook']} # what issues and pages link to"]
+    actions = RETRAINING_ACTIONS if rule.family.retrains else ACTIONS
+    severities = zip(("warning", "error", "critical"), rule.limits, actions, strict=True)
+    lines += ["tiers:"]
+    lines += [f"  {severity}: {{{rule.family.limit}: {at * 100:g}%, do: [{do}]}}" for severity, at, do in severities]
+    return _rule_lines(rule, lines)
+
+
+def _rule_lines(rule: ProposedRule, lines: Sequence[str]) -> str:
+    head = f"      - name: {_quote_scalar(rule.name)}\n        kind: {rule.family.kind}\n"
+    return head + "".join(f"        {line}\n" for line in lines)
 
 
 def default_people(owner: str) -> tuple[str, ...]:

@@ -66,9 +66,11 @@ def observe_issue(
 ) -> ObservedIssue:
     """One issue, with the commands on it, and who closed it. Where that cannot be read, its register does not count."""
     stranger = untrusted_reason(issue, authors)
-    # Where GitHub does not name the owner of the token, an untrusted bot can be this one: then its issue blocks the
-    # group, since otherwise every evaluation would open another.
-    perhaps_ours = bool(stranger) and not model.github.authors and issue.author.endswith("[bot]")
+    # An issue of this token's own account that `authors` leaves out blocks the group, since otherwise every evaluation
+    # would open another. Where GitHub does not name the owner of the token, an untrusted bot can be this one.
+    perhaps_ours = bool(stranger) and (
+        _is_own(client, issue) if model.github.authors else issue.author.endswith("[bot]")
+    )
     error = stranger or issue.register_block.error
     register: Register | None = None if error else issue.register_block.register
     if register is not None and now is not None and (error := future_reason(register, now)):
@@ -105,6 +107,14 @@ def observe_issue(
         closer_may_mute=may_mute,
         trusted=not stranger or perhaps_ours,
     )
+
+
+def _is_own(client: IssueClient, issue: IssueView) -> bool:
+    """Whether the issue is of the account that the token writes as; not where GitHub does not say which that is."""
+    try:
+        return client.github.login().lower() == issue.author.lower()
+    except UserError:
+        return False
 
 
 def _find_model(issue: IssueView, known: Mapping[str, str]) -> str:

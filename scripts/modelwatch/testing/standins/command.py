@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ...cli.options import now_option
 from .servers import read_workflows, serve_all
 
 
@@ -37,6 +38,10 @@ from .servers import read_workflows, serve_all
     default="",
     help="The secret that signs webhooks.",
 )
+@click.option(
+    "--seed", is_flag=True, help="Fill the W&B project acme/churn-prod with six weeks of a model that got worse."
+)
+@now_option
 def standins(
     wandb_port: int,
     github_port: int,
@@ -45,6 +50,8 @@ def standins(
     act: Path | None,
     webhook_url: str,
     webhook_secret: str,
+    seed: bool,
+    now: float,
 ) -> None:
     """Serve simulated copies of W&B, GitHub and PagerDuty on this machine until interrupted.
 
@@ -54,7 +61,14 @@ def standins(
         raise click.UsageError("--webhook-url needs --webhook-secret: the receiver verifies the signature.")
     ports = wandb_port, github_port, pagerduty_port
     try:
-        with serve_all(*ports, folder, act=act, webhook_url=webhook_url, webhook_secret=webhook_secret) as variables:
+        with serve_all(
+            *ports,
+            folder,
+            act=act,
+            webhook_url=webhook_url,
+            webhook_secret=webhook_secret,
+            seed_until=now if seed else None,
+        ) as variables:
             for name, value in variables.items():
                 if os.environ.get(name) != value:  # what the environment holds would be masked
                     click.echo(f"export {name}={value}")

@@ -9,17 +9,39 @@ from pathlib import Path
 
 from .github import GitHubStandIn
 from .github.act_executor import ActExecutor
-from .http import Server
+from .http import Request, Response, Server
 from .pagerduty import PagerDutyStandIn
 from .pagerduty.webhooks import IncidentAnnouncer, WebhookSender
+from .seed import seed_wandb
 from .wandb import WandbStandIn, WandbState
 
 WANDB_KEY = "standin" * 6
 """Without a dash: the client takes what stands before one for a prefix, and counts the rest."""
 ENTITY, REPOSITORY, SERVICE = "acme", "acme/churn-model", "churn-model"
+PERSON = "ada"
+"""Who may write to the repository."""
 USER, SCHEDULE = "oncall@example.com", "Primary"
 ANNOUNCE_SECONDS = 0.2
 """How often incidents are searched for something new to send."""
+
+
+class WorktreeGitHub(GitHubStandIn):
+    """A GitHub whose repository has the workflows of a folder as they are there: written is pushed."""
+
+    def __init__(self, worktree: Path | None) -> None:
+        super().__init__()
+        self.worktree = worktree
+        self._pushed: dict[str, str] = {}
+
+    def handle(self, request: Request) -> Response:
+        with self.state.lock:
+            repo = self.state.repos.get(REPOSITORY)
+            if repo is not None and self.worktree is not None:
+                for path, text in read_workflows(self.worktree).items():
+                    if self._pushed.get(path) != text:
+                        self._pushed[path] = text
+                        self.state.add_file(repo, path, text)
+        return super().handle(request)
 
 
 @contextmanager
@@ -32,20 +54,25 @@ def serve_all(
     act: Path | None = None,
     webhook_url: str = "",
     webhook_secret: str = "",
+    seed_until: float | None = None,
 ) -> Iterator[dict[str, str]]:
     """Serve on loopback until the block ends (port 0: a free one); gives the variables that lead the clients there.
 
-    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model`` with the workflows of ``worktree``,
-    PagerDuty the service ``churn-model``, the user ``oncall@example.com`` and the schedule ``Primary``. Each server
-    takes control requests: POST and DELETE /_standin/faults, GET /_standin/requests, GET /_standin/state and POST
-    /_standin/reset. With ``act``, that program runs dispatched workflows in ``worktree``; with ``webhook_url``,
-    PagerDuty's webhooks go there, signed with ``webhook_secret``. OSError where a port is taken.
+    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model`` with the workflows of ``worktree`` and the
+    collaborator ``ada``, PagerDuty the service ``churn-model``, the user ``oncall@example.com`` and the schedule
+    ``Primary``. Each server takes control requests: POST and DELETE /_standin/faults, GET /_standin/requests, GET
+    /_standin/state and POST /_standin/reset. With ``act``, that program runs dispatched workflows in ``worktree``; with
+    ``webhook_url``, PagerDuty's webhooks go there, signed with ``webhook_secret``. With ``seed_until`` (seconds, UTC),
+    W&B has a project with history up to then, see ``seed.py``. OSError where a port is taken.
     """
     with ExitStack() as stack:
         wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,), (WANDB_KEY,))), wandb_port, control=True))
-        github = stack.enter_context(Server(GitHubStandIn(), github_port, control=True))
+        simulated: GitHubStandIn = WorktreeGitHub(worktree)
+        github = stack.enter_context(Server(simulated, github_port, control=True))
         pagerduty = stack.enter_context(Server(PagerDutyStandIn(), pagerduty_port, control=True))
-        github.standin.state.add_repo(REPOSITORY, files=read_workflows(worktree) if worktree else None)
+        if seed_until is not None:
+            seed_wandb(wandb.standin.state, ENTITY, seed_until)
+        github.standin.state.add_repo(REPOSITORY, collaborators={PERSON: "write"})
         service = pagerduty.standin.state.add_service(SERVICE)
         pagerduty.standin.state.add_user(USER)
         pagerduty.standin.state.add_schedule(SCHEDULE)

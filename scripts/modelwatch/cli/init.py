@@ -1,0 +1,225 @@
+"""``modelwatch init``: the files to begin with, with rules for what W&B has logged."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from .. import step_files
+from ..clients.wandb import WandbSessions, default_entity, list_projects
+from ..config.loader import load_config
+from ..config.proposals import EXAMPLE, PRODUCTION_TAGS, LoggedKeys, Proposal, choose_tag, propose
+from ..config.templates import default_people, render_starter_files
+from ..doctor.wandb_runs import LoggedRuns, read_runs
+from ..errors import ConfigError, Exit, SourceError, UserError, did_you_mean
+from ..model.monitored_model import Config, WandbSpec
+from ..model.rule import LimitKind, Rule
+from ..report.formatting import whole_percent
+from ..report.markdown import plain_line
+from .git_remote import origin_repository
+from .options import DEFAULT_CONFIG, FOLDER, level_option, rows_option
+
+MAX_NAMES = 10
+PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project"}
+
+
+@click.command("init")
+@click.argument("folder", type=FOLDER, default=".")
+@click.option("--model", default="", help="Name of the first model to monitor.  [default: that of the project]")
+@click.option("--entity", default="", help="W&B entity.  [default: WANDB_ENTITY, else that of WANDB_API_KEY]")
+@click.option("--project", default="", help="W&B project.  [default: the entity's only one; at a terminal it asks]")
+@click.option(
+    "--repository",
+    default="",
+    help="owner/name of this repository.  [default: that of the git remote `origin`, else my-org/my-repo]",
+)
+@click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
+@click.option(
+    "--people",
+    multiple=True,
+    metavar="LOGIN",
+    help="Who may approve and silence: a login or @org/team; repeatable.  [default: --owner, if it is a person]",
+)
+@click.option(
+    "--release",
+    is_flag=True,
+    help="Also write workflows that retrain, promote, roll back and degrade, and a deploy.sh to fill in.",
+)
+@rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
+@level_option
+def init(
+    folder: Path,
+    model: str,
+    entity: str,
+    project: str,
+    repository: str,
+    owner: str,
+    people: tuple[str, ...],
+    release: bool,
+    rows_per_hour: float | None,
+    level: float,
+) -> Exit:
+    """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept.
+
+    With WANDB_API_KEY it asks W&B what is logged, proposes rules for that, and prints what it took and why. Without it,
+    or where nothing is logged yet, the rule is an example.
+    """
+    is_kept = (folder / DEFAULT_CONFIG).exists()
+    entity = entity or os.environ.get("WANDB_ENTITY", "")
+    proposal = EXAMPLE
+    if not is_kept:
+        entity, project, proposal = _ask_wandb(entity, project)
+    names = {
+        "model": model or re.sub(r"[^A-Za-z0-9._-]+", "-", project).strip("-._") or PLACEHOLDERS["model"],
+        "entity": entity or PLACEHOLDERS["entity"],
+        "project": project or PLACEHOLDERS["project"],
+        "repository": repository or origin_repository(folder) or "my-org/my-repo",
+        "owner": owner,
+    }
+    people = people or _ask_for_people(owner)
+    files = render_starter_files(**names, people=people, release=release, proposal=proposal)
+    first = _validate_config(files[DEFAULT_CONFIG]).models[0]
+    limits = () if rows_per_hour is None else _choose_limits(first.rules[0], rows_per_hour, level)
+    if limits:
+        raised = replace(proposal.rules[0], own_limits=limits)
+        proposal = replace(proposal, rules=(raised, *proposal.rules[1:]))
+        files = render_starter_files(**names, people=people, release=release, proposal=proposal)
+    _write_files(folder, files)
+    if release:
+        click.echo("Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains.")
+    if is_kept and people:
+        click.echo("modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`.")
+    elif not is_kept and not first.github.people:
+        click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
+    click.echo(_next_step())
+    return Exit.OK
+
+
+def _write_files(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        if path.exists():
+            click.echo(f"kept     {path}")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        step_files.write_text(path, text)
+        if path.suffix == ".sh":
+            path.chmod(0o755)
+        click.echo(f"written  {path}")
+
+
+def _next_step() -> str:
+    missing = [name for name in ("WANDB_API_KEY", "PAGERDUTY_ROUTING_KEY") if not os.environ.get(name)]
+    secrets = f"set the secret{'s' if len(missing) > 1 else ''} {' and '.join(missing)}, then " if missing else ""
+    return f"Next: {secrets}`modelwatch doctor`."
+
+
+def _ask_wandb(entity: str, project: str) -> tuple[str, str, Proposal]:
+    """Entity, project and rules, with a printed line for each choice. Where W&B cannot be read, the example."""
+    if not os.environ.get("WANDB_API_KEY"):
+        _print_choice("W&B was not asked, because WANDB_API_KEY is not set: the rule in modelwatch.yml is an example.")
+        return entity, project, EXAMPLE
+    sessions = WandbSessions(os.environ)
+    try:
+        entity = entity or default_entity(sessions)
+        project = project or _choose_project(sessions, entity)
+        if not project:
+            _print_choice(f"W&B: {entity} has no project yet: the rule in modelwatch.yml is an example.")
+            return entity, project, EXAMPLE
+        return entity, project, _propose_rules(sessions, entity, project)
+    except SourceError as error:
+        _print_choice(f"W&B was not read: {error} The rule in modelwatch.yml is an example.")
+        return entity, project, EXAMPLE
+
+
+def _print_choice(text: str, indent: str = "") -> None:
+    """Names in W&B are somebody else's words."""
+    click.echo(indent + plain_line(text, 600))
+
+
+def _choose_project(sessions: WandbSessions, entity: str) -> str:
+    """The only project of the entity; of several the one that a person picks. Empty where there is none."""
+    names = sorted(list_projects(sessions, "", entity))
+    if len(names) <= 1:
+        if names:
+            _print_choice(f"project: {names[0]}, the only one of {entity}")
+        return names[0] if names else ""
+    listed = ", ".join(names[:MAX_NAMES]) + (", …" if len(names) > MAX_NAMES else "")
+    if not sys.stdin.isatty():
+        raise UserError(f"{entity} has {len(names)} projects: {listed}.", hint="Give --project.", where="init")
+    _print_choice(f"{entity} has {len(names)} projects: {listed}.")
+    answer: str = click.prompt("Which one does the serving job log to")
+    if answer not in names:
+        raise UserError(f"{entity} has no project {answer!r}.", hint=did_you_mean(answer, names), where="init")
+    return answer
+
+
+def _propose_rules(sessions: WandbSessions, entity: str, project: str) -> Proposal:
+    spec = WandbSpec(entity=entity, project=project)
+    every = _read_runs(spec, sessions)
+    tag = choose_tag(every.tags)
+    runs = _read_runs(replace(spec, tags=(tag,)), sessions) if tag else every
+    where = f"{entity}/{project}"
+    if not runs.keys:
+        lack = "has no W&B run yet" if not every.count else "has no W&B run that logged anything"
+        _print_choice(f"W&B: {where} {lack}: the rule in modelwatch.yml is an example.")
+        return EXAMPLE
+    proposal = propose(LoggedKeys(runs.keys, runs.config, runs.summary, every.tags), tag)
+    _print_choice(f"W&B: {where}, {every.count} run{'' if every.count == 1 else 's'}; chosen by names alone:")
+    with_tag = f"those with the tag {tag}, {runs.count} of {every.count}"
+    chosen = with_tag if tag else f"all, since none has a tag such as {PRODUCTION_TAGS[0]}"
+    for reason in (f"runs: {chosen}", *proposal.reasons):
+        _print_choice(reason, "  ")
+    if proposal.rules:
+        return proposal
+    _print_choice("rules: none, since no key has the name of a metric that is known here; the rule is an example", "  ")
+    return replace(proposal, rules=EXAMPLE.rules)
+
+
+def _read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns:
+    runs = read_runs(spec, sessions)
+    if isinstance(runs, SourceError):
+        raise runs
+    return runs
+
+
+def _ask_for_people(owner: str) -> tuple[str, ...]:
+    """Ask at a terminal who may approve, unless the owner is a person; empty where nobody is named."""
+    if default_people(owner) or not sys.stdin.isatty():
+        return ()
+    answer: str = click.prompt("Logins of those who may approve a rollback", default="", show_default=False)
+    return tuple(name.removeprefix("@") for name in answer.replace(",", " ").split())
+
+
+def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[float, ...]:
+    """Limits that can be seen at this volume; empty where none can."""
+    from ..evaluate.sensitivity import visible_limits
+
+    if [limit.form for limit in rule.tiers[0].limits] != [LimitKind.DROP]:
+        return ()
+    limits = visible_limits(rule, rows_per_hour, level)
+    volume = f"At {rows_per_hour:g} rows an hour"
+    if not limits:
+        click.echo(f"warning: {volume} no drop is found within a week: the limits are the usual ones.", err=True)
+    elif limits[0] > rule.tiers[0].limits[0].value:
+        texts = ", ".join(whole_percent(limit) for limit in limits)
+        click.echo(f"{volume} a week shows drops of {texts}: these are the limits in {DEFAULT_CONFIG}.")
+    return limits
+
+
+def _validate_config(text: str) -> Config:
+    """UserError before anything is written, where the options give a configuration that cannot be read."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, DEFAULT_CONFIG)
+        path.write_text(text, "utf-8")
+        try:
+            return load_config(path, {}, require_secrets=False, require_baselines=False)
+        except ConfigError as error:
+            message = " ".join(problem.message for problem in error.problems)
+            raise UserError(message, hint="Nothing was written.", where="init") from error

@@ -1,0 +1,228 @@
+"""``modelwatch init``: what it writes, and what it proposes for what W&B has logged."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.seed import seed_wandb
+from modelwatch.testing.standins.wandb import WandbStandIn
+
+from .world import BEGIN, HOUR, World
+
+FILES = (
+    ".github/workflows/modelwatch-commands.yml",
+    ".github/workflows/modelwatch.yml",
+    ".github/workflows/retrain.yml",
+    ".github/workflows/rollback.yml",
+    "modelwatch.yml",
+    "runbooks/credit.md",
+)
+
+
+def test_what_it_writes_passes_the_check_and_a_second_time_is_kept(
+    world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("fresh")
+    monkeypatch.chdir(folder)
+    options = ("--model", "credit", "--entity", "acme", "--project", "credit", "--repository", "acme/credit")
+    first = world.run("init", *options, "--owner", "@acme/risk", "--people", "ada", now=False)
+    assert first.code == 0
+    assert files(folder) == list(FILES)
+    assert world.run("config", "check", now=False).code == 0
+    (folder / "modelwatch.yml").write_text("mine")
+    second = world.run("init", *options, "--people", "ada", now=False)
+    assert second.out.count("kept ") == len(FILES)
+    assert "modelwatch.yml was kept: list who may approve a rollback there" in second.out
+    assert (folder / "modelwatch.yml").read_text() == "mine"
+
+
+def test_the_deploy_command_to_fill_in_names_what_must_serve_and_fails(world: World, tmp_path: Path) -> None:
+    assert world.run("init", str(tmp_path / "new"), "--release", now=False).code == 0
+    script = tmp_path / "new/deploy.sh"
+    env = {**os.environ, "MODELWATCH_SERVING": "v2:95 v3:5"}
+    ran = subprocess.run([script], env=env, capture_output=True, text=True)
+    assert ran.returncode == 1
+    shares = ["version v2 must get 95 % of the traffic", "version v3 must get 5 % of the traffic"]
+    assert ran.stdout.splitlines()[:2] == shares
+    assert "deploys nothing yet" in ran.stdout
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    subprocess.run([shellcheck, "--severity=style", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "people"),
+    [
+        (("--owner", "@ada"), "[ada]"),
+        (("--owner", "@acme/risk"), "[]"),
+        (("--owner", "@acme/risk", "--people", "ada", "--people", "@acme/sre"), '[ada, "@acme/sre"]'),
+    ],
+)
+def test_who_may_approve(world: World, tmp_path: Path, options: tuple[str, ...], people: str) -> None:
+    found = world.run("init", str(tmp_path / "new"), *options, now=False)
+    assert found.code == 0
+    assert f"people: {people} #" in (tmp_path / "new/modelwatch.yml").read_text()
+    assert ("Nobody may approve" in found.out) == (people == "[]")
+
+
+@pytest.mark.parametrize(
+    ("remote", "repository"),
+    [
+        ("git@github.com:acme/credit.git", "acme/credit"),
+        ("https://token@github.example.com/acme/credit", "acme/credit"),
+        ("ssh://git@github.com/acme/credit.git", "acme/credit"),
+        ("/srv/git/credit.git", "my-org/my-repo"),
+        ("", "my-org/my-repo"),
+    ],
+)
+def test_the_repository_is_that_of_the_remote(world: World, tmp_path: Path, remote: str, repository: str) -> None:
+    folder = tmp_path / "clone"
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    if remote:
+        subprocess.run(["git", "-C", str(folder), "remote", "add", "origin", remote], check=True)
+    assert world.run("init", str(folder), "--owner", "@ada", now=False).code == 0
+    text = (folder / "modelwatch.yml").read_text()
+    assert f"repository: {repository}\n" in text
+    assert "token" not in text
+
+
+def test_at_a_terminal_it_asks_who_may_approve(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"ada, @grace\n")
+        command = [sys.executable, "-m", "modelwatch", "init", str(tmp_path), "--owner", "@acme/risk"]
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "people: [ada, grace] #" in (tmp_path / "modelwatch.yml").read_text()
+    assert "Nobody may approve" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--repository", "churn"), "`churn` is not a repository as owner/name."),
+        (("--model", "a: b"), "`a: b` is not a name"),
+        (("--model", "../up"), "`../up` is not a name"),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(
+    world: World, tmp_path: Path, options: tuple[str, str], said: str
+) -> None:
+    found = world.run("init", str(tmp_path / "new"), *options, now=False)
+    assert found.code == 2
+    assert said in found.err
+    assert "Nothing was written." in found.err
+    assert not (tmp_path / "new").exists()
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def started(folder: Path) -> Any:
+    (model,) = yaml.safe_load((folder / "modelwatch.yml").read_text())["models"]
+    return model
+
+
+def test_it_proposes_rules_for_what_is_logged_and_says_why(
+    world: World, wandb_server: Server[WandbStandIn], tmp_path: Path
+) -> None:
+    """Entity, project, tag, version, count and segments are those of W&B."""
+    seed_wandb(wandb_server.standin.state, "acme", BEGIN)
+    ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", now=False)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[:5] == [
+        "project: churn-prod, the only one of acme",
+        "W&B: acme/churn-prod, 2 runs; chosen by names alone:",
+        "  runs: those with the tag production, 2 of 2",
+        "  version: model_version, from the config of the W&B runs",
+        (
+            "  rule accuracy: eval/accuracy by its name (accuracy-drop), counted by eval/n, "
+            "segments eval/region=*/accuracy (apac, eu, na); drop of 2%, 5%, 10%"
+        ),
+    ]
+    model = started(tmp_path / "new")
+    assert model["name"] == "churn-prod"
+    assert model["wandb"] == {
+        "entity": "acme",
+        "project": "churn-prod",
+        "runs": {"tags": "production"},
+        "version": "model_version",
+    }
+    (rule,) = model["rules"]
+    assert (rule["metric"], rule["weight"], rule["segments"]) == ("eval/accuracy", "eval/n", "eval/region=*/accuracy")
+
+
+def test_runs_of_training_are_neither_read_nor_watched(
+    world: World, wandb_server: Server[WandbStandIn], tmp_path: Path
+) -> None:
+    state = wandb_server.standin.state
+    row = {"_timestamp": BEGIN, "served/rmse": 3.0, "served/count": 50, "train/loss": 0.2}
+    state.add_run("acme", "rent", "day", tags=["prod"], history=[row], created_at=BEGIN)
+    state.add_run("acme", "rent", "sweep", tags=["sweep"], history=[{"loss": 1.0}], created_at=BEGIN)
+    ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", "--model", "rent", now=False)
+    assert "runs: those with the tag prod, 1 of 2" in ran.out
+    assert "left out: train/loss, by name from training or validation" in ran.out
+    assert "version: none, since no W&B run has one of model_version" in ran.out
+    model = started(tmp_path / "new")
+    assert "version" not in model["wandb"]
+    assert model["wandb"]["runs"] == {"tags": "prod"}
+    assert [(rule["metric"], rule["weight"], rule["interval"]) for rule in model["rules"]] == [
+        ("served/rmse", "served/count", "normal")
+    ]
+    assert model["rules"][0]["tiers"]["warning"] == {"rise": "5%", "do": ["issue", "retrain"]}
+
+
+def test_of_several_projects_none_is_guessed(world: World, wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    for name in ("churn", "fraud"):
+        wandb_server.standin.state.add_project("acme", name)
+    ran = world.run("init", str(tmp_path / "new"), now=False)
+    assert ran.code == 2
+    assert ran.err == "error: init: acme has 2 projects: churn, fraud. Give --project.\n"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "acme has no project yet: the rule in modelwatch.yml is an example."),
+        (("--project", "nothing"), "W&B was not read: acme/nothing: W&B has no such project"),
+        (("--project", "empty"), "W&B: acme/empty has no W&B run yet: the rule in modelwatch.yml is an example."),
+        (("--project", "odd"), "rules: none, since no key has the name of a metric that is known here"),
+    ],
+)
+def test_where_nothing_can_be_proposed_the_example_is_written_and_called_one(
+    world: World, wandb_server: Server[WandbStandIn], tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    if "empty" in options:
+        wandb_server.standin.state.add_project("acme", "empty")
+    if "odd" in options:
+        wandb_server.standin.state.add_run("acme", "odd", "day", history=[{"x": 1.0}], created_at=BEGIN + HOUR)
+    ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", *options, now=False)
+    assert ran.code == 0, ran.err
+    assert said in ran.out
+    assert started(tmp_path / "new")["rules"][0]["metric"] == "eval/accuracy"
+
+
+def test_without_a_key_it_says_that_it_did_not_ask(world: World, tmp_path: Path) -> None:
+    ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", now=False)
+    assert ran.out.startswith("W&B was not asked, because WANDB_API_KEY is not set")
+    assert ran.out.endswith("Next: set the secret WANDB_API_KEY, then `modelwatch doctor`.\n")
+
+
+def test_a_configuration_that_is_kept_asks_nothing(
+    world: World, wandb_server: Server[WandbStandIn], tmp_path: Path
+) -> None:
+    (tmp_path / "modelwatch.yml").write_text("mine")
+    assert world.run("init", str(tmp_path), "--owner", "@ada", now=False).code == 0
+    assert wandb_server.requests == []
