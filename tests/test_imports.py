@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "step_files": frozenset({"model", "errors", "series_jsonl", "timeutil"}),
     "series_jsonl": frozenset({"model", "errors"}),
     "clients": frozenset({"errors"}),
-    "sources": EDGE | {"regular_file"},
+    "sources": EDGE | {"profiling", "regular_file"},
     "targets": frozenset({"model", "clients", "report", "errors", "timeutil"}),
     "release": EDGE | {"profiling"},
     "profiling": EDGE | {"regular_file"},
@@ -65,6 +65,7 @@ LATE = {
     ("clients", "clients.request_deadline"): "requests loads with the first request, not with every check",
     ("clients", "clients.github_connection"): "as above",
     ("evaluate", "evaluate.drift."): "only rules about drift need it: 3 % of a check without one",
+    ("sources", "sources.table_source"): "NumPy and the readers of logs load where a model has a table",
     ("sources", "sources.measured_profiles"): "NumPy loads when a profile is read, not with every pull",
     ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",
 }

@@ -86,8 +86,10 @@ def test_numbers_that_are_no_time() -> None:
 
 def test_sources_and_logs_read_texts_alike() -> None:
     """Cells may have spaces around them, and numbers may be written as text."""
-    texts = [ISO, f" {ISO} ", "2025-11-20T14:00:00", "1763647200", "1763647200000", "nan", "soon"]
-    times = [TIME] * 5 + [None] * 2
+    texts = [ISO, f" {ISO} ", "2025-11-20T14:00:00", "1763647200", "1763647200000", "20251120140000"]
+    texts += ["2025-11-20 14:00:00 UTC", "2025/11/20 15:00:00 +0100", "2025-11-20 14:00:00 +00:00 UTC"]
+    texts += ["nan", "soon", "1_763_647_200", "-1", "1e25", "0001-01-01"]
+    times = [TIME] * 9 + [None] * 6
     assert [parse_cell(text) for text in texts] == times
     read = times_by_row(pa.array(texts)).tolist()
     assert [None if np.isnan(time) else time for time in read] == times

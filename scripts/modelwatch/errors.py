@@ -10,7 +10,7 @@ from .distribution import install_command
 
 EXTRAS = {
     "messages": ("apprise",),
-    "profiling": ("pyarrow", "duckdb", "sklearn"),
+    "profiling": ("duckdb", "sklearn"),
     "relay": ("aiohttp", "httptools", "jwt", "prometheus_client", "starlette", "uvicorn", "uvloop"),
     "testing": ("modelwatch.testing", "graphql"),
 }
@@ -132,17 +132,6 @@ def check_columns(wanted: Iterable[str], existing: Sequence[str], where: str) ->
         if name not in existing:
             hint = did_you_mean(name, existing, f"It has {', '.join(existing[:20])}.")
             raise SourceNameError(f"the table has no column {name!r}.", hint=hint, where=where)
-
-
-def csv_separator(names: str) -> str:
-    """What separates the names in the first line of a CSV file: a comma, or what such files have instead of one."""
-    return "," if "," in names else max(";\t|", key=names.count) if any(sign in names for sign in ";\t|") else ","
-
-
-def unreadable_table(path: str, error: Exception) -> SourceError:
-    """The first line of what a reader of Parquet or CSV raised."""
-    kind = "Parquet" if path.endswith((".parquet", ".pq")) else "CSV"
-    return SourceError(f"this is not a readable {kind} file: {first_line(error)}", where=path)
 
 
 def first_line(error: Exception) -> str:

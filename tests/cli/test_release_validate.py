@@ -201,7 +201,7 @@ def test_predictions_that_are_not_there_are_told(shell: Shell) -> None:
     furnish(shell, 0.9)
     (shell.folder / "recent-v3.parquet").unlink()
     assert shell("v3") == 3
-    assert "recent-v3.parquet: there is no Parquet or CSV file here" in shell.err
+    assert "recent-v3.parquet: there is no such file or folder" in shell.err
 
 
 def test_what_the_configuration_lacks_is_told(shell: Shell) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from modelwatch.profiling.arrow_columns import (
     count_shapes,
@@ -82,6 +84,15 @@ def test_one_number_a_row() -> None:
     assert np.array_equal(found, [1, np.nan, np.nan, 2.5], equal_nan=True)
     assert np.array_equal(floats_by_row(pa.array([1, None])), [1, np.nan], equal_nan=True)
     assert np.isnan(floats_by_row(pa.array([[1], [2]]))).all()
+
+
+@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**30), max_value=10**30)))
+@example([Decimal("0.600"), Decimal("-0.100")])
+@example([Decimal(2**64)])
+@example([Decimal(-(2**63)).scaleb(-3)])
+def test_a_decimal_is_the_nearest_float(cells: list[Decimal]) -> None:
+    for kind in (pa.decimal128(38, 3), pa.decimal256(50, 3)):
+        assert floats_by_row(pa.array([None, *cells], kind)).tolist()[1:] == list(map(float, cells))
 
 
 @pytest.mark.parametrize(

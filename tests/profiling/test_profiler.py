@@ -160,7 +160,12 @@ def test_a_reference_is_captured_from_a_sample_and_counted_whole(tmp_path: Path)
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 broken")
-    for place, told in (("none.csv", "no Parquet or CSV"), ("notes.txt", "neither"), ("bad.parquet", "not a readable")):
+    for place, told in (
+        ("none.csv", "no such file"),
+        ("*.csv", "no Parquet or CSV"),
+        ("notes.txt", "neither"),
+        ("bad.parquet", "not a readable"),
+    ):
         with pytest.raises(SourceError, match=told):
             infer_plan(open_log(str(tmp_path / place)), SPEC)
     path = write(TABLE, tmp_path / "log.parquet")

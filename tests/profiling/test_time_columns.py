@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelwatch.profiling.time_columns import times_by_row
+from modelwatch.timeutil import is_time, scale_to_seconds
 
 NOON = 1_795_176_000.0
 """2026-11-20, 12:00 UTC."""
@@ -75,6 +76,16 @@ def test_a_time_that_clocks_repeat_is_the_earlier_one() -> None:
         times_by_row(pa.array([cell]), "Europe/Berlin")[0] for cell in (moment, moment.isoformat(), 20261025023000)
     ]
     assert found == [dt.datetime(2026, 10, 25, 0, 30, tzinfo=dt.UTC).timestamp()] * 3
+
+
+@given(
+    st.lists(st.one_of(st.floats(), st.integers(-(2**62), 2**62), st.floats(0, 1e6), st.floats(2e7, 2.2e7)), min_size=1)
+)
+def test_a_number_alone_is_the_same_time_as_in_a_column(numbers: list[float]) -> None:
+    for zone in ("", "Europe/Berlin"):
+        alone = [scale_to_seconds(number, zone) for number in map(float, numbers)]
+        expected = [np.nan if time is None or not is_time(time) else time for time in alone]
+        assert np.array_equal(times_by_row(pa.array(map(float, numbers)), zone), expected, equal_nan=True)
 
 
 @given(st.datetimes(dt.datetime(2000, 1, 2), dt.datetime(2100, 12, 30)).map(lambda time: time.replace(microsecond=0)))

@@ -192,7 +192,7 @@ def test_windows_that_are_not_over_and_rows_without_a_time_are_told(tmp_path: Pa
     assert len(found.rows) == 1
     unfinished, future, undated = found.notes[3:]
     assert unfinished == "1 window is not over yet; measure again later."
-    assert future.startswith("the newest row is of 2026-11-21 23:59 UTC, in the future. If times are local, name their")
+    assert future.startswith("the newest row is of 2026-11-21 23:59 UTC, in the future.")
     assert undated == "1 row without a time counts in no window."
 
 

@@ -33,8 +33,8 @@ def model(*rules: Rule, name: str = "churn", history: float = 30 * DAY, **wandb:
     return Model(name, rules or (rule(),), wandb=spec, history=history)
 
 
-def table_model(path: str, *rules: Rule, time: str = "time", version: str = "") -> Model:
-    return Model("churn", rules or (rule(),), table=TableSpec(path, time, version))
+def table_model(path: str, *rules: Rule, **spec: str) -> Model:
+    return Model("churn", rules or (rule(),), table=TableSpec(path, **spec))
 
 
 def sessions(env: Mapping[str, str] | None = None) -> WandbSessions:

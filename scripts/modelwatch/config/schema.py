@@ -25,7 +25,7 @@ from ..model.rule import Rule
 from ..model.working_hours import WorkingHours
 from ..timeutil import DAY
 from . import rules, vocabulary
-from .calendars import CALENDAR_FIELDS, Country
+from .calendars import CALENDAR_FIELDS, Country, Zone
 from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .measure import MEASURE
 from .pagerduty import PAGERDUTY
@@ -89,11 +89,12 @@ WANDB = Section(
 TABLE = Section(
     "the table source",
     {
-        "path": Field(PATH, "A CSV or Parquet file, or a pattern of files.", required=True),
+        "path": Field(PATH, "A CSV or Parquet file, a folder of them, or a pattern.", required=True),
         "time": Field(
             TEXT,
             "The column of the time. A table does not say when a row was written: a replay (`--now`) reads them all.",
         ),
+        "timezone": Field(Zone(), "The time zone of times that name none: `Europe/Berlin`; by default UTC."),
         "version": Field(TEXT, "The column of the model version."),
     },
     "A file of metrics instead of W&B: one row for each time, columns are keys.",

@@ -45,11 +45,13 @@ class WandbSpec:
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """A CSV or Parquet file (or glob) of metrics: one row per time, columns are keys."""
+    """A CSV or Parquet file (or a folder or glob of them) of metrics: one row per time, columns are keys."""
 
     path: str
     time: str = "time"
     version: str = ""
+    timezone: str = ""
+    """Of times that name none; UTC if empty."""
 
 
 @dataclass(frozen=True, slots=True)

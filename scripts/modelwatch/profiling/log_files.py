@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from ..errors import SourceError, csv_separator, unreadable_table
+from ..errors import SourceError, first_line
 from .arrow_columns import is_text_type, plain_types, shorten_texts
 from .parquet_files import dictionary_columns, open_parquet, read_parquet
 
@@ -15,7 +15,8 @@ MAX_CSV_ROW = 8 << 20
 """Bytes."""
 MAX_COLUMNS = 20_000
 PARQUET_SUFFIXES = (".parquet", ".pq")
-TABLE_SUFFIXES = (*PARQUET_SUFFIXES, ".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+TABLE_SUFFIXES = (*PARQUET_SUFFIXES, *(kind + packed for kind in (".csv", ".tsv") for packed in ("", *_COMPRESSIONS)))
 """In small letters or capitals."""
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -68,13 +69,15 @@ class FilesLog:
         return frozenset.intersection(*map(_compact_columns, paths))
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        import pyarrow as pa
+        return (batch for _, batch in self.batches_by_file(columns))
 
+    def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """The batches of all files, each with the path of its file."""
         for path in self._readable_paths():
             try:
                 for batch in read_parquet(path, columns) if _is_parquet(path) else _read_csv(path, columns):
-                    yield self._with_partitions(path, shorten_texts(plain_types(batch)), columns)
-            except (OSError, pa.ArrowException, UnicodeError) as error:
+                    yield path, self._with_partitions(path, shorten_texts(plain_types(batch)), columns)
+            except _read_errors() as error:
                 self._skip(path, _unreadable(path, error), error)
 
     def _with_partitions(self, path: str, batch: Any, columns: Sequence[str]) -> Any:
@@ -136,23 +139,29 @@ def _is_parquet(path: str) -> bool:
     return path.lower().endswith(PARQUET_SUFFIXES)
 
 
-def _column_names(path: str) -> list[str]:
+def _read_errors() -> tuple[type[Exception], ...]:
+    """What readers raise for a file that is truncated, or is none of its kind."""
     import pyarrow as pa
 
+    return (OSError, EOFError, UnicodeError, pa.ArrowException)
+
+
+def _column_names(path: str) -> list[str]:
     try:
         if _is_parquet(path):
             with open_parquet(path) as file:
                 return _distinct(file.schema_arrow.names, path)
         with _open_csv(path) as reader:
             return _distinct(reader.schema.names, path)
-    except (OSError, pa.ArrowException, UnicodeError) as error:
+    except _read_errors() as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: str, error: Exception) -> SourceError:
     if "straddling object" in str(error):
         return SourceError(f"a row has more than {MAX_CSV_ROW >> 20} MB.", hint="Is a quote not closed?", where=path)
-    return unreadable_table(path, error)
+    kind = "Parquet" if _is_parquet(path) else "CSV"
+    return SourceError(f"this is not a readable {kind} file: {first_line(error)}", where=path)
 
 
 def _column_types(path: str) -> dict[str, Any]:
@@ -196,16 +205,20 @@ def _open_csv(path: str, convert: Any = None) -> Any:
         head = stream.read(1 << 16)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError("this CSV file is in UTF-16.", hint="Write it in UTF-8.", where=path)
-    separator = csv_separator(head.partition(b"\n")[0].decode("utf-8", "replace"))
+    separator = _csv_separator(head.splitlines()[0].decode("utf-8", "replace") if head else "")
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     return csv.open_csv(_open_stream(path), csv.ReadOptions(block_size=MAX_CSV_ROW), parse, convert)
+
+
+def _csv_separator(names: str) -> str:
+    """What separates the names in the first line: a comma, or what such files have instead of one."""
+    return "," if "," in names else max(";\t|", key=names.count) if any(sign in names for sign in ";\t|") else ","
 
 
 def _open_stream(path: str) -> Any:
     import pyarrow as pa
 
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    return pa.input_stream(path, compression={"gz": "gzip", "bz2": "bz2", "zst": "zstd"}.get(suffix))
+    return pa.input_stream(path, compression=_COMPRESSIONS.get(Path(path).suffix.lower()))
 
 
 def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:

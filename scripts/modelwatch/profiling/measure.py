@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clients.retry import RetryPolicy
-from ..errors import SourceError, UserError, shorten
+from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..stats.performance.estimate import Estimate
@@ -21,6 +21,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
+from .arrow_columns import shown_cells
 from .label_join import join_outcomes
 from .label_task import describe_task, require_positive, reversed_score_note, task_notes
 from .performance import known_classes, labelled_rows, misfit_note, row_metrics
@@ -30,7 +31,7 @@ from .profiler import VALUE_SUM, profile_batches
 from .query_log import QueryLog
 from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
-from .time_columns import times_by_row
+from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, metric_rows
 
@@ -197,19 +198,15 @@ def _check_times(profile: Profile, spec: MeasureSpec, log: PredictionLog | None)
     """Raises SourceError for a log in which no row at all has a time."""
     if profile.undated and not profile.rows:
         batch = next(log.batches([spec.time]), None) if log else None
-        cells = [] if batch is None or spec.time not in batch.schema.names else batch.column(spec.time)[:3].to_pylist()
-        shown = f", such as {', '.join(repr(shorten(cell, 40)) for cell in cells)}" if cells else ""
-        hint = "Times are ISO 8601, such as 2026-11-20T14:00:00Z, or seconds, ms, us or ns since the epoch."
-        message = f"no row has a time that can be read in column {spec.time!r}{shown}."
-        raise SourceError(message, hint=hint, where=log.where if log else "")
+        cells = [] if batch is None or spec.time not in batch.schema.names else shown_cells(batch.column(spec.time)[:3])
+        raise unreadable_times(spec.time, cells, log.where if log else "")
 
 
 def _future_note(profile: Profile, spec: MeasureSpec, now: float) -> Iterator[str]:
-    """Local times that are taken for UTC are in the future, east of Greenwich."""
     newest = profile.whole().newest
     if newest > now + HOUR / 2:
-        zone = "" if spec.timezone else " If times are local, name their zone: `measure: {timezone: Europe/Berlin}`."
-        yield f"the newest row is of {format_utc(newest)}, in the future.{zone}"
+        hint = "" if spec.timezone else local_time_hint(newest, now, "measure")
+        yield f"the newest row is of {format_utc(newest)}, in the future. {hint}".rstrip()
 
 
 def _check_classes(profile: Profile, spec: MeasureSpec, where: str) -> None:

@@ -64,7 +64,6 @@ class QueryLog:
     def _run_query(self, query: str) -> Any:
         with require_extra("profiling", where=self.where):
             import duckdb
-            import pyarrow  # noqa: F401 - DuckDB hands the rows over in it
         try:
             connection = duckdb.connect(config=_DUCKDB_SETTINGS)
             for name in self.extensions:

@@ -11,12 +11,7 @@ from typing import Any, Protocol
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
 from ..clients.wandb_artifacts import TABLES, download_artifact
-from ..errors import (
-    SourceError,
-    check_columns,
-    did_you_mean,
-    require_extra,
-)
+from ..errors import SourceError, check_columns, did_you_mean
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..regular_file import read_regular_file, require_regular_file
@@ -51,21 +46,25 @@ def open_log(
     if "://" in location:
         quoted = location.replace("'", "''")
         return QueryLog(f"SELECT * FROM '{quoted}'", extensions, location)  # noqa: S608 - the user's own query
-    with require_extra("profiling", where=location):
-        import pyarrow  # noqa: F401
-    folder = Path(location)
+    return open_files(location, "measure: {files}", skipped)
+
+
+def open_files(location: str, key: str, skipped: MutableMapping[str, SourceError] | None = None) -> FilesLog:
+    """Open a file, a folder or a glob, which the configuration names under ``key``. Raises SourceError if it holds no
+    table. ``skipped`` as in ``FilesLog``."""
+    folder, root = Path(location), _root(location)
     _refuse_table_formats(folder)
     matches = map(str, folder.rglob("*")) if folder.is_dir() else glob.glob(location, recursive=True)
     files = sorted(matches)
-    root = _root(location)
-    tables = [path for path in files if path.lower().endswith(TABLE_SUFFIXES) and not _is_hidden(path, folder)]
+    tables = [path for path in files if path.lower().endswith(TABLE_SUFFIXES) and not _is_hidden(path, root)]
     if not tables and not folder.is_dir() and files:
         raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
     for path in tables:
         require_regular_file(path)
     if not tables:
-        hint = "Check `measure: {files}`: a file, a folder, a glob or a URL."
-        raise SourceError("there is no Parquet or CSV file here.", hint=hint, where=location)
+        is_name = not (folder.exists() or glob.has_magic(location))
+        message = "there is no such file or folder." if is_name else "there is no Parquet or CSV file here."
+        raise SourceError(message, hint=f"Check `{key}`: a file, a folder or a pattern of files.", where=location)
     return FilesLog(tables, root, skipped)
 
 
@@ -93,10 +92,9 @@ def _root(location: str) -> str:
     return str(Path(*parts[:first])) if first < len(parts) else ""
 
 
-def _is_hidden(path: str, folder: Path) -> bool:
-    """Whether the file, or a folder on the way to it, keeps books for another program (``_delta_log``, ``.cache``)."""
-    parts = Path(path).relative_to(folder).parts if folder.is_dir() else (Path(path).name,)
-    return any(part[0] in "._" for part in parts)
+def _is_hidden(path: str, root: str) -> bool:
+    """Whether the file, or a folder between ``root`` and it, keeps books for another program (``_delta_log``)."""
+    return any(part[0] in "._" for part in (Path(path).relative_to(root).parts if root else ()))
 
 
 def require_columns(log: PredictionLog, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from ..timeutil import parse_time_text, scale_to_seconds, timestamp
+from ..timeutil import is_time, parse_time_text, scale_to_seconds, timestamp
 
 _NUMBER_WORDS = {"nan": math.nan, "infinity": math.inf, "inf": math.inf, "-infinity": -math.inf, "-inf": -math.inf}
 
@@ -26,23 +26,16 @@ def parse_number(cell: Any) -> float | None:
         return None
 
 
-def parse_number_text(cell: str) -> float | None:
-    """As ``parse_number``, where numbers are written as text (CSV)."""
-    try:
-        return float(cell)
-    except ValueError:
-        return parse_number(cell)
-
-
 def parse_time(cell: Any) -> float | None:
-    """Seconds (UTC) from a number (s, ms, us or ns since the epoch), an ISO 8601 text (UTC where it names no zone),
-    or a datetime; ``None`` where it is none of these."""
+    """Seconds (UTC) from a number, a text (as in ``parse_time_text``) or a datetime; ``None`` where it is no time."""
     if isinstance(cell, datetime):
-        return timestamp(cell)
-    if isinstance(cell, str):
-        return parse_time_text(cell)
-    seconds = parse_number(cell)
-    return None if seconds is None or isinstance(cell, bool) else scale_to_seconds(seconds)
+        time: float | None = timestamp(cell)
+    elif isinstance(cell, str):
+        time = parse_time_text(cell)
+    else:
+        number = None if isinstance(cell, bool) else parse_number(cell)
+        time = None if number is None else scale_to_seconds(number)
+    return time if time is not None and is_time(time) else None
 
 
 def version_text(value: Any) -> str:

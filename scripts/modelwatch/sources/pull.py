@@ -18,15 +18,23 @@ from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
 from ..model.series import FailureScope, Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
-from .base import ReadContext, Source
+from .base import ReadContext, Source, SourceResult
 from .requirements import CLOCK_SKEW, ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
-from .table_source import read_tables
 from .wandb_api import read_runs
 from .wandb_offline import read_offline_runs
 
+
+def _read_tables(model: Model, request: ReadRequest, context: ReadContext) -> SourceResult | None:
+    if model.table is None:
+        return None
+    from .table_source import read_tables
+
+    return read_tables(model.table, request, context)
+
+
 SOURCES: list[Source] = [
-    read_tables,
+    _read_tables,
     read_offline_runs,
     read_runs,
 ]

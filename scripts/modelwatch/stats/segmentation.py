@@ -37,18 +37,23 @@ def encode_column(name: str, raw: Any, max_values: int = MAX_VALUES) -> EncodedC
 
     Floats with more than ``max_values`` different values are cut at their deciles, right-closed: ``(30, 40]``.
     """
-    import pandas as pd
-
-    array = np.asarray(raw) if not isinstance(raw, pd.Series) else raw.to_numpy()
+    array = np.asarray(raw)
     if array.dtype.kind == "f" or (array.dtype.kind in "iu" and len(array)):
         cut = _bin_numbers(array.astype(np.float64), max_values)
         if cut is not None:
             return EncodedColumn(name, *cut)
-    codes, values = pd.factorize(array)
+    codes, values = _factorize(array)
     return EncodedColumn(
-        name,
-        *_keep_most_frequent(codes.astype(np.int64), [shorten_category(str(value)) for value in values], max_values),
+        name, *_keep_most_frequent(codes, [shorten_category(str(value)) for value in values], max_values)
     )
+
+
+def _factorize(array: NDArray[Any]) -> tuple[Ints, list[Any]]:
+    """One code a row into a list of different cells, in the order in which they occur; -1 for ``None`` and NaN."""
+    number_of: dict[Any, int] = {}
+    cells = array.tolist()
+    codes = [number_of.setdefault(cell, len(number_of)) if cell is not None and cell == cell else -1 for cell in cells]
+    return np.array(codes, dtype=np.int64), list(number_of)
 
 
 def _bin_numbers(array: Floats, largest: int) -> tuple[Codes, tuple[str, ...]] | None:
