@@ -98,7 +98,7 @@ def test_recovery_is_as_far_as_its_slowest_alert() -> None:
     [
         (Evidence(estimate=estimate(-0.096)), 0.88, "judged by the last 9 h: −9.6 %"),
         (Evidence(estimate=replace(estimate(-0.096), since=NEWEST)), 0.88, "judged by the newest point: −9.6 %"),
-        (Evidence(estimate=estimate(-0.044)), 0.88, "recovery is not proved yet"),
+        (Evidence(estimate=estimate(-0.044)), 0.88, "stays error until recovery is proven"),
         (
             Evidence(unconfirmed=UnconfirmedTier(Severity.CRITICAL, Limit(LimitKind.DROP, 0.1))),
             0.81,
@@ -113,3 +113,20 @@ def test_a_value_that_contradicts_the_severity_says_why(evidence: Evidence, valu
 
 def test_a_value_that_agrees_with_the_severity_needs_no_reason() -> None:
     assert "(" not in describe_alert(group(evidence=Evidence(estimate=estimate(-0.096)))).phrase
+
+
+@pytest.mark.parametrize(
+    ("value", "reached", "told"),
+    [
+        (0.913, None, "(was 0.85; stays error until recovery is proven)"),
+        (0.895, Severity.WARNING, "(was 0.85; stays error until that is proven)"),
+        (0.85, None, "(was 0.8)"),  # its limit is passed, though not proven any more
+    ],
+)
+def test_a_severity_that_the_newest_value_does_not_reach_says_how_long_it_stays(
+    value: float, reached: Severity | None, told: str
+) -> None:
+    worst = 0.8 if value == 0.85 else 0.85
+    newest = finding(value=value, change=value / 0.92 - 1, severity=reached, time=NEWEST)
+    before = finding(value=worst, change=worst / 0.92 - 1, time=NEWEST - 3600)
+    assert describe_alert(group(replace(alert(newest), worst=before))).phrase.endswith(told)

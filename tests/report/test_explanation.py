@@ -100,14 +100,21 @@ def test_what_worked_against_the_change_is_said_to_offset_it() -> None:
     """By mix it dropped although every segment improved, and the other way round."""
     better = replace(BAD, mix=-0.0625, rate=0.0125)
     told = explanation_text(replace(WHY, found=None, mix=-0.0625, rate=0.0125, parts=(better,), parts_seen=1))
-    assert (
-        "The change in traffic mix alone would have caused 125 % of the drop; higher values in the segments offset "
-        "25 %."
-    ) in told
+    assert "All of the drop comes from the change in traffic mix; higher values in the segments offset 20 %." in told
     told = explanation_text(replace(WHY, found=None, mix=0.0125, rate=-0.0625))
-    assert (
-        "Lower values in the segments alone would have caused 125 % of the drop; the change in traffic mix offset 25 %."
-    ) in told
+    assert "All of the drop comes from lower values in the segments; the change in traffic mix offset 20 %." in told
+
+
+def test_no_segment_contributes_more_than_all_that_got_worse() -> None:
+    """While a metric recovers, what is left of a drop is the difference of what got worse and what got better."""
+    eu = replace(BAD, labels=(("region", "eu"),), before=0.91, value=0.90, mix=0.0, rate=-0.00268)
+    others = replace(BAD, labels=(("region", "na"),), before=0.91, value=0.92, mix=0.0, rate=0.00253)
+    why = replace(WHY, total=-0.00015, mix=0.0, rate=-0.00015, parts=(eu, others), found=None)
+    told = explanation_text(why)
+    assert "Segments moved against each other: some got better, and offset 94 % of the drop in others." in told
+    assert "region=eu contributes most (100 %)" in told
+    for text in (told, explanation_section(why), explanation_text(replace(why, found=eu))):
+        assert all(int(share.replace(",", "")) <= 100 for share in re.findall(r"([\d,]+) %", text))
 
 
 Side = tuple[float, float]
@@ -134,11 +141,16 @@ def test_the_sentence_on_mix_is_true_for_each_sign(
     assert ("lower values" if rate < 0 else "higher values") in told.lower()
     if "on balance" not in told:
         assert not [part for part in parts if part.rate * rate < 0 and abs(part.rate) > 0.051 * abs(total)]
-    first, second = map(int, SHARES.findall(told.replace(",", "")))
-    assert abs((first - second if mix * rate < 0 else first + second) - 100) <= 1
+    shares = [int(share) for share in SHARES.findall(told.replace(",", ""))]
+    if mix * rate < 0:
+        larger, smaller = max(abs(mix), abs(rate)), min(abs(mix), abs(rate))
+        assert abs(shares[-1] - 100 * smaller / larger) <= 1
+    else:
+        assert abs(sum(shares) - 100) <= 1
     assert ("offset" in told) == (mix * rate < 0)
     if mix * rate < 0:
-        assert told.lower().startswith("the change in traffic mix" if abs(mix) > abs(rate) else ("lower", "higher"))
+        cause = told.lower().partition(" comes from ")[2]
+        assert cause.startswith("the change in traffic mix" if abs(mix) > abs(rate) else ("lower", "higher"))
 
 
 def test_new_gone_and_growing_segments() -> None:

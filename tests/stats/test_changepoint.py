@@ -8,7 +8,13 @@ import ruptures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.changepoint import MAX_POINTS, degradation_onset, find_change_points, noise_variance
+from modelwatch.stats.changepoint import (
+    MAX_POINTS,
+    OnsetInterval,
+    degradation_onset,
+    find_change_points,
+    noise_variance,
+)
 
 LEVELS = st.lists(st.tuples(st.integers(3, 30), st.floats(-5, 5)), min_size=1, max_size=4)
 
@@ -79,7 +85,7 @@ def test_white_noise_hardly_ever_changes() -> None:
 def test_a_step_begins_where_it_is() -> None:
     rng = np.random.default_rng(1)
     values = np.append(rng.normal(0.92, 0.004, 200), rng.normal(0.88, 0.004, 30))
-    assert degradation_onset(values, 0.92, worse_sign=-1) == 200
+    assert degradation_onset(values, 0.92, worse_sign=-1) == OnsetInterval(200, 200, 200)
     assert degradation_onset(values, 0.92, worse_sign=1) is None
 
 
@@ -89,13 +95,13 @@ def test_a_slow_fall_begins_near_its_first_points() -> None:
     for _ in range(20):
         fall = np.append(np.zeros(300), -0.006 * np.arange(1, 31))
         found.append(degradation_onset(0.91 + fall + rng.normal(0, 0.008, 330), 0.91, worse_sign=-1))
-    assert all(at is not None and 298 <= at <= 304 for at in found)
+    assert all(at is not None and 298 <= at.best <= 304 for at in found)
 
 
 def test_it_begins_after_the_last_recovery() -> None:
     rng = np.random.default_rng(4)
     levels = np.repeat([0.9, 0.8, 0.9, 0.82, 0.7], 40)
-    assert degradation_onset(levels + rng.normal(0, 0.004, 200), 0.9, worse_sign=-1) == 120
+    assert degradation_onset(levels + rng.normal(0, 0.004, 200), 0.9, worse_sign=-1) == OnsetInterval(120, 120, 120)
 
 
 def test_what_was_always_so_has_no_beginning() -> None:
@@ -105,4 +111,18 @@ def test_what_was_always_so_has_no_beginning() -> None:
 
 def test_only_the_newest_points_are_looked_at() -> None:
     values = np.repeat([0.0, 1.0], MAX_POINTS)
-    assert degradation_onset(values[:-500], 0.0, worse_sign=1) == MAX_POINTS
+    assert degradation_onset(values[:-500], 0.0, worse_sign=1) == OnsetInterval(MAX_POINTS, MAX_POINTS, MAX_POINTS)
+
+
+@pytest.mark.parametrize("size", [0.5, 1.0, 2.0])
+def test_the_true_start_is_among_the_plausible_ones(size: float) -> None:
+    """In 95 of 100 cases, for a step of half, once and twice the noise."""
+    rng = np.random.default_rng(round(10 * size))
+    held, judged = 0, 0
+    for _ in range(200):
+        found = degradation_onset(rng.normal(np.repeat([0.0, -size], [200, 60]), 1.0), 0.0, worse_sign=-1)
+        judged += found is not None
+        held += found is not None and found.earliest <= 200 <= found.latest
+        assert found is None or found.earliest <= found.best <= found.latest
+    assert judged >= 40
+    assert held >= 0.93 * judged

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelwatch.stats.changepoint import degradation_onset, find_change_points, noise_variance
+from modelwatch.stats.changepoint import OnsetInterval, degradation_onset, find_change_points, noise_variance
 from modelwatch.stats.decomposition import decompose
 from modelwatch.stats.intervals import difference_interval, normal_interval, wilson_interval
 from modelwatch.stats.performance.confusion import ConfusionMatrix, class_metrics
@@ -197,7 +197,8 @@ def test_change_points(case: str) -> None:
     values, expected = SERIES[case]
     assert find_change_points(values).tolist() == expected
     assert noise_variance(values) >= 0
-    assert degradation_onset(values, values[0] if values else 0.0, worse_sign=1) in (None, *expected)
+    found = degradation_onset(values, values[0] if values else 0.0, worse_sign=1)
+    assert found in (None, *(OnsetInterval(at, at, at) for at in expected))
 
 
 SEARCHED: dict[str, dict[str, list[object]]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .series import Labels
@@ -80,7 +82,21 @@ class Explanation:
     """Inputs that drift at the same time, those where most of the change lies first, at most 10."""
     alike: bool = False
     """Whether all segments changed by the same amount, as far as chance allows: nothing points to one of them."""
+    since_range: tuple[float, float] | None = None
+    """The earliest and the latest time that are as plausible as ``since``."""
 
     def share_of_total(self, of: float) -> float:
-        """``of`` as a share of the total change."""
+        """``of`` as a share of the total change; beyond 1 where other segments offset it."""
         return of / self.total if self.total else 0.0
+
+    def share_of_worse(self, of: float, amounts: Sequence[float]) -> float:
+        """``of`` as a share of those of ``amounts`` that have the sign of the total, -1 to 1: negative is what offsets
+        them. ``amounts`` add up to the total, which noise makes as small as it likes."""
+        worse = math.fsum(amount for amount in amounts if amount * self.total > 0)
+        return max(-1.0, min(1.0, math.copysign(of / worse, of * self.total))) if worse else 0.0
+
+    @property
+    def amounts(self) -> tuple[float, ...]:
+        """What each segment contributes to the total: the parts, and all others together."""
+        known = tuple(part.total for part in self.parts)
+        return (*known, self.total - math.fsum(known))

@@ -247,6 +247,7 @@ OMITTED_FIELDS = (
     '"leading_issue":"",',
     '"title":"",',
     '"muted_severity":null,',
+    '"onset":null,',
     '"step":"",',
     '"last_comment":0,',
     '"page_after":null,',
@@ -331,6 +332,8 @@ class Register:
     """What changed before the episode began."""
     past_episodes: PastEpisodes = field(default_factory=PastEpisodes)
     """The episodes before this one, as they were known when it began or got worse."""
+    onset: float | None = None
+    """Since when the metric has changed, as the issue says: kept while it is as plausible as any other time."""
     step: str = ""
     """Digest of the next step that the issue shows."""
     settings: str = ""

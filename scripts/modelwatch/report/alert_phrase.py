@@ -165,7 +165,8 @@ def _describe_single_alert(group: Group, alert: Alert) -> AlertPhrase:
     if finding.signal is not ChartSignal.NONE:
         predicate = f"{predicate} ({finding.signal.text})"
     if is_recovering(group):
-        predicate = f"{predicate} (was {bare_value(alert.worst.value, group.unit)})"
+        was = f"was {bare_value(alert.worst.value, group.unit)}"
+        predicate = f"{predicate} ({'; '.join(filter(None, (was, _contradiction(group, alert))))})"
     elif reason := _severity_reason(group, alert):
         predicate = f"{predicate} ({reason})"
     return AlertPhrase(rule, where, quantity(finding.value, group.unit), predicate, is_clause(group.unit))
@@ -187,7 +188,19 @@ def _severity_reason(group: Group, alert: Alert) -> str:
         length = finding.time - estimate.since
         what = f"last {duration(length)}" if length > 0 else "newest point"
         return f"judged by the {what}: {percent(estimate.change)}"
-    return "recovery is not proved yet"
+    return _contradiction(group, alert)
+
+
+def _contradiction(group: Group, alert: Alert) -> str:
+    """Why the alert keeps a severity that its newest value does not reach; empty where that passes its limit, or the
+    limits of its tier are not known."""
+    finding = alert.finding
+    if alert.severity is not group.severity:
+        return ""
+    if finding.value is None or any(limit.is_passed(finding.value, finding.baseline or 0.0) for limit in group.limits):
+        return ""
+    milder = finding.severity is not None and finding.severity < alert.severity
+    return f"stays {alert.severity} until {'that' if milder else 'recovery'} is proven"
 
 
 def _describe_anomaly(alert: Alert, rule: str, where: str, unit: str) -> AlertPhrase:

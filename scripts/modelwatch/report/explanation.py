@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 from ..model.alert import Evidence
 from ..model.alert_scope import changed_alike
@@ -10,6 +11,7 @@ from ..model.drift import DistributionChange, FeatureDrift, ReferenceDrift, Shar
 from ..model.explanation import Explanation, SegmentContribution
 from ..model.finding import Finding
 from ..model.rule import BaselineKind
+from ..model.unit import MINUS
 from .formatting import (
     duration,
     labels_text,
@@ -25,6 +27,8 @@ from .markdown import code, plain_line, table
 
 MAX_SEGMENT_ROWS = 5
 WHOLE_SHARE = 0.995
+OFFSET_SHARE = 0.5
+"""A change that is a smaller part of what got worse is mostly offset by what got better."""
 MIN_MIX_SHARE = 0.05
 """A smaller part of the change is not worth a sentence."""
 STEADY_SHARE = 0.02
@@ -59,7 +63,7 @@ def contribution_of(why: Explanation | None, finding: Finding) -> tuple[str, str
     if why is None or why.at != finding.time:
         return None
     part = next((part for part in why.parts if part.labels == finding.labels), None)
-    return (_size_change(part), _share_text(why, part.total)) if part else None
+    return (_size_change(part), _part_share(why, part.total)) if part else None
 
 
 def _explanation_sentences(
@@ -68,6 +72,9 @@ def _explanation_sentences(
     """``gradual``: whether the change came day by day, and not at once."""
     word = "drop" if why.total < 0 else "rise"
     if why.mix is not None and why.rate is not None:
+        if abs(why.total) < OFFSET_SHARE * (worse := _worse_amount(why)):
+            offset = whole_percent(1 - abs(why.total) / worse)
+            yield f"Segments moved against each other: some got better, and offset {offset} of the {word} in others."
         yield _segment_sentence(why, why.mix, why.rate, word, quote)
         if why.found is not None and why.searched >= 2 and why.found.p is not None:
             # Among many segments some look bad by chance, so how many were searched is part of the sentence.
@@ -87,7 +94,7 @@ def _segment_sentence(why: Explanation, mix: float, rate: float, word: str, quot
     if why.found is not None:
         return _single_segment_sentence(why, why.found, word, quote)
     first = next((part for part in why.parts if part.labels), None)
-    most = f"; {quote(labels_text(first.labels))} contributes most ({_share_text(why, first.total)})" if first else ""
+    most = f"; {quote(labels_text(first.labels))} contributes most ({_part_share(why, first.total)})" if first else ""
     if abs(mix) > abs(rate):
         return f"Most of the {word} comes from segments that changed size{most}."
     if changed_alike(why):
@@ -105,19 +112,12 @@ def _mix_sentence(why: Explanation, mix: float, rate: float, word: str) -> str:
         return "Traffic mix is unchanged." if steady else "The change in traffic mix has little effect."
     opposed = any(part.rate * rate < 0 and abs(part.rate) >= MIN_MIX_SHARE * abs(why.total) for part in why.parts)
     values = f"{'lower' if rate < 0 else 'higher'} values in the segments{' (on balance)' if opposed else ''}"
+    by_value, by_size = (_share_text(why, of, (rate, mix)).removeprefix(MINUS) for of in (rate, mix))
     if rate * mix >= 0:
-        return (
-            f"Of the {word}, {_share_text(why, rate)} comes from {values}, and {_share_text(why, mix)} from the change "
-            "in traffic mix."
-        )
+        return f"Of the {word}, {by_value} comes from {values}, and {by_size} from the change in traffic mix."
     if abs(rate) > abs(mix):
-        alone, share, offset, counter = f"{values[0].upper()}{values[1:]}", rate, "the change in traffic mix", mix
-    else:
-        alone, share, offset, counter = "The change in traffic mix", mix, values, rate
-    return (
-        f"{alone} alone would have caused {_share_text(why, share)} of the {word}; {offset} offset "
-        f"{_share_text(why, -counter)}."
-    )
+        return f"All of the {word} comes from {values}; the change in traffic mix offset {by_size}."
+    return f"All of the {word} comes from the change in traffic mix; {values} offset {by_value}."
 
 
 def _single_segment_sentence(why: Explanation, part: SegmentContribution, word: str, quote: Quote) -> str:
@@ -134,8 +134,9 @@ def _single_segment_sentence(why: Explanation, part: SegmentContribution, word: 
 
 
 def _share_of_change(why: Explanation, of: float, word: str) -> str:
-    """``92 % of the drop``; a share that rounds to all of it, or that other segments offset, is the whole."""
-    return f"the whole {word}" if why.share_of_total(of) >= WHOLE_SHARE else f"{_share_text(why, of)} of the {word}"
+    """``92 % of the drop``; a share that rounds to all of it is the whole."""
+    share = why.share_of_worse(of, why.amounts)
+    return f"the whole {word}" if share >= WHOLE_SHARE else f"{whole_percent(share)} of the {word}"
 
 
 def _version_clause(why: Explanation, quote: Quote) -> str:
@@ -165,15 +166,21 @@ def _segment_table(why: Explanation) -> str:
     if not why.parts:
         return ""
     rows = []
-    rate, mix = why.rate or 0.0, why.mix or 0.0
-    total = ("total", "", "", _share_text(why, rate), _share_text(why, mix))
-    for part in why.parts[:MAX_SEGMENT_ROWS]:
+    shown = why.parts[:MAX_SEGMENT_ROWS]
+    more = why.parts_seen - len(shown)
+    rate = (why.rate or 0.0) - math.fsum(part.rate for part in shown)
+    mix = (why.mix or 0.0) - math.fsum(part.mix for part in shown)
+    cells = [cell for part in shown for cell in (part.rate, part.mix)] + ([rate, mix] if more > 0 else [])
+
+    def share(of: float) -> str:
+        return _share_text(why, of, cells)
+
+    for part in shown:
         name = code(labels_text(part.labels)) if part.labels else "all others"
         value = f"{number(part.before)} → {number(part.value)}"
-        rows.append((name, value, _size_change(part), _share_text(why, part.rate), _share_text(why, part.mix)))
-        rate, mix = rate - part.rate, mix - part.mix
-    more = why.parts_seen - len(rows)
-    rows += [(f"{more} more", "", "", _share_text(why, rate), _share_text(why, mix))] if more > 0 else []
+        rows.append((name, value, _size_change(part), share(part.rate), share(part.mix)))
+    rows += [(f"{more} more", "", "", share(rate), share(mix))] if more > 0 else []
+    total = ("total", "", "", share(why.rate or 0.0), share(why.mix or 0.0))
     return table(("Segment", "Value", "Share of rows", "By value", "By size"), [*rows, total])
 
 
@@ -182,8 +189,18 @@ def _size_change(part: SegmentContribution) -> str:
     return f"{whole_percent(part.share_before).removesuffix(' %')} → {whole_percent(part.share)}"
 
 
-def _share_text(why: Explanation, of: float) -> str:
-    return whole_percent(why.share_of_total(of))
+def _part_share(why: Explanation, of: float) -> str:
+    """Of what a segment contributes."""
+    return _share_text(why, of, why.amounts)
+
+
+def _share_text(why: Explanation, of: float, amounts: Sequence[float]) -> str:
+    """``92 %`` of the ``amounts`` that made the metric worse; negative where it offset some of them."""
+    return whole_percent(why.share_of_worse(of, amounts))
+
+
+def _worse_amount(why: Explanation) -> float:
+    return math.fsum(abs(amount) for amount in why.amounts if amount * why.total > 0)
 
 
 def drift_section(evidence: Evidence) -> str:

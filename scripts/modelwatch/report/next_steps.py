@@ -434,7 +434,12 @@ def _release_command(alert: _Alert, target: str) -> str:
 
 
 def began_with_version(group: Group, register: Register | None) -> bool:
-    """Whether the alert began within a day of a deployment, and an earlier version was healthy."""
+    """Whether the alert began within a day of a deployment, not clearly before it, and an earlier version was
+    healthy."""
+    why, deployed = group.evidence.why, group.evidence.version_since
+    latest = why.since_range[1] if why and why.since_range and not why.version else None
+    if latest is not None and deployed is not None and latest < deployed:
+        return False
     return bool(group.evidence.previous) and not group.built_in and version_lead(group, register) is not None
 
 

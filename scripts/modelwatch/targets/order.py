@@ -10,7 +10,7 @@ from .incidents.plan import plan_incident, sync_incident
 from .issues.apply import apply_issue_change
 from .issues.commands import answer_issue_command
 from .issues.observe import observe_issues
-from .issues.plan import assess_group, detect_manual_changes
+from .issues.plan import assess_group, sync_issue
 from .messages.addresses import observe_addresses
 from .messages.apply import send_message
 from .messages.plan import plan_messages
@@ -26,7 +26,7 @@ TARGETS = (
         apply_issue_change,
         lambda change: str(change.kind),
         observe=observe_issues,
-        sync=detect_manual_changes,
+        sync=sync_issue,
         answer=answer_issue_command,
         prepare=assess_group,
     ),

@@ -8,6 +8,7 @@ import pytest
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.alert import Judgement, SourceFailure, fingerprint
 from modelwatch.model.calendar import CalendarSpec
+from modelwatch.model.explanation import Explanation
 from modelwatch.model.ledger import EntryKind
 from modelwatch.model.monitored_model import BlastRadius, Config, Matcher, Model, Silence
 from modelwatch.model.plan import Change, ChangeKind, ModelObservation, ObservationError, Plan, Precondition
@@ -15,7 +16,7 @@ from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord,
 from modelwatch.model.rule import BaselineKind, BaselineSpec, Mode, Rule
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
-from modelwatch.targets.plan import make_plan
+from modelwatch.targets.plan import make_plan, sync_groups
 from modelwatch.timeutil import DAY, HOUR
 
 from ...alerts.making import at, findings, pull, rule, tier, track, unexplained
@@ -307,3 +308,28 @@ def test_a_person_may_turn_worse_and_better_again() -> None:
         world.evaluate(text)
     topics = [key.split(".")[2] for key in world.notes[1]]
     assert topics == ["worse", "better", "worse"]
+
+
+def test_the_onset_that_the_issue_shows_moves_only_with_the_evidence() -> None:
+    """What is as plausible as before is kept; and nothing is written because of it alone."""
+    among = config()
+    judgement = judged("..ee", among)
+
+    def onset(shown: float | None, begins: tuple[float, float]) -> tuple[float | None, list[str]]:
+        why = Explanation(judgement.groups[0].newest, -0.1, since=at(2), since_range=begins)
+        groups = tuple(
+            replace(group, evidence=replace(group.evidence, why=why)) if group.key == GROUP else group
+            for group in judgement.groups
+        )
+        page = PageRecord("triggered", Severity.ERROR, at(2))
+        alerts = (fingerprint("churn", "accuracy", ()),)
+        held = register(start=at(2), alerts=alerts, onset=shown, page=page, told=at(3), title="a title")
+        observed = seen(issue(held))
+        shown_group = sync_groups(replace(judgement, groups=groups), among, observed, later("..ee"))[GROUP].group
+        plan = make_plan(replace(judgement, groups=groups), among, observed, later("..ee"))
+        assert shown_group.evidence.why is not None
+        return shown_group.evidence.why.since, [change.reason for change in plan.changes]
+
+    assert onset(at(1), (at(1), at(2))) == (at(1), [])
+    assert onset(at(0), (at(1), at(2))) == (at(2), [])
+    assert onset(None, (at(1), at(2))) == (at(2), [])

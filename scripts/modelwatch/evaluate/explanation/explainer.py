@@ -84,6 +84,7 @@ def _add_context(
     return replace(
         why,
         since=begin.time,
+        since_range=begin.range,
         since_labels=labels,
         version=begin.version,
         version_since=begin.version_since,

@@ -20,6 +20,8 @@ MAX_LEAD_POINTS = 2.0
 @dataclass(frozen=True, slots=True)
 class Onset:
     time: float | None = None
+    range: tuple[float, float] | None = None
+    """The earliest and the latest time that are as plausible."""
     version: str = ""
     version_since: float | None = None
 
@@ -28,24 +30,28 @@ def find_onset(track: Track, pull: PulledSeries | None, row: int) -> Onset:
     """The first point of the worse stretch that holds at ``row``; nothing where no change is found.
 
     Where a window's value is the mean of its points, it is looked for among the points; else among windows that do not
-    overlap. The version is the one first seen within a window's length before, or with the change.
+    overlap. The version is the one first seen within a window's length before, or with the change. It is taken for the
+    change where it is a plausible beginning: else noise would move that from one evaluation to the next.
     """
     change = track.value[row] - track.baseline[row]
     if not math.isfinite(change) or change == 0:
         return Onset()
     times, values, weights = _history(track, pull, row)
     worse = {Direction.HIGHER: -1, Direction.LOWER: 1, None: 1 if change > 0 else -1}[track.rule.better]
-    first = degradation_onset(values, track.baseline[row], worse_sign=worse, weights=weights)
-    if first is None:
+    interval = degradation_onset(values, track.baseline[row], worse_sign=worse, weights=weights)
+    if interval is None:
         return Onset()
     spacing = float(np.median(np.diff(times)))
-    time = float(times[first])
+    time, earliest, latest = (float(times[at]) for at in (interval.best, interval.earliest, interval.latest))
     deployments = sorted(pull.deployments if pull else (), key=lambda deployment: deployment.since)
     # The oldest version in the history was not deployed then, it was only seen first.
     for deployment in sorted(deployments[1:], key=lambda deployment: -deployment.since):
-        if time - track.rule.window <= deployment.since <= time + MAX_LEAD_POINTS * spacing:
-            return Onset(max(time, deployment.since), deployment.version, deployment.since)
-    return Onset(time)
+        begin = deployment.since
+        if begin > max(latest, time + MAX_LEAD_POINTS * spacing) or begin < time - track.rule.window:
+            continue
+        time = begin if earliest <= begin <= latest else max(time, begin)
+        return Onset(time, (max(earliest, begin), max(latest, begin)), deployment.version, begin)
+    return Onset(time, (earliest, latest))
 
 
 def _history(track: Track, pull: PulledSeries | None, row: int) -> tuple[Floats, Floats, Floats | None]:

@@ -45,7 +45,13 @@ def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
     return "", ""
 
 
-def detect_manual_changes(draft: GroupPlan) -> None:
+def sync_issue(draft: GroupPlan) -> None:
+    """Write into the draft what people did with the issue, and what it says that still holds."""
+    _detect_manual_changes(draft)
+    _keep_onset(draft)
+
+
+def _detect_manual_changes(draft: GroupPlan) -> None:
     """Write into the draft how people closed or reopened the issue since the register was written."""
     register = draft.register
     if register is None or draft.issue is None:
@@ -101,6 +107,19 @@ def assess_group(draft: GroupPlan) -> None:
 def _rule_state(draft: GroupPlan, since: float) -> dict[str, Any]:
     """What the register keeps of the rule, and since when."""
     return {"config": draft.group.config, "config_since": since, "settings": draft.rule.settings if draft.rule else ""}
+
+
+def _keep_onset(draft: GroupPlan) -> None:
+    """Write since when the metric has changed into the draft: what the issue says, as long as that is as plausible as
+    what today's points say, and follows the version that is named."""
+    why, register = draft.group.evidence.why, draft.register
+    if why is None or why.since is None or register is None or register.closed is not None:
+        return
+    earliest, latest = why.since_range or (why.since, why.since)
+    if register.onset is not None and earliest <= register.onset <= latest:
+        why = replace(why, since=register.onset)
+        draft.group = replace(draft.group, evidence=replace(draft.group.evidence, why=why))
+    draft.update_register(onset=why.since)
 
 
 def _end_mutes(draft: GroupPlan) -> None:
@@ -347,6 +366,7 @@ def _start_episode(draft: GroupPlan, fired: tuple[str, ...]) -> None:
         alerts=fired,
         recent_changes=dict(draft.observed.recent_changes).get(group.key, RecentChanges()),
         past_episodes=dict(draft.observed.past_episodes).get(group.key, PastEpisodes()),
+        onset=group.evidence.why.since if group.evidence.why else None,
     )
     _record_followers(draft)
     draft.update_register(title=_title(draft))
