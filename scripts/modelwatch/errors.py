@@ -77,8 +77,6 @@ class SourceError(UserError):
     exit_code = Exit.SOURCE_DOWN
     is_shared = False
     """Whether every model that reads from the same server fails, too."""
-    is_misconfigured = False
-    """Whether the configuration names what the source does not have."""
 
 
 class SourceNameError(SourceError):
@@ -86,6 +84,8 @@ class SourceNameError(SourceError):
     would fail as well."""
 
     exit_code = Exit.USAGE
+    is_misconfigured = False
+    """Whether it is the source itself that is not there."""
 
 
 class SourceSetupError(SourceError):
@@ -162,3 +162,14 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) 
     if otherwise is not None:
         return otherwise
     return f"Known: {', '.join(names)}." if names else ""
+
+
+MAX_NAMES = 10
+"""Names that a hint lists."""
+
+
+def list_names(names: Iterable[str], limit: int = MAX_NAMES) -> str:
+    """The first names of the alphabet, and how many more there are: ``a, b and 3 more``."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return f"{', '.join(shorten(name, 80) for name in ordered[:limit])}{more}"

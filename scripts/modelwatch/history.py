@@ -13,7 +13,7 @@ from .evaluate.evaluator import evaluate_model
 from .model.monitored_model import Model
 from .model.release import CanaryVerdict
 from .model.rule import BaselineEntry
-from .model.series import FailureScope, PulledSeries
+from .model.series import PulledSeries
 from .model.version_health import VersionHealth
 from .pipeline import pull
 from .sources.pull import pull_period
@@ -91,5 +91,5 @@ def _pull_one(context: RunContext, model: Model) -> PulledSeries:
 
 def _require_success(pulled: PulledSeries) -> None:
     if pulled.error:
-        kind = SourceNameError if pulled.scope is FailureScope.CONFIGURATION else SourceError
+        kind = SourceNameError if pulled.scope.is_name else SourceError
         raise kind(pulled.error, where=pulled.model)

@@ -208,16 +208,14 @@ def _with_sensitivity(model: Model, groups: list[Group], found: ModelFindings) -
     return groups, notes
 
 
-def measure_sensitivities(
-    context: RunContext, pulls: Mapping[str, PulledSeries] | None = None
-) -> tuple[ModelSensitivity, ...]:
-    """Compute what the rules of every model can see in ``pulls``; by default pull first."""
+def measure_sensitivities(context: RunContext, pulls: Mapping[str, PulledSeries]) -> tuple[ModelSensitivity, ...]:
+    """Compute what the rules of every model can see in ``pulls``."""
     from .evaluate.evaluator import evaluate_model
     from .evaluate.level_sensitivity import measure_level_sensitivities
     from .evaluate.sensitivity import measure_sensitivity
     from .report.sensitivity import unknown_reason
 
-    pulls, found = pull(context) if pulls is None else pulls, []
+    found: list[ModelSensitivity] = []
     for model in context.config.models:
         judged = evaluate_model(model, pulls[model.name], context.now)
         tracks, by_rule = judged.tracks, judged.by_rule()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,13 +196,14 @@ def test_a_segment_that_never_had_data_is_not_gone() -> None:
     assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("..____")])[0], "the whole is no segment"
 
 
-def test_what_was_never_logged_is_told_from_now_on() -> None:
-    """A new setup was not silent for as long as its history is read."""
+@pytest.mark.parametrize("cause", [Cause.NO_DATA_YET, Cause.NOTHING_WATCHED])
+def test_what_was_never_logged_is_told_from_now_on(cause: Cause) -> None:
+    """A new setup was not silent for as long as its history is read, whatever was logged before that."""
     never = track("______")
-    never = replace(never, cause=array("b", [Cause.NO_DATA_YET.code] * 6))
+    never = replace(never, cause=array("b", [cause.code] * 6))
     found = latest_alert(derive_health_tracks(CHURN, [never])[0][MONITORING_SILENT][0], at(6))
     assert found is not None
-    assert (found.state, found.start, found.finding.cause) == (AlertState.FIRING, at(5), Cause.NO_DATA_YET)
+    assert (found.state, found.start, found.finding.cause) == (AlertState.FIRING, at(5), cause)
     assert SEGMENT_GONE not in derive_health_tracks(CHURN, [track("......"), replace(never, labels=EU)])[0]
 
 

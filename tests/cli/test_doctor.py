@@ -330,11 +330,17 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     # W&B
     "project": (edit(("churn-prod", "churn-prd")), "no project acme/churn-prd, or .* Did you mean `churn-prod`"),
     "tag": (edit(("tags: production", "tags: producton")), "the tag 'producton'. Did you mean `production`"),
-    "job type": (edit(("runs: {", "runs: {job_type: serve, ")), "no run of acme/churn-prod matches"),
+    "job type": (
+        edit(("runs: {", "runs: {job_type: serve, ")),
+        "no W&B run of acme/churn-prod has the job_type 'serve'",
+    ),
     "metric": (edit((METRIC, "metric: eval/accurcy\n")), "logs eval/accurcy, .* Did you mean `eval/accuracy`"),
     "count": (edit(("weight: eval/n", "weight: eval/m")), "nothing logs eval/m, the count of accuracy. Did you"),
     "version": (edit(("version: model_version", "version: model_versoin")), "has 'model_versoin'.* `model_version`"),
-    "time": (edit(("version: model_version", "version: model_version, time: evnt")), "no run logs 'evnt', the `time`"),
+    "time": (
+        edit(("version: model_version", "version: model_version, time: evnt")),
+        r"no W&B run logs 'evnt' \(`wandb: {time}`\)",
+    ),
     "segments": (edit((METRIC, SEGMENT)), r"nothing logs eval/region=\*/accuracy, a segment of accuracy"),
     "no run": (empty_project, "acme/empty has no run yet. .*wandb.init"),
     "key": (variable("WANDB_API_KEY", "short", table=False), "the W&B API key has 5 characters"),

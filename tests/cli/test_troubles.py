@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,10 @@ from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
-from .world import CONFIG, CRITICAL, ERROR, HEALTHY, WANDB, World, log_to_wandb
+from .world import BEGIN, CONFIG, CRITICAL, ERROR, HEALTHY, HOUR, WANDB, World, log_to_wandb
 
 FOREVER = -1
+DAY = 24 * HOUR
 
 
 @pytest.fixture
@@ -97,12 +99,108 @@ def test_an_empty_project_is_no_data_and_told_on_an_issue(world: World, wandb: S
 
 
 def test_a_missing_project_is_told(world: World, wandb: Server[WandbStandIn]) -> None:
-    found = world.run("check")
-    assert found.code == 3
-    assert "churn-prod" in found.out
+    wandb.standin.state.add_project("acme", "churn-live")
+    for command in ("pull", "check", "sensitivity", "run"):
+        found = world.run(command)
+        assert found.code == 2, "nothing is down"
+        told = " ".join((found.out + found.err).split())
+        assert "there is no project acme/churn-prod, or the API key may not see it. Did you mean `churn-live`?" in told
+    assert "1 source not found" in found.out
+    (issue,) = world.issues
+    assert issue.title == "[warning] churn: acme/churn-prod is not found"
+    assert "Did you mean `churn-live`?" in issue.body
+    assert world.run("diagnose").code == 2
     captured = world.run("baseline", "capture", "--model", "churn", "--out", "b.json")
     assert captured.code == 2, "a name to correct, and no evaluation of several models"
-    assert "no such project" in captured.err
+    assert "there is no project acme/churn-prod" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("tags: production", "tags: producton", "has the tag 'producton'. Did you mean `production`?"),
+        ("metric: eval/accuracy", "metric: eval/acuracy", "under eval/acuracy. Did you mean `eval/accuracy`?"),
+        (
+            "version: model_version",
+            "version: model_version, time: end",
+            "logs 'end' (`wandb: {time}`), so no row",
+        ),
+    ],
+)
+def test_a_wrong_name_is_told_by_the_finding_the_issue_and_the_notes(
+    world: World, wandb: Server[WandbStandIn], before: str, after: str, told: str
+) -> None:
+    log_to_wandb(wandb, HEALTHY, HEALTHY, HEALTHY, HEALTHY)
+    world.write("modelwatch.yml", world.read("modelwatch.yml").replace(before, after))
+    world.setenv("COLUMNS", "400")
+    found = world.run("run")
+    assert found.code == 0
+    finding, *notes = [line for line in found.out.splitlines() if told in line]
+    assert "accuracy: has no data yet" in finding
+    assert [note.startswith("note: churn: ") for note in notes] == [True]
+    (issue,) = world.issues
+    _, _, step = issue.body.partition("### Next step")
+    assert step.strip().startswith("Check the configuration: ``no ")
+    assert told in step.partition("### ")[0]
+
+
+def test_a_wrong_version_is_told_where_it_counts(world: World, wandb: Server[WandbStandIn]) -> None:
+    log_to_wandb(wandb, HEALTHY, HEALTHY, CRITICAL, CRITICAL)
+    world.write("modelwatch.yml", world.read("modelwatch.yml").replace("model_version", "modl_version"))
+    found = world.run("run")
+    text = "no W&B run has 'modl_version' (`wandb: {version}`) in its config or history. Did you mean `model_version`?"
+    assert text in " ".join(found.out.split())
+    (issue,) = world.issues
+    assert "modl_version" in issue.body.partition("### Notes")[2]
+
+
+def test_a_wrong_column_is_a_name_to_correct_and_pages_as_an_outage(world: World) -> None:
+    """It can have been there yesterday."""
+    world.metrics(HEALTHY)
+    world.config(source="table: {path: metrics.csv, version: versoin}")
+    for command in ("check", "run", "pull"):
+        found = world.run(command)
+        assert found.code == 2
+        assert "the table has no column 'versoin'. Did you mean `version`?" in " ".join((found.out + found.err).split())
+    captured = world.run("baseline", "capture", "--model", "churn", "--out", "b.json")
+    assert (captured.code, "has no column 'versoin'" in captured.err) == (2, True)
+    assert world.incidents == []
+    world.at(3)
+    assert world.run("run").code == 2
+    (incident,) = world.incidents
+    assert "metrics.csv cannot be read" in incident.title
+
+
+def test_one_source_that_is_down_beside_a_wrong_name_is_down(world: World, wandb: Server[WandbStandIn]) -> None:
+    text = world.read("modelwatch.yml")
+    other = text.partition("models:\n")[2].replace("name: churn\n", "name: other\n").replace("churn-prod", "absent")
+    world.write(
+        "modelwatch.yml", text.replace("wandb: {entity", "wandb: {base_url: http://127.0.0.1:9, entity") + other
+    )
+    assert world.run("check").code == 3
+
+
+def test_numbers_that_are_none_are_counted_in_a_note(world: World, wandb: Server[WandbStandIn]) -> None:
+    log_to_wandb(wandb, HEALTHY, float("nan"), HEALTHY, HEALTHY)
+    found = world.run("check")
+    assert found.code == 0
+    assert "note: churn: eval/accuracy: 1 point left out: NaN, infinite or beyond 1e100" in found.out
+
+
+def test_runs_that_logged_nothing_in_the_watched_time_were_not_silent_for_all_of_it(
+    world: World, wandb: Server[WandbStandIn]
+) -> None:
+    """A rule that looks further back than it is watched finds older points, such as those of a training run."""
+    world.write("modelwatch.yml", world.read("modelwatch.yml").replace("{value: 0.92, n: 100000}", "{rolling: 14d}"))
+    old = [{"_timestamp": BEGIN - 32 * DAY, "eval/accuracy": HEALTHY, "eval/n": 5000}]
+    alive: dict[str, Any] = {"tags": ["production"], "created_at": BEGIN - 32 * DAY, "heartbeat_at": world.clock.now}
+    wandb.standin.state.add_run("acme", "churn-prod", "old", history=old, state="running", **alive)
+    groups = world.run("check", "--format", "json").json["groups"]
+    (silent,) = [group for group in groups if group["rule"] == "monitoring-silent"]
+    assert silent["start"] == silent["newest"]
+    found = world.run("check")
+    assert "no point in the days that are watched, only older ones" in " ".join(found.out.split())
+    assert "note: churn: the newest point is 32.2 days old" in found.out
 
 
 def test_a_missing_table_is_told(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.rule import (
@@ -323,6 +323,17 @@ def is_improved(rule: Rule, tiers: Sequence[Tier], one: Estimate, base: Base | N
     return gain >= min(known) * (1 - SLACK) and gain > SLACK * max(abs(one.value), abs(base.value)) and sure
 
 
+def with_absence(
+    rows: list[Row], rule: Rule, series: Series, deployed: Deployed, now: float, times: list[float]
+) -> list[Row]:
+    """``rows`` at ``times``, where no window holds a point with the cause of that."""
+    points = points_of(series, deployed, now)
+    if any(inside(points, time - rule.window, time, stretch(deployed, time)[1]) for time in times):
+        return rows
+    cause = Cause.NOTHING_WATCHED if points else Cause.NO_DATA_YET
+    return [replace(row, cause=cause) for row in rows]
+
+
 def evaluate(
     rule: Rule, series: Series | None, below: Series | None, deployed: Deployed, now: float, time: float, before: float
 ) -> Row:
@@ -340,9 +351,7 @@ def evaluate(
     known = finite + ([p for p in there if math.isfinite(p.value)] if rule.aggregate is Aggregate.RATIO else [])
     fresh = any(p.time > before for p in (here if here and not finite else known))
     if one is None:
-        ever = points or (series is not None and any(time > now + 300 for time in series.times))
-        absent = Cause.NO_POINTS if ever else Cause.NO_DATA_YET
-        cause = Cause.ONLY_BAD_VALUES if here and not finite else absent
+        cause = Cause.ONLY_BAD_VALUES if here and not finite else Cause.NO_POINTS
         empty = (None, base_value, None, None, None, len(finite))
         return Row(Outcome.NO_DATA, None, cause, False, False, *empty, version or "", fresh)
     outcome, severity, cause = outcome_of(rule, version or "", one, base)

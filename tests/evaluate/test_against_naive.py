@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -103,11 +104,13 @@ def zero_baseline(newest: float, *forms: LimitKind) -> tuple[Any, ...]:
 @given(some_rule(), some_series(), some_series("eval/requests"), DEPLOYED)
 def test_every_row(a_rule: Rule, some: Series, below: Series, deployed: list[tuple[str, float]]) -> None:
     found = track(a_rule, some, below, deployed=deployed, history=5 * DAY)
-    before = -math.inf
-    for index in range(found.grid.count):
+    times = [found.grid.time(index) for index in range(found.grid.count)]
+    every = [
+        naive.evaluate(a_rule, some, below, deployed, NOW, time, before)
+        for before, time in pairwise([-math.inf, *times])
+    ]
+    for index, wanted in enumerate(naive.with_absence(every, a_rule, some, deployed, NOW, times)):
         row = found.finding(index)
-        wanted = naive.evaluate(a_rule, some, below, deployed, NOW, row.time, before)
-        before = row.time
         assert found.is_fresh(index) == wanted.fresh, (row, wanted)
         exact = ("outcome", "severity", "cause", "clear", "improved", "points", "version")
         assert [getattr(row, name) for name in exact] == [getattr(wanted, name) for name in exact], (row, wanted)

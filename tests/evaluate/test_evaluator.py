@@ -14,6 +14,7 @@ from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.rule import (
     Aggregate,
+    AnomalySpec,
     BaselineKind,
     BaselineSpec,
     Direction,
@@ -52,6 +53,18 @@ def test_a_metric_that_is_nowhere_has_no_data() -> None:
     assert found.grid.count == 49
     assert {(row.outcome, row.cause, row.value) for row in rows(found)} == {(Outcome.NO_DATA, Cause.NO_DATA_YET, None)}
     assert labels_of_all(tracks(rule(LIMIT, metric=KeyPattern("eval/region=*/accuracy")))) == [()]
+
+
+@pytest.mark.parametrize("anomaly", [None, AnomalySpec()])
+def test_a_metric_that_ended_before_the_days_that_are_watched(anomaly: AnomalySpec | None) -> None:
+    """No window ever held a point of it, so that it did not fall silent with the first of them."""
+    limits = () if anomaly else (LIMIT,)
+    old, newer = (series([(NOW - days * DAY, 0.9)]) for days in (3.5, 1.5))
+    found = rows(track(rule(*limits, anomaly=anomaly), old))
+    assert {(row.outcome, row.cause) for row in found} == {(Outcome.NO_DATA, Cause.NOTHING_WATCHED)}
+    assert Cause.NO_POINTS in {row.cause for row in rows(track(rule(LIMIT), newer))}
+    later = series([(NOW + DAY, 0.9)])
+    assert {row.cause for row in rows(track(rule(LIMIT), later))} == {Cause.NO_DATA_YET}
 
 
 def test_every_rule_has_its_tracks_in_order() -> None:

@@ -18,7 +18,7 @@ from modelwatch.model.recent_change import RecentChanges
 from modelwatch.model.register import FALSE_POSITIVE, DispatchState, FollowerRecord
 from modelwatch.model.release import FALLBACK, Move, MoveState, MoveVerb, recovery_move
 from modelwatch.model.rule import Aggregate, Rule
-from modelwatch.model.series import KEY_SUGGESTION, PulledSeries, Series
+from modelwatch.model.series import NO_POINTS, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
 from modelwatch.report.diagnosis import Diagnosis, DiagnosisInput, describe_freshness, diagnose, diagnosis_text
@@ -221,10 +221,13 @@ def test_a_value_that_is_the_last_measurement_is_of_no_window() -> None:
 
 
 def test_a_key_that_was_mistyped_is_named_in_the_next_step() -> None:
-    note = f"no points under eval/acuracy{KEY_SUGGESTION}eval/accuracy?"
+    note = f"{NO_POINTS}eval/acuracy. Did you mean `eval/accuracy`?"
     silent = alert(finding(rule=MONITORING_SILENT, cause=Cause.NO_DATA_YET, labels=(("rule", "accuracy"),)))
     blind = group(silent, rule=MONITORING_SILENT, kind=MONITORING_SILENT, evidence=Evidence(notes=(note,)))
-    assert diagnose(known(None, blind), NOW).next.startswith(f"Check the key in the configuration: {note}")
+    assert diagnose(known(None, blind), NOW).next.startswith(f"Check the configuration: {note}")
+    stopped = replace(silent, finding=replace(silent.finding, cause=Cause.OVERDUE))
+    blind = group(stopped, rule=MONITORING_SILENT, kind=MONITORING_SILENT, evidence=Evidence(notes=(note,)))
+    assert "configuration" not in diagnose(known(None, blind), NOW).next, "the metric is logged, so its name is right"
 
 
 def test_the_next_step_is_wrapped_and_its_command_is_not() -> None:

@@ -81,9 +81,11 @@ def test_values_far_from_any_count_and_counts_that_are_nan_are_reported() -> Non
 
 def test_without_any_count_there_are_no_weights() -> None:
     made = assembler()
-    made.add_row(row(1.0, eval__accuracy=0.9), "")
+    made.add_row(row(1.0, eval__accuracy=0.9, eval__rows=7), "")
     assert made.series()[0].weights is None
-    assert "no points under eval/n" in made.notes()
+    (note,) = [note for note in made.notes() if "eval/n" in note]
+    assert note.startswith("no points under eval/n, the count of eval/accuracy, so it is unknown how many rows")
+    assert note.endswith(". Did you mean `eval/rows`?")
 
 
 def test_of_two_writes_for_one_time_the_newest_wins_whatever_the_order() -> None:
@@ -145,7 +147,7 @@ def test_values_that_are_not_finite_stay_and_those_that_are_no_numbers_go() -> N
 def test_a_key_that_is_missing_is_told_with_what_is_like_it() -> None:
     made = assembler(rule("eval/acuracy"))
     made.add_row(row(1.0, eval__accuracy=0.9), "")
-    assert made.notes() == ("no points under eval/acuracy; did you mean eval/accuracy?",)
+    assert made.notes() == ("no points under eval/acuracy. Did you mean `eval/accuracy`?",)
 
 
 def test_a_key_without_points_in_the_period_is_no_typing_error() -> None:

@@ -220,7 +220,7 @@ def test_a_column_that_is_missing_is_told(tmp_path: Path) -> None:
 def test_a_key_that_is_missing_is_no_data(tmp_path: Path) -> None:
     found = read(csv(tmp_path, f"time,eval/acc\n{NOW - HOUR},0.6\n"))
     assert (found.error, found.series) == ("", ())
-    assert found.notes == ("no points under eval/accuracy; did you mean eval/acc?",)
+    assert found.notes == ("no points under eval/accuracy. Did you mean `eval/acc`?",)
 
 
 @pytest.mark.parametrize(

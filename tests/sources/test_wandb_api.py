@@ -25,7 +25,7 @@ from modelwatch.model.series import Deployment, FailureScope
 from modelwatch.sources.pull import pull_all, pull_period
 from modelwatch.sources.wandb_api import plan_reads, run_filters
 from modelwatch.testing.standins.faults import Fault
-from modelwatch.timeutil import DAY, HOUR
+from modelwatch.timeutil import DAY, HOUR, format_utc
 
 from .builders import NOW, Wandb, counts, hourly, model, operations, points, pull, rule, series_of, sessions, versions
 
@@ -293,7 +293,57 @@ def test_an_empty_project_gives_no_series_and_says_so(wandb_server: Wandb) -> No
     wandb_server.standin.state.add_project("acme", "churn")
     found = pull(model(), NOW)
     assert (found.error, found.series) == ("", ())
-    assert "no W&B run of acme/churn that matches was alive in this period" in found.notes
+    assert found.notes[0].startswith("acme/churn has no run yet. Let the job that serves the model log: `wandb.init(")
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        ({"tags": ("prodction",)}, "has the tag 'prodction'. Did you mean `production`?"),
+        (
+            {"tags": ("production", "live")},
+            "has the tag 'live'. Tags: batch, eu, production. Start runs with `wandb.init(tags=['live'])`, or change",
+        ),
+        ({"tags": ("eu", "batch")}, "that matches was alive in this period. Check `runs: {tags, job_type, group, fil"),
+        ({"job_type": "srve"}, "has the job_type 'srve'. Did you mean `serve`?"),
+        ({"job_type": "other"}, "has the job_type 'other'. There are serve."),
+        ({"group": "europa"}, "has the group 'europa'. Did you mean `europe`?"),
+        (
+            {"filters": '{"state": "failed"}'},
+            "that matches was alive in this period. Check `runs: {tags,",
+        ),
+    ],
+)
+def test_what_selects_no_run_is_named_with_what_there_is(
+    wandb_server: Wandb, fields: dict[str, Any], note: str
+) -> None:
+    add(wandb_server, "a", hourly(NOW - 9 * HOUR, 5), tags=["production", "eu"], job_type="serve", group="europe")
+    add(wandb_server, "b", hourly(NOW - 9 * HOUR, 5), tags=["batch"])
+    found = pull(model(**fields), NOW)
+    assert (found.error, found.series) == ("", ())
+    assert found.notes[0].startswith(f"no W&B run of acme/churn {note}")
+    assert counts(wandb_server)["Runs"] == 2, "the second time without filters"
+
+
+def test_runs_that_ended_before_the_period_are_not_misnamed(wandb_server: Wandb) -> None:
+    add(wandb_server, "old", hourly(NOW - 90 * DAY, 24), tags=["production"])
+    found = pull(model(tags=("production",)), NOW)
+    assert found.notes[0] == (
+        "no W&B run of acme/churn that matches was alive in this period: the newest ended at "
+        f"{format_utc(NOW - 89 * DAY - HOUR)}. Does the job that logs still run?"
+    )
+
+
+def test_a_key_that_no_run_logs_is_named_with_those_they_log(wandb_server: Wandb) -> None:
+    cells = {f"k{number:02}": 1.0 for number in range(20)}
+    add(wandb_server, "a", [row | cells for row in hourly(NOW - 9 * HOUR, 5)])
+    near, far = (pull(model(rule(key)), NOW).notes for key in ("eval/acuracy", "zzz"))
+    assert near == ("no points under eval/acuracy. Did you mean `eval/accuracy`?",)
+    listed = ", ".join(["eval/accuracy", *sorted(cells)[:9]])
+    assert far == (
+        "none of the 1 W&B runs of acme/churn that match logs any of the rules' keys",
+        f"no points under zzz. Logged are {listed} and 11 more.",
+    )
 
 
 def test_data_that_stopped_is_told_with_its_age(wandb_server: Wandb) -> None:
@@ -305,10 +355,11 @@ def test_data_that_stopped_is_told_with_its_age(wandb_server: Wandb) -> None:
 
 
 def test_a_missing_project_is_an_error(wandb_server: Wandb) -> None:
+    wandb_server.standin.state.add_project("acme", "churn")
     found = pull(model(project="chrun"), NOW)
-    assert "no such project" in found.error
-    assert "chrun" in found.error
-    assert found.scope is FailureScope.CONFIGURATION
+    text = "there is no project acme/chrun, or the API key may not see it. Did you mean `churn`?"
+    assert (found.error, found.scope) == (text, FailureScope.CONFIGURATION)
+    assert pull(model(entity="acm"), NOW).error.endswith("Check `wandb: {entity, project}`.")
 
 
 def test_a_wrong_key_is_an_error(wandb_server: Wandb, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,8 +486,14 @@ def test_a_model_without_a_source_says_so() -> None:
             {"version": "model.vers"},
             "no W&B run has 'model.vers' (`wandb: {version}`) in its config or history. Did you mean `model.version`?",
         ),
-        ({"version": "zzz"}, "no W&B run has 'zzz' (`wandb: {version}`) in its config or history."),
-        ({"time": "window_ends"}, "no W&B run logs 'window_ends' (`wandb: {time}`). Did you mean `window_end`?"),
+        (
+            {"version": "zzz"},
+            "no W&B run has 'zzz' (`wandb: {version}`) in its config or history. There are eval/accuracy, model.vers",
+        ),
+        (
+            {"time": "window_ends"},
+            "no W&B run logs 'window_ends' (`wandb: {time}`), so no row counts. Did you mean `window_end`?",
+        ),
         ({"version": "model.version", "time": "window_end"}, ""),
     ],
 )
@@ -444,4 +501,4 @@ def test_keys_of_the_configuration_that_no_run_has(wandb_server: Wandb, fields: 
     rows = [row | {"window_end": row["_timestamp"]} for row in hourly(NOW - 9 * HOUR, 5)]
     add(wandb_server, "a", rows, config={"model": {"version": "v1"}})
     found = pull(model(rule(), **fields), NOW).notes
-    assert [text for text in found if "W&B run" in text] == ([note] if note else [])
+    assert [text[: len(note)] for text in found if "W&B run" in text] == ([note] if note else [])

@@ -74,11 +74,19 @@ def test_only_the_runs_that_match_are_read(runs: Path) -> None:
     assert len(series_of(read(runs, tags=("test",), group="g", job_type="serve"))) == 100
 
 
-@pytest.mark.parametrize("other", [{"tags": ("nothing",)}, {"group": "h"}, {"job_type": "train"}, {"project": "else"}])
-def test_where_no_run_matches_there_is_no_series(runs: Path, other: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"tags": ("prodution",)}, "has the tag 'prodution'. Did you mean `production`?"),
+        ({"group": "h"}, "has the group 'h'. There are g."),
+        ({"job_type": "train"}, "has the job_type 'train'. There are serve."),
+        ({"project": "chrun"}, "is of the project acme/chrun. Did you mean `churn`?"),
+    ],
+)
+def test_where_no_run_matches_there_is_no_series(runs: Path, other: dict[str, object], told: str) -> None:
     found = read(next(runs.glob("offline-run-*-run-0")), **other)
     assert (found.error, found.series) == ("", ())
-    assert any("no offline W&B run in" in note for note in found.notes)
+    assert any(note.startswith("no W&B run of ") and told in note for note in found.notes)
 
 
 @pytest.mark.parametrize("below", ["", "offline-run-*", "offline-run-*-run-0", "offline-run-*-run-0/run-run-0.wandb"])
@@ -99,6 +107,44 @@ def test_a_file_that_ends_early_is_read_as_far_as_it_goes_and_told(runs: Path, t
 def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.wandb").write_text("nonsense")
     assert "the W&B client cannot read this file" in read(tmp_path).error
+
+
+def test_one_file_that_is_none_fails_no_other_run(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "wandb", symlinks=True)
+    broken = tmp_path / "wandb" / "offline-run-20260101_000000-x" / "run-x.wandb"
+    broken.parent.mkdir()
+    broken.write_text("nonsense")
+    found = read(tmp_path / "wandb", tags=("production",))
+    assert len(series_of(found)) == 100
+    assert any(note.startswith(f"left out: {broken.resolve()}: the W&B client cannot") for note in found.notes)
+
+
+@pytest.mark.parametrize("size", [None, 0, 7, 60])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_run_that_has_written_nothing_yet_fails_nothing(
+    runs: Path, tmp_path: Path, size: int | None, alone: bool
+) -> None:
+    """The client keeps the first records in memory: a run that just began has an empty file, or none."""
+    if not alone:
+        shutil.copytree(runs, tmp_path / "wandb", symlinks=True)
+    begun = tmp_path / "wandb" / "offline-run-20990101_000000-x"
+    begun.mkdir(parents=True)
+    if size is not None:
+        (log,) = runs.glob("offline-run-*-run-0/*.wandb")
+        (begun / "run-x.wandb").write_bytes(log.read_bytes()[:size])
+    found = read(tmp_path / "wandb", tags=("production",))
+    assert found.error == ""
+    assert sum(map(len, found.series)) == (0 if alone else 300)
+    told = [note for note in found.notes if "nothing yet" in note]
+    assert told == ([] if size is None else ["1 offline W&B run has written nothing yet"])
+
+
+def test_names_that_no_offline_run_has(runs: Path) -> None:
+    watched = model(rule("eval/acuracy"), offline=str(runs), time="ends", version="model.versions")
+    notes = pull(watched, NOW, env={}).notes
+    assert "no W&B run logs 'ends' (`wandb: {time}`), so no row counts. Did you mean `end`?" in notes
+    assert any(note.endswith("in its config or history. Did you mean `model.version`?") for note in notes)
+    assert any(note.startswith("no points under eval/acuracy. Did you mean `eval") for note in notes)
 
 
 def test_a_place_without_runs_is_an_error(tmp_path: Path) -> None:

@@ -47,8 +47,9 @@ _IS_OK = bytes(code == _OK for code in range(256))
 _NOTHING = 0xFF
 """-1 in a column of signed bytes."""
 _SILENT_RUN = re.compile(rb"[%c%c]+" % (Outcome.UNDECIDED.code, Outcome.NO_DATA.code))
-_ABSENT = (Cause.NO_POINTS.code, Cause.NO_DATA_YET.code)
-_ABSENT_RUN = re.compile(b"[%c%c]+" % _ABSENT)
+_NEVER_WATCHED = (Cause.NO_DATA_YET.code, Cause.NOTHING_WATCHED.code)
+_ABSENT = (Cause.NO_POINTS.code, *_NEVER_WATCHED)
+_ABSENT_RUN = re.compile(b"[%c%c%c]+" % _ABSENT)
 _UNKNOWN_DAY, _ZERO_BASELINE = Cause.UNKNOWN_DAY.code, Cause.ZERO_BASELINE.code
 
 
@@ -149,8 +150,9 @@ def _silence_outcome(track: Track, counts: array[int]) -> bytes:
     """Breach from the third finding in a row that counts and decides nothing, and where a point is overdue or a limit
     is a share of a baseline of 0, which no waiting decides. The time before the first point, and before it is known
     what is usual, is no silence, nor is a day of the calendar that is unknown. Findings that do not count are
-    undecided. What was never logged is a breach now, and was none before."""
-    if track.cause and track.cause[-1] == Cause.NO_DATA_YET.code:
+    undecided. What was never logged while it was watched is a breach now, and was none before: it may
+    have ended long ago, or not have begun."""
+    if track.cause and track.cause[-1] in _NEVER_WATCHED:
         return bytes([_UNDECIDED]) * (len(track.outcome) - 1) + bytes([_BREACH])
     before = next((row for row, points in enumerate(track.points) if points), 0)
     before = max(before, track.cause.tobytes().rfind(bytes([Cause.TOO_YOUNG.code])) + 1)

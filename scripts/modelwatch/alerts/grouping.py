@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import unforeseen
@@ -71,10 +71,18 @@ def judge_models(
             for rule in model.rules
             if rule.name not in with_series and not rule.optional
         )
-        own_notes = (*pull.notes, *own.notes, *unmatched)
+        own_notes = (*pull.notes, *own.notes, *unmatched, *_left_out_notes(own.tracks))
         notes.extend(f"{model.name}: {note}" for note in own_notes)
     causes = find_causes(config, groups)
     return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes), causes)
+
+
+def _left_out_notes(tracks: Sequence[Track]) -> Iterator[str]:
+    """How many points of each metric are no numbers; beside an alert each series has a note of its own."""
+    bad = {(track.rule.metric.text, track.labels): track.bad_points for track in tracks if track.bad_points}
+    for metric in dict.fromkeys(metric for metric, _ in bad):
+        points = sum(own for (name, _), own in bad.items() if name == metric)
+        yield f"{metric}: {points:,} point{'' if points == 1 else 's'} left out: NaN, infinite or beyond 1e100"
 
 
 def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:

@@ -22,6 +22,7 @@ from ..model.target import Target
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, DiagnosisInput
 from ..targets.plan import observation_problems
+from .exit_codes import source_exit_code
 from .options import config_option, format_option, now_option, print_json, read_config, select_models
 
 if TYPE_CHECKING:
@@ -43,12 +44,13 @@ def diagnose(model: str, config_path: Path, style: str, now: float) -> Exit:
     config = read_config(config_path, read_only=True)
     if model:
         select_models(config, (model,), config_path)
-    result = diagnosis.diagnose(collect_input(make_context(config, now), model), now)
+    known = collect_input(make_context(config, now), model)
+    result = diagnosis.diagnose(known, now)
     if style == "json":
         print_json(as_json(result))
     else:
         click.echo(diagnosis.diagnosis_text(result, get_terminal_size().columns))
-    return Exit.SOURCE_DOWN if result.down else Exit.OK
+    return source_exit_code([known.pull.scope] if result.down else [])
 
 
 def collect_input(context: RunContext, name: str = "", shown: str = "") -> DiagnosisInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import Exit
@@ -10,15 +11,24 @@ from ..model.severity import Severity
 if TYPE_CHECKING:
     from ..model.alert import Judgement
     from ..model.plan import Plan, Receipts
+    from ..model.series import FailureScope
     from ..pipeline import RunResult
 
 SEVERITY_EXIT_CODES = {Severity.WARNING: Exit.WARNING, Severity.ERROR: Exit.ERROR, Severity.CRITICAL: Exit.CRITICAL}
 
 
+def source_exit_code(failed: Iterable[FailureScope]) -> Exit:
+    """3 where a source failed; 2 where it is only that the configuration names what is not there."""
+    scopes = list(failed)
+    if not scopes:
+        return Exit.OK
+    return Exit.USAGE if all(scope.is_name for scope in scopes) else Exit.SOURCE_DOWN
+
+
 def judgement_exit_code(judgement: Judgement, report_findings: bool) -> Exit:
-    """3 where a source is down; else, with ``report_findings``, 10 to 12 by the worst firing alert."""
+    """That of the sources that failed; else, with ``report_findings``, 10 to 12 by the worst firing alert."""
     if judgement.failures:
-        return Exit.SOURCE_DOWN
+        return source_exit_code(failure.scope for failure in judgement.failures)
     worst = judgement.worst_severity if report_findings else None
     return SEVERITY_EXIT_CODES.get(worst, Exit.OK) if worst else Exit.OK
 

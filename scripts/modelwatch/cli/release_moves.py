@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .. import history, pipeline
-from ..errors import Exit, SourceError, UserError
+from ..errors import Exit, SourceError, SourceNameError, UserError
 from ..model.alert import AlertState
 from ..model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb
 from ..release.moves import finish_open_moves
@@ -239,7 +239,8 @@ def require_sound_data(context: MoveContext) -> None:
     judgement = pipeline.evaluate(context.run_context.only(context.model)).judgement
     if judgement.failures:
         failure = judgement.failures[0]
-        raise SourceError(f"cannot check whether the data are sound: {failure.error}", where=failure.model)
+        kind = SourceNameError if failure.scope.is_name else SourceError
+        raise kind(f"cannot check whether the data are sound: {failure.error}", where=failure.model)
     firing = [group for group in judgement.groups if group.kind == "data-quality" and group.state is AlertState.FIRING]
     if firing:
         alerts = ", ".join(f"the data-quality alert {group.rule!r} of {context.model.name}" for group in firing)

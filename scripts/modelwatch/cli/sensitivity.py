@@ -10,8 +10,10 @@ import click
 from .. import pipeline
 from ..errors import Exit
 from ..report.console import make_table, make_text, open_console
+from ..report.group_states import failure_title
 from ..report.markdown import plain_line
 from ..report.sensitivity import COLUMNS, advice_lines, level_lines, sensitivity_rows
+from .exit_codes import source_exit_code
 from .options import format_option, print_json, read_context, run_options
 from .runner import progress_bar
 
@@ -28,7 +30,8 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
     """
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
-        found = pipeline.measure_sensitivities(replace(context, progress=progress))
+        pulls = pipeline.pull(replace(context, progress=progress))
+    found = pipeline.measure_sensitivities(context, pulls)
     if style == "json":
         import msgspec
 
@@ -44,5 +47,6 @@ def sensitivity(config_path: Path, models: tuple[str, ...], style: str, now: flo
             for rule, why in () if model.error else model.others:
                 console.print(make_text(plain_line(f"{model.model}: {rule}: {why}.", 600), "dim"))
             if model.error:
-                console.print(make_text(f"{model.model}: source down: {plain_line(model.error, 400)}", "red"))
-    return Exit.SOURCE_DOWN if any(model.error for model in found) else Exit.OK
+                title = f"{model.model}: {failure_title(pulls[model.model].scope)}"
+                console.print(make_text(f"{title}: {plain_line(model.error, 400)}", "red"))
+    return source_exit_code(pulled.scope for pulled in pulls.values() if pulled.error)

@@ -45,7 +45,7 @@ def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> E
             click.echo(f"{pulled.model}: note: {one_line(note)}", err=True)
     points = sum(len(series) for pulled in pulls.values() for series in pulled.series)
     click.echo(f"{out}: {len(pulls)} model{'s' if len(pulls) != 1 else ''}, {points:,} points", err=True)
-    return Exit.SOURCE_DOWN if any(pulled.error for pulled in pulls.values()) else Exit.OK
+    return exit_codes.source_exit_code(pulled.scope for pulled in pulls.values() if pulled.error)
 
 
 @click.command("evaluate")

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..clients.wandb import WandbDownError, WandbProjectError, WandbSessions, find_runs, list_projects
-from ..errors import SourceError, UserError, did_you_mean
+from ..errors import SourceError, UserError
 from ..model.monitored_model import Model, WandbSpec
 from ..model.series import PulledSeries
-from ..sources.wandb_api import config_keys, run_filters, run_info
+from ..sources.wandb_api import run_filters, run_info, stop_after
+from ..sources.wandb_names import (
+    RunLabels,
+    config_keys,
+    missing_project,
+    missing_time,
+    missing_version,
+    unmatched_runs,
+)
 from ..timeutil import DAY, HOUR, MINUTE, format_utc
 from .placeholders import EXAMPLE_HINT, is_example
 from .setup_check import SetupCheck, report_error, report_ok, report_problem, report_warning
 
 MAX_RUNS = 100
 """The newest W&B runs that are looked at."""
-MAX_NAMES = 10
 SUBJECT = "W&B"
 
 
@@ -30,13 +37,12 @@ class LoggedRuns:
     """Of those that match the configuration."""
     is_more: bool
     """Whether there are more than were looked at."""
-    tags: frozenset[str]
+    labels: tuple[RunLabels, ...]
     """Of every run of the project, whether it matches or not."""
     keys: frozenset[str]
     """Logged by runs that match."""
     config: frozenset[str]
     """Keys in the configs of runs that match."""
-    project_count: int
     summary: Mapping[str, Any] = field(default_factory=dict)
     """The last value of each key, of runs that match."""
 
@@ -46,8 +52,8 @@ def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns | SourceEr
     path, filters = f"{spec.entity}/{spec.project}", run_filters(spec)
     try:
         api = sessions.session(spec.base_url, spec.entity)
-        every = find_runs(api, path, {}, _stop_after(MAX_RUNS))
-        matching = find_runs(api, path, filters, _stop_after(MAX_RUNS)) if filters else every
+        every = find_runs(api, path, {}, stop_after(MAX_RUNS))
+        matching = find_runs(api, path, filters, stop_after(MAX_RUNS)) if filters else every
     except WandbDownError as error:
         sessions.record_failure(spec.base_url, error)
         return error
@@ -56,17 +62,11 @@ def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns | SourceEr
     return LoggedRuns(
         len(matching),
         len(matching) >= MAX_RUNS,
-        frozenset(str(tag) for run in every for tag in run.tags),
+        tuple(RunLabels.of(run, 0.0) for run in every),
         frozenset(key for run in matching for key in run_info(run, spec.version).keys if not key.startswith("_")),
         frozenset(key for run in matching for key in config_keys(run.config)),
-        len(every),
         {key: value for run in reversed(matching) for key, value in run.summary_metrics.items()},
     )
-
-
-def _stop_after(count: int) -> Callable[[Any], bool]:
-    left = iter(range(count))
-    return lambda _: next(left, None) is None
 
 
 def report_source_error(model: Model, error: UserError, sessions: WandbSessions) -> SetupCheck:
@@ -74,54 +74,36 @@ def report_source_error(model: Model, error: UserError, sessions: WandbSessions)
     if isinstance(error, WandbProjectError) and model.wandb is not None:
         spec = model.wandb
         names = list_projects(sessions, spec.base_url, spec.entity)
-        text = f"there is no project {spec.entity}/{spec.project}, or the API key may not see it."
-        known = f"{spec.entity} has {', '.join(names[:MAX_NAMES])}." if names else "Check `wandb: {entity, project}`."
-        known = EXAMPLE_HINT if is_example(spec.entity) and not names else known
-        return report_problem(SUBJECT, text, did_you_mean(spec.project, names, known), model=model.name)
+        missing = missing_project(spec, names)
+        hint = EXAMPLE_HINT if is_example(spec.entity) and not names else missing.hint
+        return report_problem(SUBJECT, missing.text, hint, model=model.name)
     return report_error(SUBJECT, error, model=model.name)
 
 
 def check_runs(model: Model, spec: WandbSpec, runs: LoggedRuns) -> SetupCheck | None:
     """What is wrong with the choice of runs; ``None`` where some match."""
-    path = f"{spec.entity}/{spec.project}"
     if runs.count:
         return None
-    if not runs.project_count:
-        hint = f"Let the job that serves the model log: `wandb.init(entity={spec.entity!r}, project={spec.project!r})`."
-        return report_problem(SUBJECT, f"{path} has no run yet.", hint, model=model.name)
-    unknown = [tag for tag in spec.tags if tag not in runs.tags]
-    if unknown:
-        otherwise = f"Its tags: {', '.join(sorted(runs.tags)[:MAX_NAMES])}." if runs.tags else ""
-        start = f"Start runs with `wandb.init(tags=[{unknown[0]!r}])`, or change `runs: {{tags}}`."
-        hint = did_you_mean(unknown[0], runs.tags, f"{otherwise} {start}".strip())
-        return report_problem(SUBJECT, f"no run of {path} has the tag {unknown[0]!r}.", hint, model=model.name)
-    hint = "Check `runs: {tags, job_type, group, filters}`."
-    return report_problem(SUBJECT, f"no run of {path} matches the configuration.", hint, model=model.name)
+    missing = unmatched_runs(f"{spec.entity}/{spec.project}", spec, runs.labels)
+    return report_problem(SUBJECT, missing.text, missing.hint, model=model.name)
 
 
 def check_keys(model: Model, spec: WandbSpec, runs: LoggedRuns, pulled: PulledSeries) -> Iterator[SetupCheck]:
     """The key of the time, without which no row counts, and that of the version."""
-    if spec.time and runs.keys and spec.time not in runs.keys:
-        text = f"no run logs {spec.time!r}, the `time`, so no row counts."
-        yield report_problem(SUBJECT, text, did_you_mean(spec.time, runs.keys, _listed(runs.keys)), model=model.name)
+    if missing := missing_time(spec, runs.keys):
+        yield report_problem(SUBJECT, missing.text, missing.hint, model=model.name)
     elif not spec.version:
         if model.workflow("rollback") or model.release:
             text = "no `version` is configured, so no healthy version is known to go back to."
             yield report_warning(SUBJECT, text, "Give `wandb: {version: KEY}`.", model=model.name)
     elif not pulled.deployments:
-        known = runs.config | runs.keys
-        if spec.version not in known:
-            text = f"no run has {spec.version!r}, the `version`, in its config or history."
-            yield report_problem(SUBJECT, text, did_you_mean(spec.version, known, _listed(known)), model=model.name)
+        if missing := missing_version(spec, runs.config | runs.keys):
+            yield report_problem(SUBJECT, missing.text, missing.hint, model=model.name)
     else:
         newest = pulled.deployments[-1]
         yield report_ok(
             SUBJECT, f"{spec.version}: {newest.version} serves since {format_utc(newest.since)}", model=model.name
         )
-
-
-def _listed(names: frozenset[str]) -> str:
-    return f"There are {', '.join(sorted(names)[:MAX_NAMES])}." if names else ""
 
 
 def check_newest_point(model: Model, where: str, pulled: PulledSeries, now: float) -> SetupCheck | None:

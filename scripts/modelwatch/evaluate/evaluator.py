@@ -18,7 +18,7 @@ from ..stats.arrays import Bools, Floats, sort_distinct
 from .aggregation import Aggregator, WindowStats
 from .anomaly import find_anomalies
 from .arrays import nans, to_array
-from .arrivals import fresh_rows, new_segment_rows, overdue_rows
+from .arrivals import Arrivals, fresh_rows, new_segment_rows, overdue_rows
 from .baselines import Baseline, BaselineRequest, compute_baseline
 from .calendars import SeriesCalendar, expect_windows, series_calendar
 from .chart_signals import ChartDecision, ChartRequest, chart_tiers, decide_charts
@@ -280,8 +280,7 @@ class _RuleEvaluator:
             fresh = fresh | fresh_rows([below.times], rule.window, times)
         if only_bad is not None:
             fresh = np.where(only_bad, fresh_rows([points.bad_times], rule.window, times), fresh)
-        if not _has_data(points):
-            rows.cause[:] = Cause.NO_DATA_YET.code
+        _mark_absent(rows, points, arrivals, only_bad)
         return self._build_track(
             (rule, track.labels),
             (stat, compared.reference, rows),
@@ -334,8 +333,7 @@ class _RuleEvaluator:
         rows.mark_undecided(found.too_young, Cause.TOO_YOUNG)
         rows.mark_undecided(found.is_unknown & (rows.outcome != Outcome.BREACH.code), Cause.UNKNOWN_DAY)
         arrivals = self._data.arrivals.of(points.times, rule.window, times)
-        if not _has_data(points):
-            rows.cause[:] = Cause.NO_DATA_YET.code
+        _mark_absent(rows, points, arrivals, bad)
         return self._build_track(
             (rule, labels),
             (found.stat, found.reference, rows),
@@ -423,8 +421,12 @@ def _zero_baseline_notes(tracks: Sequence[Track]) -> Iterator[str]:
 _NO_POINTS = Points(nans(0), nans(0), None, nans(0))
 
 
-def _has_data(points: Points) -> bool:
-    return bool(len(points.times) or len(points.bad_times) or points.late)
+def _mark_absent(rows: Outcomes, points: Points, arrivals: Arrivals, only_bad: Bools | None) -> None:
+    """Where no window holds a point, that is no silence that began with the days that are watched."""
+    if not arrivals.rows.is_empty.all() or (only_bad is not None and only_bad.any()):
+        return
+    is_older = len(points.times) or len(points.bad_times)
+    rows.cause[:] = (Cause.NOTHING_WATCHED if is_older else Cause.NO_DATA_YET).code
 
 
 def _on_ordinary_days(request: BaselineRequest, calendar: SeriesCalendar | None) -> BaselineRequest:

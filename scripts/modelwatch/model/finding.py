@@ -27,6 +27,7 @@ class Cause(DescribedEnum):
     NONE = "none", ""
     NO_POINTS = "no-points", "no points in the window"
     NO_DATA_YET = "no-data-yet", "no data yet (nothing in the history that is read)"
+    NOTHING_WATCHED = "nothing-watched", "no point in the days that are watched, only older ones"
     TOO_FEW_POINTS = "too-few-points", "too few points in the window"
     TOO_SMALL_COUNT = "too-small-count", "the count in the window is too small"
     NOT_CLEARED = "not-cleared", "a limit is passed, but the interval does not clear the baseline"

@@ -14,8 +14,15 @@ Labels = tuple[tuple[str, str], ...]
 """Sorted ``(name, value)`` pairs; hashable."""
 
 
-KEY_SUGGESTION = "; did you mean "
-"""In a note about a key without points: what follows names keys that are logged."""
+NO_POINTS = "no points under "
+"""How a note about a key begins."""
+IN_PERIOD = " in the period that was read"
+"""How they end where the key is logged at other times, so that its name is right."""
+
+
+def is_about_name(note: str) -> bool:
+    """Whether a note is about a name in the configuration that can be wrong."""
+    return note.startswith(("no W&B run ", NO_POINTS)) and not note.endswith(IN_PERIOD)
 
 
 def labels_of(pairs: dict[str, str]) -> Labels:
@@ -118,10 +125,18 @@ class FailureScope(StrEnum):
     """The evaluator's own configuration, such as a missing key: the source can be fine."""
     CONFIGURATION = "configuration"
     """What the configuration names, such as a project, is not there: no outage, and nothing that waiting fixes."""
+    NAMES = "names"
+    """A name within the source, such as a column of its table, is not there. It can have been there yesterday, so that
+    this is an outage."""
     DATA = "data"
     """The project, files or table that the model reads."""
     SERVER = "server"
     """W&B's server, for every model that reads from it."""
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the configuration names what is not there: another try fails as well."""
+        return self in (FailureScope.CONFIGURATION, FailureScope.NAMES)
 
 
 @dataclass(frozen=True, slots=True)

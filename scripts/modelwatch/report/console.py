@@ -11,7 +11,7 @@ from ..model.alert import AlertState, Group, Judgement
 from ..model.severity import Severity
 from .alert_phrase import describe_alert
 from .formatting import bare_value, duration, quantity, utc_time
-from .group_states import group_state, listed_groups, summary_line
+from .group_states import failure_title, group_state, listed_groups, summary_line, wrong_name
 from .markdown import plain_line
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
         console.print()
         console.print(make_table(("model", "rule", "state", "for", "what"), rows))
     for failure in judgement.failures:
-        console.print(make_text(f"{failure.model}: source down: {plain_line(failure.error, 400)}", "red"))
+        title = f"{failure.model}: {failure_title(failure.scope)}"
+        console.print(make_text(f"{title}: {plain_line(failure.error, 400)}", "red"))
     for note in judgement.notes:
         console.print(make_text(f"note: {plain_line(note, 400)}", "dim"))
     console.print()
@@ -157,7 +158,8 @@ def group_text(group: Group) -> str:
         alert = describe_alert(group)
         rule = alert.rule if group.built_in else ""
         where = ", ".join(part for part in (rule, alert.place(str)) if part)
-        return plain_line(f"{where}: {alert.phrase}" if where else alert.phrase)
+        name = f": {note}" if (note := wrong_name(group)) else ""
+        return plain_line(f"{where}: {alert.phrase}{name}" if where else f"{alert.phrase}{name}", 400)
     latest = group.latest
     if latest is None:
         return ""

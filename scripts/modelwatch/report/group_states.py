@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ..model.alert import AlertState, Group, Judgement
-from ..model.finding import Outcome
+from ..model.alert import MONITORING_SILENT, AlertState, Group, Judgement
+from ..model.finding import Cause, Outcome
+from ..model.series import FailureScope, is_about_name
 from ..model.severity import Severity
 
 _QUIET_STATES = {"pending": "pending", "healthy": "healthy", "undecided": "undecided", "no data": "without data"}
@@ -21,10 +22,14 @@ def summary_line(judgement: Judgement) -> str:
     parts = [f"{len(firing)} firing ({_severity_counts(firing)})"] if firing else []
     counts = Counter(_quiet_state(group) for group in groups if group.state is not AlertState.FIRING)
     parts += [f"{counts[state]} {word}" for state, word in _QUIET_STATES.items() if counts[state]]
-    down = len(judgement.failures)
-    if down:
-        parts.append(f"{down} source{'s' if down > 1 else ''} down")
+    for title, failed in Counter(failure_title(failure.scope) for failure in judgement.failures).items():
+        parts.append(f"{failed} {title if failed == 1 else title.replace('source', 'sources')}")
     return ", ".join(parts) or "nothing to judge"
+
+
+def failure_title(scope: FailureScope) -> str:
+    """How a source failed."""
+    return "source not found" if scope.is_name else "source down"
 
 
 def _quiet_state(group: Group) -> str:
@@ -59,3 +64,12 @@ def group_state(group: Group) -> str:
     if group.state is AlertState.FIRING:
         return f"{group.severity}{' (muted)' if group.mutes else ''}"
     return "recovered" if group.state is AlertState.RESOLVED else _quiet_state(group)
+
+
+def wrong_name(group: Group) -> str:
+    """The note about a name in the configuration that can be why a metric was never logged; empty where there is none,
+    and for every other alert."""
+    alert = group.alerts[0] if group.alerts else None
+    if group.rule != MONITORING_SILENT or alert is None or alert.finding.cause is not Cause.NO_DATA_YET:
+        return ""
+    return next(filter(is_about_name, group.evidence.notes), "")

@@ -29,12 +29,13 @@ from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS, MoveState
 from ..model.rule import Mode
-from ..model.series import KEY_SUGGESTION, StartOrigin
+from ..model.series import StartOrigin
 from ..timeutil import DAY, HOUR
 from .alert_phrase import WITHIN_LIMITS_TEXT, describe_alert, is_recovery_unproven, proof_text, recovery_streak
 from .dispatch_command import MAX_COMMAND, code_block, dispatch_command
 from .explanation import Quote
 from .formatting import utc_time
+from .group_states import wrong_name
 from .markdown import code, known_word, link, plain_line, safe_url
 from .rollback_choice import ROLLBACK_KINDS, RollbackChoice
 
@@ -470,8 +471,8 @@ def _kind_steps(alert: _Alert) -> Iterator[str]:
         yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
     if group.rule == MONITORING_SILENT:
         rule = alert.medium.quote(describe_alert(group).rule)
-        if typo := next((note for note in group.evidence.notes if KEY_SUGGESTION in note), ""):
-            yield f"Check the key in the configuration: {alert.medium.quote(typo)}"
+        if note := wrong_name(group):
+            yield f"Check the configuration: {alert.medium.quote(plain_line(note, 400))}"
         yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
     if group.rule == SOURCE_OUTAGE:
         error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from ..clients.wandb import WandbSessions
-from ..errors import SourceError, SourceSetupError, UserError, unforeseen
+from ..errors import SourceError, SourceNameError, SourceSetupError, UserError, unforeseen
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
 from ..model.series import FailureScope, Histograms, PulledSeries
@@ -116,9 +116,9 @@ def _pull_model(model: Model, request: ReadRequest, now: float, context: ReadCon
 def _failure_scope(error: Exception) -> FailureScope:
     if isinstance(error, (SourceSetupError, ImportError)):
         return FailureScope.EVALUATOR
+    if isinstance(error, SourceNameError):
+        return FailureScope.CONFIGURATION if error.is_misconfigured else FailureScope.NAMES
     if isinstance(error, SourceError):
-        if error.is_misconfigured:
-            return FailureScope.CONFIGURATION
         return FailureScope.SERVER if error.is_shared else FailureScope.DATA
     return FailureScope.EVALUATOR if isinstance(error, UserError) else FailureScope.DATA
 

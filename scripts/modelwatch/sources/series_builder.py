@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from math import isnan
 from typing import Any
 
+from ..errors import did_you_mean, list_names
 from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
-from ..model.series import KEY_SUGGESTION, Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
+from ..model.series import IN_PERIOD, NO_POINTS, Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
 from ..timeutil import HOUR, MINUTE
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
 
 UNKNOWN_VERSION = -1
+MAX_KEYS = 5_000
+"""Keys that are compared with one that nothing logs."""
 MIN_COUNT_REACH, MAX_COUNT_REACH = 1.0, 10 * MINUTE
 """Seconds between a value and a count that is logged in another call."""
 
@@ -65,6 +67,8 @@ class SeriesBuilder:
         self.request = request
         self.key_resolver = KeyResolver(request.scalars)
         self._histogram_resolver = KeyResolver(request.histograms)
+        self.logged_keys: Collection[str] = ()
+        """Keys that are logged, as far as is known without reading their rows."""
         self.newest = float("-inf")
         """Time of the newest point that was taken."""
         self._time_resolver = KeyResolver([KeyPattern(key) for key in (MEASURED_TIME, time_key) if key])
@@ -206,7 +210,7 @@ class SeriesBuilder:
         return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
 
     def notes(self) -> tuple[str, ...]:
-        """What was left out, and what was looked for in vain."""
+        """What was left out, and what was looked for in vain, beside ``logged_keys``."""
         notes = list(self.request.notes)
         if self._rows_without_time:
             notes.append(f"{self._rows_without_time} rows left out: no readable time")
@@ -220,7 +224,7 @@ class SeriesBuilder:
         missing = [
             pattern for pattern in self.request.scalars if pattern.text in required and not self._has_points(pattern)
         ]
-        notes += [f"no points under {pattern.text}{self._hint(pattern)}" for pattern in missing]
+        notes += [f"{NO_POINTS}{pattern.text}{self._hint(pattern)}" for pattern in missing]
         return tuple(notes)
 
     def _required_keys(self) -> set[str]:
@@ -244,9 +248,17 @@ class SeriesBuilder:
 
     def _hint(self, pattern: KeyPattern) -> str:
         if self.key_resolver.has_seen(pattern):
-            return " in the period that was read"
-        near = get_close_matches(pattern.text, self.key_resolver.unmatched_keys()[:5000], n=3, cutoff=0.6)
-        return f"{KEY_SUGGESTION}{' or '.join(near)}?" if near else ""
+            return IN_PERIOD
+        seen = {*self.logged_keys, *self.key_resolver.unmatched_keys()}
+        known = sorted(key for key in seen if not key.startswith("_"))[:MAX_KEYS]
+        hint = did_you_mean(pattern.text, known, f"Logged are {list_names(known)}." if known else "")
+        counted = [
+            request.pattern.text
+            for request in self.request.keys
+            if request.weight_pattern == pattern and self._has_points(request.pattern)
+        ]
+        what = f", the count of {counted[0]}, so it is unknown how many rows prove a value" if counted else ""
+        return f"{what}. {hint}" if hint else what
 
     def _walk(self, row: Mapping[str, Any], prefix: str, cells: list[tuple[str, float]]) -> None:
         """Collect the wanted cells of ``row``, those in nested dictionaries included, and its histograms."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..clients.wandb import RunHistory, WandbDownError, find_runs
-from ..errors import SourceNameError, did_you_mean
+from ..clients.wandb import RunHistory, WandbDownError, WandbProjectError, find_runs, list_projects
+from ..errors import SourceError, SourceNameError
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import MEASURED_TIME
@@ -22,6 +22,7 @@ from .base import ReadContext, SourceResult
 from .cell_parsing import lookup_path, parse_number, parse_time, version_text
 from .requirements import CLOCK_SKEW, RUN_ID_HINT, KeyResolver, ReadRequest
 from .series_builder import SeriesBuilder
+from .wandb_names import RunLabels, config_keys, missing_project, missing_time, missing_version, unmatched_runs
 
 if TYPE_CHECKING:
     import wandb
@@ -32,6 +33,8 @@ LARGEST_PAGE = 2**31 - 1
 """Page sizes are GraphQL integers."""
 MAX_LOOKS = 8
 """After this many corrections everything is read."""
+MAX_LABELLED = 100
+"""The newest W&B runs whose labels are looked at where none matches."""
 MAX_LINKS = 3
 """The newest W&B runs that are linked."""
 CELLS_PER_CALL = 20_000
@@ -91,6 +94,9 @@ def read_runs(model: Model, request: ReadRequest, context: ReadContext) -> Sourc
     except WandbDownError as error:
         context.sessions.record_failure(spec.base_url, error)
         raise
+    except WandbProjectError as error:
+        missing = missing_project(spec, list_projects(context.sessions, spec.base_url, spec.entity))
+        raise WandbProjectError(missing.text, hint=missing.hint) from error
 
 
 def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: ReadContext) -> SourceResult:
@@ -107,7 +113,8 @@ def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, conte
             links.append((run.extent.end, run.run.name or run.run.id, run.run.url))
     links.sort(key=lambda link: link[0], reverse=True)
     newest_links = tuple((name, url) for _, name, url in links[:MAX_LINKS])
-    notes = (*_no_match_notes(runs, readable, spec), *_absent_key_notes(readable, builder, spec))
+    builder.logged_keys = {key for run in runs for key in run.keys if not key.startswith("_")}
+    notes = (*_no_match_notes(api, runs, readable, spec, request), *_missing_key_notes(runs, builder, spec))
     return SourceResult(builder, notes, newest_links)
 
 
@@ -209,35 +216,37 @@ def _deduplicate_steps(rows: Iterable[HistoryRow]) -> Iterable[HistoryRow]:
     return {row.get("_step", place): row for place, row in enumerate(rows)}.values()
 
 
-def _no_match_notes(runs: Sequence[RunInfo], readable: Sequence[RunInfo], spec: WandbSpec) -> tuple[str, ...]:
+def _no_match_notes(
+    api: wandb.Api, runs: Sequence[RunInfo], readable: Sequence[RunInfo], spec: WandbSpec, request: ReadRequest
+) -> Iterator[str]:
     where = f"{spec.entity}/{spec.project}"
     if not runs:
-        return (f"no W&B run of {where} that matches was alive in this period",)
-    if not readable:
-        return (f"none of the {len(runs)} W&B runs of {where} that match logs any of the rules' keys",)
-    return ()
+        try:
+            every = find_runs(api, where, {}, stop_after(MAX_LABELLED))
+        except SourceError:
+            every = []  # the model is read all the same
+        labels = [RunLabels.of(run, parse_time(getattr(run, "heartbeat_at", None)) or 0.0) for run in every]
+        yield str(unmatched_runs(where, spec, labels, request.since))
+    elif not readable:
+        yield f"none of the {len(runs)} W&B runs of {where} that match logs any of the rules' keys"
 
 
-def _absent_key_notes(runs: Sequence[RunInfo], builder: SeriesBuilder, spec: WandbSpec) -> Iterator[str]:
+def stop_after(count: int) -> Callable[[Any], bool]:
+    """For ``find_runs``: the newest ``count`` runs only."""
+    left = iter(range(count))
+    return lambda _: next(left, None) is None
+
+
+def _missing_key_notes(runs: Sequence[RunInfo], builder: SeriesBuilder, spec: WandbSpec) -> Iterator[str]:
     """Keys of ``wandb:`` that no run has: without a version nothing is compared with an earlier one, without a time no
     row counts."""
-    logged = {key for run in runs for key in run.keys if not key.startswith("_")}
-    if spec.version and runs and not builder.has_versions and not any(run.version for run in runs):
-        known = logged | {key for run in runs for key in config_keys(run.run.config)}
-        hint = did_you_mean(spec.version, known, "")
-        yield f"no W&B run has {spec.version!r} (`wandb: {{version}}`) in its config or history. {hint}".rstrip()
-    if spec.time and logged and not builder.has_points and spec.time not in logged:
-        hint = did_you_mean(spec.time, logged, "")
-        yield f"no W&B run logs {spec.time!r} (`wandb: {{time}}`). {hint}".rstrip()
-
-
-def config_keys(config: Any, prefix: str = "") -> Iterator[str]:
-    """The names under which ``wandb: {version}`` finds a value: with dots where it is nested."""
-    for name, value in config.items() if isinstance(config, dict) else ():
-        if isinstance(value, dict):
-            yield from config_keys(value, f"{prefix}{name}.")
-        elif not str(name).startswith("_"):
-            yield f"{prefix}{name}"
+    logged = builder.logged_keys
+    if not builder.has_points and (missing := missing_time(spec, logged)):
+        yield str(missing)
+    if runs and not builder.has_versions and not any(run.version for run in runs):
+        known = {*logged, *(key for run in runs for key in config_keys(run.run.config))}
+        if missing := missing_version(spec, known):
+            yield str(missing)
 
 
 def read_rows_since(read: ReadHistory, extent: HistoryExtent, since: float) -> list[HistoryRow]:
