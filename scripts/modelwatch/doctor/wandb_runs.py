@@ -46,6 +46,10 @@ class LoggedRuns:
     summary: Mapping[str, Any] = field(default_factory=dict)
     """The last value of each key, of runs that match."""
 
+    @property
+    def tags(self) -> frozenset[str]:
+        return frozenset(tag for run in self.labels for tag in run.tags)
+
 
 def read_runs(spec: WandbSpec, sessions: WandbSessions) -> LoggedRuns | SourceError:
     """The runs, or why they cannot be read. A server that is down is soon not asked any more."""
