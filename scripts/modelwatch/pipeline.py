@@ -308,11 +308,9 @@ def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target],
 def write_results(folder: Path, result: RunResult, now: float) -> None:
     """Write the files that steps pass on, and the summary, into ``folder``."""
     from .report.summary import job_summary
-    from .step_files import write_file, write_series, write_text
+    from .step_files import make_results_folder, write_file, write_series, write_text
 
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        write_text(folder / ".gitignore", "*\n")  # results do not belong to the repository
+    make_results_folder(folder)
     write_series(folder / "series.jsonl", tuple(result.pulls.values()), now)
     write_file(folder / "alerts.json", result.judgement)
     write_file(folder / "plan.json", result.plan)

@@ -193,6 +193,13 @@ def schema(name: str) -> dict[str, Any]:
     }
 
 
+def make_results_folder(folder: Path) -> None:
+    """Make a folder for results, which git does not see. One that exists is unchanged."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        write_text(folder / ".gitignore", "*\n")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: a reader never sees half of it."""
     _write_bytes(path, text.encode())

@@ -138,13 +138,13 @@ class TestSchema:
         world.at(3)
         world.run("pull")
         schema = world.run("schema", "series", now=False).json
-        for line in world.read("series.jsonl").splitlines():
+        for line in world.read("modelwatch-out/series.jsonl").splitlines():
             jsonschema.validate(json.loads(line), schema)
 
     def test_another_name(self, world: World) -> None:
         found = world.run("schema", "plans", now=False)
         assert found.code == 2
-        assert "'plan'" in found.err
+        assert "Did you mean `plan`?" in found.err
 
 
 class TestBaseline:

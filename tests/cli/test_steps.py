@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -32,10 +33,10 @@ def test_the_steps_do_what_run_does(world: World) -> None:
     assert world.writes() == []
     in_steps(world)
     for name in ("series.jsonl", "alerts.json", "plan.json"):
-        assert world.read(f"dry/{name}") == world.read(name)
+        assert world.read(f"dry/{name}") == world.read(f"modelwatch-out/{name}")
     assert [issue.state for issue in world.issues] == ["open"]
     assert [incident.status for incident in world.incidents] == ["triggered"]
-    assert [receipt["result"] for receipt in world.load("receipts.json")["receipts"]] == ["done", "done"]
+    assert [receipt["result"] for receipt in world.load("modelwatch-out/receipts.json")["receipts"]] == ["done", "done"]
 
 
 def test_an_episode_from_opening_to_closing(world: World) -> None:
@@ -84,7 +85,7 @@ def test_only_applies_what_is_named_and_the_rest_later(world: World) -> None:
     world.run("plan")
     assert world.run("apply", "--digest", told, "--only", "issue").code == 0
     assert (len(world.issues), len(world.incidents)) == (1, 0)
-    results = {receipt["kind"]: receipt["result"] for receipt in world.load("receipts.json")["receipts"]}
+    results = {receipt["kind"]: receipt["result"] for receipt in world.load("modelwatch-out/receipts.json")["receipts"]}
     assert results == {"open-issue": "done", "trigger-incident": "not-asked"}
     assert world.run("apply", "--digest", told, "--only", "page", "--only", "dispatch").code == 0
     assert (len(world.issues), len(world.incidents)) == (1, 1)
@@ -100,12 +101,12 @@ def test_apply_refuses_a_plan_that_is_missing_altered_or_old(world: World) -> No
     assert "no such file" in missing.err
     told = digest(world)
     world.run("plan")
-    plan = world.read("plan.json")
-    world.write("plan.json", plan.replace("churn-model", "other-model"))
+    plan = world.read("modelwatch-out/plan.json")
+    world.write("modelwatch-out/plan.json", plan.replace("churn-model", "other-model"))
     altered = world.run("apply", "--digest", told)
     assert altered.code == 2
     assert "digest differs" in altered.err
-    world.write("plan.json", plan)
+    world.write("modelwatch-out/plan.json", plan)
     world.at(5)
     old = world.run("apply", "--digest", told)
     assert old.code == 2
@@ -164,7 +165,7 @@ def test_evaluate_takes_a_model_that_was_not_pulled_as_failed(world: World) -> N
     world.write("modelwatch.yml", world.read("modelwatch.yml") + second)
     found = world.run("evaluate")
     assert found.code == 3
-    assert [failure["model"] for failure in world.load("alerts.json")["failures"]] == ["other"]
+    assert [failure["model"] for failure in world.load("modelwatch-out/alerts.json")["failures"]] == ["other"]
 
 
 def test_one_model_can_be_chosen_and_a_typo_is_told(world: World) -> None:
@@ -183,3 +184,28 @@ def test_run_as_json_is_one_object(world: World) -> None:
     assert set(found) == {"judgement", "plan", "receipts"}
     assert found["plan"] == world.load("modelwatch-out/plan.json")
     assert json.loads(world.read("modelwatch-out/receipts.json")) == found["receipts"]
+
+
+def test_the_steps_leave_nothing_in_the_repository(world: World) -> None:
+    """What they hand over is in one folder that git does not see."""
+    world.metrics(HEALTHY, HEALTHY, ERROR, ERROR)
+    world.at(4)
+    subprocess.run(["git", "init", "--quiet"], cwd=world.folder, check=True)
+    before = git_status(world)
+    in_steps(world)
+    assert (world.folder / "modelwatch-out/receipts.json").is_file()
+    assert git_status(world) == before
+
+
+def git_status(world: World) -> str:
+    command = ["git", "status", "--short", "--untracked-files=all"]
+    return subprocess.run(command, cwd=world.folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_pull_and_evaluate_as_json(world: World) -> None:
+    world.metrics(HEALTHY, HEALTHY)
+    world.at(2)
+    pulled = world.run("pull", "--format", "json").json
+    assert pulled["file"] == "modelwatch-out/series.jsonl"
+    assert pulled["models"] == [{"model": "churn", "points": 2, "error": "", "notes": []}]
+    assert world.run("evaluate", "--format", "json").json == world.load("modelwatch-out/alerts.json")

@@ -13,6 +13,8 @@ from ..errors import did_you_mean, require_extra
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from click.shell_completion import CompletionItem
+
 COMMANDS = {
     "pull": ("steps", "Read the metrics of every model into series.jsonl."),
     "evaluate": ("steps", "Evaluate the rules on series.jsonl; write alerts.json."),
@@ -45,7 +47,21 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class CommandGroup(click.Group):
+    """A group that names the likely command after a slip."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            path = ctx.command_path if ctx.parent else "modelwatch"
+            hint = did_you_mean(args[0], known, f"See {path} --help.")
+            ctx.fail(f"There is no command {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(CommandGroup):
     """A group that lists its commands from a table and imports a command's module only to invoke it."""
 
     table: ClassVar[Mapping[str, tuple[str, str]]] = COMMANDS
@@ -67,14 +83,14 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_text) for name, (_, help_text) in self.table.items()])
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.table and not args[0].startswith("-"):
-            path = f"modelwatch {ctx.info_name}" if ctx.parent else "modelwatch"
-            hint = did_you_mean(args[0], self.table, f"See {path} --help.")
-            ctx.fail(f"There is no command {args[0]!r}. {hint}")
-        return super().resolve_command(ctx, args)
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """From the table: no command is imported, whose extra could be missing."""
+        from click.shell_completion import CompletionItem  # only while a shell completes
+
+        commands = [
+            CompletionItem(name, help=text) for name, (_, text) in self.table.items() if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -33,6 +33,7 @@ from ..report.markdown import code, table
 from ..stats.profile.codec import to_bytes
 from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
+from . import CommandGroup
 from .actions_env import write_outputs, write_summary
 from .options import config_option, now_option, path_option, retry_policy, select_models, time_option
 from .release import model_option, read_model
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ..model.rule import BaselineEntry
 
 
-@click.group("baseline")
+@click.group("baseline", cls=CommandGroup)
 def baseline() -> None:
     """Capture reference values from history."""
 

@@ -21,10 +21,11 @@ from ..model.unit import unit_of
 from ..pagerduty_setup.desired_state import find_conflicts
 from ..report.sensitivity import COLUMNS, advice_lines, budget_lines, sensitivity_rows
 from ..timeutil import DAY
-from .options import FOLDER, config_option, level_option, path_option, print_json, rows_option
+from . import CommandGroup
+from .options import FOLDER, Choice, config_option, level_option, path_option, print_json, rows_option
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def config() -> None:
     """Check the configuration, or print its keys."""
 
@@ -162,7 +163,7 @@ def print_reference() -> None:
 
 
 @click.command("schema")
-@click.argument("name", type=click.Choice(["series", "alerts", "plan", "receipts", "baseline", "gate"]))
+@click.argument("name", type=Choice(["series", "alerts", "plan", "receipts", "baseline", "gate"]))
 def schema(name: str) -> None:
     """Print the JSON Schema (draft 2020-12) of NAME."""
     print_json(step_files.schema(name))

@@ -19,6 +19,7 @@ from ..clients.retry import RetryPolicy
 from ..config.loader import load_config
 from ..context import SECOND_LOOK, RunContext, make_context
 from ..errors import UserError, did_you_mean
+from ..step_files import make_results_folder
 from ..timeutil import parse_iso
 
 if TYPE_CHECKING:
@@ -29,13 +30,37 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 DEFAULT_CONFIG = "modelwatch.yml"
 
 
+RESULTS = Path("modelwatch-out")
+"""The folder of what the steps hand over, in the working directory."""
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; after a slip it names the likely one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        word = str(value)
+        if word in self.choices:
+            return word
+        hint = did_you_mean(word, self.choices, "")
+        raise click.BadParameter(f"{word!r} is none of {', '.join(self.choices)}. {hint}".strip(), ctx, param)
 
 
 def path_option(*names: str, **settings: Any) -> Decorator:
     """An option that takes a path, and shows its default; ``settings`` as in ``click.option``."""
     return click.option(*names, **{"type": click.Path(path_type=Path), "show_default": True, **settings})
+
+
+def result_option(name: str, file: str, text: str, *names: str) -> Decorator:
+    """An option that takes the path of a result, by default ``file`` in the folder of results. ``text``: its help."""
+    return path_option(name, *names, default=str(RESULTS / file), help=text)
+
+
+def prepare_results(path: Path) -> None:
+    """Make the folder of results, where ``path`` is in it."""
+    if path.parent == RESULTS:
+        make_results_folder(RESULTS)
 
 
 def _parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float:
@@ -73,7 +98,7 @@ models_option = click.option("--model", "models", multiple=True, metavar="NAME",
 format_option = click.option(
     "--format",
     "style",
-    type=click.Choice(["text", "json"]),
+    type=Choice(["text", "json"]),
     default="text",
     show_default=True,
     help="Tables, or JSON for scripts.",

@@ -20,7 +20,7 @@ from ..pagerduty_setup.desired_state import DesiredState, desired_state
 from ..pagerduty_setup.plan import make_plan, observe
 from ..report.console import open_console
 from ..report.plan_tables import show_pagerduty_plan
-from . import actions_env
+from . import CommandGroup, actions_env
 from .options import FILE, config_option, format_option, models_option, path_option, print_json, read_config
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROUTING_KEY_VARIABLE = "PAGERDUTY_ROUTING_KEY"
 
 
-@click.group("pagerduty")
+@click.group("pagerduty", cls=CommandGroup)
 def pagerduty() -> None:
     """Set up services, escalation policies, integrations, event rules and webhooks at PagerDuty.
 

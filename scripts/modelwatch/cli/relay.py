@@ -13,10 +13,10 @@ from ..errors import Exit, require_extra
 from ..relay.run_election import ElectionResult, RunElection
 from ..relay.settings import read_settings
 from ..timeutil import HOUR
-from . import actions_env
+from . import CommandGroup, actions_env
 
 
-@click.group("relay", invoke_without_command=True)
+@click.group("relay", cls=CommandGroup, invoke_without_command=True)
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -16,8 +16,9 @@ from ..report.console import print_table
 from ..report.formatting import utc_time
 from ..report.release_verdicts import CANARY_COLUMNS, canary_headline, canary_json, canary_markdown, canary_rows
 from ..timeutil import DAY
+from . import CommandGroup
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, print_json, retry_policy, time_option
+from .options import Choice, config_option, now_option, print_json, retry_policy, time_option
 from .release import MoveContext, comment_on_issue, json_option, model_option, move_command, print_moves, read_model
 from .release_rollback import find_rollback_target
 
@@ -92,7 +93,7 @@ def finish(config_path: Path, name: str, take_over: bool, as_json: bool, now: fl
     return Exit.PARTIAL if any(move.state is MoveState.FAILED for move in ended) else Exit.OK
 
 
-@click.group("canary")
+@click.group("canary", cls=CommandGroup)
 def canary() -> None:
     """Serve a version to part of the traffic beside the champion, monitored by the same rules."""
 
@@ -183,7 +184,7 @@ def _print_verdict(context: MoveContext, verdict: CanaryVerdict) -> None:
 
 _bump_option = click.option(
     "--bump",
-    type=click.Choice(["major", "minor", "patch"]),
+    type=Choice(["major", "minor", "patch"]),
     default="minor",
     show_default=True,
     help="Which part of the number goes up: another algorithm, a retraining, a fix.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..clients.workflow_commands import annotation
-from ..errors import Exit, UserError
+from ..errors import Exit, UserError, did_you_mean
 from ..model.release import PRODUCTION
 from ..release.registry import read_registry
 from ..report.console import print_table
@@ -117,8 +117,9 @@ def _read_registry(config_path: Path, name: str) -> tuple[Model, Registry]:
 def _find_version(registry: Registry, text: str) -> Version:
     version = registry.version(text)
     if version is None:
+        aliases = [alias for version in registry.versions for alias in version.aliases]
         titles = ", ".join(version.title for version in registry.versions[:10])
-        hint = f"Versions: {titles or 'none'}."
+        hint = did_you_mean(text, aliases, f"Versions: {titles or 'none'}.")
         raise UserError(f"there is no version {text!r} of {registry.artifact}.", hint=hint)
     return version
 

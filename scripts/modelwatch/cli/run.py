@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import pipeline
-from ..config.literals import parse_duration
+from ..config.literals import format_duration, parse_duration
 from ..context import RunContext, make_context
 from ..errors import Exit
 from ..model.severity import Severity
@@ -20,15 +21,15 @@ from ..report.formatting import utc_time
 from ..report.group_states import summary_line
 from ..report.plan_tables import show_plan
 from ..step_files import encode_file
-from ..timeutil import MINUTE
+from ..timeutil import MINUTE, format_iso
 from . import actions_env, exit_codes
-from .options import exit_code_option, format_option, path_option, read_context, run_options, second_look
+from .options import RESULTS, exit_code_option, format_option, path_option, read_context, run_options, second_look
 from .runner import UnreportedError, print_error, progress_bar, reporting
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
 
-_out_option = path_option("--out", default="modelwatch-out", help="Folder for the files.")
+_out_option = path_option("--out", default=str(RESULTS), help="Folder for the files.")
 
 
 @click.command("run")
@@ -86,14 +87,23 @@ def _parse_duration_option(_ctx: click.Context, _param: click.Parameter, value: 
 @click.option("--every", default="5m", show_default=True, callback=_parse_duration_option, help="How often.")
 @_out_option
 @click.option("--dry-run", is_flag=True, help="Stop after each plan.")
+@format_option
 def watch(
-    config_path: Path, models: tuple[str, ...], length: float, every: float, out: Path, dry_run: bool, now: float
+    config_path: Path,
+    models: tuple[str, ...],
+    length: float,
+    every: float,
+    out: Path,
+    dry_run: bool,
+    style: str,
+    now: float,
 ) -> Exit:
     """Pull, evaluate, plan and apply every few minutes, sooner than a GitHub schedule would.
 
     Rules are evaluated at every round; a tier with `for: 2` applies after two rounds with new points. A round that
     fails is reported, and the next one continues. Ends with 12 as soon as a critical alert fires, so that a deploy job
-    fails; else with the exit code of the last round.
+    fails; else with the exit code of the last round. The last line says which, and why. With --format json each line is
+    a JSON object.
     """
     if not dry_run:
         actions_env.require_default_branch()
@@ -103,15 +113,31 @@ def watch(
     started, code, at = time.monotonic(), Exit.OK, now
     while True:
         fresh = replace(make_context(config, at, run_url=context.run_url), second_look=second_look() if only else None)
-        code, worst = _evaluate_once(fresh, only, out)
+        code, worst = _evaluate_once(fresh, only, out, style)
         if worst is not None and worst >= Severity.CRITICAL:
+            _report_end(style, Exit.CRITICAL, "a critical alert fires")
             return Exit.CRITICAL
         elapsed = time.monotonic() - started
         following = (elapsed // every + 1) * every
         if following > length:
+            _report_end(style, code, f"{format_duration(length)} are over: {LAST_ROUND[code]}")
             return code
         time.sleep(max(following - elapsed, 0.0))
         at = now + following
+
+
+LAST_ROUND = {
+    Exit.OK: "nothing critical fires",
+    Exit.SOURCE_DOWN: "in the last round a source was down",
+    Exit.PARTIAL: "in the last round GitHub or PagerDuty failed, or a change was refused",
+}
+
+
+def _report_end(style: str, code: Exit, why: str) -> None:
+    if style == "json":
+        click.echo(json.dumps({"ended": why, "exit_code": code.value}))
+    else:
+        click.echo(f"Ended with exit code {code.value}: {why}.")
 
 
 def with_interval(config: Config, every: float) -> Config:
@@ -124,14 +150,19 @@ def with_interval(config: Config, every: float) -> Config:
     return replace(config, models=models)
 
 
-def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path) -> tuple[Exit, Severity | None]:
+def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path, style: str) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
     done = pipeline.converge(context, pipeline.evaluate(context), only)
     code = exit_codes.result_exit_code(done)
     try:
         with reporting(exit_codes.list_done(done.receipts)):
             pipeline.write_results(out, done, context.now)
-            click.echo(f"{utc_time(context.now)}: {summary_line(done.judgement)}, {len(done.plan.changes)} changes")
+            summary, changes = summary_line(done.judgement), len(done.plan.changes)
+            if style == "json":
+                row = {"at": format_iso(context.now), "summary": summary, "changes": changes, "exit_code": code.value}
+                click.echo(json.dumps(row, ensure_ascii=False))
+            else:
+                click.echo(f"{utc_time(context.now)}: {summary}, {changes} changes")
     except UnreportedError as error:  # the next round acts all the same
         print_error(error)
         code = error.exit_code

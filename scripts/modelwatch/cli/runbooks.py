@@ -21,8 +21,9 @@ from ..runbooks.check import check_builtin_pages
 from ..runbooks.coverage import CoverageReport, builtin_page, check_coverage, local_path, page_address
 from ..runbooks.page import PAGES_DIR
 from ..runbooks.render import AlertContext, alert_context, render_page
+from . import CommandGroup
 from .diagnose import collect_input
-from .options import DEFAULT_CONFIG, FOLDER, config_option, now_option, path_option, read_config
+from .options import DEFAULT_CONFIG, FOLDER, Choice, config_option, now_option, path_option, read_config
 from .status import unknown_issue
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..model.plan import ModelObservation
 
 
-@click.group("runbooks")
+@click.group("runbooks", cls=CommandGroup)
 def runbooks() -> None:
     """Check the runbooks, or fill one in for an alert."""
 
@@ -71,7 +72,7 @@ def check(config_path: Path, root: Path) -> Exit:
 @click.option(
     "--format",
     "style",
-    type=click.Choice(["text", "markdown"]),
+    type=Choice(["text", "markdown"]),
     default="text",
     show_default=True,
     help="For the terminal, or as Markdown.",
@@ -132,8 +133,9 @@ def _parse_alert(config: Config, alert: str) -> tuple[Model | None, str]:
         return model, rule
     if alert.removeprefix("#").rpartition("/")[2].isdecimal():
         return None, ""
-    names = ", ".join(part.name for part in config.models[:10])
-    raise UserError(f"{alert!r} is not an alert.", hint=f"Write MODEL/RULE, or an issue's number. Models: {names}.")
+    names = [part.name for part in config.models]
+    usage = f"Write MODEL/RULE, or an issue's number. Models: {', '.join(names[:10])}."
+    raise UserError(f"{alert!r} is not an alert.", hint=did_you_mean(name, names, usage) if rule else usage)
 
 
 def _find_alert(config: Config, observed: dict[str, ModelObservation], alert: str) -> tuple[Model, str]:

@@ -18,7 +18,7 @@ import click
 from ..clients.environment import share_ca_file
 from ..clients.redaction import RedactedStream, Redactor
 from ..config.secrets import BUNDLE_VARIABLE, Vault, parse_dotenv
-from ..errors import ConfigError, Exit, UserError
+from ..errors import ConfigError, Exit, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from ..sources.pull import Progress
@@ -29,6 +29,8 @@ EXIT_TIMEOUT = 10.0
 """Seconds."""
 MAX_DONE = 20
 """Changes that an error lists."""
+COMPLETE_VARIABLE = "_MODELWATCH_COMPLETE"
+"""What a shell sets that completes our command."""
 READERS = frozenset({"pull", "check", "run", "watch", "sensitivity", "diagnose", "doctor"})
 """Commands that read W&B first of all."""
 GC_THRESHOLD = 50_000
@@ -48,6 +50,8 @@ def run_group(group: click.Group, arguments: Sequence[str] | None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         # What a command imports never dies: looking for garbage among it costs a small check 3 % of its time.
         gc.set_threshold(GC_THRESHOLD)
+    if own_process and os.environ.get(COMPLETE_VARIABLE):
+        group.main(prog_name="modelwatch", complete_var=COMPLETE_VARIABLE)  # writes bytes, and ends the process
     with _mask_output():
         code = _invoke(group, arguments)
     if own_process:
@@ -96,7 +100,7 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
         )
         return Exit.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _explain_usage(error).show()
         return Exit.USAGE
     except UserError as error:
         print_error(error)
@@ -118,6 +122,16 @@ def _invoke(group: click.Group, arguments: Sequence[str] | None) -> int:
         )
         return Exit.BUG
     return int(code) if isinstance(code, int) else Exit.OK
+
+
+def _explain_usage(error: click.ClickException) -> click.ClickException:
+    """``error``, which names the likely option where one is misspelled."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error
+    known = [name for param in error.ctx.command.get_params(error.ctx) for name in (*param.opts, *param.secondary_opts)]
+    options = [name for name in known if name.startswith("--")]
+    hint = did_you_mean(error.option_name, options, f"See {error.ctx.command_path} --help.")
+    return click.UsageError(f"There is no option {error.option_name!r}. {hint}", error.ctx)
 
 
 def _missing_resource(error: BaseException) -> str:

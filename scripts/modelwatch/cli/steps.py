@@ -17,12 +17,15 @@ from ..report.plan_tables import show_plan
 from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
 from . import actions_env, exit_codes
 from .options import (
+    Choice,
     config_option,
     exit_code_option,
     format_option,
     now_option,
-    path_option,
+    prepare_results,
+    print_json,
     read_context,
+    result_option,
     run_options,
     second_look,
 )
@@ -31,49 +34,67 @@ from .runner import one_line, progress_bar, reporting
 
 @click.command("pull")
 @run_options
-@path_option("--out", default="series.jsonl", help="File to write.")
-def pull(config_path: Path, models: tuple[str, ...], out: Path, now: float) -> Exit:
+@result_option("--out", "series.jsonl", "File to write.")
+@format_option
+def pull(config_path: Path, models: tuple[str, ...], out: Path, style: str, now: float) -> Exit:
     """Read the metrics of every model into a file. A model that cannot be read is written with its error."""
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
         pulls = pipeline.pull(replace(context, progress=progress, second_look=second_look()))
+    prepare_results(out)
     write_series(out, tuple(pulls.values()), now)
     for pulled in pulls.values():
         if pulled.error:
             click.echo(f"{pulled.model}: {one_line(pulled.error)}", err=True)
         for note in pulled.notes:
             click.echo(f"{pulled.model}: note: {one_line(note)}", err=True)
-    points = sum(len(series) for pulled in pulls.values() for series in pulled.series)
-    click.echo(f"{out}: {len(pulls)} model{'s' if len(pulls) != 1 else ''}, {points:,} points", err=True)
+    counts = {name: sum(map(len, pulled.series)) for name, pulled in pulls.items()}
+    if style == "json":
+        rows = [
+            {"model": name, "points": counts[name], "error": pulled.error, "notes": list(pulled.notes)}
+            for name, pulled in pulls.items()
+        ]
+        print_json({"file": str(out), "models": rows})
+    else:
+        models_text = f"{len(pulls)} model{'s' if len(pulls) != 1 else ''}"
+        click.echo(f"{out}: {models_text}, {sum(counts.values()):,} points", err=True)
     return exit_codes.source_exit_code(pulled.scope for pulled in pulls.values() if pulled.error)
 
 
 @click.command("evaluate")
 @run_options
-@path_option("--series", default="series.jsonl", help="The file that pull wrote.")
-@path_option("--out", default="alerts.json", help="File to write.")
+@result_option("--series", "series.jsonl", "The file that pull wrote.")
+@result_option("--out", "alerts.json", "File to write.")
+@format_option
 @exit_code_option
-def evaluate(config_path: Path, models: tuple[str, ...], series: Path, out: Path, exit_code: bool, now: float) -> Exit:
+def evaluate(
+    config_path: Path, models: tuple[str, ...], series: Path, out: Path, style: str, exit_code: bool, now: float
+) -> Exit:
     """Evaluate the pulled metrics. The same series, configuration and time give the same alerts."""
     context = read_context(config_path, now, models, read_only=True)
     pulls = {pulled.model: pulled for pulled in read_series(series)}
     judgement = pipeline.judge(context, pipeline.add_missing_models(context.config, pulls))
+    prepare_results(out)
     write_file(out, judgement)
-    click.echo(f"{out}: {summary_line(judgement)}", err=True)
+    if style == "json":
+        click.echo(encode_file(judgement))
+    else:
+        click.echo(f"{out}: {summary_line(judgement)}", err=True)
     actions_env.write_judgement(judgement, outputs={"alerts": str(out)})
     return exit_codes.judgement_exit_code(judgement, exit_code)
 
 
 @click.command("plan")
 @run_options
-@path_option("--alerts", default="alerts.json", help="The file that evaluate wrote.")
-@path_option("--out", default="plan.json", help="File to write.")
+@result_option("--alerts", "alerts.json", "The file that evaluate wrote.")
+@result_option("--out", "plan.json", "File to write.")
 @format_option
 def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, style: str, now: float) -> Exit:
     """Read GitHub and PagerDuty, and write every intended change with its reason. Changes nothing."""
     context = read_context(config_path, now, models)
     judgement = read_file(alerts, Judgement)
     plan = pipeline.make_plan(context, judgement)
+    prepare_results(out)
     write_file(out, plan)
     digest = plan_digest(plan)
     if style == "json":
@@ -88,14 +109,14 @@ def plan(config_path: Path, models: tuple[str, ...], alerts: Path, out: Path, st
 
 @click.command("apply")
 @config_option
-@path_option("--plan", "plan_path", default="plan.json", help="The file that plan wrote.")
+@result_option("--plan", "plan.json", "The file that plan wrote.", "plan_path")
 @click.option(
     "--digest", required=True, metavar="HEX", help="The digest that plan printed; pass it separately from the file."
 )
 @click.option(
-    "--only", multiple=True, type=click.Choice([str(target) for target in Target]), help="Apply only these; repeatable."
+    "--only", multiple=True, type=Choice([str(target) for target in Target]), help="Apply only these; repeatable."
 )
-@path_option("--out", default="receipts.json", help="File to write.")
+@result_option("--out", "receipts.json", "File to write.")
 @format_option
 @now_option
 def apply(
@@ -114,6 +135,7 @@ def apply(
     targets = frozenset(Target(word) for word in only) or frozenset(Target)
     receipts = pipeline.apply(context, plan, digest, targets)
     with reporting(exit_codes.list_done(receipts)):
+        prepare_results(out)
         write_file(out, receipts)
         if style == "json":
             click.echo(encode_file(receipts))

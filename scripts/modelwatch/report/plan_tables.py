@@ -25,7 +25,7 @@ VERB_SIGN = {SetupVerb.CREATE: ("+", "green"), SetupVerb.UPDATE: ("~", "yellow")
 def show_plan(
     console: Console, plan: Plan, receipts: Receipts | None = None, judgement: Judgement | None = None
 ) -> None:
-    """Changes with their reasons, then what was skipped and why."""
+    """Changes with their reasons, then what was skipped and why, and where to see what was done."""
     rules = rule_names(plan, judgement)
     if plan.changes:
         rows = [
@@ -48,6 +48,10 @@ def show_plan(
         console.print(make_text(plain_line(line, 500), "dim"))
     for model, problem in plan.troubles:
         console.print(make_text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", "red"))
+    urls = {receipt.url: receipt for receipt in receipts.receipts if receipt.url} if receipts else {}
+    for url, receipt in urls.items():
+        alert = " ".join(part for part in (receipt.model, rules.get(receipt.group, "")) if part)
+        console.print(make_text(f"{plain_line(alert)}: {plain_line(url, 400)}"), soft_wrap=True)
 
 
 def _plan_result(receipt: Receipt | SetupReceipt | None) -> Text:

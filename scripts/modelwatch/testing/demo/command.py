@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ...cli import group, main
-from ...cli.options import now_option
+from ...cli.options import Choice, now_option
 from ...config.loader import load_config
 from ...report.console import open_console
 from ...timeutil import DAY, HOUR
@@ -35,7 +35,7 @@ from .tour.tour import night_variables, release_time, run_tour
 @click.option(
     "--model",
     "models",
-    type=click.Choice([chapter.demo_model.name for chapter in CHAPTERS]),
+    type=Choice([chapter.demo_model.name for chapter in CHAPTERS]),
     multiple=True,
     help="Tell only the story of this model; repeatable.",
 )
@@ -47,7 +47,7 @@ from .tour.tour import night_variables, release_time, run_tour
 )
 @click.option(
     "--night",
-    type=click.Choice(tuple(DECLINES)),
+    type=Choice(tuple(DECLINES)),
     help="With --interactive: which night; `worse` goes on after you have acknowledged it.  [default: release]",
 )
 @now_option
