@@ -128,6 +128,7 @@ def watch(
 
 LAST_ROUND = {
     Exit.OK: "nothing critical fires",
+    Exit.USAGE: "in the last round W&B had no such name as the configuration says",
     Exit.SOURCE_DOWN: "in the last round a source was down",
     Exit.PARTIAL: "in the last round GitHub or PagerDuty failed, or a change was refused",
 }
