@@ -18,6 +18,7 @@ from modelwatch.model.rule import (
     AnomalySpec,
     BaselineKind,
     BaselineSpec,
+    Direction,
     Interval,
     Limit,
     LimitKind,
@@ -281,6 +282,26 @@ def test_the_worst_finding_is_the_largest_change_since_the_start() -> None:
     found = latest_alert(track("eeee..", values=[0.8, 0.75, 0.79, 0.8, 0.9, 0.9]), at(6))
     assert found is not None
     assert found.worst.value == 0.75
+
+
+def test_few_points_of_a_version_that_was_put_back_are_not_the_worst() -> None:
+    """The alert lasts until it is proven over; by chance the first minutes of v6 look worse than v7 was."""
+    put_back = replace(
+        track("eeee", values=[0.8, 0.76, 0.74, 0.86], versions=("v7", "v6"), version=[0, 0, 1, 1]),
+        low=array("d", [0.79, 0.75, 0.60, 0.83]),
+        high=array("d", [0.81, 0.77, 0.88, 0.89]),
+    )
+    found = latest_alert(put_back, at(4))
+    assert found is not None
+    assert (found.worst.version, found.worst.time, found.worst.value) == ("v7", at(1), 0.76)
+    rising = replace(put_back, rule=rule(better=Direction.LOWER), baseline=array("d", [0.5] * 4))
+    found = latest_alert(rising, at(4))
+    assert found is not None
+    assert found.worst.value == 0.86
+    either = replace(put_back, rule=rule(better=None), baseline=array("d", [0.86] * 4))
+    found = latest_alert(either, at(4))
+    assert found is not None
+    assert found.worst.value == 0.76, "0.86 is within the interval of 0.74"
 
 
 def test_the_worst_finding_of_a_slow_decline_is_the_newest_although_the_baseline_follows() -> None:

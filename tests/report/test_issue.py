@@ -59,12 +59,12 @@ class TestHeadline:
     def test_severity_subject_value_and_since_when(self) -> None:
         assert headline(group(), register(), NOW) == (
             "**ERROR** · `churn` `accuracy` is **0.85**, 7.6 % below its baseline 0.92, "
-            "since 2026-11-20 02:00 UTC (10 h 5 min)."
+            "since 2026-11-20 02:00 UTC (10 h 5 min). As of 2026-11-20 12:00 UTC."
         )
 
     def test_a_deployment_just_before_is_named(self) -> None:
         known = Evidence(version="v7", version_since=NEWEST - 12 * HOUR, previous=("v6",))
-        assert headline(group(evidence=known), register(), NOW).endswith(" It began with version `v7`.")
+        assert " It began with version `v7`. As of" in headline(group(evidence=known), register(), NOW)
         long_ago = replace(known, version_since=NEWEST - 100 * HOUR)
         assert "began with" not in headline(group(evidence=long_ago), register(), NOW)
         first = replace(known, previous=())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .advice import workflows
+from .causes import RECALL
 from .stories import page_somebody, roll_back, story
-from .timeline import HEALTHY, RULES, Timeline, model_config
+from .timeline import ERROR, HEALTHY, RULES, WARNING, Timeline, model_config
 
 SLOW_PROOF = RULES.replace("window: 1h", "window: 6h").replace("do: [issue, page]}", "do: [issue, page, rollback]}")
 FEW_ROWS = 400
@@ -35,3 +36,49 @@ def withdrawn_false_positive(time: Timeline) -> None:
     time.until(7)
     time.expect(woken=1, page="still firing: robin withdrew the false positive", open_incidents=1)
     time.expect(audit="false positive was withdrawn")
+
+
+@story()
+def warning_joins_an_error(time: Timeline) -> None:
+    """Another rule joins as a warning: the review counts the hours of the issue's own severity, which it is not"""
+    time.configure(model_config(rules=RULES + RECALL))
+    time.data(recall=HEALTHY)
+    time.until(2)
+    time.deploy("v7")
+    time.data(accuracy=ERROR, recall=WARNING)
+    time.until(9)
+    time.expect(woken=1, says="Also affected.*recall.*warning", audit="recall shares the cause, warning")
+    time.expect(review=r"\| Severity \| error [67] h( \d+ min)? \|")
+
+
+@story()
+def muted_numbers_stay_true(time: Timeline) -> None:
+    """Acknowledged, then as bad as an error can be: the issue has the numbers of each evaluation that changed them"""
+    page_somebody(time)
+    time.comment("ack")
+    time.until(5)
+    time.data(accuracy=0.835)
+    time.until(6)
+    time.expect(woken=0, says=r"is \*\*0\.83\d*\*\*.*As of 2026-09-21 06:00 UTC", comments=2)
+    time.until(9)
+    time.expect(woken=0, says=r"As of 2026-09-21 0[89]:00 UTC", review=r"Rows affected \| 1[4-8]0,000 rows.*, as of")
+
+
+@story()
+def muted_rows_stay_true(time: Timeline) -> None:
+    """While the issue is acknowledged, another alert of its cause gets worse and recovers: its row says so"""
+    time.configure(model_config(rules=RULES + RECALL))
+    time.data(recall=HEALTHY)
+    time.until(2)
+    time.deploy("v7")
+    time.data(accuracy=ERROR, recall=WARNING)
+    time.until(5)
+    time.expect(woken=1)
+    time.comment("ack")
+    time.until(6)
+    time.data(recall=0.877)
+    time.until(7)
+    time.expect(woken=0, says=r"\| `churn` `recall` \| \*\*warning\*\* \| `0\.87\d*")
+    time.data(recall=HEALTHY)
+    time.until(11)
+    time.expect(woken=0, says=r"\| `churn` `recall` \| recovered")

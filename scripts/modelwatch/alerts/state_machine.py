@@ -259,7 +259,9 @@ def _alert(track: Track, codes: bytes, counted: bytes, machine: AlertStateMachin
 
 
 def _worst_index(track: Track, codes: bytes, begin: int, end: int) -> int:
-    """Index of the breach with the largest change between ``begin`` and ``end``; the first of equals.
+    """Index of the breach with the largest change between ``begin`` and ``end`` that chance does not explain: by the
+    end of the interval which is less bad, since the first points of a version that was put back are few, and may look
+    worse than the one before. The first of equals.
 
     All are measured from the newest baseline: one that follows the metric, or gives way to another, would make an
     earlier change look larger than that of a worse value. Baselines that differ by the time of the week or the year
@@ -270,8 +272,18 @@ def _worst_index(track: Track, codes: bytes, begin: int, end: int) -> int:
         return begin
     if track.rule.has_steady_baseline:
         level = track.baseline[breaches[-1]]
-        return max(breaches, key=lambda index: _badness(track, track.value[index], level))
-    return max(breaches, key=lambda index: (codes[index], badness(track, index)))
+        return max(breaches, key=lambda index: _sure_badness(track, index, level))
+    return max(breaches, key=lambda index: (codes[index], _sure_badness(track, index, track.baseline[index])))
+
+
+def _sure_badness(track: Track, index: int, level: float) -> float:
+    """The change from ``level`` by the end of the interval that is less bad; by the value where none is known."""
+    low, high = track.low[index], track.high[index]
+    if low != low or high != high:
+        return _badness(track, track.value[index], level)
+    if track.rule.better is None and low < level < high:
+        return 0.0
+    return min(_badness(track, low, level), _badness(track, high, level))
 
 
 def badness(track: Track, index: int) -> float:

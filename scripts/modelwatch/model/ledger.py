@@ -11,6 +11,8 @@ PAGERDUTY = "PagerDuty"
 """``LedgerEntry.who`` where nobody is named."""
 RECOVERED = "recovered"
 """``LedgerEntry.what`` of the recovery of the episode."""
+FOLLOWER_PREFIX = "follower."
+"""How the key of an entry begins about another alert that shares the cause: its severity is not the issue's."""
 MAX_WHAT, MAX_WHY, MAX_URL, MAX_KEY = 120, 240, 300, 120
 MAX_RECENT = 12
 """A register with more entries, or with half the size below, hands over the older ones to a comment."""

@@ -248,6 +248,7 @@ OMITTED_FIELDS = (
     '"title":"",',
     '"muted_severity":null,',
     '"onset":null,',
+    '"shown":"",',
     '"step":"",',
     '"last_comment":0,',
     '"page_after":null,',
@@ -334,6 +335,8 @@ class Register:
     """The episodes before this one, as they were known when it began or got worse."""
     onset: float | None = None
     """Since when the metric has changed, as the issue says: kept while it is as plausible as any other time."""
+    shown: str = ""
+    """The numbers that the issue shows and a reader acts on, apart by spaces: see ``shown_numbers``."""
     step: str = ""
     """Digest of the next step that the issue shows."""
     settings: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ..model.ledger import (
+    FOLLOWER_PREFIX,
     MODELWATCH,
     PAGERDUTY,
     PERSON,
@@ -158,15 +159,18 @@ def _impact_rows(known: ReviewInput, now: float) -> Iterator[tuple[str, str]]:
         yield "Rows affected", "not counted"
     else:
         series = f" of {code(register.impact.where)}" if register.impact.where else ""
-        yield "Rows affected", f"{count(register.impact.rows)} rows{series} since it began"
+        as_of = f", as of {format_utc(register.told)}" if end is None and register.told else ""
+        yield "Rows affected", f"{count(register.impact.rows)} rows{series} since it began{as_of}"
 
 
 def _severity_times(known: ReviewInput, now: float) -> Iterator[tuple[str, float]]:
-    """(severity, seconds) in the order in which each began."""
+    """(severity, seconds) in the order in which each began; of the issue, not of what joined it."""
     names = ("info", "warning", "error", "critical")
     steps = []
     for entry in known.entries:
         word = entry.what.rpartition(" ")[2]
+        if entry.key.startswith(FOLLOWER_PREFIX):
+            continue
         if entry.kind in (EntryKind.FINDING, EntryKind.ISSUE) and word in names:
             steps.append((entry.at, word))
     end = now if known.recovered is None else known.recovered

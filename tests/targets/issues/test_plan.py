@@ -17,7 +17,7 @@ from modelwatch.model.rule import BaselineKind, BaselineSpec, Mode, Rule
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
 from modelwatch.targets.plan import make_plan, sync_groups
-from modelwatch.timeutil import DAY, HOUR
+from modelwatch.timeutil import DAY, HOUR, MINUTE
 
 from ...alerts.making import at, findings, pull, rule, tier, track, unexplained
 from ..making import GROUP, RULE, World, config, issue, judged, kinds, later, model, register, seen, skipped
@@ -110,6 +110,28 @@ def test_evidence_is_refreshed_every_six_hours_without_a_comment() -> None:
     assert change.register.told == later("..i")
     assert not plan_for("..i", replace(FIRED, told=told + 1)).changes
     assert not plan_for("..i", replace(FIRED, told=None)).changes
+
+
+@pytest.mark.parametrize("mute", [{}, {"ack_until": at(20)}, {"silence_until": at(20), "silence_by": "ada"}])
+def test_evidence_is_refreshed_where_its_numbers_have_moved(mute: dict[str, Any]) -> None:
+    """Muted or not, without a comment, and at most every 15 minutes."""
+    among = config()
+
+    def plan(values: list[float], of: Register, now: float) -> list[Change]:
+        watched = track("..eeee", RULE, values=values)
+        found = judge_models(among, {"churn": findings(watched)}, {"churn": pull()}, now, unexplained)
+        return [*make_plan(found, among, seen(issue(of)), now).changes]
+
+    now, page = later("..eeee"), PageRecord("triggered", Severity.ERROR, at(2), status="acknowledged", status_at=at(2))
+    held = register(alerts=(WHOLE,), start=at(2), config_since=at(2), told=at(-9), page=page, **mute)
+    (written,) = plan([0.9, 0.9, 0.8, 0.8, 0.8, 0.8], held, now - HOUR)
+    assert written.register is not None
+    known = replace(written.register, told=now - HOUR, severity=Severity.ERROR)
+    assert plan([0.9, 0.9, 0.8, 0.8, 0.8, 0.795], known, now) == []
+    (moved,) = plan([0.9, 0.9, 0.8, 0.8, 0.8, 0.78], known, now)
+    assert (moved.kind, moved.notes) == (ChangeKind.UPDATE_ISSUE, ())
+    assert "the numbers have moved" in moved.reason
+    assert plan([0.9, 0.9, 0.8, 0.8, 0.8, 0.78], replace(known, told=now - 10 * MINUTE), now) == []
 
 
 def test_start_never_moves() -> None:
@@ -253,8 +275,10 @@ def test_silences_and_inhibitions_stop_messages_and_dispatches() -> None:
     assert not plan.changes
     for what in ("open-issue", "trigger-incident", "retrain", "rollback"):
         assert "[silence]" in skipped(plan, what)
-    held = register(alerts=(WHOLE,), told=at(-9))
+    held = register(alerts=(WHOLE,), told=at(2))
     assert not make_plan(judged("..e", of), of, seen(issue(held)), later("..e")).changes
+    (old,) = make_plan(judged("..e", of), of, seen(issue(replace(held, told=at(-9)))), later("..e")).changes
+    assert (old.kind, old.notes) == (ChangeKind.UPDATE_ISSUE, ()), "nor do its numbers get old"
     (worse,) = make_plan(judged("..c", of), of, seen(issue(held)), later("..c")).changes
     assert (worse.kind, worse.notes) == (ChangeKind.UPDATE_ISSUE, ()), "the issue stays true, and nobody is notified"
     recovered = make_plan(judged("..c..", of), of, seen(issue(held)), later("..c.."))

@@ -77,7 +77,9 @@ def test_closed_as_not_planned_is_silenced_until_recovery_or_worse() -> None:
     assert held.muted_until_recovery
     assert change.expect.issue_state == "closed"
     known = replace(held, page=PageRecord("resolved", Severity.ERROR, NOW))
-    assert not plan_for("..ew", known, now=NOW + 10 * DAY, **closed("not_planned")).changes
+    assert not plan_for("..ee", known, now=NOW + 10 * DAY, **closed("not_planned")).changes
+    milder = plan_for("..ew", known, now=NOW + 10 * DAY, **closed("not_planned"))
+    assert [(one.reason, one.notes) for one in milder.changes] == [("muted (silence): the numbers have moved", ())]
     recovered = plan_for("..e..", held, **closed("not_planned"))
     assert kinds(recovered) == ["resolve-incident", "update-issue"]
     assert not first(replace(recovered, changes=recovered.changes[1:]))[1].muted_until_recovery

@@ -16,13 +16,14 @@ from ...model.target import Target
 from ...report.affected_alerts import worse_follower
 from ...report.alert_phrase import describe_title, is_recovering, proof_text, recovery_streak
 from ...report.next_steps import recovery_deadline, required_healthy_evaluations, step_digest
-from ...timeutil import DAY, HOUR
+from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
 from ..leadership import MAX_FOLLOWERS, is_covered
 from ..register.flapping import start_flap, sync_flap
-from ..register.ledger import record_changes
+from ..register.ledger import record_changes, worst_impact
 from ..register.muting import muted_reason
 from ..register.recovery import MAX_SHOWN, missing_follower_proof, missing_proof
+from .shown_numbers import differ_clearly, shown_numbers
 
 REOPEN_WITHIN = DAY
 """A group that fires again within this time (seconds) after closing reopens its episode; later it starts a new one."""
@@ -31,6 +32,8 @@ MAX_FOLLOWER_ALERTS = 8
 """Alerts of a group that is led, which the register remembers."""
 REFRESH_INTERVAL = 6 * HOUR
 """The evidence of a firing group is refreshed this often (seconds), without a comment."""
+MIN_INTERVAL = 15 * MINUTE
+"""It is refreshed after this time (seconds) where a number has moved that a reader acts on."""
 
 
 def issues_unavailable(draft: GroupPlan) -> tuple[str, str]:
@@ -185,6 +188,7 @@ def _record_muted_severity(draft: GroupPlan) -> None:
     if register is None or register.closed is not None:
         return
     draft.update_register(**_severity_fields(draft, register), muted_severity=register.known_severity)
+    _record_followers(draft)
     if draft.severity is not register.severity:
         draft.update_register(title=_title(draft))
 
@@ -412,14 +416,35 @@ def _update_issue(draft: GroupPlan, cause: str) -> None:
         changed = "next step changed"
     if draft.notes and not changed:
         changed = "a comment is due"
-    if not changed and draft.firing and draft.issue_open and not draft.group.mutes and before.told is not None:
-        old = draft.now - before.told >= REFRESH_INTERVAL
-        changed = f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old" if old else ""
-        changed = "fresh evidence was requested" if before.told == STALE_SINCE else changed
+    if not changed and draft.firing and (draft.issue_open or draft.closed_by_person):
+        changed = _stale_reason(draft, before)
     if not changed and before.troubles != tuple(draft.troubles) and not draft.changes:
         changed = "problems changed" if draft.troubles else "the earlier problems did not occur again"
     if changed:
         _write_issue(draft, ChangeKind.UPDATE_ISSUE, f"{cause}: {changed}" if cause else changed)
+
+
+def _stale_reason(draft: GroupPlan, before: Register) -> str:
+    """Why the evidence on the issue is written again; empty where it is as good as new. People look less often at an
+    issue that they have closed: there it is written only where it is not true any more."""
+    if before.told is None:
+        return ""
+    if before.told == STALE_SINCE:
+        return "fresh evidence was requested"
+    age = draft.now - before.told
+    if age >= REFRESH_INTERVAL and draft.issue_open:
+        return f"the evidence is {REFRESH_INTERVAL / HOUR:g} h old"
+    moved = age >= MIN_INTERVAL and bool(before.shown) and differ_clearly(before.shown, _shown_numbers(draft))
+    return "the numbers have moved" if moved else ""
+
+
+def _shown_numbers(draft: GroupPlan) -> str:
+    register = draft.register
+    if register is None:
+        return ""
+    impact = worst_impact(draft.group, register.impact, draft.rule)
+    followers = [draft.groups[record.group] for record in register.firing_followers if record.group in draft.groups]
+    return shown_numbers(draft.group, impact, followers)
 
 
 def _changed_fields(before: Register, register: Register) -> str:
@@ -463,7 +488,7 @@ def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
     if draft.register is None:
         return
     record_changes(draft)
-    draft.update_register(told=draft.now, troubles=tuple(draft.troubles))
+    draft.update_register(told=draft.now, troubles=tuple(draft.troubles), shown=_shown_numbers(draft))
     draft.update_register(step=_step(draft))
     issue = draft.issue
     expect = Precondition(issue.number, issue.body_digest, issue.state) if issue else Precondition()

@@ -191,7 +191,7 @@ def headline(group: Group, register: Register, now: float) -> str:
         if healthy := recovery_streak(group):
             need = required_healthy_evaluations(group, register)
             text += f" Recovering: {healthy} of {need} {proof_text(group)}."
-        return text
+        return f"{text} As of {utc_time(group.newest)}."
     if register.closed is None:
         text = f"**RECOVERING** · {name} stopped firing; it began at {utc_time(register.start)}."
         return text + cause_sentence(group, register, now)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ...model.alert import AlertState, Group
 from ...model.ledger import (
+    FOLLOWER_PREFIX,
     MAX_KEY,
     MAX_URL,
     MAX_WHAT,
@@ -182,7 +183,7 @@ def _follower_changes(before: Sequence[FollowerRecord], records: Sequence[Follow
         key = f"{record.group}.{int(record.start)}"
         if old is None:
             what = f"{name} shares the cause, {record.severity}"
-            yield make_entry(f"follower.{key}", record.start, EntryKind.FINDING, what)
+            yield make_entry(f"{FOLLOWER_PREFIX}{key}", record.start, EntryKind.FINDING, what)
         if record.ended is not None and (old is None or old.ended is None):
             yield make_entry(f"follower-ended.{key}", record.ended, EntryKind.RECOVERY, f"{name} recovered")
 
