@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import quote, unquote
 
 from .series import Labels, labels_of
@@ -13,10 +13,12 @@ _SAFE = " !'(),.:;<>@[]^_`{|}~+$&?#\"\\-"
 """The characters that need no escape in a label; ``/ = % *`` and control characters are percent-escaped."""
 
 
+@lru_cache(maxsize=1 << 12)
 def escape_label(value: str) -> str:
     return quote(value, safe=_SAFE)
 
 
+@lru_cache(maxsize=1 << 16)
 def key_of(name: str, labels: Labels) -> str:
     """The W&B key of a metric: sorted, escaped ``label=value`` parts before the last part of the name."""
     *groups, last = name.split("/")

@@ -268,6 +268,13 @@ def column_or_nulls(batch: Any, name: str) -> Any:
     return batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows)
 
 
+def release_unused_memory() -> None:
+    """Give back what Arrow keeps for later: reading leaves behind more than most profiles take."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+
+
 def parse_number_or_nan(cell: str) -> float:
     """The number that a text reads as, as in a column of numbers."""
     cell = cell.strip()

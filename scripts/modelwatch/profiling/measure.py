@@ -21,7 +21,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
-from .arrow_columns import shown_cells
+from .arrow_columns import release_unused_memory, shown_cells
 from .label_join import join_outcomes
 from .label_task import describe_task, require_positive, reversed_score_note, task_notes
 from .performance import known_classes, labelled_rows, misfit_note, row_metrics
@@ -130,26 +130,30 @@ def measure(
     skipped: dict[str, SourceError] = {}
     if profiles:
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
+        whole = profile.whole()
     else:
         log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now, skipped), selection, spec)
         plan = _make_plan(spec, reference, log, notes)
         profile = profile_batches(log.batches(plan.needed_columns), plan)
+        release_unused_memory()
+        whole = profile.whole()
         extra = row_metrics(log, plan, profile)
         notes.extend(f"left out: {problem}" for problem in skipped.values())
-        notes.extend(_omission_notes(profile, plan))
-        notes.extend(text_number_notes(profile.whole()))
+        notes.extend(_omission_notes(profile, whole, plan))
+        notes.extend(text_number_notes(whole))
     where = log.where if log else ""
     _check_times(profile, spec, log)
-    _check_classes(profile, spec, where)
-    require_positive(known_classes(profile.whole()), spec, where)
+    _check_classes(whole, spec, where)
+    require_positive(known_classes(whole), spec, where)
     others: Mapping[str, Profile] = {}
     if selection.partition:
         others = fetch_other_partitions(model, profile, selection.partition, env, retry, scratch)
     total = sum_profiles([profile, *others.values()])
+    whole_total = total.whole() if others else whole
     # Metrics that need rows are known for this partition only.
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
-    notes.extend((*task_notes(total.whole(), spec), *reversed_score_note(total.whole(), spec)))
+    notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
     notes.extend(misfit_note(total, spec, extra))
     rows = tuple(metric_rows(total, spec, reference, now, extra))
     if log and not spec.query:
@@ -158,13 +162,13 @@ def measure(
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
         notes.append(f"{windows} not over yet; measure again later.")
-    notes.extend(_future_note(profile, spec, now))
+    notes.extend(_future_note(whole.newest, spec, now))
     if profile.undated:
         undated = "1 row without a time counts"
         if profile.undated > 1:
             undated = f"{profile.undated} rows without a time count"
         notes.append(f"{undated} in no window.")
-    return MeasureResult(profile, rows, tuple(notes), describe_task(total.whole(), spec), others)
+    return MeasureResult(profile, rows, tuple(notes), describe_task(whole_total, spec), others)
 
 
 def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:
@@ -186,9 +190,9 @@ def omitted_column_notes(omitted: Mapping[str, str]) -> Iterator[str]:
         yield f"no input, since {reason}: {shown}. Name it under `features` to watch it."
 
 
-def _is_share(profile: Profile, column: str) -> bool:
+def _is_share(table: TableProfile, column: str) -> bool:
     """Whether every number in the column is 0 or 1."""
-    numbers = profile.whole().columns.get(column)
+    numbers = table.columns.get(column)
     if not isinstance(numbers, NumericProfile) or not numbers.n:
         return False
     return all(numbers.quantile(share) in (0.0, 1.0) for share in (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0))
@@ -202,16 +206,14 @@ def _check_times(profile: Profile, spec: MeasureSpec, log: PredictionLog | None)
         raise unreadable_times(spec.time, cells, log.where if log else "")
 
 
-def _future_note(profile: Profile, spec: MeasureSpec, now: float) -> Iterator[str]:
-    newest = profile.whole().newest
+def _future_note(newest: float, spec: MeasureSpec, now: float) -> Iterator[str]:
     if newest > now + HOUR / 2:
         hint = "" if spec.timezone else local_time_hint(newest, now, "measure")
         yield f"the newest row is of {format_utc(newest)}, in the future. {hint}".rstrip()
 
 
-def _check_classes(profile: Profile, spec: MeasureSpec, where: str) -> None:
+def _check_classes(table: TableProfile, spec: MeasureSpec, where: str) -> None:
     """Raises SourceError where no prediction is ever a label: ``true`` in one column and ``1`` in the other."""
-    table = profile.whole()
     predicted, labelled = (table.columns.get(name) for name in (spec.prediction, spec.label))
     if not isinstance(predicted, CategoricalProfile) or not isinstance(labelled, CategoricalProfile):
         return
@@ -235,7 +237,7 @@ def text_number_notes(table: TableProfile) -> Iterator[str]:
             yield f"{name!r} is read as text: write numbers such as {commas[0]!r} with a decimal point."
 
 
-def _omission_notes(profile: Profile, plan: ProfilePlan) -> Iterator[str]:
+def _omission_notes(profile: Profile, whole: TableProfile, plan: ProfilePlan) -> Iterator[str]:
     """What the configuration requests and is not published."""
     spec = plan.spec
     for crossing in plan.crossings:
@@ -249,7 +251,7 @@ def _omission_notes(profile: Profile, plan: ProfilePlan) -> Iterator[str]:
     values = (table.sums[VALUE_SUM].n for table in profile.cells.values() if VALUE_SUM in table.sums)
     if spec.value and profile.rows and not any(values):
         yield f"{spec.value!r} holds no numbers, so there are no metrics by value."
-    if plan.typical_label is not None and spec.prediction and _is_share(profile, spec.label):
+    if plan.typical_label is not None and spec.prediction and _is_share(whole, spec.label):
         yield (
             f"the labels are 0 or 1, and {spec.prediction!r} takes many values: judged as a regression. A probability "
             "belongs under `score`."

@@ -69,10 +69,11 @@ def performance_metrics(
     requested = {name for name in spec.metrics or DEFAULT_METRICS if whole or not name.startswith(WHOLE_ONLY_PREFIXES)}
     estimates = [estimate for estimate in _estimates(table, requested, spec, whole) if estimate.name in requested]
     scalars: dict[str, float] = {}
+    own_labels = labels_of(dict(segment))
     for estimate in (*estimates, *extra):
         if math.isnan(estimate.value):
             continue
-        labels = labels_of({**dict(segment), **({"class": estimate.label} if estimate.label else {})})
+        labels = labels_of({**dict(segment), "class": estimate.label}) if estimate.label else own_labels
         name = estimate.name.removeprefix("class_")
         key = key_of(f"eval/{name}", labels)
         scalars[key] = estimate.value
@@ -116,7 +117,7 @@ def _estimates(table: TableProfile, requested: set[str], spec: MeasureSpec, whol
     if "hits" in sums:
         hits = sums["hits"]
         yield proportion("accuracy", hits.mean("right") * hits.n if hits.n else 0.0, float(hits.n))
-        yield from _class_estimates(table, spec, intervals)
+        yield from _class_estimates(table, requested, spec, intervals)
     if "valued" in sums:
         is_share = "hits" in sums
         yield value_weighted_mean(sums["valued"], "accuracy_by_value" if is_share else "mae_by_value", share=is_share)
@@ -127,7 +128,9 @@ def _estimates(table: TableProfile, requested: set[str], spec: MeasureSpec, whol
         yield from _curve_areas({name: (one.counts, other.counts) for name, (one, other) in sides}, intervals)
 
 
-def _class_estimates(table: TableProfile, spec: MeasureSpec, intervals: bool) -> Iterator[Estimate]:
+def _class_estimates(
+    table: TableProfile, requested: set[str], spec: MeasureSpec, intervals: bool
+) -> Iterator[Estimate]:
     """Precision, recall and F1; none if there are too many classes to count each pair of them."""
     classes = known_classes(table)
     if table.pairs is None or table.pairs.other or not classes:
@@ -135,7 +138,9 @@ def _class_estimates(table: TableProfile, spec: MeasureSpec, intervals: bool) ->
     positive = positive_class(classes, spec)
     for estimate in class_metrics(confusion_matrix(table), averages=len(classes) > 2, intervals=intervals):
         if estimate.label:
-            yield replace(estimate, name=f"class_{estimate.name}")
+            name = f"class_{estimate.name}"
+            if name in requested:
+                yield replace(estimate, name=name)
         elif estimate.name != "accuracy":
             yield estimate
         if positive and estimate.label == positive:

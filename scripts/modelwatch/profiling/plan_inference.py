@@ -28,6 +28,7 @@ from .arrow_columns import (
     is_text_type,
     parse_number_or_nan,
     parse_numbers,
+    release_unused_memory,
     to_arrow,
     to_text,
 )
@@ -180,7 +181,7 @@ def _sample_rows(log: PredictionLog, names: Sequence[str]) -> Any:
     import pyarrow as pa
 
     batches = sample_batches(log.batches(names), log.rows())
-    pa.default_memory_pool().release_unused()  # Reading left behind more than the sample itself.
+    release_unused_memory()
     columns = {name: [column_or_nulls(batch, name) for batch in batches] for name in names}
     del batches
     return pa.RecordBatch.from_arrays([concatenate_arrays(columns.pop(name)) for name in names], list(names))

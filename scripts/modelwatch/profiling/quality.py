@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..stats.intervals import difference_interval, wilson_interval
+from ..stats.intervals import wilson_bounds
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import ColumnProfile, TableProfile
@@ -84,10 +84,13 @@ def _bad_cells(name: str, table: TableProfile, reference: ColumnProfile | None =
 
 def excess(count: int, rows: int, reference_count: int, reference_rows: int) -> float:
     """The lower bound of how far ``count / rows`` is above the reference's share; 0 if chance explains it."""
-    shares = np.array([count / rows, reference_count / reference_rows])
-    low, high = wilson_interval(shares, np.array([float(rows), float(reference_rows)]), EXCESS_LEVEL)
-    least, _ = difference_interval(shares[:1], low[:1], high[:1], shares[1:], low[1:], high[1:])
-    return max(float(least[0]), 0.0)
+    share, reference_share = count / rows, reference_count / reference_rows
+    if share <= reference_share:
+        return 0.0
+    low, _ = wilson_bounds(share, float(rows), EXCESS_LEVEL)
+    _, high = wilson_bounds(reference_share, float(reference_rows), EXCESS_LEVEL)
+    least = share - reference_share - np.hypot(share - low, high - reference_share)  # as in ``difference_interval``
+    return max(float(least), 0.0)
 
 
 def vanished_categories(column: CategoricalProfile, reference: CategoricalProfile) -> list[str]:
@@ -120,6 +123,8 @@ def count_outside(column: NumericProfile, low: float, high: float) -> int:
     Exact if ``high`` and the number before ``low`` are edges, as they are for the extremes that edges were chosen from;
     otherwise a value in the same bin as an extreme counts as inside.
     """
+    if low <= column.low and column.high <= high:
+        return column.infinite_low + column.infinite_high
     cumulated = np.concatenate([[0], np.cumsum(column.counts)])
     low_bin = int(np.searchsorted(column.edges, np.nextafter(low, -np.inf), side="right"))
     high_bin = int(np.searchsorted(column.edges, high, side="left"))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from ..model.keys import key_of
 from ..model.prediction_log import MeasureSpec
 from ..model.series import Labels
+from ..stats.arrays import Floats
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from ..stats.profile.wandb_histogram import to_histogram
+from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
+from ..stats.profile.wandb_histogram import histogram_edges, to_histogram
 from . import embedding_samples, performance, quality
 from .profiler import VALUE_SUM
 
@@ -58,6 +58,12 @@ def metric_rows(
     segments: dict[ProfileKey, dict[Labels, TableProfile]] = {}
     for cell, table in profile.cells.items():
         segments.setdefault(ProfileKey(cell.window, cell.version), {})[cell.segment] = table
+    reference_columns = reference.columns if reference else {}
+    edges = {
+        name: histogram_edges(column)
+        for name, column in reference_columns.items()
+        if isinstance(column, NumericProfile) and column.n
+    }
     for cell in sorted(finished, key=lambda cell: (times[cell], cell.version)):
         table = profile.cells[cell]
         of_window = quality.window_quality(versions[cell.window], cell.window + spec.window)
@@ -67,8 +73,9 @@ def metric_rows(
             *_value_scalars(table, spec),
             *embedding_samples.embedding_drift(table, reference),
         )
-        scalars = {key: value for key, value in items if np.isfinite(value)}
-        yield MetricRow(times[cell], cell.version, cell.window, scalars, _histograms(table, spec, reference))
+        scalars = {key: value for key, value in items if math.isfinite(value)}
+        histograms = _histograms(table, spec, reference_columns, edges)
+        yield MetricRow(times[cell], cell.version, cell.window, scalars, histograms)
 
 
 def count_unreadable_files(rows: Sequence[MetricRow], count: int) -> tuple[MetricRow, ...]:
@@ -121,23 +128,26 @@ def _value_scalars(table: TableProfile, spec: MeasureSpec) -> Iterator[tuple[str
     """Quantiles of numeric columns, to within a bin; the exact sum of the value column; nothing for labels."""
     for name, column in table.columns.items():
         if isinstance(column, NumericProfile) and column.n and name not in (spec.label, spec.value):
-            for quantile, share in QUANTILES.items():
-                yield f"{spec.key_of_column(name)}/{quantile}", column.quantile(share)
+            key = spec.key_of_column(name)
+            for quantile, value in zip(QUANTILES, column.quantiles([*QUANTILES.values()]), strict=True):
+                yield f"{key}/{quantile}", value
     values = table.sums.get(VALUE_SUM)
     if values is not None and values.n:
         yield from (("value/mean", values.mean(VALUE_SUM)), ("value/sum", values.mean(VALUE_SUM) * values.n))
         yield "value/n", float(values.n)
 
 
-def _histograms(table: TableProfile, spec: MeasureSpec, reference: TableProfile | None) -> dict[str, Histogram]:
-    """By key; those of a categorical column are under ``<column>/categories``."""
-    reference_columns = reference.columns if reference else {}
+def _histograms(
+    table: TableProfile, spec: MeasureSpec, reference: Mapping[str, ColumnProfile], edges: Mapping[str, Floats]
+) -> dict[str, Histogram]:
+    """By key; those of a categorical column are under ``<column>/categories``. ``reference``: its columns, and the
+    ``edges`` of their histograms."""
     histograms = {}
     for name, column in table.columns.items():
         cleaned = quality.without_unknown_formats(column, table.formats.get(name)) if reference else column
-        histogram = to_histogram(cleaned, reference_columns.get(name))
+        histogram = to_histogram(cleaned, reference.get(name), edges.get(name))
         if histogram is not None:
             suffix = "/categories" if isinstance(column, CategoricalProfile) else ""
-            edges, counts = histogram
-            histograms[f"{spec.key_of_column(name)}{suffix}"] = (counts, edges)
+            ends, counts = histogram
+            histograms[f"{spec.key_of_column(name)}{suffix}"] = (counts, ends)
     return histograms

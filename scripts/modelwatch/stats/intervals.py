@@ -5,6 +5,7 @@ SciPy is not used here on purpose: importing ``scipy.stats`` costs more than jud
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from statistics import NormalDist
 
@@ -35,6 +36,16 @@ def wilson_interval(p: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats,
         high = (centre + half) / (1 + share)
     # The bounds hold exactly at 0 and 1, whatever the rounding.
     return np.minimum(np.maximum(low, 0.0), p), np.maximum(np.minimum(high, 1.0), p)
+
+
+def wilson_bounds(p: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """``wilson_interval`` of one proportion, to the bit, without the cost of arrays; ``n`` > 0."""
+    z = z_value(level)
+    share = z * z / n
+    centre = p + share / 2
+    half = math.sqrt(max(p * (1 - p), 0.0) * share + share * share / 4)
+    low, high = (centre - half) / (1 + share), (centre + half) / (1 + share)
+    return min(max(low, 0.0), p), max(min(high, 1.0), p)
 
 
 def normal_interval(mean: Floats, se: Floats) -> tuple[Floats, Floats]:

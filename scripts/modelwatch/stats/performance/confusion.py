@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,6 +49,11 @@ def _f1(confusion: ConfusionMatrix, place: int, intervals: bool) -> Estimate:
     """Of one class; 2 tp / (2 tp + fp + fn)."""
     tp = float(confusion.table[place, place])
     fp, fn = float(confusion.table[:, place].sum()) - tp, float(confusion.table[place].sum()) - tp
+    if not intervals:
+        below = 2 * tp + fp + fn
+        return Estimate(
+            "f1", 2 * tp / below if below > 0 else math.nan, math.nan, math.nan, confusion.n, confusion.classes[place]
+        )
     cells = np.array([tp, fp, fn, max(confusion.n - tp - fp - fn, 0.0)])
 
     def f1(tables: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Ints
-from ..intervals import LEVEL, wilson_interval, z_value
+from ..intervals import LEVEL, wilson_bounds, z_value
 from ..profile.exact_sum import ExactSums, to_float
 
 DRAWS = 500
@@ -41,8 +41,8 @@ def proportion(name: str, hits: float, n: float, label: str = "") -> Estimate:
     if not n > 0:
         return undefined_estimate(name, n, label)
     share = min(1.0, max(0.0, hits / n))
-    low, high = wilson_interval(np.array([share]), np.array([n]))
-    return Estimate(name, share, float(low[0]), float(high[0]), n, label)
+    low, high = wilson_bounds(share, n)
+    return Estimate(name, share, low, high, n, label)
 
 
 def mean_estimate(name: str, value: float, variance: float, n: float) -> Estimate:

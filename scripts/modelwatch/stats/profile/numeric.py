@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
+
+Counts = NDArray[np.signedinteger[Any]]
 
 
 class ProfileMismatchError(ValueError):
@@ -19,8 +24,9 @@ class NumericProfile:
 
     edges: Floats
     """k finite numbers, strictly ascending."""
-    counts: Ints
-    """k + 1 counts of finite values: (-inf, e0], (e0, e1], ..., (e(k-1), inf)."""
+    counts: Counts
+    """k + 1 counts of finite values: (-inf, e0], (e0, e1], ..., (e(k-1), inf). Of 16, 32 or 64 bits, as ``n`` needs: of
+    hourly windows there are many, each of few rows."""
     n: int = 0
     """Finite values: the sum of ``counts``."""
     missing: int = 0
@@ -48,8 +54,8 @@ class NumericProfile:
         low, high = _extremes(finite)
         return cls(
             edges,
-            counts,
-            n=int(counts.sum()),
+            counts.astype(count_type(len(finite))),
+            n=len(finite),
             missing=missing + len(ordered) - numbers,
             infinite_low=begin,
             infinite_high=numbers - end,
@@ -62,7 +68,8 @@ class NumericProfile:
     def of_order_statistics(cls, ordered: Floats, edges: Floats) -> NumericProfile:
         """The profile of finite values that ascend."""
         low, high = _extremes(ordered)
-        return cls(edges, count_in_bins(ordered, edges), n=len(ordered), low=low, high=high)
+        counts = count_in_bins(ordered, edges).astype(count_type(len(ordered)))
+        return cls(edges, counts, n=len(ordered), low=low, high=high)
 
     @property
     def rows(self) -> int:
@@ -73,10 +80,11 @@ class NumericProfile:
         """Both together. Raises ``ProfileMismatchError`` where the edges differ."""
         if self.edges is not other.edges and not np.array_equal(self.edges, other.edges):
             raise ProfileMismatchError("numeric profiles with other edges cannot be added.")
+        n = self.n + other.n
         return NumericProfile(
             self.edges,
-            self.counts + other.counts,
-            self.n + other.n,
+            np.add(self.counts, other.counts, dtype=count_type(n)),
+            n,
             self.missing + other.missing,
             self.infinite_low + other.infinite_low,
             self.infinite_high + other.infinite_high,
@@ -91,19 +99,28 @@ class NumericProfile:
         if np.any(at >= len(self.edges)) or not np.array_equal(self.edges[at], edges):
             raise ProfileMismatchError("a coarser profile needs edges of the finer one.")
         below = np.concatenate([[0], np.cumsum(self.counts)[at], [self.n]])
-        return replace(self, edges=edges, counts=np.diff(below))
+        return replace(self, edges=edges, counts=np.diff(below).astype(self.counts.dtype))
 
     def quantile(self, q: float) -> float:
         """The quantile, linear within its bin: off by at most the bin's width. NaN where there is no finite value."""
+        return self.quantiles([q])[0]
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Several quantiles."""
         if not self.n:
-            return np.nan
-        ends = np.concatenate([[self.low], np.clip(self.edges, self.low, self.high), [self.high]])
-        below = np.concatenate([[0], np.cumsum(self.counts)])
-        rank = q * self.n
-        at = min(max(int(np.searchsorted(below, rank, side="left")), 1), len(below) - 1)
-        share = (rank - below[at - 1]) / max(int(self.counts[at - 1]), 1)
-        low, high = float(ends[at - 1]), float(ends[at])
-        return float(low * (1 - share) + high * share)
+            return [np.nan] * len(shares)
+        below = np.cumsum(self.counts)  # up to the end of each bin
+        ranks = [share * self.n for share in shares]
+        last = len(below) - 1
+        places = [min(place, last) for place in np.searchsorted(below, ranks, side="left").tolist()]
+        quantiles = []
+        for rank, place in zip(ranks, places, strict=True):
+            count = int(self.counts[place])
+            share = (rank - (int(below[place]) - count)) / max(count, 1)
+            low = self.low if place == 0 else min(max(float(self.edges[place - 1]), self.low), self.high)
+            high = self.high if place == last else min(max(float(self.edges[place]), self.low), self.high)
+            quantiles.append(low * (1 - share) + high * share)
+        return quantiles
 
     def mean(self) -> float:
         """The mean, every value taken at the middle of its bin (the ends of the outer ones are the extremes)."""
@@ -113,6 +130,11 @@ class NumericProfile:
         filled = np.flatnonzero(self.counts)
         middles = ends[filled] / 2 + ends[filled + 1] / 2
         return float(np.sum(middles * (self.counts[filled] / self.n)))
+
+
+def count_type(n: int) -> type[np.signedinteger[Any]]:
+    """The smallest signed integer that holds the count of any of ``n`` values: sums of unsigned ones are no int64."""
+    return next(kind for kind in (np.int16, np.int32, np.int64) if n <= np.iinfo(kind).max)
 
 
 def _extremes(ordered: Floats) -> tuple[float, float]:

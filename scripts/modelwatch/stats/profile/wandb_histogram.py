@@ -29,19 +29,23 @@ OTHER_CATEGORIES_START = 2.0**32
 
 
 def to_histogram(
-    column: NumericProfile | CategoricalProfile, reference: NumericProfile | CategoricalProfile | None = None
+    column: NumericProfile | CategoricalProfile,
+    reference: NumericProfile | CategoricalProfile | None = None,
+    edges: Floats | None = None,
 ) -> tuple[Floats, Floats] | None:
     """``(edges, counts)``, edges one more than counts and finite; ``None`` where nothing was counted.
 
     ``reference``: the same column where it is healthy; its edges and its categories come first, so that windows agree
-    on their bins. Bins of numbers are closed on the right, those of categories hold ``[place, place + 1)``.
+    on their bins. ``edges``: its ``histogram_edges``, if they are known. Bins of numbers are closed on the right, those
+    of categories hold ``[place, place + 1)``.
     """
     if not column.n:
         return None
     if isinstance(column, CategoricalProfile):
         return _category_histogram(column, reference if isinstance(reference, CategoricalProfile) else None)
-    known = reference if isinstance(reference, NumericProfile) and reference.n else column
-    return full_histogram(column.coarsen(_few_edges(known)))
+    if edges is None:
+        edges = histogram_edges(reference if isinstance(reference, NumericProfile) and reference.n else column)
+    return full_histogram(column.coarsen(edges))
 
 
 def full_histogram(column: NumericProfile) -> tuple[Floats, Floats]:
@@ -52,7 +56,7 @@ def full_histogram(column: NumericProfile) -> tuple[Floats, Floats]:
     return _clip_outer_edges(ends, column.counts.astype(np.float64))
 
 
-def _few_edges(reference: NumericProfile) -> Floats:
+def histogram_edges(reference: NumericProfile) -> Floats:
     """Of the profile's edges those at its quantiles, more towards its extremes, and some beyond them.
 
     Those beyond tell how far values went, those towards the extremes how far the reference itself is spread: with
