@@ -174,7 +174,7 @@ def window_of_a_young_version(time: Timeline) -> None:
     time.deploy("v7")
     time.data(accuracy=ERROR)
     time.until(3)
-    time.expect(woken=1, says=r"over 2 h .its window of 24 h is not full", verdict="over 3 h .its window of 24 h")
+    time.expect(woken=1, says=r"over 3 h .its window of 24 h is not full", verdict="over 3 h .its window of 24 h")
     time.acknowledge()
     time.until(20, every=4)
     time.expect(verdict="over 20 h .its window of 24 h is not full")
