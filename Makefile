@@ -91,9 +91,11 @@ relay-storm: setup ## 10,000 webhooks through two relays under every fault: each
 	@$(BIN)/python -m tests.relay.storm $(WEBHOOKS)
 
 .PHONY: fuzz
-fuzz: setup ## Search for long, at random: the relay (EXAMPLES=n requests an operation), every property test (ROUNDS=n)
+fuzz: setup ## Search for long, at random: the relay (EXAMPLES=n requests an operation), tables (TABLES=n), property tests (ROUNDS=n)
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest --timeout 7200 --hypothesis-profile fuzz \
 		tests/relay/test_fuzz.py tests/relay/test_events.py tests/relay/test_signature.py tests/injection/test_parsers.py
+	FUZZ_LOGS=$(or $(TABLES),1000) FUZZ_TABLES=$(or $(TABLES),10000) $(BIN)/python -m pytest -n $(JOBS) --timeout 7200 \
+		--dist worksteal --hypothesis-profile fuzz tests/profiling/test_random_tables.py tests/profiling/test_peer_metrics.py
 	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; FUZZ_EXAMPLES=25 $(BIN)/python -m pytest -n $(JOBS) \
 		--timeout 7200 --hypothesis-profile fuzz -m "property and not relay"; done
 

@@ -295,6 +295,21 @@ def test_files_of_one_log_may_differ(tmp_path: Path, with_outcomes: bool) -> Non
     assert found["eval/n"] == (COUNT if with_outcomes else 2 * COUNT)
 
 
+def test_what_a_file_lacks_is_missing_in_its_rows(tmp_path: Path) -> None:
+    pq.write_table(pa.table(rows(region=lambda _: "eu")), tmp_path / "a.parquet")
+    lacking = pa.table(rows(label=lambda row: ["NULL", "1"][row % 2])).drop_columns(["prediction"])
+    pq.write_table(lacking, tmp_path / "b.parquet")
+    found = values(measured(tmp_path, segments=("region",)))
+    assert (found["quality/region=eu/rows"], found["quality/region=(missing)/rows"]) == (COUNT, COUNT)
+    assert (found["eval/accuracy"], found["eval/n"]) == (0.5, COUNT)
+
+
+def test_views_of_texts_are_texts(tmp_path: Path) -> None:
+    views = {name: pa.array(cells).cast(pa.string_view()) for name, cells in rows().items()}
+    pq.write_table(pa.table(views), tmp_path / "log.parquet")
+    assert values(measured(tmp_path))["eval/accuracy"] == 0.5
+
+
 def test_a_training_set_without_rows_is_no_reference(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(",".join(rows()) + "\n")
     with pytest.raises(SourceError, match="the training set has no rows"):

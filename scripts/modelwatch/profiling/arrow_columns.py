@@ -199,9 +199,11 @@ def decode_dictionary(array: Any) -> Any:
 
 
 def plain_types(batch: Any) -> Any:
-    """A record batch without extension types, such as UUID and JSON: each becomes its text."""
+    """A record batch without extension types, such as UUID and JSON: each becomes its text. Views, for which Arrow
+    lacks functions, become plain texts and bytes."""
     import pyarrow as pa
 
+    views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
     for place, field in enumerate(batch.schema):
         if isinstance(field.type, pa.BaseExtensionType):
             column = batch.column(place)
@@ -210,6 +212,8 @@ def plain_types(batch: Any) -> Any:
             else:
                 cells = pa.array([None if cell is None else str(cell) for cell in column.to_pylist()], pa.string())
             batch = batch.set_column(place, field.name, cells)
+        elif field.type in views:
+            batch = batch.set_column(place, field.name, batch.column(place).cast(views[field.type]))
     return batch
 
 

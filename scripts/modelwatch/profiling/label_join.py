@@ -110,7 +110,7 @@ class WrittenLabelLog:
         words: set[str] = set()
         if self._prediction in self._log.names():
             for batch in self._log.batches([self._prediction]):
-                column = batch.column(batch.schema.get_field_index(self._prediction))
+                column = column_or_nulls(batch, self._prediction)
                 if is_text_type(column.type):
                     words |= {text.strip() for text in factorize(column, missing_words=_EMPTY)[1]}
         return words

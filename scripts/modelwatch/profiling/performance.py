@@ -22,7 +22,7 @@ from ..model.series import Labels, labels_of
 from ..stats.performance.confusion import ConfusionMatrix, class_metrics
 from ..stats.performance.custom import custom_metric, load_metric
 from ..stats.performance.estimate import Estimate, proportion, value_weighted_mean
-from ..stats.performance.probabilistic import binning_error, loss_metrics, pr_auc, roc_auc
+from ..stats.performance.probabilistic import binning_error, loss_metrics, pr_auc, precision_binning_error, roc_auc
 from ..stats.performance.ranking import ranking_metrics
 from ..stats.performance.regression import regression_metrics
 from ..stats.profile.numeric import NumericProfile
@@ -42,9 +42,11 @@ OWN_COUNT_METRICS = ("precision", "recall", "accuracy_by_value", "mae_by_value")
 would be equally certain."""
 RARER_COUNT = "rarer_n"
 """Beside an AUC: rows of the rarer of its two classes, the ``weight`` of a rule with ``interval: auc``."""
-CURVE_METRICS = frozenset(("auc", "pr_auc", "auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc"))
+AUC_METRICS = frozenset(("auc", "auc_macro", "class_auc"))
+PR_AUC_METRICS = frozenset(("pr_auc", "pr_auc_macro", "class_pr_auc"))
+CURVE_METRICS = AUC_METRICS | PR_AUC_METRICS
 MAX_BINNING_ERROR = 0.01
-"""An area under the ROC curve that could be further off, because bins do not fit the scores, is not published."""
+"""An area under a curve that could be further off, because bins do not fit the scores, is not published."""
 MAX_ROWS = 1_000_000
 """Rows in memory, all windows together."""
 MIN_WINDOW_ROWS = 10_000
@@ -123,9 +125,11 @@ def _estimates(table: TableProfile, requested: set[str], spec: MeasureSpec, whol
         yield value_weighted_mean(sums["valued"], "accuracy_by_value" if is_share else "mae_by_value", share=is_share)
     if "losses" in sums:
         yield from loss_metrics(sums["losses"])
-    if requested & CURVE_METRICS and fits_scores(table, spec):
+    fitting = requested & CURVE_METRICS - misfit_curves(table, requested, spec)
+    if fitting:
         sides = score_sides(table, spec).items()
-        yield from _curve_areas({name: (one.counts, other.counts) for name, (one, other) in sides}, intervals)
+        areas = _curve_areas({name: (one.counts, other.counts) for name, (one, other) in sides}, intervals)
+        yield from (area for area in areas if area.name in fitting)
 
 
 def _class_estimates(
@@ -175,9 +179,15 @@ def score_sides(table: TableProfile, spec: MeasureSpec) -> dict[str, tuple[Numer
     return {name: (scores[f"{name}{PAIR_SEPARATOR}1"], scores[f"{name}{PAIR_SEPARATOR}0"]) for name in names}
 
 
-def fits_scores(table: TableProfile, spec: MeasureSpec) -> bool:
-    """Whether the bins are fine enough for areas under curves."""
-    return all(binning_error(*sides) <= MAX_BINNING_ERROR for sides in score_sides(table, spec).values())
+def misfit_curves(table: TableProfile, requested: Container[str], spec: MeasureSpec) -> frozenset[str]:
+    """The requested areas under curves for which the bins are too coarse."""
+    sides = score_sides(table, spec).values()
+    misfits: set[str] = set()
+    for names, error in ((AUC_METRICS, binning_error), (PR_AUC_METRICS, precision_binning_error)):
+        wanted = {name for name in names if name in requested}
+        if wanted and any(error(*side) > MAX_BINNING_ERROR for side in sides):
+            misfits |= wanted
+    return frozenset(misfits)
 
 
 def _curve_areas(sides: ScoreCounts, intervals: bool) -> Iterator[Estimate]:
@@ -242,7 +252,7 @@ def _curve_areas_of_rows(
     requested = CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS)
     misfits: dict[ProfileKey, list[ProfileKey]] = {}
     for cell, table in profile.cells.items() if requested else ():
-        if not fits_scores(table, spec):
+        if misfit_curves(table, requested, spec):
             misfits.setdefault(ProfileKey(cell.window, cell.version), []).append(cell)
     if not misfits:
         return {}
@@ -272,7 +282,7 @@ def _read_scores(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     segments = []
     for name, values in plan.segments:
         codes, names = encode_segments(rows, name, values)
-        segments.append(np.array([*names, ""], dtype=object)[codes if len(codes) else np.full(rows.num_rows, -1)])
+        segments.append(np.array(names, dtype=object)[codes])
     empty = np.empty((rows.num_rows, 0))
     return (
         classes[known],
@@ -295,9 +305,10 @@ def _sides_of_rows(plan: ProfilePlan, classes: NDArray[np.int64], scores: NDArra
 def misfit_note(profile: Profile, spec: MeasureSpec, known: Container[ProfileKey]) -> Iterator[str]:
     """Says where the bins do not fit the scores; ``known``: the windows, versions and segments whose areas under curves
     were computed from rows."""
-    if not CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS) or not spec.label:
+    requested = CURVE_METRICS.intersection(spec.metrics or DEFAULT_METRICS)
+    if not requested or not spec.label:
         return
-    misfits = [cell for cell, table in profile.cells.items() if not fits_scores(table, spec)]
+    misfits = [cell for cell, table in profile.cells.items() if misfit_curves(table, requested, spec)]
     lost = sum(cell not in known for cell in misfits)
     if lost:
         parts = f"{lost} windows or segments" if lost > 1 else "1 window or segment"

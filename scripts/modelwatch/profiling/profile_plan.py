@@ -183,7 +183,12 @@ def _column_plan(name: str, reference: TableProfile, spec: MeasureSpec, class_na
 
 def segment_edges(profile: NumericProfile, name: str, spec: MeasureSpec) -> Floats | None:
     """The edges of a score within a segment; ``None`` for another column, which segments do not count."""
-    return coarsen_edges(profile, SEGMENT_SCORE_BINS) if name in score_columns(spec) else None
+    if name not in score_columns(spec):
+        return None
+    filled = np.flatnonzero(profile.counts)
+    around = np.unique(np.clip(np.concatenate([filled - 1, filled]), 0, len(profile.edges) - 1))
+    # A bin for each score, if there are few.
+    return profile.edges[around] if len(around) < SEGMENT_SCORE_BINS else coarsen_edges(profile, SEGMENT_SCORE_BINS)
 
 
 def most_frequent(counts: dict[str, int], limit: int) -> Vocabulary:

@@ -21,6 +21,7 @@ from ..stats.profile.exact_sum import ExactSums
 from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 from ..stats.segmentation import MISSING, OTHER
 from .arrow_columns import (
+    column_or_nulls,
     count_shapes,
     count_texts,
     factorize,
@@ -132,10 +133,8 @@ def split_by_window(batch: Any, plan: ProfilePlan) -> Iterator[tuple[ProfileKey,
 
 
 def encode_segments(rows: Any, name: str, values: frozenset[str]) -> tuple[Ints, list[str]]:
-    """By row the number of its segment, and the segments' names; both empty if the column is missing."""
-    if name not in rows.schema.names:
-        return np.zeros(0, dtype=np.int64), []
-    codes, texts = factorize(rows.column(name))
+    """By row the number of its segment, and the segments' names. A column that the rows lack is missing in each."""
+    codes, texts = factorize(column_or_nulls(rows, name))
     categories = map(shorten_category, texts)
     segments = [*(category if category in values else OTHER for category in categories), MISSING]
     unique = sorted(set(segments))

@@ -14,8 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as peer
 
 from modelwatch.stats.performance.estimate import Estimate
-from modelwatch.stats.performance.probabilistic import loss_metrics, pr_auc, roc_auc, row_losses
+from modelwatch.stats.performance.probabilistic import (
+    loss_metrics,
+    pr_auc,
+    precision_binning_error,
+    roc_auc,
+    row_losses,
+)
 from modelwatch.stats.profile.exact_sum import ExactSums
+from modelwatch.stats.profile.numeric import NumericProfile
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -42,6 +49,25 @@ def counts(labels: ArrayLike, scores: ArrayLike, bins: int = 0) -> Counts:
 def lost(labels: ArrayLike, scores: ArrayLike, squares: bool = True) -> dict[str, Estimate]:
     truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
     return {one.name: one for one in loss_metrics(ExactSums.of(row_losses(truth, values, squares=squares)))}
+
+
+@settings(deadline=None, max_examples=200)
+@given(ROWS, st.lists(st.floats(0, 1), max_size=6, unique=True))
+def test_what_binning_can_cost_bounds_the_area_under_precision_and_recall(
+    rows: list[tuple[bool, float]], edges: list[float]
+) -> None:
+    y, s = (np.array(column) for column in zip(*rows, strict=True))
+    sides = [NumericProfile.of(s[side], np.sort(np.array(edges, dtype=float))) for side in (y, ~y)]
+    if y.any() and not y.all():
+        off = abs(pr_auc(sides[0].counts, sides[1].counts).value - peer.average_precision_score(y, s))
+        assert off <= precision_binning_error(*sides) + 1e-9
+
+
+def test_rare_rows_of_the_positive_class_in_one_bin_with_others_are_noticed() -> None:
+    edges = np.array([0.5, 0.9])
+    sides = [NumericProfile.of(np.array(scores), edges) for scores in ([0.99, 0.98], [0.91] * 40 + [0.1] * 4000)]
+    assert pr_auc(sides[0].counts, sides[1].counts).value < 0.05
+    assert precision_binning_error(*sides) > 0.9
 
 
 @settings(deadline=None, max_examples=100)

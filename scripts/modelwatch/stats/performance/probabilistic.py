@@ -49,12 +49,31 @@ def binning_error(positive: NumericProfile, negative: NumericProfile) -> float:
     pairs = float(positive.n) * float(negative.n)
     if not pairs:
         return 0.0
+    shared = positive.counts.astype(np.float64) * negative.counts
+    return float(shared[_can_differ(positive, negative)].sum()) / 2 / pairs
+
+
+def precision_binning_error(positive: NumericProfile, negative: NumericProfile) -> float:
+    """How far ``pr_auc`` of two profiles can be off: by the order of the rows within bins in which scores can differ,
+    from all of the positive class first to all of them last."""
+    if not positive.n or not negative.n:
+        return 0.0
+    hits, misses = (side.counts[::-1].astype(np.float64) for side in (positive, negative))
+    hits_before, misses_before = np.cumsum(hits) - hits, np.cumsum(misses) - misses
+    mixed = _can_differ(positive, negative)[::-1] & (hits > 0) & (hits + misses > 1)
+    usual = hits * (hits_before + hits) / np.maximum(hits_before + hits + misses_before + misses, 1)
+    best = hits * (hits_before + hits) / np.maximum(hits_before + hits + misses_before, 1)
+    worst = hits * (hits_before + 1) / (hits_before + 1 + misses_before + misses)
+    off = np.maximum((best - usual)[mixed].sum(), (usual - worst)[mixed].sum())
+    return float(off) / positive.n
+
+
+def _can_differ(positive: NumericProfile, negative: NumericProfile) -> Bools:
+    """The bins that hold more than one float64 within the range of both profiles."""
     edges = positive.edges
     least = np.nextafter(np.concatenate([[-np.inf], edges]), np.inf)
     low, high = np.fmin(positive.low, negative.low), np.fmax(positive.high, negative.high)
-    can_differ = np.maximum(least, low) < np.minimum(np.concatenate([edges, [np.inf]]), high)
-    shared = positive.counts.astype(np.float64) * negative.counts
-    return float(shared[can_differ].sum()) / 2 / pairs
+    return np.asarray(np.maximum(least, low) < np.minimum(np.concatenate([edges, [np.inf]]), high))
 
 
 def placements_by_bin(hits: Floats, misses: Floats) -> tuple[Floats, Floats]:
