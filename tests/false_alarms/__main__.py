@@ -139,7 +139,7 @@ def jobs(windows: int) -> list[Job]:
     tables.sort(key=lambda job: job.table.startswith("power"))
     tables.sort(key=lambda job: job.table if job.table.startswith("power") else "")
     tables += [Job("power of segments", "one segment drops", size, tries, 0) for size in (1000, 3000, 10_000)]
-    return [*tables, *(Job("power of embeddings", one, 300, tries, 0) for one in ("classifier", "mmd"))]
+    return [*tables, *(Job("power of embeddings", one, 300, tries, 0) for one in ("classifier_auc", "mmd"))]
 
 
 def _is_categorical(world: object) -> bool:

@@ -229,3 +229,13 @@ def test_delays_and_wrong_tiers_are_counted() -> None:
 
 def test_promises_are_the_budgets() -> None:
     assert pytest.approx(365 * 86400 / np.array(BUDGETS)) == model_year_table.PROMISED
+
+
+FIRST_JOBS = {job.table: job for job in sorted(table.jobs(1), key=lambda job: -job.size)}
+"""The smallest job of each table."""
+
+
+@pytest.mark.parametrize("name", FIRST_JOBS)
+def test_every_table_can_be_drawn(name: str) -> None:
+    tallies = table.task((FIRST_JOBS[name], 1, 1))
+    assert tallies and all(one.windows for one in tallies.values())
