@@ -172,11 +172,14 @@ runbooks: setup
 .venv/installed: requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "modelwatch needs Python 3.11 or later, and $(PYTHON) is older: make PYTHON=python3.12 setup" >&2; exit 2; }
+	@echo "Installing $$(grep -c '^[a-z0-9].*==' requirements-dev.txt) packages into .venv: one to three minutes, once." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 		--requirement <(sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt)
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements-dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "Downloading and compiling them (pandas, SciPy, wandb, ...)" >&2
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "Installed: $(BIN)/modelwatch" >&2
 	@touch $@
 
 .tools/audit/installed: .ci/audit/requirements.txt | setup

@@ -144,3 +144,14 @@ def test_every_path_in_the_walk_through_the_code_exists() -> None:
 def test_every_make_target_in_a_document_exists(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", path.read_text("utf-8"))) <= targets
+
+
+def test_a_long_installation_says_what_it_does() -> None:
+    """Not as the commands that it runs, but in words, before each step that takes long."""
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\n.venv/installed:")[2].partition("\n\n")[0]
+    lines = [line.strip() for line in recipe.splitlines()[1:]]
+    said = [place for place, line in enumerate(lines) if line.startswith("@echo ")]
+    slow = [place for place, line in enumerate(lines) if "-m venv" in line or "uv pip sync" in line]
+    assert said[0] == slow[0] - 1
+    assert slow[1] - 1 in said
+    assert all(line.startswith("@") for line in lines if not line.startswith(("{", "--")))

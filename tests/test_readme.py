@@ -196,7 +196,11 @@ def _leaks(newcomer: Newcomer) -> list[str]:
         ({"WANDB_API_KEY": ""}, 3, "there is no W&B API key. Set WANDB_API_KEY"),
         ({"WANDB_API_KEY": "k" * 40}, 3, "W&B refuses the API key (HTTP 401)"),
         ({"PAGERDUTY_ROUTING_KEY": ""}, 2, "the environment has no PAGERDUTY_ROUTING_KEY, or it is empty. Set it in"),
-        ({}, 2, "there is no project acme/churn-prod, or the API key may not see it. Check `wandb: {entity, project}`."),
+        (
+            {},
+            2,
+            "there is no project acme/churn-prod, or the API key may not see it. Check `wandb: {entity, project}`.",
+        ),
     ],
     ids=["no key", "a wrong key", "no routing key", "an empty W&B"],
 )

@@ -102,6 +102,12 @@ def write_file(path: Path, content: StepFile) -> None:
     write_text(path, encode_file(content) + "\n")
 
 
+def encode_result(judgement: Judgement, plan: Plan, receipts: Receipts | None) -> str:
+    """All that came of one evaluation, as one JSON object; ``receipts`` are null where nothing was applied."""
+    applied = encode_file(receipts) if receipts else "null"
+    return f'{{"judgement":{encode_file(judgement)},"plan":{encode_file(plan)},"receipts":{applied}}}'
+
+
 def read_file(path: Path, kind: type[T]) -> T:
     """Raises UserError for a file that is missing, is not of this kind, or has another format. To apply a plan, use
     ``load_verified_plan``."""

@@ -198,7 +198,7 @@ def test_of_several_projects_none_is_guessed(world: World, wandb_server: Server[
         ((), "acme has no project yet: the rule in modelwatch.yml is an example."),
         (("--project", "nothing"), "W&B was not read: acme/nothing: W&B has no such project"),
         (("--project", "empty"), "W&B: acme/empty has no W&B run yet: the rule in modelwatch.yml is an example."),
-        (("--project", "odd"), "rules: none, since no key has the name of a metric that is known here"),
+        (("--project", "odd"), "rules: none, since no key has the name of a known metric"),
     ],
 )
 def test_where_nothing_can_be_proposed_the_example_is_written_and_called_one(
@@ -216,7 +216,7 @@ def test_where_nothing_can_be_proposed_the_example_is_written_and_called_one(
 
 def test_without_a_key_it_says_that_it_did_not_ask(world: World, tmp_path: Path) -> None:
     ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", now=False)
-    assert ran.out.startswith("W&B was not asked, because WANDB_API_KEY is not set")
+    assert ran.out.startswith("W&B was not asked, since WANDB_API_KEY is not set")
     assert ran.out.endswith("Next: set the secret WANDB_API_KEY, then `modelwatch doctor`.\n")
 
 
@@ -226,3 +226,15 @@ def test_a_configuration_that_is_kept_asks_nothing(
     (tmp_path / "modelwatch.yml").write_text("mine")
     assert world.run("init", str(tmp_path), "--owner", "@ada", now=False).code == 0
     assert wandb_server.requests == []
+
+
+def test_as_json(world: World, wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    seed_wandb(wandb_server.standin.state, "acme", BEGIN)
+    folder = tmp_path / "new"
+    first = world.run("init", str(folder), "--owner", "@ada", "--format", "json", now=False).json
+    assert f"{folder}/modelwatch.yml" in first["written"]
+    assert first["kept"] == []
+    assert "version: model_version, from the config of the W&B runs" in first["choices"]
+    assert first["next"] == ["Next: `modelwatch doctor`."]
+    second = world.run("init", str(folder), "--owner", "@ada", "--model", "churn-prod", "--format", "json", now=False)
+    assert second.json["kept"] == first["written"]

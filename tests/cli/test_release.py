@@ -442,3 +442,12 @@ def test_a_closed_output_does_not_stop_a_move(shell: Shell) -> None:
     assert "Done: " in err.getvalue()
     assert shell("promote", "v3", "--json") == 0
     assert "already" in shell.out + shell.err
+
+
+def test_format_json_is_what_json_was(shell: Shell) -> None:
+    assert shell("history", "--json", now=False) == 0
+    before = shell.out
+    assert shell("history", "--format", "json", now=False) == 0
+    assert json.loads(shell.out) == json.loads(before)
+    assert shell("history", "--format", "text", now=False) == 0
+    assert shell.out != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,16 @@ from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
 from . import CommandGroup
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, path_option, retry_policy, select_models, time_option
+from .options import (
+    config_option,
+    format_option,
+    now_option,
+    path_option,
+    print_json,
+    retry_policy,
+    select_models,
+    time_option,
+)
 from .release import model_option, read_model
 
 if TYPE_CHECKING:
@@ -66,6 +76,7 @@ def baseline() -> None:
     metavar="ENTITY/PROJECT/NAME",
     help="With --from-table: also log a version of this W&B artifact, for `measure: {reference}`.",
 )
+@format_option
 @now_option
 def capture(
     config_path: Path,
@@ -77,13 +88,14 @@ def capture(
     version: str,
     table: str | None,
     artifact: str | None,
+    style: str,
     now: float,
 ) -> Exit:
     """Write value, count, interval, percentiles, version and source of every metric in the model's rules."""
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     model = select_models(config, (name,), config_path).models[0]
     if table is not None:
-        return _capture_profile(model, table, out, artifact, version, now)
+        return _capture_profile(model, table, out, artifact, version, style, now)
     if out is None or artifact:
         raise UserError("a baseline from history needs --out, and takes no --artifact.")
     if since is not None and until is not None and until <= since:
@@ -93,6 +105,9 @@ def capture(
     merged = _merge(read_baselines(out) if out.exists() else (), entries)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_baselines(out, merged)
+    if style == "json":
+        print_json({"file": str(out), "captured": [asdict(entry) for entry in entries], "total": len(merged)})
+        return Exit.OK
     for entry in entries:
         click.echo(f"{_title(entry)}: {number(entry.value)} (n = {number(entry.n)}, {entry.points:,} points)")
     click.echo(f"{out}: {len(entries)} captured, {len(merged)} in total.", err=True)
@@ -110,7 +125,7 @@ def _title(entry: BaselineEntry) -> str:
 
 
 def _capture_profile(
-    model: Model, table: str, out: Path | None, artifact: str | None, version: str, now: float
+    model: Model, table: str, out: Path | None, artifact: str | None, version: str, style: str, now: float
 ) -> Exit:
     """Write the reference profile of a training set, so that no measurement reads the set again."""
     if model.measure is None:
@@ -131,10 +146,15 @@ def _capture_profile(
         click.echo(f"{table}: {note}", err=True)
     digest = hashlib.sha256(content).hexdigest()
     size = f"{summary.rows:,} rows, {len(summary.columns)} columns, {len(content) // 1024 + 1} KiB, sha256 {digest}."
+    uploaded = upload_reference(artifact, content, model, metadata, os.environ, retry_policy()) if artifact else ""
+    if style == "json":
+        counts = {"rows": summary.rows, "columns": list(describe_columns(summary)), "sha256": digest}
+        print_json({"file": str(out) if out else "", "artifact": uploaded, **counts})
+        return Exit.OK
     if out:
         click.echo(f"{out}: {size}")
-    if artifact:
-        click.echo(f"{upload_reference(artifact, content, model, metadata, os.environ, retry_policy())}: {size}")
+    if uploaded:
+        click.echo(f"{uploaded}: {size}")
     for line in describe_columns(summary):
         click.echo(f"  {line}")
     return Exit.OK
@@ -148,8 +168,9 @@ _UNSAFE_IN_BRANCH = re.compile(r"[^A-Za-z0-9_.-]+")
 @model_option
 @path_option("--out", required=True, help="Baseline file, within the repository.")
 @click.option("--repository", default="", metavar="OWNER/NAME", help="By default GITHUB_REPOSITORY, or the model's.")
+@format_option
 @now_option
-def propose(config_path: Path, name: str, out: Path, repository: str, now: float) -> Exit:
+def propose(config_path: Path, name: str, out: Path, repository: str, style: str, now: float) -> Exit:
     """Capture new reference values of the version in production, and propose them by pull request.
 
     Waits until the version has served as long as a canary must (`release: {canary: {length}}`), and proposes once for
@@ -164,7 +185,10 @@ def propose(config_path: Path, name: str, out: Path, repository: str, now: float
         raise UserError("nothing is in production.", hint=NOTHING_PROMOTED_HINT, where=registry.artifact)
     since = serving_since(registry, version)
     text, url = _propose(config, model, version, since, out, repository, now)
-    click.echo(text)
+    if style == "json":
+        print_json({"result": text, "pull_request": url})
+    else:
+        click.echo(text)
     write_outputs({"pull-request": url})
     write_summary(lambda: f"{code(text, 600)}\n\n")
     return Exit.OK

@@ -22,7 +22,7 @@ from ..pagerduty_setup.desired_state import find_conflicts
 from ..report.sensitivity import COLUMNS, advice_lines, budget_lines, sensitivity_rows
 from ..timeutil import DAY
 from . import CommandGroup
-from .options import FOLDER, Choice, config_option, level_option, path_option, print_json, rows_option
+from .options import FOLDER, Choice, config_option, format_option, level_option, path_option, print_json, rows_option
 
 
 @click.group("config", cls=CommandGroup)
@@ -49,6 +49,7 @@ def config() -> None:
     show_default=True,
     help="With --rows-per-hour: how many segments a rule has.",
 )
+@format_option
 def check_config(
     path: Path | None,
     config_path: Path,
@@ -57,24 +58,15 @@ def check_config(
     rows_per_hour: float | None,
     level: float,
     segments: int,
+    style: str,
 ) -> Exit:
     """Report every problem in PATH (the same as --config), give advice, and explain the budget of false alarms."""
-    # Only this command needs the addresses of messages.
-    from ..targets.messages.addresses import address_findings
-
     path = path or config_path
-    config = load_config(path, os.environ, require_secrets=secrets)
-    findings = lint_config(config, root)
-    unusable, unavailable = address_findings(config)
-    advice = (finding for finding in findings if not isinstance(finding, UserError))
-    warnings = (*config.warnings, *advice, *unavailable)
+    if style == "json":
+        return _check_as_json(path, root, require_secrets=secrets)
+    config, warnings, problems = _examine(path, root, require_secrets=secrets)
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
-    problems = (
-        *(finding for finding in findings if isinstance(finding, UserError)),
-        *find_conflicts(config),
-        *unusable,
-    )
     if problems:
         raise ConfigError(problems)
     counts = {"model": len(config.models), "rule": sum(len(model.rules) for model in config.models)}
@@ -90,6 +82,36 @@ def check_config(
     if rows_per_hour is not None:
         _print_expectations(config, rows_per_hour, level, segments)
     return Exit.OK
+
+
+def _examine(
+    path: Path, root: Path, *, require_secrets: bool
+) -> tuple[Config, tuple[object, ...], tuple[UserError, ...]]:
+    """The configuration, its warnings and its problems; ConfigError where it cannot be read."""
+    # Only this command needs the addresses of messages.
+    from ..targets.messages.addresses import address_findings
+
+    config = load_config(path, os.environ, require_secrets=require_secrets)
+    findings = lint_config(config, root)
+    unusable, unavailable = address_findings(config)
+    advice = (finding for finding in findings if not isinstance(finding, UserError))
+    problems = (finding for finding in findings if isinstance(finding, UserError))
+    return config, (*config.warnings, *advice, *unavailable), (*problems, *find_conflicts(config), *unusable)
+
+
+def _check_as_json(path: Path, root: Path, *, require_secrets: bool) -> Exit:
+    found: dict[str, object] = {}
+    warnings: tuple[object, ...] = ()
+    try:
+        config, warnings, problems = _examine(path, root, require_secrets=require_secrets)
+        budgets = {model.name: list(budget_lines(model)) for model in config.models}
+        found = {"models": [model.name for model in config.models], "charts": list(_chart_lines(config))}
+        found |= {"budgets": budgets}
+    except ConfigError as error:
+        problems = error.problems
+    rows = [{"where": problem.where, "message": problem.message, "hint": problem.hint} for problem in problems]
+    print_json({"path": str(path), "problems": rows, "warnings": list(map(str, warnings)), **found})
+    return Exit.USAGE if problems else Exit.OK
 
 
 def _chart_lines(config: Config) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +23,7 @@ from ..model.rule import LimitKind, Rule
 from ..report.formatting import whole_percent
 from ..report.markdown import plain_line
 from .git_remote import origin_repository
-from .options import DEFAULT_CONFIG, FOLDER, level_option, rows_option
+from .options import DEFAULT_CONFIG, FOLDER, format_option, level_option, print_json, rows_option
 
 MAX_NAMES = 10
 PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project"}
@@ -53,6 +53,7 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
 )
 @rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @level_option
+@format_option
 def init(
     folder: Path,
     model: str,
@@ -64,17 +65,19 @@ def init(
     release: bool,
     rows_per_hour: float | None,
     level: float,
+    style: str,
 ) -> Exit:
     """Write modelwatch.yml, the workflows and a runbook stub into FOLDER; existing files are kept.
 
     With WANDB_API_KEY it asks W&B what is logged, proposes rules for that, and prints what it took and why. Without it,
     or where nothing is logged yet, the rule is an example.
     """
+    talk = _Talk(style == "json")
     is_kept = (folder / DEFAULT_CONFIG).exists()
     entity = entity or os.environ.get("WANDB_ENTITY", "")
     proposal = EXAMPLE
     if not is_kept:
-        entity, project, proposal = _ask_wandb(entity, project)
+        entity, project, proposal = _ask_wandb(talk, entity, project)
     names = {
         "model": model or re.sub(r"[^A-Za-z0-9._-]+", "-", project).strip("-._") or PLACEHOLDERS["model"],
         "entity": entity or PLACEHOLDERS["entity"],
@@ -85,33 +88,59 @@ def init(
     people = people or _ask_for_people(owner)
     files = render_starter_files(**names, people=people, release=release, proposal=proposal)
     first = _validate_config(files[DEFAULT_CONFIG]).models[0]
-    limits = () if rows_per_hour is None else _choose_limits(first.rules[0], rows_per_hour, level)
+    limits = () if rows_per_hour is None else _choose_limits(talk, first.rules[0], rows_per_hour, level)
     if limits:
         raised = replace(proposal.rules[0], own_limits=limits)
         proposal = replace(proposal, rules=(raised, *proposal.rules[1:]))
         files = render_starter_files(**names, people=people, release=release, proposal=proposal)
-    _write_files(folder, files)
+    written, kept = _write_files(talk, folder, files)
+    next_steps = []
     if release:
-        click.echo("Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains.")
+        next_steps += ["Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains."]
     if is_kept and people:
-        click.echo("modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`.")
+        next_steps += ["modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`."]
     elif not is_kept and not first.github.people:
-        click.echo("Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`.")
-    click.echo(_next_step())
+        next_steps += ["Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`."]
+    next_steps += [_next_step()]
+    for step in next_steps:
+        talk.say(step)
+    if style == "json":
+        print_json({"written": written, "kept": kept, "choices": talk.choices, "next": next_steps})
     return Exit.OK
 
 
-def _write_files(folder: Path, files: dict[str, str]) -> None:
+@dataclass(slots=True)
+class _Talk:
+    """Messages, on standard output, or beside JSON on standard error."""
+
+    as_json: bool
+    choices: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=self.as_json)
+
+    def say_choice(self, text: str, indent: str = "") -> None:
+        """What was chosen, and why. Names in W&B are somebody else's words."""
+        self.choices.append(plain_line(text, 600))
+        self.say(indent + self.choices[-1])
+
+
+def _write_files(talk: _Talk, folder: Path, files: dict[str, str]) -> tuple[list[str], list[str]]:
+    """The paths that were written, and those that were there."""
+    written, kept = [], []
     for name, text in files.items():
         path = folder / name
         if path.exists():
-            click.echo(f"kept     {path}")
+            talk.say(f"kept     {path}")
+            kept.append(str(path))
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         step_files.write_text(path, text)
         if path.suffix == ".sh":
             path.chmod(0o755)
-        click.echo(f"written  {path}")
+        talk.say(f"written  {path}")
+        written.append(str(path))
+    return written, kept
 
 
 def _next_step() -> str:
@@ -120,47 +149,42 @@ def _next_step() -> str:
     return f"Next: {secrets}`modelwatch doctor`."
 
 
-def _ask_wandb(entity: str, project: str) -> tuple[str, str, Proposal]:
+def _ask_wandb(talk: _Talk, entity: str, project: str) -> tuple[str, str, Proposal]:
     """Entity, project and rules, with a printed line for each choice. Where W&B cannot be read, the example."""
     if not os.environ.get("WANDB_API_KEY"):
-        _print_choice("W&B was not asked, because WANDB_API_KEY is not set: the rule in modelwatch.yml is an example.")
+        talk.say_choice("W&B was not asked, since WANDB_API_KEY is not set: the rule in modelwatch.yml is an example.")
         return entity, project, EXAMPLE
     sessions = WandbSessions(os.environ)
     try:
         entity = entity or default_entity(sessions)
-        project = project or _choose_project(sessions, entity)
+        project = project or _choose_project(talk, sessions, entity)
         if not project:
-            _print_choice(f"W&B: {entity} has no project yet: the rule in modelwatch.yml is an example.")
+            talk.say_choice(f"W&B: {entity} has no project yet: the rule in modelwatch.yml is an example.")
             return entity, project, EXAMPLE
-        return entity, project, _propose_rules(sessions, entity, project)
+        return entity, project, _propose_rules(talk, sessions, entity, project)
     except SourceError as error:
-        _print_choice(f"W&B was not read: {error} The rule in modelwatch.yml is an example.")
+        talk.say_choice(f"W&B was not read: {error} The rule in modelwatch.yml is an example.")
         return entity, project, EXAMPLE
 
 
-def _print_choice(text: str, indent: str = "") -> None:
-    """Names in W&B are somebody else's words."""
-    click.echo(indent + plain_line(text, 600))
-
-
-def _choose_project(sessions: WandbSessions, entity: str) -> str:
+def _choose_project(talk: _Talk, sessions: WandbSessions, entity: str) -> str:
     """The only project of the entity; of several the one that a person picks. Empty where there is none."""
     names = sorted(list_projects(sessions, "", entity))
     if len(names) <= 1:
         if names:
-            _print_choice(f"project: {names[0]}, the only one of {entity}")
+            talk.say_choice(f"project: {names[0]}, the only one of {entity}")
         return names[0] if names else ""
     listed = ", ".join(names[:MAX_NAMES]) + (", …" if len(names) > MAX_NAMES else "")
     if not sys.stdin.isatty():
         raise UserError(f"{entity} has {len(names)} projects: {listed}.", hint="Give --project.", where="init")
-    _print_choice(f"{entity} has {len(names)} projects: {listed}.")
+    talk.say_choice(f"{entity} has {len(names)} projects: {listed}.")
     answer: str = click.prompt("Which one does the serving job log to")
     if answer not in names:
         raise UserError(f"{entity} has no project {answer!r}.", hint=did_you_mean(answer, names), where="init")
     return answer
 
 
-def _propose_rules(sessions: WandbSessions, entity: str, project: str) -> Proposal:
+def _propose_rules(talk: _Talk, sessions: WandbSessions, entity: str, project: str) -> Proposal:
     spec = WandbSpec(entity=entity, project=project)
     every = _read_runs(spec, sessions)
     tag = choose_tag(every.tags)
@@ -168,17 +192,17 @@ def _propose_rules(sessions: WandbSessions, entity: str, project: str) -> Propos
     where = f"{entity}/{project}"
     if not runs.keys:
         lack = "has no W&B run yet" if not every.count else "has no W&B run that logged anything"
-        _print_choice(f"W&B: {where} {lack}: the rule in modelwatch.yml is an example.")
+        talk.say_choice(f"W&B: {where} {lack}: the rule in modelwatch.yml is an example.")
         return EXAMPLE
     proposal = propose(LoggedKeys(runs.keys, runs.config, runs.summary, every.tags), tag)
-    _print_choice(f"W&B: {where}, {every.count} run{'' if every.count == 1 else 's'}; chosen by names alone:")
+    talk.say_choice(f"W&B: {where}, {every.count} run{'' if every.count == 1 else 's'}; chosen by names alone:")
     with_tag = f"those with the tag {tag}, {runs.count} of {every.count}"
     chosen = with_tag if tag else f"all, since none has a tag such as {PRODUCTION_TAGS[0]}"
     for reason in (f"runs: {chosen}", *proposal.reasons):
-        _print_choice(reason, "  ")
+        talk.say_choice(reason, "  ")
     if proposal.rules:
         return proposal
-    _print_choice("rules: none, since no key has the name of a metric that is known here; the rule is an example", "  ")
+    talk.say_choice("rules: none, since no key has the name of a known metric; the rule is an example", "  ")
     return replace(proposal, rules=EXAMPLE.rules)
 
 
@@ -197,7 +221,7 @@ def _ask_for_people(owner: str) -> tuple[str, ...]:
     return tuple(name.removeprefix("@") for name in answer.replace(",", " ").split())
 
 
-def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[float, ...]:
+def _choose_limits(talk: _Talk, rule: Rule, rows_per_hour: float, level: float) -> tuple[float, ...]:
     """Limits that can be seen at this volume; empty where none can."""
     from ..evaluate.sensitivity import visible_limits
 
@@ -209,7 +233,7 @@ def _choose_limits(rule: Rule, rows_per_hour: float, level: float) -> tuple[floa
         click.echo(f"warning: {volume} no drop is found within a week: the limits are the usual ones.", err=True)
     elif limits[0] > rule.tiers[0].limits[0].value:
         texts = ", ".join(whole_percent(limit) for limit in limits)
-        click.echo(f"{volume} a week shows drops of {texts}: these are the limits in {DEFAULT_CONFIG}.")
+        talk.say(f"{volume} a week shows drops of {texts}: these are the limits in {DEFAULT_CONFIG}.")
     return limits
 
 

@@ -7,6 +7,8 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +28,10 @@ from ..timeutil import DAY
 from .options import (
     FOLDER,
     config_option,
+    format_option,
     now_option,
     path_option,
+    print_json,
     read_config,
     retry_policy,
     run_options,
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Use a profile that --out wrote instead of the log; several profiles of distinct rows are added up.",
 )
+@format_option
 def measure(
     config_path: Path,
     models: tuple[str, ...],
@@ -66,6 +71,7 @@ def measure(
     until: float | None,
     partition: str,
     profiles: tuple[Path, ...],
+    style: str,
     now: float,
 ) -> Exit:
     """Profile prediction logs by window, version and segment, and write metrics and profiles to W&B.
@@ -83,6 +89,7 @@ def measure(
         raise UserError("--profile is for one model.", hint="Name it with --model.")
     if not measured:
         click.echo("No model of this configuration has a `measure:` section: there is nothing to measure.", err=True)
+    rows: list[dict[str, object]] = []
     for model in measured:
         is_explicit = since is not None or until is not None or bool(profiles) or bool(partition)
         choice = _select_windows(model, since, until, partition, publish and not is_explicit, now, policy)
@@ -95,11 +102,18 @@ def measure(
             (out / f"{model.name}.npz").write_bytes(to_bytes(result.profile, {"model": model.name}))
         windows = "1 window" if len(result.rows) == 1 else f"{len(result.rows)} windows"
         task = f"; {result.task}" if result.task else ""
-        click.echo(f"{model.name}: {result.profile.rows:,} rows, {windows}{task}.")
+        echo = partial(click.echo, err=style == "json")
+        echo(f"{model.name}: {result.profile.rows:,} rows, {windows}{task}.")
+        paths: list[str] = []
         if publish:
             others = result.other_partitions
             for path in publish_profile(model, result.profile, result.rows, os.environ, policy, partition, others):
-                click.echo(f"  {path}")
+                echo(f"  {path}")
+                paths.append(str(path))
+        counts = {"rows": result.profile.rows, "windows": len(result.rows), "task": result.task}
+        rows.append({"model": model.name, **counts, "notes": list(result.notes), "published": paths})
+    if style == "json":
+        print_json({"models": rows})
     return Exit.OK
 
 
@@ -124,9 +138,16 @@ def _select_windows(
 @time_option("--since", "Beginning of the drop; by default a day before its end.")
 @time_option("--until", "End of the drop; by default now.")
 @time_option("--before", "Beginning of the earlier period; by default 7 days before --since.")
+@format_option
 @now_option
 def explain(
-    config_path: Path, name: str, since: float | None, until: float | None, before: float | None, now: float
+    config_path: Path,
+    name: str,
+    since: float | None,
+    until: float | None,
+    before: float | None,
+    style: str,
+    now: float,
 ) -> Exit:
     """Find where a metric dropped: compare two periods of a prediction log by segment, feature, and pairs of these."""
     model = read_config(config_path, (name,)).models[0]
@@ -137,9 +158,26 @@ def explain(
         raise UserError("the times are not in order: --before, --since, --until.")
     with tempfile.TemporaryDirectory(prefix="modelwatch-explain-") as scratch:
         explanation = explain_rows(model, periods, os.environ, retry_policy(), Path(scratch))
+    if style == "json":
+        print_json(_explanation_json(explanation))
+        return Exit.OK
     for line in _report_lines(explanation):
         click.echo(line)
     return Exit.OK
+
+
+def _explanation_json(explanation: RowExplanation) -> dict[str, object]:
+    result = explanation.search_result
+    suspects = [asdict(suspect) | {"segment": list(map(list, suspect.segment))} for suspect in result.suspects]
+    return {
+        "metric": explanation.metric,
+        "before": explanation.before,
+        "after": explanation.after,
+        "rows": list(explanation.row_counts),
+        "segments_tested": result.segments_tested,
+        "segments": [part for part in suspects if part["p"] < SIGNIFICANCE_LEVEL],
+        "columns": [asdict(column) for column in result.columns],
+    }
 
 
 def _report_lines(explanation: RowExplanation) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ..inbound.payload import parse_payload
 from ..model.pagerduty_event import PagerDutyEvent
 from ..report.markdown import plain_line
 from . import actions_env, exit_codes
-from .options import config_option, now_option, read_context
+from .options import config_option, format_option, now_option, print_json, read_context
 from .relay import elect_run, settle_option
 from .runner import reporting
 
@@ -35,8 +35,9 @@ MAX_PAYLOAD_PARTS = 50
 )
 @click.option("--once/--again", default=True, help="In Actions: only in the first workflow run of this event.")
 @settle_option
+@format_option
 @now_option
-def receive(config_path: Path, payload: str | None, once: bool, settle: float, now: float) -> Exit:
+def receive(config_path: Path, payload: str | None, once: bool, settle: float, style: str, now: float) -> Exit:
     """Handle a PagerDuty event: refresh or assign the issue, request a reason, or run the command of a button.
 
     Buttons pass the same guards and approvals as comments. Incidents that modelwatch did not trigger are ignored.
@@ -46,7 +47,7 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
     if once and os.environ.get("GITHUB_ACTIONS") == "true":
         reason = _duplicate_reason(incoming, settle)
         if reason:
-            return _report("duplicate", reason, Exit.OK)
+            return _report(style, "duplicate", reason, Exit.OK)
     event_result = handle_event(read_context(config_path, now), incoming)
     decision, result, code = event_result.decision, event_result.result, Exit.OK
     with reporting(exit_codes.list_done(result.receipts) if result else None):
@@ -54,7 +55,7 @@ def receive(config_path: Path, payload: str | None, once: bool, settle: float, n
             actions_env.write_judgement_summary(result.judgement, result.plan, result.receipts)
             code = exit_codes.result_exit_code(result)
         reasons = "; ".join(filter(None, (decision.reason, *event_result.messages)))
-        return _report(str(decision.action), reasons, code, decision.model, event_result.issue)
+        return _report(style, str(decision.action), reasons, code, decision.model, event_result.issue)
 
 
 def _load_payload(payload: str | None) -> Any:
@@ -83,7 +84,11 @@ def _duplicate_reason(incoming: PagerDutyEvent, settle: float) -> str:
     return "" if decision.proceed else decision.reason
 
 
-def _report(done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
-    click.echo(f"{done}: {plain_line(reason, 600)}")
-    actions_env.write_outputs({"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue})
+def _report(style: str, done: str, reason: str, code: Exit, model: str = "", issue: str = "") -> Exit:
+    result = {"done": done, "reason": plain_line(reason, 600), "model": model, "issue": issue}
+    if style == "json":
+        print_json(result)
+    else:
+        click.echo(f"{done}: {result['reason']}")
+    actions_env.write_outputs(result)
     return code

@@ -24,7 +24,7 @@ from ..targets.register.authorization import trusted_authors
 from ..targets.register.client import IssueClient, parse_issue_url
 from . import LazyGroup
 from .actions_env import write_outputs, write_summary
-from .options import config_option, now_option, print_json, read_config, retry_policy
+from .options import config_option, format_option, now_option, print_json, read_config, retry_policy
 from .runner import OutputClosedError, reporting, write_workflow_command
 
 if TYPE_CHECKING:
@@ -61,7 +61,17 @@ def release() -> None:
 model_option = click.option(
     "--model", "name", metavar="NAME", default="", help="The model; not needed where only one has a release."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--format``, and its short form ``--json``; the function gets ``as_json``."""
+
+    @wraps(function)
+    def call(as_json: bool, style: str, **values: Any) -> Any:
+        return function(as_json=as_json or style == "json", **values)
+
+    flag = click.option("--json", "as_json", is_flag=True, help="The same as `--format json`.")
+    return format_option(flag(call))
 
 
 def move_command(function: Callable[..., Any]) -> Callable[..., Any]:

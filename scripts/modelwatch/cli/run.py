@@ -20,7 +20,7 @@ from ..report.console import open_console, show_judgement
 from ..report.formatting import utc_time
 from ..report.group_states import summary_line
 from ..report.plan_tables import show_plan
-from ..step_files import encode_file
+from ..step_files import encode_result
 from ..timeutil import MINUTE, format_iso
 from . import actions_env, exit_codes
 from .options import RESULTS, exit_code_option, format_option, path_option, read_context, run_options, second_look
@@ -61,10 +61,7 @@ def run(
 
 def _print_result(done: pipeline.RunResult, style: str) -> None:
     if style == "json":
-        receipts = encode_file(done.receipts) if done.receipts else "null"
-        click.echo(
-            f'{{"judgement":{encode_file(done.judgement)},"plan":{encode_file(done.plan)},"receipts":{receipts}}}'
-        )
+        click.echo(encode_result(done.judgement, done.plan, done.receipts))
     else:
         console = open_console()
         show_judgement(console, done.judgement)

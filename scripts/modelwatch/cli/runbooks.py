@@ -23,7 +23,17 @@ from ..runbooks.page import PAGES_DIR
 from ..runbooks.render import AlertContext, alert_context, render_page
 from . import CommandGroup
 from .diagnose import collect_input
-from .options import DEFAULT_CONFIG, FOLDER, Choice, config_option, now_option, path_option, read_config
+from .options import (
+    DEFAULT_CONFIG,
+    FOLDER,
+    Choice,
+    config_option,
+    format_option,
+    now_option,
+    path_option,
+    print_json,
+    read_config,
+)
 from .status import unknown_issue
 
 if TYPE_CHECKING:
@@ -39,7 +49,8 @@ def runbooks() -> None:
 @runbooks.command("check")
 @config_option
 @path_option("--root", type=FOLDER, default=".", help="Repository that contains your own runbooks.")
-def check(config_path: Path, root: Path) -> Exit:
+@format_option
+def check(config_path: Path, root: Path, style: str) -> Exit:
     """Check that every rule has a page, and that the links, commands and sections of every page are right.
 
     Checks the pages of modelwatch and those that the configuration names. Of other addresses only the form is
@@ -53,6 +64,10 @@ def check(config_path: Path, root: Path) -> Exit:
         config = read_config(config_path, read_only=True)
         report = check_coverage(config.models, root, group, os.environ.get("GITHUB_REPOSITORY", ""))
     problems = [*check_builtin_pages(PAGES_DIR, KINDS, group), *report.problems]
+    if style == "json":
+        counts = {"pages": len(KINDS), "rules": report.rule_count, "own_pages": len(report.user_pages)}
+        print_json({**counts, "warnings": list(map(str, report.warnings)), "problems": problems})
+        return Exit.USAGE if problems else Exit.OK
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if problems:

@@ -13,9 +13,9 @@ from ..errors import Exit
 from ..report.group_states import summary_line
 from ..report.summary import job_summary
 from ..shards import merge_shards, split_models
-from ..step_files import write_text
+from ..step_files import encode_result, write_text
 from . import actions_env, exit_codes
-from .options import config_option, exit_code_option, path_option
+from .options import config_option, exit_code_option, format_option, path_option
 
 
 @click.command("shards")
@@ -46,14 +46,18 @@ def shards(config_path: Path, max_shards: int) -> None:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--expect", type=int, help="The number of shards; fewer results are an error.")
 @path_option("--out", help="Also write the Markdown report to this file.")
+@format_option
 @exit_code_option
-def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, exit_code: bool) -> Exit:
+def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, style: str, exit_code: bool) -> Exit:
     """Merge FOLDERS (each written by `modelwatch run --out`) into one report. Shards without results are reported."""
     done, missing = merge_shards(folders, expect)
     if out:
         write_text(out, job_summary(done.judgement, done.plan, done.receipts))
     actions_env.write_judgement(done.judgement, done.plan, done.receipts)
-    click.echo(summary_line(done.judgement))
+    if style == "json":
+        click.echo(encode_result(done.judgement, done.plan, done.receipts))
+    else:
+        click.echo(summary_line(done.judgement))
     for message in missing:
         click.echo(f"error: {message}", err=True)
     if missing:

@@ -139,7 +139,11 @@ OVERRIDE = Section(
 )
 
 RULE_FIELDS = {
-    "kind": Field(KIND, "The kind of alert; it names the runbook."),
+    "kind": Field(
+        KIND,
+        f"The kind of alert; it names the runbook: {', '.join(f'`{kind}`' for kind in vocabulary.RULE_KINDS)}, or "
+        "one of your own with a `runbook`. By default `data-drift` with `drift`, and `anomaly` with `anomaly`.",
+    ),
     "metric": Field(_key, "The key of the metric in W&B, or a column; `*` and `label=*` become labels."),
     "drift": Field(
         _key,

@@ -32,6 +32,19 @@ KINDS = (
 )
 """The kinds that have a runbook of ours."""
 
+BUILT_IN_KINDS = (
+    "canary-failed",
+    "delivery-failed",
+    "frequent-rollbacks",
+    "implausible-metric",
+    "monitoring-silent",
+    "retraining-failed",
+    "rollback-failed",
+    "sudden-improvement",
+)
+"""Those that are raised without a rule."""
+RULE_KINDS = tuple(kind for kind in KINDS if kind not in BUILT_IN_KINDS)
+
 BUILT_IN_ACTIONS = ("issue", "page")
 """The actions of a ``do`` list beside the model's workflows."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -89,7 +91,18 @@ def narrate_stories(
     evaluations = sum(story.evaluations for _, story in told)
     seconds = time.monotonic() - began
     console.print(f"\n{evaluations} evaluations in {seconds:.0f} s; nothing left this machine.")
-    console.print("`modelwatch demo --interactive` puts you on call for churn, for one night.")
+    call = f"`{own_command()} demo --interactive` puts you on call for churn, for one night."
+    console.print(Text(call), soft_wrap=True)
+
+
+def own_command() -> str:
+    """What a shell calls modelwatch by, here: `make` installs it where the shell does not look."""
+    if shutil.which("modelwatch"):
+        return "modelwatch"
+    program = Path(sys.executable).with_name("modelwatch")
+    if not program.is_file():
+        return f"{sys.executable} -m modelwatch"
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
 def _list_objects(story: Story) -> Iterator[str]:
