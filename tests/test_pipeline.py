@@ -136,6 +136,6 @@ def test_a_baseline_of_a_source_that_is_down_is_an_error(tmp_path: Path) -> None
 def test_a_baseline_takes_four_weeks_where_nobody_says(tmp_path: Path) -> None:
     table(tmp_path, "a", *[0.5] * 24, *[0.9] * (28 * 24))
     of = config(tmp_path, "a")
-    (entry,) = history.capture_baseline(make_context(of, NOW), of.models[0], history.BaselinePeriod())
+    (entry,) = history.capture_baseline(make_context(of, NOW), of.models[0], history.BaselinePeriod()).entries
     assert entry.points == 28 * 24
     assert entry.value == pytest.approx(0.9)

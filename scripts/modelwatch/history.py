@@ -10,19 +10,23 @@ from .errors import SourceError, SourceNameError, UserError
 from .evaluate import canary
 from .evaluate.baseline_capture import capture_model
 from .evaluate.evaluator import evaluate_model
+from .model.alert import group_key
 from .model.monitored_model import Model
 from .model.release import CanaryVerdict
 from .model.rule import BaselineEntry
-from .model.series import PulledSeries
+from .model.series import Deployment, PulledSeries
+from .model.target import Target
 from .model.version_health import VersionHealth
-from .pipeline import pull
+from .pipeline import observe, pull
 from .sources.pull import pull_period
-from .timeutil import DAY
+from .timeutil import DAY, format_utc
 
 DEFAULT_PERIOD = 28 * DAY
 """The history (seconds) that a baseline is captured from by default: four weeks."""
 
 
+MAX_VERSIONS = 5
+"""Versions that a doubt about a baseline names."""
 LONG_HISTORY = 180 * DAY
 """How far back (seconds) a healthy version is searched for, where newer history has none."""
 
@@ -39,17 +43,72 @@ class BaselinePeriod:
     """Instead of ``version``: all names that the series can use for it."""
 
 
-def capture_baseline(context: RunContext, model: Model, period: BaselinePeriod) -> tuple[BaselineEntry, ...]:
+@dataclass(frozen=True, slots=True)
+class CapturedBaseline:
+    """Reference values, and what makes them doubtful."""
+
+    entries: tuple[BaselineEntry, ...]
+    doubts: tuple[str, ...] = ()
+
+
+def capture_baseline(context: RunContext, model: Model, period: BaselinePeriod) -> CapturedBaseline:
     """Capture reference values of every series in the model's rules from one period of its history."""
-    until = period.until if period.until is not None else context.now
-    since = period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD
+    since, until = period_bounds(period, context.now)
     pulled = context.redactor.redact(
         pull_period(model, since, until, context.wandb, wandb_run=period.wandb_run, now=context.now)
     )
     _require_success(pulled)
     names = {name for series in pulled.series for name in series.versions if name}
     version = period.version or _resolve_version(model, period, names)
-    return capture_model(model, pulled, since, until, version=version, now=context.now)
+    entries = capture_model(model, pulled, since, until, version=version, now=context.now)
+    mixed = () if version else served_versions(pulled, since, until)
+    doubts = [f"the period holds {len(mixed)} versions, {_version_list(mixed)}; take one of them with --version."]
+    return CapturedBaseline(entries, tuple(doubts if len(mixed) > 1 else ()))
+
+
+def period_bounds(period: BaselinePeriod, now: float) -> tuple[float, float]:
+    """Begin and end (seconds, UTC)."""
+    until = period.until if period.until is not None else now
+    return period.since if period.since is not None else 0.0 if period.wandb_run else until - DEFAULT_PERIOD, until
+
+
+def served_versions(pulled: PulledSeries, since: float, until: float) -> tuple[Deployment, ...]:
+    """The versions with a point from ``since`` to ``until`` (seconds, UTC), each with its first one there."""
+    first: dict[str, float] = {}
+    for series in pulled.series:
+        for time, place in zip(series.times, series.version_of):
+            if place >= 0 and since <= time <= until:
+                name = series.versions[place]
+                first[name] = min(time, first.get(name, time))
+    return tuple(Deployment(name, first[name]) for name in sorted(first, key=first.__getitem__))
+
+
+def _version_list(served: tuple[Deployment, ...]) -> str:
+    shown = ", ".join(f"{one.version} (since {format_utc(one.since)})" for one in served[:MAX_VERSIONS])
+    return shown + (f" and {len(served) - MAX_VERSIONS} more" if len(served) > MAX_VERSIONS else "")
+
+
+def incidents_within(context: RunContext, model: Model, since: float, until: float) -> tuple[str, ...]:
+    """A text for each issue about a rule of ``model`` that was open between ``since`` and ``until`` (seconds, UTC), and
+    for issues that cannot be read."""
+    if not model.github.repository:
+        return ()
+    observed = observe(context.only(model))[model.name]
+    if error := observed.error_for(Target.ISSUE):
+        return (f"whether an incident lies in the period is not known, since issues cannot be read: {error}",)
+    rules = {group_key(model.name, rule.name): rule.name for rule in model.rules}
+    texts = []
+    for issue in sorted(observed.issues, key=lambda issue: issue.number):
+        register = issue.register
+        if register is None or not issue.trusted or issue.group not in rules:
+            continue
+        ended = register.closed or issue.closed_at if issue.state == "closed" else None
+        if register.start < until and (ended is None or ended > since):
+            lasted = f"to {format_utc(ended)}" if ended is not None else "on, and is still open"
+            what = f"issue #{issue.number} ({rules[issue.group]}, {register.peak})"
+            when = f"{format_utc(register.start)} {lasted}"
+            texts.append(f"the period holds an incident: {what} from {when}. {issue.url}")
+    return tuple(texts)
 
 
 def _resolve_version(model: Model, period: BaselinePeriod, versions: set[str]) -> str:

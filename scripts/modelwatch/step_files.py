@@ -59,6 +59,7 @@ OMITTED_FIELDS = (
     *REGISTER_FIELDS,
     '"causes":[],',
     ',"alike":false',
+    ',"shared":false',
     ',"since_range":null',
     ',"estimate":null',
     ',"signal":"none"',

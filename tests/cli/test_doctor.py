@@ -359,7 +359,7 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "other origin": (baseline("W&B acme/fraud, a month"), "was captured from W&B acme/fraud"),
     "old baseline": (baseline(captured=BEGIN - 400 * DAY), "churn.json of accuracy is 40[01] days old"),
     "no count": (baseline(n=None), "churn.json of accuracy has no count"),
-    "other profile": (other_profile, "age.npz of age was captured for the model fraud"),
+    "other profile": (other_profile, "the baseline age.npz was captured for the model fraud"),
     "new segment": (new_segment, "churn.json of accuracy has no value for region=eu"),
     # PagerDuty
     "nobody on call": (nobody_on_call, "escalation policy growth: .*no user 'oncall@example.com'"),

@@ -186,7 +186,7 @@ def test_other_rules_take_none_of_it(tmp_path: Path) -> None:
         "`false_alarms` without `drift` is a mapping",
         "`across` belongs",
         "several baselines",
-        "train.npz is a profile",
+        "the profile train.npz has no value of m",
     ):
         assert any(part in message for message in told), part
 

@@ -5,28 +5,34 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import history
 from ..clients.pull_request import FileProposal, find_pull_request, propose_file
+from ..config.baselines import MAX_BASELINE_BYTES, read_profile_header
 from ..config.loader import load_config
 from ..context import make_context
 from ..errors import Exit, UserError
+from ..evaluate.baseline_capture import origin_of
+from ..model.baseline_origin import foreign_origin
 from ..model.monitored_model import CanarySpec, Config, Model
 from ..model.release import PRODUCTION, Registry, Version
 from ..profiling.measure import omitted_column_notes, text_number_notes
 from ..profiling.readers import open_log
 from ..profiling.reference_store import (
+    capture_metrics,
     capture_reference,
     describe_columns,
     reference_notes,
     upload_reference,
     write_reference,
 )
+from ..regular_file import read_regular_file
 from ..release.move_request import NOTHING_PROMOTED_HINT
 from ..release.registry import read_registry
 from ..report.formatting import number
@@ -47,6 +53,7 @@ from .options import (
     time_option,
 )
 from .release import model_option, read_model
+from .runner import one_line
 
 if TYPE_CHECKING:
     from ..model.rule import BaselineEntry
@@ -76,6 +83,7 @@ def baseline() -> None:
     metavar="ENTITY/PROJECT/NAME",
     help="With --from-table: also log a version of this W&B artifact, for `measure: {reference}`.",
 )
+@click.option("--force", is_flag=True, help="Let other models and sources use it; overwrite what is another's.")
 @format_option
 @now_option
 def capture(
@@ -88,6 +96,7 @@ def capture(
     version: str,
     table: str | None,
     artifact: str | None,
+    force: bool,
     style: str,
     now: float,
 ) -> Exit:
@@ -95,16 +104,23 @@ def capture(
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     model = select_models(config, (name,), config_path).models[0]
     if table is not None:
-        return _capture_profile(model, table, out, artifact, version, style, now)
+        return _capture_profile(model, table, out, artifact, version, force, style, now)
     if out is None or artifact:
         raise UserError("a baseline from history needs --out, and takes no --artifact.")
     if since is not None and until is not None and until <= since:
         raise UserError("--until is not later than --since.", hint="The period goes from --since to --until.")
     period = history.BaselinePeriod(since, until, wandb_run, version)
-    entries = history.capture_baseline(make_context(config, now), model, period)
-    merged = _merge(read_baselines(out) if out.exists() else (), entries)
+    context = make_context(config, now)
+    captured = history.capture_baseline(context, model, period)
+    entries = tuple(replace(entry, shared=force) for entry in captured.entries)
+    known = read_baselines(out) if out.exists() else ()
+    if not force:
+        _refuse_foreign_values(model, known, out)
+    merged = _merge(model, known, entries)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_baselines(out, merged)
+    for doubt in (*captured.doubts, *history.incidents_within(context, model, *history.period_bounds(period, now))):
+        click.echo(f"{click.style('warning', fg='yellow')}: {one_line(doubt)}", err=True)
     if style == "json":
         print_json({"file": str(out), "captured": [asdict(entry) for entry in entries], "total": len(merged)})
         return Exit.OK
@@ -114,9 +130,28 @@ def capture(
     return Exit.OK
 
 
-def _merge(known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...]) -> tuple[BaselineEntry, ...]:
-    """``known``, in which ``entries`` replace those of the same series, in order of name and labels."""
-    merged = {(entry.name, entry.labels): entry for entry in (*known, *entries)}
+def _refuse_foreign_values(model: Model, known: Iterable[BaselineEntry], out: Path) -> None:
+    """Raises UserError where the file holds values of another model."""
+    other = next((entry.model for entry in known if entry.model not in ("", model.name)), "")
+    if other:
+        hint = "Give --out another file for each model, or --force to keep both in one."
+        raise UserError(f"this file holds values of the model {other}.", hint=hint, where=str(out))
+
+
+def _merge(
+    model: Model, known: tuple[BaselineEntry, ...], entries: tuple[BaselineEntry, ...]
+) -> tuple[BaselineEntry, ...]:
+    """``known``, in which ``entries`` replace those of the same series, in order of name and labels. What the model had
+    from another source is left out: it would be refused."""
+    own = origin_of(model)
+    kept = [
+        entry
+        for entry in known
+        if entry.shared or entry.model != model.name or not foreign_origin(model.name, own, entry.model, entry.source)
+    ]
+    merged = {(entry.name, entry.labels): entry for entry in (*kept, *entries)}
+    if left := len({(entry.name, entry.labels) for entry in known} - set(merged)):
+        click.echo(f"{left} value{'' if left == 1 else 's'} of another source left out.", err=True)
     return tuple(merged[key] for key in sorted(merged))
 
 
@@ -125,7 +160,7 @@ def _title(entry: BaselineEntry) -> str:
 
 
 def _capture_profile(
-    model: Model, table: str, out: Path | None, artifact: str | None, version: str, style: str, now: float
+    model: Model, table: str, out: Path | None, artifact: str | None, version: str, force: bool, style: str, now: float
 ) -> Exit:
     """Write the reference profile of a training set, so that no measurement reads the set again."""
     if model.measure is None:
@@ -135,12 +170,21 @@ def _capture_profile(
         raise UserError("there is no place for the profile.", hint="Give --out, --artifact or both.")
     if artifact and not re.fullmatch(r"[^/:\s]+/[^/:\s]+/[^/:\s]+", artifact):
         raise UserError(f"{artifact!r} is not the name of a W&B artifact.", hint="entity/project/name, without alias.")
+    if out is not None and out.exists() and not force:
+        _refuse_foreign_profile(model, out)
     log = open_log(table)
     for note in reference_notes(log, model.measure):
         click.echo(f"{table}: {note}", err=True)
     profile, omitted = capture_reference(log, model.measure)
-    metadata = {"model": model.name, "version": version, "source": table, "captured": now}
-    content = write_reference(out, profile, metadata) if out else to_bytes(profile, metadata)
+    metadata: dict[str, Any] = {"model": model.name, "version": version, "source": table, "captured": now}
+    if force:
+        metadata["shared"] = True
+    entries = [
+        replace(entry, model=model.name, version=version, source=table, captured=now)
+        for entry in capture_metrics(log, model.measure, model.rules)
+    ]
+    about = {**metadata, "entries": [asdict(entry) for entry in entries]} if entries else metadata
+    content = write_reference(out, profile, about) if out else to_bytes(profile, about)
     summary = profile.whole()
     for note in (*text_number_notes(summary), *omitted_column_notes(omitted)):
         click.echo(f"{table}: {note}", err=True)
@@ -149,15 +193,27 @@ def _capture_profile(
     uploaded = upload_reference(artifact, content, model, metadata, os.environ, retry_policy()) if artifact else ""
     if style == "json":
         counts = {"rows": summary.rows, "columns": list(describe_columns(summary)), "sha256": digest}
+        counts["metrics"] = [asdict(entry) for entry in entries]
         print_json({"file": str(out) if out else "", "artifact": uploaded, **counts})
         return Exit.OK
     if out:
         click.echo(f"{out}: {size}")
     if uploaded:
         click.echo(f"{uploaded}: {size}")
+    for entry in entries:
+        click.echo(f"  {_title(entry)}: {number(entry.value)} (n = {number(entry.n)})")
     for line in describe_columns(summary):
         click.echo(f"  {line}")
     return Exit.OK
+
+
+def _refuse_foreign_profile(model: Model, out: Path) -> None:
+    """Raises UserError where the file is the profile of another model."""
+    header = read_profile_header(read_regular_file(out, MAX_BASELINE_BYTES))
+    other = header.model if not isinstance(header, str) else ""
+    if other not in ("", model.name):
+        hint = "Give --out another file, or --force to overwrite it."
+        raise UserError(f"this is the profile of the model {other}.", hint=hint, where=str(out))
 
 
 _UNSAFE_IN_BRANCH = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -222,8 +278,9 @@ def _propose(
         return f"The baseline of {version.title} was proposed before: {existing}", existing
     names = (version.name, version.number, *version.aliases)
     period = history.BaselinePeriod(since, now, version_aliases=names)
-    entries = history.capture_baseline(context, model, period)
-    content = encode_baselines(_merge(known, entries)).encode()
+    entries = history.capture_baseline(context, model, period).entries
+    _refuse_foreign_values(model, known, out)
+    content = encode_baselines(_merge(model, known, entries)).encode()
     title, body = f"Baseline of {model.name} {version.title}", _pull_request_body(known, entries, version)
     url = propose_file(github, home, FileProposal(branch, out.as_posix(), content, title, body))
     return f"The baseline of {version.title} is proposed: {url}", url

@@ -50,6 +50,10 @@ class WandbKeyError(SourceError):
     is_shared = True
 
 
+PROJECT_NOT_FOUND = "Could not find project"
+"""In W&B's answer."""
+
+
 class WandbProjectError(SourceNameError):
     """W&B has no such project, or does not show it to the API key."""
 
@@ -277,7 +281,7 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         kind = WandbKeyError
         text = f"W&B refuses the API key (HTTP {status}): {text}"
         hint = "Set WANDB_API_KEY to a key of the right server that may read this project."
-    elif "Could not find project" in text or status == 404:
+    elif PROJECT_NOT_FOUND in text or status == 404:
         kind = WandbProjectError
         text = f"W&B has no such project, or the API key may not see it: {text}"
         hint = "Check `wandb: {entity, project}` and the key's access."

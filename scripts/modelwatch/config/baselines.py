@@ -1,6 +1,6 @@
 """Reading baselines: their kinds, baseline files, and the headers of reference profiles.
 
-Of a profile (``baseline capture --from-table``) only the columns and the hash are read, with the standard library."""
+Of a profile (``baseline capture --from-table``) only the header and the hash are read, with the standard library."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from urllib.parse import unquote
 
 from ..errors import did_you_mean
+from ..model.baseline_origin import foreign_origin
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import is_artifact
@@ -34,17 +36,21 @@ _NPY_MAGIC = b"\x93NUMPY"
 @dataclass(frozen=True, slots=True)
 class ProfileHeader:
     """``digest``: 16 hex characters over the content. ``model``, ``source`` and ``captured`` (seconds, UTC) are its
-    origin, where known."""
+    origin, where known; ``shared`` as in ``BaselineEntry``. ``entries``: what metrics are on the training set."""
 
     digest: str
     columns: frozenset[str]
     model: str = ""
     source: str = ""
     captured: float = 0.0
+    shared: bool = False
+    entries: tuple[BaselineEntry, ...] = ()
 
 
 def read_profile_header(data: bytes) -> ProfileHeader | str:
     """The profile; where it is none, why."""
+    import msgspec
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             if file.getinfo("header.npy").file_size > MAX_HEADER_BYTES:
@@ -56,9 +62,11 @@ def read_profile_header(data: bytes) -> ProfileHeader | str:
         columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
         about = header.get("about") or {}
         origin = str(about.get("model") or ""), str(about.get("source") or ""), float(about.get("captured") or 0.0)
+        entries = msgspec.convert(about.get("entries") or [], type=tuple[BaselineEntry, ...])
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
         return "is no profile: `modelwatch baseline capture --from-table` writes one"
-    return ProfileHeader(hashlib.sha256(data).hexdigest()[:16], columns, *origin)
+    digest = hashlib.sha256(data).hexdigest()[:16]
+    return ProfileHeader(digest, columns, *origin, shared=bool(about.get("shared")), entries=entries)
 
 
 def _npy_content(array: bytes) -> bytes:
@@ -103,15 +111,30 @@ class BaselineFiles:
         return self._read[path]
 
 
+@dataclass(frozen=True, slots=True)
+class BaselineUser:
+    """The model that compares with a baseline."""
+
+    model: str
+    """Its name."""
+    origin: str
+    """See ``describe_origin``."""
+
+
 def read_baselines(
-    stated: ParsedSection | list[ParsedSection] | None, metric: KeyPattern | None, files: BaselineFiles, model: str
+    stated: ParsedSection | list[ParsedSection] | None,
+    metric: KeyPattern | None,
+    files: BaselineFiles,
+    user: BaselineUser,
 ) -> tuple[BaselineSpec, ...]:
-    """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given. ``model``: its name."""
+    """What is compared with, at least one; ``BaselineKind.NONE`` where nothing is given."""
     sections = [stated] if isinstance(stated, ParsedSection) else stated or []
-    return tuple(_read_baseline(section, metric, files, model) for section in sections) or (BaselineSpec(),)
+    return tuple(_read_baseline(section, metric, files, user) for section in sections) or (BaselineSpec(),)
 
 
-def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: BaselineFiles, model: str) -> BaselineSpec:
+def _read_baseline(
+    section: ParsedSection, metric: KeyPattern | None, files: BaselineFiles, user: BaselineUser
+) -> BaselineSpec:
     """One of the five kinds."""
     chosen = [name for name in _KINDS if name in section]
     if len(chosen) != 1:
@@ -128,7 +151,7 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
     if value is None:
         return BaselineSpec()
     if name == "file":
-        return _read_file_baseline(section, value, metric, files, model)
+        return _read_file_baseline(section, value, metric, files, user)
     if name == "seasonal" and value % (7 * DAY):
         section.add_problem("`seasonal` compares hours of the week, so it takes whole weeks such as 4w.", value=name)
     kind, attribute = _KINDS[name]
@@ -136,7 +159,7 @@ def _read_baseline(section: ParsedSection, metric: KeyPattern | None, files: Bas
 
 
 def _read_file_baseline(
-    section: ParsedSection, path: str, metric: KeyPattern | None, files: BaselineFiles, model: str
+    section: ParsedSection, path: str, metric: KeyPattern | None, files: BaselineFiles, user: BaselineUser
 ) -> BaselineSpec:
     place = section.reader.folder / path
     spec = BaselineSpec(BaselineKind.FILE, path=path)
@@ -145,22 +168,51 @@ def _read_file_baseline(
         return replace(spec, profile=path, place=path)
     content = files.content(place)
     if isinstance(content, str):
-        hint = f"`{capture_command(model, path, is_profile=path.endswith(PROFILE_SUFFIX))}` writes it."
+        hint = f"`{capture_command(user.model, path, is_profile=path.endswith(PROFILE_SUFFIX))}` writes it."
         _report(section, f"the baseline file {path} {content}.", hint, files)
         return spec
     if metric is None:
         return spec
-    if isinstance(content, ProfileHeader):
-        _check_column(section, path, metric, content, files)
-        return replace(spec, profile=content.digest, place=path)
-    # Entries of the metric, and where it is a measure of drift those of the histograms behind it.
     drift = drift_spec(metric)
+    if isinstance(content, ProfileHeader):
+        is_own = content.shared or _is_own(section, path, user, files, [(content.model, "")], is_profile=True)
+        if drift is not None:
+            _check_column(section, path, metric, content, files)
+            return replace(spec, profile=content.digest, place=path)
+        entries = tuple(entry for entry in content.entries if entry.name == metric.name)
+        if not entries and is_own:
+            hint = "The training set needs the columns of the model's `measure:`; capture it again once it has them: "
+            command = capture_command(user.model, path, is_profile=True)
+            _report(section, f"the profile {path} has no value of {metric.name}.", f"{hint}`{command}`.", files)
+        return replace(spec, entries=entries)
+    # Entries of the metric, and where it is a measure of drift those of the histograms behind it.
     names = dict.fromkeys((metric.name, *(pattern.name for pattern in (drift.patterns if drift else ()))))
     entries = tuple(entry for name in names for entry in content.get(name, ()))
     if not entries:
         hint = did_you_mean(metric.name, content) if metric.name not in content else ""
         _report(section, f"the baseline file {path} has no entry for {metric.name}.", hint, files)
+    own = [(entry.model, entry.source) for entry in entries if entry.model and not entry.shared]
+    _is_own(section, path, user, files, own, is_profile=False)
     return replace(spec, entries=entries)
+
+
+def _is_own(
+    section: ParsedSection,
+    path: str,
+    user: BaselineUser,
+    files: BaselineFiles,
+    captured: Iterable[tuple[str, str]],
+    *,
+    is_profile: bool,
+) -> bool:
+    """Whether every value, ``captured`` for a model and from a source, is of the one that uses it; else a problem."""
+    texts = (foreign_origin(user.model, user.origin, model, source) for model, source in captured)
+    text = next(filter(None, texts), "")
+    if text:
+        command = capture_command(user.model, path, is_profile=is_profile)
+        hint = f"Capture it again: `{command}`; `--force` marks a baseline that other models may use."
+        _report(section, f"the baseline {path} {text}.", hint, files)
+    return not text
 
 
 def capture_command(model: str, path: str, *, is_profile: bool) -> str:

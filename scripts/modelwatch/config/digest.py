@@ -18,7 +18,7 @@ from ..model.secret import Secret
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
     Rule: frozenset({"where", "digest", "settings", "runbook", "links", "optional"}),
     Tier: frozenset({"false_alarms"}),  # follows from what is stated
-    BaselineEntry: frozenset({"source", "captured", "percentiles"}),
+    BaselineEntry: frozenset({"source", "captured", "percentiles", "model", "shared"}),
     Silence: frozenset({"where"}),
     Model: frozenset({"where", "rules"}),
     PagerDutySpec: frozenset({"key_name"}),

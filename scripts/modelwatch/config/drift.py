@@ -54,8 +54,9 @@ def check_drift(section: ParsedSection, tiers: Collection[Tier], baselines: Coll
             section.add_problem("only rules with `drift` take several baselines.", value="baseline")
         for spec in baselines:
             if spec.profile:
-                message = f"{spec.path} is a profile, which only rules with `drift` can use."
-                section.add_problem(message, value="baseline")
+                message = f"{spec.path} is a W&B artifact, which only rules with `drift` can use."
+                hint = "Give the file that `modelwatch baseline capture --from-table TABLE --out FILE` writes."
+                section.add_problem(message, hint, value="baseline")
         return
     if section.get("across") is not None and section.get("method", "psi") not in DEFAULT_LIMITS:
         hint = did_you_mean(section.get("method"), DEFAULT_LIMITS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from ..errors import did_you_mean
+from ..model.baseline_origin import describe_origin
 from ..model.calendar import CalendarSpec
 from ..model.monitored_model import (
     DEFAULT_INHIBITIONS,
@@ -24,7 +25,7 @@ from ..model.rule import BaselineKind, FalseAlarmBudget, Mode, Rule
 from ..model.series import labels_of
 from ..model.working_hours import WorkingHours
 from . import vocabulary
-from .baselines import BaselineFiles
+from .baselines import BaselineFiles, BaselineUser
 from .calendars import read_calendar
 from .literals import format_duration
 from .measure import read_measure
@@ -175,7 +176,8 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     issue_mode, page_mode = read_modes(section, verbs)
     runbooks = section.get("runbooks")
     measure = read_measure(section.get("measure"))
-    rules = _read_rules(section, RuleContext(section.get("name", "MODEL"), verbs, runbooks is not None, files), measure)
+    user = BaselineUser(section.get("name", "MODEL"), _read_origin(section))
+    rules = _read_rules(section, RuleContext(user, verbs, runbooks is not None, files), measure)
     model: Model = section.build(
         rules=tuple(rule for rule, _ in rules),
         wandb=_read_wandb(section.get("wandb")),
@@ -234,6 +236,14 @@ def _read_rules(
             rule_section.add_problem(message, "Names are unique within a model.", value="name")
         rules.setdefault(rule.name, (rule, rule_section))
     return list(rules.values())
+
+
+def _read_origin(model: ParsedSection) -> str:
+    """See ``describe_origin``."""
+    wandb, table = (model.get(name) for name in ("wandb", "table"))
+    path = table.get("path", "") if table else wandb.get("offline", "") if wandb else ""
+    entity, project = (wandb.get(name, "") if wandb else "" for name in ("entity", "project"))
+    return describe_origin(entity, project, path)
 
 
 def _read_wandb(section: ParsedSection | None) -> WandbSpec | None:

@@ -125,7 +125,7 @@ def build_quality_rules(
         if own is False or (not text and name not in stated):
             continue
         if not text:
-            command = capture_command(context.model, "FILE", is_profile=True)
+            command = capture_command(context.user.model, "FILE", is_profile=True)
             hint = f"Give `measure: {{reference: FILE}}`; `{command}` writes it."
             stated.add_problem(f"the check `{name}` needs a reference profile.", hint, key=name)
             continue

@@ -32,7 +32,7 @@ from ..model.rule import (
 from ..model.severity import Severity
 from ..timeutil import DAY, WEEK
 from . import vocabulary
-from .baselines import BaselineFiles, read_baselines
+from .baselines import BaselineFiles, BaselineUser, read_baselines
 from .calendars import CALENDAR_FIELDS, read_calendar
 from .charts import CHART_FIELD, check_charts
 from .digest import rule_digest, settings_digest
@@ -101,8 +101,9 @@ BASELINE = Section(
     {
         "file": Field(
             PATH,
-            "A file written by `modelwatch baseline capture`; for `drift` also one by `--from-table`, or its W&B "
-            "artifact (`entity/project/name:alias`).",
+            "A file written by `modelwatch baseline capture`, of a period or of a training set (`--from-table`); for "
+            "`drift` also the latter's W&B artifact (`entity/project/name:alias`). Captured for another model, or from "
+            "another source, it is refused, unless it was captured with `--force`.",
         ),
         "rolling": Field(duration(DAY), "The history of this length, ending a week before the window."),
         "seasonal": Field(
@@ -240,8 +241,7 @@ _WITHOUT_MEANING_FOR_ANOMALY = (
 class RuleContext:
     """What a rule must know of its model."""
 
-    model: str
-    """Its name."""
+    user: BaselineUser
     verbs: Collection[str]
     has_own_runbooks: bool
     files: BaselineFiles
@@ -255,7 +255,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     overrides = _read_overrides(section, context.verbs, limits)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
     better = infer_direction(section, everything)
-    baseline, *also = read_baselines(section.get("baseline"), metric, context.files, context.model)
+    baseline, *also = read_baselines(section.get("baseline"), metric, context.files, context.user)
     _check_baseline(section, everything, baseline)
     check_drift(section, everything, (baseline, *also))
     check_drift_keys(section)

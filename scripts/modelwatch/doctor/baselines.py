@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.baselines import MAX_BASELINE_BYTES, capture_command, read_profile_header
-from ..evaluate.baseline_capture import describe_origin
+from ..evaluate.baseline_capture import origin_of
+from ..model.baseline_origin import foreign_origin
 from ..model.monitored_model import Model
 from ..model.rule import BaselineKind, BaselineSpec, Rule
 from ..model.series import PulledSeries, format_labels
@@ -33,10 +34,13 @@ def check_baselines(model: Model, pulled: PulledSeries | None, now: float) -> It
 
 def _check_file(model: Model, rule: Rule, spec: BaselineSpec, pulled: PulledSeries | None, now: float) -> SetupCheck:
     name, hint = f"{spec.path} of {rule.name}", f"`{capture_command(model.name, spec.path, is_profile=False)}`"
-    foreign = next((entry.source for entry in spec.entries if _is_foreign(model, entry.source)), None)
-    if foreign is not None:
-        text = f"{name} was captured from {foreign}; {model.name} reads {describe_origin(model)}."
-        return report_warning(SUBJECT, text, f"Capture it again: {hint}.", model=model.name)
+    foreign = (
+        foreign_origin(model.name, origin_of(model), entry.model, entry.source)
+        for entry in spec.entries
+        if not entry.shared
+    )
+    if text := next(filter(None, foreign), ""):
+        return report_warning(SUBJECT, f"{name} {text}.", f"Capture it again: {hint}.", model=model.name)
     if rule.weight and any(entry.n is None for entry in spec.entries):
         text = f"{name} has no count, so its values are taken as exact."
         return report_warning(SUBJECT, text, f"Log `{rule.weight}` and capture it again: {hint}.", model=model.name)
@@ -56,9 +60,6 @@ def _check_profile(model: Model, rule: Rule, spec: BaselineSpec, now: float) -> 
     header = read_profile_header(read_regular_file(Path(spec.place), MAX_BASELINE_BYTES))
     if isinstance(header, str):
         return report_warning(SUBJECT, f"{name} {header}.", f"Capture it again: {hint}.", model=model.name)
-    if header.model and header.model != model.name:
-        text = f"{name} was captured for the model {header.model}."
-        return report_warning(SUBJECT, text, f"Capture it again: {hint}.", model=model.name)
     return _check_age(model, name, header.captured or None, hint, now) or report_ok(
         SUBJECT, f"{name}: {header.source or 'of unknown origin'}", model=model.name
     )
@@ -72,14 +73,6 @@ def _check_age(model: Model, name: str, captured: float | None, hint: str, now: 
         text = f"{name} is {(now - captured) / DAY:.0f} days old."
         return report_warning(SUBJECT, text, f"If the model has changed, capture it again: {hint}.", model=model.name)
     return None
-
-
-def _is_foreign(model: Model, source: str) -> bool:
-    """Whether a value comes from another project or file; folders can differ from one machine to the next."""
-    captured, own = source.rpartition(", ")[0], describe_origin(model)
-    if captured.startswith("W&B ") and own.startswith("W&B "):
-        return captured != own
-    return bool(captured) and Path(captured).name != Path(own).name
 
 
 def _missing_segments(rule: Rule, spec: BaselineSpec, pulled: PulledSeries | None) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import UserError
+from ..model.baseline_origin import describe_origin
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, BaselineEntry, Interval
@@ -119,7 +122,7 @@ def capture_model(
             f"no metric of {model.name!r} has points {period} {format_utc(until)}.{notes}",
             hint="Choose a longer period, or check the keys with `modelwatch pull`.",
         )
-    return tuple(entries.values())
+    return tuple(replace(entry, model=model.name) for entry in entries.values())
 
 
 def _capture_histogram(
@@ -157,13 +160,11 @@ def _capture_histogram(
 
 
 def _describe_source(model: Model, since: float, until: float) -> str:
-    return f"{describe_origin(model)}, {format_utc(since)} to {format_utc(until)}"
+    return f"{origin_of(model)}, {format_utc(since)} to {format_utc(until)}"
 
 
-def describe_origin(model: Model) -> str:
-    """Where the model's history is read from, as in ``BaselineEntry.source``, where the period follows."""
-    if model.table:
-        return model.table.path
-    if model.wandb:
-        return model.wandb.offline or f"W&B {model.wandb.entity}/{model.wandb.project}"
-    return "a table"
+def origin_of(model: Model) -> str:
+    """See ``describe_origin``."""
+    if model.wandb is None or model.table is not None:
+        return describe_origin("", "", model.table.path if model.table else "")
+    return describe_origin(model.wandb.entity, model.wandb.project, model.wandb.offline)

@@ -207,6 +207,10 @@ class BaselineEntry:
     """Of a feature that a drift rule looks at: ends of the bins of its histogram; ``value`` is then its mean (of
     categories how many there are)."""
     counts: tuple[float, ...] = ()
+    model: str = ""
+    """The model that it was captured for."""
+    shared: bool = False
+    """Captured with ``--force``: models that read something else may use it, too."""
 
 
 @dataclass(frozen=True, slots=True)

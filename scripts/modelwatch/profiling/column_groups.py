@@ -48,7 +48,7 @@ def profile_table(
         parts = list(pool.map(lambda group: _profile_group(log, group, only_inputs), groups))
     omitted = {name: reason for _, reasons in parts for name, reason in reasons.items()}
     if others:
-        rest = without_missing_labels(_ColumnsOf(log, others), spec)
+        rest = without_missing_labels(ColumnsOf(log, others), spec)
         plan, profile = infer_and_profile(rest, replace(spec, features=remaining), only_inputs)
         table, omitted = profile.whole(), omitted | dict(plan.omitted)
     else:
@@ -87,7 +87,7 @@ def _profile_group(log: PredictionLog, names: Sequence[str], only_inputs: bool) 
     return reduce(TableProfile.merge, parts, TableProfile()), omitted
 
 
-class _ColumnsOf:
+class ColumnsOf:
     """A prediction log with some of the columns of another one."""
 
     def __init__(self, log: PredictionLog, names: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,23 @@ from ..clients.retry import RetryPolicy
 from ..clients.wandb import WandbSessions
 from ..clients.wandb_artifacts import download_profiles
 from ..clients.wandb_runs import RunAddress, open_run
-from ..errors import SourceError
+from ..errors import SourceError, SourceNameError
+from ..model.drift import drift_spec
+from ..model.keys import sibling_key
 from ..model.monitored_model import Model
 from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, MeasureSpec, is_artifact
+from ..model.rule import BaselineEntry, Rule
+from ..model.series import Labels
 from ..regular_file import read_regular_file
 from ..stats.profile.codec import MAX_FILE_BYTES, from_bytes, to_bytes
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from .column_groups import profile_table
+from .column_groups import ColumnsOf, profile_table
+from .label_join import without_missing_labels
+from .performance import row_metrics
+from .plan_inference import infer_and_profile
 from .readers import PredictionLog, absent_role_notes
+from .wandb_rows import metric_rows
 
 MAX_COLUMNS_SHOWN = 60
 
@@ -30,17 +39,52 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> tuple[Profile, d
 
     Of score, prediction, label and value it uses those that the table has. Raises SourceError.
     """
+    plain = replace(_without_absent_roles(log, spec), features=spec.feature_columns(log.names()))
+    table, omitted = profile_table(log, plain, only_inputs=not spec.features)
+    if not table.rows:
+        hint = "Give the rows that the model was trained on, or tested with."
+        raise SourceNameError(
+            "the training set has no rows, so nothing can be compared with it.", hint=hint, where=log.where
+        )
+    return Profile({ProfileKey(): replace(table, ids=None)}), omitted
+
+
+def capture_metrics(log: PredictionLog, spec: MeasureSpec, rules: Sequence[Rule]) -> tuple[BaselineEntry, ...]:
+    """What the metrics of ``rules`` are on a whole table, segment by segment, as ``measure`` logs them for a window of
+    these rows. Raises SourceError.
+
+    None of a rule whose columns the table lacks: a training set often has no predictions.
+    """
+    if all(drift_spec(rule.metric) is not None for rule in rules):
+        return ()
+    plain = _without_absent_roles(log, spec)
+    roles = (plain.role_columns | {*plain.segments}) - {""}
+    narrow = ColumnsOf(log, [name for name in log.names() if name in roles])
+    plan, profile = infer_and_profile(without_missing_labels(narrow, plain), replace(plain, features=()))
+    rows = metric_rows(profile, plain, None, math.inf, row_metrics(narrow, plan, profile))
+    scalars = {key: value for row in rows for key, value in row.scalars.items()}
+    entries: dict[tuple[str, Labels], BaselineEntry] = {}
+    for rule in rules:
+        if drift_spec(rule.metric) is not None:
+            continue
+        for pattern in (rule.metric, *rule.segments):
+            for key, value in scalars.items():
+                labels = pattern.match(key)
+                if labels is not None:
+                    count = sibling_key(key, rule.weight.rpartition("/")[2]) if rule.weight else ""
+                    entry = BaselineEntry(pattern.name, labels, value, n=scalars.get(count), points=1)
+                    entries.setdefault((entry.name, labels), entry)
+    return tuple(entries[key] for key in sorted(entries))
+
+
+def _without_absent_roles(log: PredictionLog, spec: MeasureSpec) -> MeasureSpec:
+    """``spec`` for a table without windows, versions and outcomes; of the other roles those that the table has."""
     names = log.names()
     roles: dict[str, Any] = {
         role: getattr(spec, role) if getattr(spec, role) in names else ""
         for role in ("id", "score", "prediction", "label", "label_time", "value")
     }
-    features = spec.feature_columns(names)
-    plain = replace(replace(spec, **roles), time="", version="", outcomes=None, features=features)
-    table, omitted = profile_table(log, plain, only_inputs=not spec.features)
-    if not table.rows:
-        raise SourceError("the training set has no rows.", where=log.where)
-    return Profile({ProfileKey(): replace(table, ids=None)}), omitted
+    return replace(replace(spec, **roles), time="", version="", outcomes=None)
 
 
 def describe_columns(table: TableProfile) -> Iterator[str]:

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..clients.wandb import RunHistory, WandbDownError, WandbProjectError, find_runs, list_projects
+from ..clients.wandb import (
+    PROJECT_NOT_FOUND,
+    RunHistory,
+    WandbDownError,
+    WandbProjectError,
+    find_runs,
+    list_projects,
+)
 from ..errors import SourceError, SourceNameError
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model, WandbSpec
@@ -95,6 +102,8 @@ def read_runs(model: Model, request: ReadRequest, context: ReadContext) -> Sourc
         context.sessions.record_failure(spec.base_url, error)
         raise
     except WandbProjectError as error:
+        if PROJECT_NOT_FOUND not in error.message:  # a 404 of something else, such as a proxy
+            raise
         missing = missing_project(spec, list_projects(context.sessions, spec.base_url, spec.entity))
         raise WandbProjectError(missing.text, hint=missing.hint) from error
 

@@ -73,7 +73,7 @@ def run_story(story: Story, start: float, is_over: Callable[[Story], bool] = Sto
     story.environment.clock.now = bad_day
     log_rows(ENTITY, MODEL.project, GOOD_VERSION, list(service_hours(start, bad_day, GOOD_VERSION, start)))
     weeks = history.BaselinePeriod(start, start + 21 * DAY)
-    entries = history.capture_baseline(make_context(story.config, bad_day), story.model, weeks)
+    entries = history.capture_baseline(make_context(story.config, bad_day), story.model, weeks).entries
     write_baselines(story.environment.folder / "baselines" / "churn.json", entries)
     story.reload_config()
     story.narrate(start + 21 * DAY, f"baseline captured from three weeks: {number(entries[0].value)} overall", "")

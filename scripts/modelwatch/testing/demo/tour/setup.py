@@ -113,7 +113,7 @@ def prepare_night(
     world.clock.now = released
     log_rows(ENTITY, MODEL.project, GOOD_VERSION, list(production.minutes(released - HISTORY_SECONDS, released)))
     period = history.BaselinePeriod(released - HISTORY_SECONDS, released)
-    entries = history.capture_baseline(make_context(story.config, released), story.model, period)
+    entries = history.capture_baseline(make_context(story.config, released), story.model, period).entries
     write_baselines(world.folder / "baselines" / "churn.json", entries)
     story.reload_config()
     for version, after, reason in RELEASES:
