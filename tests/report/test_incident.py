@@ -24,6 +24,7 @@ def test_the_facts() -> None:
     )
     assert incident_details(group(alert(finding(labels=LATAM)), evidence=evidence), register(), NOW) == {
         "next": "Follow the runbook: https://example.org/runbooks/accuracy-drop.md",
+        "next_as_of": "2026-11-20 12:05 UTC; the GitHub issue has the current step",
         "value": "0.85, 7.6 % below its baseline 0.92",
         "how_sure": "95 % interval 0.84 to 0.86, 12,000 rows",
         "since": "2026-11-20 02:00 UTC (10 h 5 min)",
@@ -41,7 +42,7 @@ def test_the_facts() -> None:
 def test_what_is_not_known_is_left_out() -> None:
     bare = finding(baseline=None, change=None, low=None, high=None, n=None)
     found = incident_details(group(alert(bare), limits=(Limit(LimitKind.ABOVE, 0.5),)), None, NOW)
-    assert set(found) == {"next", "model", "rule", "tier", "value", "since", "acknowledging"}
+    assert set(found) == {"next", "next_as_of", "model", "rule", "tier", "value", "since", "acknowledging"}
     assert "—" not in "".join(map(str, found.values()))
 
 

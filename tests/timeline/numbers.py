@@ -82,3 +82,15 @@ def muted_rows_stay_true(time: Timeline) -> None:
     time.data(recall=HEALTHY)
     time.until(11)
     time.expect(woken=0, says=r"\| `churn` `recall` \| recovered")
+
+
+@story()
+def next_step_after_the_page(time: Timeline) -> None:
+    """What is to be done changes after the page, which cannot be rewritten: PagerDuty has the new step beside it"""
+    page_somebody(time, model_config(more=workflows(degrade="propose", retrain="propose")))
+    time.expect(details="next_as_of.*2026-09-21 02:05 UTC; the GitHub issue has the current step", beside="^$")
+    time.comment("degrade")
+    time.until(4)
+    time.expect(woken=0, step="Watch the ..degrade..", beside="churn: the next step is now: Watch the degrade")
+    time.until(5)
+    time.match("^((?!Watch).)*Watch the degrade((?!Watch).)*$", time.change_events)

@@ -289,6 +289,7 @@ class Timeline:
         urgency: str = "",
         details: str = "",
         incident: str = "",
+        beside: str = "",
         open_incidents: int | None = None,
         issues: int | None = None,
         title: str = "",
@@ -310,6 +311,7 @@ class Timeline:
 
         ``woken``: how often a person was notified since this was last asked. ``page``, ``urgency``, ``details``
         and ``incident``: of the newest notification severity, title and key; urgency; details; its incident's status.
+        ``beside``: the change events, which appear beside incidents and notify nobody.
         ``issues`` and ``open_incidents``: how many are open. ``title``, ``comments``, ``step`` (the section *Next
         step*), ``no_step`` and ``says`` (body and comments): of the newest issue. ``dispatched``: the verbs of every
         workflow run. ``verdict``, ``status``, ``audit`` and ``review`` (of the newest issue): what ``diagnose`` and
@@ -324,6 +326,7 @@ class Timeline:
         paged = pages.find_incident(newest.incident) if newest else None
         self._match("record", details, str(paged.event["payload"]["custom_details"]) if paged else "")
         self._match("record", incident, paged.status if paged else "")
+        self._match("record", beside, self.change_events)
         if open_incidents is not None:
             self._equal("record", "open incidents", open_incidents, len(self._incidents(model)))
         self._match("record", urgency, newest.urgency if newest else "")
@@ -371,6 +374,12 @@ class Timeline:
     def config(self) -> Config:
         assert self._config is not None, "`configure` comes first"
         return self._config
+
+    @property
+    def change_events(self) -> str:
+        """What PagerDuty shows beside incidents, a line each."""
+        events = self.services.pagerduty.standin.state.change_events
+        return "\n".join(str(one.event["payload"]["summary"]) for one in events)
 
     @property
     def notifications(self) -> list[Any]:

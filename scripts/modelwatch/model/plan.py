@@ -17,6 +17,10 @@ UNOBSERVABLE = "unobservable"
 """``Skip.guard`` where what exists at a target cannot be read."""
 
 
+STEP_PREFIX = "step:"
+"""How ``Change.about`` begins where the next step is reported."""
+
+
 class ChangeKind(StrEnum):
     OPEN_ISSUE = "open-issue"
     UPDATE_ISSUE = "update-issue"
@@ -28,7 +32,8 @@ class ChangeKind(StrEnum):
     ACKNOWLEDGE_INCIDENT = "acknowledge-incident"
     """A person acknowledged or silenced the alert on its issue."""
     TELL_INCIDENT = "tell-incident"
-    """What became of a workflow, as a change event: it appears beside the incident and notifies nobody."""
+    """What became of a workflow, or the next step where it is another than on the page, as a change event: it appears
+    beside the incident and notifies nobody."""
     DISPATCH_WORKFLOW = "dispatch-workflow"
     SEND_MESSAGE = "send-message"
 
@@ -248,8 +253,8 @@ class Change:
     dispatch: Dispatch | None = None
     repository: str = ""
     about: str = ""
-    """TELL_INCIDENT: key of the dispatch that ended. SEND_MESSAGE: key of the message. TRIGGER_INCIDENT: ``dedup_key``
-    of a further alert; empty for the group's own."""
+    """TELL_INCIDENT: key of the dispatch that ended, or ``STEP_PREFIX`` and the digest of the next step. SEND_MESSAGE:
+    key of the message. TRIGGER_INCIDENT: ``dedup_key`` of a further alert; empty for the group's own."""
 
     @property
     def id(self) -> str:

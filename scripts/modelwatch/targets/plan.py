@@ -23,7 +23,8 @@ from ..model.register import remember_command
 from ..model.target import Target
 from ..report.rollback_choice import add_rollback_choice
 from .draft import INVALID_PREFIX, REFUSED_PREFIX, BlastRadiusCounter, GroupPlan, Situation
-from .issues.plan import issues_unavailable, write_draft
+from .incidents.plan import report_next_step
+from .issues.plan import current_step, issues_unavailable, write_draft
 from .leadership import assign_leaders
 from .order import TARGETS
 from .register.ledger import command_entry
@@ -166,6 +167,7 @@ def plan_group(draft: GroupPlan) -> None:
     for target in TARGETS:
         target.plan(draft)
     add_refusals(draft)
+    report_next_step(draft, current_step(draft))
     write_draft(draft)
     places: dict[Target, float] = {target.name: place for place, target in enumerate(TARGETS)}
     if draft.situation is Situation.RECOVERED:

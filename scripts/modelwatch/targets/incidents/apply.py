@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...errors import ServiceError
 from ...model.acknowledgement import CLOSING
 from ...model.ledger import MODELWATCH
-from ...model.plan import Change, ChangeKind, ChangeResult
+from ...model.plan import STEP_PREFIX, Change, ChangeKind, ChangeResult
 from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
 from ...timeutil import DAY
 from ..base import ChangeOutcome, GroupRun
@@ -24,12 +24,16 @@ def apply_incident_change(change: Change, run: GroupRun) -> ChangeOutcome:
             return _resolve_incident(change, run)
         case ChangeKind.ACKNOWLEDGE_INCIDENT:
             return _acknowledge_incident(change, run)
+        case _ if change.about.startswith(STEP_PREFIX):
+            return _notify_next_step(change, run)
         case _:
             return _notify_workflow_end(change, run)
 
 
 def describe_incident_change(change: Change) -> str:
     if change.kind is ChangeKind.TELL_INCIDENT:
+        if change.about.startswith(STEP_PREFIX):
+            return "notifying PagerDuty of the next step"
         # Named apart from the incident's own events: one can fail where the other does not.
         return f"notifying PagerDuty how {'.'.join(change.about.split('.')[-2:])} ended"
     return "notifying PagerDuty"
@@ -128,6 +132,18 @@ def _notify_workflow_end(change: Change, run: GroupRun) -> ChangeOutcome:
         links=[(text, url) for text, url in links if url],
     )
     return ChangeOutcome(ChangeResult.DONE, record=lambda register: _mark_told(register, change.about))
+
+
+def _notify_next_step(change: Change, run: GroupRun) -> ChangeOutcome:
+    """Send a change event that says what to do now; the page has the step of when it was sent."""
+    run.sessions.events(change.model).submit_change(
+        f"{change.model}: the next step is now: {change.reason}",
+        source=f"modelwatch/{change.model}",
+        timestamp=run.now,
+        details={"incident": change.group},
+        links=[("GitHub issue", run.issue_url)] if run.issue_url else [],
+    )
+    return ChangeOutcome(ChangeResult.DONE)
 
 
 def _mark_told(register: Register, key: str) -> Register:

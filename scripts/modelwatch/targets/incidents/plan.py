@@ -18,7 +18,7 @@ from ...model.alert import (
 from ...model.ledger import PAGERDUTY
 from ...model.monitored_model import RELEASE_RULE_DEFAULTS
 from ...model.pagerduty_setup import EscalationPolicy
-from ...model.plan import UNOBSERVABLE, ChangeKind
+from ...model.plan import STEP_PREFIX, UNOBSERVABLE, ChangeKind
 from ...model.register import (
     ACKNOWLEDGED,
     PAGE_RESOLVED,
@@ -33,6 +33,7 @@ from ...model.rule import Mode
 from ...model.severity import Severity
 from ...model.target import Target
 from ...report.formatting import duration
+from ...report.next_steps import WAIT, first_step
 from ...timeutil import DAY, HOUR, MINUTE, format_utc
 from ..draft import GroupPlan, Situation
 from ..register.flapping import damping_reason, limit_reason
@@ -243,6 +244,21 @@ def notify_workflow_ends(draft: GroupPlan) -> None:
         else:
             reason = f"{record.name} ended: {record.conclusion or 'no conclusion'}"
             draft.add_change(ChangeKind.TELL_INCIDENT, reason, about=record.key)
+
+
+def report_next_step(draft: GroupPlan, step: str) -> None:
+    """Report that the next step is another than when the on-call was paged: an event cannot rewrite a page, and a
+    further trigger would open a new incident if somebody has just resolved this one. ``step``: its digest."""
+    before, page, incident = draft.previous_register, draft.page, draft.incident
+    if before is None or not before.step or before.step == step or draft.situation is not Situation.FIRING:
+        return
+    if page is None or page.state != PAGE_TRIGGERED or page.status == PAGE_RESOLVED or _paging_refusal(draft):
+        return
+    if (incident is not None and not incident.is_open) or any(one.kind is _TRIGGER for one in draft.changes):
+        return
+    text = first_step(draft.group, draft.register, draft.model, draft.now)
+    if not text.startswith(WAIT):  # then nothing is to be done
+        draft.add_change(ChangeKind.TELL_INCIDENT, text, about=f"{STEP_PREFIX}{step}")
 
 
 def _is_announced(draft: GroupPlan, record: DispatchRecord) -> bool:

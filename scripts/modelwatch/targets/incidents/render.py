@@ -123,6 +123,8 @@ def incident_details(
     facts: dict[str, Any] = {}
     if step := first_step(group, register, model, now):
         facts["next"] = step
+        current = "the GitHub issue has the current step" if register and not issue_problem else "it can change"
+        facts["next_as_of"] = f"{utc_time(now)}; {current}"
     if tried := attempts_text(register) if register else "":
         facts["tried"] = plain_line(tried, 400)
     if issue_problem:

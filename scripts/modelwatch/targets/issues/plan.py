@@ -412,7 +412,7 @@ def _update_issue(draft: GroupPlan, cause: str) -> None:
     if before is None or register is None:
         return
     changed = _changed_fields(before, register)
-    if not changed and before.step and _step(draft) != before.step:
+    if not changed and before.step and current_step(draft) != before.step:
         changed = "next step changed"
     if draft.notes and not changed:
         changed = "a comment is due"
@@ -476,7 +476,7 @@ def _changed_fields(before: Register, register: Register) -> str:
     return f"{listed} changed" if changed else ""
 
 
-def _step(draft: GroupPlan) -> str:
+def current_step(draft: GroupPlan) -> str:
     """Identity of the next step that the issue is to show."""
     if draft.register is None or draft.register.closed is not None:
         return ""
@@ -489,7 +489,7 @@ def _write_issue(draft: GroupPlan, kind: ChangeKind, reason: str) -> None:
         return
     record_changes(draft)
     draft.update_register(told=draft.now, troubles=tuple(draft.troubles), shown=_shown_numbers(draft))
-    draft.update_register(step=_step(draft))
+    draft.update_register(step=current_step(draft))
     issue = draft.issue
     expect = Precondition(issue.number, issue.body_digest, issue.state) if issue else Precondition()
     draft.add_change(kind, reason, expect=expect, register=draft.register, notes=tuple(draft.notes))
