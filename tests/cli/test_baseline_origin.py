@@ -218,6 +218,18 @@ def test_a_training_set_without_predictions_gives_none_and_says_so(world: World)
     assert told.count("error:") == 1, "the rule about drift has its columns"
 
 
+@pytest.mark.parametrize("metric", ["value/sum", "value/n", "eval/n", "quality/rows"])
+def test_what_grows_with_the_rows_is_no_baseline_of_a_window(world: World, metric: str) -> None:
+    segments = '        segments: "eval/region=*/accuracy"\n'
+    text = MEASURED.replace("metric: eval/accuracy", f"metric: {metric}").replace("        weight: eval/n\n", "")
+    world.config(text.replace(segments, "").replace("label: churned,", "label: churned, value: age,"))
+    training_set(world.folder)
+    assert capture_training(world).code == 0
+    assert f"the profile b.npz has no value of {metric}." in world.run("config", "check", now=False).err
+    world.config(world.read("modelwatch.yml").replace(f"metric: {metric}", "metric: value/mean"))
+    assert "value/mean: 24.5" in capture_training(world).out
+
+
 def test_a_profile_of_another_model_is_refused_and_not_overwritten(world: World) -> None:
     world.config(MEASURED)
     training_set(world.folder)
@@ -239,6 +251,13 @@ def test_an_empty_training_set_is_one_error(world: World) -> None:
     assert found.err.count("\n") == 1
     assert "training.parquet: the training set has no rows, so nothing can be compared with it." in found.err
     assert not (world.folder / "b.npz").exists()
+
+
+def test_a_training_set_that_is_not_there_is_wrong_usage(world: World) -> None:
+    world.config(MEASURED)
+    found = capture_training(world)
+    assert found.code == 2
+    assert "training.parquet: there is no such file or folder. Check --from-table: a file, a folder" in found.err
 
 
 def test_a_metric_rule_reads_no_artifact(world: World) -> None:

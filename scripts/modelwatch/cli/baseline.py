@@ -17,7 +17,7 @@ from ..clients.pull_request import FileProposal, find_pull_request, propose_file
 from ..config.baselines import MAX_BASELINE_BYTES, read_profile_header
 from ..config.loader import load_config
 from ..context import make_context
-from ..errors import Exit, UserError
+from ..errors import Exit, SourceError, UserError
 from ..evaluate.baseline_capture import origin_of
 from ..model.baseline_origin import foreign_origin
 from ..model.monitored_model import CanarySpec, Config, Model
@@ -172,7 +172,11 @@ def _capture_profile(
         raise UserError(f"{artifact!r} is not the name of a W&B artifact.", hint="entity/project/name, without alias.")
     if out is not None and out.exists() and not force:
         _refuse_foreign_profile(model, out)
-    log = open_log(table)
+    try:
+        log = open_log(table)
+    except SourceError as error:
+        hint = error.hint.replace("`measure: {files}`", "--from-table")
+        raise UserError(error.message, hint=hint, where=error.where) from error
     for note in reference_notes(log, model.measure):
         click.echo(f"{table}: {note}", err=True)
     profile, omitted = capture_reference(log, model.measure)

@@ -62,7 +62,7 @@ def capture_metrics(log: PredictionLog, spec: MeasureSpec, rules: Sequence[Rule]
     narrow = ColumnsOf(log, [name for name in log.names() if name in roles])
     plan, profile = infer_and_profile(without_missing_labels(narrow, plain), replace(plain, features=()))
     rows = metric_rows(profile, plain, None, math.inf, row_metrics(narrow, plan, profile))
-    scalars = {key: value for row in rows for key, value in row.scalars.items()}
+    scalars = {key: value for row in rows for key, value in row.scalars.items() if not key.startswith("quality/")}
     entries: dict[tuple[str, Labels], BaselineEntry] = {}
     for rule in rules:
         if drift_spec(rule.metric) is not None:
@@ -70,11 +70,17 @@ def capture_metrics(log: PredictionLog, spec: MeasureSpec, rules: Sequence[Rule]
         for pattern in (rule.metric, *rule.segments):
             for key, value in scalars.items():
                 labels = pattern.match(key)
-                if labels is not None:
+                if labels is not None and not _depends_on_length(key):
                     count = sibling_key(key, rule.weight.rpartition("/")[2]) if rule.weight else ""
                     entry = BaselineEntry(pattern.name, labels, value, n=scalars.get(count), points=1)
                     entries.setdefault((entry.name, labels), entry)
     return tuple(entries[key] for key in sorted(entries))
+
+
+def _depends_on_length(key: str) -> bool:
+    """Whether a value grows with the rows, so that a training set and a window cannot be compared."""
+    last = key.rpartition("/")[2]
+    return last in ("n", "sum", "queries", "confusion") or last.endswith("_n")
 
 
 def _without_absent_roles(log: PredictionLog, spec: MeasureSpec) -> MeasureSpec:
