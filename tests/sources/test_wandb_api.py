@@ -17,11 +17,13 @@ import pytest
 
 from modelwatch.clients.wandb import MAX_FAILURES
 from modelwatch.evaluate.evaluator import evaluate_model
+from modelwatch.model.finding import Outcome
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import WandbSpec
 from modelwatch.model.prediction_log import MEASURED_TIME
-from modelwatch.model.rule import BaselineKind, BaselineSpec
+from modelwatch.model.rule import BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Tier
 from modelwatch.model.series import Deployment, FailureScope
+from modelwatch.model.severity import Severity
 from modelwatch.sources.pull import pull_all, pull_period
 from modelwatch.sources.wandb_api import plan_reads, run_filters
 from modelwatch.testing.standins.faults import Fault
@@ -72,6 +74,49 @@ def test_what_the_client_logs_is_what_is_pulled(wandb_server: Wandb, tmp_path: P
     assert found.links[0][1] == f"{wandb_server.url}/acme/churn/runs/day-1"
     replayed = pull(watched, begin + 10 * HOUR - 600)
     assert (replayed.series, replayed.notes[0]) == ((), "20 rows left out: they were logged later")
+
+
+COUNTS = """
+import math, time
+import wandb
+def log(project, *calls):
+    with wandb.init(entity="acme", project=project) as run:
+        for value in range(10):
+            for call in calls:
+                run.log(call(value))
+                time.sleep(0.02)
+            time.sleep(0.2)
+value, count, lost = {"eval/accuracy": 0.8}, {"eval/n": 2}, {"eval/n": math.nan}
+log("together", lambda _: value | count)
+log("apart", lambda _: dict(value), lambda _: dict(count))
+log("before", lambda _: dict(count), lambda _: dict(value))
+log("corrected", lambda _: value | lost, lambda _: dict(count))
+log("half", lambda place: value | count if place % 2 else value | lost)
+log("never", lambda _: value | lost)
+"""
+"""The same values and counts, as different jobs log them."""
+
+
+def test_a_count_counts_however_the_client_logs_it(wandb_server: Wandb, tmp_path: Path) -> None:
+    """In the call of its value, in one before or after it, or as a correction of NaN: by the time of both."""
+    begin = time.time()
+    subprocess.run([sys.executable, "-c", textwrap.dedent(COUNTS)], check=True, cwd=tmp_path, timeout=120)
+    now = (time.time() // HOUR + 1) * HOUR
+    limits = (Tier(Severity.CRITICAL, (Limit(LimitKind.DROP, 0.1),), ("issue",)),)
+    constant = BaselineSpec(BaselineKind.CONSTANT, value=0.9, n=100_000.0)
+    judged: dict[str, Any] = {}
+    for project in ("together", "apart", "before", "corrected", "half", "never"):
+        accuracy = replace(
+            rule(weight="eval/n", baseline=constant), tiers=limits, window=now - begin + HOUR, interval=Interval.WILSON
+        )
+        watched = model(accuracy, project=project)
+        found = pull(watched, now)
+        newest = evaluate_model(watched, found, now).tracks[0].finding(-1)
+        judged[project] = (newest.outcome, newest.n, [note for note in found.notes if "count" in note])
+    assert judged["together"] == (Outcome.UNDECIDED, 20.0, []), "twenty predictions prove little"
+    assert judged["apart"] == judged["before"] == judged["corrected"] == judged["together"]
+    assert judged["half"][1:] == (10.0, ["eval/accuracy: no count stands beside 5 of 10 points"])
+    assert judged["never"][1:] == (None, ["eval/accuracy: no count stands beside 10 of 10 points"]), "no interval"
 
 
 EVENTS = [
