@@ -313,7 +313,7 @@ def test_a_reference_may_be_an_artifact(
     table = ["--from-table", str(place / "training.parquet")]
     told = call(place, "baseline", "capture", "--model", "churn", *table, "--artifact", "acme/churn/training")
     assert told.startswith("acme/churn/training:v0: 2,000 rows, 8 columns, ")
-    assert re.search(r"sha256 [0-9a-f]{64}\.\n  age: numbers from ", told)
+    assert re.search(r"sha256 [0-9a-f]{64}\.\n  eval/accuracy: 0\.\d+ \(n = 2,000\)\n  age: numbers from ", told)
     config = (place / "modelwatch.yml").read_text()
     (place / "modelwatch.yml").write_text(config.replace("reference.npz", "'acme/churn/training:latest'"))
     first = call(place, "measure", "--no-publish", "--out", str(place / "profiles"))
@@ -368,7 +368,7 @@ def test_an_artifact_is_no_baseline_of_other_rules(place: Path) -> None:
     (place / "modelwatch.yml").write_text(
         CONFIG.replace("weight: eval/n", "weight: eval/n, baseline: {file: 'a/b/c:v1'}")
     )
-    with pytest.raises(ConfigError, match="a/b/c:v1 is a profile, which only rules with `drift` can use"):
+    with pytest.raises(ConfigError, match="a/b/c:v1 is a W&B artifact, which only rules with `drift` can use"):
         load_config(place / "modelwatch.yml", {})
 
 
