@@ -152,6 +152,8 @@ VERSIONS: dict[str, Encoder] = {
 }
 IDS: dict[str, Encoder] = {
     "int": _typed(pa.int64()),
+    "float": _typed(pa.float64(), float),
+    "decimal": _typed(pa.decimal128(10, 0), Decimal),
     "text": _texts(str, ()),
     "large": _texts(str, (), pa.large_string()),
     "dictionary": _dictionary(_texts(str, ())),
@@ -212,36 +214,16 @@ class RandomTable:
     positive: str
     broken: list[str] = field(default_factory=list)
     """Files that no program can read."""
-    files: int = 0
 
 
 @st.composite
 def random_tables(draw: st.DrawFn, folder: Path, columns: Sequence[str] = COLUMNS) -> RandomTable:
-    """Writes one to four files into ``folder``."""
+    """Writes one to four files into ``folder``, and beside them what is to be left out."""
     chance = random.Random(draw(st.integers(0, 2**32)))
-    positive = draw(st.sampled_from(sorted(CLASSES)))
-    table = RandomTable([], positive, files=draw(st.integers(1, 4)))
-    junk = draw(st.lists(st.sampled_from(["a", "b c", "ü/=*", "__index_level_0__"]), unique=True, max_size=2))
-    for number in range(table.files):
+    table = RandomTable([], draw(st.sampled_from(sorted(CLASSES))))
+    for number in range(draw(st.integers(1, 4))):
         rows = [_row(chance, len(table.rows) + place) for place in range(draw(st.sampled_from([0, 1, 2, 7, 40])))]
-        absent = {name for name in columns if number and name not in ("id", "time") and chance.random() < 0.08}
-        in_folder = chance.random() < 0.15
-        region = chance.choice(["eu", "a b", None])
-        for row in rows:
-            row |= dict.fromkeys(absent)
-            row |= {"region": region} if in_folder else {}
-        text = draw(st.booleans())
-        arrays = {
-            name: _encode(draw, chance, name, positive, [row[name] for row in rows], text)
-            for name in columns
-            if name not in absent and not (in_folder and name == "region")
-        }
-        if not text:
-            arrays |= {name: JUNK[draw(st.sampled_from(sorted(JUNK)))](rows, chance) for name in junk}
-        place = folder / (f"region={region or '__HIVE_DEFAULT_PARTITION__'}" if in_folder else f"part {number % 2}")
-        place.mkdir(exist_ok=True)
-        _write(draw, chance, place / f"{number}", arrays, text)
-        table.rows += rows
+        table.rows += draw(written_rows(folder, f"{number}", rows, table.positive, columns, lacking=number > 0))
     for name in draw(st.lists(st.sampled_from(sorted(BROKEN)), unique=True, max_size=2)):
         (folder / name).write_bytes(BROKEN[name])
         table.broken.append(name)
@@ -250,6 +232,38 @@ def random_tables(draw: st.DrawFn, folder: Path, columns: Sequence[str] = COLUMN
             (folder / hidden).mkdir()
             pq.write_table(pa.table({"time": [START], "x": [1.0]}), folder / hidden / "0.parquet")
     return table
+
+
+@st.composite
+def written_rows(
+    draw: st.DrawFn,
+    folder: Path,
+    name: str,
+    rows: list[dict[str, Any]],
+    positive: str,
+    columns: Sequence[str],
+    *,
+    lacking: bool = False,
+) -> list[dict[str, Any]]:
+    """Writes a file, and returns the rows that it means. ``lacking``: it may lack columns."""
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    absent = {one for one in columns if lacking and one not in ("id", "time", "known") and chance.random() < 0.08}
+    region = chance.choice(["eu", "a b", None])
+    in_folder = "region" in columns and chance.random() < 0.15
+    rows = [row | dict.fromkeys(absent) | ({"region": region} if in_folder else {}) for row in rows]
+    text = draw(st.booleans())
+    arrays = {
+        one: _encode(draw, chance, one, positive, [row[one] for row in rows], text)
+        for one in columns
+        if one not in absent and not (in_folder and one == "region")
+    }
+    if not text:
+        for one in draw(st.lists(st.sampled_from(["a", "b c", "ü/=*", "__index_level_0__"]), unique=True, max_size=2)):
+            arrays[one] = JUNK[draw(st.sampled_from(sorted(JUNK)))](rows, chance)
+    place = folder / (f"region={region or '__HIVE_DEFAULT_PARTITION__'}" if in_folder else f"part {int(name) % 2}")
+    place.mkdir(parents=True, exist_ok=True)
+    _write(draw, chance, place / name, arrays, text)
+    return rows
 
 
 def _row(chance: random.Random, number: int) -> dict[str, Any]:
@@ -270,13 +284,14 @@ def _row(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def _encode(draw: st.DrawFn, chance: random.Random, name: str, positive: str, cells: Cells, text: bool) -> pa.Array:
-    encoders = {"time": TIMES, "x": NUMBERS, "version": VERSIONS, "id": IDS}.get(name, NAMES)
+    encoders = {"time": TIMES, "known": TIMES, "x": NUMBERS, "version": VERSIONS, "id": IDS}.get(name, NAMES)
     if name in ("label", "prediction"):
         encoders = CLASSES[positive]
     if all(cell is None for cell in cells) and not text and chance.random() < 0.5:
         return pa.nulls(len(cells))
-    usable = TEXT_KINDS.get("class" if encoders in CLASSES.values() else name, ["text"]) if text else sorted(encoders)
-    return encoders[draw(st.sampled_from([kind for kind in usable if kind in encoders]))](cells, chance)
+    kind = "class" if name in ("label", "prediction") else "time" if name == "known" else name
+    usable = TEXT_KINDS.get(kind, ["text"]) if text else sorted(encoders)
+    return encoders[draw(st.sampled_from([one for one in usable if one in encoders]))](cells, chance)
 
 
 def _write(draw: st.DrawFn, chance: random.Random, place: Path, arrays: dict[str, pa.Array], text: bool) -> None:

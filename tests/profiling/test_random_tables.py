@@ -15,16 +15,19 @@ from hypothesis import strategies as st
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.errors import UserError
 from modelwatch.model.keys import key_of
-from modelwatch.model.monitored_model import Model
-from modelwatch.model.prediction_log import MeasureSpec
+from modelwatch.model.monitored_model import GateSpec, Model
+from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
 from modelwatch.profiling.measure import MeasureResult, measure
 from modelwatch.profiling.readers import open_log
 from modelwatch.profiling.reference_store import capture_reference
+from modelwatch.profiling.row_explanation import Periods, explain_rows
+from modelwatch.release.pairing import read_comparison
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import TableProfile
 
-from .random_tables import DAY, START, RandomTable, random_tables
+from ..sources.builders import pull, rule, table_model
+from .random_tables import COLUMNS, DAY, START, RandomTable, random_tables, written_rows
 
 TABLES = int(os.environ.get("FUZZ_TABLES", "100"))
 """Random tables; `make fuzz` tries 10,000."""
@@ -122,6 +125,14 @@ def test_measure_counts_what_the_rows_mean(tmp_path_factory: pytest.TempPathFact
         return
     assert found.profile.undated == len(table.rows) - len(dated)
     assert found.profile.rows == len(dated)
+    assert all(row.scalars["quality/unreadable_files"] == len(table.broken) for row in found.rows)
+    check_windows(found, dated)
+    check_broken(found.notes, table)
+    if dated:
+        check_columns(found.profile.whole(), dated)
+
+
+def check_windows(found: MeasureResult, dated: list[Row]) -> None:
     windows = {(row.window, row.version): dict(row.scalars) for row in found.rows}
     expected: dict[tuple[float, str], list[Row]] = {}
     for row in dated:
@@ -129,10 +140,6 @@ def test_measure_counts_what_the_rows_mean(tmp_path_factory: pytest.TempPathFact
     assert windows.keys() == expected.keys()
     for cell, rows in expected.items():
         check_rows(windows[cell], rows)
-        assert windows[cell]["quality/unreadable_files"] == len(table.broken)
-    check_broken(found.notes, table)
-    if dated:
-        check_columns(found.profile.whole(), dated)
 
 
 @FEWER
@@ -148,3 +155,117 @@ def test_a_capture_counts_what_the_rows_mean(tmp_path_factory: pytest.TempPathFa
     assert not table.broken
     assert profile.rows == len(table.rows)
     check_columns(profile, table.rows)
+
+
+@FEWER
+@given(st.data())
+def test_labels_of_a_second_table_are_joined(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    table = data.draw(random_tables(folder / "log", [name for name in COLUMNS if name != "label"]))
+    labels = [
+        {"id": row["id"], "label": chosen, "known": START + 4 * DAY * later + turn}
+        for row in table.rows
+        for turn, chosen in enumerate(data.draw(st.lists(st.sampled_from([0, 1]), max_size=2)))
+        for later in [data.draw(st.sampled_from([0, 0, 0, 1]))]
+    ]
+    shuffled = data.draw(st.permutations(labels))
+    for number, part in enumerate((shuffled[: len(labels) // 2], shuffled[len(labels) // 2 :])):
+        data.draw(written_rows(folder / "labels", f"{number}", part, table.positive, ("id", "label", "known")))
+    for row in table.rows:
+        known = [label for label in labels if label["id"] == row["id"] and label["known"] <= NOW]
+        row["label"] = max(known, key=lambda label: label["known"])["label"] if known else None
+    outcomes = OutcomesSpec(str(folder / "labels"), "id", "label", "known")
+    found, error = attempt(lambda: measured(folder / "log", table, outcomes=outcomes, label="label"))
+    dated = [row for row in table.rows if row["time"] is not None]
+    if found is None:
+        check_refusal(error, table, dated)
+        return
+    check_windows(found, dated)
+
+
+@FEWER
+@given(st.data())
+def test_an_explanation_is_of_the_rows_of_both_periods(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    table = data.draw(random_tables(folder))
+    dated = [row for row in table.rows if row["time"] is not None]
+    model, periods = Model("churn", (), measure=spec_of(folder, table)), Periods(START, START + DAY, START + 2 * DAY)
+    found, error = attempt(lambda: explain_rows(model, periods, {}, RetryPolicy(), folder))
+    known = [row for row in dated if row["label"] is not None and row["prediction"] is not None]
+    before, after = ([row for row in known if (row["time"] >= START + DAY) == late] for late in (False, True))
+    if found is None:
+        if "period has no row with a label" in error:
+            assert not (before and after)
+        else:
+            check_refusal(error, table, dated)
+        return
+    assert found.row_counts == (len(before), len(after))
+    for share, rows in ((found.before, before), (found.after, after)):
+        assert share == pytest.approx(sum(row["label"] == row["prediction"] for row in rows) / len(rows))
+    check_broken(found.notes, table)
+
+
+@FEWER
+@given(st.data())
+def test_the_gate_pairs_the_same_rows(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    champion = data.draw(random_tables(folder / "champion"))
+    columns = ("id", "label", "prediction", "region")
+    rows = [
+        row | {"prediction": data.draw(st.sampled_from([row["prediction"], 0, 1, None]))}
+        for row in data.draw(st.permutations(champion.rows))
+        if data.draw(st.integers(0, 9))
+    ]
+    candidate = data.draw(written_rows(folder / "candidate", "0", rows, champion.positive, columns))
+    spec = spec_of(folder, champion)
+    ours_log, theirs_log = (open_log(str(folder / name)) for name in ("champion", "candidate"))
+    gate = GateSpec(metric="accuracy", segments=("region",))
+    found, error = attempt(lambda: read_comparison("holdout", ours_log, theirs_log, spec, gate))
+    if found is None:
+        assert champion.broken or "neither table has" in error or "has no column" in error, error
+        return
+    theirs = {row["id"]: row for row in candidate}
+    pairs = [(row, theirs[row["id"]]) for row in champion.rows if row["id"] in theirs]
+    known = [
+        (row["label"] if row["label"] is not None else other["label"], row["prediction"], other["prediction"])
+        for row, other in pairs
+    ]
+    whole = [cells for cells in known if None not in cells]
+    assert found.pairs.n == len(whole)
+    if whole:
+        ours, candidates = found.pairs.champion, found.pairs.candidate
+        assert found.pairs.label is not None
+        assert ours is not None
+        assert candidates is not None
+        assert (ours == found.pairs.label).sum() == sum(label == one for label, one, _ in whole)
+        assert (candidates == found.pairs.label).sum() == sum(label == other for label, _, other in whole)
+
+
+@FEWER
+@given(st.data())
+def test_a_table_of_metrics_is_read_as_it_is_meant(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("metrics")
+    table = data.draw(random_tables(folder, ("time", "version", "x")))
+    found = pull(table_model(str(folder), rule("x"), version="version"), NOW, env={})
+    dated = [row for row in table.rows if row["time"] is not None]
+    if found.error:
+        assert "no row has a time" in found.error, found.error
+        assert table.rows
+        assert not dated
+        return
+    check_broken(found.notes, table)
+    expected = {row["time"]: (row["x"], row["version"] or "") for row in dated if row["x"] is not None}
+    times = Counter(row["time"] for row in dated)
+    read: dict[int, tuple[float, str]] = {}
+    for series in found.series:
+        read |= {
+            round(time): (value, series.versions[place] if place >= 0 else "")
+            for time, value, place in zip(series.times, series.values, series.version_of, strict=True)
+        }
+    once = {time for time in expected if times[time] == 1}
+    assert {time: read.get(time) for time in once} == {time: expected[time] for time in once}
+    assert read.keys() == expected.keys()

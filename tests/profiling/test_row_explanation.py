@@ -88,3 +88,27 @@ def test_numbers_are_explained_by_their_squared_error(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_explained_is_told(more: list[str], told: str, tmp_path: Path) -> None:
     assert told in explained(tmp_path, *more, **world(0.9))
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"label": ["a", "b"] * (ROWS // 2), "prediction": ["x", "y"] * (ROWS // 2)}, "no prediction is ever a label"),
+        ({"time": ["soon"] * ROWS}, "no row has a time that can be read in column 'time', such as 'soon'"),
+    ],
+)
+def test_what_measure_refuses_is_refused_here(tmp_path: Path, columns: dict[str, Any], said: str) -> None:
+    assert said in explained(tmp_path, **world(0.9) | columns)
+
+
+def test_files_that_differ_or_are_broken(tmp_path: Path) -> None:
+    columns = world(0.2)
+    write(log(ROWS, days=4, **columns).drop_columns(["prediction", "device"]), tmp_path / "logs/a.parquet")
+    write(log(ROWS, days=4, **columns), tmp_path / "logs/b.parquet")
+    (tmp_path / "logs/c.parquet").write_bytes(b"PAR1 broken")
+    (tmp_path / "modelwatch.yml").write_text(CONFIG.replace("log.parquet", "logs"))
+    given = ["--config", str(tmp_path / "modelwatch.yml"), "--now", str(START + 4 * DAY), "--model", "churn"]
+    found = CliRunner().invoke(group, ["explain", *given])
+    assert "left out: " in found.stderr
+    assert "c.parquet: this is not a readable Parquet file" in found.stderr
+    assert found.stdout == explained(tmp_path, **columns)

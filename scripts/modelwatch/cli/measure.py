@@ -158,6 +158,8 @@ def explain(
         raise UserError("the times are not in order: --before, --since, --until.")
     with tempfile.TemporaryDirectory(prefix="modelwatch-explain-") as scratch:
         explanation = explain_rows(model, periods, os.environ, retry_policy(), Path(scratch))
+    for note in explanation.notes:
+        click.echo(f"{model.name}: {note}", err=True)
     if style == "json":
         print_json(_explanation_json(explanation))
         return Exit.OK

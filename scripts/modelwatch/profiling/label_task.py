@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import SourceError, UserError
 from ..model.prediction_log import DEFAULT_METRICS, MeasureSpec
 from ..stats.performance.probabilistic import roc_auc
 from ..stats.profile.table import TableProfile
@@ -16,6 +16,7 @@ from .performance import SCORE_METRICS, known_classes, score_sides
 
 POSITIVE_METRICS = frozenset(("precision", "recall", "f1"))
 """Metrics of the positive one of two classes, from predictions."""
+MAX_CLASSES_SHOWN = 4
 REVERSED_AUC = 0.4
 """An AUC below this means that the score ranks the other class, if it is not chance."""
 
@@ -35,6 +36,20 @@ def require_positive(classes: Sequence[str], spec: MeasureSpec, where: str) -> N
         question = "whose probability the score is" if has_score else "of which precision, recall and F1 are"
         message = f"the labels are {names}, and nothing says {question}."
         raise UserError(message, hint=f"Write {hint}.", where=where)
+
+
+def require_common_class(predicted: Iterable[str], labels: Iterable[str], spec: MeasureSpec, where: str) -> None:
+    """Raises SourceError where no prediction is ever a label: ``true`` in one column and ``1`` in the other. One class
+    alone, in either column, can be a model that is always wrong."""
+    names, classes = sorted(predicted), sorted(labels)
+    if set(names) & set(classes) or len(classes) < 2 or len(names) == 1:
+        return
+    shown = " and ".join(
+        f"{', '.join(map(repr, part[:MAX_CLASSES_SHOWN])) or 'values of no class'} in {column!r}"
+        for part, column in ((names, spec.prediction), (classes, spec.label))
+    )
+    hint = "Write the classes of both columns alike; a probability belongs under `score`."
+    raise SourceError(f"no prediction is ever a label: {shown}.", hint=hint, where=where)
 
 
 def describe_task(table: TableProfile, spec: MeasureSpec) -> str:

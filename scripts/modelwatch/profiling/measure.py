@@ -23,7 +23,7 @@ from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
 from .arrow_columns import release_unused_memory, shown_cells
 from .label_join import join_outcomes
-from .label_task import describe_task, require_positive, reversed_score_note, task_notes
+from .label_task import describe_task, require_common_class, require_positive, reversed_score_note, task_notes
 from .performance import known_classes, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference
@@ -35,7 +35,7 @@ from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, metric_rows
 
-MAX_CLASSES_SHOWN, MAX_COLUMNS_SHOWN = 4, 10
+MAX_COLUMNS_SHOWN = 10
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 
 
@@ -217,15 +217,8 @@ def _check_classes(table: TableProfile, spec: MeasureSpec, where: str) -> None:
     predicted, labelled = (table.columns.get(name) for name in (spec.prediction, spec.label))
     if not isinstance(predicted, CategoricalProfile) or not isinstance(labelled, CategoricalProfile):
         return
-    names, labels = (sorted(profile.named_counts) for profile in (predicted, labelled))
-    if set(names) & set(labels) or len(labels) < 2 or len(names) == 1 or labelled_rows(table) < spec.min_rows:
-        return
-    shown = " and ".join(
-        f"{', '.join(map(repr, part[:MAX_CLASSES_SHOWN])) or 'values of no class'} in {column!r}"
-        for part, column in ((names, spec.prediction), (labels, spec.label))
-    )
-    hint = "Write the classes of both columns alike; a probability belongs under `score`."
-    raise SourceError(f"no prediction is ever a label: {shown}.", hint=hint, where=where)
+    if labelled_rows(table) >= spec.min_rows:
+        require_common_class(predicted.named_counts, labelled.named_counts, spec, where)
 
 
 def text_number_notes(table: TableProfile) -> Iterator[str]:

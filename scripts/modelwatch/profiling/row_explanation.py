@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clients.retry import RetryPolicy
-from ..errors import UserError
+from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
 from ..stats.profile.categorical import shorten_category
+from ..stats.profile.table import PAIR_SEPARATOR
 from ..stats.segment_search import SearchResult, search_segments
 from ..stats.segmentation import encode_columns
-from .arrow_columns import floats_by_row, texts_by_row
+from .arrow_columns import column_or_nulls, floats_by_row, shown_cells, texts_by_row
 from .label_comparison import compare_with_labels
+from .label_task import require_common_class
 from .measure import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
 from .profile_plan import ColumnPlan, ProfilePlan
 from .readers import PredictionLog, require_columns
-from .time_columns import times_by_row
+from .time_columns import times_by_row, unreadable_times
 
 MAX_ROWS = 1_000_000
 """Rows of either period that are searched: every k-th if there are more."""
@@ -48,6 +50,7 @@ class RowExplanation:
     """Rows searched, before and after."""
     metric: str
     """``accuracy``, or ``squared error`` (lower is better)."""
+    notes: tuple[str, ...] = ()
 
 
 def explain_rows(
@@ -56,10 +59,12 @@ def explain_rows(
     """Search the segment and feature columns and their pairs for the segments in which the later period is worse.
     Memory holds at most about two million rows.
 
-    Raises UserError if a period has no row with a label.
+    Raises UserError if a period has no row with a label, SourceError if no row has a time, or no prediction is ever a
+    label. Files that cannot be read among others are left out, and noted.
     """
     spec = require_measure_spec(model)
-    log = open_model_log(spec, model, env, retry, scratch)
+    skipped: dict[str, SourceError] = {}
+    log = open_model_log(spec, model, env, retry, scratch, skipped=skipped)
     if not (spec.label and spec.prediction):
         hint = "Give `measure: {label: ..., prediction: ...}`."
         raise UserError("an explanation needs labels and predictions.", hint=hint, where=model.where)
@@ -75,7 +80,8 @@ def explain_rows(
         raise UserError(f"the {period} period has no row with a label and a prediction.", hint=hint, where=model.where)
     metric, worse_sign = ("accuracy", -1) if plan.typical_label is None else ("squared error", 1)
     result = search_segments(encode_columns(table), values, after, worse_sign=worse_sign)
-    return RowExplanation(result, float(values[~after].mean()), float(values[after].mean()), counts, metric)
+    notes = tuple(f"left out: {problem}" for problem in skipped.values())
+    return RowExplanation(result, float(values[~after].mean()), float(values[after].mean()), counts, metric, notes)
 
 
 def _read_periods(
@@ -87,14 +93,30 @@ def _read_periods(
     afters: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
     results = [np.zeros(0)]
     cells: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    pairs: set[str] = set()
+    unreadable: list[str | None] | None = []
     for batch in log.batches(tuple(dict.fromkeys([*names, spec.time, spec.label, spec.prediction]))):
-        times = times_by_row(batch.column(spec.time))
-        values = compare_with_labels(batch, plan).row_results()
+        time_cells = column_or_nulls(batch, spec.time)
+        times = times_by_row(time_cells)
+        if unreadable is not None and np.isnan(times).all():
+            unreadable += shown_cells(time_cells[: 3 - len(unreadable)])
+        else:
+            unreadable = None
+        comparison = compare_with_labels(batch, plan)
+        pairs.update(comparison.pair_names)
+        values = comparison.row_results()
+        if len(values) < batch.num_rows:  # a file without labels or predictions
+            values = np.full(batch.num_rows, np.nan)
         rows = np.flatnonzero((times >= periods.before) & (times < periods.until) & np.isfinite(values))[::step]
         afters.append(times[rows] >= periods.since)
         results.append(values[rows])
         for name in names:
-            cells[name].append(_column_values(batch.column(name), plan.column(name))[rows])
+            cells[name].append(_column_values(column_or_nulls(batch, name), plan.column(name))[rows])
+    if unreadable:
+        raise unreadable_times(spec.time, unreadable, log.where)
+    if pairs:
+        predicted, labels = ({pair.split(PAIR_SEPARATOR)[place] for pair in pairs} for place in (0, 1))
+        require_common_class(predicted, labels, spec, log.where)
     table = {name: np.concatenate(parts) for name, parts in cells.items() if parts}
     return np.concatenate(afters), np.concatenate(results), table
 
