@@ -29,7 +29,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.timeutil import HOUR
 
 NOW = 1_790_000_000.0
-EVALUATOR, CONFIGURATION, DATA, SERVER = FailureScope
+EVALUATOR, CONFIGURATION, NAMES, DATA, SERVER = FailureScope
 
 
 def model(name: str, project: str = "", *, host: str = "", **more: Any) -> Model:
