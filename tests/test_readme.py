@@ -143,6 +143,7 @@ def test_every_step_does_what_the_readme_says(newcomer: Newcomer) -> None:
     assert code == 0, output
     assert "problem" not in output
     assert re.search(r"eval/accuracy \(accuracy\): \d+ points, count eval/n, 3 segments", output)
+    assert "(region=apac, region=eu, region=na)" in " ".join(output.split())
     code, output = newcomer.run(*check)
     assert code == 0, output
     assert re.search(r"accuracy +critical .* % below its baseline 0\.9", output)

@@ -165,6 +165,12 @@ def other_author(project: Project) -> None:
     project.replace(("people: [alice]", 'authors: ["our-app[bot]"], people: [alice]'))
 
 
+def other_author_at_home(project: Project) -> None:
+    """On somebody's machine, whose token the next workflow run would not trust."""
+    other_author(project)
+    project.world.delenv("GITHUB_ACTIONS")
+
+
 def no_events(project: Project) -> None:
     token(issues="write", actions="write")(project)
     project.replace(("retrain: retrain.yml", f"retrain: {{repository: {REPOSITORY}, event_type: retrain}}"))
@@ -378,6 +384,7 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "contents": (no_events, "may not send repository_dispatch .* It needs `contents: write`"),
     "reader": (reader, "the token's account may not label issues in acme/churn-model"),
     "author": (other_author, r"the token writes as github-actions\[bot\], whose issues are not trusted"),
+    "home: author": (other_author_at_home, r"the token writes as github-actions\[bot\], whose issues are not trusted"),
     "label": (label_nearly_there, "has no label 'model:chrun'.* Did you mean `model:churn`"),
     "login": (edit(("people: [alice]", "people: [alice, alcie]"), table=True), "GitHub has no account 'alcie'"),
     "stranger": (stranger, "mallory .* cannot see the issues of acme/churn-model"),

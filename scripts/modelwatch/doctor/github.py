@@ -92,18 +92,19 @@ def check_issues(repository: SharedRepository) -> Iterator[SetupCheck]:
     yield check
     if check.status is CheckStatus.OK:
         yield from _check_labels(repository)
-    if repository.in_actions:
-        yield from _check_authors(repository)
+    yield from _check_authors(repository)
 
 
 def _check_authors(repository: SharedRepository) -> Iterator[SetupCheck]:
     """Only the issues of `authors` are trusted: the account that evaluates must be one of them."""
-    login = repository.client.login()
     for model in repository.models:
         authors = model.github.authors
+        login = repository.client.login() if authors else ""
         if authors and login.lower() not in {author.lower() for author in authors}:
             text = f"the token writes as {login}, whose issues are not trusted (`authors: [{', '.join(authors)}]`)."
-            yield report_problem(SUBJECT, text, f"Add {login} to `github: {{authors}}`.", model=model.name)
+            # On somebody's machine it matters for `modelwatch run` alone, which need not be called there.
+            report = report_problem if repository.in_actions else report_warning
+            yield report(SUBJECT, text, f"Add {login} to `github: {{authors}}`.", model=model.name)
 
 
 def check_events(repository: SharedRepository) -> Iterator[SetupCheck]:

@@ -16,6 +16,8 @@ from ..sources.requirements import KeyRequest, KeyResolver
 from .setup_check import SetupCheck, report_ok, report_problem, report_warning
 
 MAX_NAMES = 10
+MAX_SEGMENTS = 5
+"""That are named."""
 MEASURED = "quality/"
 """Keys that only `modelwatch measure` logs."""
 SUBJECT = "metric"
@@ -106,5 +108,8 @@ def _summary(data: _RuleData) -> str:
     if rule.weight and drift_spec(rule.metric) is None:
         parts.append(f"count {rule.weight}")
     if data.segments:
-        parts.append(f"{len(data.segments)} segment{'' if len(data.segments) == 1 else 's'}")
+        names = [" ".join("=".join(label) for label in series.labels) for series in data.segments]
+        more = ", …" if len(names) > MAX_SEGMENTS else ""
+        listed = f"{', '.join(names[:MAX_SEGMENTS])}{more}"
+        parts.append(f"{len(names)} segment{'' if len(names) == 1 else 's'} ({listed})")
     return ", ".join(parts)
