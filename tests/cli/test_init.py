@@ -192,6 +192,21 @@ def test_of_several_projects_none_is_guessed(world: World, wandb_server: Server[
     assert not (tmp_path / "new").exists()
 
 
+def test_at_a_terminal_it_asks_which_project(world: World, wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    seed_wandb(wandb_server.standin.state, "acme", BEGIN)
+    wandb_server.standin.state.add_project("acme", "fraud")
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"churn-prod\n")
+        command = [sys.executable, "-m", "modelwatch", "init", str(tmp_path / "new"), "--owner", "@ada"]
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "acme has 2 projects: churn-prod, fraud." in done.stdout
+    assert started(tmp_path / "new")["wandb"]["project"] == "churn-prod"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
