@@ -34,6 +34,7 @@ from modelwatch.report.explanation import explanation_text
 from modelwatch.stats.arrays import Floats
 from modelwatch.timeutil import DAY, HOUR
 
+from ...alerts.making import at, findings, track
 from ..making import NAME, NOW, hourly, rule, tier
 
 EU, LATAM, NA = ((("region", name),) for name in ("eu", "latam", "na"))
@@ -134,6 +135,20 @@ def test_after_the_recovery_the_reason_is_that_of_the_worst_moment() -> None:
     assert found.at <= NOW - (BAD // 2 - 6) * HOUR, "a window in which latam was bad"
     assert (found.found.labels if found.found else found.since_labels) == LATAM
     assert found.version == "v7"
+
+
+@pytest.mark.parametrize(("newest", "explained"), [(0.895, 2), (0.79, 5)])
+def test_values_within_the_limits_explain_nothing_though_the_alert_lasts(newest: float, explained: int) -> None:
+    """What was before is not outweighed yet: the reason stays that of the worst moment."""
+    text, values = "..eeee", [0.9, 0.9, 0.7, 0.75, newest, newest]
+    lasting = track(text, values=values)
+    model = Model("churn", (lasting.rule,))
+    judgement = judge_models(
+        Config((model,), "c"), {"churn": findings(lasting)}, {"churn": PulledSeries("churn", ())}, at(5), explain
+    )
+    reason = next(group for group in judgement.groups if group.rule == "accuracy").evidence.why
+    assert reason is not None
+    assert reason.at == at(explained)
 
 
 def test_mix_and_rate_are_the_whole_change() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ...model.alert import BUILT_IN_RULES, Alert, AlertState
 from ...model.alert_scope import find_alert_scope
 from ...model.explanation import Explanation, SegmentContribution
-from ...model.finding import Outcome, Track
+from ...model.finding import Outcome, Track, is_within_limits
 from ...model.rule import Aggregate, BaselineKind, Direction, Interval, Rule, rolling_gap
 from ...model.series import Labels, PulledSeries
 from ...stats.decomposition import Decomposition, decompose
@@ -119,10 +119,16 @@ def _start(alerts: Sequence[Alert]) -> float:
 
 
 def _is_breaching(tracks: Sequence[Track], alerts: Sequence[Alert]) -> bool:
-    """Whether the newest decided finding of an alert that is not over is a breach."""
+    """Whether the newest decided finding of an alert that is not over is a breach; not only because what was before is
+    not outweighed yet by values that are within every limit again."""
     lasting = {alert.labels for alert in alerts if alert.state is not AlertState.RESOLVED}
-    outcomes = [track.outcome.tobytes() for track in tracks if track.labels in lasting]
-    return any(outcome.rfind(Outcome.BREACH.code) > outcome.rfind(Outcome.OK.code) for outcome in outcomes)
+    for track in tracks:
+        outcome = track.outcome.tobytes()
+        newest = outcome.rfind(Outcome.BREACH.code)
+        is_breach = track.labels in lasting and newest > outcome.rfind(Outcome.OK.code)
+        if is_breach and not is_within_limits(track.finding(newest), track.rule):
+            return True
+    return False
 
 
 def _is_worse(track: Track, row: int) -> bool:
