@@ -101,6 +101,8 @@ def test_the_baseline_waits_until_the_version_has_served_and_is_proposed_once(wo
     assert len(propose.files()) == 1
     (pull,) = propose.github.standin.state.repo(REPOSITORY).issues.items.values()
     assert "| `accuracy` |  | 0.95 |" in (pull.body or "")
+    _, _, doubts = (pull.body or "").partition("### Before you merge")
+    assert "whether an incident lies in the period is not known, since issues cannot be read" in doubts
 
 
 def test_one_that_was_merged_is_not_proposed_again_and_one_that_serves_anew_is(world: World, propose: Propose) -> None:

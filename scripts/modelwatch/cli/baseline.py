@@ -36,7 +36,7 @@ from ..regular_file import read_regular_file
 from ..release.move_request import NOTHING_PROMOTED_HINT
 from ..release.registry import read_registry
 from ..report.formatting import number
-from ..report.markdown import code, table
+from ..report.markdown import bullet_list, code, table
 from ..stats.profile.codec import to_bytes
 from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
@@ -286,6 +286,8 @@ def _propose(
     _refuse_foreign_values(model, known, out)
     content = encode_baselines(_merge(model, known, entries)).encode()
     title, body = f"Baseline of {model.name} {version.title}", _pull_request_body(known, entries, version)
+    if doubts := history.incidents_within(context, model, since, now):
+        body += f"\n\n### Before you merge\n\n{bullet_list(doubts)}"
     url = propose_file(github, home, FileProposal(branch, out.as_posix(), content, title, body))
     return f"The baseline of {version.title} is proposed: {url}", url
 
