@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from modelwatch.errors import SourceError
 from modelwatch.model.prediction_log import MeasureSpec
+from modelwatch.profiling import profiler
 from modelwatch.profiling.log_files import FilesLog
 from modelwatch.profiling.plan_inference import infer_and_profile, infer_plan, infer_plan_from_sample
 from modelwatch.profiling.profile_plan import ProfilePlan, plan_from_reference
@@ -55,6 +56,13 @@ def test_cells_are_windows_versions_and_segments() -> None:
         assert max(part.newest for part in parts) == WHOLE.cells[cell].newest
         assert min(part.oldest for part in parts) == WHOLE.cells[cell].oldest
         assert not any(part.columns for part in parts)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 100])
+def test_a_wide_log_is_read_group_by_group(columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiler, "GROUP_COLUMNS", columns)
+    log = open_log(str(write(TABLE, tmp_path / "log.parquet")))
+    assert to_bytes(profiler.profile_log(log, PLAN)) == to_bytes(WHOLE)
 
 
 def test_rows_in_any_order_have_the_same_profile() -> None:

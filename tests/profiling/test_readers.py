@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 from modelwatch.errors import SourceError
 from modelwatch.profiling import parquet_files, readers
 from modelwatch.profiling.arrow_columns import decode_dictionary, factorize
+from modelwatch.profiling.log_files import CATEGORY, NUMBER
 from modelwatch.profiling.readers import open_log
 
 
@@ -115,3 +117,32 @@ def test_columns_without_end_are_refused(tmp_path: Path) -> None:
     path.write_text(",".join(f"c{number}" for number in range(20_001)) + "\n")
     with pytest.raises(SourceError, match="there are 20,001 columns; at most 20,000 are read"):
         open_log(str(path)).names()
+
+
+CSV_ROWS = 60_000
+"""More than a block of the CSV reader holds."""
+
+
+def csv_cells(place: Path, cells: list[str], kinds: dict[str, str]) -> list[Any]:
+    text = "".join(f"{row},{cell},{'x' * 200}\n" for row, cell in enumerate(cells))
+    (place / "log.csv").write_text("row,cell,filler\n" + text)
+    batches = list(open_log(str(place / "log.csv"), kinds=kinds).batches(["row", "cell"]))
+    assert len(batches) > 1
+    assert [row for batch in batches for row in batch.column("row").to_pylist()] == list(map(str, range(len(cells))))
+    return [cell for batch in batches for cell in batch.column("cell").to_pylist()]
+
+
+def test_text_that_is_known_to_hold_numbers_is_read_as_numbers(tmp_path: Path) -> None:
+    cells = [f"{row / 8}" for row in range(CSV_ROWS)]
+    assert csv_cells(tmp_path, ["", *cells[1:]], {"cell": NUMBER}) == [None, *map(float, cells[1:])]
+    assert csv_cells(tmp_path, cells, {"cell": CATEGORY, "absent": NUMBER}) == cells
+    assert csv_cells(tmp_path, cells, {}) == cells
+
+
+def test_from_the_first_word_on_it_is_text_and_no_row_is_read_twice(tmp_path: Path) -> None:
+    cells = [f"{row / 8}" for row in range(CSV_ROWS)]
+    cells[50_000] = "NA"
+    found = csv_cells(tmp_path, cells, {"cell": NUMBER})
+    assert found[50_000:] == cells[50_000:]
+    assert list(map(str, found)) == cells
+    assert isinstance(found[0], float)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from modelwatch.stats.intervals import difference_interval, normal_interval, wilson_interval, z_value
+from modelwatch.stats.intervals import difference_interval, normal_interval, wilson_bounds, wilson_interval, z_value
 
 
 def test_z_is_the_normal_quantile() -> None:
@@ -81,3 +81,12 @@ def test_difference_to_an_exact_side_moves_the_other_interval() -> None:
     exact = np.array([0.5])
     low, high = difference_interval(*one, exact, exact, exact)
     assert (low[0], high[0]) == (pytest.approx(0.2), pytest.approx(0.45))
+
+
+def test_the_bounds_of_one_proportion_are_those_of_an_array_to_the_bit() -> None:
+    rng = np.random.default_rng(5)
+    shares = np.concatenate([[0.0, 1.0, 0.5], rng.random(2000)])
+    counts = np.concatenate([[1.0, 1.0, 1e12], rng.lognormal(5, 3, 2000)])
+    for level in (0.95, 0.999):
+        found = [wilson_bounds(share, n, level) for share, n in zip(shares.tolist(), counts.tolist(), strict=True)]
+        assert np.array_equal(np.array(found).T, np.array(wilson_interval(shares, counts, level)))

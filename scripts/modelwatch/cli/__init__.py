@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from .. import __version__
 from ..errors import did_you_mean, require_extra
+from .cpu_features import disable_slow_avx512
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +48,9 @@ COMMANDS = {
     "demo": (".testing.demo.command", "Watch four models fail and recover, or be on call for one."),
 }
 
+SORTING_COMMANDS = frozenset(("measure", "explain", "baseline"))
+"""Commands that profile tables, of which sorting is most of the cost."""
+
 
 class CommandGroup(click.Group):
     """A group that names the likely command after a slip."""
@@ -74,6 +79,8 @@ class LazyGroup(CommandGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
             return None
+        if cmd_name in SORTING_COMMANDS:
+            disable_slow_avx512(os.environ)
         with require_extra("testing"):
             module = importlib.import_module(f".{self.table[cmd_name][0]}", __name__)
         command: click.Command = getattr(module, cmd_name)

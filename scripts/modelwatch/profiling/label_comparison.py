@@ -188,7 +188,11 @@ def _factorize_pairs(
     predictions, names = factorize(array, class_names, CLASS_MISSING_WORDS)
     count = len(label_names)
     pairs = np.where((predictions >= 0) & (labels >= 0), predictions * count + labels, -1)
-    used, codes = np.unique(pairs, return_inverse=True)
+    if len(names) * count <= MAX_TABLE_CELLS:
+        is_used = np.bincount(pairs + 1, minlength=len(names) * count + 1) > 0
+        used, codes = np.flatnonzero(is_used) - 1, (np.cumsum(is_used) - 1)[pairs + 1]
+    else:
+        used, codes = np.unique(pairs, return_inverse=True)
     pair_names = tuple(
         names[pair // count] + PAIR_SEPARATOR + label_names[pair % count] for pair in used.tolist() if pair >= 0
     )

@@ -1,21 +1,20 @@
-"""Join labels from a second table to a log by id, bucket by bucket: memory holds one bucket, however large the tables.
+"""Join labels from a second table to a log by id: the ids and labels of that table are held in memory, and the log is
+read batch by batch, in its own order.
 
-Both tables are split on disk into the same number of buckets by a hash of the id; then each bucket of the log gets its
-labels. Ids are compared by the 64-bit hash of their text, so that 7 in one table equals "7" in the other.
+Ids are compared by the 64-bit hash of their text, so that 7 in one table equals "7" in the other.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model.prediction_log import MeasureSpec, OutcomesSpec
+from ..stats.arrays import Hashes
 from .arrow_columns import (
     CLASS_MISSING_WORDS,
     MISSING_WORDS,
@@ -25,19 +24,12 @@ from .arrow_columns import (
     hash_by_row,
     is_text_type,
     to_arrow,
-    to_mask,
-    to_numpy,
     to_text,
 )
 from .log_files import FilesLog
-from .parquet_files import BATCH_ROWS
 from .readers import PredictionLog, open_log, require_columns
 from .time_columns import LocalTimeLog, times_by_row
 
-MIN_BUCKETS = 16
-MAX_BUCKET_ROWS = 500_000
-"""Rows of a bucket, if the tables state how many they have."""
-_HASH_COLUMN = "modelwatch hash of the id"
 _EMPTY = frozenset(("",))
 
 
@@ -117,14 +109,14 @@ class WrittenLabelLog:
 
 
 class JoinedLog:
-    """A log with the outcomes' label as an additional column; null if it is not known (yet)."""
+    """A log with the outcomes' label as an additional column; null if it is not known (yet). Rows keep their order."""
 
     def __init__(
         self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec, now: float = math.inf
     ) -> None:
         self._log, self._outcomes, self._id, self._spec, self._now = log, outcomes, id, spec, now
         self.where, self.rows = log.where, log.rows
-        self._buckets = max(MIN_BUCKETS, -(-max(log.rows() or 0, outcomes.rows() or 0) // MAX_BUCKET_ROWS))
+        self._known: KnownLabels | None = None
         require_columns(log, [id])
         require_columns(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name])
 
@@ -132,18 +124,64 @@ class JoinedLog:
         return (*self._log.names(), self._spec.label)
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        if self._spec.label not in columns:
+        label = self._spec.label
+        if label not in columns:
             yield from self._log.batches(columns)
             return
-        spec = self._spec
-        own = [name for name in dict.fromkeys([*columns, self._id]) if name != spec.label]
-        with tempfile.TemporaryDirectory(prefix="modelwatch-join-") as name:
-            folder = Path(name)
-            outcomes = _alike(self._outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name])
-            kinds = _split_by_hash(outcomes, spec.id, folder / "outcomes", self._buckets)
-            _split_by_hash(_alike(self._log, own), self._id, folder / "log", self._buckets)
-            for bucket in range(self._buckets):
-                yield from _join_bucket(folder, bucket, spec, kinds.get(spec.label), self._now)
+        if self._known is None:
+            self._known = read_labels(self._outcomes, self._spec, self._now)
+        own = [name for name in dict.fromkeys([*columns, self._id]) if name != label]
+        for batch in self._log.batches(own):
+            labels = self._known.labels_of(column_or_nulls(batch, self._id))
+            yield batch.append_column(label, labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownLabels:
+    """The labels of all ids that have one."""
+
+    hashes: Hashes
+    """Of the ids, ascending and unique."""
+    labels: Any
+    """An Arrow array: the label of each."""
+
+    def labels_of(self, ids: Any) -> Any:
+        """An Arrow array: by row the label of its id, null without one."""
+        import pyarrow as pa
+
+        if not len(self.hashes):
+            return pa.nulls(len(ids), self.labels.type)
+        hashes, valid = hash_by_row(ids)
+        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return self.labels.take(to_arrow(places, missing=~valid | (self.hashes[places] != hashes)))
+
+
+def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> KnownLabels:
+    """The label of each id: the latest one that was known at ``now``, of equally late ones the one read last. Memory
+    grows with the ids alone: each takes a hash and its label, and, while they are sorted, its time."""
+    import pyarrow as pa
+
+    hashes, times, labels = [], [], []
+    for batch in _alike(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name]):
+        of_rows, usable = hash_by_row(column_or_nulls(batch, spec.id))
+        label = column_or_nulls(batch, spec.label)
+        if spec.label_time:
+            known_at = np.nan_to_num(times_by_row(column_or_nulls(batch, spec.label_time)), nan=-np.inf)
+            usable = usable & (known_at <= now)
+            times.append(known_at[usable])
+        hashes.append(of_rows[usable])
+        labels.append(label if usable.all() else label.filter(pa.array(usable)))
+    kind = labels[0].type if labels else pa.null()
+    cells = pa.chunked_array([label.cast(kind) for label in labels], kind).combine_chunks()
+    merged = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
+    order = np.argsort(merged)
+    is_repeated = merged[order[1:]] == merged[order[:-1]]
+    if is_repeated.any():
+        late = np.concatenate(times) if times else np.zeros(len(merged))
+        order = np.lexsort((np.arange(len(merged)), late, merged))
+        is_repeated = merged[order[1:]] == merged[order[:-1]]
+    last = order[np.append(~is_repeated, len(order) > 0)[: len(order)]]
+    return KnownLabels(merged[last], cells.take(to_arrow(last)))
 
 
 def _alike(log: PredictionLog, columns: Sequence[str]) -> Iterator[Any]:
@@ -168,88 +206,3 @@ def _cast_cells(cells: Any, kind: Any) -> Any:
     if pa.types.is_null(cells.type):
         return pa.nulls(len(cells), kind)
     return to_text(cells) if kind == pa.string() and not is_text_type(cells.type) else cells.cast(kind)
-
-
-def _split_by_hash(batches: Iterator[Any], id: str, path: Path, count: int) -> dict[str, Any]:
-    """Write each row to the file of its bucket; rows without an id go to bucket 0, with a null as their hash.
-
-    Returns the columns' types.
-    """
-    import pyarrow as pa
-
-    files: dict[int, Any] = {}
-    schema: Any = None
-    try:
-        for batch in batches:
-            decoded = pa.RecordBatch.from_arrays(
-                [decode_dictionary(column) for column in batch.columns], batch.schema.names
-            )
-            hashes, valid = hash_by_row(decoded.column(id))
-            hashed = decoded.append_column(_HASH_COLUMN, to_arrow(hashes, missing=~valid))
-            schema = schema or hashed.schema
-            hashed = hashed.cast(schema)
-            buckets = np.mod(hashes, count)
-            for bucket in np.unique(buckets).tolist():
-                if bucket not in files:
-                    files[bucket] = pa.ipc.new_file(f"{path}-{bucket}", schema)
-                files[bucket].write_batch(hashed.take(to_arrow(np.flatnonzero(buckets == bucket))))
-    finally:
-        for file in files.values():
-            file.close()
-    return {} if schema is None else {field.name: field.type for field in schema}
-
-
-def _join_bucket(folder: Path, bucket: int, spec: OutcomesSpec, kind: Any, now: float) -> Iterator[Any]:
-    """The rows of one bucket of the log with their labels; ``kind``: the label's Arrow type."""
-    import pyarrow as pa
-
-    if not (folder / f"log-{bucket}").exists():
-        return
-    known, labels = _latest_labels(folder / f"outcomes-{bucket}", spec, kind, now)
-    with pa.ipc.open_file(str(folder / f"log-{bucket}")) as file:
-        for batch in _merge_batches(file):
-            column = batch.column(_HASH_COLUMN)
-            hashes = to_numpy(column.fill_null(0))
-            positions = np.minimum(np.searchsorted(known, hashes), max(len(known) - 1, 0))
-            missing = to_mask(column.is_null()) | (known[positions] != hashes if len(known) else np.True_)
-            label = labels.take(to_arrow(positions, missing=missing))
-            yield batch.drop_columns([_HASH_COLUMN]).append_column(spec.label, label)
-
-
-def _merge_batches(file: Any) -> Iterator[Any]:
-    """The batches of an Arrow file, merged to ``BATCH_ROWS`` rows: a batch of the log was cut into one for each bucket,
-    and counting batches of a few hundred rows takes many times longer."""
-    import pyarrow as pa
-
-    parts: list[Any] = []
-    rows = 0
-    for number in range(file.num_record_batches):
-        parts.append(file.get_batch(number))
-        rows += parts[-1].num_rows
-        if rows >= BATCH_ROWS or number == file.num_record_batches - 1:
-            yield pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
-            parts, rows = [], 0
-
-
-def _latest_labels(path: Path, spec: OutcomesSpec, kind: Any, now: float) -> tuple[NDArray[np.uint64], Any]:
-    """Hashes, ascending and unique, and the label of each: the latest one that was known at ``now``, of equally late
-    ones the one read last."""
-    import pyarrow as pa
-
-    if not path.exists():
-        return np.zeros(0, dtype=np.uint64), pa.nulls(1, kind)
-    with pa.ipc.open_file(str(path)) as file:
-        table = file.read_all().combine_chunks()
-    table = table.filter(table[_HASH_COLUMN].is_valid())
-    if not table.num_rows:
-        return np.zeros(0, dtype=np.uint64), pa.nulls(1, kind)
-    hashes = to_numpy(table[_HASH_COLUMN].combine_chunks())
-    times = np.zeros(len(hashes))
-    if spec.label_time:
-        times = np.nan_to_num(times_by_row(table[spec.label_time].combine_chunks()), nan=-np.inf)
-    order = np.lexsort((np.arange(len(hashes)), times, hashes))
-    order = order[times[order] <= now]
-    if not len(order):
-        return np.zeros(0, dtype=np.uint64), pa.nulls(1, kind)
-    last = order[np.append(hashes[order][1:] != hashes[order][:-1], True)]
-    return hashes[last], table[spec.label].combine_chunks().take(to_arrow(last))

@@ -13,7 +13,10 @@ from .parquet_files import dictionary_columns, open_parquet, read_parquet
 
 MAX_CSV_ROW = 8 << 20
 """Bytes."""
+HEAD_BYTES = 1 << 16
+"""Of a CSV file: most often more than the line of names."""
 MAX_COLUMNS = 20_000
+NUMBER, CATEGORY = "number", "category"
 PARQUET_SUFFIXES = (".parquet", ".pq")
 _COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 TABLE_SUFFIXES = (*PARQUET_SUFFIXES, *(kind + packed for kind in (".csv", ".tsv") for packed in ("", *_COMPRESSIONS)))
@@ -22,16 +25,22 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 class FilesLog:
-    """Files, sorted by name. Columns of CSV files are text, whatever they look like. Folders between ``root`` and a
-    file that are called ``region=eu`` are columns, unless the file has one of that name (Hive's partitions).
+    """Files, sorted by name. Columns of CSV files are text, whatever they look like, unless ``kinds`` says otherwise:
+    ``NUMBER`` is read as numbers where every cell is one, ``CATEGORY`` as a dictionary. Folders between ``root``
+    and a file that are called ``region=eu`` are columns, unless the file has one of that name (Hive's partitions).
 
     ``skipped`` gets the files that are truncated or of another format, and why; without it the first one is an error.
     """
 
     def __init__(
-        self, paths: Sequence[str], root: str = "", skipped: MutableMapping[str, SourceError] | None = None
+        self,
+        paths: Sequence[str],
+        root: str = "",
+        skipped: MutableMapping[str, SourceError] | None = None,
+        kinds: Mapping[str, str] | None = None,
     ) -> None:
         self.paths = list(paths)
+        self._kinds = dict(kinds or {})
         self.where = self.paths[0] if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
         self._root, self._skipped = root, skipped
         self._names: dict[str, tuple[str, ...]] | None = None
@@ -75,7 +84,9 @@ class FilesLog:
         """The batches of all files, each with the path of its file."""
         for path in self._readable_paths():
             try:
-                for batch in read_parquet(path, columns) if _is_parquet(path) else _read_csv(path, columns):
+                for batch in (
+                    read_parquet(path, columns) if _is_parquet(path) else _read_csv(path, columns, self._kinds)
+                ):
                     yield path, self._with_partitions(path, shorten_texts(plain_types(batch)), columns)
             except _read_errors() as error:
                 self._skip(path, _unreadable(path, error), error)
@@ -151,8 +162,7 @@ def _column_names(path: str) -> list[str]:
         if _is_parquet(path):
             with open_parquet(path) as file:
                 return _distinct(file.schema_arrow.names, path)
-        with _open_csv(path) as reader:
-            return _distinct(reader.schema.names, path)
+        return _distinct(_csv_names(path), path)
     except _read_errors() as error:
         raise _unreadable(path, error) from error
 
@@ -197,17 +207,30 @@ def _distinct(names: list[str], path: str) -> list[str]:
     return names
 
 
-def _open_csv(path: str, convert: Any = None) -> Any:
+def _csv_names(path: str) -> list[str]:
+    import pyarrow as pa
+
+    for block in (HEAD_BYTES, MAX_CSV_ROW):  # A block is parsed as a whole.
+        try:
+            with _open_csv(path, block=block) as reader:
+                return list(reader.schema.names)
+        except pa.ArrowInvalid:
+            if block == MAX_CSV_ROW:
+                raise
+    return []
+
+
+def _open_csv(path: str, convert: Any = None, block: int = MAX_CSV_ROW) -> Any:
     """A reader of a CSV file, separated by commas, or by what separates the names in a first line without commas."""
     from pyarrow import csv
 
     with _open_stream(path) as stream:
-        head = stream.read(1 << 16)
+        head = stream.read(HEAD_BYTES)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError("this CSV file is in UTF-16.", hint="Write it in UTF-8.", where=path)
     separator = _csv_separator(head.splitlines()[0].decode("utf-8", "replace") if head else "")
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    return csv.open_csv(_open_stream(path), csv.ReadOptions(block_size=MAX_CSV_ROW), parse, convert)
+    return csv.open_csv(_open_stream(path), csv.ReadOptions(block_size=block), parse, convert)
 
 
 def _csv_separator(names: str) -> str:
@@ -221,13 +244,35 @@ def _open_stream(path: str) -> Any:
     return pa.input_stream(path, compression=_COMPRESSIONS.get(Path(path).suffix.lower()))
 
 
-def _read_csv(path: str, columns: Sequence[str]) -> Iterator[Any]:
+def _read_csv(path: str, columns: Sequence[str], kinds: Mapping[str, str]) -> Iterator[Any]:
+    """Batches of a CSV file. Where a cell is not of its kind, the rest of the file is read as text."""
+    import pyarrow as pa
+
+    names = _column_names(path)
+    rows = 0
+    kinds = {name: kind for name, kind in kinds.items() if name in names and name in columns}
+    if kinds:
+        try:
+            for batch in _read_csv_as(path, names, columns, kinds):
+                rows += batch.num_rows
+                yield batch
+            return
+        except pa.ArrowInvalid:  # A file that is broken raises again below.
+            pass
+    for batch in _read_csv_as(path, names, columns, {}):
+        seen = min(rows, batch.num_rows)
+        rows -= seen
+        if seen < batch.num_rows:
+            yield batch.slice(seen)
+
+
+def _read_csv_as(path: str, names: Sequence[str], columns: Sequence[str], kinds: Mapping[str, str]) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv
 
-    names = _column_names(path)
+    types = {NUMBER: pa.float64(), CATEGORY: pa.dictionary(pa.int32(), pa.string()), "": pa.string()}
     convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()),
+        column_types={name: types[kinds.get(name, "")] for name in names},
         include_columns=[name for name in columns if name in names],
         strings_can_be_null=True,
         null_values=[""],

@@ -24,10 +24,11 @@ from ..timeutil import DAY, HOUR, format_utc
 from .arrow_columns import release_unused_memory, shown_cells
 from .label_join import join_outcomes
 from .label_task import describe_task, require_common_class, require_positive, reversed_score_note, task_notes
+from .log_files import CATEGORY, NUMBER
 from .performance import known_classes, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
-from .profile_plan import ProfilePlan, plan_from_reference
-from .profiler import VALUE_SUM, profile_batches
+from .profile_plan import ProfilePlan, plan_from_reference, score_columns
+from .profiler import VALUE_SUM, profile_log
 from .query_log import QueryLog
 from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
@@ -132,9 +133,9 @@ def measure(
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
         whole = profile.whole()
     else:
-        log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now, skipped), selection, spec)
+        log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now, skipped, reference), selection, spec)
         plan = _make_plan(spec, reference, log, notes)
-        profile = profile_batches(log.batches(plan.needed_columns), plan)
+        profile = profile_log(log, plan)
         release_unused_memory()
         whole = profile.whole()
         extra = row_metrics(log, plan, profile)
@@ -272,10 +273,22 @@ def open_model_log(
     scratch: Path,
     now: float = math.inf,
     skipped: MutableMapping[str, SourceError] | None = None,
+    reference: TableProfile | None = None,
 ) -> PredictionLog:
     """The model's log with the labels of its outcomes, as far as they were known at ``now``. ``skipped`` gets the files
-    of the log that are broken, and why; without it they are errors."""
+    of the log that are broken, and why; without it they are errors. ``reference``: what is known of the columns."""
     if spec.query:
         return join_outcomes(QueryLog(spec.query, spec.extensions), spec, now)
     location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
-    return join_outcomes(open_log(location, spec.extensions, skipped), spec, now)
+    return join_outcomes(open_log(location, spec.extensions, skipped, _column_kinds(reference, spec)), spec, now)
+
+
+def _column_kinds(reference: TableProfile | None, spec: MeasureSpec) -> dict[str, str]:
+    """What the reference says about features and scores: text that is known to hold numbers is read as numbers."""
+    profiles = reference.columns if reference is not None else {}
+    names = {*spec.feature_columns(profiles), *score_columns(spec)} - {*spec.segments}
+    return {
+        name: NUMBER if isinstance(profile, NumericProfile) else CATEGORY
+        for name, profile in profiles.items()
+        if name in names
+    }

@@ -35,11 +35,45 @@ from .arrow_columns import (
 from .embedding_samples import sample_columns
 from .label_comparison import MAX_TABLE_CELLS, LabelComparison, compare_with_labels, count_codes
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
+from .readers import PredictionLog
 from .time_columns import times_by_row
 
 VALUE_SUM = "worth"
 """Name of the sum over the column `value`."""
 WORKERS = 2
+GROUP_COLUMNS = 128
+"""Features that are read at once."""
+
+
+def profile_log(log: PredictionLog, plan: ProfilePlan) -> Profile:
+    """The profile of a log. A wide one in columns (Parquet) is read group by group: a reader holds a page of every
+    column that it reads, so that a thousand columns at once take a gigabyte."""
+    first, *others = _split_wide_plan(plan) if log.rows() is not None else [plan]
+    profile = profile_batches(log.batches(first.needed_columns), first)
+    for other in others:
+        more = profile_batches(log.batches(other.needed_columns), other).cells
+        cells = {key: _with_columns(table, more.get(key)) for key, table in profile.cells.items()}
+        profile = replace(profile, cells=cells)
+    return profile
+
+
+def _split_wide_plan(plan: ProfilePlan) -> list[ProfilePlan]:
+    """Plans of at most ``GROUP_COLUMNS`` features each, of which only the first has anything else."""
+    roles = plan.spec.role_columns
+    features = [column for column in plan.columns if column.name not in roles]
+    count = max(1, -(-len(features) // GROUP_COLUMNS))
+    size = -(-len(features) // count)
+    own = [column for column in plan.columns if column.name in roles]
+    spec = MeasureSpec(time=plan.spec.time, version=plan.spec.version, window=plan.spec.window)
+    others = [ProfilePlan(spec, tuple(features[place : place + size])) for place in range(size, len(features), size)]
+    return [replace(plan, columns=(*own, *features[:size])), *others] if others else [plan]
+
+
+def _with_columns(table: TableProfile, more: TableProfile | None) -> TableProfile:
+    """The profile of some rows with further columns of the same rows."""
+    if more is None:
+        return table
+    return replace(table, columns={**table.columns, **more.columns}, formats={**table.formats, **more.formats})
 
 
 def profile_batches(batches: Iterable[Any], plan: ProfilePlan) -> Profile:

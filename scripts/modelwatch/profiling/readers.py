@@ -39,19 +39,27 @@ class PredictionLog(Protocol):
 
 
 def open_log(
-    location: str, extensions: Sequence[str] = (), skipped: MutableMapping[str, SourceError] | None = None
+    location: str,
+    extensions: Sequence[str] = (),
+    skipped: MutableMapping[str, SourceError] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> PredictionLog:
     """Open a file, a folder, a glob or a URL, which DuckDB reads with ``extensions``. Raises SourceError if it holds no
-    table. ``skipped`` as in ``FilesLog``."""
+    table. ``skipped`` and ``kinds`` as in ``FilesLog``."""
     if "://" in location:
         quoted = location.replace("'", "''")
         return QueryLog(f"SELECT * FROM '{quoted}'", extensions, location)  # noqa: S608 - the user's own query
-    return open_files(location, "measure: {files}", skipped)
+    return open_files(location, "measure: {files}", skipped, kinds)
 
 
-def open_files(location: str, key: str, skipped: MutableMapping[str, SourceError] | None = None) -> FilesLog:
+def open_files(
+    location: str,
+    key: str,
+    skipped: MutableMapping[str, SourceError] | None = None,
+    kinds: Mapping[str, str] | None = None,
+) -> FilesLog:
     """Open a file, a folder or a glob, which the configuration names under ``key``. Raises SourceError if it holds no
-    table. ``skipped`` as in ``FilesLog``."""
+    table. ``skipped`` and ``kinds`` as in ``FilesLog``."""
     folder, root = Path(location), _root(location)
     _refuse_table_formats(folder)
     matches = map(str, folder.rglob("*")) if folder.is_dir() else glob.glob(location, recursive=True)
@@ -65,7 +73,7 @@ def open_files(location: str, key: str, skipped: MutableMapping[str, SourceError
         is_name = not (folder.exists() or glob.has_magic(location))
         message = "there is no such file or folder." if is_name else "there is no Parquet or CSV file here."
         raise SourceError(message, hint=f"Check `{key}`: a file, a folder or a pattern of files.", where=location)
-    return FilesLog(tables, root, skipped)
+    return FilesLog(tables, root, skipped, kinds)
 
 
 def _refuse_table_formats(folder: Path) -> None:

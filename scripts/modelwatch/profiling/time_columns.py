@@ -116,6 +116,10 @@ def _cast_times(array: Any) -> Floats | None:
     a time zone, or none."""
     import pyarrow as pa
 
+    try:
+        return scale_numbers(floats_by_row(array.cast(pa.float64())))
+    except pa.ArrowInvalid:
+        pass
     for zone in ("UTC", None):
         try:
             return floats_by_row(array.cast(pa.timestamp("us", zone)))
