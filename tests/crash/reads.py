@@ -105,8 +105,8 @@ def log_to_wandb(world: World, values: Sequence[float]) -> None:
 
 
 def _untold(done: Evaluated, status: int) -> list[str]:
-    """Exit code 3 (of what W&B says is not there: 2), with a reason everywhere."""
-    if done.code != (2 if status == 404 else 3) or done.plan is None or done.receipts is None:
+    """Exit code 3, or 2 for a project that W&B says is not there, with a reason everywhere."""
+    if done.code not in ((2, 3) if status == 404 else (3,)) or done.plan is None or done.receipts is None:
         return [f"exit code {done.code}: {done.ended.told[-600:]}"]
     known: Sequence[str] = (str(status), "W&B has no such project") if status else ("W&B",)
     texts = {"summary": done.summary, "output": done.ended.told}
