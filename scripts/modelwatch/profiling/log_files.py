@@ -197,14 +197,18 @@ def _compact_columns(path: str) -> frozenset[str]:
 
 
 def _distinct(names: list[str], path: str) -> list[str]:
-    if len(names) > MAX_COLUMNS:
-        raise SourceError(f"there are {len(names):,} columns; at most {MAX_COLUMNS:,} are read.", where=path)
+    _check_width(len(names), path)
     seen: set[str] = set()
     for name in names:
         if name in seen:
             raise SourceError(f"two columns are named {name!r}.", hint="Rename one of them.", where=path)
         seen.add(name)
     return names
+
+
+def _check_width(columns: int, path: str) -> None:
+    if columns > MAX_COLUMNS:
+        raise SourceError(f"there are {columns:,} columns; at most {MAX_COLUMNS:,} are read.", where=path)
 
 
 def _csv_names(path: str) -> list[str]:
@@ -226,9 +230,13 @@ def _open_csv(path: str, convert: Any = None, block: int = MAX_CSV_ROW) -> Any:
 
     with _open_stream(path) as stream:
         head = stream.read(HEAD_BYTES)
+        if b"\n" not in head:
+            head += stream.read(MAX_CSV_ROW)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError("this CSV file is in UTF-16.", hint="Write it in UTF-8.", where=path)
-    separator = _csv_separator(head.splitlines()[0].decode("utf-8", "replace") if head else "")
+    names = head.splitlines()[0].decode("utf-8", "replace") if head else ""
+    separator = _csv_separator(names)
+    _check_width(names.count(separator) + 1, path)  # Before pyarrow makes 8 KB of each column.
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     return csv.open_csv(_open_stream(path), csv.ReadOptions(block_size=block), parse, convert)
 
