@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from .world import CONFIG, CRITICAL, ERROR, HEALTHY, TABLE, World
+from modelwatch.testing.standins.http import Server
+from modelwatch.testing.standins.wandb import WandbStandIn
+
+from .world import CONFIG, CRITICAL, ERROR, HEALTHY, TABLE, World, log_to_wandb
 
 VALUE = "baseline: {value: 0.92, n: 100000}"
 FILE = "baseline: {file: b.json}"
@@ -81,6 +84,19 @@ def test_force_marks_one_that_others_may_use(healthy: World, before: str, after:
     capture(healthy, "--force")
     rename(healthy, before, after)
     assert healthy.run("config", "check", now=False).code == 0
+
+
+def test_the_entity_can_come_from_the_environment(world: World, wandb_server: Server[WandbStandIn]) -> None:
+    world.config(CONFIG.replace(VALUE, FILE), "wandb: {project: churn-prod}")
+    world.setenv("WANDB_ENTITY", "acme")
+    log_to_wandb(wandb_server, *[HEALTHY] * 12)
+    world.at(12)
+    capture(world)
+    assert [entry["source"][:19] for entry in entries(world)] == ["W&B acme/churn-prod"]
+    assert world.run("check").code == 0
+    world.setenv("WANDB_ENTITY", "other")
+    refused = world.run("check")
+    assert (refused.code, "churn reads W&B other/churn-prod" in refused.err) == (2, True)
 
 
 def test_one_that_does_not_say_for_which_model_is_read_as_before(healthy: World) -> None:

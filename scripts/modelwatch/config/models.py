@@ -242,8 +242,10 @@ def _read_origin(model: ParsedSection) -> str:
     """See ``describe_origin``."""
     wandb, table = (model.get(name) for name in ("wandb", "table"))
     path = table.get("path", "") if table else wandb.get("offline", "") if wandb else ""
-    entity, project = (wandb.get(name, "") if wandb else "" for name in ("entity", "project"))
-    return describe_origin(entity, project, path)
+    if not wandb:
+        return describe_origin("", "", path)
+    entity = wandb.get("entity", "") or model.reader.vault.find("WANDB_ENTITY") or ""
+    return describe_origin(entity, wandb.get("project", ""), path)
 
 
 def _read_wandb(section: ParsedSection | None) -> WandbSpec | None:

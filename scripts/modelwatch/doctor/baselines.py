@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config.baselines import MAX_BASELINE_BYTES, capture_command, read_profile_header
+from ..config.baselines import MAX_BASELINE_BYTES, PROFILE_SUFFIX, capture_command, read_profile_header
 from ..evaluate.baseline_capture import origin_of
 from ..model.baseline_origin import foreign_origin
 from ..model.monitored_model import Model
@@ -33,7 +33,10 @@ def check_baselines(model: Model, pulled: PulledSeries | None, now: float) -> It
 
 
 def _check_file(model: Model, rule: Rule, spec: BaselineSpec, pulled: PulledSeries | None, now: float) -> SetupCheck:
-    name, hint = f"{spec.path} of {rule.name}", f"`{capture_command(model.name, spec.path, is_profile=False)}`"
+    name, hint = (
+        f"{spec.path} of {rule.name}",
+        f"`{capture_command(model.name, spec.path, is_profile=spec.path.endswith(PROFILE_SUFFIX))}`",
+    )
     foreign = (
         foreign_origin(model.name, origin_of(model), entry.model, entry.source)
         for entry in spec.entries
