@@ -33,7 +33,8 @@ class Facts:
     """Whether a person's comment and line are there."""
     troubles: tuple[str, ...]
     told: tuple[str, ...] = ()
-    """What PagerDuty has been told beside its incidents; an answer that was lost is asked for twice, so each once."""
+    """What PagerDuty has been told beside its incidents, each once, since an answer that was lost is asked for twice;
+    but for a next step that came after the page, as one does where a fault delays what was planned with it."""
 
 
 def observe(world: World) -> Facts:
@@ -47,6 +48,7 @@ def observe(world: World) -> Facts:
     keys = Counter(key for text in (*bodies, *texts) for key in NOTE.findall(text))
     registers = [parse_body(body).register for body in bodies if parse_body(body).group]
     first = registers[0] if registers else None
+    told = {str(change.event["payload"]["summary"]) for change in world.pagerduty.standin.state.change_events}
     return Facts(
         issues=tuple((issue.state, issue.state_reason or "") for issue in issues),
         incidents=tuple((found.status, found.severity) for found in world.pagerduty.standin.state.incidents),
@@ -55,9 +57,7 @@ def observe(world: World) -> Facts:
         register=remembered(first) if first else (),
         people=(REMARK in comments, any(body.startswith(PREFACE) for body in bodies)),
         troubles=first.troubles if first else (),
-        told=tuple(
-            sorted({change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events})
-        ),
+        told=tuple(sorted(told - {text for text in told if "the next step is now" in text})),
     )
 
 
