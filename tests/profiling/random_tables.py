@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import gzip
 import io
+import json
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -264,6 +265,24 @@ def written_rows(
     place.mkdir(parents=True, exist_ok=True)
     _write(draw, chance, place / name, arrays, text)
     return rows
+
+
+@st.composite
+def json_lines(draw: st.DrawFn, folder: Path) -> RandomTable:
+    """Writes a file of JSON lines."""
+    chance = random.Random(draw(st.integers(0, 2**32)))
+    rows = [_row(chance, place) for place in range(draw(st.integers(1, 40)))]
+    table = RandomTable(rows, draw(st.sampled_from(sorted(CLASSES))))
+    columns = {
+        name: _encode(draw, chance, name, table.positive, [row[name] for row in rows], text=True) for name in COLUMNS
+    }
+    cells = zip(*(column.to_pylist() for column in columns.values()), strict=True)
+    lines = [dict(zip(columns, row, strict=True)) | {"nested": {"a": [1, None]}} for row in cells]
+    if draw(st.booleans()):
+        lines[1:] = [{name: cell for name, cell in line.items() if cell is not None} for line in lines[1:]]
+    text = "".join(f"{json.dumps(line, ensure_ascii=draw(st.booleans()))}\n" for line in lines)
+    (folder / "log.jsonl").write_text(text.replace("NaN,", "null,").replace("NaN}", "null}"), "utf-8")
+    return table
 
 
 def _row(chance: random.Random, number: int) -> dict[str, Any]:

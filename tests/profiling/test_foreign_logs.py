@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +220,26 @@ def test_a_broken_file_among_good_ones_is_reported_and_the_others_are_measured(t
     for path in ("c.parquet", "d.csv", "e.csv.gz"):
         (logs / path).unlink()
     assert measured(logs).rows[-1].scalars["quality/unreadable_files"] == 0
+
+
+def test_a_file_that_breaks_off_counts_as_far_as_it_was_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(csv(rows()))
+    whole = csv(rows(age=lambda _: "7" * 200_000))
+    (tmp_path / "b.csv").write_text(f"{whole}one,cell\n" + "".join(whole.splitlines(keepends=True)[1:]))
+    found = measured(tmp_path)
+    problem = next(note for note in found.notes if note.startswith("left out: "))
+    assert re.search(r"b\.csv: this is not a readable CSV file: .*Its first \d+ rows count\.$", problem)
+    assert COUNT < found.profile.rows <= 2 * COUNT
+
+
+def test_a_log_of_files_that_break_at_once_is_refused(tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        pq.write_table(pa.table(rows()), tmp_path / name, compression="zstd")
+        content = bytearray((tmp_path / name).read_bytes())
+        content[4:2000] = b"\xff" * 1996
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match="this is not a readable Parquet file"):
+        measured(tmp_path)
 
 
 def test_a_log_of_broken_files_is_refused(tmp_path: Path) -> None:

@@ -27,11 +27,10 @@ from modelwatch.stats.profile.numeric import NumericProfile
 from modelwatch.stats.profile.table import TableProfile
 
 from ..sources.builders import pull, rule, table_model
-from .random_tables import COLUMNS, DAY, START, RandomTable, random_tables, written_rows
+from .random_tables import COLUMNS, DAY, START, RandomTable, json_lines, random_tables, written_rows
 
-TABLES = int(os.environ.get("FUZZ_TABLES", "100"))
-"""Random tables; `make fuzz` tries 10,000."""
-FEWER = settings(max_examples=TABLES // 3)
+MANY = settings(max_examples=int(os.environ.get("FUZZ_TABLES", "210")) // 7)
+"""Random tables, for each of seven tests; `make fuzz` tries 10,000 in all."""
 NOW = float(START + 3 * DAY)
 Row = dict[str, Any]
 Result = TypeVar("Result")
@@ -44,8 +43,8 @@ def measured(folder: Path, table: RandomTable, **fields: Any) -> MeasureResult:
 def spec_of(folder: Path, table: RandomTable, **fields: Any) -> MeasureSpec:
     roles = {name: name for name in ("id", "time", "version", "prediction", "label")}
     return MeasureSpec(
-        str(folder), segments=("region",), min_rows=1, positive=table.positive, features=("x", "kind"),
-        **{**roles, **fields},
+        segments=("region",), min_rows=1, positive=table.positive, features=("x", "kind"),
+        **{"files": str(folder), **roles, **fields},
     )  # fmt: skip
 
 
@@ -113,7 +112,7 @@ def check_broken(notes: tuple[str, ...], table: RandomTable) -> None:
         assert any(note.startswith("left out: ") and name in note for note in notes), name
 
 
-@settings(max_examples=TABLES)
+@MANY
 @given(st.data())
 def test_measure_counts_what_the_rows_mean(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("log")
@@ -142,7 +141,22 @@ def check_windows(found: MeasureResult, dated: list[Row]) -> None:
         check_rows(windows[cell], rows)
 
 
-@FEWER
+@MANY
+@given(st.data())
+def test_json_lines_are_read_through_duckdb(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    table = data.draw(json_lines(folder))
+    _, error = attempt(lambda: measured(folder, table))
+    assert f"`query: \"FROM '{folder}/*.jsonl'\"`" in error
+    dated = [row for row in table.rows if row["time"] is not None]
+    found, error = attempt(lambda: measured(folder, table, files="", query=f"FROM '{folder}/*.jsonl'"))
+    if found is None:
+        check_refusal(error, table, dated)
+        return
+    check_windows(found, dated)
+
+
+@MANY
 @given(st.data())
 def test_a_capture_counts_what_the_rows_mean(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("log")
@@ -157,7 +171,7 @@ def test_a_capture_counts_what_the_rows_mean(tmp_path_factory: pytest.TempPathFa
     check_columns(profile, table.rows)
 
 
-@FEWER
+@MANY
 @given(st.data())
 def test_labels_of_a_second_table_are_joined(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("log")
@@ -183,7 +197,7 @@ def test_labels_of_a_second_table_are_joined(tmp_path_factory: pytest.TempPathFa
     check_windows(found, dated)
 
 
-@FEWER
+@MANY
 @given(st.data())
 def test_an_explanation_is_of_the_rows_of_both_periods(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -207,7 +221,7 @@ def test_an_explanation_is_of_the_rows_of_both_periods(
     check_broken(found.notes, table)
 
 
-@FEWER
+@MANY
 @given(st.data())
 def test_the_gate_pairs_the_same_rows(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("log")
@@ -243,7 +257,7 @@ def test_the_gate_pairs_the_same_rows(tmp_path_factory: pytest.TempPathFactory, 
         assert (candidates == found.pairs.label).sum() == sum(label == other for label, _, other in whole)
 
 
-@FEWER
+@MANY
 @given(st.data())
 def test_a_table_of_metrics_is_read_as_it_is_meant(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -82,14 +82,20 @@ class FilesLog:
 
     def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
         """The batches of all files, each with the path of its file."""
+        read = 0
         for path in self._readable_paths():
+            rows = 0
             try:
                 for batch in (
                     read_parquet(path, columns) if _is_parquet(path) else _read_csv(path, columns, self._kinds)
                 ):
+                    rows += batch.num_rows
                     yield path, self._with_partitions(path, shorten_texts(plain_types(batch)), columns)
             except _read_errors() as error:
-                self._skip(path, _unreadable(path, error), error)
+                self._skip(path, _unreadable(path, error, rows), error)
+            read += rows
+        if not read and self._skipped and len(self._skipped) == len(self.paths):
+            raise list(self._skipped.values())[-1]
 
     def _with_partitions(self, path: str, batch: Any, columns: Sequence[str]) -> Any:
         import pyarrow as pa
@@ -167,11 +173,13 @@ def _column_names(path: str) -> list[str]:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: str, error: Exception) -> SourceError:
+def _unreadable(path: str, error: Exception, rows: int = 0) -> SourceError:
+    """``rows``: so many were read before."""
     if "straddling object" in str(error):
         return SourceError(f"a row has more than {MAX_CSV_ROW >> 20} MB.", hint="Is a quote not closed?", where=path)
     kind = "Parquet" if _is_parquet(path) else "CSV"
-    return SourceError(f"this is not a readable {kind} file: {first_line(error)}", where=path)
+    hint = f"Its first {rows:,} rows count." if rows else ""
+    return SourceError(f"this is not a readable {kind} file: {first_line(error)}", hint=hint, where=path)
 
 
 def _column_types(path: str) -> dict[str, Any]:

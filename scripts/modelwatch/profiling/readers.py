@@ -21,6 +21,7 @@ from .query_log import QueryLog
 MAX_TABLE_BYTES = 256 << 20
 """Of a W&B table, which is read as a whole."""
 TABLE_SUFFIX = ".table.json"
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
 class PredictionLog(Protocol):
@@ -65,6 +66,10 @@ def open_files(
     matches = map(str, folder.rglob("*")) if folder.is_dir() else glob.glob(location, recursive=True)
     files = sorted(matches)
     tables = [path for path in files if path.lower().endswith(TABLE_SUFFIXES) and not _is_hidden(path, root)]
+    if not tables and any(path.lower().endswith(_JSON_SUFFIXES) for path in files):
+        pattern = f"{location}/*.jsonl" if folder.is_dir() else location
+        hint = f"Write Parquet or CSV files, or let `measure` read them through DuckDB: `query: \"FROM '{pattern}'\"`."
+        raise SourceError("JSON files are not read directly.", hint=hint, where=location)
     if not tables and not folder.is_dir() and files:
         raise SourceError("this is neither a Parquet (.parquet, .pq) nor a CSV (.csv) file.", where=location)
     for path in tables:
