@@ -29,8 +29,11 @@ from modelwatch.stats.profile.table import TableProfile
 from ..sources.builders import pull, rule, table_model
 from .random_tables import COLUMNS, DAY, START, RandomTable, json_lines, random_tables, written_rows
 
-MANY = settings(max_examples=int(os.environ.get("FUZZ_TABLES", "210")) // 7)
-"""Random tables, for each of seven tests; `make fuzz` tries 10,000 in all."""
+TABLES = int(os.environ.get("FUZZ_TABLES", "180"))
+MANY = settings(max_examples=TABLES // 6)
+"""Random tables, for each of six tests; `make fuzz` tries 10,000 in all."""
+FEW = settings(max_examples=TABLES // 36)
+"""DuckDB opens each file many times."""
 NOW = float(START + 3 * DAY)
 Row = dict[str, Any]
 Result = TypeVar("Result")
@@ -141,7 +144,7 @@ def check_windows(found: MeasureResult, dated: list[Row]) -> None:
         check_rows(windows[cell], rows)
 
 
-@MANY
+@FEW
 @given(st.data())
 def test_json_lines_are_read_through_duckdb(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("log")
