@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from modelwatch.config.templates import render_starter_files
+from modelwatch.distribution import PIN
 from modelwatch.doctor.release import check_commands
 from modelwatch.doctor.setup_check import CheckStatus
 from modelwatch.model.monitored_model import Model, ReleaseSpec
@@ -35,6 +36,7 @@ METRIC = "metric: eval/accuracy\n"
 SEGMENT = f'{METRIC}        segments: "eval/region=*/accuracy"\n'
 ESCALATION = "escalation: {policy: growth, steps: [{users: oncall@example.com, wait: 10m}]}"
 LABELS = 'labels: ["model:churn"]'
+WATCH = ".github/workflows/modelwatch.yml"
 RETRAIN = ".github/workflows/retrain.yml"
 RELEASE = "    release: {artifact: acme/churn-prod/churn, deploy: ./deploy.sh}\n    rules:\n"
 NEVER = -1
@@ -402,6 +404,10 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "input": (
         file(RETRAIN, workflow("retrain").replace("      reason: {type: string}\n", "")),
         "lacks the inputs `reason`",
+    ),
+    "another release": (
+        file(WATCH, STARTER[WATCH].replace(PIN, "0123456789abcdef")),
+        "the workflows use modelwatch at 0123456789ab, and this command line is of the release",
     ),
     "not pushed": (remote_workflow(), "GitHub has no workflow train.yml on the default branch"),
     "switched off": (remote_workflow(state="disabled_manually"), "retrain.yml is switched off in acme/churn-model"),

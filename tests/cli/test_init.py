@@ -229,6 +229,15 @@ def test_where_nothing_can_be_proposed_the_example_is_written_and_called_one(
     assert started(tmp_path / "new")["rules"][0]["metric"] == "eval/accuracy"
 
 
+def test_a_key_that_is_refused_is_reported(world: World, wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    wandb_server.standin.state.keys = frozenset({"x" * 40})
+    ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", now=False)
+    assert ran.code == 0
+    assert ran.out.startswith("W&B was not read: ")
+    assert "refuses the API key (HTTP 401)" in ran.out
+    assert started(tmp_path / "new")["rules"][0]["metric"] == "eval/accuracy"
+
+
 def test_without_a_key_it_says_that_it_did_not_ask(world: World, tmp_path: Path) -> None:
     ran = world.run("init", str(tmp_path / "new"), "--owner", "@ada", now=False)
     assert ran.out.startswith("W&B was not asked, since WANDB_API_KEY is not set")

@@ -258,6 +258,17 @@ def test_a_terminal_gets_its_colours_and_its_progress_bar(text: str) -> None:
     assert replace_control_characters(text) == text
 
 
+def test_links_are_text_even_where_colours_are_asked_for(world: World) -> None:
+    """No escape sequence but colours: what a terminal does not know prints as garbage."""
+    world.delenv("NO_COLOR")
+    world.setenv("FORCE_COLOR", "1")
+    shown = world.run("runbooks", "render", "accuracy-drop").out
+    assert "\x1b[1" in shown
+    assert "://" in shown
+    assert "\N{REPLACEMENT CHARACTER}" not in shown
+    assert "]8;" not in shown
+
+
 COMPLETIONS = {
     ("modelwatch che", "bash", 1): "plain,check\n",
     ("modelwatch st", "bash", 1): "plain,status\nplain,standins\n",

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from .. import step_files
-from ..clients.wandb import WandbSessions, default_entity, list_projects
+from ..clients.wandb import WandbSessions, default_entity, find_projects
 from ..config.loader import load_config
 from ..config.proposals import EXAMPLE, PRODUCTION_TAGS, LoggedKeys, Proposal, choose_tag, propose
 from ..config.templates import default_people, render_starter_files
@@ -169,7 +169,7 @@ def _ask_wandb(talk: _Talk, entity: str, project: str) -> tuple[str, str, Propos
 
 def _choose_project(talk: _Talk, sessions: WandbSessions, entity: str) -> str:
     """The only project of the entity; of several the one that a person picks. Empty where there is none."""
-    names = sorted(list_projects(sessions, "", entity))
+    names = sorted(find_projects(sessions, "", entity))
     if len(names) <= 1:
         if names:
             talk.say_choice(f"project: {names[0]}, the only one of {entity}")

@@ -209,11 +209,20 @@ def find_runs(api: wandb.Api, path: str, filters: Mapping[str, Any], stop: Calla
         raise translate_wandb_error(error, path) from error
 
 
+def find_projects(sessions: WandbSessions, base_url: str, entity: str) -> list[str]:
+    """The names of an entity's projects. Raises SourceError where they cannot be read."""
+    api = sessions.session(base_url, entity)
+    try:
+        return [str(project.name) for project in api.projects(entity)]
+    except Exception as error:
+        raise translate_wandb_error(error, entity) from error
+
+
 def list_projects(sessions: WandbSessions, base_url: str, entity: str) -> list[str]:
     """The names of an entity's projects, for hints: empty where they cannot be read."""
     try:
-        return [str(project.name) for project in sessions.session(base_url, entity).projects(entity)]
-    except Exception:  # noqa: BLE001 - what is wrong was reported already
+        return find_projects(sessions, base_url, entity)
+    except SourceError:  # what is wrong was reported already
         return []
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..clients.github import quote_segment
 from ..config.lint import check_workflow, lint_commands
+from ..distribution import PIN, SLUG
 from ..errors import ServiceError, UserError, did_you_mean
 from ..model.monitored_model import Config, Model, WorkflowSpec
 from .github import SUBJECT as GITHUB
@@ -19,6 +21,7 @@ STUB = "Replace this step in .github/workflows/"
 EVALUATES = ("actions/monitor", "modelwatch run", "monitor.yml")
 PERMISSION = "actions: write"
 SUBJECT = "workflow"
+_PIN = re.compile(rf"^\s*(?:- )?uses:\s*{re.escape(SLUG)}/[^@\s]+@(\S+)", re.MULTILINE)
 
 
 def check_files(config: Config, root: Path) -> Iterator[SetupCheck]:
@@ -38,9 +41,20 @@ def check_files(config: Config, root: Path) -> Iterator[SetupCheck]:
     for text in lint_commands(config, folder):
         yield report_warning(SUBJECT, text)
     texts = [path.read_text("utf-8", errors="replace") for path in names.values()]
+    yield from _check_pins(texts)
     if not any(word in text for word in EVALUATES for text in texts):
         hint = "`modelwatch init` writes modelwatch.yml, which does so every hour."
         yield report_warning(SUBJECT, f"no workflow in {folder} runs an evaluation.", hint)
+
+
+def _check_pins(texts: Sequence[str]) -> Iterator[SetupCheck]:
+    """Whether the workflows use the release that this command line belongs to."""
+    pins = dict.fromkeys(pin for text in texts for pin in _PIN.findall(text))
+    others = [pin for pin in pins if pin != PIN]
+    if others:
+        listed = ", ".join(pin[:12] for pin in others)
+        text = f"the workflows use modelwatch at {listed}, and this command line is of the release {PIN[:12]}."
+        yield report_warning(SUBJECT, text, "Keep both at one version: see Upgrading, in the documentation.")
 
 
 def _check_file(model: Model, workflow: WorkflowSpec, names: dict[str, Path], folder: Path) -> Iterator[SetupCheck]:

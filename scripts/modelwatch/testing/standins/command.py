@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from ...cli.options import now_option
-from .servers import read_workflows, serve_all
+from .seed import PROJECT
+from .servers import ENTITY, read_workflows, serve_all
 
 
 @click.command("standins")
@@ -75,6 +76,8 @@ def standins(
             workflows = len(read_workflows(folder))
             found = f"{workflows} workflow{'' if workflows == 1 else 's'} of {folder / '.github' / 'workflows'}"
             click.echo(f"# serving on loopback, with {found}; Ctrl-C ends it", err=True)
+            if seed:
+                click.echo(f"# W&B has six weeks of {ENTITY}/{PROJECT}, whose newest version is worse", err=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         click.echo("# stopped", err=True)
