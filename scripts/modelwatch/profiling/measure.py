@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log,
 from .reference_store import fetch_reference, read_profile, read_reference
 from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .wandb_profiles import fetch_other_partitions, sum_profiles
-from .wandb_rows import MetricRow, count_unreadable_files, metric_rows
+from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, metric_rows
 
 MAX_COLUMNS_SHOWN = 10
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
@@ -96,8 +97,8 @@ class MeasureResult:
 
     profile: Profile
     """Of the log that was read."""
-    rows: tuple[MetricRow, ...]
-    """One a version and finished window."""
+    rows: Sequence[MetricRow]
+    """One a version and finished window; computed when they are read first."""
     notes: tuple[str, ...]
     task: str = ""
     """What the labels are, as text; empty without labels."""
@@ -156,9 +157,9 @@ def measure(
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
     notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
     notes.extend(misfit_note(total, spec, extra))
-    rows = tuple(metric_rows(total, spec, reference, now, extra))
-    if log and not spec.query:
-        rows = count_unreadable_files(rows, len(skipped))
+    unreadable = len(skipped) if log and not spec.query else None
+    finished = finished_windows(total, spec, now)
+    rows = LazyRows(len(finished), lambda: _metric_rows(total, spec, reference, now, extra, unreadable))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
@@ -170,6 +171,35 @@ def measure(
             undated = f"{profile.undated} rows without a time count"
         notes.append(f"{undated} in no window.")
     return MeasureResult(profile, rows, tuple(notes), describe_task(whole_total, spec), others)
+
+
+class LazyRows(Sequence[MetricRow]):
+    """Rows that nobody may want, such as where profiles are only written to a file; how many is known."""
+
+    def __init__(self, count: int, compute: Callable[[], Sequence[MetricRow]]) -> None:
+        self._count, self._compute = count, cache(compute)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> MetricRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[MetricRow]: ...
+    def __getitem__(self, place: int | slice) -> MetricRow | Sequence[MetricRow]:
+        return self._compute()[place]
+
+
+def _metric_rows(
+    profile: Profile,
+    spec: MeasureSpec,
+    reference: TableProfile | None,
+    now: float,
+    extra: Mapping[ProfileKey, Sequence[Estimate]],
+    unreadable: int | None,
+) -> tuple[MetricRow, ...]:
+    rows = tuple(metric_rows(profile, spec, reference, now, extra))
+    return rows if unreadable is None else count_unreadable_files(rows, unreadable)
 
 
 def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:

@@ -50,7 +50,7 @@ def metric_rows(
 
     ``extra_estimates``: by version, window and segment, further metrics of its rows.
     """
-    finished = [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
+    finished = finished_windows(profile, spec, now)
     times = _row_times(finished, profile, spec.window)
     versions: dict[float, list[TableProfile]] = {}
     for cell in finished:
@@ -76,6 +76,11 @@ def metric_rows(
         scalars = {key: value for key, value in items if math.isfinite(value)}
         histograms = _histograms(table, spec, reference_columns, edges)
         yield MetricRow(times[cell], cell.version, cell.window, scalars, histograms)
+
+
+def finished_windows(profile: Profile, spec: MeasureSpec, now: float) -> list[ProfileKey]:
+    """The windows and versions that are over by ``now``."""
+    return [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
 
 
 def count_unreadable_files(rows: Sequence[MetricRow], count: int) -> tuple[MetricRow, ...]:

@@ -81,6 +81,8 @@ class _Writer:
         self.pools = {"f": _ArrayPool(), "i": _ArrayPool(), "u": _ArrayPool()}
         """By the kind of their numbers."""
         self._edges: dict[bytes, list[int]] = {}
+        self._edge_arrays: dict[int, tuple[Floats, list[int]]] = {}
+        """By identity; the array is held so that no other one gets its identity."""
         self._vocabularies: dict[frozenset[str], int] = {}
         self.vocabularies: list[list[str]] = []
 
@@ -97,6 +99,8 @@ class _Writer:
                 return {name: self.encode(value[name]) for name in sorted(value)}
             case NumericProfile():
                 return self._encode_numeric(value)
+            case TableProfile():
+                return self._encode_table(value)
             case CategoricalProfile():
                 return {
                     "vocabulary": self._vocabulary(value.vocabulary),
@@ -118,13 +122,25 @@ class _Writer:
         names = (field.name for field in fields(value))
         return {name: self.encode(getattr(value, name)) for name in names if name not in changed} | changed
 
+    def _encode_table(self, table: TableProfile) -> dict[str, Any]:
+        """Field by field, since there are many: one a window, version and segment."""
+        return {
+            "rows": table.rows,
+            "columns": {name: self.encode(column) for name, column in sorted(table.columns.items())},
+            "formats": {name: self.encode(shapes) for name, shapes in sorted(table.formats.items())},
+            "pairs": None if table.pairs is None else self.encode(table.pairs),
+            "scores": {name: self._encode_numeric(score) for name, score in sorted(table.scores.items())},
+            "sums": {name: self.encode(sums) for name, sums in table.sums.items()},
+            "ids": self.encode(table.ids),
+            "oldest": self.encode(table.oldest),
+            "newest": self.encode(table.newest),
+            "samples": {name: self.encode(sample) for name, sample in sorted(table.samples.items())},
+        }
+
     def _encode_numeric(self, profile: NumericProfile) -> dict[str, Any]:
-        content = profile.edges.tobytes()
-        if content not in self._edges:
-            self._edges[content] = self.encode(profile.edges)
         filled = np.flatnonzero(profile.counts)
         return {
-            "edges": self._edges[content],
+            "edges": self._encode_edges(profile.edges),
             "filled": self.encode(filled),
             "counts": self.encode(profile.counts[filled]),
             "n": profile.n,
@@ -135,6 +151,16 @@ class _Writer:
             "other_types": profile.other_types,
             "outside": None,  # earlier versions expect it
         }
+
+    def _encode_edges(self, edges: Floats) -> list[int]:
+        """Edges that many profiles share come once; most share the array, too."""
+        known = self._edge_arrays.get(id(edges))
+        if known is None:
+            content = edges.tobytes()
+            if content not in self._edges:
+                self._edges[content] = self.encode(edges)
+            known = self._edge_arrays[id(edges)] = edges, self._edges[content]
+        return known[1]
 
     def _vocabulary(self, names: frozenset[str]) -> int:
         if names not in self._vocabularies:
@@ -175,8 +201,8 @@ def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     """Counts as the smallest integers that hold them; other arrays as they are."""
     if values.dtype.kind != "i" or not len(values) or values.min() < 0:
         return values
-    kind = next(kind for kind in (np.uint16, np.uint32, np.int64) if values.max() <= np.iinfo(kind).max)
-    return values.astype(kind)
+    highest = int(values.max())
+    return values.astype(np.uint16 if highest < 1 << 16 else np.uint32 if highest < 1 << 32 else np.int64)
 
 
 def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:

@@ -134,7 +134,7 @@ class NumericProfile:
 
 def count_type(n: int) -> type[np.signedinteger[Any]]:
     """The smallest signed integer that holds the count of any of ``n`` values: sums of unsigned ones are no int64."""
-    return next(kind for kind in (np.int16, np.int32, np.int64) if n <= np.iinfo(kind).max)
+    return np.int16 if n < 1 << 15 else np.int32 if n < 1 << 31 else np.int64
 
 
 def _extremes(ordered: Floats) -> tuple[float, float]:
