@@ -72,8 +72,8 @@ def test_the_parts_for_inputs_and_releases_fit_under_it(tmp_path: Path) -> None:
     assert {rule.name for rule in model.rules} >= {"accuracy", "inputs", "quality-missing", "quality-volume"}
 
 
-def lines() -> list[str]:
-    found = [line.strip() for text in blocks("") for line in text.splitlines()]
+def lines(page: str = README) -> list[str]:
+    found = [line.strip() for text in blocks("", page) for line in text.splitlines()]
     return [line.partition("#")[0].strip() for line in found if line.startswith("modelwatch ")]
 
 
@@ -81,6 +81,13 @@ def lines() -> list[str]:
 def test_every_command_parses(line: str) -> None:
     for argv in split_commands(line):
         assert command_problem(argv, group) == ""
+
+
+def test_every_command_of_the_upgrade_parses() -> None:
+    found = lines((ROOT / ".github/UPGRADING.md").read_text("utf-8"))
+    assert len(found) >= 4
+    for line in found:
+        assert [command_problem(argv, group) for argv in split_commands(line)] == [""]
 
 
 def test_the_table_of_commands_knows_them_all() -> None:
