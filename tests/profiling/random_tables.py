@@ -154,7 +154,7 @@ VERSIONS: dict[str, Encoder] = {
 IDS: dict[str, Encoder] = {
     "int": _typed(pa.int64()),
     "float": _typed(pa.float64(), float),
-    "decimal": _typed(pa.decimal128(10, 0), Decimal),
+    "decimal": _typed(pa.decimal128(10, 2), Decimal),
     "text": _texts(str, ()),
     "large": _texts(str, (), pa.large_string()),
     "dictionary": _dictionary(_texts(str, ())),

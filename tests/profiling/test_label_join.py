@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +50,35 @@ def test_the_outcome_known_last_counts(tmp_path: Path) -> None:
 def test_ids_are_joined_by_their_text(name: str, tmp_path: Path) -> None:
     found = joined(tmp_path, outcomes(["7", "8"], [1.5, 2.5], ["2026-01-01", "2026-01-02"]), [7, 9], name)
     assert {float(row): truth for row, truth in found.items()} == {0.0: 1.5, 1.0: None}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pa.array([7.0, 2.0**53 - 1]),
+        pa.array([Decimal("7.00"), Decimal(2**53 - 1)]),
+        pa.array([7, 2**53 - 1], pa.uint64()),
+        pa.array(["7", f"{2**53 - 1}"]).dictionary_encode(),
+    ],
+)
+def test_ids_of_any_type_are_whole_numbers(keys: pa.Array, tmp_path: Path) -> None:
+    outcomes = pa.table({"key": keys, "truth": [1, 0], "known": [0, 0]})
+    assert joined(tmp_path, outcomes, [7, 2**53 - 1, 8]) == {0: 1, 1: 0, 2: None}
+
+
+def test_columns_of_outcomes_that_differ_from_file_to_file_keep_their_cells(tmp_path: Path) -> None:
+    large = 2**62 + 1
+    for number, columns in enumerate(
+        (
+            {"key": pa.array([large]), "truth": [1], "known": [1_795_132_800]},
+            {"key": pa.array([1.0]), "truth": [Decimal("0.0")], "known": [Decimal("1795132800.5")]},
+            {"key": pa.array([2], pa.uint64()), "truth": [True], "known": ["2026-11-20 00:00:00 UTC"]},
+        )
+    ):
+        write(pa.table(columns), tmp_path / f"outcomes/{number}.parquet")
+    log = open_log(str(write(pa.table({"id": [large, large - 1, 1, 2]}), tmp_path / "log.parquet")))
+    both = JoinedLog(log, open_log(str(tmp_path / "outcomes")), "id", SPEC, 1.8e9)
+    assert pa.Table.from_batches(both.batches(["truth"]))["truth"].to_pylist() == ["1", None, "0", "true"]
 
 
 def test_many_rows_are_joined_in_the_order_of_the_log(tmp_path: Path) -> None:

@@ -309,7 +309,9 @@ def hash_by_row(ids: Any) -> tuple[Hashes, Bools]:
     import pyarrow as pa
 
     ids = decode_dictionary(ids)
-    if not is_text_type(ids.type):
+    if pa.types.is_floating(ids.type) or pa.types.is_decimal(ids.type):
+        ids = to_text(ids)
+    elif not is_text_type(ids.type):
         ids = ids.cast(pa.string())
     valid = to_mask(ids.is_valid())
     hashes = np.zeros(len(ids), dtype=np.uint64)

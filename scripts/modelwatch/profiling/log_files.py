@@ -142,14 +142,13 @@ def partition_values(path: str, root: str) -> dict[str, str | None]:
 
 
 def common_type(first: Any, second: Any) -> Any:
-    """An Arrow type that holds the cells of both; text where no other does."""
+    """An Arrow type that holds the cells of both: text where they differ. Arrow's own promotion loses digits of large
+    integers beside floats, and fails for decimals beside integers."""
     import pyarrow as pa
 
-    try:
-        schemas = [pa.schema([("x", first)]), pa.schema([("x", second)])]
-        return pa.unify_schemas(schemas, promote_options="permissive").field("x").type
-    except pa.ArrowException:
-        return pa.string()
+    if first == second or pa.types.is_null(second):
+        return first
+    return second if pa.types.is_null(first) else pa.string()
 
 
 def _is_parquet(path: str) -> bool:
