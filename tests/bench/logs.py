@@ -2,7 +2,8 @@
 session, whole processes, both from the page cache. And three sizes of each: time grows no faster than the log.
 
 Files are as ``pyarrow.parquet.write_table`` writes them by default. Of the columns one in five is a category, the rest
-are numbers; beside them lie the time, the prediction and the label. The reference is captured, as in production."""
+are numbers; beside them lie the time, the prediction and the label. The reference is captured, as in production. The
+profile is written to a file, and nothing is published: neither W&B nor the metrics that it gets are in these rows."""
 
 from __future__ import annotations
 
