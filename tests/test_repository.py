@@ -99,7 +99,7 @@ def test_every_dependency_of_the_package_is_locked() -> None:
     locked = {
         name.lower() for name in re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     }
-    assert locked & {"pandas", "duckdb", "scikit-learn"} == set()
+    assert locked & {"pyarrow", "duckdb", "scikit-learn"} == set()
     # The actions cannot know before they have an environment whether the configuration has `messages:`.
     for requirement in project["dependencies"] + project["optional-dependencies"]["messages"]:
         assert re.match(r"[\w.-]+", requirement)[0].lower() in locked  # type: ignore[index]
@@ -296,11 +296,15 @@ def test_an_action_hands_on_every_input_it_documents(path: Path) -> None:
 
 
 def test_the_actions_that_read_logs_and_no_others_install_the_extra_profiling() -> None:
-    """In the step that names the environment and in the one that makes it."""
+    """In the step that names the environment and in the one that makes it. The others need it for a `table:` alone,
+    which the first step looks for."""
     extras = {path.parent.name: [step.get("env", {}).get("MW_EXTRA") for step in steps(path)] for path in ACTIONS}
     measuring = {"measure-predictions", "validate-candidate"}
-    assert {name for name, found in extras.items() if any(found)} == measuring
-    assert all(extras[name] == ["profiling", None, "profiling"] for name in measuring)
+    assert {name for name, found in extras.items() if found == ["profiling", None, "profiling"]} == measuring
+    told = [None, None, "${{ steps.environment.outputs.extra }}"]
+    configured = {path.parent.name for path in ACTIONS if "config" in read(path)["inputs"]} - measuring
+    assert {name for name, found in extras.items() if found == told} == configured
+    assert all(found == [None, None, None] for name, found in extras.items() if name not in measuring | configured)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "actions/_lib").iterdir()), ids=lambda path: path.name)

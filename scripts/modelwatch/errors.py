@@ -10,7 +10,7 @@ from .distribution import install_command
 
 EXTRAS = {
     "messages": ("apprise",),
-    "profiling": ("duckdb", "sklearn"),
+    "profiling": ("pyarrow", "duckdb", "sklearn"),
     "relay": ("aiohttp", "httptools", "jwt", "prometheus_client", "starlette", "uvicorn", "uvloop"),
     "testing": ("modelwatch.testing", "graphql"),
 }

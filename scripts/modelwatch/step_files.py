@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import series_jsonl
+from . import series_jsonl, series_table
 from .errors import UserError
 from .model.alert import FORMAT, Judgement
 from .model.gate import GateReport
@@ -170,6 +170,11 @@ def read_baselines(path: Path) -> tuple[BaselineEntry, ...]:
 
 def write_series(path: Path, pulls: tuple[PulledSeries, ...], now: float) -> None:
     _write_bytes(path, series_jsonl.encode(pulls, now))
+
+
+def write_series_table(path: Path, pulls: tuple[PulledSeries, ...]) -> None:
+    """``path`` as ``series_table.check_table_path`` allows it."""
+    _write_bytes(path, series_table.encode_table(pulls, path.suffix))
 
 
 def read_series(path: Path) -> tuple[PulledSeries, ...]:

@@ -209,3 +209,15 @@ def test_pull_and_evaluate_as_json(world: World) -> None:
     assert pulled["file"] == "modelwatch-out/series.jsonl"
     assert pulled["models"] == [{"model": "churn", "points": 2, "error": "", "notes": []}]
     assert world.run("evaluate", "--format", "json").json == world.load("modelwatch-out/alerts.json")
+
+
+def test_pull_also_writes_a_table(world: World) -> None:
+    world.metrics(HEALTHY, HEALTHY)
+    world.at(2)
+    assert world.run("pull", "--table", "points.csv").code == 0
+    head, *rows = (world.folder / "points.csv").read_text().splitlines()
+    assert head == "model,metric,segment,time,value,weight,version"
+    assert len(rows) == 2
+    refused = world.run("pull", "--table", "points.xlsx")
+    assert refused.code == 2
+    assert "a table is written as .csv or .parquet" in refused.err

@@ -95,6 +95,30 @@ def test_what_measures_has_an_environment_of_its_own(tmp_path: Path) -> None:
     assert plain["path"] != profiling["path"]
 
 
+@pytest.mark.parametrize(
+    ("text", "extra"),
+    [
+        ("models:\n  - name: churn\n    table:\n      path: metrics.csv\n", "profiling"),
+        ("models: [{name: churn, 'table': {path: metrics.csv}}]\n", "profiling"),
+        ("models:\n  - name: churn  # a table: of metrics\n    wandb: {project: table}\n    vegetable: 1\n", ""),
+    ],
+)
+def test_a_configuration_with_a_table_has_the_environment_that_reads_it(tmp_path: Path, text: str, extra: str) -> None:
+    folder = tmp_path / "configuration"
+    (folder / "models").mkdir(parents=True)
+    (folder / "models" / "churn.yml").write_text(text)
+    wanted = facts(tmp_path / "wanted", MW_EXTRA=extra)[1]["key"]
+    for config in (folder, folder / "models" / "churn.yml"):
+        done, told = facts(tmp_path / "job", MW_CONFIG=str(config))
+        assert done.returncode == 0
+        assert (told["extra"], told["key"]) == (extra, wanted)
+
+
+def test_a_configuration_that_is_missing_is_for_the_command_to_tell(tmp_path: Path) -> None:
+    done, told = facts(tmp_path / "job", MW_CONFIG=str(tmp_path / "none.yml"))
+    assert (done.returncode, done.stderr, told["extra"]) == (0, "", "")
+
+
 def test_nothing_is_fetched_where_it_is_there_or_not_wanted(tmp_path: Path) -> None:
     _, told = facts(tmp_path)
     assert facts(tmp_path, MW_CACHE="false")[1]["restore"] == "false"

@@ -14,7 +14,17 @@ from ..model.target import Target
 from ..report.console import open_console
 from ..report.group_states import summary_line
 from ..report.plan_tables import show_plan
-from ..step_files import encode_file, load_verified_plan, plan_digest, read_file, read_series, write_file, write_series
+from ..series_table import check_table_path
+from ..step_files import (
+    encode_file,
+    load_verified_plan,
+    plan_digest,
+    read_file,
+    read_series,
+    write_file,
+    write_series,
+    write_series_table,
+)
 from . import actions_env, exit_codes
 from .options import (
     Choice,
@@ -22,6 +32,7 @@ from .options import (
     exit_code_option,
     format_option,
     now_option,
+    path_option,
     prepare_results,
     print_json,
     read_context,
@@ -35,14 +46,19 @@ from .runner import one_line, progress_bar, reporting
 @click.command("pull")
 @run_options
 @result_option("--out", "series.jsonl", "File to write.")
+@path_option("--table", help="Also write the points as a table for notebooks: a .csv or .parquet file.")
 @format_option
-def pull(config_path: Path, models: tuple[str, ...], out: Path, style: str, now: float) -> Exit:
+def pull(config_path: Path, models: tuple[str, ...], out: Path, table: Path | None, style: str, now: float) -> Exit:
     """Read the metrics of every model into a file. A model that cannot be read is written with its error."""
+    if table is not None:
+        check_table_path(table)
     context = read_context(config_path, now, models, read_only=True)
     with progress_bar(len(context.config.models)) as progress:
         pulls = pipeline.pull(replace(context, progress=progress, second_look=second_look()))
     prepare_results(out)
     write_series(out, tuple(pulls.values()), now)
+    if table is not None:
+        write_series_table(table, tuple(pulls.values()))
     for pulled in pulls.values():
         if pulled.error:
             click.echo(f"{pulled.model}: {one_line(pulled.error)}", err=True)

@@ -97,7 +97,8 @@ TABLE = Section(
         "timezone": Field(Zone(), "The time zone of times that name none: `Europe/Berlin`; by default UTC."),
         "version": Field(TEXT, "The column of the model version."),
     },
-    "A file of metrics instead of W&B: one row for each time, columns are keys.",
+    "A file of metrics instead of W&B: one row for each time, columns are keys. It needs the extra `profiling`, which "
+    "actions install by themselves.",
     dataclass=TableSpec,
 )
 GITHUB = Section(

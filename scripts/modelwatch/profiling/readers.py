@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import open_api, translate_wandb_error
 from ..clients.wandb_artifacts import TABLES, download_artifact
-from ..errors import SourceError, check_columns, did_you_mean
+from ..errors import SourceError, check_columns, did_you_mean, require_extra
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..regular_file import read_regular_file, require_regular_file
@@ -60,7 +60,9 @@ def open_files(
     kinds: Mapping[str, str] | None = None,
 ) -> FilesLog:
     """Open a file, a folder or a glob, which the configuration names under ``key``. Raises SourceError if it holds no
-    table. ``skipped`` and ``kinds`` as in ``FilesLog``."""
+    table, and MissingExtraError. ``skipped`` and ``kinds`` as in ``FilesLog``."""
+    with require_extra("profiling", where=location):
+        import pyarrow  # noqa: F401
     folder, root = Path(location), _root(location)
     _refuse_table_formats(folder)
     matches = map(str, folder.rglob("*")) if folder.is_dir() else glob.glob(location, recursive=True)
