@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from . import typed_json
 from .errors import UserError
 from .model.release import CanaryPeriod, Move
 from .model.series import Deployment, FailureScope, Histograms, Labels, PulledSeries, Series, ServiceStart
@@ -197,7 +198,7 @@ class _LineReader:
         if self._number > len(self._lines):
             raise self.error("the file ends early: lines are missing. Pull again.")
         try:
-            return msgspec.json.decode(self._lines[self._number - 1], type=kind)
+            return typed_json.decode(self._lines[self._number - 1], kind)
         except msgspec.ValidationError as error:
             raise self.error(f"this is not what the line should hold: {error}.") from error
         except RecursionError as error:

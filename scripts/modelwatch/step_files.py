@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import series_jsonl, series_table
+from . import series_jsonl, series_table, typed_json
 from .errors import UserError
 from .model.alert import FORMAT, Judgement
 from .model.gate import GateReport
@@ -222,14 +222,14 @@ def _decode(content: bytes, kind: type[T], path: Path) -> T:
     import msgspec
 
     try:
-        version = msgspec.json.decode(content, type=_Format).format
+        version = typed_json.decode(content, _Format).format
         if version != FORMAT:
             raise UserError(
                 f"the file has format {version}; this modelwatch reads format {FORMAT}.",
                 hint="Use one version of modelwatch for all steps.",
                 where=str(path),
             )
-        return msgspec.json.decode(content, type=kind)
+        return typed_json.decode(content, kind)
     except msgspec.ValidationError as error:
         raise UserError(f"this is not what the file should hold: {error}.", where=str(path)) from error
     except RecursionError as error:

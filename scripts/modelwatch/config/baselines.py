@@ -14,6 +14,7 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import unquote
 
+from .. import typed_json
 from ..errors import did_you_mean
 from ..model.baseline_origin import foreign_origin
 from ..model.drift import drift_spec
@@ -49,7 +50,6 @@ class ProfileHeader:
 
 def read_profile_header(data: bytes) -> ProfileHeader | str:
     """The profile; where it is none, why."""
-    import msgspec
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -62,7 +62,7 @@ def read_profile_header(data: bytes) -> ProfileHeader | str:
         columns = frozenset(str(name) for cell in header["cells"] for name in cell["columns"])
         about = header.get("about") or {}
         origin = str(about.get("model") or ""), str(about.get("source") or ""), float(about.get("captured") or 0.0)
-        entries = msgspec.convert(about.get("entries") or [], type=tuple[BaselineEntry, ...])
+        entries = typed_json.convert(about.get("entries") or [], tuple[BaselineEntry, ...])
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError, RuntimeError):
         return "is no profile: `modelwatch baseline capture --from-table` writes one"
     digest = hashlib.sha256(data).hexdigest()[:16]
@@ -253,10 +253,10 @@ def _load_content(path: Path) -> BaselineContent | str:
     if data.startswith(ZIP_MAGIC) or path.suffix == PROFILE_SUFFIX:
         return read_profile_header(data)
     try:
-        head = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        if msgspec.json.decode(head.get("format", b"0"), type=int) != BASELINE_FORMAT:
+        head = typed_json.decode(data, dict[str, msgspec.Raw])
+        if typed_json.decode(head.get("format", b"0"), int) != BASELINE_FORMAT:
             return f"is not of format {BASELINE_FORMAT}; this version of modelwatch reads no other"
-        entries = msgspec.json.decode(head.get("entries", b"[]"), type=list[BaselineEntry])
+        entries = typed_json.decode(head.get("entries", b"[]"), list[BaselineEntry])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return f"is not a baseline file ({str(error).rstrip('.')})"
     by_name: dict[str, list[BaselineEntry]] = {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import typed_json
 from ..model.release import JOB_TYPE, Move
 from ..timeutil import is_time, parse_iso_or_none
 
@@ -86,8 +87,8 @@ def decode_record(config: Mapping[str, Any], summary: Mapping[str, Any], created
         aliases = config.get(name)
         fields[name] = sorted(aliases.items()) if isinstance(aliases, Mapping) else ()
     try:
-        move = msgspec.convert(fields, Move)
-        alive = msgspec.convert(summary.get("alive", move.at), float)
+        move = typed_json.convert(fields, Move)
+        alive = typed_json.convert(summary.get("alive", move.at), float)
     except (msgspec.ValidationError, RecursionError):
         return None
     is_plausible = all(map(is_time, (move.at, alive, move.ended or 0.0))) and math.isfinite(move.percent or 0.0)

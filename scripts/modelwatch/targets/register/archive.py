@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ... import typed_json
 from ...errors import ServiceError
 from ...model.ledger import EntryKind, Ledger, LedgerEntry, merge_entries
 from ...model.register import Register
@@ -206,7 +207,7 @@ def _decode(text: str) -> tuple[LedgerEntry, ...] | None:
     import msgspec
 
     try:
-        entries = msgspec.json.decode(text, type=tuple[LedgerEntry, ...])
+        entries = typed_json.decode(text, tuple[LedgerEntry, ...])
     except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
         return None
     return entries if all(is_time(entry.at) for entry in entries) else None

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ... import typed_json
 from ...errors import TargetError, shorten
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, MAX_SILENCE
 from ...model.register import OMITTED_FIELDS, Register
@@ -186,7 +187,7 @@ def decode_register(text: str) -> tuple[Register | None, str]:
         version = data.get("format") if isinstance(data, dict) else None
         if isinstance(version, int) and version > FORMAT:
             return None, f"the register was written by a newer modelwatch (format {version}): update this one"
-        register = msgspec.convert(data, Register)
+        register = typed_json.convert(data, Register)
         if not _has_plausible_times(msgspec.to_builtins(replace(register, impact=None))):
             return None, "the register in the issue names a time that is none: repair or close the issue"
         return register, ""
