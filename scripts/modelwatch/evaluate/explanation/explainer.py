@@ -63,7 +63,7 @@ def explain(
     row = _explained_row(subject, tracks, alerts)
     segments = [track for track in tracks if track is not whole]
     if whole is None or _is_worse(whole, row):
-        why = _best_decomposition(whole, segments, row, _Healthy(pull, _start(alerts)))
+        why = _best_decomposition(whole, segments, row, _Healthy(pull, min(alert.start for alert in alerts)))
         if why is not None:
             return _add_context(why, tracks, all_tracks, pull, row)
     described = find_alert_scope(alerts, None, sum(bool(track.labels) for track in tracks)).alert
@@ -144,7 +144,7 @@ class _Healthy:
 
     pull: PulledSeries | None
     start: float
-    """When it began; -inf: it is over."""
+    """When it began."""
 
     def sides(self, whole: Track, tracks: Sequence[Track], row: int) -> list[_SegmentSide] | None:
         """The sides of these tracks, each compared with its own points in the period that the whole is compared with;
@@ -214,16 +214,21 @@ def _comparable_sides(
     whole: Track | None, tracks: Sequence[Track], row: int, healthy: _Healthy
 ) -> Sequence[_SegmentSide]:
     """One for each track. The whole can be compared with an anchor and a segment with its rolling baseline, or one of
-    them without the hours in which it fired: then they do not add up, and all are compared with the same hours."""
+    them without the hours in which it fired: then they do not add up, or leave rows of the whole's baseline that no
+    window has, and all are compared with the same hours."""
     sides = [_side(track, row) for track in tracks]
     if whole is None:
         return sides
-    cuts = _cut(sides[1:])
-    added_up = sum(_remainder(sides[0], cut) is not None for cut in cuts)
-    same = healthy.sides(whole, tracks, row) if added_up < len(cuts) else None
-    if same is None:
-        return sides
-    return same if sum(_remainder(same[0], cut) is not None for cut in _cut(same[1:])) > added_up else sides
+    own = _adding_up(sides)
+    same = healthy.sides(whole, tracks, row) if own < (len(_cut(sides[1:])),) * 2 else None
+    return same if same is not None and _adding_up(same) > own else sides
+
+
+def _adding_up(sides: Sequence[_SegmentSide]) -> tuple[int, int]:
+    """The cuts that add up to the whole, which comes first, and those of them that name the same part of its rows
+    before as after: all of them, or not all of them."""
+    remainders = [rest for cut in _cut(sides[1:]) if (rest := _remainder(sides[0], cut)) is not None]
+    return len(remainders), sum(all(side.n > 0 and side.n_before > 0 for side in rest) for rest in remainders)
 
 
 def _significant_segment(
