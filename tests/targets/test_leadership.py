@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.alerts.causes import find_causes
-from modelwatch.model.alert import AlertState, Group, HealthyStreak, Judgement, Mute
+from modelwatch.model.alert import AlertState, Group, HealthyStreak, Judgement, Mute, SeverityChange
 from modelwatch.model.finding import GradualChange
 from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, Command, ModelObservation, ObservationError, ObservedIssue, Plan
@@ -196,6 +197,26 @@ def test_closing_needs_the_proof_of_each() -> None:
     desk.evaluate(7, healthy(missing, 4, 7), healthy(ranking, 6, 7))
     assert desk.open_rules == []
     assert desk.register().followers[0].ended is not None
+
+
+@pytest.mark.parametrize("recovers", [False, True], ids=["gets better", "recovers"])
+def test_better_is_recorded_when_the_worst_got_better(recovers: bool) -> None:
+    """Not when the one that is the worst now reached its severity: that was long before, at the very beginning."""
+    desk = Desk()
+    missing, ranking = firing("missing", do=PAGES), firing("ranking", severity=Severity.CRITICAL, do=PAGES)
+    missing, ranking = with_steps(missing, (0, "error")), with_steps(ranking, (0, "critical"))
+    desk.evaluate(1, missing, ranking)
+    end = None if recovers else "error"
+    ranking = healthy(ranking, 14, 15) if recovers else replace(ranking, severity=Severity.ERROR)
+    later = desk.evaluate(15, replace(missing, newest=T0 + 15 * HOUR), with_steps(ranking, (0, "critical"), (14, end)))
+    (entry,) = (one for one in desk.register().ledger.recent if one.what.startswith("better"))
+    assert entry.at == T0 + 14 * HOUR
+    assert [note.key.rpartition("-")[2] for change in later.changes for note in change.notes] == [str(int(entry.at))]
+
+
+def with_steps(group: Group, *steps: tuple[float, str | None]) -> Group:
+    changes = tuple(SeverityChange(T0 + hour * HOUR, Severity(word) if word else None) for hour, word in steps)
+    return replace(group, alerts=tuple(replace(alert, steps=changes) for alert in group.alerts))
 
 
 def test_who_outlives_its_leader_leads_itself() -> None:

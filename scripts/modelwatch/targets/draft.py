@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from ..model.alert import AlertState, Group
+from ..model.alert import AlertState, Group, SeverityChange
 from ..model.ledger import LedgerEntry
 from ..model.monitored_model import BlastRadius, Model
 from ..model.plan import (
@@ -80,6 +80,23 @@ class BlastRadiusCounter:
 
     def dispatch_refusal(self) -> str:
         return _limit_refusal(len(self.dispatches), self.limit.dispatches, "dispatches")
+
+
+def _last_change(series: Sequence[Sequence[SeverityChange]], severity: Severity) -> float | None:
+    """When the worst of these became ``severity``; ``None`` where it is another one."""
+    levels: list[Severity | None] = [None] * len(series)
+    worst: Severity | None = None
+    since = 0.0
+    changes = [(step.time, place, step.severity) for place, steps in enumerate(series) for step in steps]
+    changes.sort(key=lambda change: change[:2])
+    for place, (time, which, level) in enumerate(changes):
+        levels[which] = level
+        if place + 1 < len(changes) and changes[place + 1][0] == time:
+            continue  # what changes at the same time counts together
+        now = max((one for one in levels if one is not None), default=None)
+        if now is not worst:
+            worst, since = now, time
+    return since if worst is severity else None
 
 
 def _limit_refusal(count: int, limit: int, what: str) -> str:
@@ -199,14 +216,11 @@ class GroupPlan:
     @property
     def severity_since(self) -> float:
         """When the severity last changed: the same time however often this is planned."""
-        times = [
-            step.time
-            for group in (self.group, *(follower.group for follower in self.followers))
-            for alert in group.alerts
-            if alert.severity is self.severity and not alert.mutes
-            for step in alert.steps[-1:]
-        ]
-        return min(times, default=self.group.newest)
+        records = self.register.followers if self.register else ()
+        led = {follower.group.key: follower.group for follower in self.followers}
+        led |= {one.group: self.groups[one.group] for one in records if one.group in self.groups}
+        alerts = [alert for group in (self.group, *led.values()) for alert in group.alerts if not alert.mutes]
+        return _last_change([alert.steps for alert in alerts], self.severity) or self.group.newest
 
     @property
     def dispatches(self) -> tuple[DispatchRecord, ...]:
