@@ -12,7 +12,7 @@ import pytest
 from modelwatch.testing.standins.faults import Fault
 
 from .test_status import episode
-from .world import CRITICAL, ERROR, HEALTHY, REPOSITORY, WARNING, World
+from .world import CONFIG, CRITICAL, ERROR, HEALTHY, REPOSITORY, WARNING, World
 
 OLD_ISSUE = Path(__file__).parents[1] / "formats" / "v0.1" / "issue.md"
 
@@ -69,6 +69,9 @@ def test_every_act_is_there_once_with_who_and_when(world: World) -> None:
     shown = world.run("audit").out
     assert all(word in shown for word in ("alice", "retrain", "incident", "closed"))
     assert "part 1: 9 entries" in "".join(world.comments)  # the older ones are in a comment
+    actions = world.issues[0].body.split("### Actions taken")[1].split("<details>")[0]
+    assert "incident triggered, error" not in actions.lower()
+    assert "Earlier pages and acknowledgements: see the 9 entries in [a comment](http" in actions
 
 
 def test_the_end_of_a_workflow_has_its_own_time_on_the_issue(world: World) -> None:
@@ -261,6 +264,17 @@ def test_what_cannot_be_reviewed_is_told(world: World, issue: str, code: int, to
     ran = world.run("review", issue)
     assert ran.code == code
     assert told in ran.err
+
+
+def test_a_number_alone_names_no_issue_of_many_repositories(world: World) -> None:
+    rest = CONFIG[CONFIG.index("  - name: ") :]
+    names = [f"c{number}" for number in range(6)]
+    copies = [
+        rest.replace("name: churn", f"name: {name}").replace("acme/churn-model", f"acme/{name}") for name in names
+    ]
+    world.config(CONFIG + "".join(copies))
+    assert "names 7 repositories: acme/churn-model" in (told := world.run("review", "1").err)
+    assert "acme/c3 and 2 more." in told
 
 
 def test_the_issue_comes_before_what_followed_from_it(world: World) -> None:

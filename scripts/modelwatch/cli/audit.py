@@ -162,7 +162,9 @@ def _locate_issue(issue: str, config_path: Path) -> tuple[Config, str, int]:
     repositories = dict.fromkeys(model.github.repository for model in config.models if model.github.repository)
     if len(repositories) != 1:
         names = ", ".join(list(repositories)[:5]) or "none"
-        raise UserError(f"the configuration names {len(repositories)} repositories: {names}.", hint="Give the address.")
+        more = f" and {len(repositories) - 5} more" if len(repositories) > 5 else ""
+        message = f"the configuration names {len(repositories)} repositories: {names}{more}."
+        raise UserError(message, hint="Give the address.")
     return config, next(iter(repositories)), int(number)
 
 

@@ -14,7 +14,7 @@ from ..model.release import RECOVERY_VERBS
 from .alert_phrase import describe_alert, describe_title, recovery_time
 from .explanation import Quote
 from .formatting import duration, local_time, utc_time
-from .ledger_table import ledger_table, plain_words
+from .ledger_table import entry_count, ledger_table, plain_words
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
 from .next_steps import approval_instruction, is_muted, paging_sentence, recovery_deadline, target_clause
 
@@ -229,10 +229,15 @@ _STATE_TEXT = {
 
 
 def actions_table(register: Register) -> str:
-    """A row for the incident and for each dispatch; open proposals are among the next steps instead."""
+    """A row for the incident and for each dispatch, and where older pages are; open proposals are among the next steps
+    instead."""
     records = [record for record in register.dispatches if record.state is not DispatchState.PROPOSED]
     rows = [row for record in records for row in _dispatch_rows(record)]
-    return _timeline_table(rows + _incident_rows(register))
+    shown, ledger = _timeline_table(rows + _incident_rows(register)), register.ledger
+    if register.page is None or not ledger.archived:
+        return shown
+    where = link("a comment", ledger.url) if ledger.url else "a comment"
+    return f"{shown}\n\nEarlier pages and acknowledgements: see the {entry_count(ledger.archived)} in {where}."
 
 
 _TimelineRow = tuple[float, str, str]
