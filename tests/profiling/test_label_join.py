@@ -6,6 +6,7 @@ import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -64,6 +65,26 @@ def test_ids_are_joined_by_their_text(name: str, tmp_path: Path) -> None:
 def test_ids_of_any_type_are_whole_numbers(keys: pa.Array, tmp_path: Path) -> None:
     outcomes = pa.table({"key": keys, "truth": [1, 0], "known": [0, 0]})
     assert joined(tmp_path, outcomes, [7, 2**53 - 1, 8]) == {0: 1, 1: 0, 2: None}
+
+
+KEYS = [UUID("6f2b5c1e-8a4d-4b7e-9c3a-d1e2f3a4b5c6"), UUID("0190163d-8694-7000-8000-0000000000ff")]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.binary(16), pa.large_binary()])
+@pytest.mark.parametrize("binary_sides", ["both", "log", "outcomes"])
+def test_ids_of_bytes_are_joined_by_their_bytes_and_uuids_by_their_text(
+    kind: pa.DataType, binary_sides: str, tmp_path: Path
+) -> None:
+    texts, binary = [str(key) for key in KEYS], pa.array([key.bytes for key in KEYS], kind)
+    known = pa.table({"key": texts if binary_sides == "log" else binary, "truth": [1, 0], "known": [0, 0]})
+    own: Any = texts if binary_sides == "outcomes" else binary
+    assert joined(tmp_path, known, own) == {0: 1, 1: 0}
+
+
+def test_bytes_that_are_text_are_that_text(tmp_path: Path) -> None:
+    keys = pa.array([b"0123456789abcdef", b"7", b"\xff\x00"])
+    known = pa.table({"key": keys, "truth": [1, 0, 1], "known": [0, 0, 0]})
+    assert joined(tmp_path, known, ["0123456789abcdef", "7", None]) == {0: 1, 1: 0, 2: None}
 
 
 def test_columns_of_outcomes_that_differ_from_file_to_file_keep_their_cells(tmp_path: Path) -> None:

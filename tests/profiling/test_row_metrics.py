@@ -38,7 +38,8 @@ def broken(labels: Any, predictions: Any) -> float:
 
 def found(tmp_path: Path, table: pa.Table, **more: Any) -> MeasureResult:
     path = write(table, tmp_path / "log.parquet")
-    spec = MeasureSpec(str(path), id="id", time="time", label="label", prediction="prediction", score="score", **more)
+    roles = {name: name for name in ("id", "time", "label", "prediction", "score")}
+    spec = MeasureSpec(str(path), **{**roles, **more})
     return measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), tmp_path)
 
 
@@ -152,6 +153,14 @@ def test_a_ranking(tmp_path: Path) -> None:
     assert row["eval/ndcg"] == pytest.approx(ndcg(table, 5), abs=1e-12)
     assert row["eval/queries"] <= 60
     assert 0 < row["eval/hit_rate"] <= 1
+
+
+@pytest.mark.parametrize("fields", [{}, {"features": ()}, {"features": ("score",)}])
+def test_a_ranking_needs_no_inputs(fields: dict[str, Any], tmp_path: Path) -> None:
+    table = lists(60).select(["query", "label", "score", "id", "version", "time"])
+    result = found(tmp_path, table, prediction="", ranking=RankingSpec("query", 5), **fields)
+    assert result.rows[0].scalars["eval/ndcg"] == pytest.approx(ndcg(table, 5), abs=1e-12)
+    assert not any("cannot rank" in note for note in result.notes)
 
 
 def test_large_windows_keep_whole_queries_and_say_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +169,13 @@ def is_text_type(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def is_binary_type(kind: Any) -> bool:
+    """Whether an Arrow type holds bytes, of any length or of one."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
 def to_arrow(values: NDArray[Any], missing: Bools | None = None) -> Any:
     """An Arrow array of 64-bit numbers. Not through ``pyarrow.array``, which imports pandas: half a second."""
     import pyarrow as pa
@@ -299,7 +307,7 @@ def hash_ids(array: Any) -> tuple[Hashes, int]:
     array = array.drop_null()
     if pa.types.is_integer(array.type):
         return splitmix64(to_numpy(array.cast(pa.int64(), safe=False)).view(np.uint64)), missing
-    if not (is_text_type(array.type) or pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
+    if not (is_text_type(array.type) or is_binary_type(array.type)):
         array = pa.array([str(cell) for cell in array.to_pylist()], pa.string())
     return _fnv1a(array.cast(pa.large_binary())), missing
 
@@ -309,7 +317,9 @@ def hash_by_row(ids: Any) -> tuple[Hashes, Bools]:
     import pyarrow as pa
 
     ids = decode_dictionary(ids)
-    if pa.types.is_floating(ids.type) or pa.types.is_decimal(ids.type):
+    if is_binary_type(ids.type):
+        ids = pa.array([cell if cell is None else _id_bytes(cell) for cell in ids.to_pylist()], pa.large_binary())
+    elif pa.types.is_floating(ids.type) or pa.types.is_decimal(ids.type) or pa.types.is_nested(ids.type):
         ids = to_text(ids)
     elif not is_text_type(ids.type):
         ids = ids.cast(pa.string())
@@ -317,6 +327,12 @@ def hash_by_row(ids: Any) -> tuple[Hashes, Bools]:
     hashes = np.zeros(len(ids), dtype=np.uint64)
     hashes[valid] = hash_ids(ids)[0]
     return hashes, valid
+
+
+def _id_bytes(cell: bytes) -> bytes:
+    """The bytes of an id's text: of 16 bytes that are no text (no UUID of RFC 9562 is ASCII) the UUID, as text."""
+    is_uuid = len(cell) == 16 and not (cell.isascii() and cell.decode().isprintable())
+    return str(UUID(bytes=cell)).encode() if is_uuid else cell
 
 
 def splitmix64(values: Hashes) -> Hashes:
@@ -412,12 +428,11 @@ def _to_encodable(array: Any) -> Any:
 
 def _dictionary_texts(values: Any, missing_words: frozenset[str]) -> tuple[list[str], Bools]:
     """The entries of a dictionary as text, and which of them mean a missing cell."""
-    import pyarrow as pa
 
     kind = values.type
     if is_text_type(kind):
         cells = values.to_pylist()
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    elif is_binary_type(kind):
         cells = [None if cell is None else _bytes_text(cell) for cell in values.to_pylist()]
     else:
         cells = _cast_or_str(values)

@@ -280,7 +280,7 @@ def _omission_notes(profile: Profile, whole: TableProfile, plan: ProfilePlan) ->
             f"the labels are 0 or 1, and {spec.prediction!r} takes many values: judged as a regression. A probability "
             "belongs under `score`."
         )
-    if spec.score and not spec.scores and len(plan.classes) > 2:
+    if spec.score and not spec.scores and not spec.ranking and len(plan.classes) > 2:
         yield f"one score cannot rank {len(plan.classes)} classes: name a column for each under `scores`."
 
 

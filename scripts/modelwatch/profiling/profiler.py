@@ -62,7 +62,7 @@ def _split_wide_plan(plan: ProfilePlan) -> list[ProfilePlan]:
     roles = plan.spec.role_columns
     features = [column for column in plan.columns if column.name not in roles]
     count = max(1, -(-len(features) // GROUP_COLUMNS))
-    size = -(-len(features) // count)
+    size = max(1, -(-len(features) // count))
     own = [column for column in plan.columns if column.name in roles]
     spec = MeasureSpec(time=plan.spec.time, version=plan.spec.version, window=plan.spec.window)
     others = [ProfilePlan(spec, tuple(features[place : place + size])) for place in range(size, len(features), size)]
