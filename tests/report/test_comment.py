@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from modelwatch.model.alert import DataSpan, Evidence
 from modelwatch.model.ledger import EntryKind
 from modelwatch.model.monitored_model import GitHubSpec, Model, ReleaseSpec, WorkflowSpec
 from modelwatch.model.plan import Note
 from modelwatch.model.register import ESCALATED, DispatchRecord, DispatchState
 from modelwatch.model.severity import Severity
+from modelwatch.model.version_health import VersionHealth
 from modelwatch.report.comments import comment_text
 from modelwatch.report.next_steps import first_step, next_steps
 from modelwatch.targets.register.ledger import make_entry
@@ -174,6 +177,53 @@ def test_a_rollback_that_did_not_help_is_told() -> None:
         state=DispatchState.FINISHED, conclusion="success", target_version="v6", ended=NOW - DAY, settled=ESCALATED
     )
     assert all(step.startswith("Look for a cause outside the release: the rollback to") for step in _steps(done))
+
+
+SERVED = VersionHealth("v6", NEWEST - 20 * HOUR, NEWEST - 10 * HOUR)
+"""Until v7 took its place."""
+BAD, BACK = VersionHealth("v7", NEWEST - 10 * HOUR), VersionHealth("v6", NEWEST - 2 * HOUR)
+MOVED = record(
+    state=DispatchState.FINISHED, conclusion="success", target_version="v6", ended=NOW - 3 * HOUR, settled=ESCALATED
+)
+SUCCEEDED = "the rollback to `v6` succeeded at 2026-11-20 09:05 UTC"
+
+
+AGAIN = "To start it again, comment `/modelwatch rollback v6` on this issue."
+STILL = f"Find out why `v7` still serves: {SUCCEEDED}, but points still come from `v7`, so it did not take effect"
+OTHER = f"Find out why `v8` serves: {SUCCEEDED}, and points come from `v8` now."
+LATE = f"Find out which version serves: {SUCCEEDED}, and no point of `v6` has come yet."
+
+
+@pytest.mark.parametrize(
+    ("services", "newest", "step"),
+    [
+        ((BAD, SERVED), NEWEST, f"{STILL}. {AGAIN}"),
+        ((BACK, replace(BAD, since=NEWEST - 2 * HOUR)), NEWEST, f"{STILL} everywhere. {AGAIN}"),
+        ((VersionHealth("v8", NEWEST - 2 * HOUR), BAD, SERVED), NEWEST, f"{OTHER} {AGAIN}"),
+        ((BAD, SERVED), NOW - 4 * HOUR, LATE),
+    ],
+)
+def test_a_rollback_that_did_not_take_effect_is_no_reason_to_look_elsewhere(
+    services: tuple[VersionHealth, ...], newest: float, step: str
+) -> None:
+    data = DataSpan(NEWEST - 10 * HOUR, newest, 10, None)
+    fires = group(evidence=Evidence(version=services[0].version, health=services, data=data))
+    watched = model(runbook_base="https://example.org/pages", github=GitHubSpec("acme/churn-model", people=("ada",)))
+    tried = register(dispatches=(MOVED,))
+    text = next_steps(fires, tried, watched, NOW)
+    assert text.split("\n\n")[1] == step
+    assert text.endswith("runbook: [`rollback-failed`](https://example.org/pages/rollback-failed.md).")
+    plain = re.sub("`(v.)`", r"\1", step.replace("on this issue", "on the GitHub issue"))
+    assert first_step(fires, tried, watched, NOW) == plain
+
+
+def test_where_the_target_of_the_rollback_serves_the_cause_is_elsewhere() -> None:
+    data = DataSpan(NEWEST - 2 * HOUR, NEWEST, 2, None)
+    served = Evidence(version="v6", health=(BACK, replace(BAD, until=NEWEST - 2 * HOUR)), data=data)
+    tried = register(dispatches=(MOVED,))
+    text = next_steps(group(evidence=served), tried, model(runbook_base="https://example.org/pages"), NOW)
+    assert "Look for a cause outside the release: the rollback to `v6` succeeded" in text
+    assert text.endswith("runbook: [`accuracy-drop`](https://example.org/runbooks/accuracy-drop.md).")
 
 
 def test_a_retraining_that_changed_nothing_is_followed_up() -> None:

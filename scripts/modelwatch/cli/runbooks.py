@@ -16,6 +16,7 @@ from ..errors import ConfigError, Exit, UserError, did_you_mean
 from ..model.alert import RELEASE_RULES, group_key
 from ..report.console import open_console, show_markdown
 from ..report.diagnosis import diagnose
+from ..report.move_effect import runbook_url
 from ..report.rollback_choice import add_rollback_choice, choose_rollback_target
 from ..runbooks.check import check_builtin_pages
 from ..runbooks.coverage import CoverageReport, builtin_page, check_coverage, local_path, page_address
@@ -131,7 +132,8 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     groups = tuple(add_rollback_choice(part, known.registry, registers) for part in known.groups)
     group = next((part for part in groups if part.rule == rule), None)
     kind = group.kind if group else next((part.kind for part in model.rules if part.name == rule), rule)
-    page = _load_page(kind, model, group.runbook if group else "")
+    link = runbook_url(group, newest.register if newest else None, model) if group else ""
+    page = _load_page(kind, model, link)
     needs_history = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous
     health = history.version_health(own, model) if needs_history else ()
     choice = choose_rollback_target(known.registry, group.evidence.version if group else "", health)

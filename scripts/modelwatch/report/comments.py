@@ -16,7 +16,8 @@ from .explanation import Quote
 from .formatting import duration, local_time, utc_time
 from .ledger_table import entry_count, ledger_table, plain_words
 from .markdown import code, known_phrase, known_word, link, mention, plain_line, table
-from .next_steps import approval_instruction, is_muted, paging_sentence, recovery_deadline, target_clause
+from .move_effect import recovery_deadline
+from .next_steps import approval_instruction, is_muted, paging_sentence, target_clause
 
 
 def issue_title(group: Group, register: Register) -> str:

@@ -37,11 +37,10 @@ from .explanation import Quote
 from .formatting import utc_time
 from .group_states import wrong_name
 from .markdown import code, known_word, link, plain_line, safe_url
+from .move_effect import is_stuck, last_watched_dispatch, recovery_deadline, runbook_url, unmoved_version
 from .rollback_choice import ROLLBACK_KINDS, RollbackChoice
 
 HEADING, WAIT = "### Next step\n\n", "Wait:"
-USUAL_LENGTH, USUAL_TRAINING = HOUR, 6 * HOUR
-"""A workflow run that takes longer (seconds) counts as stuck: one that moves a release, and any other."""
 DEFAULT_SETTLE = 2 * HOUR
 """How long (seconds) to wait for the effect of a move that no workflow made."""
 LAST_RESORT = "Check the worst segments, then the latest deployment."
@@ -154,7 +153,7 @@ def _still_matters(alert: _Alert, record: DispatchRecord) -> bool:
     if record.state is DispatchState.PROPOSED or record.state.is_open:
         return True
     if record.verb in RECOVERY_VERBS and record.ended is not None and alert.register is not None:
-        return record == _last_watched_dispatch(alert.register)
+        return record == last_watched_dispatch(alert.register)
     newest = {other.verb: other.key for other in alert.dispatches}
     return newest[record.verb] == record.key
 
@@ -188,8 +187,7 @@ def _decision_steps(alert: _Alert) -> Iterator[str]:
 
 
 def _runbook_steps(alert: _Alert) -> Iterator[str]:
-    if safe_url(alert.group.runbook):
-        url = alert.group.runbook
+    if safe_url(url := runbook_url(alert.group, alert.register, alert.model)):
         name = urlsplit(url).path.rpartition("/")[2].removesuffix(".md") or alert.group.kind
         yield f"Follow the runbook: {f'{link(code(name), url)}.' if alert.medium.is_markdown else url}"
 
@@ -257,11 +255,6 @@ def _stuck_step(alert: _Alert, record: DispatchRecord) -> str:
     )
 
 
-def is_stuck(record: DispatchRecord, now: float) -> bool:
-    """Whether the workflow run takes longer than usual, while it is under way."""
-    return now - record.at > (USUAL_LENGTH if record.verb in RECOVERY_VERBS else USUAL_TRAINING)
-
-
 def _lost_steps(alert: _Alert, record: DispatchRecord) -> Iterator[str]:
     """A dispatch of which GitHub shows no workflow run, where nothing repeats it."""
     command = _comment_command(alert, record.verb, record.target_version)
@@ -284,7 +277,9 @@ def _ended_step(alert: _Alert, record: DispatchRecord) -> str:
             restore = code("modelwatch release restore")
             how = f", or end it with {restore}" if model is not None and model.release is not None else ""
             return f"Ask the owner whether the fallback shall go on serving{how}: {name} did not bring the metric back."
-        return f"Look for a cause outside the release: {name} succeeded, and the metric has not recovered."
+        return _ineffective_step(alert, record) or (
+            f"Look for a cause outside the release: {name} succeeded, and the metric has not recovered."
+        )
     if record.verb != "retrain" or workflow is None or record.ended is None:
         return ""
     if alert.now - record.ended <= workflow.settle:
@@ -293,6 +288,29 @@ def _ended_step(alert: _Alert, record: DispatchRecord) -> str:
         f"Check whether the model of {name} serves: it ended at {utc_time(record.ended)}, and the metric has not "
         "recovered."
     )
+
+
+def _ineffective_step(alert: _Alert, record: DispatchRecord) -> str:
+    """About a move that succeeded, and after which another version than its target serves; empty where the target does,
+    or nothing says what serves."""
+    serving = unmoved_version(alert.group, record)
+    if serving is None or record.ended is None:
+        return ""
+    quote = alert.medium.quote
+    moved = f"{alert.dispatch_name(record)} succeeded at {utc_time(record.ended)}"
+    if not serving:
+        return f"Find out which version serves: {moved}, and no point of {quote(record.target_version)} has come yet."
+    command = _comment_command(alert, record.verb, record.target_version) if record.verb == "rollback" else ""
+    again = f" To start it again, {command}." if command else ""
+    if serving != record.version:
+        return f"Find out why {quote(serving)} serves: {moved}, and points come from {quote(serving)} now.{again}"
+    where = (
+        " everywhere"
+        if record.target_version in [service.version for service in alert.group.evidence.health[:1]]
+        else ""
+    )
+    still = f"points still come from {quote(serving)}, so it did not take effect{where}"
+    return f"Find out why {quote(serving)} still serves: {moved}, but {still}.{again}"
 
 
 def required_healthy_evaluations(group: Group, register: Register | None) -> int:
@@ -337,7 +355,7 @@ def _settling_steps(alert: _Alert) -> Iterator[tuple[float, str]]:
     """Wait after a workflow that should fix the metric has succeeded: the next windows show whether it did."""
     if alert.register is None:
         return
-    record = _last_watched_dispatch(alert.register)
+    record = last_watched_dispatch(alert.register)
     until = recovery_deadline(alert.register, alert.model, alert.now)
     if record is not None and record.ended is not None and until is not None:
         name = alert.dispatch_name(record)
@@ -377,21 +395,6 @@ def is_muted(group: Group | None, register: Register, now: float) -> bool:
     severity = group.severity if group else None
     muted_by_rule = group is not None and bool(group.mutes)
     return muted_by_rule or person_mute(register, severity or register.severity, now) is not None
-
-
-def recovery_deadline(register: Register, model: Model | None, now: float) -> float | None:
-    """By when the metric has to recover after the last workflow that should fix it; ``None`` where none did."""
-    record = _last_watched_dispatch(register)
-    workflow = model.workflow(record.verb) if model and record else None
-    if record is None or record.ended is None or record.settled or record.conclusion != "success" or workflow is None:
-        return None
-    until = record.ended + workflow.settle
-    return until if now < until else None
-
-
-def _last_watched_dispatch(register: Register) -> DispatchRecord | None:
-    ended = [record for record in register.dispatches if record.verb in RECOVERY_VERBS and record.ended is not None]
-    return max(ended, key=_action_time, default=None)
 
 
 def _rollback_steps(alert: _Alert) -> Iterator[str]:

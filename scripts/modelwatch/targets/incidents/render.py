@@ -27,6 +27,7 @@ from ...report.formatting import (
     utc_time,
 )
 from ...report.markdown import plain_line, safe_url
+from ...report.move_effect import runbook_url
 from ...report.next_steps import first_step
 from ...report.past_episodes import past_episodes_text
 from ...report.team_links import commands, dashboards, team_links
@@ -70,8 +71,9 @@ def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:
     if run.register and run.register.page:
         links.append(("Earlier incident", run.register.page.url))
     if run.group is not None:
-        links = [("Runbook", run.group.runbook), *links, ("Workflow run", run.run_url)]
-        links += dashboards(team_links(run.model(run.group.model), run.group.rule))
+        model = run.model(run.group.model)
+        links = [("Runbook", runbook_url(run.group, run.register, model)), *links, ("Workflow run", run.run_url)]
+        links += dashboards(team_links(model, run.group.rule))
         links += [(f"W&B {text}", url) for text, url in run.group.evidence.links[:3]]
     return tuple((text, url) for text, url in links if safe_url(url))
 

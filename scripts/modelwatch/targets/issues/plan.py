@@ -15,7 +15,8 @@ from ...model.rule import Mode
 from ...model.target import Target
 from ...report.affected_alerts import worse_follower
 from ...report.alert_phrase import describe_title, is_recovering, proof_text, recovery_streak
-from ...report.next_steps import recovery_deadline, required_healthy_evaluations, step_digest
+from ...report.move_effect import recovery_deadline
+from ...report.next_steps import required_healthy_evaluations, step_digest
 from ...timeutil import DAY, HOUR, MINUTE
 from ..draft import GroupPlan, Situation
 from ..leadership import MAX_FOLLOWERS, is_covered

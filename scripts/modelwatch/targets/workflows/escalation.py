@@ -10,7 +10,8 @@ from ...model.target import Target
 from ...report.alert_phrase import WITHIN_LIMITS_TEXT, is_recovery_unproven
 from ...report.comments import attempts_text
 from ...report.formatting import duration
-from ...report.next_steps import DEFAULT_SETTLE, is_stuck
+from ...report.move_effect import is_stuck
+from ...report.next_steps import DEFAULT_SETTLE
 from ...timeutil import format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS
