@@ -14,6 +14,7 @@ from modelwatch.model.release import Registry, Version
 from modelwatch.model.rule import Mode
 from modelwatch.model.severity import Severity
 from modelwatch.report.comments import actions_table
+from modelwatch.report.dispatch_command import dispatch_command
 from modelwatch.report.formatting import utc_time
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import HOUR, MINUTE
@@ -274,6 +275,18 @@ def test_a_proposal_of_another_version_has_another_name_and_an_approval_of_the_o
     (change,) = sent(plan_for(said("approve"), of=renewed, registry=REGISTRY))
     assert change.dispatch is not None
     assert change.dispatch.target_version == "v1"
+
+
+def test_a_proposal_is_about_the_version_that_serves_now() -> None:
+    """Another version was deployed since, which is bad, too."""
+    asked = replace(HELD, dispatches=(HELD.dispatches[0], replace(ASKED, version="v1.5")))
+    waiting = plan_for(of=asked)
+    assert held(waiting).dispatches[-1] == replace(ASKED, version="v2"), "the same proposal, of the version that serves"
+    command = dispatch_command(held(waiting), held(waiting).dispatches[-1], by().models[0])
+    assert "-f version=v2 -f target_version=v1" in command
+    (change,) = sent(plan_for(said("approve", "rollback.1"), of=asked))
+    assert change.dispatch is not None
+    assert (change.dispatch.version, change.dispatch.target_version) == ("v2", "v1")
 
 
 def test_a_registry_that_cannot_be_read_starts_no_rollback() -> None:

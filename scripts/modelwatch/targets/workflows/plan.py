@@ -302,6 +302,7 @@ def start_requested(draft: GroupPlan, verb: str, target: str, by: str, no_target
     proposed = newest if newest is not None and newest.state is DispatchState.PROPOSED else None
     record, _ = (proposed, None) if proposed else _next_record(draft, verb, target)
     record = replace(record, state=DispatchState.INTENDED, at=draft.now, target_version=target, by=by)
+    record = _name_serving_version(draft, record)
     _record_intent(draft, workflow, record)
     return record.name, ""
 
@@ -344,12 +345,21 @@ def _renew_target(draft: GroupPlan, proposal: DispatchRecord) -> DispatchRecord:
     unfit = _unfit_reason(draft, proposal.target_version) if proposal.verb == "rollback" else ""
     target = choose_target_version(draft)[0] if unfit else ""
     if not target:
-        return proposal
+        current = _name_serving_version(draft, proposal)
+        if current != proposal:
+            draft.put_dispatch(current)
+        return current
     record = replace(_next_record(draft, proposal.verb, target)[0], state=DispatchState.PROPOSED)
     draft.put_dispatch(replace(proposal, state=DispatchState.REJECTED, by=MODELWATCH))
     draft.put_dispatch(record)
     draft.add_note("proposal", record.name, f"instead of {proposal.name}: {unfit}")
     return record
+
+
+def _name_serving_version(draft: GroupPlan, record: DispatchRecord) -> DispatchRecord:
+    """``record`` with the version that serves now: another one may have been deployed since it was proposed."""
+    serving = draft.asking_group.evidence.version
+    return replace(record, version=serving) if serving not in ("", record.target_version) else record
 
 
 def _propose_fallback(draft: GroupPlan, reason: str) -> None:
