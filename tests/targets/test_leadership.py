@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelwatch.alerts.causes import find_causes
-from modelwatch.model.alert import AlertState, Group, HealthyStreak, Judgement, Mute, SeverityChange
+from modelwatch.model.alert import AlertState, Evidence, Group, HealthyStreak, Judgement, Mute, SeverityChange
 from modelwatch.model.finding import GradualChange
 from modelwatch.model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, Command, ModelObservation, ObservationError, ObservedIssue, Plan
@@ -22,6 +22,7 @@ from modelwatch.model.secret import Secret
 from modelwatch.model.severity import Severity
 from modelwatch.model.target import Target
 from modelwatch.model.working_hours import WorkingHours
+from modelwatch.report.affected_alerts import affected_text
 from modelwatch.targets.base import GroupRun
 from modelwatch.targets.issues.render import issue_text
 from modelwatch.targets.plan import make_plan
@@ -199,6 +200,26 @@ def test_closing_needs_the_proof_of_each() -> None:
     assert desk.register().followers[0].ended is not None
 
 
+def test_a_severity_is_said_of_the_rule_that_has_it() -> None:
+    desk = Desk()
+    missing, ranking = firing("missing", do=PAGES), firing("ranking", severity=Severity.CRITICAL, do=PAGES)
+    eu = (("region", "eu"),)
+    (alert,) = ranking.alerts
+    alert = replace(alert, labels=eu, finding=replace(alert.finding, labels=eu))
+    ranking = replace(ranking, alerts=(alert,), evidence=Evidence(segments_seen=3))
+    plan = desk.evaluate(1, missing, ranking)
+    assert [change.reason for change in plan.changes] == [
+        "ranking is critical",
+        "ranking is critical and nobody has been paged for it",
+    ]
+    opened = next(entry for entry in desk.register().ledger.recent if entry.key == "opened")
+    assert opened.why == "missing is 0.8, 11.0 % below its baseline 0.9; ranking is critical"
+    assert "(critical): region=eu alone: 0.8" in affected_text(desk.register(), {ranking.key: ranking})
+    over = healthy(missing, 3, 5), healthy(ranking, 3, 5)
+    desk.evaluate(5, *over)
+    assert body_of(desk, over)[0] == "[recovered] fraud: missing and 1 other alert (at worst critical)"
+
+
 @pytest.mark.parametrize("recovers", [False, True], ids=["gets better", "recovers"])
 def test_better_is_recorded_when_the_worst_got_better(recovers: bool) -> None:
     """Not when the one that is the worst now reached its severity: that was long before, at the very beginning."""
@@ -233,6 +254,27 @@ def test_who_outlives_its_leader_leads_itself() -> None:
     worse.evaluate(2, missing, ranking)
     worse.evaluate(5, healthy(missing, 4, 5), replace(ranking, severity=Severity.CRITICAL))
     assert worse.paged[ranking.key] == 1, "at once where it gets worse"
+
+
+def test_who_only_lacks_proof_stays_in_the_episode_of_its_leader() -> None:
+    """Ten hours after a drop was over a second issue and a second page were opened for it."""
+    desk = Desk()
+    missing, ranking = firing("missing", do=PAGES), firing("ranking", 1, do=PAGES)
+    desk.evaluate(2, missing, ranking)
+    (alert,) = ranking.alerts
+    newest = replace(alert.finding, value=0.895, change=-0.005, time=T0 + 16 * HOUR)
+    unproven = replace(ranking, alerts=(replace(alert, finding=newest),))
+    for hours in (9, 16, 40):
+        desk.evaluate(hours, healthy(missing, 4, hours), unproven)
+        assert (desk.open_rules, dict(desk.paged)) == (["missing"], {missing.key: 1})
+    desk.evaluate(41, healthy(missing, 4, 41), ranking)
+    desk.evaluate(41.1, healthy(missing, 4, 41), ranking)
+    assert (desk.open_rules, desk.paged[ranking.key]) == (["ranking"], 1), "unhealthy again"
+    calm = Desk()
+    calm.evaluate(2, missing, ranking)
+    calm.evaluate(16, healthy(missing, 4, 16), unproven)
+    calm.evaluate(42, healthy(missing, 4, 42), healthy(ranking, 40, 42))
+    assert (len(calm.issues), calm.open_rules) == (1, []), "it closes with its leader"
 
 
 def test_a_group_that_was_not_judged_proves_nothing() -> None:

@@ -13,6 +13,7 @@ from ..model.alert import AlertState
 from ..model.cause import SharedCause
 from ..model.plan import ChangeKind
 from ..model.register import PAGE_TRIGGERED, FollowerRecord
+from ..report.alert_phrase import is_recovery_unproven
 from ..timeutil import HOUR
 from .draft import GroupPlan, Situation
 from .register.muting import muted_reason
@@ -75,12 +76,17 @@ def _holds_episode(draft: GroupPlan) -> bool:
 
 
 def _has_outlived(follower: GroupPlan, leader: GroupPlan, record: FollowerRecord) -> bool:
-    """Whether the follower fires for too long after its leader recovered, or is worse than the leader's issue says."""
+    """Whether the follower fires for too long after its leader recovered, or is worse than the leader's issue says.
+
+    One whose newest values are within every limit only lacks proof: it belongs to the same episode until it has that.
+    """
     if leader.firing:
         return False
     shown = leader.register.severity if leader.register else record.severity
     if follower.severity > max(record.severity, shown):
         return True
+    if is_recovery_unproven(follower.group, follower.model):
+        return False
     if leader.group.state is AlertState.RESOLVED and leader.group.end is not None:
         return leader.now - leader.group.end > _outliving_time(follower)
     return True
