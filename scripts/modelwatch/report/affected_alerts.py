@@ -39,7 +39,7 @@ def cause_sentence(group: Group, register: Register, now: float) -> str:
     if group.state is AlertState.FIRING:
         return text
     oldest = min(record.start for record in firing)
-    return f"{text} Oldest: {duration(now - oldest)}. An alert that outlasts this one gets an issue of its own."
+    return f"{text} Oldest: {duration(now - oldest)}. One that stays beyond its limits gets an issue of its own."
 
 
 def affected_table(register: Register, groups: Mapping[str, Group]) -> str:
@@ -65,11 +65,14 @@ def _row(record: FollowerRecord, group: Group | None) -> tuple[str, str, str, st
 
 
 def affected_text(register: Register, groups: Mapping[str, Group]) -> str:
-    """``fraud ranking (warning): 0.87, 8 % below its baseline; …``: what fires, for a lock screen."""
+    """``fraud ranking (warning): region=eu alone: 0.87, 8 % below its baseline; …``: what fires, for a lock screen."""
     texts = []
     for record in sorted(register.firing_followers, key=_worst_first)[:MAX_SHOWN]:
         group = groups.get(record.group)
-        value = f": {describe_alert(group).phrase}" if group is not None and group.alerts else ""
+        value = ""
+        if group is not None and group.alerts:
+            phrase = describe_alert(group)
+            value = f": {f'{place}: ' if (place := phrase.place(str)) else ''}{phrase.phrase}"
         texts.append(plain_line(f"{record.model} {record.rule} ({record.severity}){value}"))
     return "; ".join(texts)
 

@@ -11,6 +11,7 @@ from ..model.monitored_model import FlappingSpec, Model
 from ..model.plan import Note
 from ..model.register import ACKNOWLEDGED, PAGE_TRIGGERED, DispatchRecord, DispatchState, PageRecord, Register
 from ..model.release import RECOVERY_VERBS
+from .affected_alerts import worse_follower
 from .alert_phrase import describe_alert, describe_title, recovery_time
 from .explanation import Quote
 from .formatting import duration, local_time, utc_time
@@ -29,6 +30,10 @@ def issue_title(group: Group, register: Register) -> str:
         return plain_line(f"[{register.severity}] {group.model}: {register.title or describe_title(group)}")
     state = "recovered" if register.closed is not None else "recovering"
     subject = f" {describe_alert(group).subject}" if group.built_in and group.alerts else ""
+    if count := len({record.group for record in register.followers}):
+        # The worst may have been one that it led.
+        others = f" and {count} other {'alert' if count == 1 else 'alerts'}"
+        return plain_line(f"[{state}] {group.model}: {group.rule}{subject}{others} (at worst {register.peak})")
     return plain_line(f"[{state}] {group.model}: {group.rule}{subject} (was {register.peak})")
 
 
@@ -166,6 +171,7 @@ def _alert_state(group: Group | None, register: Register) -> str:
     alert = describe_alert(group)
     where = f" in {place}" if (place := alert.place(code)) else ""
     overall = f"; overall {alert.overall}" if alert.overall else ""
+    overall += f"; {worse}" if (worse := worse_follower(group, register, code)) else ""
     return f"{code(alert.rule)}{where}{alert.connector}{alert.phrase}{overall}"
 
 

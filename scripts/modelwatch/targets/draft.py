@@ -173,6 +173,14 @@ class GroupPlan:
         return self.register.severity if self.register else Severity.INFO
 
     @property
+    def severity_text(self) -> str:
+        """``nulls is error``: who is as bad as the whole; where that is one that it leads, with its name."""
+        members = (self, *self.followers)
+        worst = next((one for one in members if one.group.severity is self.severity), self)
+        other = f"{worst.group.model} " if worst.group.model != self.group.model else ""
+        return f"{other}{worst.group.rule} is {self.severity}"
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """The actions of the tiers that hold, its own first. Of another model's group only issue and page count: its
         workflows change that model, and the cause is here."""

@@ -191,7 +191,7 @@ def _trigger_reason(draft: GroupPlan, page: PageRecord | None) -> tuple[str, str
 
 def _first_page_reason(draft: GroupPlan, page: PageRecord | None) -> str:
     """Why to trigger where no incident is open: nobody was paged in this episode, or the incident was resolved."""
-    reason = f"{draft.group.rule} is {draft.severity}"
+    reason = draft.severity_text
     if page is None:
         return f"{reason} and nobody has been paged for it"
     return f"{reason}, and its incident was resolved at {format_utc(page.at)}"

@@ -291,7 +291,7 @@ def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
     if draft.issue_open:
         return ChangeKind.UPDATE_ISSUE, ""
     if register is None:
-        return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}"
+        return ChangeKind.OPEN_ISSUE, draft.severity_text
     if draft.closed_elsewhere and draft.issue is not None and draft.issue.closed_by_bot:
         return ChangeKind.REOPEN_ISSUE, f"{draft.issue.closed_by} closed the issue, and the alert is still firing"
     if draft.closed_elsewhere:
@@ -300,7 +300,7 @@ def _choose_change(draft: GroupPlan) -> tuple[ChangeKind, str]:
     if register.closed is not None and draft.now - register.closed <= REOPEN_WITHIN:
         return ChangeKind.REOPEN_ISSUE, "it is firing again within 24 h of closing: the same episode"
     past = f"the issue of episode {register.episode} was closed more than 24 h ago"
-    return ChangeKind.OPEN_ISSUE, f"{draft.group.rule} is {draft.severity}; {past}"
+    return ChangeKind.OPEN_ISSUE, f"{draft.severity_text}; {past}"
 
 
 def _record_findings(draft: GroupPlan, kind: ChangeKind) -> None:

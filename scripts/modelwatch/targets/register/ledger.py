@@ -37,6 +37,7 @@ from ...model.register import (
     Register,
 )
 from ...model.rule import BaselineKind, Direction, Rule
+from ...report.affected_alerts import worse_follower
 from ...report.alert_phrase import describe_alert, recovery_time, worst_alert
 from ...report.formatting import labels_text
 from ...report.markdown import plain_line, safe_url
@@ -167,12 +168,18 @@ def _is_worse(found: Impact, before: Impact, rule: Rule | None) -> bool:
 
 def _opening(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
     yield make_entry(FIRING_KEY, register.start, EntryKind.FINDING, "started firing")
-    sentence = describe_alert(draft.group).sentence
+    sentence = _finding_text(draft, register)
     yield make_entry("opened", draft.now, EntryKind.ISSUE, f"opened the issue, {register.severity}", why=sentence)
     yield from _page_waits(draft, None, register.page_after)
     for record in register.dispatches:
         yield from _dispatch_changes(draft, (), record)
     yield from _follower_changes((), register.followers)
+
+
+def _finding_text(draft: GroupPlan, register: Register) -> str:
+    """What is found, with the alert of the cause that is worse, where there is one."""
+    worse = worse_follower(draft.group, register)
+    return describe_alert(draft.group).sentence + (f"; {worse}" if worse else "")
 
 
 def _follower_changes(before: Sequence[FollowerRecord], records: Sequence[FollowerRecord]) -> Iterator[LedgerEntry]:
@@ -193,7 +200,7 @@ def _changes(draft: GroupPlan, before: Register, register: Register) -> Iterator
     if before.severity is not register.severity and not reopening:
         word = "worse" if register.severity > before.severity else "better"
         key = f"severity.{before.severity}.{register.severity}.{int(draft.severity_since)}"
-        sentence = describe_alert(draft.group).sentence
+        sentence = _finding_text(draft, register)
         yield make_entry(key, draft.severity_since, EntryKind.FINDING, f"{word}: now {register.severity}", why=sentence)
     yield from _issue_changes(draft, before, register, reopening=reopening)
     yield from _expiries(draft, before, register)
