@@ -18,12 +18,12 @@ from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
 from modelwatch.profiling.measure import MeasureResult, measure
 from modelwatch.profiling.readers import open_log
-from modelwatch.profiling.reference_store import capture_reference
+from modelwatch.profiling.reference_store import capture_reference, write_reference
 from modelwatch.stats.profile.categorical import CategoricalProfile
 from modelwatch.stats.profile.numeric import NumericProfile
 
 COUNT = 60
-SPEC = {"id": "id", "time": "time", "version": "version", "prediction": "prediction", "label": "label"}
+SPEC: dict[str, Any] = {"id": "id", "time": "time", "version": "version", "prediction": "prediction", "label": "label"}
 Cell = Callable[[int], str]
 
 
@@ -334,4 +334,70 @@ def test_views_of_texts_are_texts(tmp_path: Path) -> None:
 def test_a_training_set_without_rows_is_no_reference(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(",".join(rows()) + "\n")
     with pytest.raises(SourceError, match="the training set has no rows"):
-        capture_reference(open_log(str(tmp_path / "train.csv")), MeasureSpec("x", **SPEC))  # type: ignore[arg-type]
+        capture_reference(open_log(str(tmp_path / "train.csv")), MeasureSpec("x", **SPEC))
+
+
+def labelled_as(word: str) -> Cell:
+    """A third of the labels say that there is none."""
+    return lambda row: word if row % 3 == 0 else str(row // 2 % 2)
+
+
+@pytest.mark.parametrize("referenced", [False, True])
+@pytest.mark.parametrize("word", ["pending", "Unknown", "?", "-", ".", "missing", "nil", "none", "not labelled", "TBD"])
+def test_a_placeholder_for_a_label_is_no_class(tmp_path: Path, word: str, referenced: bool) -> None:
+    fields: dict[str, Any] = {}
+    (tmp_path / "log.csv").write_text(csv(rows(label=labelled_as(word))))
+    if referenced:
+        fields["reference"] = str(tmp_path / "reference.npz")
+        spec = MeasureSpec(str(tmp_path / "log.csv"), **SPEC)
+        profile, _ = capture_reference(open_log(spec.files), spec)
+        write_reference(Path(fields["reference"]), profile, {})
+    result = measured(tmp_path / "log.csv", **fields)
+    right = [row % 2 == row // 2 % 2 for row in range(COUNT) if row % 3]
+    found = values(result)
+    assert (found["eval/accuracy"], found["eval/n"]) == (sum(right) / 40, 40)
+    assert found["quality/label=label/missing_rate"] == pytest.approx(1 / 3)
+    assert f"20 labels are {word!r}, which no prediction ever is: taken as missing." in result.notes
+    assert result.task == "two classes, '1' is positive"
+
+
+def test_a_placeholder_in_the_outcomes_is_no_class(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(csv(rows()))
+    truth = rows(label=labelled_as("pending"))
+    (tmp_path / "truth.csv").write_text(csv({"id": truth["id"], "truth": truth["label"]}))
+    joined = OutcomesSpec(str(tmp_path / "truth.csv"), "id", "truth")
+    result = measured(tmp_path / "log.csv", label="truth", outcomes=joined)
+    assert values(result)["eval/n"] == 40
+    assert "20 labels are 'pending', which no prediction ever is: taken as missing." in result.notes
+
+
+def test_a_word_that_is_predicted_is_a_class(tmp_path: Path) -> None:
+    cells: dict[str, Cell] = {
+        "label": lambda row: ("known", "Unknown", "none")[row % 3],
+        "prediction": lambda row: ("known", "Unknown")[row % 2],
+    }
+    (tmp_path / "log.csv").write_text(csv(rows(**cells)))
+    result = measured(tmp_path / "log.csv", positive="known")
+    assert values(result)["eval/n"] == 40
+    assert [note for note in result.notes if "no prediction ever is" in note] == [
+        "20 labels are 'none', which no prediction ever is: taken as missing."
+    ]
+
+
+def test_a_placeholder_is_a_class_where_nothing_is_predicted(tmp_path: Path) -> None:
+    """In a training set: a model that learnt it can predict it."""
+    (tmp_path / "training.csv").write_text(csv({"label": rows(label=labelled_as("unknown"))["label"]}))
+    path = str(tmp_path / "training.csv")
+    profile, _ = capture_reference(open_log(path), MeasureSpec(path, **SPEC))
+    column = profile.whole().columns["label"]
+    assert isinstance(column, CategoricalProfile)
+    assert column.counts == {"unknown": 20, "0": 20, "1": 20}
+
+
+@pytest.mark.parametrize("word", ["-1", "9", "late"])
+def test_a_class_that_is_never_predicted_is_noted(tmp_path: Path, word: str) -> None:
+    (tmp_path / "log.csv").write_text(csv(rows(label=labelled_as(word))))
+    result = measured(tmp_path / "log.csv")
+    assert values(result)["eval/n"] == COUNT
+    note = f"20 labels are {word!r}, which no prediction ever is: they count as wrong predictions. If it stands"
+    assert any(found.startswith(note) for found in result.notes)

@@ -101,6 +101,20 @@ def test_what_measure_refuses_is_refused_here(tmp_path: Path, columns: dict[str,
     assert said in explained(tmp_path, **world(0.9) | columns)
 
 
+@pytest.mark.parametrize(
+    ("word", "dropped", "said"),
+    [("pending", False, "taken as missing"), ("9", True, "they count as wrong predictions")],
+)
+def test_late_labels_that_are_none(tmp_path: Path, word: str, dropped: bool, said: str) -> None:
+    """Half of the last day's labels in one region are not known yet."""
+    columns = world(0.9)
+    late = (np.linspace(0, 4, ROWS) >= 3) & (columns["region"] == "na") & (np.arange(ROWS) % 2 == 0)
+    columns["label"] = np.where(late, word, columns["label"].astype(str))
+    told = explained(tmp_path, **columns)
+    assert f"churn: {late.sum()} labels are {word!r}, which no prediction ever is: {said}." in told
+    assert ("Significantly worse than the others" in told) is dropped
+
+
 def test_files_that_differ_or_are_broken(tmp_path: Path) -> None:
     columns = world(0.2)
     write(log(ROWS, days=4, **columns).drop_columns(["prediction", "device"]), tmp_path / "logs/a.parquet")

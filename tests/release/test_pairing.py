@@ -327,3 +327,35 @@ def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
 
     found = read_comparison("recent", as_csv("1.csv", champion), as_csv("2.csv", candidate), MEASURE, SPEC)
     assert judge_candidate([found], SPEC, ABOUT) == expected
+
+
+def labelled(seed: int, word: str, every: int) -> dict[str, Any]:
+    rows = table(seed=seed, right=0.8 if seed == 1 else 0.95)
+    places = np.arange(400) % every == 0
+    label = np.where(places, word, rows["label"].astype(str))
+    return rows | {"label": label, "prediction": rows["prediction"].astype(str)}
+
+
+def test_a_placeholder_for_a_label_is_no_class(tmp_path: Path) -> None:
+    found = part(tmp_path, labelled(1, "pending", 4), labelled(2, "pending", 4))
+    assert found.pairs.n == 300
+    assert "recent: 100 labels are 'pending', which no prediction ever is: taken as missing." in found.notes
+    assert not found.problems
+
+
+def test_a_placeholder_that_one_version_predicts_is_a_class(tmp_path: Path) -> None:
+    ours, theirs = labelled(1, "pending", 4), labelled(2, "pending", 4)
+    ours["prediction"] = np.where(np.arange(400) == 0, "pending", ours["prediction"])
+    found = part(tmp_path, ours, theirs)
+    assert found.pairs.n == 400
+    assert not any("taken as missing" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("every", "holds"), [(4, True), (50, False)])
+def test_many_labels_that_neither_version_predicts_hold(every: int, holds: bool, tmp_path: Path) -> None:
+    found = part(tmp_path, labelled(1, "9", every), labelled(2, "9", every))
+    words = f"{400 // every} labels are '9', which no prediction ever is: they count as wrong predictions."
+    assert found.pairs.n == 400
+    assert (words in said(found)) is holds
+    assert held(found) is holds
+    assert any(words in note for note in found.notes) is not holds

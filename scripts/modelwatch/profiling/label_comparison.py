@@ -78,6 +78,13 @@ class LabelComparison:
             return np.zeros(0)
         return np.array([*(float(_is_right(name)) for name in self.pair_names), np.nan])[self.pairs]
 
+    def count_pairs(self) -> dict[str, int]:
+        """How often each of ``pair_names`` occurs, in all rows."""
+        if self.pairs is None:
+            return {}
+        counts = np.bincount(self.pairs + 1, minlength=len(self.pair_names) + 1)[1:].tolist()
+        return dict(zip(self.pair_names, counts, strict=True))
+
     def _count_pairs(self, codes: Ints, bounds: Ints) -> Iterator[tuple[CategoricalProfile, ExactSums]]:
         is_right = [_is_right(name) for name in self.pair_names]
         for counts in _counts_by_group(codes, bounds, len(self.pair_names)):

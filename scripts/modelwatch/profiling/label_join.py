@@ -30,6 +30,13 @@ from .log_files import FilesLog
 from .readers import PredictionLog, open_log, require_columns
 from .time_columns import LocalTimeLog, times_by_row
 
+PLACEHOLDER_WORDS = frozenset(
+    (
+        *("?", "-", "--", ".", "n.a.", "nil", "none", "null", "missing", "undefined", "unknown", "todo", "tbd"),
+        *("pending", "not labelled", "not labeled", "unlabelled", "unlabeled", "no label", "not available"),
+    )
+)
+"""What people write for a label that is not known, in lower case. Each can be a class as well."""
 _EMPTY = frozenset(("",))
 
 
@@ -48,9 +55,17 @@ def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) 
     return without_missing_labels(log, spec)
 
 
-def without_missing_labels(log: PredictionLog, spec: MeasureSpec) -> PredictionLog:
-    """The log with a null for each label that is a word for an empty cell."""
-    return WrittenLabelLog(log, spec.label, spec.prediction) if spec.label in log.names() else log
+def without_missing_labels(
+    log: PredictionLog, spec: MeasureSpec, others: Sequence[PredictionLog] = ()
+) -> PredictionLog:
+    """The log with a null for each label that is a word for an empty cell, or a placeholder. ``others``: more logs
+    whose predictions are classes."""
+    return WrittenLabelLog(log, spec, others) if spec.label in log.names() else log
+
+
+def label_notes(log: PredictionLog) -> tuple[str, ...]:
+    """What was done with the labels of a log from ``join_outcomes`` or ``without_missing_labels``, once it was read."""
+    return log.notes() if isinstance(log, WrittenLabelLog) else ()
 
 
 class KnownLabelLog:
@@ -76,36 +91,78 @@ class KnownLabelLog:
 class WrittenLabelLog:
     """A log whose labels are null where a word says that there is none yet. A word that is predicted is a class."""
 
-    def __init__(self, log: PredictionLog, label: str, prediction: str) -> None:
-        self._log, self._label, self._prediction = log, label, prediction
+    def __init__(self, log: PredictionLog, spec: MeasureSpec, others: Sequence[PredictionLog] = ()) -> None:
+        self._log, self._spec, self._label, self._others = log, spec, spec.label, others
         self._missing: frozenset[str] | None = None
         """The words that stand for no label; ``None``: none of them was seen yet."""
+        self._placeholders: frozenset[str] = frozenset()
+        """The same in lower case, of placeholders."""
+        self._taken: dict[str, int] = {}
+        """How many labels each placeholder was, the last time that all were read."""
         self.where, self.names, self.rows = log.where, log.names, log.rows
 
+    def notes(self) -> tuple[str, ...]:
+        words = [
+            f"{count_words(count, 'label')} {word!r}, which no prediction ever is: taken as missing."
+            for word, count in sorted(self._taken.items())
+        ]
+        return (*words, *label_notes(self._log))
+
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        taken: dict[str, int] = {}
         for batch in self._log.batches(columns):
             place = batch.schema.get_field_index(self._label)
             if place < 0 or not is_text_type(batch.schema.types[place]):
                 yield batch
                 continue
             codes, texts = factorize(batch.column(place), missing_words=_EMPTY)
-            words = {text.strip() for text in texts} & MISSING_WORDS
-            if words and self._missing is None:
-                self._missing = MISSING_WORDS - (self._predicted_words() - CLASS_MISSING_WORDS)
-            absent = np.isin(codes, [code for code, text in enumerate(texts) if text.strip() in (self._missing or ())])
+            if self._missing is None and any(_is_absence(text.strip()) for text in texts):
+                self._read_predictions()
+            placed = {code: text.strip() for code, text in enumerate(texts) if self._is_placeholder(text.strip())}
+            missing = [code for code, text in enumerate(texts) if text.strip() in (self._missing or ())]
+            absent = np.isin(codes, [*missing, *placed])
             if absent.any():
+                for code, word in placed.items():
+                    taken[word] = taken.get(word, 0) + int(np.count_nonzero(codes == code))
                 known = batch.column(place).take(to_arrow(np.arange(batch.num_rows), missing=absent))
                 batch = batch.set_column(place, self._label, known)
             yield batch
+        if self._label in columns:
+            self._taken = taken
 
-    def _predicted_words(self) -> set[str]:
-        words: set[str] = set()
-        if self._prediction in self._log.names():
-            for batch in self._log.batches([self._prediction]):
-                column = column_or_nulls(batch, self._prediction)
-                if is_text_type(column.type):
-                    words |= {text.strip() for text in factorize(column, missing_words=_EMPTY)[1]}
-        return words
+    def _is_placeholder(self, text: str) -> bool:
+        return text.lower() in self._placeholders and text not in (self._missing or ())
+
+    def _read_predictions(self) -> None:
+        """Decide which words stand for no label. Without predictions and scores, as in most training sets, a
+        placeholder can be a class that is predicted elsewhere."""
+        spec, logs = self._spec, (self._log, *self._others)
+        words = {spec.positive, *(name for name, _ in spec.scores)}
+        for log in logs:
+            words |= _texts_of(log, spec.prediction) if spec.prediction in log.names() else set()
+        outputs = {spec.prediction, spec.score, *(column for _, column in spec.scores)}
+        self._missing = MISSING_WORDS - (words - CLASS_MISSING_WORDS)
+        if any(outputs & set(log.names()) for log in logs):
+            self._placeholders = PLACEHOLDER_WORDS - {word.lower() for word in words}
+
+
+def _is_absence(text: str) -> bool:
+    return text in MISSING_WORDS or text.lower() in PLACEHOLDER_WORDS
+
+
+def _texts_of(log: PredictionLog, name: str) -> set[str]:
+    """The different cells of a column of texts; none of another type."""
+    texts: set[str] = set()
+    for batch in log.batches([name]):
+        column = column_or_nulls(batch, name)
+        if is_text_type(column.type):
+            texts |= {text.strip() for text in factorize(column, missing_words=_EMPTY)[1]}
+    return texts
+
+
+def count_words(count: int, noun: str) -> str:
+    """``1 label is``, ``2,000 labels are``."""
+    return f"1 {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 
 class JoinedLog:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from .performance import SCORE_METRICS, known_classes, score_sides
 POSITIVE_METRICS = frozenset(("precision", "recall", "f1"))
 """Metrics of the positive one of two classes, from predictions."""
 MAX_CLASSES_SHOWN = 4
+MIN_UNPREDICTED_SHARE = 0.01
+"""A class that no prediction ever is, is noted from this share of the labels on."""
 REVERSED_AUC = 0.4
 """An AUC below this means that the score ranks the other class, if it is not chance."""
 
@@ -50,6 +52,31 @@ def require_common_class(predicted: Iterable[str], labels: Iterable[str], spec: 
     )
     hint = "Write the classes of both columns alike; a probability belongs under `score`."
     raise SourceError(f"no prediction is ever a label: {shown}.", hint=hint, where=where)
+
+
+def unpredicted_classes(predicted: Iterable[str], labels: Mapping[str, int], least: float) -> dict[str, int]:
+    """The classes that no prediction ever is, and how many labels each is: at least the share ``least`` of them, where
+    two other classes are predicted. With one alone the model always answers the same."""
+    names = {*predicted}
+    total = sum(labels.values())
+    if len(names & labels.keys()) < 2:
+        return {}
+    return {name: count for name, count in sorted(labels.items()) if name not in names and count >= least * total}
+
+
+def unpredicted_class_text(name: str, count: int) -> str:
+    """What such a class does to the metrics, and what to do about it."""
+    noun = "1 label is" if count == 1 else f"{count:,} labels are"
+    count_as = "it counts as a wrong prediction" if count == 1 else "they count as wrong predictions"
+    return (
+        f"{noun} {name!r}, which no prediction ever is: {count_as}. If it stands for no outcome, write an empty cell."
+    )
+
+
+def class_notes(predicted: Iterable[str], labels: Mapping[str, int]) -> Iterator[str]:
+    """Classes that no prediction ever is."""
+    for name, count in unpredicted_classes(predicted, labels, MIN_UNPREDICTED_SHARE).items():
+        yield unpredicted_class_text(name, count)
 
 
 def describe_task(table: TableProfile, spec: MeasureSpec) -> str:

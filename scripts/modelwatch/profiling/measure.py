@@ -23,8 +23,15 @@ from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
 from .arrow_columns import release_unused_memory, shown_cells
-from .label_join import join_outcomes
-from .label_task import describe_task, require_common_class, require_positive, reversed_score_note, task_notes
+from .label_join import join_outcomes, label_notes
+from .label_task import (
+    class_notes,
+    describe_task,
+    require_common_class,
+    require_positive,
+    reversed_score_note,
+    task_notes,
+)
 from .log_files import CATEGORY, NUMBER
 from .performance import known_classes, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
@@ -134,7 +141,8 @@ def measure(
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
         whole = profile.whole()
     else:
-        log = FilteredLog(open_model_log(spec, model, env, retry, scratch, now, skipped, reference), selection, spec)
+        source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference)
+        log = FilteredLog(source, selection, spec)
         plan = _make_plan(spec, reference, log, notes)
         profile = profile_log(log, plan)
         release_unused_memory()
@@ -143,6 +151,7 @@ def measure(
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
         notes.extend(text_number_notes(whole))
+        notes.extend(label_notes(source))
     where = log.where if log else ""
     _check_times(profile, spec, log)
     _check_classes(whole, spec, where)
@@ -156,6 +165,7 @@ def measure(
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
     notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
+    notes.extend(class_notes(*_class_counts(whole_total, spec)))
     notes.extend(misfit_note(total, spec, extra))
     unreadable = len(skipped) if log and not spec.query else None
     finished = finished_windows(total, spec, now)
@@ -245,11 +255,17 @@ def _future_note(newest: float, spec: MeasureSpec, now: float) -> Iterator[str]:
 
 def _check_classes(table: TableProfile, spec: MeasureSpec, where: str) -> None:
     """Raises SourceError where no prediction is ever a label: ``true`` in one column and ``1`` in the other."""
+    predicted, labels = _class_counts(table, spec)
+    if labels and labelled_rows(table) >= spec.min_rows:
+        require_common_class(predicted, labels, spec, where)
+
+
+def _class_counts(table: TableProfile, spec: MeasureSpec) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """How many predictions and labels each class is; nothing where one of the columns holds no classes."""
     predicted, labelled = (table.columns.get(name) for name in (spec.prediction, spec.label))
     if not isinstance(predicted, CategoricalProfile) or not isinstance(labelled, CategoricalProfile):
-        return
-    if labelled_rows(table) >= spec.min_rows:
-        require_common_class(predicted.named_counts, labelled.named_counts, spec, where)
+        return {}, {}
+    return predicted.named_counts, labelled.named_counts
 
 
 def text_number_notes(table: TableProfile) -> Iterator[str]:

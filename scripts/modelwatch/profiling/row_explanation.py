@@ -19,7 +19,8 @@ from ..stats.segment_search import SearchResult, search_segments
 from ..stats.segmentation import encode_columns
 from .arrow_columns import column_or_nulls, floats_by_row, shown_cells, texts_by_row
 from .label_comparison import compare_with_labels
-from .label_task import require_common_class
+from .label_join import label_notes
+from .label_task import class_notes, require_common_class
 from .measure import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
 from .profile_plan import ColumnPlan, ProfilePlan
@@ -72,7 +73,7 @@ def explain_rows(
     plan = infer_plan(log, spec)
     features = [column.name for column in plan.columns if column.name not in spec.role_columns]
     names = list(dict.fromkeys([*spec.segments, *features]))[:MAX_COLUMNS]
-    after, values, table = _read_periods(log, plan, names, periods)
+    after, values, table, pairs = _read_periods(log, plan, names, periods)
     counts = int((~after).sum()), int(after.sum())
     if not min(counts):
         period = "reference" if not counts[0] else "explained"
@@ -80,20 +81,22 @@ def explain_rows(
         raise UserError(f"the {period} period has no row with a label and a prediction.", hint=hint, where=model.where)
     metric, worse_sign = ("accuracy", -1) if plan.typical_label is None else ("squared error", 1)
     result = search_segments(encode_columns(table), values, after, worse_sign=worse_sign)
-    notes = tuple(f"left out: {problem}" for problem in skipped.values())
+    left_out = (f"left out: {problem}" for problem in skipped.values())
+    notes = (*left_out, *label_notes(log), *class_notes(*_split_pairs(pairs)))
     return RowExplanation(result, float(values[~after].mean()), float(values[after].mean()), counts, metric, notes)
 
 
 def _read_periods(
     log: PredictionLog, plan: ProfilePlan, names: Sequence[str], periods: Periods
-) -> tuple[NDArray[np.bool_], NDArray[np.float64], dict[str, Any]]:
-    """By row: whether it is in the later period, its result, and its cells by column."""
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], dict[str, Any], dict[str, int]]:
+    """By row: whether it is in the later period, its result, and its cells by column. And how often each pair of a
+    prediction and a label occurs in the whole log."""
     spec = plan.spec
     step = max(1, -(-(log.rows() or 0) // (2 * MAX_ROWS)))
     afters: list[NDArray[np.bool_]] = [np.zeros(0, dtype=np.bool_)]
     results = [np.zeros(0)]
     cells: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
-    pairs: set[str] = set()
+    pairs: dict[str, int] = {}
     unreadable: list[str | None] | None = []
     for batch in log.batches(tuple(dict.fromkeys([*names, spec.time, spec.label, spec.prediction]))):
         time_cells = column_or_nulls(batch, spec.time)
@@ -103,7 +106,8 @@ def _read_periods(
         else:
             unreadable = None
         comparison = compare_with_labels(batch, plan)
-        pairs.update(comparison.pair_names)
+        for pair, count in comparison.count_pairs().items():
+            pairs[pair] = pairs.get(pair, 0) + count
         values = comparison.row_results()
         if len(values) < batch.num_rows:  # a file without labels or predictions
             values = np.full(batch.num_rows, np.nan)
@@ -115,10 +119,18 @@ def _read_periods(
     if unreadable:
         raise unreadable_times(spec.time, unreadable, log.where)
     if pairs:
-        predicted, labels = ({pair.split(PAIR_SEPARATOR)[place] for pair in pairs} for place in (0, 1))
-        require_common_class(predicted, labels, spec, log.where)
+        require_common_class(*_split_pairs(pairs), spec, log.where)
     table = {name: np.concatenate(parts) for name, parts in cells.items() if parts}
-    return np.concatenate(afters), np.concatenate(results), table
+    return np.concatenate(afters), np.concatenate(results), table, pairs
+
+
+def _split_pairs(pairs: Mapping[str, int]) -> tuple[set[str], dict[str, int]]:
+    """The classes that are predicted, and how many labels each class is."""
+    labels: dict[str, int] = {}
+    for pair, count in pairs.items():
+        label = pair.split(PAIR_SEPARATOR)[1]
+        labels[label] = labels.get(label, 0) + count
+    return {pair.split(PAIR_SEPARATOR)[0] for pair in pairs}, labels
 
 
 def _column_values(array: Any, plan: ColumnPlan | None) -> NDArray[Any]:

@@ -12,8 +12,8 @@ from ..errors import SourceError, SourceNameError, UserError
 from ..model.monitored_model import GateSpec
 from ..model.prediction_log import MeasureSpec
 from ..profiling.class_names import ClassNames, merge_booleans, positive_class
-from ..profiling.label_join import without_missing_labels
-from ..profiling.label_task import require_positive
+from ..profiling.label_join import label_notes, without_missing_labels
+from ..profiling.label_task import class_notes, require_positive, unpredicted_class_text, unpredicted_classes
 from ..profiling.readers import PredictionLog
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..stats.paired.classification import CLASS_METRICS
@@ -24,6 +24,8 @@ from ..stats.segmentation import MAX_VALUES, MISSING, OTHER, EncodedColumn
 from .comparison import Comparison, ComparisonProblem
 from .prediction_table import ColumnRequest, TableColumns, TextEncoder, read_table
 
+MAX_UNPREDICTED_SHARE = 0.05
+"""A class that neither version predicts can be a word for no outcome: with so many labels of it, the gate holds."""
 _PLURALS = {"label": "labels", "query": "queries"}
 
 
@@ -94,9 +96,12 @@ def read_comparison(
     Raises UserError if ``measure:`` does not name a required column, SourceError if a table lacks it.
     """
     request, encoder = _requested_columns(measure, gate), TextEncoder()
-    logs = [without_missing_labels(log, measure) for log in (champion, candidate)]
+    both = (champion, candidate)
+    logs = [without_missing_labels(log, measure, both) for log in both]
     sides = (read_table(logs[0], request, encoder), read_table(logs[1], request, encoder))
-    return _Pairing(name, sides, *match_rows(*sides), encoder, measure, gate).comparison()
+    comparison = _Pairing(name, sides, *match_rows(*sides), encoder, measure, gate).comparison()
+    labels = dict.fromkeys(f"{name}: {note}" for log in logs for note in label_notes(log))
+    return replace(comparison, notes=(*labels, *comparison.notes))
 
 
 def _requested_columns(measure: MeasureSpec, gate: GateSpec) -> ColumnRequest:
@@ -312,6 +317,15 @@ class _Pairing:
             if not np.isin(np.unique(codes[self.mask]), labels).any():
                 words = f"no prediction of the {who} is ever a label; do both columns spell the classes alike?"
                 self.problems.append(ComparisonProblem("labels", words, int(self.mask.sum())))
+        names = self.texts.names
+        predicted = {names[code] for codes in predictions for code in np.unique(codes[self.mask])}
+        found, counts = np.unique(label[self.mask], return_counts=True)
+        by_class = {names[code]: count for code, count in zip(found, counts.tolist(), strict=True)}
+        many = unpredicted_classes(predicted, by_class, MAX_UNPREDICTED_SHARE)
+        for name, count in many.items():
+            self.problems.append(ComparisonProblem("labels", unpredicted_class_text(name, count), count))
+        few = {name: count for name, count in by_class.items() if name not in many}
+        self.notes.extend(f"{self.name}: {note}" for note in class_notes(predicted, few))
 
     def _segment(self, name: str, rows: Ints) -> EncodedColumn:
         codes = [column[rows] for column in self._codes_of(name)]
