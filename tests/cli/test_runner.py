@@ -294,3 +294,5 @@ def test_the_code_of_a_completion_is_printed(world: World, shell: str) -> None:
     done = subprocess.run(MODULE, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
     assert "_MODELWATCH_COMPLETE" in done.stdout
+    told = subprocess.run([sys.executable, "-m", "modelwatch", "--help"], capture_output=True, text=True, check=True)
+    assert f"{shell}_source" in told.stdout

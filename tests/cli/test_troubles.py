@@ -331,3 +331,17 @@ def test_every_secret_may_come_in_one_bundle(world: World) -> None:
     assert ran.code == 0, ran.err
     assert [issue.state for issue in world.issues] == ["open"]
     assert [incident.status for incident in world.incidents] == ["triggered"]
+
+
+@pytest.mark.parametrize("command", ["run --dry-run", "run"])
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_a_plan_for_a_github_that_cannot_be_read_ends_in_4(world: World, command: str, token: str) -> None:
+    world.metrics(HEALTHY, ERROR, ERROR)
+    world.at(3)
+    if token:
+        world.setenv("GITHUB_TOKEN", token)
+    else:
+        world.github.inject(Fault("status", status=404, times=FOREVER))
+    found = world.run(*command.split())
+    assert "problem" in found.out
+    assert found.code == 4

@@ -162,6 +162,7 @@ def test_local_times_that_are_taken_for_utc_are_in_the_future(tmp_path: Path) ->
 def test_a_table_without_any_readable_time_is_an_error_with_three_cells(tmp_path: Path) -> None:
     found = read(csv(tmp_path, "time,eval/accuracy\nsoon,0.5\nlater,0.5\n,0.5\nnever,0.5\n"))
     assert "no row has a time that can be read in column 'time', such as 'soon', 'later', an empty cell." in found.error
+    assert "20261120, days as Excel counts them" in found.error
 
 
 def test_a_folder_with_partitions_capital_suffixes_and_what_is_no_part_of_it(tmp_path: Path) -> None:

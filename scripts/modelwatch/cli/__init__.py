@@ -107,6 +107,8 @@ def group() -> None:
 
     Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 a source is down, 4 GitHub or PagerDuty failed; with
     --exit-code also 10 warning, 11 error, 12 critical.
+
+    Completion, in ~/.bashrc: eval "$(_MODELWATCH_COMPLETE=bash_source modelwatch)"; zsh_source and fish_source, too.
     """
 
 

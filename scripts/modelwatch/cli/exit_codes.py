@@ -39,8 +39,12 @@ def receipts_exit_code(plan: Plan, receipts: Receipts) -> Exit:
 
 
 def result_exit_code(result: RunResult, report_findings: bool = False) -> Exit:
-    """The exit code of the receipts, if there are any; else that of the judgement."""
-    code = receipts_exit_code(result.plan, result.receipts) if result.receipts else Exit.OK
+    """The exit code of the receipts, if there are any, or of a plan for which a target could not be observed; else that
+    of the judgement."""
+    if result.receipts:
+        code = receipts_exit_code(result.plan, result.receipts)
+    else:
+        code = Exit.PARTIAL if result.plan.troubles else Exit.OK
     return code or judgement_exit_code(result.judgement, report_findings)
 
 

@@ -75,7 +75,10 @@ def unreadable_times(column: str, cells: Sequence[Any], where: str) -> SourceErr
     """The error that no row at all has a time; ``cells``: some of the column."""
     texts = ["an empty cell" if cell is None else repr(shorten(cell, 40)) for cell in cells]
     shown = f", such as {', '.join(texts)}" if texts else ""
-    hint = "Times are ISO 8601, such as 2026-11-20T14:00:00Z, or seconds, ms, us or ns since the epoch."
+    hint = (
+        "Times are ISO 8601, such as 2026-11-20T14:00:00Z, compact dates such as 20261120, days as Excel counts them, "
+        "or seconds, ms, us or ns since the epoch."
+    )
     return SourceError(f"no row has a time that can be read in column {column!r}{shown}.", hint=hint, where=where)
 
 

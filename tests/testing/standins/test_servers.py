@@ -156,3 +156,13 @@ def test_it_says_which_workflows_it_serves_and_refuses_a_folder_that_does_not_ex
             f"# serving on loopback, with 1 workflow of {tmp_path}/.github/workflows; Ctrl-C ends it\n"
         )
         serving.terminate()
+        assert "--folder" not in serving.stderr.read()
+
+
+def test_it_says_what_to_do_in_a_folder_without_workflows(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "modelwatch", "standins"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr is not None
+        assert "with 0 workflows of" in serving.stderr.readline()
+        assert "If this is not your repository's folder, start me there" in serving.stderr.readline()
+        serving.terminate()

@@ -76,6 +76,12 @@ def standins(
             workflows = len(read_workflows(folder))
             found = f"{workflows} workflow{'' if workflows == 1 else 's'} of {folder / '.github' / 'workflows'}"
             click.echo(f"# serving on loopback, with {found}; Ctrl-C ends it", err=True)
+            if not workflows:
+                click.echo(
+                    "# none can be dispatched until there are some: `modelwatch init` writes them. If this is not your "
+                    "repository's folder, start me there, or name it with --folder",
+                    err=True,
+                )
             if seed:
                 click.echo(f"# W&B has six weeks of {ENTITY}/{PROJECT}, whose newest version is worse", err=True)
             threading.Event().wait()
