@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +15,7 @@ import pytest
 
 from modelwatch.errors import SourceError
 from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
-from modelwatch.profiling.label_join import JoinedLog, join_outcomes
+from modelwatch.profiling.label_join import JoinedLog, join_outcomes, label_notes
 from modelwatch.profiling.readers import open_log
 
 from .logs import write
@@ -158,3 +160,66 @@ def test_a_log_without_its_label_or_its_time_is_read_as_it_is(tmp_path: Path) ->
     log = open_log(str(write(pa.table(LABELS), tmp_path / "log.parquet")))
     for spec in (MeasureSpec(label="truth", label_time="booked"), MeasureSpec(label="truth")):
         assert list(join_outcomes(log, spec, 0.0).batches(["truth"])) == list(log.batches(["truth"]))
+
+
+def notes_of(folder: Path, truths: list[pa.Table], ids: list[Any], spec: OutcomesSpec) -> str:
+    for number, truth in enumerate(truths):
+        write(truth, folder / f"outcomes/{number}.parquet")
+    log = open_log(str(write(pa.table({"id": ids, "prediction": ["yes"] * len(ids)}), folder / "log.parquet")))
+    outcomes = replace(spec, files=str(folder / "outcomes"))
+    both = join_outcomes(log, MeasureSpec(id="id", label="truth", prediction="prediction", outcomes=outcomes))
+    assert not label_notes(both)
+    for _ in range(2):  # reading twice counts nothing twice
+        assert sum(batch.num_rows for batch in both.batches(["truth"])) == len(ids)
+    return " ".join(label_notes(both))
+
+
+UNDATED = replace(SPEC, label_time="")
+TWICE = [
+    outcomes(["a", "b", "c"], ["no", "yes", None], [1, 1, 1]),
+    outcomes(["a", "b", "c"], ["yes", "yes", "no"], [2] * 3),
+]
+
+
+def test_outcomes_that_contradict_each_other_are_noted(tmp_path: Path) -> None:
+    """An id that got its first label later, or the same one again, has one outcome."""
+    assert notes_of(tmp_path, TWICE, ["a", "b", "c"], UNDATED) == (
+        "1 id has different outcomes, and the one that was read last counts: name `label_time`, the column that says "
+        "when each became known."
+    )
+    assert not notes_of(tmp_path, TWICE, ["a", "b", "c"], SPEC)
+
+
+def test_outcomes_of_one_time_that_contradict_each_other_are_noted(tmp_path: Path) -> None:
+    ids = [f"row-{number}" for number in range(2000)]
+    truths = [outcomes(ids, [truth] * 2000, [1] * 2000) for truth in ("no", "yes")]
+    assert notes_of(tmp_path, truths, ids, SPEC) == (
+        "2,000 ids have different outcomes at one time, and the one that was read last counts: `known` does not say "
+        "which is later."
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [str.upper, lambda text: text.replace("-", ""), lambda text: f"x{text}"],
+    ids=["capitals", "dashes", "other"],
+)
+def test_ids_that_never_meet_are_noted(tmp_path: Path, other: Callable[[str], str]) -> None:
+    ids = [f"00-ab-{number}" for number in range(300)]
+    found = notes_of(tmp_path, [outcomes(list(map(other, ids)), ["yes"] * 300, [1] * 300)], ids, UNDATED)
+    assert found == (
+        "none of the 300 outcome ids is in the log: its ids are such as '00-ab-0', those of the outcomes such as "
+        f"{other('00-ab-0')!r}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "share"), [(2, 400, "only 2 (0.5 %) of the 400 outcome ids are"), (2, 100, ""), (400, 40_000, "")]
+)
+def test_few_ids_that_meet_are_noted(own: int, others: int, share: str, tmp_path: Path) -> None:
+    """Not where the outcomes are those of a longer time than the log."""
+    ids = [f"id-{number}" for number in range(400)]
+    keys = [*ids[:own], *(f"else-{number}" for number in range(others - own))]
+    found = notes_of(tmp_path, [outcomes(keys, ["yes"] * others, [1] * others)], ids, UNDATED)
+    assert found.startswith(share)
+    assert bool(found) is bool(share)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..model.prediction_log import MeasureSpec, OutcomesSpec
-from ..stats.arrays import Hashes
+from ..stats.arrays import Bools, Floats, Hashes, Ints
 from .arrow_columns import (
     CLASS_MISSING_WORDS,
     MISSING_WORDS,
@@ -23,6 +23,7 @@ from .arrow_columns import (
     factorize,
     hash_by_row,
     is_text_type,
+    shown_cells,
     to_arrow,
     to_text,
 )
@@ -37,6 +38,8 @@ PLACEHOLDER_WORDS = frozenset(
     )
 )
 """What people write for a label that is not known, in lower case. Each can be a class as well."""
+MIN_JOINED_SHARE = 0.01
+"""A note says how many ids meet where fewer do, both of the outcomes and of the log."""
 _EMPTY = frozenset(("",))
 
 
@@ -65,7 +68,7 @@ def without_missing_labels(
 
 def label_notes(log: PredictionLog) -> tuple[str, ...]:
     """What was done with the labels of a log from ``join_outcomes`` or ``without_missing_labels``, once it was read."""
-    return log.notes() if isinstance(log, WrittenLabelLog) else ()
+    return log.notes() if isinstance(log, (WrittenLabelLog, JoinedLog)) else ()
 
 
 class KnownLabelLog:
@@ -174,6 +177,12 @@ class JoinedLog:
         self._log, self._outcomes, self._id, self._spec, self._now = log, outcomes, id, spec, now
         self.where, self.rows = log.where, log.rows
         self._known: KnownLabels | None = None
+        self._is_joined: Bools = np.zeros(0, dtype=np.bool_)
+        """Which of the known ids the log has."""
+        self._counts = [0, 0]
+        """Rows that have an id, and those whose id has a label."""
+        self._example = ""
+        """An id of the log."""
         require_columns(log, [id])
         require_columns(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name])
 
@@ -187,10 +196,41 @@ class JoinedLog:
             return
         if self._known is None:
             self._known = read_labels(self._outcomes, self._spec, self._now)
+            self._is_joined = np.zeros(len(self._known.hashes), dtype=np.bool_)
         own = [name for name in dict.fromkeys([*columns, self._id]) if name != label]
         for batch in self._log.batches(own):
-            labels = self._known.labels_of(column_or_nulls(batch, self._id))
-            yield batch.append_column(label, labels)
+            ids = column_or_nulls(batch, self._id)
+            places, valid, is_known = self._known.places_of(ids)
+            self._is_joined[places[is_known]] = True
+            self._counts = [self._counts[0] + int(valid.sum()), self._counts[1] + int(is_known.sum())]
+            self._example = self._example or _first_cell(ids)
+            yield batch.append_column(label, self._known.labels.take(to_arrow(places, missing=~is_known)))
+
+    def notes(self) -> tuple[str, ...]:
+        """Outcomes that contradict each other, and ids that do not meet: written differently, perhaps."""
+        if self._known is None:
+            return ()
+        return (*self._contradiction_notes(self._known), *self._join_notes(self._known))
+
+    def _contradiction_notes(self, known: KnownLabels) -> Iterator[str]:
+        if count := known.contradicted:
+            ids = "1 id has" if count == 1 else f"{count:,} ids have"
+            if self._spec.label_time:
+                at, hint = " at one time", f"`{self._spec.label_time}` does not say which is later."
+            else:
+                at, hint = "", "name `label_time`, the column that says when each became known."
+            yield f"{ids} different outcomes{at}, and the one that was read last counts: {hint}"
+
+    def _join_notes(self, known: KnownLabels) -> Iterator[str]:
+        ids, joined = len(known.hashes), int(self._is_joined.sum())
+        rows, labelled = self._counts
+        if not ids or not rows or max(joined / ids, labelled / rows) >= MIN_JOINED_SHARE:
+            return
+        share = f"only {joined:,} ({100 * joined / ids:.2g} %)" if joined else "none"
+        yield (
+            f"{share} of the {ids:,} outcome ids {'are' if joined else 'is'} in the log: its ids are such as "
+            f"{self._example!r}, those of the outcomes such as {known.example!r}."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,16 +241,18 @@ class KnownLabels:
     """Of the ids, ascending and unique."""
     labels: Any
     """An Arrow array: the label of each."""
+    contradicted: int = 0
+    """Ids with different labels, of which nothing says which is later."""
+    example: str = ""
+    """One of the ids, for a note."""
 
-    def labels_of(self, ids: Any) -> Any:
-        """An Arrow array: by row the label of its id, null without one."""
-        import pyarrow as pa
-
-        if not len(self.hashes):
-            return pa.nulls(len(ids), self.labels.type)
+    def places_of(self, ids: Any) -> tuple[Ints, Bools, Bools]:
+        """By row the place of its id, whether it has an id, and whether that is among these; without, any place."""
         hashes, valid = hash_by_row(ids)
+        if not len(self.hashes):
+            return np.zeros(len(ids), dtype=np.int64), valid, np.zeros(len(ids), dtype=np.bool_)
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        return self.labels.take(to_arrow(places, missing=~valid | (self.hashes[places] != hashes)))
+        return places, valid, valid & (self.hashes[places] == hashes)
 
 
 def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> KnownLabels:
@@ -219,8 +261,11 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     import pyarrow as pa
 
     hashes, times, labels = [], [], []
+    example = ""
     for batch in _alike(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name]):
-        of_rows, usable = hash_by_row(column_or_nulls(batch, spec.id))
+        ids = column_or_nulls(batch, spec.id)
+        of_rows, usable = hash_by_row(ids)
+        example = example or _first_cell(ids)
         label = column_or_nulls(batch, spec.label)
         if spec.label_time:
             known_at = np.nan_to_num(times_by_row(column_or_nulls(batch, spec.label_time)), nan=-np.inf)
@@ -233,12 +278,31 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     merged = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
     order = np.argsort(merged)
     is_repeated = merged[order[1:]] == merged[order[:-1]]
+    contradicted = 0
     if is_repeated.any():
         late = np.concatenate(times) if times else np.zeros(len(merged))
         order = np.lexsort((np.arange(len(merged)), late, merged))
         is_repeated = merged[order[1:]] == merged[order[:-1]]
+        contradicted = _count_contradicted(merged[order], late[order], cells.take(to_arrow(order)))
     last = order[np.append(~is_repeated, len(order) > 0)[: len(order)]]
-    return KnownLabels(merged[last], cells.take(to_arrow(last)))
+    return KnownLabels(merged[last], cells.take(to_arrow(last)), contradicted, example)
+
+
+def _count_contradicted(ids: Hashes, times: Floats, labels: Any) -> int:
+    """Ids whose latest labels differ. All in the order of ids, and of their times."""
+    codes, _ = factorize(labels, missing_words=_EMPTY)
+    begins = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+    lengths = np.diff(np.append(begins, len(ids)))
+    latest = (times == np.repeat(times[begins + lengths - 1], lengths)) & (codes >= 0)
+    group = np.repeat(np.arange(len(begins)), lengths)[latest]
+    known = codes[latest]
+    differs = (group[1:] == group[:-1]) & (known[1:] != known[:-1])
+    return len(np.unique(group[1:][differs]))
+
+
+def _first_cell(ids: Any) -> str:
+    """The first id, as text."""
+    return next((str(cell) for cell in shown_cells(ids[:100]) if cell), "")
 
 
 def _alike(log: PredictionLog, columns: Sequence[str]) -> Iterator[Any]:
