@@ -91,9 +91,9 @@ def test_issues_that_cannot_be_written_are_one_incident_until_they_can(world: Wo
     world.github.faults.clear()
     evaluate(world, 5)
     assert (found.status, len(world.issues)) == ("resolved", 1)
-    sent = len(world.writes())
+    sent = [write for write in world.writes() if write.startswith("POST")]
     evaluate(world, 6)
-    assert len(world.writes()) == sent
+    assert [write for write in world.writes() if write.startswith("POST")] == sent
 
 
 def test_github_that_cannot_be_read_is_told_too(world: World) -> None:

@@ -78,7 +78,8 @@ def test_a_critical_alert_is_answered_by_a_rollback_that_people_approved(world: 
     assert "**Recovered** after" in answers
     assert "to v1: accuracy is critical: 15.2 % below its baseline; requested by alice" in answers
     changes = [change.event["payload"]["summary"] for change in world.pagerduty.standin.state.change_events]
-    assert [text.startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)") for text in changes] == [True], changes
+    moved = [text for text in changes if "the next step is now" not in text]
+    assert [text.startswith("churn rolled back to 1.1.0 (v1) from 1.2.0 (v2)") for text in moved] == [True], changes
 
 
 def test_two_workflow_runs_of_one_key_deploy_once(world: World) -> None:

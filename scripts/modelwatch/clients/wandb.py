@@ -290,10 +290,13 @@ def translate_wandb_error(error: BaseException, where: str) -> SourceError:
         kind = WandbKeyError
         text = f"W&B refuses the API key (HTTP {status}): {text}"
         hint = "Set WANDB_API_KEY to a key of the right server that may read this project."
-    elif PROJECT_NOT_FOUND in text or status == 404:
+    elif PROJECT_NOT_FOUND in text:
         kind = WandbProjectError
         text = f"W&B has no such project, or the API key may not see it: {text}"
         hint = "Check `wandb: {entity, project}` and the key's access."
+    elif status == 404:  # As a rule of something else, such as a proxy.
+        text = f"this is not there (HTTP 404): {text}"
+        hint = "Check `wandb: {base_url, entity, project}` and the key's access."
     elif status == 429:
         kind, text = WandbDownError, f"W&B limits the rate of requests (HTTP 429): {text}"
         hint = "The next evaluation tries again; evaluate less often, or split the models over several API keys."

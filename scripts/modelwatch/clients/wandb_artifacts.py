@@ -164,12 +164,12 @@ class _Download:
         path = self._folder / entry.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            out = path.open("w+b")
         except (OSError, ValueError):
             raise self._error(
                 f"no file can be named as the artifact's entry {shorten(repr(entry.name), 80)}."
             ) from None
-        with path.open("w+b") as out:
+        with out:
             self._fetch(addresses.get(entry.name, ""), out, self._max_bytes if entry.size is None else entry.size)
             size = out.tell()
             out.seek(0)

@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clients.wandb import (
-    PROJECT_NOT_FOUND,
     RunHistory,
     WandbDownError,
     WandbProjectError,
@@ -102,8 +101,6 @@ def read_runs(model: Model, request: ReadRequest, context: ReadContext) -> Sourc
         context.sessions.record_failure(spec.base_url, error)
         raise
     except WandbProjectError as error:
-        if PROJECT_NOT_FOUND not in error.message:  # a 404 of something else, such as a proxy
-            raise
         missing = missing_project(spec, list_projects(context.sessions, spec.base_url, spec.entity))
         raise WandbProjectError(missing.text, hint=missing.hint) from error
 
