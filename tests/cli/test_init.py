@@ -94,6 +94,19 @@ def test_the_repository_is_that_of_the_remote(world: World, tmp_path: Path, remo
     assert "token" not in text
 
 
+def test_without_a_remote_the_repository_is_that_of_the_environment(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/churn-model")
+    assert world.run("init", str(tmp_path / "new"), "--owner", "@ada", now=False).code == 0
+    assert "repository: acme/churn-model\n" in (tmp_path / "new/modelwatch.yml").read_text()
+    subprocess.run(["git", "init", "--quiet", str(tmp_path / "clone")], check=True)
+    remote = "https://github.com/acme/credit"
+    subprocess.run(["git", "-C", str(tmp_path / "clone"), "remote", "add", "origin", remote], check=True)
+    assert world.run("init", str(tmp_path / "clone"), "--owner", "@ada", now=False).code == 0
+    assert "repository: acme/credit\n" in (tmp_path / "clone/modelwatch.yml").read_text()
+
+
 def test_at_a_terminal_it_asks_who_may_approve(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     try:

@@ -37,7 +37,7 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
 @click.option(
     "--repository",
     default="",
-    help="owner/name of this repository.  [default: that of the git remote `origin`, else my-org/my-repo]",
+    help="owner/name of this repository.  [default: that of the git remote `origin`, else GITHUB_REPOSITORY]",
 )
 @click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
 @click.option(
@@ -82,7 +82,10 @@ def init(
         "model": model or re.sub(r"[^A-Za-z0-9._-]+", "-", project).strip("-._") or PLACEHOLDERS["model"],
         "entity": entity or PLACEHOLDERS["entity"],
         "project": project or PLACEHOLDERS["project"],
-        "repository": repository or origin_repository(folder) or "my-org/my-repo",
+        "repository": repository
+        or origin_repository(folder)
+        or os.environ.get("GITHUB_REPOSITORY")
+        or "my-org/my-repo",
         "owner": owner,
     }
     people = people or _ask_for_people(owner)
