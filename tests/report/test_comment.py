@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.alert import DataSpan, Evidence
-from modelwatch.model.ledger import EntryKind
+from modelwatch.model.ledger import EntryKind, Ledger
 from modelwatch.model.monitored_model import GitHubSpec, Model, ReleaseSpec, WorkflowSpec
 from modelwatch.model.plan import Note
-from modelwatch.model.register import ESCALATED, DispatchRecord, DispatchState
+from modelwatch.model.register import ESCALATED, DispatchRecord, DispatchState, PageRecord
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
-from modelwatch.report.comments import comment_text
+from modelwatch.report.comments import actions_table, comment_text
 from modelwatch.report.next_steps import first_step, next_steps
 from modelwatch.targets.register.ledger import make_entry
 from modelwatch.timeutil import DAY, HOUR
@@ -177,6 +177,22 @@ def test_a_rollback_that_did_not_help_is_told() -> None:
         state=DispatchState.FINISHED, conclusion="success", target_version="v6", ended=NOW - DAY, settled=ESCALATED
     )
     assert all(step.startswith("Look for a cause outside the release: the rollback to") for step in _steps(done))
+
+
+def test_each_page_is_linked_to_its_own_incident_or_to_none() -> None:
+    """A further page opens another incident; of earlier ones the record knows what PagerDuty said of them."""
+    first, second = "https://pagerduty.example/1", "https://pagerduty.example/2"
+    entries = (
+        make_entry("page.1", NOW - 300, EntryKind.PAGE, "incident triggered, error"),
+        make_entry("page.2", NOW - 200, EntryKind.PAGE, "incident acknowledged at PagerDuty", who="grace", url=first),
+        make_entry("page.3", NOW - 100, EntryKind.PAGE, "incident triggered, critical"),
+        make_entry("page.4", NOW, EntryKind.PAGE, "incident triggered, critical"),
+    )
+    page = PageRecord("triggered", Severity.CRITICAL, NOW, second, alerts=3)
+    rows = actions_table(register(page=page, ledger=Ledger(entries))).splitlines()[2:]
+    assert [row.partition("([open](")[2].partition(")")[0] for row in rows] == [first, first, "", second]
+    unknown = actions_table(register(page=replace(page, url=""), ledger=Ledger(entries))).splitlines()
+    assert "open" not in unknown[-1]
 
 
 SERVED = VersionHealth("v6", NEWEST - 20 * HOUR, NEWEST - 10 * HOUR)

@@ -326,13 +326,15 @@ def silenced_then_worse(time: Timeline) -> None:
 
 @story()
 def unsilenced(time: Timeline) -> None:
-    """`unsilence` lets it speak again"""
+    """`unsilence` pages what still fires, since the silence acknowledged the incident, and lets it speak again"""
     page_somebody(time)
     time.comment("silence 2d a known outage upstream")
     time.until(4)
     time.comment("unsilence")
+    time.until(5)
+    time.expect(woken=1, page="still firing: robin ended the silence")
     time.data(accuracy=CRITICAL)
-    time.until(7)
+    time.until(8)
     time.expect(woken=1, page="^critical", verdict="^CRITICAL · ")
 
 

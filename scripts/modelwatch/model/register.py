@@ -129,7 +129,7 @@ class CallRecord:
 
     key: str
     """``escalated.rollback.1``, ``stuck.rollback.1``, ``reminder.rollback.1``, ``expired.1790000000``,
-    ``withdrawn.7``."""
+    ``unmuted.7``, ``withdrawn.7``."""
     reason: str
     at: float
 

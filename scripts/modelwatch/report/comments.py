@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from ..model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, can_get_worse, mute_text, person_mute
 from ..model.alert import DELIVERY_FAILED, AlertState, Group
@@ -267,9 +268,9 @@ def _incident_rows(register: Register) -> list[_TimelineRow]:
         return []
     entries = [one for one in register.ledger.recent if one.kind is EntryKind.PAGE and one.what.startswith("incident ")]
     rows = []
-    for entry in entries:
+    for entry, url in zip(entries, _incident_urls(page, entries), strict=True):
         by = "" if entry.who in (MODELWATCH, PAGERDUTY) else f" by {code(entry.who, 60)}"
-        rows.append((entry.at, f"{plain_words(f'I{entry.what[1:]}')}{by}", page.url))
+        rows.append((entry.at, f"{plain_words(f'I{entry.what[1:]}')}{by}", url))
     if any(entry.at == page.at for entry in entries):
         return rows
     count = f", {page.alerts} alerts" if page.alerts > 1 else ""
@@ -278,6 +279,16 @@ def _incident_rows(register: Register) -> list[_TimelineRow]:
         by = f" by {code(page.status_person)}" if page.status_person else ""
         rows.append((page.status_at, f"Incident {known_word(page.status)} at PagerDuty{by}", page.url))
     return rows
+
+
+def _incident_urls(page: PageRecord, entries: Sequence[LedgerEntry]) -> list[str]:
+    """The address of the incident that each entry is about, empty where it is not known: each page may open another,
+    and the register knows that of the newest."""
+    numbers = list(accumulate(entry.what.startswith(f"incident {PAGE_TRIGGERED}") for entry in entries))
+    known = {number: entry.url for number, entry in zip(numbers, entries, strict=True) if entry.url}
+    if any(entry.at >= page.at for entry in entries):  # else the newest page is not among them
+        known |= {number: page.url for number in numbers[-1:] if page.url}
+    return [known.get(number, "") for number in numbers]
 
 
 def _dispatch_rows(record: DispatchRecord) -> list[_TimelineRow]:

@@ -95,6 +95,32 @@ def test_a_lost_answer_makes_no_second_incident(world: World) -> None:
     assert len(world.pagerduty.standin.state.incidents) == 1
 
 
+PAGED = PageRecord("triggered", Severity.ERROR, NOW - 60, "https://pagerduty.example/incidents/1")
+
+
+def test_a_further_page_is_not_linked_to_the_incident_of_before(world: World) -> None:
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=register(page=PAGED))))
+    further = change(ChangeKind.TRIGGER_INCIDENT, about=f"{GROUP}.2", expect=Precondition(1))
+    assert [receipt.url for receipt in world.apply(plan(further)).receipts] == [""]
+    held = world.observe()[0].register
+    assert held is not None
+    assert held.page is not None
+    assert (held.page.alerts, held.page.url) == (2, "")
+
+
+def test_who_silences_an_alert_does_not_acknowledge_the_incident(world: World) -> None:
+    quiet = register(page=PAGED, silence_until=NOW + 3600, silence_reason="a deployment", silence_by="ada")
+    world.apply(plan(change(ChangeKind.OPEN_ISSUE, register=quiet)))
+    world.apply(plan(change(ChangeKind.ACKNOWLEDGE_INCIDENT, expect=Precondition(1))))
+    held = world.observe()[0].register
+    assert held is not None
+    assert held.page is not None
+    assert (held.page.status, held.page.status_person) == ("acknowledged", "")
+    entry = held.ledger.recent[-1]
+    assert (entry.who, entry.what) == ("modelwatch", "incident acknowledged at PagerDuty")
+    assert entry.why == "silenced by ada"
+
+
 def ended(told: bool = False) -> DispatchRecord:
     return DispatchRecord(
         KEY, "rollback", DispatchState.FINISHED, NOW, "https://x.example/runs/9", 9, "success",

@@ -124,6 +124,15 @@ def test_an_incident_list_that_lags_does_not_page_twice() -> None:
     assert pages(plan_for("..e", HELD, now=at(2) + 4 * HOUR)) == ["trigger-incident"]
 
 
+def test_the_address_of_a_new_incident_is_learnt() -> None:
+    shown = replace(incident("triggered", at(2)), url="https://pagerduty.example/incidents/2")
+    plan = plan_for("..e", HELD, shown)
+    written = plan.changes[0].register
+    assert written is not None
+    assert written.page == replace(PAGED, url=shown.url)
+    assert not plan_for("..e", replace(written, told=NOW), shown).changes, "once"
+
+
 def test_resolved_after_recovery() -> None:
     assert pages(plan_for("..e..", HELD, rest=False)) == ["resolve-incident"]
     assert pages(plan_for("..e..", HELD, incident("acknowledged", at(3)))) == ["resolve-incident"]

@@ -215,6 +215,34 @@ def test_unsilence_ends_whatever_a_comment_muted(said: dict[str, Any], ended: st
     assert held.page.status_person == ("" if by_comment else "ada"), "who commented did nothing at PagerDuty"
 
 
+SILENCED = replace(HELD, silence_until=NOW + DAY, silence_reason="x", silence_by="ada")
+
+
+@pytest.mark.parametrize("by", ["modelwatch", "ada"])
+def test_what_is_unsilenced_while_it_fires_is_paged(by: str) -> None:
+    """modelwatch acknowledged the incident because of the silence: nobody is called about it any more."""
+    silenced = replace(SILENCED, page=replace(ACKNOWLEDGED, status_by=by), ack_until=NOW + DAY, ack_by="ada")
+    plan = plan_for("..e", silenced, commands=(commanded("unsilence"),))
+    (page,) = (change for change in plan.changes if change.kind is ChangeKind.TRIGGER_INCIDENT)
+    assert page.reason == "still firing: ada ended the silence and the acknowledgement"
+    assert page.about == f"{GROUP}.2", "a further trigger of an acknowledged alert would notify nobody"
+    again = plan_for("..e", replace(first(plan)[1], page=replace(HELD.page, at=NOW)))  # type: ignore[type-var]
+    assert "trigger-incident" not in kinds(again)
+
+
+def test_what_a_person_acknowledged_at_pagerduty_stays_with_that_person() -> None:
+    silenced = replace(SILENCED, page=replace(ACKNOWLEDGED, status_by="grace"))
+    plan = plan_for("..e", silenced, commands=(commanded("unsilence"),))
+    assert "trigger-incident" not in kinds(plan)
+    answer = first(plan)[0].notes[0].detail
+    assert answer == "ada ended the silence; the incident stays acknowledged at PagerDuty by grace"
+
+
+def test_what_is_unsilenced_after_it_has_recovered_is_not_paged() -> None:
+    silenced = replace(SILENCED, page=ACKNOWLEDGED)
+    assert "trigger-incident" not in kinds(plan_for("..e......", silenced, commands=(commanded("unsilence"),)))
+
+
 def test_ack_lasts_24_h_or_until_worse() -> None:
     _, held = first(plan_for("..e", commands=(commanded("ack"),)))
     assert (held.ack_until, held.ack_by) == (NOW + DAY, "ada")

@@ -66,18 +66,23 @@ def _acknowledge_incident(change: Change, run: GroupRun) -> ChangeOutcome:
         return ChangeOutcome(ChangeResult.ALREADY)
     for key in alert_keys(change.group, page.alerts):
         run.sessions.events(change.model).acknowledge(key)
-    known = replace(page, status=ACKNOWLEDGED, status_by=_muting_person(run.register) or MODELWATCH, status_at=run.now)
-    entry = page_status_entry(known, sent_by=MODELWATCH)
+    acknowledged_by, why = _muting_person(run.register)
+    known = replace(page, status=ACKNOWLEDGED, status_by=acknowledged_by or MODELWATCH, status_at=run.now)
+    entry = page_status_entry(known, sent_by=MODELWATCH, why=why)
     return ChangeOutcome(
         ChangeResult.DONE, url=page.url, record=lambda register: add_entries(replace(register, page=known), entry)
     )
 
 
-def _muting_person(register: Register | None) -> str:
-    """Who said on the issue that somebody takes care of it; empty where it is not known."""
+def _muting_person(register: Register | None) -> tuple[str, str]:
+    """Who acknowledged it on the issue, and what a person said there; each empty where it is not known. Who silences an
+    alert does not say that somebody takes care of it."""
     if register is None:
-        return ""
-    return register.silence_by or (register.ack_by if register.ack_by != CLOSING else "")
+        return "", ""
+    if register.silence_by:
+        return "", f"silenced by {register.silence_by}"
+    by = register.ack_by if register.ack_by != CLOSING else ""
+    return by, f"acknowledged by {by}" if by else ""
 
 
 def _alert_count(run: GroupRun) -> int:
@@ -97,7 +102,9 @@ def _record_page(change: Change, run: GroupRun, state: str) -> ChangeOutcome:
     times = [time for time in before.page_times if run.now - time < DAY] if before else []
     if state == PAGE_TRIGGERED and run.register and run.register.flap:
         times.append(run.now)
-    url = before.url if before else ""
+    is_open = before is not None and before.state == PAGE_TRIGGERED and before.status != PAGE_RESOLVED
+    is_same = state == PAGE_RESOLVED or (is_open and not change.about)
+    url = before.url if before and is_same else ""  # of a new incident not known yet
     page = PageRecord(state, severity, run.now, url, count + bool(change.about), page_times=tuple(times))
     entry = page_entry(before, page, change.reason)
     return ChangeOutcome(

@@ -227,7 +227,7 @@ def sync_incident(draft: GroupPlan) -> None:
             by = incident.by or (page.status_by if status == page.status else nobody)
             known = replace(page, status=status, status_by=by if status else "", url=incident.url or page.url)
             known = replace(known, status_at=incident.changed_at if status else None)
-            draft.update_register(page=known if status != page.status else page)
+            draft.update_register(page=known if status != page.status else replace(page, url=page.url or incident.url))
     notify_workflow_ends(draft)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING, MAX_SILENCE, acknowledgement_end
 from ...model.ledger import MODELWATCH
 from ...model.plan import Command
-from ...model.register import ACKNOWLEDGED, FALSE_POSITIVE, PAGE_RESOLVED
+from ...model.register import ACKNOWLEDGED, FALSE_POSITIVE, PAGE_RESOLVED, PAGE_TRIGGERED
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import INVALID_PREFIX, GroupPlan
 
@@ -63,17 +63,25 @@ def _unsilence(draft: GroupPlan, command: Command) -> str:
         by_rule = draft.group.mutes[0].reason if draft.group.mutes else ""
         more = f"; what mutes it is in the configuration or another alert: {by_rule}" if by_rule else ""
         return f"{INVALID_PREFIX}no comment mutes this{more}"
-    page = register.page
-    if page and page.status == ACKNOWLEDGED and page.status_person in (register.silence_by, register.ack_by):
-        # modelwatch sent that to PagerDuty, which keeps it: the person said no more than what ends here.
-        draft.update_register(page=replace(page, status_by=MODELWATCH))
+    answer, page = f"{command.author} ended {' and '.join(ended)}", register.page
+    calls: dict[str, str] = {}
+    if page and page.status == ACKNOWLEDGED and page.state == PAGE_TRIGGERED:
+        if page.status_by in {MODELWATCH, register.silence_by, register.ack_by} - {""}:
+            # modelwatch sent that to PagerDuty, which keeps it and notifies nobody of the alert any more.
+            draft.update_register(page=replace(page, status_by=MODELWATCH))
+            calls["unmuted"] = f"still firing: {answer}"
+        else:
+            by = f" by {page.status_person}" if page.status_person else ""
+            answer += f"; the incident stays acknowledged at PagerDuty{by}"
     if register.verdict == FALSE_POSITIVE and page and page.state == PAGE_RESOLVED:
         # The verdict resolved the incident, so nobody has the alert any more.
-        draft.call_person(f"withdrawn.{command.comment}", f"still firing: {command.author} withdrew the false positive")
+        calls["withdrawn"] = f"still firing: {command.author} withdrew the false positive"
     draft.update_register(silence_until=None, silence_reason="", silence_by="", verdict="", verdict_by="")
     if acknowledged:
         draft.update_register(ack_until=None, ack_by="")
-    return f"{command.author} ended {' and '.join(ended)}"
+    for name, reason in calls.items() if draft.firing else ():
+        draft.call_person(f"{name}.{command.comment}", reason)
+    return answer
 
 
 def _mute(draft: GroupPlan, **fields: object) -> None:

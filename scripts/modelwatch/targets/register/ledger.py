@@ -58,6 +58,7 @@ _CALL_WORDS = {
     "reminder": "the on-call is reminded",
     "expired": "a mute expired, the on-call is notified",
     "repeated": "the on-call is notified again",
+    "unmuted": "no longer muted, the on-call is notified",
     "withdrawn": "a false positive was withdrawn, the on-call is notified",
 }
 
@@ -103,12 +104,11 @@ def page_entry(before: PageRecord | None, page: PageRecord, why: str, who: str =
     return make_entry(key, page.at, EntryKind.PAGE, f"incident {page.state}, {page.severity}", who=who, why=why)
 
 
-def page_status_entry(page: PageRecord, sent_by: str = "") -> LedgerEntry:
-    """What became of the incident at PagerDuty. ``sent_by``: who sent that there, for the person who said it here."""
+def page_status_entry(page: PageRecord, sent_by: str = "", why: str = "") -> LedgerEntry:
+    """What became of the incident at PagerDuty. ``sent_by``: who sent that there, for ``why``: a person's words."""
     at = page.at if page.status_at is None else page.status_at
     what, key = f"incident {page.status} at PagerDuty", page_status_key(page.status, at)
-    why = f"{page.status} by {page.status_person}" if sent_by and page.status_person else ""
-    return make_entry(key, at, EntryKind.PAGE, what, who=sent_by or page.status_by or PERSON, why=why)
+    return make_entry(key, at, EntryKind.PAGE, what, who=sent_by or page.status_by or PERSON, why=why, url=page.url)
 
 
 def page_status_key(status: str, at: float) -> str:
