@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.clients.retry import RetryPolicy
-from modelwatch.errors import SourceError, UserError
+from modelwatch.errors import Exit, SourceError, UserError
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec
 from modelwatch.profiling.measure import MeasureResult, measure
@@ -401,3 +401,38 @@ def test_a_class_that_is_never_predicted_is_noted(tmp_path: Path, word: str) -> 
     assert values(result)["eval/n"] == COUNT
     note = f"20 labels are {word!r}, which no prediction ever is: they count as wrong predictions. If it stands"
     assert any(found.startswith(note) for found in result.notes)
+
+
+def test_rows_with_one_id_are_noted(tmp_path: Path) -> None:
+    """Not where two versions, or two days, have rows of one id."""
+    log = rows()
+    versions, days = rows(version=lambda _: "v2"), rows(time=lambda _: "2026-11-21T10:00:00Z")
+    distinct = {name: log[name] + versions[name] + days[name] for name in log}
+    (tmp_path / "log.csv").write_text(csv(distinct))
+    assert not any("repeat" in note for note in measured(tmp_path / "log.csv").notes)
+    (tmp_path / "log.csv").write_text(csv({name: cells + cells[:7] for name, cells in distinct.items()}))
+    said = "7 rows repeat the 'id' of another row of the same window and version, and every row counts."
+    assert said in measured(tmp_path / "log.csv").notes
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label", "hint"),
+    [
+        (("no", "yes"), ("No", "Yes"), "They differ in capitals: write `ignore_case: true`."),
+        (("1.3", "2.3", "4.5"), ("1", "2", "5"), "If they are numbers, write `task: numbers`"),
+        (("0.3", "0.6"), ("0", "1"), "Write the classes of both columns alike; a probability belongs under `score`."),
+    ],
+    ids=["capitals", "stars", "probabilities"],
+)
+def test_classes_that_never_meet_name_the_setting_that_helps(
+    tmp_path: Path, prediction: tuple[str, ...], label: tuple[str, ...], hint: str
+) -> None:
+    cells: dict[str, Cell] = {
+        "prediction": lambda row: prediction[row % len(prediction)],
+        "label": lambda row: label[row // 2 % len(label)],
+    }
+    (tmp_path / "log.csv").write_text(csv(rows(**cells)))
+    with pytest.raises(SourceError) as caught:
+        measured(tmp_path / "log.csv")
+    assert caught.value.hint.startswith(hint)
+    assert caught.value.exit_code is Exit.USAGE

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..errors import SourceError, UserError
+from ..errors import SourceNameError, UserError
 from ..model.prediction_log import DEFAULT_METRICS, MeasureSpec
 from ..stats.performance.probabilistic import roc_auc
 from ..stats.profile.table import TableProfile
@@ -41,8 +41,8 @@ def require_positive(classes: Sequence[str], spec: MeasureSpec, where: str) -> N
 
 
 def require_common_class(predicted: Iterable[str], labels: Iterable[str], spec: MeasureSpec, where: str) -> None:
-    """Raises SourceError where no prediction is ever a label: ``true`` in one column and ``1`` in the other. One class
-    alone, in either column, can be a model that is always wrong."""
+    """Raises SourceNameError where no prediction is ever a label: ``true`` in one column and ``1`` in the other. One
+    class alone, in either column, can be a model that is always wrong."""
     names, classes = sorted(predicted), sorted(labels)
     if set(names) & set(classes) or len(classes) < 2 or len(names) == 1:
         return
@@ -50,8 +50,17 @@ def require_common_class(predicted: Iterable[str], labels: Iterable[str], spec: 
         f"{', '.join(map(repr, part[:MAX_CLASSES_SHOWN])) or 'values of no class'} in {column!r}"
         for part, column in ((names, spec.prediction), (classes, spec.label))
     )
-    hint = "Write the classes of both columns alike; a probability belongs under `score`."
-    raise SourceError(f"no prediction is ever a label: {shown}.", hint=hint, where=where)
+    raise SourceNameError(
+        f"no prediction is ever a label: {shown}.", hint=_common_class_hint(names, classes), where=where
+    )
+
+
+def _common_class_hint(names: Sequence[str], classes: Sequence[str]) -> str:
+    if {name.lower() for name in names} & {name.lower() for name in classes}:
+        return "They differ in capitals: write `ignore_case: true`."
+    if not np.isnan([parse_number_or_nan(cell) for cell in (*names, *classes)]).any() and len(classes) > 2:
+        return "If they are numbers, write `task: numbers`; a probability belongs under `score`."
+    return "Write the classes of both columns alike; a probability belongs under `score`."
 
 
 def unpredicted_classes(predicted: Iterable[str], labels: Mapping[str, int], least: float) -> dict[str, int]:

@@ -151,6 +151,7 @@ def measure(
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
         notes.extend(text_number_notes(whole))
+        notes.extend(_repeated_id_note(profile, spec))
         notes.extend(label_notes(source))
     where = log.where if log else ""
     _check_times(profile, spec, log)
@@ -254,7 +255,7 @@ def _future_note(newest: float, spec: MeasureSpec, now: float) -> Iterator[str]:
 
 
 def _check_classes(table: TableProfile, spec: MeasureSpec, where: str) -> None:
-    """Raises SourceError where no prediction is ever a label: ``true`` in one column and ``1`` in the other."""
+    """Raises SourceNameError where no prediction is ever a label: ``true`` in one column and ``1`` in the other."""
     predicted, labels = _class_counts(table, spec)
     if labels and labelled_rows(table) >= spec.min_rows:
         require_common_class(predicted, labels, spec, where)
@@ -266,6 +267,17 @@ def _class_counts(table: TableProfile, spec: MeasureSpec) -> tuple[Mapping[str, 
     if not isinstance(predicted, CategoricalProfile) or not isinstance(labelled, CategoricalProfile):
         return {}, {}
     return predicted.named_counts, labelled.named_counts
+
+
+def _repeated_id_note(profile: Profile, spec: MeasureSpec) -> Iterator[str]:
+    """Rows that are there twice: exact up to ``MAX_IDS`` ids of a version and window, beyond it estimated."""
+    samples = [table.ids for cell, table in profile.cells.items() if not cell.segment and table.ids is not None]
+    count = round(sum(sample.duplicates for sample in samples))
+    if count:
+        about = "about " if any(len(sample.hashes) == sample.bound for sample in samples) else ""
+        rows = "row repeats" if count == 1 else "rows repeat"
+        other = f"the {spec.id!r} of another row of the same window and version"
+        yield f"{about}{count:,} {rows} {other}, and every row counts."
 
 
 def text_number_notes(table: TableProfile) -> Iterator[str]:
