@@ -9,6 +9,7 @@ from ..model.prediction_log import MeasureSpec
 from ..stats.profile.categorical import shorten_category
 
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0*")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _DIGIT_OF_WORD = {"false": "0", "true": "1"}
 _POSITIVE_WORDS = {frozenset(pair): pair[1] for pair in (("0", "1"), ("false", "true"), ("no", "yes"))}
 
@@ -46,6 +47,19 @@ def merge_booleans(names: Iterable[str]) -> tuple[str, ...]:
         by_digit = {digit: word for word, digit in _DIGIT_OF_WORD.items()}
         classes = {by_digit.get(name, name) for name in classes}
     return tuple(sorted(classes))
+
+
+def mixed_spellings(classes: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The classes, sorted, in two spellings: where two of them are numbers and two words, or two pairs of words such as
+    ``no`` and ``yes``. Both empty where the classes are spelled in one way."""
+    names = sorted(classes)
+    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    words = [name for name in names if name not in numbers]
+    if len(numbers) >= 2 and len(words) >= 2:
+        return numbers, words
+    pairs = [[name for name in names if name.lower() in pair] for pair in _POSITIVE_WORDS]
+    complete = [pair for pair in pairs if len(pair) == 2]
+    return (complete[0], complete[1]) if len(complete) == 2 else ([], [])
 
 
 def positive_class(classes: Sequence[str], spec: MeasureSpec) -> str:

@@ -11,7 +11,7 @@ from ..model.prediction_log import DEFAULT_METRICS, MeasureSpec
 from ..stats.performance.probabilistic import roc_auc
 from ..stats.profile.table import TableProfile
 from .arrow_columns import parse_number_or_nan
-from .class_names import positive_class
+from .class_names import mixed_spellings, positive_class
 from .performance import SCORE_METRICS, known_classes, score_sides
 
 POSITIVE_METRICS = frozenset(("precision", "recall", "f1"))
@@ -101,6 +101,12 @@ def describe_task(table: TableProfile, spec: MeasureSpec) -> str:
 def task_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
     """Where labels are taken for classes, and could be meant as numbers."""
     classes = known_classes(table)
+    if any(spellings := mixed_spellings(classes)):
+        shown = " and ".join(", ".join(map(repr, names[:MAX_CLASSES_SHOWN])) for names in spellings)
+        yield (
+            f"the labels are spelled in two ways, {shown}, and count as {len(classes)} classes. If some files spell "
+            "them differently than others, write them alike."
+        )
     if not spec.task and len(classes) > 2 and not np.isnan(list(map(parse_number_or_nan, classes))).any():
         yield (
             f"the labels are {len(classes)} numbers, and count as classes; write `task: numbers` to measure by how "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, overload
@@ -23,6 +23,7 @@ from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
 from .arrow_columns import release_unused_memory, shown_cells
+from .class_names import mixed_spellings
 from .label_join import join_outcomes, label_notes
 from .label_task import (
     class_notes,
@@ -33,7 +34,8 @@ from .label_task import (
     task_notes,
 )
 from .log_files import CATEGORY, NUMBER
-from .performance import known_classes, labelled_rows, misfit_note, row_metrics
+from .metric_notes import missing_metric_notes, without_partial_averages
+from .performance import known_classes, known_metrics, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference, score_columns
 from .profiler import VALUE_SUM, profile_log
@@ -147,6 +149,7 @@ def measure(
         profile = profile_log(log, plan)
         release_unused_memory()
         whole = profile.whole()
+        plan = replace(plan, spec=without_partial_averages(spec, whole))
         extra = row_metrics(log, plan, profile)
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
@@ -168,9 +171,11 @@ def measure(
     notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
     notes.extend(class_notes(*_class_counts(whole_total, spec)))
     notes.extend(misfit_note(total, spec, extra))
+    published = without_partial_averages(spec, whole_total)
+    notes.extend(missing_metric_notes(whole_total, spec, known_metrics(whole_total, published, extra)))
     unreadable = len(skipped) if log and not spec.query else None
     finished = finished_windows(total, spec, now)
-    rows = LazyRows(len(finished), lambda: _metric_rows(total, spec, reference, now, extra, unreadable))
+    rows = LazyRows(len(finished), lambda: _metric_rows(total, published, reference, now, extra, unreadable))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
@@ -308,7 +313,13 @@ def _omission_notes(profile: Profile, whole: TableProfile, plan: ProfilePlan) ->
             f"the labels are 0 or 1, and {spec.prediction!r} takes many values: judged as a regression. A probability "
             "belongs under `score`."
         )
-    if spec.score and not spec.scores and not spec.ranking and len(plan.classes) > 2:
+    if (
+        spec.score
+        and not spec.scores
+        and not spec.ranking
+        and len(plan.classes) > 2
+        and not any(mixed_spellings(plan.classes))
+    ):
         yield f"one score cannot rank {len(plan.classes)} classes: name a column for each under `scores`."
 
 

@@ -92,6 +92,16 @@ def performance_metrics(
             yield key_of("eval/confusion", (("label", label), ("prediction", prediction))), float(count)
 
 
+def known_metrics(
+    table: TableProfile, spec: MeasureSpec, extra: Mapping[ProfileKey, Sequence[Estimate]]
+) -> frozenset[str]:
+    """The names of the requested metrics that the profile of all rows gives, or that ``extra`` has."""
+    requested = set(spec.metrics or DEFAULT_METRICS)
+    estimates = [*_estimates(table, requested, spec, whole=False), *(one for some in extra.values() for one in some)]
+    names = {estimate.name for estimate in estimates if not math.isnan(estimate.value)}
+    return frozenset(names | ({"confusion"} if table.pairs is not None else set()))
+
+
 def count_name(name: str) -> str:
     """The last part of the key of a metric's count: ``n``, unless other rows count."""
     if name in SCORE_METRICS:
@@ -313,11 +323,15 @@ def misfit_note(profile: Profile, spec: MeasureSpec, known: Container[ProfileKey
     if lost:
         parts = f"{lost} windows or segments" if lost > 1 else "1 window or segment"
         yield (
-            f"the reference's bins do not fit the scores of {parts}, which have no AUC: capture a new reference, or "
-            "measure the whole log at once."
+            f"{_bins(spec)} do not fit the scores of {parts}, which have no AUC: capture a new reference, or measure "
+            "the whole log at once."
         )
     elif misfits:
-        yield "the reference's bins do not fit the scores; their AUC is computed from the rows."
+        yield f"{_bins(spec)} do not fit the scores; their AUC is computed from the rows."
+
+
+def _bins(spec: MeasureSpec) -> str:
+    return "the reference's bins" if spec.reference else "the bins, chosen from a sample of this log,"
 
 
 def _load_function(name: str, path: str) -> Callable[..., float]:
