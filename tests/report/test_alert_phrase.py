@@ -15,6 +15,7 @@ from modelwatch.model.alert import (
     UnconfirmedTier,
 )
 from modelwatch.model.control_chart import ChartSignal
+from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Cause, ChangeEstimate, Outcome
 from modelwatch.model.rule import Limit, LimitKind
 from modelwatch.model.severity import Severity
@@ -109,6 +110,31 @@ def test_recovery_is_as_far_as_its_slowest_alert() -> None:
 def test_a_value_that_contradicts_the_severity_says_why(evidence: Evidence, value: float, told: str) -> None:
     newest = finding(value=value, change=value / 0.92 - 1)
     assert describe_alert(group(alert(newest), evidence=evidence)).phrase.endswith(f" below its baseline 0.92 ({told})")
+
+
+def test_a_value_on_the_good_side_is_no_proof_of_recovery() -> None:
+    better = group(alert(finding(value=0.921, change=0.001)), evidence=Evidence(estimate=estimate(-0.096)))
+    assert describe_alert(better).phrase == (
+        "0.921, 0.1 % above its baseline 0.92 (recovery is not proven: −9.6 % on average over the last 9 h)"
+    )
+
+
+def test_a_tier_that_held_before_is_confirmed_no_longer() -> None:
+    evidence = Evidence(unconfirmed=UnconfirmedTier(Severity.CRITICAL, Limit(LimitKind.DROP, 0.1)))
+    newest = alert(finding(value=0.82, change=-0.109), peak=Severity.CRITICAL)
+    assert describe_alert(group(newest, evidence=evidence)).phrase.endswith(
+        "(critical, drop 10 %, is confirmed no longer)"
+    )
+
+
+def test_the_part_that_has_the_severity_is_named_beside_a_milder_whole() -> None:
+    part = alert(finding(labels=LATAM, value=0.8, change=-0.1304), severity=Severity.CRITICAL)
+    parts = tuple(SegmentContribution((("region", name),), 0.5, 0.5, 0.92, 0.84, 0.0, -0.04) for name in ("eu", "na"))
+    why = Explanation(NEWEST, -0.08, 0.0, -0.08, parts, 2, alike=True)
+    both = group(part, alert(), severity=Severity.CRITICAL, evidence=Evidence(why=why, segments_seen=2))
+    shown = describe_alert(both)
+    assert shown.subject == "accuracy (every region)"
+    assert shown.phrase == "0.85, 7.6 % below its baseline 0.92 (critical in region=latam: −13.0 %)"
 
 
 def test_a_value_that_agrees_with_the_severity_needs_no_reason() -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from modelwatch.model.acknowledgement import CLOSING
-from modelwatch.model.alert import MONITORING_SILENT, Evidence, Group
-from modelwatch.model.finding import Cause
+from modelwatch.model.alert import MONITORING_SILENT, AlertState, Evidence, Group
+from modelwatch.model.finding import Cause, Outcome
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import GitHubSpec, ReleaseSpec
 from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.recent_change import RecentChanges
 from modelwatch.model.register import FALSE_POSITIVE, DispatchState, FollowerRecord
 from modelwatch.model.release import FALLBACK, Move, MoveState, MoveVerb, recovery_move
-from modelwatch.model.rule import Aggregate, Rule
+from modelwatch.model.rule import Aggregate, Limit, LimitKind, Rule, Tier
 from modelwatch.model.series import NO_POINTS, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.model.version_health import VersionHealth
@@ -173,6 +173,19 @@ def test_without_a_healthy_version_nobody_is_sent_back() -> None:
     found = diagnose(known(None, lost), NOW)
     assert "no healthy version on record → v7, right before it began" in diagnosis_text(found)
     assert "go back" not in found.next
+
+
+def test_a_value_beyond_a_limit_without_proof_is_not_called_healthy() -> None:
+    tier = Tier(Severity.ERROR, (Limit(LimitKind.DROP, 0.05),), ())
+    rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), (tier,))
+    few = finding(severity=None, outcome=Outcome.OK, n=60.0)
+    calm = group(state=AlertState.RESOLVED, severity=None, latest=few)
+    found = diagnose(known(None, calm, model=replace(COMMANDED, rules=(rule,))), NOW)
+    assert found.headline == (
+        "NOT PROVEN · churn: nothing is firing, but beyond a limit: accuracy 7.6 % below its baseline 0.92 (60 rows)"
+    )
+    fine = replace(calm, latest=replace(few, value=0.91, change=-0.0109))
+    assert diagnose(known(None, fine, model=replace(COMMANDED, rules=(rule,))), NOW).headline.startswith("HEALTHY")
 
 
 def test_points_that_are_late_are_told_whatever_fires() -> None:

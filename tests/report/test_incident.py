@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from modelwatch.model.alert import MONITORING_SILENT, Evidence
-from modelwatch.model.finding import Cause
-from modelwatch.model.rule import Limit, LimitKind
+from modelwatch.model.finding import Cause, Outcome
+from modelwatch.model.keys import KeyPattern
+from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
+from modelwatch.model.severity import Severity
 from modelwatch.targets.incidents.render import incident_details, incident_summary
 
-from .making import HOUR, LATAM, NEWEST, NOW, alert, finding, group, register
+from .making import DROP, HOUR, LATAM, NEWEST, NOW, alert, finding, group, register
 
 
 def test_the_summary_says_what_how_much_and_since_when() -> None:
@@ -44,6 +46,16 @@ def test_what_is_not_known_is_left_out() -> None:
     found = incident_details(group(alert(bare), limits=(Limit(LimitKind.ABOVE, 0.5),)), None, NOW)
     assert set(found) == {"next", "next_as_of", "model", "rule", "tier", "value", "since", "acknowledging"}
     assert "—" not in "".join(map(str, found.values()))
+
+
+def test_a_segment_beyond_a_limit_is_not_ok_where_that_is_not_proven() -> None:
+    tiers = (Tier(Severity.ERROR, DROP, ()),)
+    rule = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), tiers)
+    rows = (finding(severity=None, outcome=Outcome.OK), finding(severity=None, outcome=Outcome.OK, value=0.91))
+    found = incident_details(group(evidence=Evidence(segments=rows)), register(), NOW, rule=rule)
+    first, second = found["worst_segments"].split("; ")
+    assert first.endswith("beyond a limit, not proven)")
+    assert second.endswith(", ok)")
 
 
 def test_silence_has_no_worst_value() -> None:

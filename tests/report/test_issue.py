@@ -86,6 +86,12 @@ class TestHeadline:
         assert shown.startswith("**RECOVERED**")
         assert f"{told} since 2026-11-20 12:00 UTC, after 10 h (peak: critical)." in shown
 
+    def test_what_is_over_is_over_for_every_part_that_fired(self) -> None:
+        over = group(alert(finding(labels=(("region", "eu"),))), state=AlertState.RESOLVED, severity=None, end=NEWEST)
+        known = register(closed=NOW, alerts=("a", "b"))
+        assert "**RECOVERED** · `churn` `accuracy` is healthy again since" in headline(over, known, NOW)
+        assert " in `region=" in headline(over, replace(known, alerts=("a",)), NOW)
+
 
 class TestNextSteps:
     def test_one_step_is_no_list(self) -> None:

@@ -121,6 +121,13 @@ def is_within_limits(finding: Finding, rule: Rule) -> bool:
     return not any(limit.is_passed(finding.value, finding.baseline or 0.0) for limit in limits)
 
 
+def is_beyond_limits(finding: Finding, rule: Rule) -> bool:
+    """Whether the value, as it stands, passes a limit of ``rule``, proved or not; never one that is about spread."""
+    limits = [limit for tier in rule.tiers_for(finding.version) for limit in tier.limits]
+    known = [limit for limit in limits if finding.baseline is not None or limit.form in STATIC_LIMITS]
+    return finding.value is not None and any(limit.is_passed(finding.value, finding.baseline or 0.0) for limit in known)
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeEstimate:
     """How much has changed since the moment that speaks most for a change; no window has to fill up first."""

@@ -177,8 +177,11 @@ def _severity_reason(group: Group, alert: Alert) -> str:
     finding, estimate = alert.finding, group.evidence.estimate
     if alert.state is not AlertState.FIRING or finding.value is None or finding.baseline is None:
         return ""
+    if group.severity is not None and alert.severity < group.severity:
+        return _worst_part(group)
     if worse := group.evidence.unconfirmed:
-        return f"{worse.severity}, {limit_text(worse.limit, group.unit)}, is not confirmed yet"
+        state = "confirmed no longer" if alert.peak >= worse.severity else "not confirmed yet"
+        return f"{worse.severity}, {limit_text(worse.limit, group.unit)}, is {state}"
     limits = [limit for limit in group.limits if limit.boundary(finding.baseline) is not None]
     static = any(limit.form in STATIC_LIMITS for limit in limits)
     if estimate is None or static or any(limit.is_passed(finding.value, finding.baseline) for limit in limits):
@@ -187,8 +190,22 @@ def _severity_reason(group: Group, alert: Alert) -> str:
     if any(limit.is_passed(estimated, finding.baseline) for limit in limits):
         length = finding.time - estimate.since
         what = f"last {duration(length)}" if length > 0 else "newest point"
+        if (finding.value - finding.baseline) * estimate.change < 0:
+            return f"recovery is not proven: {percent(estimate.change)} on average over the {what}"
         return f"judged by the {what}: {percent(estimate.change)}"
     return _contradiction(group, alert)
+
+
+def _worst_part(group: Group) -> str:
+    """``critical in region=na: −10.3 %``: what has the severity of the group, where the alert that is described has a
+    milder one."""
+    firing = (alert for alert in group.alerts if alert.state is AlertState.FIRING and alert.severity is group.severity)
+    worst = next(firing, None)
+    if worst is None:
+        return ""
+    where = f"in {labels_text(worst.labels)}" if worst.labels else "overall"
+    change = f": {percent(worst.finding.change)}" if worst.finding.change is not None else ""
+    return f"{group.severity} {where}{change}"
 
 
 def _contradiction(group: Group, alert: Alert) -> str:

@@ -11,6 +11,7 @@ from ..model.acknowledgement import ACK, CLOSING, INHIBITION, person_mute
 from ..model.alert import AlertState, Group
 from ..model.cadence import series_overdue_after, usual_gap
 from ..model.drift import drift_spec
+from ..model.finding import Outcome, is_beyond_limits
 from ..model.monitored_model import Model
 from ..model.past_episode import PastEpisodes
 from ..model.plan import ModelObservation, ObservedIssue
@@ -20,7 +21,7 @@ from ..model.release import FALLBACK, Registry
 from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import MINUTE
-from .alert_phrase import describe_alert, is_recovering, onset_text, recovery_streak, worst_alert
+from .alert_phrase import describe_alert, is_recovering, limit_comparison, onset_text, recovery_streak, worst_alert
 from .comments import mute_sentence, next_page_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
@@ -383,6 +384,8 @@ def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
     version = max(known.pull.deployments, key=lambda deployment: deployment.since, default=None)
     stale = list(_overdue_rules(known, now))
     head = f"HEALTHY · {known.model.name}: nothing is firing; {judged} rules judged at {utc_time(now)}"
+    if unproven := list(_unproven_rules(known)):
+        head = f"NOT PROVEN · {known.model.name}: nothing is firing, but beyond a limit: {'; '.join(unproven)}"
     if stale:
         head = f"STALE · {known.model.name}: nothing is firing, but data is overdue: {', '.join(stale)}"
     state = f"Pending: {', '.join(plain_line(group.rule) for group in pending)}."
@@ -394,6 +397,17 @@ def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
         serving = f"Version {plain_line(version.version)}, {start_text(start.began, start.origin)}."
     step = "Check the job that logs the metric; the rules are judged by old data until it does." if stale else ""
     return Diagnosis(plain_line(head, 300), {"": (state, serving)}, step, firing=False)
+
+
+def _unproven_rules(known: DiagnosisInput) -> Iterator[str]:
+    """The rules whose newest value is beyond a limit, and has too few rows to prove anything."""
+    for group in known.groups:
+        rule = next((rule for rule in known.model.rules if rule.name == group.rule), None)
+        newest = group.latest
+        if rule is None or newest is None or newest.outcome is not Outcome.OK or not is_beyond_limits(newest, rule):
+            continue
+        rows = f" ({row_count(newest.n)})" if newest.n is not None else ""
+        yield f"{plain_line(rule.name)} {limit_comparison(newest, (), group.unit)}{rows}"
 
 
 def _age_text(seconds: float) -> str:

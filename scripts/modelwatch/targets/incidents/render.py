@@ -7,7 +7,7 @@ from typing import Any
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, can_get_worse
 from ...model.alert import Alert, Group
-from ...model.finding import Finding
+from ...model.finding import Finding, Outcome, is_beyond_limits
 from ...model.monitored_model import Model
 from ...model.plan import Change
 from ...model.register import Register
@@ -159,7 +159,7 @@ def incident_details(
     )
     if own := commands(team_links(model, group.rule)):
         facts["commands"] = own
-    return facts | dict(_context_details(group))
+    return facts | dict(_context_details(group, rule))
 
 
 def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
@@ -176,7 +176,7 @@ def _value_details(alert: Alert, group: Group) -> Iterator[tuple[str, str]]:
         yield "worst_so_far", worst
 
 
-def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
+def _context_details(group: Group, rule: Rule | None) -> Iterator[tuple[str, Any]]:
     evidence = group.evidence
     if evidence.version:
         yield (
@@ -188,11 +188,13 @@ def _context_details(group: Group) -> Iterator[tuple[str, Any]]:
     if data := retraining_data(group):
         yield "retrain_on", data
     if evidence.segments and not group.built_in:
-        yield "worst_segments", "; ".join(_segment_text(finding, group.unit) for finding in evidence.segments[:5])
+        yield "worst_segments", "; ".join(_segment_text(finding, group.unit, rule) for finding in evidence.segments[:5])
 
 
-def _segment_text(finding: Finding, unit: str) -> str:
+def _segment_text(finding: Finding, unit: str, rule: Rule | None) -> str:
     change = f"{percent(finding.change)}, " if finding.change is not None else ""
     size = f"{row_count(finding.n)}, " if finding.n is not None else ""
     state = finding.severity or str(finding.outcome).replace("_", " ")
+    if finding.outcome is Outcome.OK and rule is not None and is_beyond_limits(finding, rule):
+        state = "beyond a limit, not proven"
     return plain_line(f"{finding_labels(finding)}: {quantity(finding.value, unit)} ({change}{size}{state})")

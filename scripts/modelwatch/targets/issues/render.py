@@ -178,7 +178,8 @@ def _configured_rule(group: Group, model: Model | None) -> Rule | None:
 def headline(group: Group, register: Register, now: float) -> str:
     """The state of the alert in one or two sentences."""
     alert = describe_alert(group)
-    place = alert.place(code)
+    # Once it is over, it is over for every part that fired.
+    place = alert.place(code) if group.state is AlertState.FIRING or len(register.alerts) < 2 else ""
     name = f"{code(group.model)} {code(alert.rule)}" + (f" in {place}" if place else "")
     if group.state is AlertState.FIRING:
         since = onset_text(group, register.start, now)
