@@ -131,10 +131,14 @@ def test_the_part_that_has_the_severity_is_named_beside_a_milder_whole() -> None
     part = alert(finding(labels=LATAM, value=0.8, change=-0.1304), severity=Severity.CRITICAL)
     parts = tuple(SegmentContribution((("region", name),), 0.5, 0.5, 0.92, 0.84, 0.0, -0.04) for name in ("eu", "na"))
     why = Explanation(NEWEST, -0.08, 0.0, -0.08, parts, 2, alike=True)
-    both = group(part, alert(), severity=Severity.CRITICAL, evidence=Evidence(why=why, segments_seen=2))
+    tier = (Limit(LimitKind.DROP, 0.1),)
+    both = group(part, alert(), severity=Severity.CRITICAL, limits=tier, evidence=Evidence(why=why, segments_seen=2))
     shown = describe_alert(both)
     assert shown.subject == "accuracy (every region)"
     assert shown.phrase == "0.85, 7.6 % below its baseline 0.92 (critical in region=latam: −13.0 %)"
+    bad = group(part, alert(finding(value=0.81, change=-0.1196)), severity=Severity.CRITICAL, limits=tier)
+    bad = replace(bad, evidence=both.evidence)
+    assert describe_alert(bad).phrase == "0.81, 12.0 % below its baseline 0.92", "the whole passes the limit, too"
 
 
 def test_a_value_that_agrees_with_the_severity_needs_no_reason() -> None:

@@ -177,7 +177,8 @@ def _severity_reason(group: Group, alert: Alert) -> str:
     finding, estimate = alert.finding, group.evidence.estimate
     if alert.state is not AlertState.FIRING or finding.value is None or finding.baseline is None:
         return ""
-    if group.severity is not None and alert.severity < group.severity:
+    is_passed = any(limit.is_passed(finding.value, finding.baseline) for limit in group.limits)
+    if group.severity is not None and alert.severity < group.severity and not is_passed:
         return _worst_part(group)
     if worse := group.evidence.unconfirmed:
         state = "confirmed no longer" if alert.peak >= worse.severity else "not confirmed yet"
