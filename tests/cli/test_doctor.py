@@ -329,6 +329,25 @@ def runbook(page: str) -> Callable[[Project], None]:
     return plant
 
 
+def percentages(project: Project) -> None:
+    project.read_table(*[92.0] * 46)
+
+
+def counts_of_texts(project: Project) -> None:
+    _change_every_second_count(project, '"5,135"')
+
+
+def counts_left_out(project: Project) -> None:
+    _change_every_second_count(project, "")
+
+
+def _change_every_second_count(project: Project, cell: str) -> None:
+    project.read_table(*[HEALTHY] * 46)
+    head, *lines = project.world.read("metrics.csv").splitlines()
+    lines[::2] = [f"{line.rpartition(',')[0]},{cell}" for line in lines[::2]]
+    project.world.write("metrics.csv", "\n".join([head, *lines]))
+
+
 def without_people(project: Project) -> None:
     project.read_table()
     project.replace(("people: [alice]", "people: []"))
@@ -360,6 +379,12 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "column": (edit(("version: version}", "version: versoin}"), table=True), "no column 'versoin'. Did you mean"),
     "table metric": (edit((METRIC, "metric: eval/accurcy\n"), table=True), "nothing logs eval/accurcy"),
     "few rows": (few_rows, "accuracy cannot see its own limit"),
+    "percent": (percentages, r"46 of 46 points of eval/accuracy .* outside \[0, 1\], such as 92: .*interval: normal"),
+    "counts for people": (
+        counts_of_texts,
+        "no number in 23 cells of column 'eval/n'; the first is '5,135'",
+    ),
+    "counts left out": (counts_left_out, "23 of 46 points of eval/accuracy lack a count, eval/n"),
     "no interval": (edit(("weight: eval/n\n", "interval: none\n"), table=True), "accuracy: .*not known what it sees"),
     # baselines
     "no baseline": (edit((VALUE, FILE), table=True), "the baseline file churn.json does not exist"),

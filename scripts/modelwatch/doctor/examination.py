@@ -12,7 +12,7 @@ from ..clients.wandb import WandbDownError, WandbKeyError
 from ..context import RunContext
 from ..errors import SourceError, SourceSetupError, UserError, unforeseen
 from ..model.monitored_model import Model
-from ..model.series import PulledSeries
+from ..model.series import NO_COUNT, NO_POINTS, PulledSeries
 from ..pipeline import measure_sensitivities, pull
 from ..sources.table_source import list_columns
 from . import github, workflows
@@ -23,7 +23,7 @@ from .pagerduty import check_pagerduty
 from .placeholders import check_placeholders, is_placeholder, source_is_placeholder
 from .release import check_commands, check_registry
 from .runbook_pages import check_runbooks
-from .setup_check import CheckStatus, SetupCheck, report_error, report_problem
+from .setup_check import CheckStatus, SetupCheck, report_error, report_problem, report_warning
 from .visibility import check_visibility
 from .wandb_runs import (
     LoggedRuns,
@@ -145,6 +145,7 @@ def _check_data(context: RunContext, facts: _SourceFacts) -> Iterator[SetupCheck
     for model in context.config.models:
         pulled, runs = facts.pulls.get(model.name), facts.runs.get(model.name)
         if pulled is not None:
+            yield from _table_notes(model, pulled)
             wrong_time = False
             if runs is not None and model.wandb is not None:
                 found = tuple(check_keys(model, model.wandb, runs, pulled))
@@ -158,6 +159,13 @@ def _check_data(context: RunContext, facts: _SourceFacts) -> Iterator[SetupCheck
                     if any(check.status is not CheckStatus.OK for check in checks):
                         facts.faulty.add((model.name, rule))
         yield from check_baselines(model, pulled, context.now)
+
+
+def _table_notes(model: Model, pulled: PulledSeries) -> Iterator[SetupCheck]:
+    """What reading the table notes, without what the checks of W&B's runs and of metrics say of other sources, too."""
+    for note in pulled.notes if model.table is not None else ():
+        if NO_COUNT not in note and not note.startswith(NO_POINTS):
+            yield report_warning("source", note, model=model.name)
 
 
 def _logged_keys(model: Model, runs: LoggedRuns | None) -> frozenset[str]:

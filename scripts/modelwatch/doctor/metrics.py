@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..errors import did_you_mean
+from ..evaluate.aggregation import is_no_proportion
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model
-from ..model.rule import Rule
+from ..model.rule import Rule, SamplingModel
 from ..model.series import PulledSeries, Series
 from ..sources.requirements import KeyRequest, KeyResolver
 from .setup_check import SetupCheck, report_ok, report_problem, report_warning
@@ -21,6 +22,8 @@ MAX_SEGMENTS = 5
 MEASURED = "quality/"
 """Keys that only `modelwatch measure` logs."""
 SUBJECT = "metric"
+MAX_UNKNOWN_SHARE = 0.05
+"""Of points without a count, before it is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +52,50 @@ def _check_rule(model: Model, rule: Rule, pulled: PulledSeries, keys: Collection
     ]
     if rule.denominator is not None and not _series(pulled, rule.denominator):
         missing.append(_missing(model, rule.denominator, f"the denominator of {rule.name}", keys))
-    if rule.weight and drift_spec(rule.metric) is None and (lack := _check_weight(model, data, keys)):
+    if rule.weight and drift_spec(rule.metric) is None and (lack := _check_weight(model, data, pulled, keys)):
         missing.append(lack)
+    missing += _check_values(model, data)
     yield from missing
     if not missing:
         yield report_ok(SUBJECT, _summary(data), model=model.name)
 
 
-def _check_weight(model: Model, data: _RuleData, keys: Collection[str]) -> SetupCheck | None:
+def _check_weight(model: Model, data: _RuleData, pulled: PulledSeries, keys: Collection[str]) -> SetupCheck | None:
     rule, series = data.rule, (*data.whole, *data.segments)
     request = KeyRequest(rule.metric, rule.weight or "")
     pattern = request.weight_pattern or rule.metric
     if all(found.weights is None for found in series):
         return _missing(model, pattern, f"the count of {rule.name}", keys)
     without = [found for found in series if found.weights is None or all(map(math.isnan, found.weights))]
-    if not without:
+    points = sum(map(len, series))
+    unknown = sum(len(found) if found.weights is None else sum(map(math.isnan, found.weights)) for found in series)
+    if without:
+        text = f"{pattern.text}, the count of {rule.name}, is never logged at the time of {rule.metric.text}."
+    elif unknown > MAX_UNKNOWN_SHARE * points and not any(pattern.text in note for note in pulled.notes):
+        text = f"{unknown:,} of {points:,} points of {rule.metric.text} lack a count, {pattern.text}."
+        return report_warning(SUBJECT, text, "Log both together, the count as a number.", model=model.name)
+    else:
         return None
-    text = f"{pattern.text}, the count of {rule.name}, is never logged at the time of {rule.metric.text}."
     return report_warning(SUBJECT, text, "Log both in one call of `run.log`.", model=model.name)
+
+
+def _check_values(model: Model, data: _RuleData) -> Iterator[SetupCheck]:
+    """Values of proportions that are none: a window of them is not judged."""
+    import numpy as np
+
+    rule = data.rule
+    if rule.sampling_model is not SamplingModel.PROPORTION or rule.denominator is not None:
+        return
+    values = np.concatenate([np.asarray(found.values) for found in (*data.whole, *data.segments)] or [np.zeros(0)])
+    outside = values[np.isfinite(values) & is_no_proportion(values)]
+    if not len(outside):
+        return
+    text = (
+        f"{len(outside):,} of {len(values):,} points of {rule.metric.text} ({rule.name}) are outside [0, 1], such as "
+        f"{outside[-1]:g}: they have no Wilson interval, so such a window is not judged."
+    )
+    report = report_problem if len(outside) > len(values) / 2 else report_warning
+    yield report(SUBJECT, text, "Log shares instead of percentages, or set `interval: normal`.", model=model.name)
 
 
 def _missing(model: Model, pattern: KeyPattern, what: str, keys: Collection[str]) -> SetupCheck:

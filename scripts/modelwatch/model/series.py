@@ -16,6 +16,8 @@ Labels = tuple[tuple[str, str], ...]
 
 NO_POINTS = "no points under "
 """How a note about a key begins."""
+NO_COUNT = ": no count stands beside "
+"""What one about points of unknown count has."""
 IN_PERIOD = " in the period that was read"
 """How they end where the key is logged at other times, so that its name is right."""
 

@@ -12,7 +12,17 @@ from ..errors import did_you_mean, list_names
 from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
-from ..model.series import IN_PERIOD, NO_POINTS, Deployment, Histograms, Labels, Series, ServiceStart, StartOrigin
+from ..model.series import (
+    IN_PERIOD,
+    NO_COUNT,
+    NO_POINTS,
+    Deployment,
+    Histograms,
+    Labels,
+    Series,
+    ServiceStart,
+    StartOrigin,
+)
 from ..timeutil import HOUR, MINUTE
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
@@ -219,7 +229,7 @@ class SeriesBuilder:
         for key, count in sorted(self._not_numbers.items()):
             notes.append(f"{key}: {count} values left out that are not numbers")
         for key, (lacking, points) in sorted(self._without_count.items()):
-            notes.append(f"{key}: no count stands beside {lacking} of {points} points")
+            notes.append(f"{key}{NO_COUNT}{lacking} of {points} points")
         required = self._required_keys()
         missing = [
             pattern for pattern in self.request.scalars if pattern.text in required and not self._has_points(pattern)
