@@ -126,7 +126,8 @@ def test_an_incident_list_that_lags_does_not_page_twice() -> None:
 
 def test_the_address_of_a_new_incident_is_learnt() -> None:
     shown = replace(incident("triggered", at(2)), url="https://pagerduty.example/incidents/2")
-    plan = plan_for("..e", HELD, shown)
+    assert plan_for("..e", HELD, shown, now=PAGED.at + 60).changes == (), "a second evaluation at once"
+    plan = plan_for("..e", HELD, shown, now=PAGED.at + HOUR)
     written = plan.changes[0].register
     assert written is not None
     assert written.page == replace(PAGED, url=shown.url)

@@ -42,6 +42,8 @@ from ..register.recovery import unproven_alerts
 
 RETRIGGER_AFTER = 4 * HOUR
 """An incident that was resolved by hand while the alert fires is triggered again after this time (seconds)."""
+ADDRESS_AFTER = 10 * MINUTE
+"""The address of a new incident is read this long after its page: a second evaluation at once has nothing to write."""
 NOTIFYING_LENGTH = 30 * MINUTE
 """For so long (seconds) PagerDuty calls people about an incident that nobody acknowledges, where the policy is not
 configured here: one step, as in the policy that each account begins with."""
@@ -227,7 +229,9 @@ def sync_incident(draft: GroupPlan) -> None:
             by = incident.by or (page.status_by if status == page.status else nobody)
             known = replace(page, status=status, status_by=by if status else "", url=incident.url or page.url)
             known = replace(known, status_at=incident.changed_at if status else None)
-            draft.update_register(page=known if status != page.status else replace(page, url=page.url or incident.url))
+            is_next = draft.now >= page.at + ADDRESS_AFTER
+            addressed = replace(page, url=page.url or incident.url) if is_next else page
+            draft.update_register(page=known if status != page.status else addressed)
     notify_workflow_ends(draft)
 
 
