@@ -304,12 +304,8 @@ def _ineffective_step(alert: _Alert, record: DispatchRecord) -> str:
     again = f" To start it again, {command}." if command else ""
     if serving != record.version:
         return f"Find out why {quote(serving)} serves: {moved}, and points come from {quote(serving)} now.{again}"
-    where = (
-        " everywhere"
-        if record.target_version in [service.version for service in alert.group.evidence.health[:1]]
-        else ""
-    )
-    still = f"points still come from {quote(serving)}, so it did not take effect{where}"
+    is_mixed = any(service.version == record.target_version for service in alert.group.evidence.health[:1])
+    still = f"points still come from {quote(serving)}, so it did not take effect{' everywhere' if is_mixed else ''}"
     return f"Find out why {quote(serving)} still serves: {moved}, but {still}.{again}"
 
 
