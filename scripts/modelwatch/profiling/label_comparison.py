@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -43,9 +44,17 @@ class LabelComparison:
     worth: Floats | None = None
     """The value of each row."""
 
-    def count_groups(self, places: Ints | None, bounds: Ints, *, coarse: bool = False) -> list[TableProfile]:
+    def count_groups(
+        self,
+        places: Ints | None,
+        bounds: Ints,
+        times: tuple[Sequence[float], Sequence[float]] | None = None,
+        *,
+        coarse: bool = False,
+    ) -> list[TableProfile]:
         """What labels say about groups of rows, a profile without columns for each: of those at ``places`` (all, if
-        ``None``) from each of ``bounds`` to the next one. ``coarse``: in the bins of segments."""
+        ``None``) from each of ``bounds`` to the next one. ``times``: by group of its oldest and of its newest row.
+        ``coarse``: in the bins of segments."""
         ends = bounds.tolist()
         sums: list[dict[str, ExactSums]] = [{} for _ in ends[1:]]
         pairs: list[CategoricalProfile | None] = [None for _ in ends[1:]]
@@ -67,8 +76,11 @@ class LabelComparison:
             if self.classes is not None and self.scores:
                 scores = list(self._profile_scores(places, ends, coarse))
         rows = np.diff(bounds).tolist()
-        groups = zip(rows, pairs, scores, sums, strict=True)
-        return [TableProfile(count, pairs=pair, scores=score, sums=some) for count, pair, score, some in groups]
+        oldest, newest = times or ([math.nan] * len(rows), [math.nan] * len(rows))
+        return [
+            TableProfile(count, pairs=pair, scores=score, sums=some, oldest=old, newest=new)
+            for count, pair, score, some, old, new in zip(rows, pairs, scores, sums, oldest, newest, strict=True)
+        ]
 
     def row_results(self) -> Floats:
         """By row 1 for the right class and 0 for a wrong one, or the squared error of a number; NaN if unknown."""

@@ -107,11 +107,11 @@ def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
         if len(codes):
             order, found, ends = sort_groups(window_of_row * len(values) + codes)
             times = groups.times if order is None else groups.times[order]
-            tables = comparison.count_groups(order, ends, coarse=True)
-            for code, table, oldest, newest in zip(found.tolist(), tables, *_extreme_times(times, ends), strict=True):
+            tables = comparison.count_groups(order, ends, _extreme_times(times, ends), coarse=True)
+            for code, table in zip(found.tolist(), tables, strict=True):
                 window, value = divmod(code, len(values))
-                key = replace(groups.keys[window], segment=((name, values[value]),))
-                cells[key] = replace(table, oldest=oldest, newest=newest)
+                whole = groups.keys[window]
+                cells[ProfileKey(whole.window, whole.version, ((name, values[value]),))] = table
     for crossing in plan.crossings:
         for window, segment, table in _crossing_tables(crossing, segments, window_of_row, comparison):
             cells[replace(groups.keys[window], segment=segment)] = table

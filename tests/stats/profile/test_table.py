@@ -74,6 +74,30 @@ def test_a_column_that_is_numeric_here_and_categorical_there_does_not_add_up() -
         numeric.merge(TableProfile(1, {"x": CategoricalProfile()}))
 
 
+@pytest.mark.parametrize("bins", [2, 10, 300])
+@pytest.mark.parametrize("filled", [0.0, 0.2, 0.24, 0.26, 1.0])
+def test_counts_come_back_however_many_bins_are_empty(bins: int, filled: float) -> None:
+    counts = np.zeros(bins, dtype=np.int64)
+    counts[: round(filled * bins)] = np.arange(1, round(filled * bins) + 1) * 40_000
+    columns = {
+        name: NumericProfile(np.arange(bins - 1.0), np.roll(counts, shift), n=int(counts.sum()))
+        for shift, name in enumerate("abc")
+    }
+    back, _ = from_bytes(to_bytes(Profile({ProfileKey(): TableProfile(1, columns)})))
+    for name, column in back.cells[ProfileKey()].columns.items():
+        assert isinstance(column, NumericProfile)
+        assert column.counts.tolist() == columns[name].counts.tolist()
+
+
+def test_full_columns_share_their_places() -> None:
+    full = NumericProfile(np.arange(1_999.0), np.full(2_000, 7), n=14_000)
+    sizes = [
+        len(to_bytes(Profile({ProfileKey(): TableProfile(1, {f"x{place}": full for place in range(count)})})))
+        for count in (1, 40)
+    ]
+    assert sizes[1] < 2 * sizes[0]
+
+
 def archive(header: dict[str, Any]) -> bytes:
     into = io.BytesIO()
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)

@@ -1,7 +1,7 @@
 """Profiles as bytes: NumPy's npz with a JSON header, the same bytes for the same profile.
 
-The header holds everything that is text; counts and edges lie in three long arrays behind it, edges that many profiles
-share only once. Reading needs only JSON and plain arrays: no pickles.
+The header holds everything that is text; counts and edges lie in three long arrays behind it, edges and places that
+many profiles share only once. Reading needs only JSON and plain arrays: no pickles.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ MAX_EXPANSION = 100
 FREE_BYTES = 1 << 20
 MAX_HEADER_VALUES = 8_000_000
 """Values in the JSON header; each takes about 60 bytes of memory once it is read."""
+MAX_SPARSENESS = 4
+"""Bins per one that is not empty up to which empty ones are written, too: the file is smaller, and sooner written."""
 _ARRAYS = threading.Lock()
 """NumPy parses the heads of arrays with ``ast``, and CPython counts the depth of all threads that parse in one place:
 two at once raise SystemError now and then (python/cpython#106905)."""
@@ -63,17 +65,22 @@ class _ArrayPool:
     def __init__(self) -> None:
         self._parts: list[NDArray[Any]] = []
         self._length = 0
+        self._lowest = self._highest = 0
 
     def add(self, values: NDArray[Any]) -> list[int]:
         """Where they lie: first place, and the one behind the last."""
-        self._parts.append(_narrow(values))
+        if values.dtype.kind == "i" and len(values):
+            self._lowest, self._highest = min(self._lowest, int(values.min())), max(self._highest, int(values.max()))
+        self._parts.append(values)
         begin, self._length = self._length, self._length + len(values)
         return [begin, self._length]
 
     def concatenate(self, kind: type[Any]) -> NDArray[Any]:
-        """All parts, of the smallest type that holds them."""
+        """All parts; integers of the smallest type that holds them."""
         parts, self._parts = self._parts, []
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+        if kind is np.int64 and self._lowest >= 0 and parts:
+            kind = np.uint16 if self._highest < 1 << 16 else np.uint32 if self._highest < 1 << 32 else np.int64
+        return np.concatenate(parts, dtype=kind, casting="unsafe") if parts else np.zeros(0, dtype=kind)
 
 
 class _Writer:
@@ -83,74 +90,85 @@ class _Writer:
         self._edges: dict[bytes, list[int]] = {}
         self._edge_arrays: dict[int, tuple[Floats, list[int]]] = {}
         """By identity; the array is held so that no other one gets its identity."""
+        self._all_places: dict[int, list[int]] = {}
+        """By number of bins: 0, 1, 2 and so on."""
         self._vocabularies: dict[frozenset[str], int] = {}
         self.vocabularies: list[list[str]] = []
 
-    def encode(self, value: Any) -> Any:
-        """A profile, a part of one, or a plain value, as what JSON can hold; arrays go to their pool."""
+    def _encode(self, value: Any) -> Any:
+        """The field of a profile as what JSON can hold; arrays go to their pool."""
         match value:
             case None | int() | str() | tuple():
                 return value
             case float():
-                return None if math.isnan(value) else float(value)
+                return _none_if_nan(value)
             case np.ndarray():
                 return self.pools[value.dtype.kind].add(value.ravel())
-            case Mapping():
-                return {name: self.encode(value[name]) for name in sorted(value)}
-            case NumericProfile():
-                return self._encode_numeric(value)
-            case TableProfile():
-                return self._encode_table(value)
-            case CategoricalProfile():
-                return {
-                    "vocabulary": self._vocabulary(value.vocabulary),
-                    "bound": value.bound,
-                    "counts": dict(value.counts),
-                    "unseen": dict(value.unseen),
-                    "other": value.other,
-                    "missing": value.missing,
-                }
-            case SampleProfile():
-                return self._encode_fields(value, width=value.width)
-            case ExactSums():
-                # In hexadecimal: JSON's numbers may lose digits, and the decimal form is slow to make.
-                totals = {name: None if total is None else hex(total) for name, total in value.totals.items()}
-                return {"n": value.n, "totals": totals}
-        return self._encode_fields(value)
+        raise TypeError(type(value).__name__)
 
     def _encode_fields(self, value: Any, **changed: Any) -> dict[str, Any]:
         names = (field.name for field in fields(value))
-        return {name: self.encode(getattr(value, name)) for name in names if name not in changed} | changed
+        return {name: self._encode(getattr(value, name)) for name in names if name not in changed} | changed
 
-    def _encode_table(self, table: TableProfile) -> dict[str, Any]:
+    def encode_table(self, key: ProfileKey, table: TableProfile) -> dict[str, Any]:
         """Field by field, since there are many: one a window, version and segment."""
         return {
+            "window": key.window,
+            "version": key.version,
+            "segment": key.segment,
             "rows": table.rows,
-            "columns": {name: self.encode(column) for name, column in sorted(table.columns.items())},
-            "formats": {name: self.encode(shapes) for name, shapes in sorted(table.formats.items())},
-            "pairs": None if table.pairs is None else self.encode(table.pairs),
+            "columns": {name: self._encode_column(column) for name, column in sorted(table.columns.items())},
+            "formats": {name: self._encode_categorical(shapes) for name, shapes in sorted(table.formats.items())},
+            "pairs": None if table.pairs is None else self._encode_categorical(table.pairs),
             "scores": {name: self._encode_numeric(score) for name, score in sorted(table.scores.items())},
-            "sums": {name: self.encode(sums) for name, sums in table.sums.items()},
-            "ids": self.encode(table.ids),
-            "oldest": self.encode(table.oldest),
-            "newest": self.encode(table.newest),
-            "samples": {name: self.encode(sample) for name, sample in sorted(table.samples.items())},
+            "sums": {name: _encode_sums(sums) for name, sums in table.sums.items()},
+            "ids": None if table.ids is None else self._encode_fields(table.ids),
+            "oldest": _none_if_nan(table.oldest),
+            "newest": _none_if_nan(table.newest),
+            "samples": {
+                name: self._encode_fields(sample, width=sample.width) for name, sample in sorted(table.samples.items())
+            },
+        }
+
+    def _encode_column(self, column: ColumnProfile) -> dict[str, Any]:
+        if isinstance(column, NumericProfile):
+            return self._encode_numeric(column)
+        return self._encode_categorical(column)
+
+    def _encode_categorical(self, profile: CategoricalProfile) -> dict[str, Any]:
+        return {
+            "vocabulary": self._vocabulary(profile.vocabulary),
+            "bound": profile.bound,
+            "counts": dict(profile.counts),
+            "unseen": dict(profile.unseen),
+            "other": profile.other,
+            "missing": profile.missing,
         }
 
     def _encode_numeric(self, profile: NumericProfile) -> dict[str, Any]:
-        filled = np.flatnonzero(profile.counts)
+        filled, counts = self._encode_counts(profile.counts)
         return {
             "edges": self._encode_edges(profile.edges),
-            "filled": self.encode(filled),
-            "counts": self.encode(profile.counts[filled]),
+            "filled": filled,
+            "counts": counts,
             "n": profile.n,
             "missing": profile.missing,
             "infinite": [profile.infinite_low, profile.infinite_high],
-            "low": self.encode(profile.low),
-            "high": self.encode(profile.high),
+            "low": _none_if_nan(profile.low),
+            "high": _none_if_nan(profile.high),
             "other_types": profile.other_types,
             "outside": None,  # earlier versions expect it
         }
+
+    def _encode_counts(self, counts: NDArray[Any]) -> tuple[list[int], list[int]]:
+        """Places and counts of the bins that are not empty. Where few bins are empty, all come with their counts: the
+        places are then the same for many profiles, and lie in the file once."""
+        if MAX_SPARSENESS * int(np.count_nonzero(counts)) >= len(counts):
+            if len(counts) not in self._all_places:
+                self._all_places[len(counts)] = self.pools["i"].add(np.arange(len(counts)))
+            return self._all_places[len(counts)], self.pools["i"].add(counts)
+        filled = np.flatnonzero(counts).astype(np.min_scalar_type(len(counts)))
+        return self.pools["i"].add(filled), self.pools["i"].add(counts[filled])
 
     def _encode_edges(self, edges: Floats) -> list[int]:
         """Edges that many profiles share come once; most share the array, too."""
@@ -158,7 +176,7 @@ class _Writer:
         if known is None:
             content = edges.tobytes()
             if content not in self._edges:
-                self._edges[content] = self.encode(edges)
+                self._edges[content] = self._encode(edges)
             known = self._edge_arrays[id(edges)] = edges, self._edges[content]
         return known[1]
 
@@ -171,12 +189,14 @@ class _Writer:
 
 def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
     """``about``: anything that JSON can hold, to travel along (origin, version, time of capture)."""
-    writer = _Writer()
-    # Each as text at once: all of them as objects take several times as much memory.
-    cells = [_to_json(writer.encode(cell) | writer.encode(profile.cells[cell])) for cell in sorted(profile.cells)]
+    import msgspec
+
+    to_json, writer = msgspec.json.Encoder(order="sorted").encode, _Writer()
+    # Each as bytes at once: all of them as objects take several times as much memory.
+    cells = [to_json(writer.encode_table(cell, profile.cells[cell])) for cell in sorted(profile.cells)]
     header = {"format": FORMAT, "undated": profile.undated, "vocabularies": writer.vocabularies}
-    begin = f'{{"about":{_to_json(dict(about or {}))},"cells":['
-    text = "".join((begin, ",".join(cells), "],", _to_json(header)[1:])).encode()
+    begin = b'{"about":%b,"cells":[' % to_json(dict(about or {}))
+    text = b"".join((begin, b",".join(cells), b"],", to_json(header)[1:]))
     members = {
         "header": np.frombuffer(text, dtype=np.uint8),
         "floats": writer.pools["f"].concatenate(np.float64),
@@ -193,16 +213,13 @@ def to_bytes(profile: Profile, about: Mapping[str, Any] | None = None) -> bytes:
     return into.getvalue()
 
 
-def _to_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False)
+def _encode_sums(sums: ExactSums) -> dict[str, Any]:
+    """In hexadecimal: JSON's numbers may lose digits, and the decimal form is slow to make."""
+    return {"n": sums.n, "totals": {name: None if total is None else hex(total) for name, total in sums.totals.items()}}
 
 
-def _narrow(values: NDArray[Any]) -> NDArray[Any]:
-    """Counts as the smallest integers that hold them; other arrays as they are."""
-    if values.dtype.kind != "i" or not len(values) or values.min() < 0:
-        return values
-    highest = int(values.max())
-    return values.astype(np.uint16 if highest < 1 << 16 else np.uint32 if highest < 1 << 32 else np.int64)
+def _none_if_nan(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def from_bytes(content: bytes) -> tuple[Profile, dict[str, Any]]:

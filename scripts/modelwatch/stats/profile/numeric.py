@@ -143,6 +143,8 @@ def _extremes(ordered: Floats) -> tuple[float, float]:
 
 def count_in_bins(ordered: Floats, edges: Floats) -> Ints:
     """Counts in right-closed bins of ascending finite values; -0.0 is 0.0."""
+    if len(ordered) < len(edges):
+        return np.bincount(np.searchsorted(edges, ordered), minlength=len(edges) + 1)
     ends = np.empty(len(edges) + 2, dtype=np.int64)
     ends[0], ends[1:-1], ends[-1] = 0, np.searchsorted(ordered, edges, side="right"), len(ordered)
     return ends[1:] - ends[:-1]
