@@ -6,13 +6,21 @@ from dataclasses import replace
 from itertools import combinations
 
 from ..errors import did_you_mean
-from ..model.prediction_log import DEFAULT_METRICS, METRICS, MeasureSpec, OutcomesSpec, RankingSpec
+from ..model.prediction_log import (
+    DEFAULT_METRICS,
+    METRICS,
+    CalibrationSpec,
+    MeasureSpec,
+    OperationsSpec,
+    OutcomesSpec,
+    RankingSpec,
+)
 from ..timeutil import DAY
 from .calendars import Zone
 from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
-from .vocabulary import PATH, TEXT, TEXTS
+from .vocabulary import ON_OR_MAPPING, PATH, TEXT, TEXTS
 
 CLASS = Text("the name of a class", max_length=120)
 OUTCOMES = Section(
@@ -35,6 +43,29 @@ RANKING = Section(
         "at": Field(Count(), "How many rows of a list count."),
     },
     dataclass=RankingSpec,
+)
+CALIBRATION = Section(
+    "the calibration section",
+    {
+        "by": Field(
+            TEXTS, "Numeric inputs: calibration is also published for each tenth of their values in the reference."
+        ),
+    },
+    dataclass=CalibrationSpec,
+)
+OPERATIONS = Section(
+    "the operations section",
+    {
+        "latency": Field(TEXT, "The column of the latency: `latency/p50`, `p95` and `p99`, in the column's own unit."),
+        "error": Field(
+            TEXT,
+            "The column that says whether a request failed: true, or a number other than 0 and HTTP's 100 to 399, or a "
+            "text other than `ok`, `success` and `none`; an empty cell is no error.",
+        ),
+        "cost": Field(TEXT, "The column of what a prediction cost: `cost/sum` and `cost/mean`."),
+    },
+    "Columns about serving: each is published for every window, and by segment.",
+    dataclass=OperationsSpec,
 )
 MEASURE = Section(
     "the prediction log",
@@ -108,6 +139,13 @@ MEASURE = Section(
             "come with their effective count of rows (`..._by_value_n`).",
         ),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
+        "calibration": Field(
+            AnyOf(scalar=ON_OR_MAPPING, mapping=CALIBRATION),
+            "Publish calibration in full, and predictions by segment: `on`, or a mapping.",
+        ),
+        "operations": Field(
+            OPERATIONS, "Latency, errors and cost from columns of the log, and the throughput of the service."
+        ),
         "window": Field(duration(60.0), "How much time one measurement covers; divides a day."),
         "reference": Field(
             Text("a path, or a W&B artifact (entity/project/name:alias)"),
@@ -131,8 +169,19 @@ def read_measure(section: ParsedSection | None) -> MeasureSpec | None:
         return None
     _check_measure(section)
     _check_custom_metrics(section)
-    spec: MeasureSpec = section.build(crossings=_read_crossings(section))
+    spec: MeasureSpec = section.build(crossings=_read_crossings(section), calibration=_read_calibration(section))
     return replace(spec, label=spec.label or (spec.outcomes.label if spec.outcomes else ""))
+
+
+def _read_calibration(section: ParsedSection) -> CalibrationSpec | None:
+    stated = section.get("calibration", False)
+    if stated is not False and not (section.get("score") or section.get("scores")):
+        message, hint = "calibration is about scores.", "Give `score`, the column of the probability, or `scores`."
+        section.add_problem(message, hint, key="calibration")
+    if isinstance(stated, bool):
+        return CalibrationSpec() if stated else None
+    spec: CalibrationSpec = stated.build()
+    return spec
 
 
 def _read_crossings(section: ParsedSection) -> tuple[tuple[str, str], ...]:
@@ -171,6 +220,21 @@ def _check_column_roles(section: ParsedSection) -> None:
                 section.add_problem(f"the column `{shorten(name)}` is used by another key, too.", hint, key=part)
 
 
+def _check_operations(section: ParsedSection) -> None:
+    """A column about serving is nothing else."""
+    operations = section.get("operations")
+    if operations is None:
+        return
+    if not any(name in operations for name in OPERATIONS.fields):
+        operations.add_problem("`operations` names no column.", "Give `latency`, `error` or `cost`.")
+    others = {section.get(part, "") for part in ("id", "time", "version", "score", "prediction", "label", "value")}
+    for name in OPERATIONS.fields:
+        column = operations.get(name, "")
+        if column and column in others:
+            message = f"the column `{shorten(column)}` is used by another key, too."
+            operations.add_problem(message, "Name it once.", key=name)
+
+
 def _check_measure(section: ParsedSection) -> None:
     sources = [name for name in LOG_SOURCES if name in section]
     if not sources:
@@ -182,6 +246,7 @@ def _check_measure(section: ParsedSection) -> None:
         section.add_problem("`ranking` needs `score`.", key="ranking")
     if DAY % section.setting("window"):
         section.add_problem("the window does not divide a day.", "For example 1h, 6h or 24h.", key="window")
+    _check_operations(section)
     if "outcomes" not in section:
         return
     if "label" in section:

@@ -43,6 +43,27 @@ class RankingSpec:
     at: int = 10
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationSpec:
+    """What is published of calibration and predictions beyond the overall figures."""
+
+    by: tuple[str, ...] = ()
+    """Numeric inputs by whose tenths calibration is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsSpec:
+    """Columns of the log about serving."""
+
+    latency: str = ""
+    error: str = ""
+    cost: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.latency, self.error, self.cost)))
+
+
 _PER_CLASS = ("precision", "recall", "f1")
 RANKING_METRICS = ("ndcg", "hit_rate")
 GATE_METRICS = (
@@ -109,6 +130,8 @@ class MeasureSpec:
     late: float = 7 * DAY
     embeddings: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    calibration: CalibrationSpec | None = None
+    operations: OperationsSpec | None = None
     extensions: tuple[str, ...] = ()
     """Of DuckDB, by name; none other is installed or loaded."""
 
@@ -138,8 +161,14 @@ class MeasureSpec:
     def feature_columns(self, names: Iterable[str]) -> tuple[str, ...]:
         """The features among the columns of a log: those that are named, else all without another role. An index that
         pandas wrote beside the columns is none."""
-        free = (name for name in names if name not in self.role_columns and not _PANDAS_INDEX.fullmatch(name))
+        taken = self.role_columns | {*self.operation_columns}
+        free = (name for name in names if name not in taken and not _PANDAS_INDEX.fullmatch(name))
         return self.features or tuple(free)
+
+    @property
+    def operation_columns(self) -> tuple[str, ...]:
+        """Columns about serving, which a training set does not have."""
+        return self.operations.columns if self.operations else ()
 
     @property
     def sampled_columns(self) -> tuple[str, ...]:

@@ -220,6 +220,7 @@ def _metric_rows(
 
 def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:
     notes.extend(absent_role_notes(log.names(), spec, ("label", "label_time"), known=True))
+    require_columns(log, [*spec.operation_columns, *(spec.calibration.by if spec.calibration else ())])
     if reference is not None:
         require_columns(log, [*sorted(spec.role_columns - {spec.label, spec.label_time}), *spec.segments])
         return plan_from_reference(reference, spec)

@@ -15,7 +15,7 @@ from ..model.prediction_log import MeasureSpec
 from ..stats.profile.binning import edges_of_order_statistics, sort_finite
 from ..stats.profile.categorical import shorten_category
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import Profile
+from ..stats.profile.table import ColumnProfile, Profile
 from .arrow_columns import (
     CLASS_MISSING_WORDS,
     MISSING_WORDS,
@@ -42,6 +42,7 @@ from .profile_plan import (
     most_frequent,
     plan_crossings,
     plan_segments,
+    plan_tenths,
     score_columns,
     segment_edges,
 )
@@ -81,7 +82,19 @@ def infer_plan(log: PredictionLog, spec: MeasureSpec, only_inputs: bool | None =
         free = [name for name in features if name not in roles]
         omitted = {name: reason for name in free if (reason := reason_not_an_input(name, sample.column(name)))}
     plan = infer_plan_from_sample(sample, [name for name in names if name not in omitted], spec)
-    return replace(plan, embedding_widths=_embedding_widths(log, spec), omitted=tuple(omitted.items()))
+    tenths = tuple(plan_tenths(spec, _tenth_profiles(sample, plan)))
+    return replace(plan, embedding_widths=_embedding_widths(log, spec), tenths=tenths, omitted=tuple(omitted.items()))
+
+
+def _tenth_profiles(sample: Any, plan: ProfilePlan) -> dict[str, ColumnProfile]:
+    """Of the numeric inputs by whose tenths calibration is published."""
+    by = plan.spec.calibration.by if plan.spec.calibration else ()
+    columns = {name: plan.column(name) for name in by}
+    return {
+        name: column.profile(parse_numbers(sample.column(name))[0])
+        for name, column in columns.items()
+        if column is not None and column.is_numeric
+    }
 
 
 def require_named_columns(log: PredictionLog, spec: MeasureSpec) -> None:

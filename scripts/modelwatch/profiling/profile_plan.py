@@ -14,7 +14,7 @@ from ..stats.arrays import Floats
 from ..stats.profile.binning import coarsen_edges
 from ..stats.profile.categorical import CategoricalProfile, Vocabulary
 from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
+from ..stats.profile.table import PAIR_SEPARATOR, ColumnProfile, TableProfile
 from ..stats.segmentation import MAX_VALUES
 from .arrow_columns import CLASS_MISSING_WORDS, MISSING_WORDS
 from .class_names import ClassNames, positive_class
@@ -82,6 +82,8 @@ class ProfilePlan:
     crossings: tuple[Crossing, ...] = ()
     embedding_widths: tuple[tuple[str, int], ...] = ()
     """By embedding column the numbers in a cell."""
+    tenths: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """By numeric input the ends between the tenths of its values; equal ones come once."""
     omitted: tuple[tuple[str, str], ...] = ()
     """Columns that are no inputs, which nobody named, and why."""
     pairs: Vocabulary = field(init=False)
@@ -108,6 +110,7 @@ class ProfilePlan:
         spec = self.spec
         names = [*(column.name for column in self.columns), *(name for name, _ in self.segments)]
         names += (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *score_columns(spec))
+        names += [*spec.operation_columns, *(name for name, _ in self.tenths)]
         return tuple(dict.fromkeys(filter(None, [*names, *spec.sampled_columns])))
 
 
@@ -144,7 +147,20 @@ def plan_from_reference(reference: TableProfile, spec: MeasureSpec) -> ProfilePl
         label.quantile(0.5) if isinstance(label, NumericProfile) and label.n else None,
         tuple(plan_crossings(spec, counts)),
         tuple((name, sample.width) for name, sample in sorted(reference.samples.items())),
+        tuple(plan_tenths(spec, reference.columns)),
     )
+
+
+def plan_tenths(spec: MeasureSpec, columns: Mapping[str, ColumnProfile]) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """For each input of ``calibration: {by: ...}`` the ends between tenths of its values. Raises UserError for a column
+    that is unknown, or holds no numbers."""
+    for name in spec.calibration.by if spec.calibration else ():
+        column = columns.get(name)
+        if not isinstance(column, NumericProfile) or not column.n:
+            problem = "is not in the reference" if column is None and spec.reference else "holds no numbers"
+            hint = "Name a numeric input; the values of other columns are `segments`."
+            raise UserError(f"the column {name!r} {problem}.", hint=hint, where="measure: {calibration: {by}}")
+        yield name, tuple(dict.fromkeys(column.quantiles([share / 10 for share in range(1, 10)])))
 
 
 def score_columns(spec: MeasureSpec) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from .arrow_columns import (
 )
 from .embedding_samples import sample_columns
 from .label_comparison import MAX_TABLE_CELLS, LabelComparison, compare_with_labels, count_codes
+from .output_columns import read_outputs
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
 from .readers import PredictionLog
 from .time_columns import times_by_row
@@ -99,7 +100,9 @@ def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
     groups = group_by_window(batch, plan)
     rows, bounds = groups.rows, groups.bounds
     comparison = compare_with_labels(rows, plan)
-    tables = _table_profiles(groups, plan, comparison.count_groups(None, bounds))
+    outputs = read_outputs(rows, plan, comparison)
+    performance = outputs.add_to(comparison.count_groups(None, bounds), None, bounds)
+    tables = _table_profiles(groups, plan, performance)
     cells = dict(zip(groups.keys, tables, strict=True))
     window_of_row = np.repeat(np.arange(len(groups.keys)), np.diff(bounds))
     segments = {name: encode_segments(rows, name, values) for name, values in plan.segments}
@@ -108,7 +111,7 @@ def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
             order, found, ends = sort_groups(window_of_row * len(values) + codes)
             times = groups.times if order is None else groups.times[order]
             tables = comparison.count_groups(order, ends, _extreme_times(times, ends), coarse=True)
-            for code, table in zip(found.tolist(), tables, strict=True):
+            for code, table in zip(found.tolist(), outputs.add_to(tables, order, ends), strict=True):
                 window, value = divmod(code, len(values))
                 whole = groups.keys[window]
                 cells[ProfileKey(whole.window, whole.version, ((name, values[value]),))] = table

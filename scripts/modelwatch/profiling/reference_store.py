@@ -16,7 +16,7 @@ from ..errors import SourceError, SourceNameError
 from ..model.drift import drift_spec
 from ..model.keys import sibling_key
 from ..model.monitored_model import Model
-from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, MeasureSpec, is_artifact
+from ..model.prediction_log import PROFILE_ARTIFACT_TYPE, PROFILE_FILE, CalibrationSpec, MeasureSpec, is_artifact
 from ..model.rule import BaselineEntry, Rule
 from ..model.series import Labels
 from ..regular_file import read_regular_file
@@ -39,7 +39,8 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> tuple[Profile, d
 
     Of score, prediction, label and value it uses those that the table has. Raises SourceError.
     """
-    plain = replace(_without_absent_roles(log, spec), features=spec.feature_columns(log.names()))
+    plain = _without_absent_roles(log, spec)
+    plain = replace(plain, features=spec.feature_columns(log.names()), calibration=None)
     table, omitted = profile_table(log, plain, only_inputs=not spec.features)
     if not table.rows:
         hint = "Give the rows that the model was trained on, or tested with."
@@ -90,7 +91,9 @@ def _without_absent_roles(log: PredictionLog, spec: MeasureSpec) -> MeasureSpec:
         role: getattr(spec, role) if getattr(spec, role) in names else ""
         for role in ("id", "score", "prediction", "label", "label_time", "value")
     }
-    return replace(replace(spec, **roles), time="", version="", outcomes=None)
+    calibration = CalibrationSpec() if spec.calibration else None
+    plain = replace(spec, **roles, calibration=calibration, operations=None)
+    return replace(plain, time="", version="", outcomes=None)
 
 
 def describe_columns(table: TableProfile) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 from ..stats.profile.wandb_histogram import histogram_edges, to_histogram
-from . import embedding_samples, performance, quality
+from . import embedding_samples, output_metrics, performance, quality
 from .profiler import VALUE_SUM
 
 QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
@@ -125,6 +125,7 @@ def _performance_scalars(
     for segment, table in segments.items():
         extra = extra_estimates.get(ProfileKey(whole.window, whole.version, segment), ())
         yield from performance.performance_metrics(table, segment, spec, extra)
+        yield from output_metrics.output_scalars(table, segment, spec)
         if len(segment) == 1:
             yield key_of("quality/rows", segment), float(table.rows)
 

@@ -112,6 +112,11 @@ class _Writer:
 
     def encode_table(self, key: ProfileKey, table: TableProfile) -> dict[str, Any]:
         """Field by field, since there are many: one a window, version and segment."""
+        # Members that most tables do not have are left out where they are empty.
+        optional = {
+            "outputs": {name: _encode_sums(sums) for name, sums in sorted(table.outputs.items())},
+            "distributions": {name: self._encode_numeric(part) for name, part in sorted(table.distributions.items())},
+        }
         return {
             "window": key.window,
             "version": key.version,
@@ -128,6 +133,7 @@ class _Writer:
             "samples": {
                 name: self._encode_fields(sample, width=sample.width) for name, sample in sorted(table.samples.items())
             },
+            **{name: parts for name, parts in optional.items() if parts},
         }
 
     def _encode_column(self, column: ColumnProfile) -> dict[str, Any]:
@@ -308,6 +314,8 @@ class _Reader:
             _nan_if_none(record["oldest"]),
             _nan_if_none(record["newest"]),
             {name: self.sample(part) for name, part in record.get("samples", {}).items()},
+            {name: _decode_sums(part) for name, part in record.get("outputs", {}).items()},
+            {name: self.numeric(part) for name, part in record.get("distributions", {}).items()},
         )
 
 

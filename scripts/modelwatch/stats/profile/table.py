@@ -51,6 +51,10 @@ class TableProfile:
     newest: float = np.nan
     samples: Mapping[str, SampleProfile] = field(default_factory=dict)
     """Of embeddings and texts."""
+    outputs: Mapping[str, ExactSums] = field(default_factory=dict)
+    """Of rows with and without labels: what was predicted, errors and cost, as far as the configuration asks for it."""
+    distributions: Mapping[str, NumericProfile] = field(default_factory=dict)
+    """As ``outputs``: latencies, and scores by whether what they say happened."""
 
     def merge(self, other: TableProfile) -> TableProfile:
         """Both together. Raises ``ProfileMismatchError``."""
@@ -65,6 +69,8 @@ class TableProfile:
             float(np.fmin(self.oldest, other.oldest)),
             float(np.fmax(self.newest, other.newest)),
             _merge_mappings(self.samples, other.samples),
+            _merge_mappings(self.outputs, other.outputs),
+            _merge_mappings(self.distributions, other.distributions),
         )
 
 
