@@ -150,13 +150,19 @@ def unforeseen(action: str, error: Exception) -> str:
     return f"{action} failed in an unforeseen way: {type(error).__name__}: {shorten(error, 200)}"
 
 
+MIN_PREFIX = 3
+"""Characters of a word that begins one known word alone (``prod`` for ``production``)."""
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """The hint that names the known word closest to ``word``; where none is close ``otherwise``, or all known words."""
     from difflib import get_close_matches  # 2 % of `modelwatch --help`
 
     names = sorted(known)
     folded = {name.lower().replace("-", "_"): name for name in names}
-    close = get_close_matches(word[:80].lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    wanted = word[:80].lower().replace("-", "_")
+    longer = [name for name in folded if len(wanted) >= MIN_PREFIX and name.startswith(wanted)]
+    close = longer if len(longer) == 1 else get_close_matches(wanted, folded, n=1, cutoff=0.6)
     if close:
         return f"Did you mean `{folded[close[0]]}`?"
     if otherwise is not None:

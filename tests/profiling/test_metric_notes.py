@@ -98,6 +98,13 @@ def test_a_metric_that_needs_something_else(metric: str, fields: dict[str, Any],
     ]
 
 
+@pytest.mark.parametrize(("label", "metric"), [(LABELS, "accuracy"), (SCORES.round(3), "mae")])
+def test_labels_that_nothing_is_compared_with(label: Any, metric: str, tmp_path: Path) -> None:
+    assert reasons(measured(tmp_path, {"label": label}, prediction="")) == [
+        f"there is no {metric}: name the column of the predictions under `prediction`."
+    ]
+
+
 def test_an_average_over_classes_needs_the_scores_of_all(tmp_path: Path) -> None:
     columns = {"label": KINDS, "prediction": KINDS, "p_a": SCORES, "p_b": 1 - SCORES}
     some = measured(tmp_path, columns, scores=(("a", "p_a"),), metrics=("auc_macro", "class_auc"))

@@ -50,8 +50,12 @@ def missing_metric_notes(table: TableProfile, spec: MeasureSpec, published: Cont
 
 
 def _usual_metrics(table: TableProfile, spec: MeasureSpec) -> tuple[str, ...]:
-    """Of the scores of classes: whatever else a log allows is always known."""
-    if spec.ranking or not score_columns(spec) or isinstance(table.columns.get(spec.label), NumericProfile):
+    """Of the scores of classes, and where nothing is named that labels could be compared with; whatever else a log
+    allows is always known."""
+    is_number = isinstance(table.columns.get(spec.label), NumericProfile)
+    if not spec.prediction and not score_columns(spec):
+        return ("mae" if is_number else "accuracy",)
+    if spec.ranking or not score_columns(spec) or is_number:
         return ()
     return ("auc_macro" if len(_classes(table, spec)) > 2 else "auc", "log_loss")
 
