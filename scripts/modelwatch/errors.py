@@ -71,6 +71,12 @@ class ConfigError(UserError):
         self.problems = problems
 
 
+class CommandError(UserError):
+    """The user's own command failed, or did not do what it has to."""
+
+    exit_code = Exit.PARTIAL
+
+
 class SourceError(UserError):
     """A source (W&B, a file) cannot be read. Nothing is closed or changed; the error is reported."""
 

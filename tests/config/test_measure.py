@@ -8,7 +8,7 @@ import pytest
 
 from modelwatch.config.loader import load_config
 from modelwatch.errors import ConfigError
-from modelwatch.model.prediction_log import MeasureSpec
+from modelwatch.model.prediction_log import CalibrationSpec, HoldoutSpec, MeasureSpec, OperationsSpec
 
 RULE = "{name: r, kind: k, runbook: 'https://x.example', metric: a, tiers: {warning: {above: 1}}}"
 
@@ -44,6 +44,20 @@ def test_what_is_published_may_be_chosen(tmp_path: Path) -> None:
     assert {"p1", "p2"} <= spec.role_columns
 
 
+def test_calibration_operations_and_the_holdout(tmp_path: Path) -> None:
+    spec = load(
+        tmp_path,
+        "{files: a, id: i, score: s, calibration: on, operations: {latency: ms}, "
+        "holdout: {files: h.csv, predict: 'python p.py $MODELWATCH_INPUT ${X:-1}', timeout: 5m}}",
+    )
+    assert spec.calibration == CalibrationSpec()
+    assert spec.operations == OperationsSpec("ms")
+    assert spec.holdout == HoldoutSpec(f"{tmp_path}/h.csv", "python p.py $MODELWATCH_INPUT ${X:-1}", 300.0)
+    assert load(tmp_path, "{files: a, score: s, calibration: {by: x}}").calibration == CalibrationSpec(("x",))
+    assert load(tmp_path, "{files: a, calibration: off}").calibration is None
+    assert spec.feature_columns(["s", "ms", "x"]) == ("x",), "a column about serving is no input"
+
+
 @pytest.mark.parametrize(
     ("measure", "told"),
     [
@@ -63,6 +77,15 @@ def test_what_is_published_may_be_chosen(tmp_path: Path) -> None:
         ("{files: a, custom: {auc: 'x:y'}}", "`auc` is a metric of modelwatch's own"),
         ("{files: a, custom: {mine: 'no path'}}", "is not a function such as"),
         ("{files: a, intervals: maybe}", "is not `true` or `false`"),
+        ("{files: a, calibration: on}", "calibration is about scores"),
+        ("{files: a, score: s, calibration: {bye: [x]}}", "Did you mean `by`"),
+        ("{files: a, operations: {}}", "`operations` names no column"),
+        ("{files: a, score: s, operations: {latency: s}}", "the column `s` is used by another key, too"),
+        ("{files: a, id: i, prediction: p, holdout: {files: h.csv}}", "needs `predict`"),
+        ("{files: a, id: i, prediction: p, holdout: {files: h.csv, predict: ' '}}", "there is only blank space"),
+        ("{files: a, prediction: p, holdout: {files: h.csv, predict: x}}", "the log's `id` is missing"),
+        ("{files: a, id: i, holdout: {files: h.csv, predict: x}}", "give `prediction`, `score` or `scores`"),
+        ("{files: a, id: i, prediction: p, agreement: true}", "the log's `version` is missing"),
     ],
 )
 def test_problems_are_told(measure: str, told: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from ..model.prediction_log import (
     DEFAULT_METRICS,
     METRICS,
     CalibrationSpec,
+    HoldoutSpec,
     MeasureSpec,
     OperationsSpec,
     OutcomesSpec,
@@ -19,6 +20,7 @@ from ..timeutil import DAY
 from .calendars import Zone
 from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration, one_or_more
 from .reader import shorten
+from .release import CommandText
 from .sections import Field, ParsedSection, Section
 from .vocabulary import ON_OR_MAPPING, PATH, TEXT, TEXTS
 
@@ -52,6 +54,27 @@ CALIBRATION = Section(
         ),
     },
     dataclass=CalibrationSpec,
+)
+HOLDOUT = Section(
+    "the holdout",
+    {
+        "files": Field(
+            PATH, "A Parquet or CSV file: the `id` of each row, the inputs, and labels if known.", required=True
+        ),
+        "predict": Field(
+            CommandText("a command", max_length=10_000),
+            "The command that scores the table: it reads `MODELWATCH_INPUT` with the model `MODELWATCH_VERSION`, and "
+            "writes `MODELWATCH_OUTPUT` with the columns `id` and `prediction` or scores; run by bash.",
+            required=True,
+        ),
+        "timeout": Field(duration(1.0), "A command that takes longer is stopped, and nothing is logged."),
+        "name": Field(
+            Text("a name of small letters, digits, - and _", r"[a-z0-9][a-z0-9_-]{0,39}"),
+            "Part of the keys, `holdout/<name>/accuracy`: a holdout with other rows needs a new name, and new rules.",
+        ),
+    },
+    "A fixed table that `modelwatch score` has scored by the versions that serve.",
+    dataclass=HoldoutSpec,
 )
 OPERATIONS = Section(
     "the operations section",
@@ -146,6 +169,12 @@ MEASURE = Section(
         "operations": Field(
             OPERATIONS, "Latency, errors and cost from columns of the log, and the throughput of the service."
         ),
+        "holdout": Field(HOLDOUT, "A fixed table that `modelwatch score` has scored by the versions that serve."),
+        "agreement": Field(
+            Enumeration("`true` or `false`", BOOLEANS),
+            "Whether versions that predicted the same ids, as a shadow or a canary does, are compared: "
+            "`agreement/champion`.",
+        ),
         "window": Field(duration(60.0), "How much time one measurement covers; divides a day."),
         "reference": Field(
             Text("a path, or a W&B artifact (entity/project/name:alias)"),
@@ -220,6 +249,19 @@ def _check_column_roles(section: ParsedSection) -> None:
                 section.add_problem(f"the column `{shorten(name)}` is used by another key, too.", hint, key=part)
 
 
+def _check_versions(section: ParsedSection) -> None:
+    """What compares versions needs ids and outputs."""
+    for key in ("holdout", "agreement"):
+        if not section.get(key, False):
+            continue
+        if "id" not in section:
+            section.add_problem(f"`{key}` compares rows by id: the log's `id` is missing.", key=key)
+        if not any(name in section for name in ("prediction", "score", "scores")):
+            section.add_problem(f"`{key}` compares outputs: give `prediction`, `score` or `scores`.", key=key)
+    if section.get("agreement", False) and "version" not in section:
+        section.add_problem("`agreement` compares versions: the log's `version` is missing.", key="agreement")
+
+
 def _check_operations(section: ParsedSection) -> None:
     """A column about serving is nothing else."""
     operations = section.get("operations")
@@ -247,6 +289,7 @@ def _check_measure(section: ParsedSection) -> None:
     if DAY % section.setting("window"):
         section.add_problem("the window does not divide a day.", "For example 1h, 6h or 24h.", key="window")
     _check_operations(section)
+    _check_versions(section)
     if "outcomes" not in section:
         return
     if "label" in section:

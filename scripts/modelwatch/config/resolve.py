@@ -68,7 +68,10 @@ def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | No
     if outcomes is not None:
         outcomes = replace(outcomes, files=_resolve_path(outcomes.files, folder))
     files, reference = _resolve_path(spec.files, folder), _resolve_location(spec.reference, folder)
-    return replace(spec, files=files, reference=reference, outcomes=outcomes)
+    holdout = spec.holdout
+    if holdout is not None:
+        holdout = replace(holdout, files=_resolve_path(holdout.files, folder))
+    return replace(spec, files=files, reference=reference, outcomes=outcomes, holdout=holdout)
 
 
 def _resolve_release(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:

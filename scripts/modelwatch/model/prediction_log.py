@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..timeutil import DAY
+from ..timeutil import DAY, HOUR
 from .keys import escape_label
 
 MEASURED_TIME = "measured/time"
@@ -62,6 +62,18 @@ class OperationsSpec:
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(filter(None, (self.latency, self.error, self.cost)))
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutSpec:
+    """A fixed table that versions score again and again."""
+
+    files: str
+    predict: str
+    """The user's own command; bash runs it."""
+    timeout: float = HOUR / 2
+    name: str = ""
+    """Part of the keys; a holdout with other content needs another one."""
 
 
 _PER_CLASS = ("precision", "recall", "f1")
@@ -132,6 +144,9 @@ class MeasureSpec:
     texts: tuple[str, ...] = ()
     calibration: CalibrationSpec | None = None
     operations: OperationsSpec | None = None
+    holdout: HoldoutSpec | None = None
+    agreement: bool = False
+    """Whether versions that predicted the same ids are compared."""
     extensions: tuple[str, ...] = ()
     """Of DuckDB, by name; none other is installed or loaded."""
 
@@ -185,6 +200,17 @@ def measured_run_id(model: str, day: float, version: str) -> str:
     """The id of the W&B run that holds what was measured of a model on one UTC day (its beginning), in one version."""
     date = datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
     return "-".join(filter(None, (measured_run_prefix(model) + date, _sanitize(version))))[:120]
+
+
+def holdout_run_prefix(model: str) -> str:
+    """What the ids of the W&B runs begin with that hold scores of a model's holdout."""
+    return f"holdout-{_sanitize(model)}-"
+
+
+def holdout_run_id(model: str, day: float, name: str, version: str) -> str:
+    """The id of the W&B run that holds what one version scored on a holdout on one UTC day (its beginning)."""
+    date = datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
+    return "-".join(filter(None, (holdout_run_prefix(model) + date, _sanitize(name), _sanitize(version))))[:120]
 
 
 def profile_artifact(run_id: str) -> str:

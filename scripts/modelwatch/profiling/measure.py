@@ -43,6 +43,7 @@ from .query_log import QueryLog
 from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
 from .time_columns import local_time_hint, times_by_row, unreadable_times
+from .version_agreement import measure_agreement
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, metric_rows
 
@@ -137,6 +138,7 @@ def measure(
     if spec.reference:
         reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
+    agreement: Mapping[ProfileKey, Mapping[str, float]] = {}
     log: FilteredLog | None = None
     skipped: dict[str, SourceError] = {}
     if profiles:
@@ -151,6 +153,7 @@ def measure(
         whole = profile.whole()
         plan = replace(plan, spec=without_partial_averages(spec, whole))
         extra = row_metrics(log, plan, profile)
+        agreement = measure_agreement(log, plan, profile)
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
         notes.extend(text_number_notes(whole))
@@ -168,6 +171,7 @@ def measure(
     # Metrics that need rows are known for this partition only.
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
+    agreement = {cell: scalars for cell, scalars in agreement.items() if cell not in shared}
     notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
     notes.extend(class_notes(*_class_counts(whole_total, spec)))
     notes.extend(misfit_note(total, spec, extra))
@@ -175,7 +179,7 @@ def measure(
     notes.extend(missing_metric_notes(whole_total, spec, known_metrics(whole_total, published, extra)))
     unreadable = len(skipped) if log and not spec.query else None
     finished = finished_windows(total, spec, now)
-    rows = LazyRows(len(finished), lambda: _metric_rows(total, published, reference, now, extra, unreadable))
+    rows = LazyRows(len(finished), lambda: _metric_rows(total, published, reference, now, extra, agreement, unreadable))
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
@@ -212,9 +216,10 @@ def _metric_rows(
     reference: TableProfile | None,
     now: float,
     extra: Mapping[ProfileKey, Sequence[Estimate]],
+    more: Mapping[ProfileKey, Mapping[str, float]],
     unreadable: int | None,
 ) -> tuple[MetricRow, ...]:
-    rows = tuple(metric_rows(profile, spec, reference, now, extra))
+    rows = tuple(metric_rows(profile, spec, reference, now, extra, more))
     return rows if unreadable is None else count_unreadable_files(rows, unreadable)
 
 

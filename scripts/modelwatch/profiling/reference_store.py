@@ -50,6 +50,17 @@ def capture_reference(log: PredictionLog, spec: MeasureSpec) -> tuple[Profile, d
     return Profile({ProfileKey(): replace(table, ids=None)}), omitted
 
 
+def table_scalars(log: PredictionLog, spec: MeasureSpec) -> dict[str, float]:
+    """The keys and values that ``measure`` logs for a window of these rows, but for those of data quality; none of a
+    role whose column the table lacks. Raises SourceError."""
+    plain = _without_absent_roles(log, spec)
+    roles = (plain.role_columns | {*plain.segments}) - {""}
+    narrow = ColumnsOf(log, [name for name in log.names() if name in roles])
+    plan, profile = infer_and_profile(without_missing_labels(narrow, plain), replace(plain, features=()))
+    rows = metric_rows(profile, plain, None, math.inf, row_metrics(narrow, plan, profile))
+    return {key: value for row in rows for key, value in row.scalars.items() if not key.startswith("quality/")}
+
+
 def capture_metrics(log: PredictionLog, spec: MeasureSpec, rules: Sequence[Rule]) -> tuple[BaselineEntry, ...]:
     """What the metrics of ``rules`` are on a whole table, segment by segment, as ``measure`` logs them for a window of
     these rows. Raises SourceError.
@@ -58,12 +69,7 @@ def capture_metrics(log: PredictionLog, spec: MeasureSpec, rules: Sequence[Rule]
     """
     if all(drift_spec(rule.metric) is not None for rule in rules):
         return ()
-    plain = _without_absent_roles(log, spec)
-    roles = (plain.role_columns | {*plain.segments}) - {""}
-    narrow = ColumnsOf(log, [name for name in log.names() if name in roles])
-    plan, profile = infer_and_profile(without_missing_labels(narrow, plain), replace(plain, features=()))
-    rows = metric_rows(profile, plain, None, math.inf, row_metrics(narrow, plan, profile))
-    scalars = {key: value for row in rows for key, value in row.scalars.items() if not key.startswith("quality/")}
+    scalars = table_scalars(log, spec)
     entries: dict[tuple[str, Labels], BaselineEntry] = {}
     for rule in rules:
         if drift_spec(rule.metric) is not None:

@@ -49,7 +49,7 @@ def publish(
     paths = []
     for (day, version), rows_of_day in groupby(sorted(rows, key=_day_and_version), key=_day_and_version):
         address = run_address(model.name, spec, day, version)
-        with open_run(address, _run_config(spec, version), env.get("WANDB_API_KEY", ""), retry) as run:
+        with open_run(address, version_config(spec, version), env.get("WANDB_API_KEY", ""), retry) as run:
             for row in rows_of_day:
                 run.log({MEASURED_TIME: row.time, **row.scalars}, row.histograms)
             metadata = {"model": model.name, "version": version, "day": f"{datetime.fromtimestamp(day, UTC):%Y%m%d}"}
@@ -115,7 +115,7 @@ def _day_and_version(row: MetricRow) -> tuple[float, str]:
     return row.window // DAY * DAY, row.version
 
 
-def _run_config(spec: WandbSpec, version: str) -> dict[str, Any]:
+def version_config(spec: WandbSpec, version: str) -> dict[str, Any]:
     """The model version under the key where the W&B source looks for it."""
     if not version:
         return {}

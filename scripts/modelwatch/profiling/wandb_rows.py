@@ -42,13 +42,15 @@ def metric_rows(
     reference: TableProfile | None,
     now: float,
     extra_estimates: Mapping[ProfileKey, Sequence[Estimate]] | None = None,
+    extra_scalars: Mapping[ProfileKey, Mapping[str, float]] | None = None,
 ) -> Iterator[MetricRow]:
     """A row for each version in each window that is over by ``now``, by time.
 
     If several versions served in one window, the one with the latest row gets the window's end, and each other one a
     second less: no two rows share a time, and measuring again, with more rows too, gives the same times.
 
-    ``extra_estimates``: by version, window and segment, further metrics of its rows.
+    ``extra_estimates``: by version, window and segment, further metrics of its rows; ``extra_scalars``: by version and
+    window, further keys and values.
     """
     finished = finished_windows(profile, spec, now)
     times = _row_times(finished, profile, spec.window)
@@ -72,6 +74,7 @@ def metric_rows(
             *_performance_scalars(cell, segments[cell], spec, extra_estimates or {}),
             *_value_scalars(table, spec),
             *embedding_samples.embedding_drift(table, reference),
+            *(extra_scalars or {}).get(cell, {}).items(),
         )
         scalars = {key: value for key, value in items if math.isfinite(value)}
         histograms = _histograms(table, spec, reference_columns, edges)
