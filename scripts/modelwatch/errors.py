@@ -9,9 +9,12 @@ from enum import IntEnum
 from .distribution import install_command
 
 EXTRAS = {
+    "dask": ("dask",),
     "messages": ("apprise",),
     "profiling": ("pyarrow", "duckdb", "sklearn"),
+    "ray": ("ray",),
     "relay": ("aiohttp", "httptools", "jwt", "prometheus_client", "starlette", "uvicorn", "uvloop"),
+    "spark": ("pyspark",),
     "testing": ("modelwatch.testing", "graphql"),
 }
 """The optional parts of the distribution, and the modules that ``pip install modelwatch`` does not bring."""

@@ -17,6 +17,7 @@ import click
 from ..clients.retry import RetryPolicy
 from ..errors import Exit, UserError
 from ..profiling import measure as profiling
+from ..profiling.engines.engine import open_engine
 from ..profiling.measure import WindowSelection
 from ..profiling.row_explanation import Periods, RowExplanation, explain_rows
 from ..profiling.wandb_profiles import find_measured_days
@@ -61,6 +62,13 @@ if TYPE_CHECKING:
     multiple=True,
     help="Use a profile that --out wrote instead of the log; several profiles of distinct rows are added up.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark", "dask", "ray"]),
+    default="local",
+    show_default=True,
+    help="What reads and counts the rows: this process, or the workers of a cluster.",
+)
 @format_option
 def measure(
     config_path: Path,
@@ -71,6 +79,7 @@ def measure(
     until: float | None,
     partition: str,
     profiles: tuple[Path, ...],
+    engine: str,
     style: str,
     now: float,
 ) -> Exit:
@@ -90,11 +99,12 @@ def measure(
     if not measured:
         click.echo("No model of this configuration has a `measure:` section: there is nothing to measure.", err=True)
     rows: list[dict[str, object]] = []
+    reader = open_engine(engine, os.environ)
     for model in measured:
         is_explicit = since is not None or until is not None or bool(profiles) or bool(partition)
         choice = _select_windows(model, since, until, partition, publish and not is_explicit, now, policy)
         with tempfile.TemporaryDirectory(prefix="modelwatch-measure-") as scratch:
-            result = profiling.measure(model, now, os.environ, policy, Path(scratch), choice, profiles)
+            result = profiling.measure(model, now, os.environ, policy, Path(scratch), choice, profiles, reader)
         for note in result.notes:
             click.echo(f"{model.name}: {note}", err=True)
         if out is not None:

@@ -6,13 +6,16 @@ Ids are compared by the 64-bit hash of their text, so that 7 in one table equals
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..model.prediction_log import MeasureSpec, OutcomesSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from .arrow_columns import (
@@ -27,9 +30,13 @@ from .arrow_columns import (
     to_arrow,
     to_text,
 )
+from .engines.partitioned_log import is_partitioned, map_log
 from .log_files import FilesLog
 from .readers import PredictionLog, open_log, require_columns
 from .time_columns import LocalTimeLog, times_by_row
+
+if TYPE_CHECKING:
+    from .engines.engine import Engine
 
 PLACEHOLDER_WORDS = frozenset(
     (
@@ -43,13 +50,20 @@ MIN_JOINED_SHARE = 0.01
 _EMPTY = frozenset(("",))
 
 
-def join_outcomes(log: PredictionLog, spec: MeasureSpec, now: float = math.inf) -> PredictionLog:
+MAX_SENT_IDS = 20_000_000
+"""Of outcomes: more are not sent to the workers of an engine."""
+
+
+def join_outcomes(
+    log: PredictionLog, spec: MeasureSpec, now: float = math.inf, engine: Engine | None = None
+) -> PredictionLog:
     """The log with the labels of ``outcomes``, if the model names any. Labels that became known after ``now`` are
-    null."""
+    null. ``engine``: opens the outcomes, by default as files."""
     if spec.timezone:
         log = LocalTimeLog(log, (spec.time, spec.label_time), spec.timezone)
     if spec.outcomes is not None:
-        outcomes = open_log(spec.outcomes.files, spec.extensions)
+        files = spec.outcomes.files
+        outcomes = engine.open_outcomes(files, spec) if engine is not None else open_log(files, spec.extensions)
         if spec.timezone:
             outcomes = LocalTimeLog(outcomes, (spec.outcomes.label_time,), spec.timezone)
         log = JoinedLog(log, outcomes, spec.id, spec.outcomes, now)
@@ -133,6 +147,22 @@ class WrittenLabelLog:
         if self._label in columns:
             self._taken = taken
 
+    def prepare(self) -> None:
+        """Decide which words stand for no label before workers read the labels, each of them some."""
+        texts = self._log.known_texts() if isinstance(self._log, JoinedLog) else _texts_of(self._log, self._label)
+        if self._missing is None and any(map(_is_absence, texts)):
+            self._read_predictions()
+
+    def begin_tally(self, columns: Sequence[str]) -> None:
+        if self._label in columns:
+            self._taken = {}
+
+    def tally(self) -> dict[str, int]:
+        return self._taken
+
+    def add_tally(self, taken: dict[str, int]) -> None:
+        self._taken = {word: self._taken.get(word, 0) + taken.get(word, 0) for word in {**self._taken, **taken}}
+
     def _is_placeholder(self, text: str) -> bool:
         return text.lower() in self._placeholders and text not in (self._missing or ())
 
@@ -155,12 +185,21 @@ def _is_absence(text: str) -> bool:
 
 def _texts_of(log: PredictionLog, name: str) -> set[str]:
     """The different cells of a column of texts; none of another type."""
+    parts = map_log(log, [name], partial(_texts_to_bytes, name), _merge_texts)
+    return {text for part in parts for text in json.loads(part)}
+
+
+def _texts_to_bytes(name: str, batches: Iterable[Any]) -> bytes:
     texts: set[str] = set()
-    for batch in log.batches([name]):
+    for batch in batches:
         column = column_or_nulls(batch, name)
         if is_text_type(column.type):
             texts |= {text.strip() for text in factorize(column, missing_words=_EMPTY)[1]}
-    return texts
+    return json.dumps(sorted(texts)).encode()
+
+
+def _merge_texts(parts: Sequence[bytes]) -> bytes:
+    return json.dumps(sorted({text for part in parts for text in json.loads(part)})).encode()
 
 
 def count_words(count: int, noun: str) -> str:
@@ -194,17 +233,56 @@ class JoinedLog:
         if label not in columns:
             yield from self._log.batches(columns)
             return
-        if self._known is None:
-            self._known = read_labels(self._outcomes, self._spec, self._now)
-            self._is_joined = np.zeros(len(self._known.hashes), dtype=np.bool_)
+        known = self._read()
         own = [name for name in dict.fromkeys([*columns, self._id]) if name != label]
         for batch in self._log.batches(own):
             ids = column_or_nulls(batch, self._id)
-            places, valid, is_known = self._known.places_of(ids)
+            places, valid, is_known = known.places_of(ids)
             self._is_joined[places[is_known]] = True
             self._counts = [self._counts[0] + int(valid.sum()), self._counts[1] + int(is_known.sum())]
             self._example = self._example or _first_cell(ids)
-            yield batch.append_column(label, self._known.labels.take(to_arrow(places, missing=~is_known)))
+            yield batch.append_column(label, known.labels.take(to_arrow(places, missing=~is_known)))
+
+    def _read(self) -> KnownLabels:
+        if self._known is None:
+            self._known = read_labels(self._outcomes, self._spec, self._now)
+            self._is_joined = np.zeros(len(self._known.hashes), dtype=np.bool_)
+        return self._known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What workers get: the known labels, and not where they were read."""
+        return {**vars(self), "_outcomes": None}
+
+    def prepare(self) -> None:
+        """Read the known labels before workers join them. Raises UserError if they are too many to be sent."""
+        if is_partitioned(self._log) and len(self._read().hashes) > MAX_SENT_IDS:
+            raise UserError(
+                f"the outcomes have {len(self._read().hashes):,} ids; at most {MAX_SENT_IDS:,} are sent to workers.",
+                hint="Join them in `query` (`SELECT p.*, o.label, o.known_at FROM ... LEFT JOIN ...`), and name "
+                "`label` and `label_time` instead of `outcomes`.",
+                where="measure: {outcomes}",
+            )
+
+    def known_texts(self) -> list[str]:
+        """The different labels, if they are texts."""
+        labels = self._read().labels
+        return (
+            [text.strip() for text in factorize(labels, missing_words=_EMPTY)[1]] if is_text_type(labels.type) else []
+        )
+
+    def begin_tally(self, columns: Sequence[str]) -> None:
+        if self._spec.label in columns:
+            self._is_joined = np.zeros(len(self._is_joined), dtype=np.bool_)
+            self._counts = [0, 0]
+
+    def tally(self) -> tuple[Ints, list[int], str]:
+        return np.flatnonzero(self._is_joined), self._counts, self._example
+
+    def add_tally(self, tally: tuple[Ints, list[int], str]) -> None:
+        joined, counts, example = tally
+        self._is_joined[joined] = True
+        self._counts = [mine + other for mine, other in zip(self._counts, counts, strict=True)]
+        self._example = self._example or example
 
     def notes(self) -> tuple[str, ...]:
         """Outcomes that contradict each other, and ids that do not meet: written differently, perhaps."""

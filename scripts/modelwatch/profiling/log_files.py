@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -96,6 +97,20 @@ class FilesLog:
             read += rows
         if not read and self._skipped and len(self._skipped) == len(self.paths):
             raise list(self._skipped.values())[-1]
+
+    @property
+    def skipped(self) -> Mapping[str, SourceError]:
+        """The files that are broken, as far as they were read, and why."""
+        return self._skipped or {}
+
+    def parts(self) -> list[FilesLog]:
+        """For each readable file a log of it alone. It can be pickled, and keeps by itself that the file is broken."""
+        parts = []
+        for path, names in self._names_by_path().items():
+            part = copy(self)
+            part._names, part._skipped = {path: names}, {}
+            parts.append(part)
+        return parts
 
     def _with_partitions(self, path: str, batch: Any, columns: Sequence[str]) -> Any:
         import pyarrow as pa
@@ -242,13 +257,13 @@ def _open_csv(path: str, convert: Any = None, block: int = MAX_CSV_ROW) -> Any:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError("this CSV file is in UTF-16.", hint="Write it in UTF-8.", where=path)
     names = head.splitlines()[0].decode("utf-8", "replace") if head else ""
-    separator = _csv_separator(names)
+    separator = csv_separator(names)
     _check_width(names.count(separator) + 1, path)  # Before pyarrow makes 8 KB of each column.
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     return csv.open_csv(_open_stream(path), csv.ReadOptions(block_size=block), parse, convert)
 
 
-def _csv_separator(names: str) -> str:
+def csv_separator(names: str) -> str:
     """What separates the names in the first line: a comma, or what such files have instead of one."""
     return "," if "," in names else max(";\t|", key=names.count) if any(sign in names for sign in ";\t|") else ","
 

@@ -24,6 +24,7 @@ from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
 from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
+from .engines.engine import Engine, LocalEngine
 from .label_join import join_outcomes, label_notes
 from .label_task import (
     class_notes,
@@ -39,8 +40,7 @@ from .performance import known_classes, known_metrics, labelled_rows, misfit_not
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference, score_columns
 from .profiler import VALUE_SUM, profile_log
-from .query_log import QueryLog
-from .readers import PredictionLog, absent_role_notes, fetch_artifact, open_log, require_columns
+from .readers import PredictionLog, absent_role_notes, fetch_artifact, require_columns
 from .reference_store import fetch_reference, read_profile, read_reference
 from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .version_agreement import measure_agreement
@@ -124,11 +124,13 @@ def measure(
     scratch: Path,
     selection: WindowSelection | None = None,
     profiles: Sequence[Path] = (),
+    engine: Engine | None = None,
 ) -> MeasureResult:
     """Measure a model. Reads its log once, once more without a reference, and once more for metrics that need rows;
     downloads go to ``scratch``.
 
-    ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to add up instead of reading the log. Raises
+    ``profiles``: files that ``--out`` wrote elsewhere, of distinct rows, to add up instead of reading the log.
+    ``engine``: what reads and counts the rows, by default this process. Raises
     UserError for a model without ``measure:``, SourceError for what cannot be read.
     """
     selection = selection or WindowSelection()
@@ -145,7 +147,7 @@ def measure(
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
         whole = profile.whole()
     else:
-        source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference)
+        source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference, engine)
         log = FilteredLog(source, selection, spec)
         plan = _make_plan(spec, reference, log, notes)
         profile = profile_log(log, plan)
@@ -349,13 +351,20 @@ def open_model_log(
     now: float = math.inf,
     skipped: MutableMapping[str, SourceError] | None = None,
     reference: TableProfile | None = None,
+    engine: Engine | None = None,
 ) -> PredictionLog:
     """The model's log with the labels of its outcomes, as far as they were known at ``now``. ``skipped`` gets the files
-    of the log that are broken, and why; without it they are errors. ``reference``: what is known of the columns."""
+    of the log that are broken, and why; without it they are errors. ``reference``: what is known of the columns.
+    Raises UserError for what ``engine`` does not read."""
+    engine = engine or LocalEngine()
     if spec.query:
-        return join_outcomes(QueryLog(spec.query, spec.extensions), spec, now)
+        return join_outcomes(engine.open_query(spec), spec, now, engine)
+    if spec.artifact and not isinstance(engine, LocalEngine):
+        hint = "Measure it with `--engine local`, or name the files or the table that workers read."
+        raise UserError(f"{engine.name} does not read W&B artifacts.", hint=hint, where="measure: {artifact}")
     location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
-    return join_outcomes(open_log(location, spec.extensions, skipped, _column_kinds(reference, spec)), spec, now)
+    log = engine.open_files(location, spec, skipped, _column_kinds(reference, spec))
+    return join_outcomes(log, spec, now, engine)
 
 
 def _column_kinds(reference: TableProfile | None, spec: MeasureSpec) -> dict[str, str]:

@@ -7,7 +7,8 @@ matter, since bins were chosen for other scores, they are computed from rows (``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
 from .arrow_columns import CLASS_MISSING_WORDS, floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
 from .class_names import ClassNames, positive_class
+from .engines.partitioned_log import is_partitioned, map_log
 from .label_comparison import compare_with_labels, scored_class_names
 from .profile_plan import ProfilePlan, score_columns
 from .profiler import encode_segments, split_by_window
@@ -373,17 +375,40 @@ def _sample_rows(
     read: ColumnReader,
     more_columns: Sequence[str] = (),
 ) -> dict[ProfileKey, RowColumns]:
-    spec, parts = plan.spec, dict[ProfileKey, list[RowColumns]]()
+    spec = plan.spec
     query = spec.ranking.query if spec.ranking else ""
     names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query, *more_columns)
-    for batch in log.batches(tuple(dict.fromkeys(filter(None, names)))):
-        for cell, rows in split_by_window(batch, plan):
-            if cell in shares:
-                parts.setdefault(cell, []).append(read(rows, plan, shares[cell]))
+    columns = tuple(dict.fromkeys(filter(None, names)))
+    sample = partial(_read_cells, plan, shares, read)
+    if not is_partitioned(log):
+        return sample(log.batches(columns))
+    cells: dict[ProfileKey, list[RowColumns]] = {}
+    for part in map_log(log, columns, partial(_pickle_cells, sample)):
+        for cell, read_columns in pickle.loads(part).items():  # noqa: S301 - from our own workers
+            cells.setdefault(cell, []).append(read_columns)
+    return _concatenate(cells)
+
+
+def _pickle_cells(sample: Callable[[Iterable[Any]], dict[ProfileKey, RowColumns]], batches: Iterable[Any]) -> bytes:
+    return pickle.dumps(sample(batches))
+
+
+def _concatenate(parts: Mapping[ProfileKey, Sequence[RowColumns]]) -> dict[ProfileKey, RowColumns]:
     return {
         cell: tuple(np.concatenate(columns) for columns in zip(*batches, strict=True))
         for cell, batches in parts.items()
     }
+
+
+def _read_cells(
+    plan: ProfilePlan, shares: Mapping[ProfileKey, float], read: ColumnReader, batches: Iterable[Any]
+) -> dict[ProfileKey, RowColumns]:
+    parts: dict[ProfileKey, list[RowColumns]] = {}
+    for batch in batches:
+        for cell, rows in split_by_window(batch, plan):
+            if cell in shares:
+                parts.setdefault(cell, []).append(read(rows, plan, shares[cell]))
+    return _concatenate(parts)
 
 
 def _read_ranking(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:

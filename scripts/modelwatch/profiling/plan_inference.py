@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -34,6 +35,7 @@ from .arrow_columns import (
 )
 from .class_names import ClassNames, merge_booleans
 from .embedding_samples import embedding_width
+from .engines.partitioned_log import batches_to_bytes, bytes_to_batches, is_partitioned, map_log
 from .input_columns import reason_not_an_input
 from .profile_plan import (
     MAX_CLASSES,
@@ -193,11 +195,22 @@ def _sample_rows(log: PredictionLog, names: Sequence[str]) -> Any:
     """A sample of the rows as one record batch."""
     import pyarrow as pa
 
-    batches = sample_batches(log.batches(names), log.rows())
+    batches = _sample_partitions(log, names) if is_partitioned(log) else sample_batches(log.batches(names), log.rows())
     release_unused_memory()
     columns = {name: [column_or_nulls(batch, name) for batch in batches] for name in names}
     del batches
     return pa.RecordBatch.from_arrays([concatenate_arrays(columns.pop(name)) for name in names], list(names))
+
+
+def _sample_partitions(log: PredictionLog, names: Sequence[str]) -> list[Any]:
+    """Every k-th row of each partition."""
+    step = max(1, -(-(log.rows() or 0) // SAMPLE_ROWS))
+    parts = map_log(log, names, partial(_every_kth_row, step))
+    return [batch for part in parts for batch in bytes_to_batches(part)]
+
+
+def _every_kth_row(step: int, batches: Iterable[Any]) -> bytes:
+    return batches_to_bytes(batch.take(to_arrow(np.arange(0, batch.num_rows, step))) for batch in batches)
 
 
 def sample_batches(whole: Iterable[Any], expected: int | None) -> list[Any]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +18,9 @@ from ..model.series import Labels
 from ..stats.arrays import Floats, Ints
 from ..stats.profile.bottom_k_sketches import DistinctProfile
 from ..stats.profile.categorical import CategoricalProfile, shorten_category
+from ..stats.profile.codec import from_bytes, to_bytes
 from ..stats.profile.exact_sum import ExactSums
-from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
+from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile, merge_profiles
 from ..stats.segmentation import MISSING, OTHER
 from .arrow_columns import (
     column_or_nulls,
@@ -33,6 +35,7 @@ from .arrow_columns import (
     to_arrow,
 )
 from .embedding_samples import sample_columns
+from .engines.partitioned_log import is_partitioned, map_log
 from .label_comparison import MAX_TABLE_CELLS, LabelComparison, compare_with_labels, count_codes
 from .output_columns import read_outputs
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
@@ -47,8 +50,12 @@ GROUP_COLUMNS = 128
 
 
 def profile_log(log: PredictionLog, plan: ProfilePlan) -> Profile:
-    """The profile of a log. A wide one in columns (Parquet) is read group by group: a reader holds a page of every
-    column that it reads, so that a thousand columns at once take a gigabyte."""
+    """The profile of a log; where it lies in partitions, their workers count. A wide one in columns (Parquet) is read
+    group by group: a reader holds a page of every column that it reads, so that a thousand columns at once take a
+    gigabyte."""
+    if is_partitioned(log):
+        parts = map_log(log, plan.needed_columns, partial(_profile_to_bytes, plan), merge_encoded)
+        return from_bytes(merge_encoded(list(parts)))[0]
     first, *others = _split_wide_plan(plan) if log.rows() is not None else [plan]
     profile = profile_batches(log.batches(first.needed_columns), first)
     for other in others:
@@ -56,6 +63,15 @@ def profile_log(log: PredictionLog, plan: ProfilePlan) -> Profile:
         cells = {key: _with_columns(table, more.get(key)) for key, table in profile.cells.items()}
         profile = replace(profile, cells=cells)
     return profile
+
+
+def _profile_to_bytes(plan: ProfilePlan, batches: Iterable[Any]) -> bytes:
+    return to_bytes(merge_profiles(profile_partition(batch, plan) for batch in batches))
+
+
+def merge_encoded(parts: Sequence[bytes]) -> bytes:
+    """The profile of all parts, each as bytes."""
+    return to_bytes(merge_profiles(from_bytes(part)[0] for part in parts))
 
 
 def _split_wide_plan(plan: ProfilePlan) -> list[ProfilePlan]:

@@ -1,0 +1,1 @@
+"""Where a prediction log is read and counted: in this process, or by the workers of Spark, Dask or Ray."""
