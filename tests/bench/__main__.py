@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from . import anomaly, diagnose, drift, fleet, gate, install, logs, performance, profiles, relay, respond, rules, start
+from . import (
+    anomaly,
+    diagnose,
+    drift,
+    engines,
+    fleet,
+    gate,
+    install,
+    logs,
+    performance,
+    profiles,
+    relay,
+    respond,
+    rules,
+    start,
+)
 from .measure import Row, busy
 
 PARTS = {
@@ -17,6 +32,7 @@ PARTS = {
     "performance": performance.rows,
     "profiles": profiles.rows,
     "logs": logs.rows,
+    "engines": engines.rows,
     "relay": relay.rows,
     "respond": respond.rows,
     "diagnose": diagnose.rows,

@@ -104,7 +104,7 @@ class FilesLog:
         return self._skipped or {}
 
     def parts(self) -> list[FilesLog]:
-        """For each readable file a log of it alone. It can be pickled, and keeps by itself that the file is broken."""
+        """For each readable file a log of it alone. It can be pickled, and has its own list of broken files."""
         parts = []
         for path, names in self._names_by_path().items():
             part = copy(self)

@@ -54,8 +54,8 @@ def profile_log(log: PredictionLog, plan: ProfilePlan) -> Profile:
     group by group: a reader holds a page of every column that it reads, so that a thousand columns at once take a
     gigabyte."""
     if is_partitioned(log):
-        parts = map_log(log, plan.needed_columns, partial(_profile_to_bytes, plan), merge_encoded)
-        return from_bytes(merge_encoded(list(parts)))[0]
+        parts = map_log(log, plan.needed_columns, partial(_profile_to_bytes, plan), merge_bytes)
+        return from_bytes(merge_bytes(list(parts)))[0]
     first, *others = _split_wide_plan(plan) if log.rows() is not None else [plan]
     profile = profile_batches(log.batches(first.needed_columns), first)
     for other in others:
@@ -69,7 +69,7 @@ def _profile_to_bytes(plan: ProfilePlan, batches: Iterable[Any]) -> bytes:
     return to_bytes(merge_profiles(profile_partition(batch, plan) for batch in batches))
 
 
-def merge_encoded(parts: Sequence[bytes]) -> bytes:
+def merge_bytes(parts: Sequence[bytes]) -> bytes:
     """The profile of all parts, each as bytes."""
     return to_bytes(merge_profiles(from_bytes(part)[0] for part in parts))
 
