@@ -97,7 +97,7 @@ MEASURE = Section(
         "artifact": Field(Text("a W&B artifact (entity/project/name:alias)", r"\S+"), "A W&B artifact, or a table."),
         "query": Field(
             Text("a query", max_length=10_000),
-            "SQL for DuckDB (with `--engine spark` for Spark). It may read whatever the process that measures may read.",
+            "SQL for DuckDB, or of Spark (`--engine spark`). It may read whatever the process that measures may read.",
         ),
         "extensions": Field(
             ListOf(Text("the name of an extension", r"[a-z][a-z0-9_]*")),
