@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .context import RunContext
 from .errors import UserError, unforeseen
 from .model.alert import SOURCE_OUTAGE, Alert, Group, Judgement, group_key
+from .model.calibration import is_about_scores
 from .model.explanation import Explanation
 from .model.finding import ModelFindings, Track
 from .model.monitored_model import Config, Model
@@ -171,7 +172,22 @@ def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
             failed = replace(pulls[model.name], error=unforeseen("judging", error), scope=FailureScope.DATA)
             findings[model.name], pulls = ModelFindings(()), {**pulls, model.name: failed}
     judgement = judge_models(config, findings, pulls, now, _explain)
+    judgement = _add_calibration(judgement, config, pulls)
     return context.redactor.redact(_add_sensitivity(judgement, config, findings))
+
+
+def _add_calibration(judgement: Judgement, config: Config, pulls: Mapping[str, PulledSeries]) -> Judgement:
+    """Add to the evidence of rules about scores whether the model is less confident, or worse."""
+    from .evaluate.explanation.calibration import describe_calibration
+
+    rules = {(model.name, rule.name): rule for model in config.models for rule in model.rules if is_about_scores(rule)}
+    groups = list(judgement.groups)
+    for place, group in enumerate(groups):
+        rule = rules.get((group.model, group.rule))
+        if rule is not None and group.alerts:
+            change = describe_calibration(rule, group.start, group.newest, pulls[group.model])
+            groups[place] = replace(group, evidence=replace(group.evidence, calibration=change))
+    return replace(judgement, groups=tuple(groups))
 
 
 def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str, ModelFindings]) -> Judgement:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .calibration import CalibrationChange
 from .cause import SharedCause
 from .drift import FeatureDrift
 from .explanation import Explanation
@@ -206,6 +207,8 @@ class Evidence:
     """The newest move of the release since it began that should fix it."""
     refusals: tuple[Refusal, ...] = ()
     """Workflows that the issue could offer, but must not."""
+    calibration: CalibrationChange | None = None
+    """Of a rule about scores: whether the model is less confident, or worse."""
     held: float | None = None
     """How much (seconds) of its window the worst alert's newest value comes from, where that is not all of it: the
     version or the series is younger."""

@@ -22,6 +22,7 @@ from ..model.rule import Rule
 from ..model.series import PulledSeries, StartOrigin
 from ..timeutil import MINUTE
 from .alert_phrase import describe_alert, is_recovering, limit_comparison, onset_text, recovery_streak, worst_alert
+from .calibration import calibration_sentence
 from .comments import mute_sentence, next_page_sentence
 from .explanation import contribution_of, drift_sentence, drift_share_text, explanation_text
 from .facts_table import confidence_facts, window_text
@@ -132,6 +133,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Also": _other_alerts(firing[1:], mutes),
         "Where": _segment_lines(worst),
         "Why": filter(None, (explanation_text(worst.evidence.why, inputs=False, gradual=worst.evidence.is_gradual),)),
+        "Calibration": filter(None, (calibration_sentence(worst.evidence.calibration),)),
         "Drifted": _drift_lines(worst, firing),
         "Changed": _version_changes(known, worst, kept.get(worst.key)),
         "Before": recent_change_lines(_not_deployed(_without_known_problems(known))),

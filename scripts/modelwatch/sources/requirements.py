@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..model.calibration import BIN_KEYS, CONFIDENCE, CONFIDENCE_COUNT, ERROR, ERROR_COUNT, is_about_scores
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
@@ -148,6 +149,16 @@ def _rule_keys(rule: Rule) -> Iterator[KeyRequest]:
         yield KeyRequest(pattern, weight, rule.optional)
         if rule.denominator:
             yield KeyRequest(_denominator_beside(pattern, rule.denominator), optional=rule.optional)
+    if is_about_scores(rule):
+        yield from _score_keys()
+
+
+def _score_keys() -> Iterator[KeyRequest]:
+    """What is read beside the metric of a rule about scores, if it is logged."""
+    yield KeyRequest(KeyPattern(CONFIDENCE), CONFIDENCE_COUNT, optional=True)
+    yield KeyRequest(KeyPattern(ERROR), ERROR_COUNT, optional=True)
+    for key in BIN_KEYS.values():
+        yield KeyRequest(KeyPattern(key), "n", optional=True)
 
 
 def _denominator_beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPattern:

@@ -35,6 +35,7 @@ from ...report.alert_phrase import (
     subject_of,
     worst_alert,
 )
+from ...report.calibration import calibration_section
 from ...report.chart import trend_chart
 from ...report.comments import (
     actions_table,
@@ -133,6 +134,8 @@ def issue_body(
     segmented = bool(shown) and group.state is AlertState.FIRING
     if reasons := explanation_section(group.evidence.why, words_only=segmented, gradual=group.evidence.is_gradual):
         parts.append("### Why\n\n" + reasons)
+    if calibration := calibration_section(group.evidence.calibration):
+        parts.append("### Calibration\n\n" + calibration)
     if drift:
         parts.append("### What drifted\n\n" + drift)
     if changed := recent_changes_section(register.recent_changes):
