@@ -38,8 +38,11 @@ def output_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec) -> S
 
     Without ``calibration`` a few overall figures that cost nothing: they follow from the profiles of every window.
     """
+    if segment and spec.calibration is None and spec.operations is None:
+        return
     if not segment or table.rows >= spec.min_rows:
-        yield from _prediction_scalars(table, segment, spec)
+        if not segment or spec.calibration is not None:
+            yield from _prediction_scalars(table, segment, spec)
         yield from _operation_scalars(table, segment, spec)
     if not segment or (spec.calibration is not None and labelled_rows(table) >= spec.min_rows):
         yield from _calibration_scalars(table, segment, spec)

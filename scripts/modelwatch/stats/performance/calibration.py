@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Floats
 from ..intervals import wilson_bounds, z_value
-from ..profile.numeric import NumericProfile
+from ..profile.numeric import NumericProfile, bin_middles
 from .estimate import SEED, Estimate, undefined_estimate
 
 BINS = 10
@@ -65,8 +65,7 @@ def counts_of_profiles(happened: NumericProfile, others: NumericProfile) -> Scor
     if not n or any(infinite) or not (low >= 0 and high <= 1):
         return None
     filled = np.flatnonzero(happened.counts + others.counts.astype(np.int64))
-    ends = np.concatenate([[low], np.clip(happened.edges, low, high), [high]])
-    middles = ends[filled] / 2 + ends[filled + 1] / 2
+    middles = bin_middles(happened.edges, filled, low, high)
     return ScoreCounts(middles, *(side.counts[filled].astype(np.float64) for side in (happened, others)))
 
 
@@ -86,8 +85,6 @@ class _Bins:
     n: Floats
     predicted: Floats
     observed: Floats
-    score_sum_of_squares: Floats
-    hits_times_score: Floats
 
 
 def _group(counts: ScoreCounts, bins: int = BINS) -> _Bins:
@@ -98,17 +95,8 @@ def _group(counts: ScoreCounts, bins: int = BINS) -> _Bins:
     ranks = (np.cumsum(rows) - rows / 2) / total
     place = np.minimum((ranks * count).astype(np.int64), count - 1)
     begins = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
-    n, hits, scores, squares, both = (
-        np.add.reduceat(column, begins)
-        for column in (
-            rows,
-            counts.happened,
-            rows * counts.scores,
-            rows * counts.scores**2,
-            counts.happened * counts.scores,
-        )
-    )
-    return _Bins(n, scores / n, hits / n, squares, both)
+    n, hits, scores = (np.add.reduceat(column, begins) for column in (rows, counts.happened, rows * counts.scores))
+    return _Bins(n, scores / n, hits / n)
 
 
 def reliability_curve(counts: ScoreCounts, bins: int = BINS) -> tuple[ReliabilityBin, ...]:

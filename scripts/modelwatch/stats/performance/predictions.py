@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..arrays import Floats
-from ..profile.numeric import NumericProfile
+from ..profile.numeric import NumericProfile, bin_middles
 
 
 def entropy_bits(probabilities: Floats) -> Floats:
@@ -24,8 +24,8 @@ def mean_confidence_and_entropy(scores: NumericProfile) -> tuple[float, float]:
     if not scores.n or scores.infinite_low or scores.infinite_high or not (scores.low >= 0 and scores.high <= 1):
         return math.nan, math.nan
     filled = np.flatnonzero(scores.counts)
-    ends = np.concatenate([[scores.low], np.clip(scores.edges, scores.low, scores.high), [scores.high]])
-    p = ends[filled] / 2 + ends[filled + 1] / 2
-    weights = scores.counts[filled] / scores.n
-    confidence = float((np.maximum(p, 1 - p) * weights).sum())
-    return confidence, float((entropy_bits(np.stack([p, 1 - p], axis=1)) * weights).sum())
+    p = bin_middles(scores.edges, filled, scores.low, scores.high)
+    confidence, weights = np.maximum(p, 1 - p), scores.counts[filled] / scores.n
+    other = np.maximum(1 - confidence, np.finfo(np.float64).tiny)
+    entropy = -(confidence * np.log2(confidence) + other * np.log2(other))
+    return float(confidence @ weights), float(entropy @ weights)

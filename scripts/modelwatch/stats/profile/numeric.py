@@ -126,10 +126,20 @@ class NumericProfile:
         """The mean, every value taken at the middle of its bin (the ends of the outer ones are the extremes)."""
         if not self.n:
             return np.nan
-        ends = np.concatenate([[self.low], np.clip(self.edges, self.low, self.high), [self.high]])
         filled = np.flatnonzero(self.counts)
-        middles = ends[filled] / 2 + ends[filled + 1] / 2
+        middles = bin_middles(self.edges, filled, self.low, self.high)
         return float(np.sum(middles * (self.counts[filled] / self.n)))
+
+
+def bin_middles(edges: Floats, bins: Ints, low: float, high: float) -> Floats:
+    """The middle of each of ``bins``, by number; of the outer ones the ends are ``low`` and ``high``, which bound the
+    others, too."""
+    if not len(edges):
+        return np.full(len(bins), low / 2 + high / 2)
+    last = len(edges) - 1
+    begins = np.where(bins == 0, low, np.clip(edges[np.maximum(bins - 1, 0)], low, high))
+    ends = np.where(bins > last, high, np.clip(edges[np.minimum(bins, last)], low, high))
+    return np.asarray(begins / 2 + ends / 2)
 
 
 def count_type(n: int) -> type[np.signedinteger[Any]]:
