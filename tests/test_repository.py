@@ -299,7 +299,7 @@ def test_the_actions_that_read_logs_and_no_others_install_the_extra_profiling() 
     """In the step that names the environment and in the one that makes it. The others need it for a `table:` alone,
     which the first step looks for."""
     extras = {path.parent.name: [step.get("env", {}).get("MW_EXTRA") for step in steps(path)] for path in ACTIONS}
-    measuring = {"measure-predictions", "validate-candidate"}
+    measuring = {"measure-predictions", "score-holdout", "validate-candidate"}
     assert {name for name, found in extras.items() if found == ["profiling", None, "profiling"]} == measuring
     told = [None, None, "${{ steps.environment.outputs.extra }}"]
     configured = {path.parent.name for path in ACTIONS if "config" in read(path)["inputs"]} - measuring

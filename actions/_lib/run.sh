@@ -18,11 +18,9 @@ case $1 in
     modelwatch pull --out="$out/series.jsonl"
     output series "$out/series.jsonl"
     ;;
-  measure-predictions)
-    option since MW_SINCE --since
-    option until MW_UNTIL --until
-    option partition MW_PARTITION --partition
-    modelwatch measure "${flags[@]}"
+  measure-predictions | score-holdout)
+    # shellcheck source=actions/_lib/measuring.sh
+    source "$library/measuring.sh"
     ;;
   evaluate)
     line series MW_SERIES required
