@@ -18,7 +18,16 @@ OWN = {
 }
 """The kinds of modelwatch's own rules; an outage of the source is *monitoring-silent*."""
 OF_RULES = (
-    *("accuracy-drop", "anomaly", "business-metric", "calibration", "data-drift", "data-quality", "error-rate"),
+    *(
+        "accuracy-drop",
+        "anomaly",
+        "business-metric",
+        "calibration",
+        "concept-drift",
+        "data-drift",
+        "data-quality",
+        "error-rate",
+    ),
     *("label-delay", "label-quality", "latency", "prediction-drift", "segment-drop"),
 )
 

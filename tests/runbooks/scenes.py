@@ -279,6 +279,16 @@ SCENES: dict[str, Scene] = {
         *("retrain.1", "sent"),
         after=_asked,
     ),
+    "concept-drift": _page(
+        _rule(
+            *("concept", "concept-drift", "metric: estimate_check/accuracy", "better: lower"),
+            "warning: {above: 1, do: [issue]}, error: {above: 1.5, do: [issue, page]}",
+        )
+        + ACCURACY,
+        lambda bad: {"estimate_check/accuracy": 3.2 if bad else 0.4, **_accuracy(bad, 0.88)},
+        *("Changed", "before it began"),
+        causes="its scores mean something else",
+    ),
     "prediction-drift": _page(
         _rule(
             *("positives", "prediction-drift", "metric: predictions/positive_rate"),

@@ -14,7 +14,7 @@ from ..model.series import Deployment, ServiceStart, StartOrigin
 from ..model.severity import Severity
 from ..model.version_health import VersionFailure, VersionHealth
 
-INPUT_KINDS = frozenset({"data-quality", "data-drift", "label-drift", "label-delay", "label-quality"})
+INPUT_KINDS = frozenset({"data-quality", "data-drift", "concept-drift", "label-drift", "label-delay", "label-quality"})
 """Kinds of rules about what goes into a model; every other rule is about the model."""
 CHANCE, END_CHANCE = 0.001, 0.01
 """An alert proves nothing about a version if chance makes one as long at least this often: anywhere in the history, or

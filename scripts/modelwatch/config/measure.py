@@ -8,8 +8,10 @@ from itertools import combinations
 from ..errors import did_you_mean
 from ..model.prediction_log import (
     DEFAULT_METRICS,
+    ESTIMABLE_METRICS,
     METRICS,
     CalibrationSpec,
+    EstimatesSpec,
     HoldoutSpec,
     MeasureSpec,
     OperationsSpec,
@@ -89,6 +91,21 @@ OPERATIONS = Section(
     },
     "Columns about serving: each is published for every window, and by segment.",
     dataclass=OperationsSpec,
+)
+ESTIMATES = Section(
+    "the estimates",
+    {
+        "metrics": Field(
+            one_or_more(Enumeration("a metric that can be estimated", ESTIMABLE_METRICS)),
+            "The metrics to estimate; by default those among the published metrics that can be.",
+        ),
+        "history": Field(
+            duration(DAY), "How far back labelled rows are used, before the rows whose labels are not due."
+        ),
+        "min_labels": Field(Count(), "With fewer labelled rows of a version nothing is estimated."),
+    },
+    "How performance is estimated while labels are missing.",
+    dataclass=EstimatesSpec,
 )
 MEASURE = Section(
     "the prediction log",
@@ -181,6 +198,11 @@ MEASURE = Section(
             "A profile written by `modelwatch baseline capture --from-table`, or its W&B artifact.",
         ),
         "late": Field(duration(), "How long labels can take to arrive: windows younger than this are measured again."),
+        "estimates": Field(
+            AnyOf(scalar=ON_OR_MAPPING, mapping=ESTIMATES),
+            "Estimate performance while labels are missing (`estimated/accuracy`, ...), and check it once they are "
+            "there (`estimate_check/accuracy`, ...): `on`, or a mapping.",
+        ),
         "embeddings": Field(TEXTS, "Columns that hold a list of numbers in each row; judged on a sample."),
         "texts": Field(TEXTS, "Columns of free text; judged on a sample."),
     },
@@ -198,7 +220,11 @@ def read_measure(section: ParsedSection | None) -> MeasureSpec | None:
         return None
     _check_measure(section)
     _check_custom_metrics(section)
-    spec: MeasureSpec = section.build(crossings=_read_crossings(section), calibration=_read_calibration(section))
+    spec: MeasureSpec = section.build(
+        crossings=_read_crossings(section),
+        calibration=_read_calibration(section),
+        estimates=_read_estimates(section),
+    )
     return replace(spec, label=spec.label or (spec.outcomes.label if spec.outcomes else ""))
 
 
@@ -210,6 +236,19 @@ def _read_calibration(section: ParsedSection) -> CalibrationSpec | None:
     if isinstance(stated, bool):
         return CalibrationSpec() if stated else None
     spec: CalibrationSpec = stated.build()
+    return spec
+
+
+def _read_estimates(section: ParsedSection) -> EstimatesSpec | None:
+    stated = section.get("estimates", False)
+    has_label = section.get("label") or section.get("outcomes") is not None
+    has_output = section.get("score") or section.get("scores") or section.get("prediction")
+    if stated is not False and not (has_label and has_output):
+        hint = "Name the columns of the label (or `outcomes`), and of the score; of a regression, of the prediction."
+        section.add_problem("an estimate learns from labels and outputs.", hint, key="estimates")
+    if isinstance(stated, bool):
+        return EstimatesSpec() if stated else None
+    spec: EstimatesSpec = stated.build()
     return spec
 
 

@@ -37,6 +37,7 @@ from .calendars import CALENDAR_FIELDS, read_calendar
 from .charts import CHART_FIELD, check_charts
 from .digest import rule_digest, settings_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
+from .estimates import check_estimate_actions
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration, one_or_more
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
@@ -283,6 +284,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     _check_times(section, rule)
     _check_counts(section, rule)
     check_charts(section, rule)
+    check_estimate_actions(section, rule)
     return replace(rule, digest=rule_digest(rule), settings=settings_digest(rule))
 
 

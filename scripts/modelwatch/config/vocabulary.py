@@ -14,6 +14,7 @@ KINDS = (
     "business-metric",
     "calibration",
     "canary-failed",
+    "concept-drift",
     "data-drift",
     "data-quality",
     "delivery-failed",

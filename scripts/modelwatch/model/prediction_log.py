@@ -15,6 +15,8 @@ from .keys import escape_label
 
 MEASURED_TIME = "measured/time"
 """The W&B key under which ``modelwatch measure`` logs the end of a window: the time of that row for every reader."""
+ESTIMATED, ESTIMATE_CHECK = "estimated", "estimate_check"
+"""The first parts of W&B keys: of metrics that are estimated without labels, and of how far the estimates were off."""
 PROFILE_ARTIFACT_TYPE = "profile"
 """The type of W&B artifacts that hold a profile, and"""
 PROFILE_FILE = "profile.npz"
@@ -76,6 +78,17 @@ class HoldoutSpec:
     """Part of the keys; a holdout with other content needs another one."""
 
 
+@dataclass(frozen=True, slots=True)
+class EstimatesSpec:
+    """Performance is estimated where labels are not known yet."""
+
+    metrics: tuple[str, ...] = ()
+    """Names out of ``ESTIMABLE_METRICS``; empty: those among the published metrics."""
+    history: float = 30 * DAY
+    """How far back, before labels are due, labelled rows are used."""
+    min_labels: int = 300
+
+
 _PER_CLASS = ("precision", "recall", "f1")
 RANKING_METRICS = ("ndcg", "hit_rate")
 GATE_METRICS = (
@@ -89,6 +102,11 @@ METRICS = (
     *(*GATE_METRICS, "class_precision", "class_recall", "class_f1", "confusion"),
     *("auc_macro", "pr_auc_macro", "class_auc", "class_pr_auc", "bias"),
 )
+ESTIMABLE_METRICS = (
+    *("accuracy", *_PER_CLASS, *(f"{metric}_{how}" for metric in _PER_CLASS for how in ("macro", "weighted"))),
+    *("auc", "auc_macro", "log_loss", "brier", "mae", "rmse"),
+)
+"""What can be estimated without labels. Not the bias of numbers: if it were known, it could be taken off them."""
 DEFAULT_METRICS = (
     *("accuracy", "f1", "f1_macro", "auc", "auc_macro", "log_loss"),
     *("mae", "rmse", "bias"),
@@ -140,6 +158,7 @@ class MeasureSpec:
     window: float = DAY
     reference: str = ""
     late: float = 7 * DAY
+    estimates: EstimatesSpec | None = None
     embeddings: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     calibration: CalibrationSpec | None = None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from fnmatch import fnmatchcase
 
 from .drift import drift_spec
+from .keys import KeyPattern
+from .prediction_log import ESTIMATE_CHECK, ESTIMATED
 from .rule import STATIC_LIMITS, FeatureAggregation, Rule
 
 MILLISECONDS, SECONDS, MINUTES, HOURS, DAYS = TIMES = ("ms", "s", "min", "h", "d")
@@ -12,6 +15,10 @@ PERCENT = "%"
 MINUS = "−"
 FEATURES, IMPORTANCE = "features", "importance"
 """The share of features that drifted: of their number, or of their importance."""
+ESTIMATE = "estimate"
+"""A metric that was estimated without labels, as a plain number."""
+MARGIN = "margin"
+"""How far an estimate was off, as a multiple of the margin that it stated: the half-width of its interval."""
 _UNIT_SUFFIXES = {
     "ms": MILLISECONDS,
     "milliseconds": MILLISECONDS,
@@ -35,6 +42,10 @@ def unit_of(rule: Rule) -> str:
     """
     if rule.across is FeatureAggregation.SHARE:
         return IMPORTANCE if rule.importances else FEATURES
+    if is_estimated(rule.metric):
+        return ESTIMATE
+    if rule.metric.text.startswith(f"{ESTIMATE_CHECK}/"):
+        return MARGIN
     if drift := drift_spec(rule.metric):
         return drift.method
     if rule.metric.text == _FRESHNESS:
@@ -45,6 +56,11 @@ def unit_of(rule: Rule) -> str:
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     fixed = bool(limits) and all(limit.form in STATIC_LIMITS and 0 <= limit.value <= 1 for limit in limits)
     return PERCENT if fixed and (ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate") else ""
+
+
+def is_estimated(metric: KeyPattern) -> bool:
+    """Whether this can be a metric that ``modelwatch measure`` estimates without labels."""
+    return fnmatchcase(ESTIMATED, metric.text.partition("/")[0])
 
 
 def number_text(value: float) -> str:

@@ -25,6 +25,7 @@ from ..timeutil import DAY, HOUR, format_utc
 from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
 from .engines.engine import Engine, LocalEngine
+from .estimates import EstimateResult, estimate_windows
 from .label_join import join_outcomes, label_notes
 from .label_task import (
     class_notes,
@@ -48,6 +49,7 @@ from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, metric_rows
 
 MAX_COLUMNS_SHOWN = 10
+NO_ROWS = "nothing is estimated: that takes the rows of the log, not profiles."
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 
 
@@ -181,7 +183,16 @@ def measure(
     notes.extend(missing_metric_notes(whole_total, spec, known_metrics(whole_total, published, extra)))
     unreadable = len(skipped) if log and not spec.query else None
     finished = finished_windows(total, spec, now)
-    rows = LazyRows(len(finished), lambda: _metric_rows(total, published, reference, now, extra, agreement, unreadable))
+    estimated = EstimateResult()
+    if spec.estimates is not None:
+        estimated = (
+            _estimate(source, plan, finished, now, alone=not others) if log else EstimateResult(notes=(NO_ROWS,))
+        )
+        notes.extend(estimated.notes)
+    rows = LazyRows(
+        len(finished),
+        lambda: estimated.add_to(_metric_rows(total, published, reference, now, extra, agreement, unreadable)),
+    )
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
@@ -210,6 +221,18 @@ class LazyRows(Sequence[MetricRow]):
     def __getitem__(self, place: slice) -> Sequence[MetricRow]: ...
     def __getitem__(self, place: int | slice) -> MetricRow | Sequence[MetricRow]:
         return self._compute()[place]
+
+
+def _estimate(
+    source: PredictionLog, plan: ProfilePlan, windows: Sequence[ProfileKey], now: float, *, alone: bool
+) -> EstimateResult:
+    """What is estimated of ``windows``; ``source``: the whole log. ``alone``: whether its rows are all rows."""
+    if not alone:
+        return EstimateResult(notes=("nothing is estimated: other partitions hold rows of the same days.",))
+    if not plan.classes and plan.typical_label is None:
+        # The windows to measure have no labels yet; those before them have.
+        plan = infer_plan(source, plan.spec)
+    return estimate_windows(source, plan, windows, now)
 
 
 def _metric_rows(

@@ -10,7 +10,7 @@ from ..model.alert_scope import FEATURE_LABELS
 from ..model.finding import Finding, Outcome
 from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
 from ..model.series import Labels, StartOrigin
-from ..model.unit import FEATURES, IMPORTANCE, MINUS, TIMES, number_text
+from ..model.unit import ESTIMATE, FEATURES, IMPORTANCE, MARGIN, MINUS, TIMES, number_text
 from ..timeutil import format_utc
 from .markdown import plain_line
 
@@ -129,6 +129,7 @@ def finding_labels(finding: Finding) -> str:
     return labels_text(finding.labels) or "all"
 
 
+_ESTIMATE_TEXTS = {ESTIMATE: "{} (estimated)", MARGIN: "off by {} times its margin"}
 METHOD_NAMES = {
     "psi": "PSI",
     "ks": "KS",
@@ -151,7 +152,7 @@ _SHARE_UNITS = {FEATURES: "features drifted", IMPORTANCE: "feature importance dr
 
 def bare_value(value: float | None, unit: str = "") -> str:
     """``379.5 ms``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
-    if value is None or unit in METHOD_NAMES or not unit:
+    if value is None or unit in METHOD_NAMES or unit in _ESTIMATE_TEXTS or not unit:
         return number(value)
     if unit in TIMES:
         return f"{number(value)} {unit}"
@@ -166,6 +167,8 @@ def quantity(value: float | None, unit: str = "") -> str:
         return f"{METHOD_NAMES[unit]} {number(value)}"
     if unit in _SHARE_UNITS:
         return f"{_percentage(value)} of {_SHARE_UNITS[unit]}"
+    if unit in _ESTIMATE_TEXTS:
+        return _ESTIMATE_TEXTS[unit].format(number(value))
     return bare_value(value, unit)
 
 

@@ -33,12 +33,13 @@ from ..model.series import StartOrigin
 from ..timeutil import DAY, HOUR
 from .alert_phrase import WITHIN_LIMITS_TEXT, describe_alert, is_recovery_unproven, proof_text, recovery_streak
 from .dispatch_command import MAX_COMMAND, code_block, dispatch_command
+from .estimates import estimate_steps
 from .explanation import Quote
 from .formatting import utc_time
 from .group_states import wrong_name
 from .markdown import code, known_word, link, plain_line, safe_url
 from .move_effect import is_stuck, last_watched_dispatch, recovery_deadline, runbook_url, unmoved_version
-from .rollback_choice import ROLLBACK_KINDS, RollbackChoice
+from .rollback_choice import RollbackChoice, is_fixed_by_rollback
 
 HEADING, WAIT = "### Next step\n\n", "Wait:"
 DEFAULT_SETTLE = 2 * HOUR
@@ -397,7 +398,7 @@ def _rollback_steps(alert: _Alert) -> Iterator[str]:
     """Roll back, where the alert began with a version and the previous one was healthy."""
     group, quote = alert.group, alert.medium.quote
     tried = any(record.verb == "rollback" for record in alert.dispatches)
-    if alert.model is None or tried or group.kind not in ROLLBACK_KINDS:
+    if alert.model is None or tried or not is_fixed_by_rollback(group):
         return
     if not began_with_version(group, alert.register):
         return
@@ -466,6 +467,7 @@ def _cause_steps(alert: _Alert) -> Iterator[str]:
 
 def _kind_steps(alert: _Alert) -> Iterator[str]:
     group = alert.group
+    yield from estimate_steps(group)
     if group.kind == "data-quality" and not group.built_in:
         yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
     if group.rule == MONITORING_SILENT:

@@ -12,6 +12,7 @@ from typing import Any
 from ..model.alert import ROLLBACK_FAILED, AlertState, Group
 from ..model.register import FALSE_POSITIVE, Register
 from ..model.release import PREVIOUS, PRODUCTION, MoveVerb, Registry, Version
+from ..model.unit import ESTIMATE
 from ..model.version_health import RollbackCandidate, VersionFailure, VersionHealth, healthy_names
 from .formatting import count, duration, labels_text, utc_time
 from .markdown import code, table
@@ -53,6 +54,11 @@ class RollbackChoice:
         return tuple(sorted(self.candidates, key=lambda candidate: bool(candidate.objection)))
 
 
+def is_fixed_by_rollback(group: Group) -> bool:
+    """Whether an earlier version can fix it. An estimate does not prove that anything is broken."""
+    return group.kind in ROLLBACK_KINDS and group.unit != ESTIMATE
+
+
 def choose_rollback_target(registry: Registry | None, failing: str, health: Sequence[VersionHealth]) -> RollbackChoice:
     """The versions to roll back to from ``failing``, each with what speaks against it.
 
@@ -82,7 +88,7 @@ def add_rollback_choice(group: Group, registry: Registry | None, registers: Iter
     ``registers``: those of the model's issues, with the verdicts of people.
     """
     evidence = group.evidence
-    fixable = group.kind in (*ROLLBACK_KINDS, ROLLBACK_FAILED) or "rollback" in group.do
+    fixable = is_fixed_by_rollback(group) or group.kind == ROLLBACK_FAILED or "rollback" in group.do
     if group.state is not AlertState.FIRING or not evidence.health or not fixable:
         return group
     health = excuse_false_positives(evidence.health, registers)

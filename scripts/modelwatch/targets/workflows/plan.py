@@ -13,13 +13,15 @@ from ...model.ledger import MODELWATCH, PERSON
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ChangeKind, Dispatch, ObservedRun
 from ...model.register import DispatchRecord, DispatchState
+from ...model.release import RECOVERY_VERBS
 from ...model.rule import Mode
 from ...model.series import format_labels
 from ...model.severity import Severity
 from ...model.target import Target
+from ...model.unit import ESTIMATE
 from ...report.formatting import relative_change, whole_percent
 from ...report.next_steps import began_with_version
-from ...report.rollback_choice import NO_HEALTHY_VERSION, ROLLBACK_KINDS, choose_rollback_target, unfit_reason
+from ...report.rollback_choice import NO_HEALTHY_VERSION, choose_rollback_target, is_fixed_by_rollback, unfit_reason
 from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan, Situation
 from .guards import SINGLE_ATTEMPT_VERBS, DispatchRequest, first_refusal, time_to_start
@@ -109,6 +111,8 @@ def plan_dispatches(draft: GroupPlan) -> None:
             continue
         elif recovering:
             draft.add_skip(verb, recovering, "recovering")
+        elif verb in RECOVERY_VERBS and group.unit == ESTIMATE:
+            draft.add_skip(verb, "an estimate alone is no reason for it: wait for labels", "estimate")
         elif verb in SERVING_VERBS and (reason := small_segment_reason(group)):
             draft.add_skip(verb, reason, "small-segment")
         elif verb == "retrain" and (reason := released_segment_reason(draft, group)):
@@ -123,7 +127,8 @@ def _wanted_verbs(draft: GroupPlan) -> list[tuple[Group, str]]:
     those without a reason against it."""
 
     def order(group: Group, verb: str) -> tuple[bool, int]:
-        against = recovery_reason(group) or (verb in SERVING_VERBS and small_segment_reason(group))
+        is_estimate = verb in RECOVERY_VERBS and group.unit == ESTIMATE
+        against = recovery_reason(group) or is_estimate or (verb in SERVING_VERBS and small_segment_reason(group))
         return bool(against), -group.severity.code if group.severity else 0
 
     wanted = []
@@ -275,7 +280,7 @@ def add_refusals(draft: GroupPlan) -> None:
     verbs = dict.fromkeys(
         (*proposed, *(record.verb for record in draft.dispatches if record.state is DispatchState.LOST))
     )
-    if draft.group.kind in ROLLBACK_KINDS and (draft.model.workflow("rollback") or draft.model.release):
+    if is_fixed_by_rollback(draft.group) and (draft.model.workflow("rollback") or draft.model.release):
         verbs["rollback"] = None
     refusals = []
     for verb in verbs if draft.firing else ():

@@ -1,0 +1,1 @@
+"""The performance of a model on rows whose labels are not known, estimated from rows whose labels are."""

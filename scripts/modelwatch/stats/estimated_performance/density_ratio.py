@@ -1,0 +1,177 @@
+"""Weights that make labelled rows look like others: the ratio of both densities, from a domain classifier.
+
+A classifier that tells the two sides apart gives the ratio as its odds (Bickel, Brueckner and Scheffer 2009, JMLR
+10:2137-2155). It is cross-fitted, and its odds are calibrated. Where the sides cannot be told apart every weight is 1;
+where they hardly overlap, the ratio says so instead of trusting a few rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Bools, Floats, Ints
+from ..intervals import z_value
+from .calibration import fit_calibration, score_logits
+
+MAX_ROWS = 10_000
+"""Rows of a side that the classifier learns from; of more, a seeded sample."""
+MIN_ROWS = 100
+"""With fewer rows of a side nothing is learnt, and every weight is 1."""
+FOLDS = 2
+REPEATS = 2
+"""Sets of weights, each from another split into folds: what differs between them is the classifier's own error."""
+SPLITS = 200
+"""Quantiles of the classifier's score at which its odds are calibrated."""
+MAX_RATIO = 50.0
+OUTLIER_SHARE = 0.005
+"""Other rows are beyond the labelled ones where their ratio is greater than that of all but so many labelled rows, and
+greater than"""
+OUTLIER_RATIO = 20.0
+MISSING_CODE = 254.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DensityRatio:
+    """How labelled rows have to be weighed."""
+
+    weights: Floats
+    """``[sets, labelled rows]``, each with mean 1."""
+    auc: float
+    """How well the sides are told apart; 0.5 where nothing moved."""
+    is_shifted: bool
+    """Whether the sides provably differ; else every weight is 1."""
+    effective_share: float
+    """How many labelled rows count, as a share of them: (sum w)^2 / (n sum w^2)."""
+    unsupported_share: float
+    """The share of other rows where there are hardly any labelled ones."""
+
+
+def plain_ratio(rows: int, auc: float = 0.5) -> DensityRatio:
+    """Nothing moved."""
+    return DensityRatio(np.ones((1, rows)), auc, False, 1.0, 0.0)
+
+
+def density_ratio(labelled: Floats, others: Floats, categorical: Bools | None = None) -> DensityRatio:
+    """The weights of ``labelled`` rows [n, columns] that give them the distribution of ``others`` [m, columns].
+
+    NaN is a value of its own. ``categorical``: by column, whether its numbers (at most 253, from 0 on) are codes.
+    """
+    if min(len(labelled), len(others)) < MIN_ROWS or not labelled.shape[1]:
+        return plain_ratio(len(labelled))
+    random = np.random.default_rng(3)
+    chosen = [random.permutation(len(side))[:MAX_ROWS] for side in (labelled, others)]
+    sizes = [len(places) for places in chosen]
+    labelled, others = fill_missing(labelled, others, categorical)
+    rows = np.concatenate([labelled[chosen[0]], others[chosen[1]]])
+    is_other = np.repeat([False, True], sizes)
+    weights, unsupported, areas = [], [], []
+    for _ in range(REPEATS):
+        folds = np.concatenate([random.permutation(np.arange(size) % FOLDS) for size in sizes])
+        models, scores = _cross_fit(rows, is_other, folds, categorical)
+        area, deviation = _area(scores, is_other)
+        areas.append(area)
+        # A first look is enough where nothing moved.
+        if not area - z_value(0.99) * deviation > 0.5:
+            return plain_ratio(len(labelled), area)
+        ratio = _Odds.of(scores, is_other, random)
+        own = np.empty(len(labelled))
+        own[chosen[0]] = scores[: sizes[0]]
+        rest = np.ones(len(labelled), np.bool_)
+        rest[chosen[0]] = False
+        if rest.any():
+            own[rest] = _mean_scores(models, labelled[rest])
+        values = np.minimum(ratio(own), MAX_RATIO)
+        beyond = max(OUTLIER_RATIO, float(np.quantile(values, 1 - OUTLIER_SHARE)))
+        unsupported.append(float(np.mean(ratio(scores[sizes[0] :]) > beyond)))
+        weights.append(values / values.mean())
+    sets = np.array(weights)
+    effective = float(np.mean(sets.sum(axis=1) ** 2 / (len(labelled) * (sets**2).sum(axis=1))))
+    return DensityRatio(sets, float(np.mean(areas)), True, effective, float(np.mean(unsupported)))
+
+
+def fill_missing(labelled: Floats, others: Floats, categorical: Bools | None) -> tuple[Floats, Floats]:
+    """Both with a value of its own for NaN, which trees tell apart: below all numbers, or beyond all codes."""
+    lowest = np.full(labelled.shape[1], np.inf)
+    for side in (labelled, others):
+        if len(side):
+            lowest = np.fmin(lowest, np.fmin.reduce(side, axis=0))
+    value = np.where(np.isfinite(lowest), lowest - 1.0, 0.0)
+    if categorical is not None:
+        value = np.where(categorical, MISSING_CODE, value)
+    filled = (np.where(np.isnan(side), value, side) for side in (labelled, others))
+    return next(filled), next(filled)
+
+
+def _cross_fit(rows: Floats, is_other: Bools, folds: Ints, categorical: Bools | None) -> tuple[list[Any], Floats]:
+    """The classifier of each fold, and the score of each row by the one that has not seen it."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    scores, models = np.empty(len(rows)), []
+    for fold in range(FOLDS):
+        model = HistGradientBoostingClassifier(
+            max_iter=60,
+            learning_rate=0.1,
+            max_leaf_nodes=8,
+            min_samples_leaf=max(20, len(rows) // 200),
+            l2_regularization=5.0,
+            early_stopping=False,
+            categorical_features=categorical,
+            random_state=0,
+        )
+        # So few rows gain nothing from threads, which wait for each other where cores are busy.
+        with threadpool_limits(1):
+            model.fit(rows[folds != fold], is_other[folds != fold])
+            scores[folds == fold] = model.decision_function(rows[folds == fold])
+        models.append(model)
+    return models, scores
+
+
+def _mean_scores(models: list[Any], rows: Floats) -> Floats:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return np.asarray(np.mean([model.decision_function(rows) for model in models], axis=0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Odds:
+    """The density ratio by the classifier's score; it never falls."""
+
+    grid: Floats
+    logarithms: Floats
+
+    @classmethod
+    def of(cls, scores: Floats, is_other: Bools, random: np.random.Generator) -> _Odds:
+        edges = np.unique(np.quantile(scores, np.linspace(0, 1, SPLITS + 1)[1:-1]))
+        codes = np.searchsorted(edges, scores, side="right")
+        columns: tuple[Floats, ...] = (np.ones(len(scores)), scores, is_other.astype(np.float64))
+        counts, sums, positives = (np.bincount(codes, column, len(edges) + 1) for column in columns)
+        filled = counts > 0
+        trials: Floats = np.asarray(counts[filled], dtype=np.float64)
+        means: Floats = np.asarray(sums[filled] / trials, dtype=np.float64)
+        curve = fit_calibration(
+            means, np.asarray(positives[filled], dtype=np.float64), trials, draws=100, random=random
+        )
+        grid = np.linspace(scores.min(), scores.max(), 512)
+        odds = score_logits(curve.probabilities(grid).mean(axis=0))
+        prior = math.log(is_other.sum() / (~is_other).sum())
+        return cls(grid, np.maximum.accumulate(odds) - prior)
+
+    def __call__(self, scores: Floats) -> Floats:
+        return np.asarray(np.exp(np.interp(scores, self.grid, self.logarithms)))
+
+
+def _area(scores: Floats, is_positive: Bools) -> tuple[float, float]:
+    """The area under the ROC curve and its standard error where the sides are alike."""
+    values, number = np.unique(scores, return_inverse=True)
+    positive = np.bincount(number, is_positive, len(values))
+    negative = np.bincount(number, ~is_positive, len(values))
+    n, m = positive.sum(), negative.sum()
+    below = np.cumsum(negative) - negative
+    area = float((positive * (below + negative / 2)).sum() / (n * m))
+    return area, math.sqrt((n + m + 1) / (12 * n * m))

@@ -1,0 +1,1 @@
+"""Worlds whose truth is known, to hold estimated performance against what is realized."""
