@@ -76,7 +76,7 @@ NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "release"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),
-    "stats": frozenset({"msgspec", "numpy", "scipy", "pandas", "statsmodels", "sklearn", "ruptures"}),
+    "stats": frozenset({"msgspec", "numpy", "scipy", "pandas", "statsmodels", "sklearn", "threadpoolctl", "ruptures"}),
     "evaluate": frozenset({"numpy"}),
     "report": frozenset({"rich"}),
     "config": frozenset({"yaml", "msgspec", "holidays"}),

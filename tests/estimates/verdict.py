@@ -14,7 +14,7 @@ from modelwatch.stats.estimated_performance.classification import (
     estimate_classes,
 )
 from modelwatch.stats.estimated_performance.density_ratio import DensityRatio, density_ratio
-from modelwatch.stats.estimated_performance.realized import (
+from modelwatch.stats.estimated_performance.realized_metrics import (
     half_widths_off,
     realized_binary,
     realized_classes,

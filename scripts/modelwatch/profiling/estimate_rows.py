@@ -29,7 +29,7 @@ MAX_ROWS = 600_000
 MAX_INPUTS = 50
 """Input columns that are looked at."""
 MAX_CODES = 250
-"""Values of a text column that are told apart."""
+"""Values of a text column that are distinguished."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

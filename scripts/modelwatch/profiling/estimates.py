@@ -18,7 +18,7 @@ from ..model.prediction_log import DEFAULT_METRICS, ESTIMABLE_METRICS, ESTIMATE_
 from ..stats.arrays import Bools, Floats
 from ..stats.estimated_performance.classification import BinaryRows, ClassRows, estimate_binary, estimate_classes
 from ..stats.estimated_performance.density_ratio import DensityRatio, density_ratio
-from ..stats.estimated_performance.realized import (
+from ..stats.estimated_performance.realized_metrics import (
     half_widths_off,
     realized_binary,
     realized_classes,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modelwatch.stats.estimated_performance.calibration import CalibrationCurve, fit_calibration, score_logits, sigmoid
-from modelwatch.stats.estimated_performance.score_bins import choose_edges, count_labelled
+from modelwatch.stats.estimated_performance.score_bins import choose_edges, labelled_cells
 
 DRAWS = 300
 
@@ -14,7 +14,7 @@ DRAWS = 300
 def curve(scores: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None) -> CalibrationCurve:
     edges = choose_edges(scores, scores)
     in_group = np.zeros(len(scores), np.bool_) if groups is None else groups
-    cells = count_labelled(scores, in_group, labels, np.ones(len(scores)), edges)
+    cells = labelled_cells(scores, in_group, labels, np.ones(len(scores)), edges)
     random = np.random.default_rng(5)
     own = None if groups is None else cells.groups
     return fit_calibration(cells.scores, cells.positives, cells.trials, groups=own, draws=DRAWS, random=random)

@@ -17,7 +17,7 @@ from modelwatch.stats.estimated_performance.classification import (
     estimate_classes,
 )
 from modelwatch.stats.estimated_performance.density_ratio import DensityRatio
-from modelwatch.stats.estimated_performance.realized import realized_binary
+from modelwatch.stats.estimated_performance.realized_metrics import realized_binary
 from modelwatch.stats.performance.estimate import Estimate
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelwatch.stats.estimated_performance.score_bins import BINS, choose_edges, count_cells, count_labelled
+from modelwatch.stats.estimated_performance.score_bins import BINS, choose_edges, count_cells, labelled_cells
 
 
 def test_cells_keep_counts_and_sums() -> None:
@@ -35,9 +35,9 @@ def test_many_scores_have_bins_of_both_sides() -> None:
 def test_weights_count_as_many_rows_as_they_say() -> None:
     scores, none = np.full(4, 0.5), np.zeros(4, np.bool_)
     labels = np.array([True, False, False, False])
-    even = count_labelled(scores, none, labels, np.full(4, 7.0), np.zeros(0))
+    even = labelled_cells(scores, none, labels, np.full(4, 7.0), np.zeros(0))
     assert (even.trials[0], even.positives[0]) == (4.0, 1.0)
-    uneven = count_labelled(scores, none, labels, np.array([3.0, 1.0, 1.0, 1.0]), np.zeros(0))
+    uneven = labelled_cells(scores, none, labels, np.array([3.0, 1.0, 1.0, 1.0]), np.zeros(0))
     assert uneven.trials[0] == 36 / 12
     assert uneven.positives[0] == pytest.approx(0.5 * 3)
 

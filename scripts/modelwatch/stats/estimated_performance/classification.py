@@ -26,7 +26,7 @@ from ..performance.confusion import average_over_classes
 from ..performance.estimate import Estimate, percentile_interval, safe_divide, undefined_estimate
 from .calibration import fit_calibration, score_logits, sigmoid
 from .density_ratio import DensityRatio, plain_ratio
-from .score_bins import ScoreCells, choose_edges, count_cells, count_labelled
+from .score_bins import ScoreCells, choose_edges, count_cells, labelled_cells
 
 DRAWS = 500
 SEED = 11
@@ -160,7 +160,7 @@ def _draw_probabilities(
     parts: list[list[Floats]] = [[] for _ in places]
     sets = len(ratio.weights)
     for number, own in enumerate(ratio.weights):
-        cells = count_labelled(scores, predicted, is_positive, own, edges)
+        cells = labelled_cells(scores, predicted, is_positive, own, edges)
         groups = None if is_threshold else cells.groups
         draws = DRAWS * (number + 1) // sets - DRAWS * number // sets
         curve = fit_calibration(cells.scores, cells.positives, cells.trials, groups=groups, draws=draws, random=random)

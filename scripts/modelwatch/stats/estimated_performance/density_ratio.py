@@ -1,7 +1,7 @@
 """Weights that make labelled rows look like others: the ratio of both densities, from a domain classifier.
 
-A classifier that tells the two sides apart gives the ratio as its odds (Bickel, Brueckner and Scheffer 2009, JMLR
-10:2137-2155). It is cross-fitted, and its odds are calibrated. Where the sides cannot be told apart every weight is 1;
+A classifier that distinguishes the two sides gives the ratio as its odds (Bickel, Brueckner and Scheffer 2009, JMLR
+10:2137-2155). It is cross-fitted, and its odds are calibrated. Where the sides look alike every weight is 1;
 where they hardly overlap, the ratio says so instead of trusting a few rows.
 """
 
@@ -41,7 +41,7 @@ class DensityRatio:
     weights: Floats
     """``[sets, labelled rows]``, each with mean 1."""
     auc: float
-    """How well the sides are told apart; 0.5 where nothing moved."""
+    """How well the sides are distinguished; 0.5 where nothing moved."""
     is_shifted: bool
     """Whether the sides provably differ; else every weight is 1."""
     effective_share: float
@@ -94,7 +94,7 @@ def density_ratio(labelled: Floats, others: Floats, categorical: Bools | None = 
 
 
 def fill_missing(labelled: Floats, others: Floats, categorical: Bools | None) -> tuple[Floats, Floats]:
-    """Both with a value of its own for NaN, which trees tell apart: below all numbers, or beyond all codes."""
+    """Both with a value of its own for NaN, which trees distinguish: below all numbers, or beyond all codes."""
     lowest = np.full(labelled.shape[1], np.inf)
     for side in (labelled, others):
         if len(side):

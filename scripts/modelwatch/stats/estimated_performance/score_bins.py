@@ -79,7 +79,7 @@ class LabelledCells:
     trials: Floats
 
 
-def count_labelled(scores: Floats, groups: Bools, is_positive: Bools, weights: Floats, edges: Floats) -> LabelledCells:
+def labelled_cells(scores: Floats, groups: Bools, is_positive: Bools, weights: Floats, edges: Floats) -> LabelledCells:
     """``weights``: of rows, not negative. A cell counts as many rows as would say as much if they weighed alike:
     (sum w)^2 / sum w^2 (Kish 1965)."""
     codes = find_bins(scores, edges) * 2 + groups

@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as peer
 
 from modelwatch.stats.estimated_performance.classification import BinaryRows, ClassRows
-from modelwatch.stats.estimated_performance.realized import (
+from modelwatch.stats.estimated_performance.realized_metrics import (
     half_widths_off,
     realized_binary,
     realized_classes,
