@@ -3,7 +3,7 @@
 The idea is NannyML's confidence-based estimation (CBPE): calibrated scores say how many rows of each cell of the
 confusion matrix to expect. Here the whole distribution of the realized metric is drawn: a curve of probabilities from
 its posterior (``calibration``), then labels given the curve, so that the interval covers what will be realized. Rows
-are counted by score first, and labels of one cell are binomial: the sum over cells is Poisson-binomial, as it is for
+are counted by score first, and labels of one cell are binomial: the sum over cells is Poisson-binomial, like that over
 the rows themselves.
 
 With weights of the labelled rows (``density_ratio``) the curve is that of the distribution of the other rows: the
