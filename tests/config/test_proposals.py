@@ -38,6 +38,15 @@ def proposed(*keys: str, config: frozenset[str] = frozenset(), **more: object) -
         (("p/eu/f1", "p/na/f1", "p/f1"), [("f1", "accuracy-drop", "", "normal", ("p/*/f1",))]),
         (("serve/latency_p95",), [("latency-p95", "latency", "", "normal", ())]),
         (("serve/error_rate", "serve/n"), [("error-rate", "error-rate", "serve/n", "", ())]),
+        (("errors/rate", "errors/n"), [("errors-rate", "error-rate", "errors/n", "", ())]),
+        (
+            ("calibration/ece", "calibration/n", "calibration/region=eu/ece"),
+            [("ece", "calibration", "calibration/n", "normal", ("calibration/region=*/ece",))],
+        ),
+        (
+            ("latency/p99", "features/age/p95", "predictions/score/p50"),
+            [("p99", "latency", "", "normal", ())],
+        ),
         (("eval/ndcg@10",), [("ndcg-10", "accuracy-drop", "", "normal", ())]),
         (
             ("a/accuracy", "b/accuracy"),

@@ -22,6 +22,8 @@ VERSION_KEYS = ("model_version", "model.version", "version", "model_tag", "model
 TIME_NAMES = ("event_time", "time", "window_end", "window_start", "timestamp")
 COUNT_NAMES = ("n", "count", "rows", "n_rows", "num_rows", "samples", "n_samples", "num_samples", "predictions")
 TRAINING = re.compile(r"(?:train|training|val|valid|validation|dev|holdout)(?:[/_.].*)?", re.IGNORECASE)
+MEASURED_COLUMNS = ("features", "predictions", "labels", "value")
+"""Groups of keys under which ``measure`` logs quantiles of columns, which are no latencies."""
 _PHASE = re.compile(r"^(?:eval|prod|production|live|serving|online)[_.]")
 _TAG_SEGMENT = re.compile(r"([A-Za-z_]+)[=:](.+)")
 _MAX_SECONDS = 1e10
@@ -60,7 +62,9 @@ FAMILIES = (
     MetricFamily("accuracy-drop", _names("average_precision", "balanced_accuracy", "mcc", "r2"), "drop", USUAL_DROPS),
     MetricFamily("accuracy-drop", _names("precision", "recall", "ndcg.*", "mrr", "map"), "drop", USUAL_DROPS),
     MetricFamily("accuracy-drop", _names("mae", "rmse", "mse", "[sw]?mape", "wape", "[wc]er"), "rise", USUAL_CHANGES),
-    MetricFamily("calibration", _names("log_?loss", "brier(?:_score)?", "ece", "nll"), "rise", USUAL_CHANGES),
+    MetricFamily("calibration", _names("log_?loss", "brier(?:_score)?", "nll"), "rise", USUAL_CHANGES),
+    # An error that is corrected for chance is around 0: no share of it means anything.
+    MetricFamily("calibration", _names("ece"), "above", (0.05, 0.10, 0.15)),
     MetricFamily(
         "business-metric",
         _names("conversion(?:_rate)?", "ctr", "click_through_rate"),
@@ -186,6 +190,7 @@ def _metric_rules(keys: Sequence[str], reasons: list[str]) -> Iterator[ProposedR
         for family in FAMILIES
         for key in wholes
         if family.names.fullmatch(_last_part(key)) and not _is_bare_segment(key, wholes)
+        if family.kind != "latency" or key.partition("/")[0] not in MEASURED_COLUMNS
     ]
     names: set[str] = set()
     for family, key in found[:MAX_RULES]:
@@ -283,7 +288,10 @@ def _used_keys(rule: ProposedRule, keys: Sequence[str]) -> Iterator[str]:
 
 
 def _last_part(key: str) -> str:
-    last = re.sub(r"[-. ]", "_", key.rpartition("/")[2].lower())
+    head, _, last = key.rpartition("/")
+    if last == "rate":  # of ``errors/rate``
+        last = f"{head.rpartition('/')[2]}_{last}"
+    last = re.sub(r"[-. ]", "_", last.lower())
     return _PHASE.sub("", last)
 
 

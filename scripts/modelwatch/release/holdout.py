@@ -158,7 +158,7 @@ def score_holdout(
     }
     lines: list[str] = []
     code = run_command(spec.predict, variables, workspace or Path(), env, lines.append, spec.timeout)
-    where = f"{model.where}: {{predict}}" if model.where else "measure: {holdout: {predict}}"
+    where = ": ".join(filter(None, (model.where, "measure: {holdout: {predict}}")))
     if code:
         ending = f"did not end within {spec.timeout:g} s" if code == EXIT_TIMED_OUT else f"ended with exit code {code}"
         raise CommandError(f"the command that scores {version.title} {ending}.{_tail(lines, redact)}", where=where)

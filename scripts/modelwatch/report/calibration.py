@@ -33,7 +33,9 @@ def calibration_sentence(change: CalibrationChange | None) -> str:
     if change is None:
         return ""
     confidence = _values("", change.confidence_before, change.confidence)
-    error = _values("calibration error ", change.error_before, change.error)
+    # An estimate of few rows can lie below 0, where no error can.
+    before, now = (None if value is None else max(0.0, value) for value in (change.error_before, change.error))
+    error = _values("calibration error ", before, now)
     if change.verdict is CalibrationVerdict.UNKNOWN:
         return _partial_sentence(change, confidence, error)
     return _SENTENCES[change.verdict].format(confidence=confidence, error=error)
