@@ -10,6 +10,7 @@ from ..model.prediction_log import (
     DEFAULT_METRICS,
     ESTIMABLE_METRICS,
     METRICS,
+    AnnotationsSpec,
     CalibrationSpec,
     EstimatesSpec,
     HoldoutSpec,
@@ -39,6 +40,26 @@ OUTCOMES = Section(
     },
     "The outcomes of the predictions, where they are in a second table.",
     dataclass=OutcomesSpec,
+)
+ANNOTATIONS = Section(
+    "the annotations",
+    {
+        "files": Field(PATH, "A Parquet or CSV file, a folder of them, or a pattern.", required=True),
+        "id": Field(TEXT, "The column of the id of what was judged.", required=True),
+        "annotator": Field(TEXT, "The column that names who judged.", required=True),
+        "label": Field(TEXT, "The column of the judgement.", required=True),
+        "time": Field(
+            TEXT, "The column of its time. Of two judgements by one annotator the later one counts.", required=True
+        ),
+        "scale": Field(
+            Enumeration("a scale", ("nominal", "ordinal", "interval")),
+            "How far two labels are apart: equally (`nominal`), by what lies between them in order (`ordinal`), or by "
+            "their numbers (`interval`).",
+        ),
+        "order": Field(TEXTS, "The labels from the lowest to the highest, if they are no numbers."),
+    },
+    "The judgements of single annotators, one a row: `labels/agreement`.",
+    dataclass=AnnotationsSpec,
 )
 RANKING = Section(
     "the ranking",
@@ -179,6 +200,7 @@ MEASURE = Section(
             "come with their effective count of rows (`..._by_value_n`).",
         ),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
+        "annotations": Field(ANNOTATIONS, "A table of what single annotators said: how far they agree is published."),
         "calibration": Field(
             AnyOf(scalar=ON_OR_MAPPING, mapping=CALIBRATION),
             "Publish calibration in full, and predictions by segment: `on`, or a mapping.",
@@ -316,6 +338,18 @@ def _check_operations(section: ParsedSection) -> None:
             operations.add_problem(message, "Name it once.", key=name)
 
 
+def _check_annotations(section: ParsedSection) -> None:
+    annotations = section.get("annotations")
+    if annotations is None:
+        return
+    order = annotations.get("order", ())
+    if order and annotations.setting("scale") == "nominal":
+        message, hint = "labels of the scale `nominal` have no order.", "Write `scale: ordinal`."
+        annotations.add_problem(message, hint, key="order")
+    if len(set(order)) < len(order):
+        annotations.add_problem("a label is named twice.", "Name each once.", key="order")
+
+
 def _check_measure(section: ParsedSection) -> None:
     sources = [name for name in LOG_SOURCES if name in section]
     if not sources:
@@ -329,6 +363,7 @@ def _check_measure(section: ParsedSection) -> None:
         section.add_problem("the window does not divide a day.", "For example 1h, 6h or 24h.", key="window")
     _check_operations(section)
     _check_versions(section)
+    _check_annotations(section)
     if "outcomes" not in section:
         return
     if "label" in section:

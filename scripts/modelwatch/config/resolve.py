@@ -71,7 +71,10 @@ def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | No
     holdout = spec.holdout
     if holdout is not None:
         holdout = replace(holdout, files=_resolve_path(holdout.files, folder))
-    return replace(spec, files=files, reference=reference, outcomes=outcomes, holdout=holdout)
+    annotations = spec.annotations
+    if annotations is not None:
+        annotations = replace(annotations, files=_resolve_path(annotations.files, folder))
+    return replace(spec, files=files, reference=reference, outcomes=outcomes, annotations=annotations, holdout=holdout)
 
 
 def _resolve_release(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:

@@ -38,6 +38,21 @@ class OutcomesSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnotationsSpec:
+    """A table with the judgements of single annotators, one a row."""
+
+    files: str
+    id: str
+    annotator: str
+    label: str
+    time: str
+    scale: str = "nominal"
+    """``nominal``, ``ordinal`` or ``interval``: how much two labels differ."""
+    order: tuple[str, ...] = ()
+    """Labels from the lowest to the highest; empty: labels are numbers, or have no order."""
+
+
+@dataclass(frozen=True, slots=True)
 class RankingSpec:
     """The score ranks the rows of a query; the label is how relevant each of them was."""
 
@@ -139,6 +154,7 @@ class MeasureSpec:
     segments: tuple[str, ...] = ()
     value: str = ""
     outcomes: OutcomesSpec | None = None
+    annotations: AnnotationsSpec | None = None
     task: str = ""
     """``classes`` or ``numbers``; empty: numbers if labels and predictions are, and either take many values."""
     positive: str = ""

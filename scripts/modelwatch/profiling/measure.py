@@ -22,6 +22,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
+from .annotations import merge_scalars, read_annotations, scalars_by_cell
 from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
 from .engines.engine import Engine, LocalEngine
@@ -176,6 +177,10 @@ def measure(
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
     agreement = {cell: scalars for cell, scalars in agreement.items() if cell not in shared}
+    if spec.annotations is not None:
+        annotated, annotation_notes = scalars_by_cell(read_annotations(spec, now, engine), spec, total)
+        agreement = merge_scalars(agreement, annotated)
+        notes.extend(annotation_notes)
     notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
     notes.extend(class_notes(*_class_counts(whole_total, spec)))
     notes.extend(misfit_note(total, spec, extra))

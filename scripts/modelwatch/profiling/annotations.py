@@ -1,0 +1,224 @@
+"""The single judgements of annotators, read from a table of their own, and how far they agree, window by window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SourceError
+from ..model.keys import key_of
+from ..model.prediction_log import AnnotationsSpec, MeasureSpec
+from ..model.series import Labels, labels_of
+from ..stats.arrays import Floats, Ints
+from ..stats.labels.agreement import (
+    INTERVAL,
+    NOMINAL,
+    Ratings,
+    annotator_kappas,
+    class_alphas,
+    krippendorff_alpha,
+)
+from ..stats.performance.estimate import Estimate
+from ..stats.profile.table import Profile, ProfileKey
+from .arrow_columns import CLASS_MISSING_WORDS, column_or_nulls, factorize, hash_by_row, parse_number_or_nan
+from .class_names import ClassNames, merge_booleans
+from .engines.engine import Engine, LocalEngine
+from .profile_plan import MAX_CLASSES
+from .readers import require_columns
+from .time_columns import LocalTimeLog, times_by_row, unreadable_times
+
+AGREEMENT = "labels/agreement"
+MAX_LABELS = 200
+"""With more different labels, such as free text, agreement is not computed."""
+MAX_ANNOTATORS = 50
+"""More are not published one by one: those with most ratings are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotations:
+    """The latest judgement of each annotator and item: ``items``, ``annotators`` and ``labels`` have one length."""
+
+    items: Ints
+    annotators: Ints
+    labels: Ints
+    latest: Floats
+    """By item the time of its latest judgement, seconds (UTC)."""
+    names: tuple[str, ...]
+    """Of annotators."""
+    classes: tuple[str, ...]
+    scale: str = NOMINAL
+    values: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def ratings(self, begin: float = -math.inf, end: float = math.inf) -> Ratings:
+        """Those of the items whose latest judgement is of this time; ``end`` is not part of it."""
+        within = ((self.latest >= begin) & (self.latest < end))[self.items]
+        numbers = np.unique(self.items[within], return_inverse=True)[1].astype(np.int64)
+        labels, annotators = self.labels[within], self.annotators[within]
+        return Ratings(numbers, annotators, labels, self.names, self.classes, self.scale, self.values)
+
+    def windows(self, length: float) -> list[float]:
+        """The beginnings of windows in which some item got its latest judgement."""
+        return [float(begin) for begin in np.unique(np.floor(self.latest / length) * length)]
+
+
+def read_annotations(spec: MeasureSpec, now: float, engine: Engine | None = None) -> Annotations:
+    """What annotators said by ``now`` (seconds, UTC). Of two judgements of one annotator and item the later one counts.
+    Rows without id, annotator, label or time are left out. Raises SourceError where the table cannot be read."""
+    table = spec.annotations
+    assert table is not None  # noqa: S101
+    log = (engine or LocalEngine()).open_outcomes(table.files, spec)
+    if spec.timezone:
+        log = LocalTimeLog(log, (table.time,), spec.timezone)
+    columns = (table.id, table.annotator, table.label, table.time)
+    require_columns(log, columns)
+    naming = ClassNames(table.order, ignore_case=spec.ignore_case)
+    names: dict[str, int] = {}
+    classes: dict[str, int] = {}
+    parts: list[tuple[np.ndarray, ...]] = []
+    rows = dated = 0
+    for batch in log.batches(columns):
+        hashes, usable = hash_by_row(column_or_nulls(batch, table.id))
+        times = times_by_row(column_or_nulls(batch, table.time))
+        who, annotators = factorize(column_or_nulls(batch, table.annotator))
+        what, labels = factorize(column_or_nulls(batch, table.label), naming, CLASS_MISSING_WORDS)
+        rows, dated = rows + batch.num_rows, dated + int(np.isfinite(times).sum())
+        usable = usable & (who >= 0) & (what >= 0) & (times <= now)
+        own_names = np.array([names.setdefault(name, len(names)) for name in annotators] or [0])
+        own_classes = np.array([classes.setdefault(name, len(classes)) for name in labels] or [0])
+        parts.append((hashes[usable], own_names[who[usable]], own_classes[what[usable]], times[usable]))
+    if rows and not dated:
+        raise unreadable_times(table.time, [], table.files)
+    empty = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    ids, annotators_of, labels_of_rows, times_of = (
+        np.concatenate(column) for column in zip(empty, *parts, strict=True)
+    )
+    order = np.lexsort((times_of, annotators_of, ids))
+    ids, who, what, when = ids[order], annotators_of[order], labels_of_rows[order], times_of[order]
+    is_last = np.append((ids[1:] != ids[:-1]) | (who[1:] != who[:-1]), len(ids) > 0)[: len(ids)]
+    ids, who, what, when = ids[is_last], who[is_last], what[is_last], when[is_last]
+    items = np.unique(ids, return_inverse=True)[1].astype(np.int64)
+    ordered, numbers = _order_classes(list(classes), table, spec) if len(classes) <= MAX_LABELS else ((), ())
+    if len(classes) > MAX_LABELS:
+        note = (
+            f"annotations: {len(classes):,} different labels; at most {MAX_LABELS} are compared. Name another `label`."
+        )
+        none = np.zeros(0, np.int64)
+        return Annotations(none, none, none, np.zeros(0), (), (), notes=(note,))
+    place_of = ClassNames(ordered, ignore_case=spec.ignore_case)
+    places = np.array([ordered.index(place_of(name)) for name in classes] or [0])
+    left_out = rows - len(order)
+    notes = (
+        [f"annotations: {left_out:,} rows without id, annotator, label or past time do not count."] if left_out else []
+    )
+    latest = np.full(int(items.max(initial=-1)) + 1, -np.inf)
+    np.maximum.at(latest, items, when)
+    return Annotations(
+        items,
+        who,
+        places[what] if len(what) else what,
+        latest,
+        tuple(names),
+        ordered,
+        table.scale,
+        numbers,
+        tuple(notes),
+    )
+
+
+def _order_classes(
+    found: list[str], table: AnnotationsSpec, spec: MeasureSpec
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The classes in their order, and the number that each stands for where the scale is of numbers. Raises SourceError
+    for one that the scale has no place for."""
+    if table.scale == NOMINAL:
+        return merge_booleans(found), ()
+    if table.order:
+        naming = ClassNames(table.order, ignore_case=spec.ignore_case)
+        order = tuple(naming(name) for name in table.order)
+        unknown = sorted(set(found) - set(order))
+        if unknown:
+            hint = "Name every label, from the lowest to the highest."
+            raise SourceError(f"`order` does not name the label {unknown[0]!r}.", hint=hint, where=table.files)
+        return order, tuple(float(place) for place in range(len(order)))
+    numbers = {name: parse_number_or_nan(name) for name in found}
+    bad = [name for name, value in numbers.items() if not math.isfinite(value)]
+    if bad:
+        hint = "Give `order`, the labels from the lowest to the highest, or `scale: nominal`."
+        raise SourceError(
+            f"the label {bad[0]!r} is no number, and `scale` is {table.scale}.", hint=hint, where=table.files
+        )
+    ordered = sorted(found, key=lambda name: numbers[name])
+    return tuple(ordered), tuple(numbers[name] for name in ordered) if table.scale == INTERVAL else ()
+
+
+def agreement_scalars(annotations: Annotations, spec: MeasureSpec, begin: float, end: float) -> dict[str, float]:
+    """Keys and values of one window (seconds, UTC): all annotators together, each against the rest, and each class;
+    these with at least ``min_rows`` items that two annotators judged."""
+    ratings = annotations.ratings(begin, end)
+    whole = krippendorff_alpha(ratings)
+    scalars = dict(_estimate_scalars(whole, ()))
+    most = np.argsort(-np.bincount(annotations.annotators, minlength=len(annotations.names)), kind="stable")
+    published = {annotations.names[place] for place in most[:MAX_ANNOTATORS].tolist()}
+    for estimate in annotator_kappas(ratings):
+        if estimate.label in published and estimate.n >= spec.min_rows:
+            scalars.update(_estimate_scalars(estimate, labels_of({"annotator": estimate.label})))
+    if 2 < len(annotations.classes) <= MAX_CLASSES and whole.n >= spec.min_rows:
+        for estimate in class_alphas(ratings):
+            scalars.update(_estimate_scalars(estimate, labels_of({"class": estimate.label})))
+    return scalars
+
+
+def _estimate_scalars(estimate: Estimate, labels: Labels) -> Iterator[tuple[str, float]]:
+    if math.isnan(estimate.value):
+        return
+    key = key_of(AGREEMENT, labels)
+    yield from ((key, estimate.value), (f"{key}_n", estimate.n))
+    if not math.isnan(estimate.low):
+        yield from ((f"{key}/low", estimate.low), (f"{key}/high", estimate.high))
+
+
+def scalars_by_cell(
+    annotations: Annotations, spec: MeasureSpec, profile: Profile
+) -> tuple[dict[ProfileKey, dict[str, float]], list[str]]:
+    """The metrics of each window, at the version that served last in it; and a note where annotators judged in windows
+    without a prediction, which have no row in W&B."""
+    last: dict[float, ProfileKey] = {}
+    for cell, table in profile.cells.items():
+        before = last.get(cell.window)
+        if not cell.segment and (before is None or (table.newest, cell.version) > _newest(profile, before)):
+            last[cell.window] = cell
+    found: dict[ProfileKey, dict[str, float]] = {}
+    lost = 0
+    for begin in annotations.windows(spec.window):
+        cell_of_window = last.get(begin)
+        if cell_of_window is None:
+            lost += 1
+        else:
+            found[cell_of_window] = agreement_scalars(annotations, spec, begin, begin + spec.window)
+    notes = list(annotations.notes)
+    if not annotations.classes and notes:
+        return found, notes
+    if not any(found.values()):
+        notes.append("annotations: no two annotators judged the same item in a measured window.")
+    elif lost:
+        notes.append(f"annotations: {lost} windows have judgements and no measured prediction, and are not published.")
+    return found, notes
+
+
+def _newest(profile: Profile, cell: ProfileKey) -> tuple[float, str]:
+    return profile.cells[cell].newest, cell.version
+
+
+def merge_scalars(
+    *parts: Mapping[ProfileKey, Mapping[str, float]],
+) -> dict[ProfileKey, Mapping[str, float]]:
+    """All scalars of each cell."""
+    merged: dict[ProfileKey, Mapping[str, float]] = {}
+    for part in parts:
+        for cell, scalars in part.items():
+            merged[cell] = {**merged.get(cell, {}), **scalars}
+    return merged
