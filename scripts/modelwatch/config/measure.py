@@ -201,6 +201,11 @@ MEASURE = Section(
         ),
         "outcomes": Field(OUTCOMES, "A second table that holds the labels, joined by `id`."),
         "annotations": Field(ANNOTATIONS, "A table of what single annotators said: how far they agree is published."),
+        "label_noise": Field(
+            Enumeration("`true` or `false`", BOOLEANS),
+            "Whether to publish the share of labels that are probably wrong, judged by the scores: "
+            "`labels/suspicious_share`.",
+        ),
         "calibration": Field(
             AnyOf(scalar=ON_OR_MAPPING, mapping=CALIBRATION),
             "Publish calibration in full, and predictions by segment: `on`, or a mapping.",
@@ -339,6 +344,12 @@ def _check_operations(section: ParsedSection) -> None:
 
 
 def _check_annotations(section: ParsedSection) -> None:
+    if section.get("label_noise", False) and not (section.get("score") or section.get("scores")):
+        message, hint = (
+            "`label_noise` judges labels by scores.",
+            "Give `score`, the column of the probability, or `scores`.",
+        )
+        section.add_problem(message, hint, key="label_noise")
     annotations = section.get("annotations")
     if annotations is None:
         return

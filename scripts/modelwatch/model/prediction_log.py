@@ -155,6 +155,8 @@ class MeasureSpec:
     value: str = ""
     outcomes: OutcomesSpec | None = None
     annotations: AnnotationsSpec | None = None
+    label_noise: bool = False
+    """Whether labels that are probably wrong are counted."""
     task: str = ""
     """``classes`` or ``numbers``; empty: numbers if labels and predictions are, and either take many values."""
     positive: str = ""

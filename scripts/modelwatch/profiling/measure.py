@@ -28,6 +28,7 @@ from .class_names import mixed_spellings
 from .engines.engine import Engine, LocalEngine
 from .estimates import EstimateResult, estimate_windows
 from .label_join import join_outcomes, label_notes
+from .label_noise import noise_scalars
 from .label_task import (
     class_notes,
     describe_task,
@@ -159,6 +160,10 @@ def measure(
         plan = replace(plan, spec=without_partial_averages(spec, whole))
         extra = row_metrics(log, plan, profile)
         agreement = measure_agreement(log, plan, profile)
+        if spec.label_noise:
+            noisy, noise_notes = noise_scalars(log, plan, profile)
+            agreement = merge_scalars(agreement, noisy)
+            notes.extend(noise_notes)
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
         notes.extend(text_number_notes(whole))

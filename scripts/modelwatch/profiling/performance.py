@@ -241,15 +241,15 @@ def row_metrics(log: PredictionLog, plan: ProfilePlan, profile: Profile) -> dict
     if spec.custom:
         functions = {name: _load_function(name, path) for name, path in spec.custom}
         evaluators.append((_read_predictions, partial(_evaluate_functions, spec, functions)))
-    shares = _row_shares(profile)
+    shares = row_shares(profile)
     estimates = _curve_areas_of_rows(log, plan, profile, shares)
     for read, evaluate in evaluators:
-        for cell, columns in _sample_rows(log, plan, shares, read).items():
+        for cell, columns in sample_rows(log, plan, shares, read).items():
             estimates[cell] = (*estimates.get(cell, ()), *evaluate(columns))
     return estimates
 
 
-def _row_shares(profile: Profile) -> dict[ProfileKey, float]:
+def row_shares(profile: Profile) -> dict[ProfileKey, float]:
     """By window and version the share of rows that are kept in memory."""
     sizes = {cell: table.rows for cell, table in profile.cells.items() if not cell.segment}
     limit = max(MIN_WINDOW_ROWS, MAX_ROWS // max(len(sizes), 1))
@@ -270,7 +270,7 @@ def _curve_areas_of_rows(
         return {}
     needed = {cell: shares[cell] for cell in misfits}
     found: dict[ProfileKey, tuple[Estimate, ...]] = {}
-    rows = _sample_rows(log, plan, needed, _read_scores, (*score_columns(spec), *spec.segments))
+    rows = sample_rows(log, plan, needed, read_scores, (*score_columns(spec), *spec.segments))
     for whole, (classes, scores, segments) in rows.items():
         for cell in misfits[whole]:
             places = np.ones(len(classes), np.bool_)
@@ -282,7 +282,7 @@ def _curve_areas_of_rows(
     return found
 
 
-def _read_scores(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
+def read_scores(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     """The number of its class, the scores and the segments of each row that has a class."""
     compared = compare_with_labels(rows, plan)
     classes = compared.classes if compared.classes is not None else np.full(rows.num_rows, -1)
@@ -368,7 +368,7 @@ def _evaluate_functions(
     return estimates
 
 
-def _sample_rows(
+def sample_rows(
     log: PredictionLog,
     plan: ProfilePlan,
     shares: Mapping[ProfileKey, float],

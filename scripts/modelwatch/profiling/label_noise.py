@@ -1,0 +1,82 @@
+"""The share of labels that are probably wrong, from the scores of a log, window by window and version by version."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..stats.arrays import Floats
+from ..stats.labels.noise import accuracy_against_true_labels, find_noise, two_columns
+from ..stats.performance.estimate import Estimate
+from ..stats.profile.table import Profile, ProfileKey, TableProfile
+from .label_comparison import scored_class_names
+from .performance import confusion_matrix, read_scores, row_shares, sample_rows
+from .profile_plan import ProfilePlan, score_columns
+from .readers import PredictionLog
+
+SUSPICIOUS = "labels/suspicious_share"
+TRUE_ACCURACY = "labels/noise_free_accuracy"
+
+
+def noise_scalars(
+    log: PredictionLog, plan: ProfilePlan, profile: Profile
+) -> tuple[dict[ProfileKey, dict[str, float]], list[str]]:
+    """The metrics of each window and version with at least ``min_rows`` labelled rows, from a sample of these; and why
+    there are none. ``profile``: of the same log."""
+    if problem := _problem(plan):
+        return {}, [f"there is no {SUSPICIOUS}: {problem}"]
+    found: dict[ProfileKey, dict[str, float]] = {}
+    rows = sample_rows(log, plan, row_shares(profile), read_scores, score_columns(plan.spec))
+    beyond = False
+    for cell, (classes, scores, *_) in rows.items():
+        known = scores[np.isfinite(scores).all(axis=1)]
+        if len(known) and not ((known >= 0.0) & (known <= 1.0)).all():
+            beyond = True
+        elif len(known) >= plan.spec.min_rows:
+            noise = find_noise(classes, _by_class(scores, plan))
+            accuracy = accuracy_against_true_labels(_confusion(profile.cells[cell], plan), noise)
+            found[cell] = dict([*_scalars(SUSPICIOUS, noise.share), *_scalars(TRUE_ACCURACY, accuracy)])
+    notes = [f"there is no {SUSPICIOUS}: scores below 0 or above 1 are no probabilities."] if beyond else []
+    return found, notes
+
+
+def _problem(plan: ProfilePlan) -> str:
+    """Why labels cannot be doubted; empty if they can."""
+    if not plan.classes:
+        return "labels are not a few classes."
+    if not score_columns(plan.spec):
+        return "name the column of the scores under `score`, or those of all classes under `scores`."
+    if not plan.binary_score and set(scored_class_names(plan)) != set(plan.classes):
+        return "scores have to be known of every class."
+    return ""
+
+
+def _by_class(scores: Floats, plan: ProfilePlan) -> Floats:
+    """``[rows, classes]`` in the order of the plan's classes, from the columns in which the scores are."""
+    if plan.binary_score:
+        both = two_columns(scores[:, 0])
+        return both if plan.classes[1] == plan.positive else both[:, ::-1]
+    names = scored_class_names(plan)
+    return scores[:, [names.index(name) for name in plan.classes]]
+
+
+def _confusion(table: TableProfile, plan: ProfilePlan) -> Floats:
+    """``[label, prediction]`` counts in the order of the plan's classes; zeros where another class was seen."""
+    matrix = confusion_matrix(table)
+    size = len(plan.classes)
+    if not set(matrix.classes) <= set(plan.classes) or table.pairs is None or table.pairs.other:
+        return np.zeros((size, size))
+    places = [plan.classes.index(name) for name in matrix.classes]
+    counts = np.zeros((size, size))
+    counts[np.ix_(places, places)] = matrix.table
+    return counts
+
+
+def _scalars(key: str, estimate: Estimate) -> Iterator[tuple[str, float]]:
+    if math.isnan(estimate.value):
+        return
+    yield from ((key, estimate.value), (f"{key}_n", estimate.n))
+    if not math.isnan(estimate.low):
+        yield from ((f"{key}/low", estimate.low), (f"{key}/high", estimate.high))
