@@ -4,9 +4,10 @@ Intelligence Research 70:1373-1411), and what wrong labels do to a measured accu
 A label is suspicious where the scores are confident of another class: as confident as they are on average of rows that
 have that label. Scores have to come from a model that has not seen the label, as those of a serving log do.
 
-The share is an estimate of noise where classes can be told apart. Where they overlap, honest labels differ from the
-likelier class, too, and the share is too high. ``by_chance`` is the share that labels drawn from the scores would give:
-what the model expects, with the noise of the labels that it was trained on. So compare the share with its own past.
+The share is an estimate of noise where classes are far from each other. Where they overlap, honest labels differ from
+the likelier class, too, and the share is too high. ``by_chance`` is the share that labels drawn from the scores would
+give: what the model expects, with the noise of the labels that it was trained on. So compare the share with its own
+past.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class LabelNoise:
 
 def find_noise(labels: Ints, scores: Floats, *, intervals: bool = True) -> LabelNoise:
     """``labels``: the number of the class of each row; ``scores``: ``[rows, classes]``, the probability of each class.
-    Rows with a score that is no number are left out. The interval resamples rows with the thresholds as they are."""
+    Rows with a score that is no number are left out. The interval resamples rows, with the same thresholds."""
     usable = np.flatnonzero(np.isfinite(scores).all(axis=1))
     given, p = labels[usable], scores[usable]
     size = scores.shape[1]
@@ -73,7 +74,7 @@ def two_columns(scores: Floats) -> Floats:
 
 
 def _calibrate(tables: Floats) -> Floats:
-    """From ``[draws, given, likely or none]`` counts the joint shares: each given class as frequent as it is."""
+    """From ``[draws, given, likely or none]`` counts the joint shares: each given class keeps its frequency."""
     confident = tables[..., :-1]
     rows = confident.sum(axis=-1, keepdims=True)
     # Of a class of which no row is confident, nothing says that its labels are wrong.
