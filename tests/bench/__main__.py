@@ -6,6 +6,7 @@ import sys
 
 from . import (
     anomaly,
+    calibration,
     diagnose,
     drift,
     engines,
@@ -30,6 +31,7 @@ PARTS = {
     "anomaly rules": anomaly.rows,
     "fleet": fleet.rows,
     "performance": performance.rows,
+    "calibration": calibration.rows,
     "profiles": profiles.rows,
     "logs": logs.rows,
     "engines": engines.rows,

@@ -125,22 +125,26 @@ def calibration_error(counts: ScoreCounts, *, intervals: bool = False, bins: int
     over the b bins of the squared distance in standard errors. For a calibrated model that factor is 1 in the mean, so
     the estimate is around 0, above and below it; where the model is clearly off it vanishes. Kumar, Liang and Ma's
     correction (2019) leaves more than half of the bias of a calibrated model in place. Within [-2, 1].
+
+    The interval is normal, by the spread over bins that are drawn again; upwards it is wider by half of what was taken
+    off, since of an error that is not clear too much is.
     """
     grouped = _group(counts, bins)
-    value = float(_corrected_error(grouped.n, grouped.predicted, grouped.observed[None])[0])
+    plain, off = _error_and_chance(grouped.n, grouped.predicted, grouped.observed[None])
+    value = float(plain[0] - off[0])
     if not intervals:
         return Estimate("ece", value, math.nan, math.nan, counts.n)
     random = np.random.default_rng(SEED)
     # Half a row is added on both sides: a bin in which everything happened is not certain to stay so.
     shares = (grouped.observed * grouped.n + 0.5) / (grouped.n + 1)
     drawn = random.binomial(np.round(grouped.n).astype(np.int64), shares, (DRAWS, len(shares))) / grouped.n
-    spread = float(_corrected_error(grouped.n, grouped.predicted, drawn).std(ddof=1))
-    half = z_value() * spread
-    return Estimate("ece", value, value - half, value + half, counts.n)
+    plain_draws, off_draws = _error_and_chance(grouped.n, grouped.predicted, drawn)
+    half = z_value() * float((plain_draws - off_draws).std(ddof=1))
+    return Estimate("ece", value, value - half, value + half + float(off[0]) / 2, counts.n)
 
 
-def _corrected_error(n: Floats, predicted: Floats, observed: Floats) -> Floats:
-    """``observed``: ``[draws, bins]``."""
+def _error_and_chance(n: Floats, predicted: Floats, observed: Floats) -> tuple[Floats, Floats]:
+    """The plain error of each draw, and what chance is taken to add to it. ``observed``: ``[draws, bins]``."""
     weights = n / n.sum()
     distance = np.abs(predicted - observed)
     error = np.sqrt(predicted * (1 - predicted) / n)
@@ -148,7 +152,7 @@ def _corrected_error(n: Floats, predicted: Floats, observed: Floats) -> Floats:
     size = np.where(error > 0, distance / np.where(error > 0, error, 1.0), certain)
     factor = (1 + 1 / len(n)) ** (len(n) / 2) * np.exp(-(size**2).mean(axis=1) / 2)
     by_chance = NULL_SHARE * float((error * weights).sum())
-    return np.asarray((distance * weights).sum(axis=1) - by_chance * factor)
+    return (distance * weights).sum(axis=1), by_chance * factor
 
 
 def brier_parts(counts: ScoreCounts, bins: int = BINS) -> tuple[Estimate, ...]:
