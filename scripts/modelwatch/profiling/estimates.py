@@ -41,8 +41,8 @@ MIN_ROWS = 30
 """Nor for a window, or its labelled rows, of fewer rows."""
 TOO_FEW, UNLIKE = "too few labels", "unlike the labelled rows"
 Z = 1.96
-OFF = 1.5
-"""An estimate that is off by so many half-widths is pointed out: chance makes one of 300 so."""
+OFF = 2.0
+"""An estimate that is off by so many half-widths is pointed out: chance makes one of 10,000 so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,8 @@ def _equally_certain_rows(estimate: Estimate) -> float:
 def _notes(results: Mapping[ProfileKey, _Window], layout: RowLayout, wanted: EstimatesSpec) -> Iterator[str]:
     done = [result for result in results.values() if result.estimates]
     if done:
-        names = list(dict.fromkeys(one.name for result in done for one in result.estimates))
+        found = {one.name for result in done for one in result.estimates}
+        names = [name for name in ESTIMABLE_METRICS if name in found]
         fewest, most = min(result.labels for result in done), max(result.labels for result in done)
         labels = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
         moved = sum(result.ratio is not None and result.ratio.is_shifted for result in done)
