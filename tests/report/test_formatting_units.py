@@ -37,6 +37,8 @@ ABOVE = Limit(LimitKind.ABOVE, 0.05)
         (rule("business/orders_rate", Limit(LimitKind.BELOW, 1000)), ""),
         (rule("business/s", ABOVE), ""),
         (rule("eval/accuracy", Limit(LimitKind.DROP, 0.05)), ""),
+        (rule("estimated/accuracy", Limit(LimitKind.DROP, 0.05)), "estimate"),
+        (rule("estimate_check/accuracy", Limit(LimitKind.ABOVE, 1.0)), "margin"),
         (rule("features/*/psi", ABOVE), "psi"),
         (replace(rule("features/*/psi", ABOVE), across=FeatureAggregation.SHARE), "features"),
         (
@@ -60,6 +62,8 @@ def test_the_unit_follows_from_the_rule(of: Rule, unit: str) -> None:
         (0.8412, "", "0.8412", "0.8412"),
         (-0.05, "%", "−5 %", "−5 %"),
         (None, "ms", "—", "—"),
+        (0.8412, "estimate", "0.8412 (estimated)", "0.8412"),
+        (2.31, "margin", "off by 2.31 times its margin", "2.31"),
     ],
 )
 def test_a_value_says_its_unit(value: float | None, unit: str, said: str, bare: str) -> None:

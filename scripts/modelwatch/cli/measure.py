@@ -137,7 +137,7 @@ def _select_windows(
     policy: RetryPolicy,
 ) -> WindowSelection:
     known = find_measured_days(model, os.environ, policy) if only_new else frozenset()
-    late = now - model.measure.late if model.measure and known else -math.inf
+    late = now - model.measure.remeasured if model.measure and known else -math.inf
     first = -math.inf if since is None else since
     return WindowSelection(first, math.inf if until is None else until, known, late, partition)
 

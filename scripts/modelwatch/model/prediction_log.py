@@ -131,6 +131,7 @@ DEFAULT_METRICS = (
 """Few, since every segment has them."""
 
 
+CHECKED_WITHIN = 3 * DAY
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -186,6 +187,12 @@ class MeasureSpec:
     """Whether versions that predicted the same ids are compared."""
     extensions: tuple[str, ...] = ()
     """Of DuckDB, by name; none other is installed or loaded."""
+
+    @property
+    def remeasured(self) -> float:
+        """For how long windows are measured again, in seconds: until their labels are due, and then until an estimate
+        can have been checked with them, though a run fails."""
+        return self.late + (CHECKED_WITHIN if self.estimates else 0.0)
 
     def key_of_column(self, name: str) -> str:
         """The key of a column's histogram and quantiles in W&B."""

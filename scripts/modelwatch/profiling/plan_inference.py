@@ -173,6 +173,8 @@ def _typical_label(array: Any) -> float:
     """The median label of a regression."""
     values = floats_by_row(array)
     known = values[~np.isnan(values)]
+    if array.null_count == len(array):
+        return 0.0  # They may come later.
     if not len(known):
         raise SourceError("no label is a number.", hint="Write `task: classes`.")
     return float(np.median(known))

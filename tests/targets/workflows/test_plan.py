@@ -8,6 +8,7 @@ import pytest
 
 from modelwatch.alerts.grouping import judge_models
 from modelwatch.model.finding import Track
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, WorkflowSpec
 from modelwatch.model.plan import ChangeKind, ModelObservation, ObservationError, ObservedRun, Plan
 from modelwatch.model.register import DispatchRecord, DispatchState, PageRecord, Register
@@ -325,3 +326,14 @@ def test_one_small_segment_alone_rolls_nothing_back(share: float, starts: bool) 
     assert any("rollback" in key for key in dispatched(plan)) == starts
     if not starts:
         assert skipped(plan, "rollback") == "[small-segment] only region=eu is critical, and it has 4 % of the rows"
+
+
+def test_an_estimate_alone_rolls_nothing_back() -> None:
+    """Though a rule asks for it: the configuration refuses that, and so does the plan."""
+    estimated = replace(RULE, metric=KeyPattern("estimated/accuracy"))
+    of = config(estimated)
+    plan = make_plan(judged("..c", of), of, seen(), later("..c"))
+    assert "trigger-incident" in kinds(plan)
+    assert not any("rollback" in key for key in dispatched(plan))
+    assert not any(change.dispatch and change.dispatch.verb == "rollback" for change in plan.changes)
+    assert skipped(plan, "rollback") == "[estimate] an estimate alone is no reason for it: wait for labels"
