@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": ("doctor", "Check everything an evaluation needs: configuration, W&B, tokens, people, workflows."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "score": ("score", "Let the versions that serve score a fixed holdout, and log how they do."),
+    "recorder": ("recorder", "Send what serving processes have recorded, or look at it."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
@@ -49,7 +50,7 @@ COMMANDS = {
     "demo": (".testing.demo.command", "Watch four models fail and recover, or be on call for one."),
 }
 
-SORTING_COMMANDS = frozenset(("measure", "score", "explain", "baseline"))
+SORTING_COMMANDS = frozenset(("measure", "score", "recorder", "explain", "baseline"))
 """Commands that profile tables, of which sorting is most of the cost."""
 
 

@@ -33,8 +33,8 @@ class RunAddress:
 class RunWriter:
     """An open W&B run."""
 
-    def __init__(self, run: Any) -> None:
-        self._run = run
+    def __init__(self, run: Any, *, is_offline: bool = False) -> None:
+        self._run, self._is_offline = run, is_offline
 
     def log(self, values: Mapping[str, Any], histograms: Mapping[str, tuple[Any, Any]]) -> None:
         """One row; histograms as ``(counts, edges)``, at most 512 bins."""
@@ -44,7 +44,8 @@ class RunWriter:
         self._run.log({**values, **wandb_histograms})
 
     def log_artifact(self, name: str, kind: str, files: Mapping[str, bytes], metadata: Mapping[str, Any]) -> str:
-        """An artifact of these files; content that is there already makes no new version. Gives its version: ``v3``."""
+        """An artifact of these files; content that is there already makes no new version. Gives its version: ``v3``;
+        empty where the W&B run is offline."""
         import wandb
 
         artifact = wandb.Artifact(name, kind, metadata=dict(metadata))
@@ -52,21 +53,31 @@ class RunWriter:
             for file, content in files.items():
                 (Path(folder) / file).write_bytes(content)
                 artifact.add_file(str(Path(folder) / file), name=file)
-            return str(self._run.log_artifact(artifact).wait().version)
+            version = self._run.log_artifact(artifact)
+            return "" if self._is_offline else str(version.wait().version)
 
 
 @contextmanager
-def open_run(address: RunAddress, config: Mapping[str, Any], key: str, retry: RetryPolicy) -> Iterator[RunWriter]:
-    """Opens the W&B run and finishes it; everything is at the server then. Raises SourceError."""
+def open_run(
+    address: RunAddress, config: Mapping[str, Any], key: str, retry: RetryPolicy, offline: str = ""
+) -> Iterator[RunWriter]:
+    """Opens the W&B run and finishes it; everything is at the server then. Raises SourceError.
+
+    ``offline``: a folder, in which the W&B run is written instead, without a server or a key.
+    """
     url = (address.base_url or DEFAULT_URL).rstrip("/")
-    check_api_key(key, url)
-    configure_environment(retry)
-    with refusing_redirects(url, retry):
+    if offline:
+        Path(offline).mkdir(parents=True, exist_ok=True)
         import wandb
+    else:
+        check_api_key(key, url)
+        configure_environment(retry)
+        with refusing_redirects(url, retry):
+            import wandb
 
     settings = wandb.Settings(
         base_url=url,
-        api_key=key,
+        api_key=key or None,
         silent=True,
         console="off",
         disable_git=True,
@@ -81,15 +92,16 @@ def open_run(address: RunAddress, config: Mapping[str, Any], key: str, retry: Re
             entity=address.entity,
             project=address.project,
             id=address.id,
-            resume="allow",
-            mode="online",
+            resume=None if offline else "allow",
+            mode="offline" if offline else "online",
+            dir=offline or None,
             tags=list(address.tags) or None,
             job_type=address.job_type or None,
             group=address.group or None,
             config=dict(config),
             settings=settings,
         )
-        yield RunWriter(run)
+        yield RunWriter(run, is_offline=offline != "")
     except wandb.Error as error:
         raise translate_wandb_error(error, address.path) from error
     finally:

@@ -137,6 +137,11 @@ MEASURE = Section(
             Text("a query", max_length=10_000),
             "SQL for DuckDB, or of Spark (`--engine spark`). It may read whatever the process that measures may read.",
         ),
+        "recorder": Field(
+            PATH,
+            "What recorders in the serving processes counted: `wandb`, or the folder that they write to. Profiles of "
+            "all rows, without labels.",
+        ),
         "extensions": Field(
             ListOf(Text("the name of an extension", r"[a-z][a-z0-9_]*")),
             "Extensions of DuckDB to install and load: `httpfs` for URLs. No other is.",
@@ -238,7 +243,7 @@ MEASURE = Section(
 )
 
 
-LOG_SOURCES = ("files", "artifact", "query")
+LOG_SOURCES = ("files", "artifact", "query", "recorder")
 
 
 def read_measure(section: ParsedSection | None) -> MeasureSpec | None:
@@ -364,7 +369,7 @@ def _check_annotations(section: ParsedSection) -> None:
 def _check_measure(section: ParsedSection) -> None:
     sources = [name for name in LOG_SOURCES if name in section]
     if not sources:
-        section.add_problem("the prediction log has no source: give `files`, `artifact` or `query`.")
+        section.add_problem("the prediction log has no source: give `files`, `artifact`, `query` or `recorder`.")
     for name in sources[1:]:
         section.add_problem(f"a prediction log has one source, and `{sources[0]}` is given already.", key=name)
     _check_column_roles(section)
@@ -375,6 +380,10 @@ def _check_measure(section: ParsedSection) -> None:
     _check_operations(section)
     _check_versions(section)
     _check_annotations(section)
+    for name in ("label", "outcomes"):
+        if "recorder" in section and name in section:
+            hint = "Read the rows that recorders write: `files: FOLDER/sample`."
+            section.add_problem("what recorders count has no labels.", hint, key=name)
     if "outcomes" not in section:
         return
     if "label" in section:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from ..distribution import SLUG
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model, ReleaseSpec
-from ..model.prediction_log import MeasureSpec, is_artifact
+from ..model.prediction_log import RECORDER_WANDB, MeasureSpec, is_artifact
 from ..model.rule import Rule
 from ..model.secret import Secret
 from .false_alarms import share_budget
@@ -74,7 +74,16 @@ def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | No
     annotations = spec.annotations
     if annotations is not None:
         annotations = replace(annotations, files=_resolve_path(annotations.files, folder))
-    return replace(spec, files=files, reference=reference, outcomes=outcomes, annotations=annotations, holdout=holdout)
+    recorder = spec.recorder if spec.recorder == RECORDER_WANDB else _resolve_path(spec.recorder, folder)
+    return replace(
+        spec,
+        files=files,
+        reference=reference,
+        outcomes=outcomes,
+        annotations=annotations,
+        holdout=holdout,
+        recorder=recorder,
+    )
 
 
 def _resolve_release(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:

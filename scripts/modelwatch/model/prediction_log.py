@@ -21,6 +21,11 @@ PROFILE_ARTIFACT_TYPE = "profile"
 """The type of W&B artifacts that hold a profile, and"""
 PROFILE_FILE = "profile.npz"
 """its file there."""
+RECORDED_ARTIFACT_TYPE = "recorded-profile"
+"""The type of those that a recorder logs: one a day and part of the traffic, which ``measure`` adds up."""
+
+RECORDER_WANDB = "wandb"
+"""The source of profiles that recorders send to W&B."""
 
 _PART = r"[^\s/:*?]+"
 _ARTIFACT = re.compile(f"{_PART}/{_PART}/{_PART}:{_PART}")
@@ -137,11 +142,13 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 @dataclass(frozen=True, slots=True)
 class MeasureSpec:
-    """A prediction log and its mapping. Exactly one of ``files``, ``artifact`` and ``query`` is set."""
+    """A prediction log and its mapping. Exactly one of ``files``, ``artifact``, ``query`` and ``recorder`` is set."""
 
     files: str = ""
     artifact: str = ""
     query: str = ""
+    recorder: str = ""
+    """``RECORDER_WANDB``, or the folder that recorders write to."""
     id: str = ""
     time: str = ""
     timezone: str = ""
@@ -255,6 +262,17 @@ def holdout_run_id(model: str, day: float, name: str, version: str) -> str:
     """The id of the W&B run that holds what one version scored on a holdout on one UTC day (its beginning)."""
     date = datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
     return "-".join(filter(None, (holdout_run_prefix(model) + date, _sanitize(name), _sanitize(version))))[:120]
+
+
+def recorded_run_prefix(model: str) -> str:
+    """What the ids of the W&B runs that a model's recorders write begin with; the UTC day follows, and the part."""
+    return f"recorded-{_sanitize(model)}-"
+
+
+def recorded_run_id(model: str, day: float, part: str) -> str:
+    """The id of the W&B run, and of its artifact, with what one spool recorded of a UTC day (its beginning)."""
+    date = datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
+    return f"{recorded_run_prefix(model)}{date}-{_sanitize(part)}"
 
 
 def profile_artifact(run_id: str) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
-from ..model.prediction_log import MeasureSpec
+from ..model.prediction_log import RECORDER_WANDB, MeasureSpec
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
@@ -44,6 +44,7 @@ from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference, score_columns
 from .profiler import VALUE_SUM, profile_log
 from .readers import PredictionLog, absent_role_notes, fetch_artifact, require_columns
+from .recorded_profiles import RecordedProfile, read_recorded_profile, sample_folder
 from .reference_store import fetch_reference, read_profile, read_reference
 from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .version_agreement import measure_agreement
@@ -75,6 +76,17 @@ class WindowSelection:
         ends = windows + length
         due = ~np.isin(days, list(self.measured_days)) | (ends > self.remeasure_after)
         return np.isnan(windows) | (due & (ends > self.since) & (ends <= self.until))
+
+    def includes_day(self, day: float, length: float) -> bool:
+        """Whether any window of a UTC day (its beginning) is measured."""
+        return bool(self.includes(np.arange(day, day + DAY, length), length).any())
+
+    def filter_profile(self, profile: Profile, length: float) -> Profile:
+        """The windows that are measured."""
+        keys = list(profile.cells)
+        selected = self.includes(np.array([key.window for key in keys], dtype=np.float64), length)
+        cells = {key: profile.cells[key] for key, is_selected in zip(keys, selected, strict=True) if is_selected}
+        return Profile(cells, profile.undated)
 
 
 class FilteredLog:
@@ -147,9 +159,16 @@ def measure(
     agreement: Mapping[ProfileKey, Mapping[str, float]] = {}
     log: FilteredLog | None = None
     skipped: dict[str, SourceError] = {}
+    recorded: RecordedProfile | None = None
     if profiles:
         profile = sum_profiles(read_profile(path)[0] for path in profiles)
         whole = profile.whole()
+    elif spec.recorder:
+        includes_day = partial(selection.includes_day, length=spec.window)
+        recorded = read_recorded_profile(model, spec, includes_day, env, retry, scratch)
+        profile = selection.filter_profile(recorded.profile, spec.window)
+        whole = profile.whole()
+        notes.extend(recorded.notes)
     else:
         source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference, engine)
         log = FilteredLog(source, selection, spec)
@@ -201,7 +220,9 @@ def measure(
         notes.extend(estimated.notes)
     rows = LazyRows(
         len(finished),
-        lambda: estimated.add_to(_metric_rows(total, published, reference, now, extra, agreement, unreadable)),
+        lambda: estimated.add_to(
+            _metric_rows(total, published, reference, now, extra, agreement, unreadable, recorded)
+        ),
     )
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
     if unfinished:
@@ -253,8 +274,10 @@ def _metric_rows(
     extra: Mapping[ProfileKey, Sequence[Estimate]],
     more: Mapping[ProfileKey, Mapping[str, float]],
     unreadable: int | None,
+    recorded: RecordedProfile | None,
 ) -> tuple[MetricRow, ...]:
     rows = tuple(metric_rows(profile, spec, reference, now, extra, more))
+    rows = rows if recorded is None else recorded.count_lost(rows)
     return rows if unreadable is None else count_unreadable_files(rows, unreadable)
 
 
@@ -390,12 +413,16 @@ def open_model_log(
     of the log that are broken, and why; without it they are errors. ``reference``: what is known of the columns.
     Raises UserError for what ``engine`` does not read."""
     engine = engine or LocalEngine()
+    if spec.recorder == RECORDER_WANDB:
+        hint = "Let recorders write rows, too (`folder=`), and name that folder: `measure: {recorder: FOLDER}`."
+        raise UserError("this needs rows, and recorders send only profiles to W&B.", hint=hint, where=model.where)
     if spec.query:
         return join_outcomes(engine.open_query(spec), spec, now, engine)
     if spec.artifact and not isinstance(engine, LocalEngine):
         hint = "Measure it with `--engine local`, or name the files or the table that workers read."
         raise UserError(f"{engine.name} does not read W&B artifacts.", hint=hint, where="measure: {artifact}")
     location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
+    location = sample_folder(spec.recorder) if spec.recorder else location
     log = engine.open_files(location, spec, skipped, _column_kinds(reference, spec))
     return join_outcomes(log, spec, now, engine)
 

@@ -1,0 +1,77 @@
+"""``modelwatch recorder``: what serving processes have recorded, on its way to where it is read."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..errors import Exit
+from ..recorder.day_profiles import read_days
+from ..recorder.journal import adopt_orphans
+from ..recorder.sender import SendReport, describe_day, send
+from ..recorder.spool_files import counts_of_journal, spool_bytes, whole_journals
+from . import CommandGroup
+from .options import FOLDER, format_option, print_json, retry_policy
+
+SPOOL = click.argument("spool", type=FOLDER)
+
+
+@click.group("recorder", cls=CommandGroup)
+def recorder() -> None:
+    """Send what a recorder left in its spool, or look at it."""
+
+
+@recorder.command("send")
+@SPOOL
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait for another sender to end."
+)
+@format_option
+def send_spool(spool: Path, wait: float, style: str) -> Exit:
+    """Profile the rows in a spool, and send profiles and rows to the recorder's folder and to W&B.
+
+    Recorders start this by themselves; run it for what a machine that was switched off left behind. Exit code 3 if a
+    destination cannot be reached; what is for it stays in the spool.
+    """
+    if hasattr(os, "nice"):
+        os.nice(5)  # serving comes first
+    report = send(spool, os.environ, retry_policy(), time.time, wait)
+    if style == "json":
+        print_json(asdict(report))
+    else:
+        _print_report(report)
+    return Exit.SOURCE_DOWN if report.problems else Exit.OK
+
+
+def _print_report(report: SendReport) -> None:
+    lost = sum(report.lost.values())
+    click.echo(
+        f"{report.rows:,} rows profiled, {report.files} files of rows sent{f', {lost:,} rows lost' if lost else ''}."
+    )
+    for path in report.wandb:
+        click.echo(f"  {path}")
+    for problem in report.problems:
+        click.echo(problem, err=True)
+
+
+@recorder.command("status")
+@SPOOL
+@format_option
+def status(spool: Path, style: str) -> Exit:
+    """Print what lies in a spool: rows that wait to be sent, and the days that it has counted."""
+    adopt_orphans(spool)
+    journals = whole_journals(spool)
+    rows = sum(counts_of_journal(path).rows for path in journals)
+    size, days = spool_bytes(spool), read_days(spool)
+    if style == "json":
+        counted = {day.name: {"rows": day.profile.rows, "lost": dict(day.lost)} for day in days}
+        print_json({"waiting": rows, "bytes": size, "days": counted})
+        return Exit.OK
+    click.echo(f"{rows:,} rows wait to be sent; the spool takes {size / 1e6:.1f} MB.")
+    for day in days:
+        click.echo(f"  {describe_day(day)}")
+    return Exit.OK

@@ -1,0 +1,143 @@
+"""Profiles that recorders in serving processes have counted: a file a UTC day and part of the traffic, which add up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..clients.retry import RetryPolicy
+from ..clients.wandb import find_runs, open_api, translate_wandb_error
+from ..clients.wandb_artifacts import PROFILES, download_artifact
+from ..errors import SourceError
+from ..model.monitored_model import Model
+from ..model.prediction_log import (
+    PROFILE_FILE,
+    RECORDED_ARTIFACT_TYPE,
+    RECORDER_WANDB,
+    MeasureSpec,
+    recorded_run_prefix,
+)
+from ..stats.profile.numeric import ProfileMismatchError
+from ..stats.profile.table import Profile, TableProfile
+from ..timeutil import DAY, parse_iso_or_none
+from .reference_store import read_profile
+from .wandb_profiles import require_wandb_project
+from .wandb_rows import MetricRow
+
+PROFILES_FOLDER, SAMPLE_FOLDER = "profiles", "sample"
+"""Where a recorder writes within its folder: profiles of all rows, and the rows that were drawn by their id."""
+LOST_ROWS = "quality/lost_rows"
+_DAY_AND_PART = re.compile(r"([0-9]{8})-[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProfile:
+    """The sum of what recorders counted. ``lost``: by UTC day (its beginning) the rows that they had to drop."""
+
+    profile: Profile
+    lost: Mapping[float, int]
+    notes: tuple[str, ...] = ()
+
+    def count_lost(self, rows: Sequence[MetricRow]) -> tuple[MetricRow, ...]:
+        """The rows, each with the count of its day."""
+        return tuple(
+            replace(row, scalars={**row.scalars, LOST_ROWS: float(self.lost.get(row.window // DAY * DAY, 0))})
+            for row in rows
+        )
+
+
+def read_recorded_profile(
+    model: Model,
+    spec: MeasureSpec,
+    includes_day: Callable[[float], bool],
+    env: Mapping[str, str],
+    retry: RetryPolicy,
+    scratch: Path,
+) -> RecordedProfile:
+    """The sum of all parts of the days (their beginning, seconds UTC) that ``includes_day`` accepts.
+
+    Raises SourceError. Parts that were counted in other bins, before a new reference, cannot be added: of parts that
+    differ the newest count, and a note names the others.
+    """
+    if spec.recorder == RECORDER_WANDB:
+        paths = _download(model, includes_day, env, retry, scratch)
+    else:
+        paths = _files(Path(spec.recorder), model.name, includes_day)
+    total, whole = Profile(), TableProfile()
+    lost: dict[float, int] = {}
+    omitted: list[str] = []
+    for day, path in sorted(paths, reverse=True):
+        profile, about = read_profile(path, "the recorded profile")
+        try:
+            merged, whole = total.merge(profile), whole.merge(profile.whole())
+        except ProfileMismatchError:
+            omitted.append(f"{path.stem} ({profile.rows:,} rows)")
+            continue
+        total = merged
+        lost[day] = lost.get(day, 0) + _count_lost(about)
+    return RecordedProfile(total, lost, tuple(_notes(lost, omitted)))
+
+
+def sample_folder(folder: str) -> str:
+    """The rows that a recorder drew: for what needs rows."""
+    return str(Path(folder) / SAMPLE_FOLDER)
+
+
+def _files(folder: Path, model: str, includes_day: Callable[[float], bool]) -> list[tuple[float, Path]]:
+    if not folder.is_dir():
+        raise SourceError("there is no such folder.", hint="Check `measure: {recorder}`.", where=str(folder))
+    names = ((path, path.stem) for path in (folder / PROFILES_FOLDER).glob("*.npz"))
+    return list(_select(((name, path) for path, name in names), f"{model}-", includes_day))
+
+
+def _download(
+    model: Model, includes_day: Callable[[float], bool], env: Mapping[str, str], retry: RetryPolicy, scratch: Path
+) -> list[tuple[float, Path]]:
+    wandb = require_wandb_project(model)
+    project = f"{wandb.entity}/{wandb.project}"
+    api = open_api(wandb.base_url, env.get("WANDB_API_KEY", ""), retry, wandb.entity)
+    prefix = recorded_run_prefix(model.name)
+    runs = find_runs(api, project, {"name": {"$regex": f"^{re.escape(prefix)}"}}, lambda _: False)
+    found = []
+    for day, id in _select(((str(run.id), str(run.id)) for run in runs), prefix, includes_day):
+        folder = scratch / "recorded" / id
+        name = f"{project}/{id}:latest"
+        try:
+            if not api.artifact_exists(name, type=RECORDED_ARTIFACT_TYPE):
+                continue  # its recorder has opened the W&B run just now
+            folder.mkdir(parents=True)
+            download_artifact(api, api.artifact(name, type=RECORDED_ARTIFACT_TYPE), PROFILES, folder, retry)
+        except Exception as error:
+            raise translate_wandb_error(error, name) from error
+        path = folder / f"{id}.npz"
+        (folder / PROFILE_FILE).rename(path)
+        found.append((day, path))
+    return found
+
+
+def _select(
+    names: Iterator[tuple[str, Any]], prefix: str, includes_day: Callable[[float], bool]
+) -> Iterator[tuple[float, Any]]:
+    """Those of ``(name, content)`` that the model's recorders wrote, of days that are included, with their day."""
+    for name, content in names:
+        match = _DAY_AND_PART.fullmatch(name.removeprefix(prefix)) if name.startswith(prefix) else None
+        day = parse_iso_or_none(match.group(1)) if match else None
+        if day is not None and includes_day(day):
+            yield day, content
+
+
+def _count_lost(about: Mapping[str, Any]) -> int:
+    lost = about.get("lost")
+    return sum(rows for rows in lost.values() if isinstance(rows, int)) if isinstance(lost, dict) else 0
+
+
+def _notes(lost: Mapping[float, int], omitted: Sequence[str]) -> Iterator[str]:
+    rows = sum(lost.values())
+    if rows:
+        yield f"recorders have lost {rows:,} rows of these days: `{LOST_ROWS}`."
+    if omitted:
+        shown = ", ".join(omitted[:5]) + (", ..." if len(omitted) > 5 else "")
+        yield f"{len(omitted)} profiles were counted in other bins, with another reference, and are left out: {shown}."

@@ -1,0 +1,428 @@
+"""``Recorder``: bounded, never in the way, never silent about a loss."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import sys
+import time as clock
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from .buffer import RowBuffer
+from .observe import CallReader, observe_calls
+from .request import RecordedRequest
+from .settings import RecorderSettings, default_spool, texts, wandb_fields
+from .values import SHORT_TEXT, plain_column, plain_value
+from .writer import SpoolWriter
+
+ROW_BYTES = 400
+"""What an entry takes besides its features, and"""
+CELL_BYTES = 72
+"""what one of these takes."""
+CLOSE_SECONDS = 10.0
+LATENCY, ERROR = 5, 6
+"""Their places in the entry of a row: time, id, version, prediction, score, latency, error, features."""
+log = logging.getLogger("modelwatch.recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStats:
+    """Counts of this process since it began, in rows."""
+
+    written: int
+    """On the local disk, or sent."""
+    lost: int
+    """For want of memory or disk, or because a value raised an error."""
+    pending_bytes: int
+    """In memory, about."""
+
+
+class Recorder:
+    """Records the predictions of one model.
+
+    ``record`` and ``record_batch`` can be called from any thread, task or process (also after a fork). They never wait
+    and never raise: what cannot be kept is counted, logged and published. A file that is forked keeps nothing of its
+    parent. Rows are on the local disk after ``flush_seconds``, and sent every ``send_seconds`` by a process of its own.
+
+    Destinations: ``folder`` (Parquet rows and profiles), ``wandb`` (``entity/project``; the key comes from
+    ``WANDB_API_KEY``), ``offline`` (a folder of offline W&B runs); any of them together.
+
+    ``id``, ``time``, ``version``, ``score``, ``prediction``, ``features``, ``segments``, ``value``, ``window`` and
+    ``reference`` are those of ``measure:`` in modelwatch.yml; ``latency`` (seconds) and ``error`` name their columns,
+    too. ``serving_version``: the version of rows that name none.
+
+    ``sample_rate``: the share of rows that are written as rows, drawn by a hash of the id, so that every replica and
+    version draws the same ones; profiles always count all rows. ``keep_errors`` and ``keep_confidence_below`` keep more
+    rows, in a folder of their own. ``mask`` and ``hash``: columns whose cells are replaced before anything is written;
+    ``hash_key`` makes digests useless to those who lack it.
+
+    ``memory_mb`` bounds the buffer in this process, ``disk_mb`` the ``spool``, a folder on the local disk that all
+    processes of a machine share; the oldest rows go first. ``metrics``: also log to W&B each window that is over, as
+    ``modelwatch measure`` would; right where one spool sees all of the traffic, and the default for offline runs.
+
+    Raises UserError for settings that contradict each other.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        folder: str | Path = "",
+        wandb: str = "",
+        offline: str | Path = "",
+        base_url: str = "",
+        tags: Iterable[str] = (),
+        metrics: bool | None = None,
+        id: str = "id",
+        time: str = "time",
+        version: str = "version",
+        score: str = "score",
+        prediction: str = "prediction",
+        latency: str = "latency",
+        error: str = "error",
+        features: Iterable[str] = (),
+        segments: Iterable[str] = (),
+        scores: Mapping[str, str] | None = None,
+        value: str = "",
+        window: float = 86_400.0,
+        reference: str | Path = "",
+        measure: Mapping[str, Any] | None = None,
+        serving_version: str = "",
+        sample_rate: float = 1.0,
+        keep_errors: bool = True,
+        keep_confidence_below: float = 0.0,
+        mask: Iterable[str] = (),
+        hash: Iterable[str] = (),
+        hash_key: str | bytes = b"",
+        flush_seconds: float = 2.0,
+        flush_rows: int = 1000,
+        send_seconds: float = 300.0,
+        memory_mb: float = 24.0,
+        disk_mb: float = 512.0,
+        spool: str | Path = "",
+    ) -> None:
+        measured: dict[str, Any] = {
+            "id": id,
+            "time": time,
+            "version": version,
+            "score": score,
+            "prediction": prediction,
+            "value": value,
+            "features": texts(features),
+            "segments": texts(segments),
+            "window": float(window),
+            "reference": str(reference),
+            "scores": tuple((scores or {}).items()),
+        }
+        measured |= measure or {}
+        measured["reference"] = _absolute_reference(str(measured["reference"]))
+        columns = {role: measured[role] for role in ("id", "time", "version", "score", "prediction")}
+        self.settings = RecorderSettings(
+            model=model,
+            columns=columns | {"latency": latency, "error": error},
+            measure=measured,
+            wandb=wandb_fields(wandb, str(offline), base_url, texts(tags)),
+            folder=str(Path(folder).absolute()) if folder else "",
+            spool=str(Path(spool).absolute()) if spool else default_spool(model),
+            is_offline=bool(offline),
+            metrics=bool(offline) if metrics is None else metrics,
+            sample_rate=sample_rate,
+            keep_errors=keep_errors,
+            keep_confidence_below=keep_confidence_below,
+            mask=texts(mask),
+            hash=texts(hash),
+            flush_seconds=flush_seconds,
+            flush_rows=flush_rows,
+            send_seconds=send_seconds,
+            memory_mb=memory_mb,
+            disk_mb=disk_mb,
+            scores=dict(measured["scores"]),
+        )
+        self.serving_version = str(serving_version)
+        self._hash_key = hash_key.encode() if isinstance(hash_key, str) else bytes(hash_key)
+        self._protected = frozenset((*self.settings.mask, *self.settings.hash))
+        self._request: ContextVar[RecordedRequest | None] = ContextVar(f"modelwatch-{model}", default=None)
+        self._begin()
+        _RECORDERS.add(self)
+
+    @classmethod
+    def from_config(cls, path: str | Path, model: str, **settings: Any) -> Self:
+        """A recorder with the words of ``measure:`` and ``wandb:`` of a model in ``modelwatch.yml``, so that the names
+        of columns, the window and the reference agree. ``settings``: as in the constructor, they win. Secrets of the
+        configuration need not be set. Raises ConfigError and UserError."""
+        from .configuration import recorder_arguments
+
+        return cls(model, **{**recorder_arguments(Path(path), model), **settings})
+
+    def record(
+        self,
+        features: Mapping[str, Any] | None = None,
+        prediction: Any = None,
+        score: Any = None,
+        *,
+        latency: float | None = None,
+        error: Any = None,
+        id: Any = None,
+        version: Any = None,
+        time: float | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Record one prediction. Returns its id, a new one if none is given, by which its outcome can be joined later;
+        ``None`` if the row was lost.
+
+        ``features``: by column any values; what is neither number, text nor a list of numbers becomes text. ``score``:
+        the probability, or one by class. ``latency``: seconds. ``error``: an exception, or any text; ``None`` for
+        success. ``time``: seconds (UTC), by default now. ``extra``: further columns, such as segments. Within a request
+        of the middleware, latency and error are filled in.
+        """
+        try:
+            cells: dict[str, Any] = {}
+            size = ROW_BYTES
+            for part in (features, extra):
+                if part:
+                    for name, cell in part.items():
+                        kind = cell.__class__
+                        if kind is float or kind is bool or cell is None or (kind is str and len(cell) < SHORT_TEXT):
+                            cells[name] = cell
+                        else:
+                            cells[name] = cell = plain_value(cell)
+                            if cell.__class__ is str:
+                                size += len(cell)
+                            elif cell.__class__ is list:
+                                size += 32 * len(cell)
+            if score.__class__ is not float and score is not None:
+                score = self._plain_score(score, cells)
+            if id is None:
+                id = f"{self._id_prefix}{next(self._numbers)}"
+            elif id.__class__ is not str or len(id) > SHORT_TEXT:
+                id = plain_value(id)
+            entry = [
+                clock.time() if time is None else float(time),
+                id,
+                self.serving_version if version is None else str(version),
+                prediction if prediction.__class__ is str and len(prediction) < SHORT_TEXT else plain_value(prediction),
+                score,
+                None if latency is None else float(latency),
+                None if error is None else _error_text(error),
+                cells,
+            ]
+            size += CELL_BYTES * len(cells)
+            pending = self._request.get()
+            if pending is not None and pending.hold(entry, size):
+                return str(id)
+            return str(id) if self._put(entry, size, 1) else None
+        except Exception as problem:  # noqa: BLE001 - a value may raise anything; the caller must not notice
+            self.count_invalid(1, problem)
+            return None
+
+    def record_batch(
+        self,
+        columns: Mapping[str, Any],
+        *,
+        latency: float | None = None,
+        error: Any = None,
+        version: Any = None,
+        time: float | None = None,
+    ) -> int:
+        """Record many predictions, by column an array or list of the same length; returns how many were taken: all, or
+        none.
+
+        Columns have the names of the log: features, and those of ``id``, ``time``, ``version``, ``score``,
+        ``prediction``, ``latency`` and ``error``. Arguments stand for all rows of a batch that lacks the column. Arrays
+        of NumPy are the fastest; they are copied, and may be changed afterwards.
+        """
+        rows = 0
+        try:
+            rows = max((len(column) for column in columns.values() if _has_length(column)), default=0)
+            if not rows:
+                return 0
+            content: dict[str, Any] = {}
+            size = ROW_BYTES
+            for name, column in columns.items():
+                content[name] = kept = plain_column(column, rows, as_list=name in self._protected)
+                if len(kept) == 2 and kept[1].__class__ is bytes:
+                    size += 160 + len(kept[1])
+                else:
+                    size += 64 * len(kept) + sum([len(cell) for cell in kept if cell.__class__ is str])
+            entry = {
+                "n": rows,
+                "columns": content,
+                "time": clock.time() if time is None else float(time),
+                "version": self.serving_version if version is None else str(version),
+                "latency": None if latency is None else float(latency),
+                "error": None if error is None else _error_text(error),
+                "number": next(self._numbers),
+            }
+            return rows if self._put(entry, size, rows) else 0
+        except Exception as problem:  # noqa: BLE001 - as above
+            self.count_invalid(max(rows, 1), problem)
+            return 0
+
+    def request(self, *, records_failures: bool = False) -> RecordedRequest:
+        """A context manager for one request: see ``RecordedRequest``."""
+        return RecordedRequest(self._request, self._finish_row, records_failures)
+
+    def observe(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        features: Callable[..., Mapping[str, Any]] | None = None,
+        prediction: Callable[[Any], Any] | None = None,
+        score: Callable[[Any], Any] | None = None,
+        id: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Decorator of a function that predicts, plain or async: records its arguments, its result, how long it took
+        and the exception that left it.
+
+        ``features`` and ``id`` get the arguments; by default the features are the argument that is a mapping, else all
+        arguments by name. ``prediction`` and ``score`` get the result; by default the prediction is the result itself,
+        and of a mapping its items ``prediction`` and ``score``.
+        """
+        reader = CallReader(features, prediction, score, id)
+        if function is None:
+            return lambda decorated: observe_calls(decorated, self, reader)
+        return observe_calls(function, self, reader)
+
+    def flush(self, timeout: float = 60.0) -> bool:
+        """Send everything recorded so far, and wait. Returns whether it arrived within ``timeout`` seconds; what did
+        not is sent later. Blocks, unlike everything else: not for an event loop. Never raises."""
+        return self._safely(self._writer.send, timeout)
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> bool:
+        """``flush``, and record nothing more; what is recorded after it counts as lost. Called by itself when the
+        process ends. With ``timeout=0`` rows are only written to the spool, from where the next process sends them."""
+        done = self._safely(self._writer.close, timeout)
+        left = self._buffer.pending_bytes
+        if left or self._writer.rows_stuck:
+            log.error("modelwatch: rows are lost, since the spool cannot be written: about %s KB.", left // 1024)
+        return done
+
+    def stats(self) -> RecorderStats:
+        lost = self._writer.rows_lost + self._buffer.uncounted_losses
+        return RecorderStats(self._writer.rows_written, lost, self._buffer.pending_bytes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        """Buffer, writer and names of this process."""
+        self._pid = os.getpid()
+        self._buffer = RowBuffer(self.settings.memory_bytes)
+        self._writer = SpoolWriter(self.settings, self._buffer, self._hash_key)
+        self._numbers = itertools.count()
+        self._id_prefix = f"{self._writer.process}-"
+        self._has_started = False
+        self._wake_bytes = min(self.settings.flush_rows * 2048, self.settings.memory_bytes // 4)
+
+    def begin_in_child(self) -> None:
+        """After a fork: an empty buffer, files and a thread of this process's own."""
+        self._writer.forget_parent()
+        self._begin()
+
+    def _put(self, entry: Any, size: int, rows: int) -> bool:
+        buffer, writer = self._buffer, self._writer
+        if writer.is_closed:
+            self._count_loss_after_close(rows)
+            return False
+        taken = buffer.put(entry, size, rows)
+        if not self._has_started:
+            self._start()
+        elif buffer.pending_bytes >= self._wake_bytes:
+            if not writer.is_running:
+                writer.start()
+            writer.wake()
+        return taken
+
+    def _finish_row(self, entry: Any, size: int, seconds: float, error: Any) -> None:
+        """Record a row at the end of its request; ``None`` for one that failed before it recorded anything."""
+        if entry is None:
+            self.record(latency=seconds, error=error)
+            return
+        if entry[LATENCY] is None:
+            entry[LATENCY] = seconds
+        if entry[ERROR] is None and error is not None:
+            entry[ERROR] = _error_text(error)
+        self._put(entry, size, 1)
+
+    def _start(self) -> None:
+        """With the first row: a process that forks its workers before has no thread."""
+        self._has_started = True
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:  # its children end without `atexit`
+            util.Finalize(None, _close_in_worker, args=(weakref.ref(self),), exitpriority=100)
+        self._writer.start()
+
+    def _plain_score(self, score: Any, cells: dict[str, Any]) -> Any:
+        if isinstance(score, Mapping):
+            names = self.settings.scores
+            for name, cell in score.items():
+                cells[names.get(str(name), f"score_{name}")] = plain_value(cell)
+            return None
+        return plain_value(score)
+
+    def count_invalid(self, rows: int, problem: Exception) -> None:
+        """Count rows that could not be read, and why."""
+        log.debug("modelwatch: a row could not be recorded: %r", problem)
+        self._buffer.count_loss("invalid", rows)
+
+    def _count_loss_after_close(self, rows: int) -> None:
+        self._buffer.count_loss("closed", rows)
+        log.warning("modelwatch: %s rows were recorded after the recorder was closed, and are lost.", rows)
+
+    def _safely(self, function: Callable[[float], bool], timeout: float) -> bool:
+        try:
+            return function(timeout)
+        except Exception:
+            log.exception("modelwatch: the recorder cannot send")
+            return False
+
+
+_RECORDERS: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _error_text(error: Any) -> str:
+    """Of an exception its class: its text may hold what a person typed."""
+    if isinstance(error, BaseException):
+        return type(error).__name__
+    return str(plain_value(error))
+
+
+def _absolute_reference(reference: str) -> str:
+    """Of a path; ``entity/project/name:alias`` stays."""
+    is_artifact = ":" in reference and reference.count("/") == 2 and not Path(reference).exists()
+    return reference if is_artifact or not reference else str(Path(reference).absolute())
+
+
+def _has_length(column: Any) -> bool:
+    return not isinstance(column, str | bytes) and hasattr(column, "__len__") and getattr(column, "ndim", 1) > 0
+
+
+def _close_in_worker(recorder: Callable[[], Recorder | None]) -> None:
+    alive = recorder()
+    if alive is not None:
+        alive.close()
+
+
+def _close_all() -> None:
+    for recorder in list(_RECORDERS):
+        recorder.close()
+
+
+def _begin_in_child() -> None:
+    for recorder in list(_RECORDERS):
+        recorder.begin_in_child()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
