@@ -331,8 +331,8 @@ def test_a_spool_of_another_user_is_left_alone(
         made.record({})
         with caplog.at_level(logging.WARNING):
             assert not made.close(0.0)
-    assert "belongs to another user" in caplog.text
-    assert list((tmp_path / "spool").iterdir()) == []
+        assert "belongs to another user" in caplog.text
+        assert list((tmp_path / "spool").iterdir()) == []
 
 
 def test_what_the_settings_file_holds(folders: dict[str, Path]) -> None:

@@ -63,6 +63,8 @@ def test_replicas_add_up_in_measure(wandb_server: Server[WandbStandIn], tmp_path
     assert (row["quality/rows"], row["quality/lost_rows"], row["measured/time"]) == (800, 0, START + DAY)
     assert (row["quality/region=eu/rows"], row["quality/region=na/rows"]) == (400, 400)
     assert 38 < row["features/age/p50"] < 42
+    assert (row["latency/n"], row["errors/n"], row["errors/rate"]) == (800, 800, 0.025)
+    assert abs(row["latency/p95"] / 0.02 - 1) < 0.03
     # Measuring again, and sending again what has changed nothing, changes nothing.
     call(tmp_path, "measure", "--since", str(START))
     again = logged_rows(wandb_server, "measured-churn-20261120-v1")[-1]

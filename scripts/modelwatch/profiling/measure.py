@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
-from ..model.prediction_log import RECORDER_WANDB, MeasureSpec
+from ..model.prediction_log import RECORDER_WANDB, MeasureSpec, OperationsSpec
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
@@ -169,6 +169,7 @@ def measure(
         profile = selection.filter_profile(recorded.profile, spec.window)
         whole = profile.whole()
         notes.extend(recorded.notes)
+        spec = replace(spec, operations=spec.operations or OperationsSpec("latency", "error"))
     else:
         source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference, engine)
         log = FilteredLog(source, selection, spec)

@@ -47,7 +47,7 @@ def _entries_to_batch(entries: Sequence[Any], settings: RecorderSettings) -> Any
     for role, place in ENTRY_PLACES.items():
         column = [entry[place] for entry in entries]
         _set_role(columns, role, column, settings)
-    return _to_batch(columns)
+    return _to_batch(columns, len(entries), settings)
 
 
 def _join_batches(batches: Sequence[tuple[Mapping[str, Any], str]], settings: RecorderSettings) -> Any:
@@ -67,7 +67,7 @@ def _join_batches(batches: Sequence[tuple[Mapping[str, Any], str]], settings: Re
             else:
                 values += [batch[role]] * batch["n"]
         _set_role(columns, role, values, settings)
-    return _to_batch(columns)
+    return _to_batch(columns, sum(batch["n"] for batch, _ in batches), settings)
 
 
 def _set_role(columns: dict[str, Any], role: str, cells: list[Any], settings: RecorderSettings) -> None:
@@ -119,9 +119,12 @@ def _as_text(cell: Any) -> str:
     return str(cell).lower() if isinstance(cell, bool) else str(cell)
 
 
-def _to_batch(columns: Mapping[str, Any]) -> Any:
+def _to_batch(columns: dict[str, Any], rows: int, settings: RecorderSettings) -> Any:
+    """Segments always have a column: those who read the rows name it."""
     import pyarrow as pa
 
+    for name in settings.measure["segments"]:
+        columns.setdefault(name, pa.nulls(rows, pa.string()))
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
 
 

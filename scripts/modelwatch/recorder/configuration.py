@@ -28,7 +28,9 @@ def recorder_arguments(path: Path, name: str) -> dict[str, Any]:
     if model.measure is None:
         hint = "Give `measure: {recorder: wandb, ...}`, with the names of its columns."
         raise UserError(f"the model {name!r} has no `measure:` section.", hint=hint, where=model.where or str(path))
-    return {"measure": _measure_fields(model), **_destinations(model)}
+    operations = asdict(model.measure.operations) if model.measure.operations is not None else {}
+    named = {name: column for name, column in operations.items() if column}
+    return {"measure": _measure_fields(model), **named, **_destinations(model)}
 
 
 def _measure_fields(model: Model) -> dict[str, Any]:

@@ -55,8 +55,8 @@ class Recorder:
     ``WANDB_API_KEY``), ``offline`` (a folder of offline W&B runs); any of them together.
 
     ``id``, ``time``, ``version``, ``score``, ``prediction``, ``features``, ``segments``, ``value``, ``window`` and
-    ``reference`` are those of ``measure:`` in modelwatch.yml; ``latency`` (seconds) and ``error`` name their columns,
-    too. ``serving_version``: the version of rows that name none.
+    ``reference`` are those of ``measure:`` in modelwatch.yml; ``latency`` (seconds), ``error`` and ``cost`` those of
+    its ``operations``. ``serving_version``: the version of rows that name none.
 
     ``sample_rate``: the share of rows that are written as rows, drawn by a hash of the id, so that every replica and
     version draws the same ones; profiles always count all rows. ``keep_errors`` and ``keep_confidence_below`` keep more
@@ -87,6 +87,7 @@ class Recorder:
         prediction: str = "prediction",
         latency: str = "latency",
         error: str = "error",
+        cost: str = "",
         features: Iterable[str] = (),
         segments: Iterable[str] = (),
         scores: Mapping[str, str] | None = None,
@@ -126,7 +127,7 @@ class Recorder:
         columns = {role: measured[role] for role in ("id", "time", "version", "score", "prediction")}
         self.settings = RecorderSettings(
             model=model,
-            columns=columns | {"latency": latency, "error": error},
+            columns=columns | {"latency": latency, "error": error, "cost": cost},
             measure=measured,
             wandb=wandb_fields(wandb, str(offline), base_url, texts(tags)),
             folder=str(Path(folder).absolute()) if folder else "",

@@ -6,13 +6,12 @@ so that numbers are counted between fixed edges, which grow by ``GROWTH`` on bot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ..model.prediction_log import MeasureSpec, OutcomesSpec, RankingSpec
+from ..model.prediction_log import MeasureSpec, OperationsSpec, RankingSpec
 from ..profiling.arrow_columns import count_texts
 from ..profiling.profile_plan import ColumnPlan, ProfilePlan, plan_from_reference, score_columns
 from ..stats.arrays import Floats
@@ -23,31 +22,31 @@ from .settings import RecorderSettings
 
 GROWTH = 1.03
 SMALLEST, LARGEST = 1e-9, 1e12
-LATENCY_RANGE = 1e-6, 1e4
-"""Seconds."""
 NUMBER, CATEGORY = "number", "category"
+PLAIN_FIELDS = (
+    *("id", "time", "version", "features", "score", "scores", "prediction", "segments", "crossings", "value"),
+    *("task", "positive", "ignore_case", "min_rows", "window", "reference", "embeddings", "texts"),
+)
+"""Of ``MeasureSpec``."""
 
 
-def fixed_edges(smallest: float = SMALLEST, largest: float = LARGEST) -> Floats:
+def fixed_edges() -> Floats:
     """Edges on both sides of 0, each ``GROWTH`` times the one before; 0 has a bin of its own."""
-    steps = int(np.ceil(np.log(largest / smallest) / np.log(GROWTH)))
-    positive = smallest * GROWTH ** np.arange(steps + 1)
+    steps = int(np.ceil(np.log(LARGEST / SMALLEST) / np.log(GROWTH)))
+    positive = SMALLEST * GROWTH ** np.arange(steps + 1)
     return np.concatenate([-positive[::-1], [-np.nextafter(0.0, 1.0), 0.0], positive])
 
 
-def latency_edges() -> Floats:
-    edges = fixed_edges(*LATENCY_RANGE)
-    return np.asarray(edges[edges >= 0.0])
-
-
-def measure_spec(fields: Mapping[str, Any]) -> MeasureSpec:
-    """``MeasureSpec`` of its fields as JSON, without what predictions do not have when they are made: labels."""
-    known = {name: value for name, value in fields.items() if name in MeasureSpec.__dataclass_fields__}
-    spec = MeasureSpec(**{name: _tuples(value) for name, value in known.items()})
+def measure_spec(settings: RecorderSettings) -> MeasureSpec:
+    """How the rows of a recorder are profiled: ``measure:`` without what predictions do not have when they are made."""
+    fields, columns = settings.measure, settings.columns
+    plain = {name: _tuples(fields[name]) for name in PLAIN_FIELDS if name in fields}
     ranking = fields.get("ranking")
-    spec = replace(spec, ranking=RankingSpec(**ranking) if isinstance(ranking, dict) else None)
-    outcomes: OutcomesSpec | None = None
-    return replace(spec, files="", label="", label_time="", outcomes=outcomes, custom=())
+    return MeasureSpec(
+        **plain,
+        ranking=RankingSpec(**ranking) if isinstance(ranking, dict) else None,
+        operations=OperationsSpec(columns["latency"], columns["error"], columns["cost"]),
+    )
 
 
 def _tuples(value: Any) -> Any:
@@ -58,7 +57,6 @@ def _tuples(value: Any) -> Any:
 class RecorderPlan:
     """The plan of a spool. What it learns about columns without a reference is kept: the first rows decide."""
 
-    settings: RecorderSettings
     spec: MeasureSpec
     reference: TableProfile | None = None
     kinds: dict[str, str] = field(default_factory=dict)
@@ -84,25 +82,22 @@ class RecorderPlan:
                 values += sorted({*counts} - {*values})[: MAX_VALUES - len(values)]
 
     def profile_plan(self) -> ProfilePlan:
-        spec, columns = self.spec, self.settings.columns
+        spec = self.spec
         plan = ProfilePlan(spec, ())
         if self.reference is not None:
             plan = plan_from_reference(self.reference, spec)
         known = {column.name for column in plan.columns}
         added = [self._column(name) for name in sorted(self._free_columns()) if name not in known]
-        latency = [ColumnPlan(columns["latency"], latency_edges())] if columns["latency"] else []
-        error = [ColumnPlan(columns["error"])] if columns["error"] else []
         segments = [
             (name, values or frozenset(self.segment_values.get(name, ())))
             for name, values in (plan.segments or [(name, frozenset[str]()) for name in spec.segments])
         ]
-        all_columns = (*plan.columns, *added, *(column for column in (*latency, *error) if column.name not in known))
-        return replace(plan, columns=all_columns, segments=tuple(segments))
+        return replace(plan, columns=(*plan.columns, *added), segments=tuple(segments))
 
     def _free_columns(self) -> frozenset[str]:
         """Columns that only rows know: of a reference none but roles, which training sets lack."""
-        spec, columns = self.spec, self.settings.columns
-        unprofiled = {spec.id, spec.time, spec.version, columns["latency"], columns["error"], ""}
+        spec = self.spec
+        unprofiled = {spec.id, spec.time, spec.version, *spec.operation_columns, ""}
         roles = {*score_columns(spec), spec.prediction, spec.value} & {*self.kinds}
         free = {*spec.feature_columns(self.kinds)} & {*self.kinds} if self.reference is None else set()
         return frozenset((free | roles) - unprofiled - {*spec.sampled_columns})

@@ -111,7 +111,7 @@ class Sender:
         self._spool, self._settings, self._env, self._retry, self._clock = spool, settings, env, retry, clock
         self._state = read_json(spool / SENDER_STATE)
         self._state.setdefault("spool", os.urandom(6).hex())
-        self._spec = measure_spec(settings.measure)
+        self._spec = measure_spec(settings)
         wandb: dict[str, Any] = {**settings.wandb, "tags": tuple(settings.wandb.get("tags", ()))}
         model = Model(settings.model, (), wandb=WandbSpec(**wandb) if settings.wandb else None, measure=self._spec)
         if model.wandb is not None:
@@ -139,7 +139,7 @@ class Sender:
                 return None
         columns = read_json(self._spool / COLUMNS)
         kinds, segments = columns.get("kinds", {}), columns.get("segments", {})
-        return RecorderPlan(self._settings, self._spec, reference, kinds, segments)
+        return RecorderPlan(self._spec, reference, kinds, segments)
 
     def _batches(self) -> Iterator[tuple[int, Path]]:
         """Batches that were begun, and new ones while there are journals."""

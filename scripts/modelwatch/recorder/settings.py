@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import UserError
 
-ROLES = ("id", "time", "version", "score", "prediction", "latency", "error")
+ROLES = ("id", "time", "version", "score", "prediction", "latency", "error", "cost")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PROJECT = re.compile(r"[^\s/:*?]+/[^\s/:*?]+")
 MIN_MEMORY_MB, MIN_DISK_MB = 1.0, 1.0

@@ -47,6 +47,9 @@ class _ObservedAnswer:
     def __iter__(self) -> Iterator[bytes]:
         try:
             yield from self._answer
+        except GeneratorExit:  # the server has had enough
+            self._end()
+            raise
         except BaseException as error:
             self._end(error)
             raise
