@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "targets": frozenset({"model", "clients", "report", "errors", "timeutil", "typed_json"}),
     "release": EDGE | {"profiling", "typed_json"},
     "profiling": EDGE | {"regular_file"},
+    "recorder": EDGE | {"profiling", "config"},
     "pagerduty_setup": frozenset({"model", "clients", "errors", "timeutil"}),
     "relay": frozenset({"clients", "errors", "timeutil"}),
     "runbooks": SMALL | {"config", "report", "targets"},
@@ -69,10 +70,11 @@ LATE = {
     ("evaluate", "evaluate.drift."): "only rules about drift need it: 3 % of a check without one",
     ("sources", "sources.table_source"): "NumPy and the readers of logs load where a model has a table",
     ("sources", "sources.measured_profiles"): "NumPy loads when a profile is read, not with every pull",
+    ("recorder", "recorder.configuration"): "a service that names its columns itself loads no YAML, and nothing else",
     ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",
 }
 """(who, what): why a module of our own may be imported late."""
-NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "release"})
+NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "recorder", "release"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),
@@ -91,7 +93,7 @@ CLOCK = {
     ("datetime", "today"),
     ("date", "today"),
 }
-MAY_READ_THE_CLOCK = frozenset({"cli", "testing", "relay"})  # behind another host nobody hands it the time
+MAY_READ_THE_CLOCK = frozenset({"cli", "testing", "relay", "recorder"})  # where they serve, nobody hands them the time
 MAY_READ_THE_ENVIRONMENT = frozenset({"cli", "config", "clients", "testing"})
 
 

@@ -42,7 +42,15 @@ def test_rows_and_batches_arrive(folders: dict[str, Path]) -> None:
     rows = recorded_rows(folders["folder"])
     assert len(rows) == len({row["id"] for row in rows}) == 5
     by_id = {row["id"]: row for row in rows}
-    expected = {"age": 40.0, "plan": "pro", "prediction": "yes", "score": 0.75, "latency": 0.25, "error": None}
+    expected = {
+        "age": 40.0,
+        "plan": "pro",
+        "prediction": "yes",
+        "score": 0.75,
+        "latency": 0.25,
+        "error": None,
+        "region": None,
+    }
     assert {**by_id[first or ""]} == {**expected, "id": first, "time": START, "version": "v1"}
     assert (by_id["7"]["error"], by_id["7"]["version"], by_id["7"]["plan"]) == ("ValueError", "2", None)
     assert {row["latency"] for row in rows if row["time"] > START} == {0.5}

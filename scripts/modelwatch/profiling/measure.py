@@ -278,7 +278,7 @@ def _metric_rows(
     recorded: RecordedProfile | None,
 ) -> tuple[MetricRow, ...]:
     rows = tuple(metric_rows(profile, spec, reference, now, extra, more))
-    rows = rows if recorded is None else recorded.count_lost(rows)
+    rows = rows if recorded is None else recorded.add_losses(rows)
     return rows if unreadable is None else count_unreadable_files(rows, unreadable)
 
 

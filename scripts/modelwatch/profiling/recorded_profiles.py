@@ -41,7 +41,7 @@ class RecordedProfile:
     lost: Mapping[float, int]
     notes: tuple[str, ...] = ()
 
-    def count_lost(self, rows: Sequence[MetricRow]) -> tuple[MetricRow, ...]:
+    def add_losses(self, rows: Sequence[MetricRow]) -> tuple[MetricRow, ...]:
         """The rows, each with the count of its day."""
         return tuple(
             replace(row, scalars={**row.scalars, LOST_ROWS: float(self.lost.get(row.window // DAY * DAY, 0))})

@@ -14,7 +14,7 @@ from ..model.prediction_log import RECORDER_WANDB
 from ..profiling.recorded_profiles import SAMPLE_FOLDER
 
 UNNAMED = {"id": "id", "time": "time", "version": "version", "score": "score", "prediction": "prediction"}
-"""Columns that the log may leave unnamed; the recorder fills them all the same."""
+"""Columns that the log may leave unnamed; the recorder fills them anyway."""
 
 
 def recorder_arguments(path: Path, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a spool has counted: a profile for each UTC day, in files that grow, each batch of rows in them exactly once.
 
-A file belongs to one *part*: a name that no other spool has. Parts of one day add up, whoever wrote them. A day begins
+A file belongs to one *part*: a name that no other spool has. Parts of one day add up. A day begins
 another part when its profile cannot be added to, as after a new reference, and when its file is gone.
 """
 

@@ -297,7 +297,7 @@ class Recorder:
         return self._safely(self._writer.send, timeout)
 
     def close(self, timeout: float = CLOSE_SECONDS) -> bool:
-        """``flush``, and record nothing more; what is recorded after it counts as lost. Called by itself when the
+        """``flush``, and record nothing more; what is recorded after it counts as lost. Called automatically when the
         process ends. With ``timeout=0`` rows are only written to the spool, from where the next process sends them."""
         done = self._safely(self._writer.close, timeout)
         left = self._buffer.pending_bytes

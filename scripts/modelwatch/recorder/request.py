@@ -20,8 +20,8 @@ Finish = Callable[[Any, int, float, Any], None]
 class RecordedRequest:
     """A context manager, whose rows get its latency and its error: those that name none.
 
-    The error is the exception that leaves it, or ``error``, which whoever holds it may set. It counts for rows of other
-    threads and tasks, too, which began within it; what they record after its end is recorded as it is.
+    The error is the exception that leaves it, or ``error``, which may be set within. It counts for rows of other
+    threads and tasks, too, which began within it; what they record after its end has neither.
     """
 
     def __init__(

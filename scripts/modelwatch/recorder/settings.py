@@ -1,4 +1,4 @@
-"""What a recorder is told once, and hands to the process that sends: plain values, and no secret."""
+"""The settings of a recorder, which the process that sends reads, too: plain values, and no secret."""
 
 from __future__ import annotations
 
