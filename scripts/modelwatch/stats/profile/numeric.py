@@ -132,13 +132,12 @@ class NumericProfile:
 
 
 def bin_middles(edges: Floats, bins: Ints, low: float, high: float) -> Floats:
-    """The middle of each of ``bins``, by number; of the outer ones the ends are ``low`` and ``high``, which bound the
-    others, too."""
-    if not len(edges):
+    """The middle of each of ``bins``, by ascending number; ``low`` lies in the first one and ``high`` in the last, and
+    are the ends of what these hold."""
+    if not len(bins) or not len(edges):
         return np.full(len(bins), low / 2 + high / 2)
-    last = len(edges) - 1
-    begins = np.where(bins == 0, low, np.clip(edges[np.maximum(bins - 1, 0)], low, high))
-    ends = np.where(bins > last, high, np.clip(edges[np.minimum(bins, last)], low, high))
+    begins, ends = edges.take(bins - 1, mode="clip"), edges.take(bins, mode="clip")
+    begins[0], ends[-1] = low, high
     return np.asarray(begins / 2 + ends / 2)
 
 
