@@ -221,6 +221,16 @@ def measured(project: Project) -> None:
     project.replace(("    rules:\n", f"    {log}\n    quality: on\n    rules:\n"))
 
 
+def with_log(metric: str) -> Callable[[Project], None]:
+    """A metric that a log would give, if it were asked for it."""
+
+    def plant(project: Project) -> None:
+        log = "measure: {files: log.csv, id: id, time: time, version: version, prediction: p, label: y, score: s}"
+        project.replace(("    rules:\n", f"    {log}\n    rules:\n"), (METRIC, f"metric: {metric}\n"))
+
+    return plant
+
+
 def other_profile(project: Project) -> None:
     """A training set of another model, with a rule about its column."""
     (project.world.folder / "train.csv").write_text("id,time,p,y,age\n" + "1,2026-11-01,a,a,7\n2,2026-11-01,b,b,8\n")
@@ -374,6 +384,12 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "old": (late_points, "the newest point is 4 days old"),
     "counts elsewhere": (counts_elsewhere, "eval/n, the count of accuracy, is never logged at the time"),
     "not measured": (measured, "nothing logs what `quality` checks.* `modelwatch measure`"),
+    "not scored": (with_log("holdout/accuracy"), r"no holdout was scored yet.* `measure: \{holdout: \.\.\.\}`"),
+    "no operations": (with_log("latency/p95"), r"nothing logs latency/p95.* `measure: \{operations: \{latency: COLUMN"),
+    "no calibration": (
+        with_log("calibration/slope"),
+        r"nothing logs calibration/slope.* `measure: \{calibration: on\}`",
+    ),
     # tables and what is seen in them
     "table": (no_such_table, "metric.csv: there is no such file"),
     "column": (edit(("version: version}", "version: versoin}"), table=True), "no column 'versoin'. Did you mean"),

@@ -45,6 +45,7 @@ ABOVE = Limit(LimitKind.ABOVE, 0.05)
             replace(rule("features/*/psi", ABOVE), across=FeatureAggregation.SHARE, importances=(("a", 1.0),)),
             "importance",
         ),
+        (rule("agreement/candidate", Limit(LimitKind.BELOW, 0.95), kind="prediction-drift"), "%"),
     ],
 )
 def test_the_unit_follows_from_the_rule(of: Rule, unit: str) -> None:

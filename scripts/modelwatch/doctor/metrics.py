@@ -11,6 +11,7 @@ from ..evaluate.aggregation import is_no_proportion
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model
+from ..model.prediction_log import MeasureSpec
 from ..model.rule import Rule, SamplingModel
 from ..model.series import PulledSeries, Series
 from ..sources.requirements import KeyRequest, KeyResolver
@@ -21,6 +22,8 @@ MAX_SEGMENTS = 5
 """That are named."""
 MEASURED = "quality/"
 """Keys that only `modelwatch measure` logs."""
+SCORED = ("holdout/", "agreement/candidate", "agreement/previous")
+"""Those of `modelwatch score`."""
 SUBJECT = "metric"
 MAX_UNKNOWN_SHARE = 0.05
 """Of points without a count, before it is a warning."""
@@ -106,9 +109,25 @@ def _missing(model: Model, pattern: KeyPattern, what: str, keys: Collection[str]
     if model.measure is not None and pattern.text.startswith(MEASURED):
         text = "nothing logs what `quality` checks: no log was measured yet, or not in these runs."
         return report_problem(SUBJECT, text, "Run `modelwatch measure` before each evaluation.", model=model.name)
+    if model.measure is not None and pattern.text.startswith(SCORED):
+        hint = "Run `modelwatch score` once a day." if model.measure.holdout else "Give `measure: {holdout: ...}`."
+        text = f"nothing logs {pattern.text}, {what}: no holdout was scored yet, or not in these runs."
+        return report_problem(SUBJECT, text, hint, model=model.name)
+    if model.measure is not None and (switch := _switch_of(model.measure, pattern)):
+        text = f"nothing logs {pattern.text}, {what}."
+        return report_problem(SUBJECT, text, f"`modelwatch measure` logs it with `{switch}`.", model=model.name)
     otherwise = f"There are {', '.join(sorted(keys)[:MAX_NAMES])}." if keys else "Log it, or correct the key."
     hint = did_you_mean(pattern.text, keys, otherwise)
     return report_problem(SUBJECT, f"nothing logs {pattern.text}, {what}.", hint, model=model.name)
+
+
+def _switch_of(measure: MeasureSpec, pattern: KeyPattern) -> str:
+    """What to write under ``measure`` for keys of operations and calibration; empty where that is not the reason."""
+    if pattern.text.startswith(("latency/", "errors/", "cost/", "throughput")) and measure.operations is None:
+        return "measure: {operations: {latency: COLUMN, error: COLUMN, cost: COLUMN}}"
+    if pattern.text.startswith(("calibration/", "predictions/")) and measure.calibration is None:
+        return "measure: {calibration: on}"
+    return ""
 
 
 def _series(pulled: PulledSeries, pattern: KeyPattern) -> tuple[Series, ...]:

@@ -32,6 +32,8 @@ _UNIT_SUFFIXES = {
 """The last word of a metric's name, behind an underscore."""
 _SHARE_SUFFIXES = ("rate", "share", "fraction", "excess")
 _FRESHNESS = "quality/freshness"
+_AGREEMENT = "agreement/"
+"""Shares of rows with the same prediction."""
 
 
 def unit_of(rule: Rule) -> str:
@@ -55,7 +57,8 @@ def unit_of(rule: Rule) -> str:
         return _UNIT_SUFFIXES[ending[2]]
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     fixed = bool(limits) and all(limit.form in STATIC_LIMITS and 0 <= limit.value <= 1 for limit in limits)
-    return PERCENT if fixed and (ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate") else ""
+    is_share = ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate" or rule.metric.text.startswith(_AGREEMENT)
+    return PERCENT if fixed and is_share else ""
 
 
 def is_estimated(metric: KeyPattern) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,9 @@ def read_holdout(spec: HoldoutSpec, measure: MeasureSpec) -> Holdout:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SourceNameError(f"the holdout cannot be read: {error.strerror}.", where=spec.files) from error
-    table = read_table(path, (measure.id,))
+    query = measure.ranking.query if measure.ranking else ""
+    needed = tuple(filter(None, (measure.id, measure.label, measure.value, query, *measure.segments)))
+    table = read_table(path, (measure.id,), needed)
     ids, problem = unique_ids(table.column(measure.id))
     if problem:
         raise SourceError(
@@ -108,12 +111,12 @@ def read_holdout(spec: HoldoutSpec, measure: MeasureSpec) -> Holdout:
     return Holdout(path, digest, table, ids)
 
 
-def read_table(path: Path, required: Sequence[str], columns: Sequence[str] = ()) -> MemoryLog:
-    """The columns of a file, all if none are named. Raises SourceError."""
+def read_table(path: Path, required: Sequence[str], columns: Sequence[str]) -> MemoryLog:
+    """Those of ``columns`` that a file has. Raises SourceError."""
     log = open_log(str(path))
     names = log.names()
     check_columns(required, names, str(path))
-    wanted = [name for name in names if not columns or name in columns]
+    wanted = [name for name in names if name in columns]
     batches = list(log.batches(wanted))
     if not batches:
         raise SourceNameError("the table has no rows.", where=str(path))
@@ -156,7 +159,7 @@ def score_holdout(
         "MODELWATCH_INPUT": str(holdout.path.resolve()),
         "MODELWATCH_OUTPUT": str(output.resolve()),
     }
-    lines: list[str] = []
+    lines: deque[str] = deque(maxlen=10 * MAX_TAIL_LINES)
     code = run_command(spec.predict, variables, workspace or Path(), env, lines.append, spec.timeout)
     where = ": ".join(filter(None, (model.where, "measure: {holdout: {predict}}")))
     if code:
@@ -173,7 +176,7 @@ def score_holdout(
         raise CommandError(redact(message), hint=error.hint, where=where) from error
 
 
-def _tail(lines: Sequence[str], redact: Callable[[str], str]) -> str:
+def _tail(lines: Iterable[str], redact: Callable[[str], str]) -> str:
     """The last lines of an output, without secrets."""
     shown = [redact(line.rstrip())[:MAX_LINE] for line in lines if line.strip()][-MAX_TAIL_LINES:]
     return f" Its output ended with: {' | '.join(shown)}" if shown else " It wrote nothing."
