@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch.cli import main
+from modelwatch.model.prediction_log import holdout_run_id
 from modelwatch.model.release import MoveVerb
 from modelwatch.timeutil import DAY
 from tests.release.world import NOW, World
@@ -199,6 +200,7 @@ def test_a_command_that_fails_is_one_paragraph_without_secrets(shell: Shell) -> 
         ("(echo id,prediction; echo r0,1) > $MODELWATCH_OUTPUT", "199 of 200 rows have no prediction: 'r1', 'r2', "),
         ("(echo id,prediction; echo r0,1; echo r0,1) > $MODELWATCH_OUTPUT", "1 ids occur more than once: 'r0'."),
         ("(echo id,prediction; seq -f 'r%g,1' 0 200) > $MODELWATCH_OUTPUT", "1 ids are not in the holdout: 'r200'."),
+        ("(echo id,prediction; seq -f 'r%g,' 0 1; seq -f 'r%g,1' 2 199) > $MODELWATCH_OUTPUT", "2 rows have an empty"),
         ("(echo name,prediction; echo r0,1) > $MODELWATCH_OUTPUT", "the table has no column 'id'"),
         ("(echo id,prediction; echo ,1) > $MODELWATCH_OUTPUT", "1 of 1 rows have no id."),
         ("echo id,prediction > $MODELWATCH_OUTPUT", "no rows"),
@@ -248,6 +250,20 @@ pq.write_table(pa.table({"id": table["id"], "prediction": table["label"]}), os.e
     (result,) = json.loads(shell.out)["models"]
     assert result["scalars"]["holdout/accuracy"] == result["scalars"]["agreement/candidate"] == 1.0
     assert not shell.logged()
+
+
+def test_a_broken_output_is_one_paragraph(shell: Shell) -> None:
+    pq.write_table(pa.table({"id": [1, 2], "label": [0, 1]}), shell.folder / "holdout.parquet")
+    shell.configure(file="holdout.parquet", predict="head -c 100 holdout.parquet > $MODELWATCH_OUTPUT")
+    assert shell() == 4
+    assert "the predictions of 1.1.0 (v2) are not usable" in shell.err
+    assert "Traceback" not in shell.err
+
+
+def test_long_names_give_each_pair_of_versions_a_run_of_its_own() -> None:
+    ids = {holdout_run_id("m" * 60, NOW, "n" * 40, version) for version in ("v1-v2", "v1-v3", "v" * 99)}
+    assert len(ids) == 3
+    assert all(len(id) <= 120 for id in ids)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -261,7 +262,9 @@ def holdout_run_prefix(model: str) -> str:
 def holdout_run_id(model: str, day: float, name: str, version: str) -> str:
     """The id of the W&B run that holds what one version scored on a holdout on one UTC day (its beginning)."""
     date = datetime.fromtimestamp(day, UTC).strftime("%Y%m%d")
-    return "-".join(filter(None, (holdout_run_prefix(model) + date, _sanitize(name), _sanitize(version))))[:120]
+    parts = (holdout_run_prefix(model) + date, _sanitize(name), re.sub(r"[^A-Za-z0-9_.-]+", "-", version))
+    id = "-".join(filter(None, parts))
+    return id if len(id) <= 120 else f"{id[:111]}-{hashlib.sha256(id.encode()).hexdigest()[:8]}"
 
 
 def recorded_run_prefix(model: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import CommandError, SourceError, SourceNameError, UserError, check_columns
 from ..model.monitored_model import Model
 from ..model.prediction_log import HoldoutSpec, MeasureSpec
-from ..profiling.arrow_columns import hash_by_row, shown_cells, to_arrow
+from ..profiling.arrow_columns import CLASS_MISSING_WORDS, hash_by_row, shown_cells, texts_by_row, to_arrow
 from ..profiling.plan_inference import concatenate_arrays
 from ..profiling.readers import open_log
 from ..stats.arrays import Hashes
@@ -204,6 +204,11 @@ def _align(holdout: Holdout, output: Path, measure: MeasureSpec) -> MemoryLog:
     if extra.any():
         shown = _shown_ids(table.column(measure.id), np.flatnonzero(extra))
         raise SourceError(f"{np.count_nonzero(extra):,} ids are not in the holdout: {shown}.")
+    for name in present:
+        empty = texts_by_row(table.column(name), "", missing_words=CLASS_MISSING_WORDS) == ""
+        if empty.any():  # without these rows the others would look better
+            shown = _shown_ids(table.column(measure.id), np.flatnonzero(empty))
+            raise SourceError(f"{np.count_nonzero(empty):,} rows have an empty {name!r}: {shown}.")
     order = np.argsort(ids, kind="stable")
     places = to_arrow(order[np.searchsorted(ids[order], holdout.ids)])
     return MemoryLog({name: table.column(name).take(places) for name in present}, str(output))
