@@ -28,7 +28,7 @@ OF_RULES = (
         "data-quality",
         "error-rate",
     ),
-    *("label-delay", "label-quality", "latency", "prediction-drift", "segment-drop"),
+    *("label-delay", "label-drift", "label-quality", "latency", "prediction-drift", "segment-drop"),
 )
 
 

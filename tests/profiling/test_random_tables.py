@@ -192,7 +192,7 @@ def test_labels_of_a_second_table_are_joined(tmp_path_factory: pytest.TempPathFa
         known = [label for label in labels if label["id"] == row["id"] and label["known"] <= NOW]
         row["label"] = max(known, key=lambda label: label["known"])["label"] if known else None
     outcomes = OutcomesSpec(str(folder / "labels"), "id", "label", "known")
-    found, error = attempt(lambda: measured(folder / "log", table, outcomes=outcomes, label="label"))
+    found, error = attempt(lambda: measured(folder / "log", table, outcomes=outcomes, label="label", maturity=0.0))
     dated = [row for row in table.rows if row["time"] is not None]
     if found is None:
         check_refusal(error, table, dated)

@@ -24,7 +24,7 @@ models:
   - name: churn
     wandb: {entity: acme, project: churn}
     github: {repository: acme/churn}
-    measure: {id: id, time: time, prediction: prediction, %s}
+    measure: {id: id, time: time, prediction: prediction, maturity: off, %s}
     rules: [{name: accuracy, kind: accuracy-drop, metric: eval/accuracy, weight: eval/n, tiers: {error: {below: 50%%}}}]
 """
 

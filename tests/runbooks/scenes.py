@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelwatch.config.templates import render_starter_files
+from modelwatch.model.rule import BaselineEntry
+from modelwatch.step_files import encode_baselines
 from modelwatch.testing.standins.faults import Fault
 from tests.cli.world import BEGIN, HOUR, REPOSITORY, World
 
@@ -51,6 +53,9 @@ with wandb.init(entity="acme", project="train", id="newest") as run:
         file.write("new")
     run.log_artifact(artifact)
 """
+
+BASELINES = encode_baselines((BaselineEntry("labels/class_share", (), 0.2),))
+"""The values that baselines of rules are read from."""
 
 Row = dict[str, object]
 
@@ -135,6 +140,7 @@ def furnish(world: World) -> None:
         state.add_file(state.repo(REPOSITORY), path, text)
         world.write(path, text)
     world.write("predictions.csv", predictions())
+    world.write("baselines/churn.json", BASELINES)
     world.write("train.py", _TRAIN)
     world.setenv("PYTHON", sys.executable)
 
@@ -271,6 +277,21 @@ SCENES: dict[str, Scene] = {
         _above("label-age", "label-delay", "labels/age_hours", 24, 48) + ACCURACY,
         lambda bad: {"labels/age_hours": 60 if bad else 6, **_accuracy(bad, 0.9), "eval/n": 40 if bad else 5000},
         "Data",
+        after=_training,
+    ),
+    "label-drift": _page(
+        _rule(
+            *(
+                "classes",
+                "label-drift",
+                "metric: labels/class_share",
+                "better: neither, baseline: {file: baselines/churn.json}",
+            ),
+            "error: {rise: 50%, do: [issue, page]}",
+        )
+        + ACCURACY,
+        _with("labels/class_share", 0.2, 0.4),
+        "healthy",
         after=_training,
     ),
     "label-quality": _page(

@@ -165,7 +165,7 @@ def _group(model: Model, rule: Rule, tracks: Sequence[Track], alerts: Sequence[A
         alerts=tuple(ordered),
         clear=tuple(healthy_streak(track) for track in tracks),
         hold=rule.hold,
-        newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.lag),
+        newest=max((track.grid.last for track in tracks if track.grid.count), default=now - rule.total_lag),
         config=rule.digest,
         # Every `do` implies `issue`.
         do=tuple(dict.fromkeys(("issue", *tier.do))) if tier and tier.do else (),

@@ -42,6 +42,7 @@ from ..step_files import encode_baselines, read_baselines, write_baselines
 from ..timeutil import HOUR
 from . import CommandGroup
 from .actions_env import write_outputs, write_summary
+from .baseline_accept import accept
 from .options import (
     config_option,
     format_option,
@@ -302,3 +303,6 @@ def _pull_request_body(known: tuple[BaselineEntry, ...], entries: tuple[Baseline
     text = table(("metric", "before", "now", "n"), rows[:200])
     more = f"\n\n{len(rows) - 200} more." if len(rows) > 200 else ""
     return f"{code(version.title)} is in production. Its values there become the reference:\n\n{text}{more}"
+
+
+baseline.add_command(accept)

@@ -15,6 +15,7 @@ from ..context import RunContext, make_context
 from ..enrichment import find_past_episodes, find_recent_changes
 from ..errors import Exit, UserError
 from ..model.alert import Group, Judgement
+from ..model.label_maturity import follow_labels
 from ..model.past_episode import PastEpisodes
 from ..model.recent_change import RecentChanges
 from ..model.register import Register
@@ -96,7 +97,18 @@ def collect_input(context: RunContext, name: str = "", shown: str = "") -> Diagn
     past = _past_episodes(context, model, first, observation) if first and observation else PastEpisodes()
     issues = tuple(issue for other, one in observed.items() if other != model.name for issue in one.issues)
     return DiagnosisInput(
-        model, own, pulled, observation, registry, tuple(problems), others, recent, past, registers, shown, issues
+        follow_labels(model, pulled),
+        own,
+        pulled,
+        observation,
+        registry,
+        tuple(problems),
+        others,
+        recent,
+        past,
+        registers,
+        shown,
+        issues,
     )
 
 

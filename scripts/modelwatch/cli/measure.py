@@ -20,7 +20,7 @@ from ..profiling import measure as profiling
 from ..profiling.engines.engine import open_engine
 from ..profiling.measure import WindowSelection
 from ..profiling.row_explanation import Periods, RowExplanation, explain_rows
-from ..profiling.wandb_profiles import find_measured_days
+from ..profiling.wandb_profiles import EarlierMeasurements, find_earlier_measurements
 from ..profiling.wandb_profiles import publish as publish_profile
 from ..report.formatting import number, p_value, whole_percent
 from ..stats.profile.codec import to_bytes
@@ -136,10 +136,12 @@ def _select_windows(
     now: float,
     policy: RetryPolicy,
 ) -> WindowSelection:
-    known = find_measured_days(model, os.environ, policy) if only_new else frozenset()
-    late = now - model.measure.remeasured if model.measure and known else -math.inf
+    known = find_earlier_measurements(model, os.environ, policy) if only_new else EarlierMeasurements()
+    late = -math.inf
+    if model.measure and known.days:
+        late = min(now - model.measure.remeasured, known.mature_until)
     first = -math.inf if since is None else since
-    return WindowSelection(first, math.inf if until is None else until, known, late, partition)
+    return WindowSelection(first, math.inf if until is None else until, known.days, late, partition)
 
 
 @click.command("explain")

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from ..errors import did_you_mean
 from ..model.prediction_log import (
+    AUTO_MATURITY,
     DEFAULT_METRICS,
     ESTIMABLE_METRICS,
     METRICS,
@@ -21,13 +22,15 @@ from ..model.prediction_log import (
 )
 from ..timeutil import DAY
 from .calendars import Zone
-from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Text, duration, one_or_more
+from .field_types import BOOLEANS, AnyOf, Count, Enumeration, ListOf, MapOf, Quantity, Text, duration, one_or_more
+from .literals import format_duration, parse_duration
 from .reader import shorten
 from .release import CommandText
 from .sections import Field, ParsedSection, Section
 from .vocabulary import ON_OR_MAPPING, PATH, TEXT, TEXTS
 
 CLASS = Text("the name of a class", max_length=120)
+MATURITY_WORDS = {"auto": AUTO_MATURITY, "off": 0.0}
 OUTCOMES = Section(
     "the outcomes",
     {
@@ -235,6 +238,26 @@ MEASURE = Section(
             "Estimate performance while labels are missing (`estimated/accuracy`, ...), and check it once they are "
             "there (`estimate_check/accuracy`, ...): `on`, or a mapping.",
         ),
+        "maturity": Field(
+            Quantity(
+                "`auto`, `off` or a duration such as 14d",
+                lambda text: MATURITY_WORDS.get(text, parse_duration(text)),
+                r"^auto$|^off$|^([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$|^0$",
+                low=AUTO_MATURITY,
+                show=lambda value: (
+                    next((word for word, known in MATURITY_WORDS.items() if known == value), "")
+                    or format_duration(value)
+                ),
+            ),
+            "How old a window must be before its metrics of labels count: younger ones are published under `young/`. "
+            "`auto` (where `label_time` is known): as old as windows are when they have 95 % of the labels that come, "
+            "of each class. A time such as `14d`, or `off`.",
+        ),
+        "weighted": Field(
+            Enumeration("`true` or `false`", BOOLEANS),
+            "Whether to publish performance with inverse-probability weights, too (`weighted/...`): each labelled row "
+            "counts for all rows of its tenth of the scores and its segments.",
+        ),
         "embeddings": Field(TEXTS, "Columns that hold a list of numbers in each row; judged on a sample."),
         "texts": Field(TEXTS, "Columns of free text; judged on a sample."),
     },
@@ -366,6 +389,17 @@ def _check_annotations(section: ParsedSection) -> None:
         annotations.add_problem("a label is named twice.", "Name each once.", key="order")
 
 
+def _check_maturity(section: ParsedSection) -> None:
+    stated, outcomes = section.get("maturity"), section.get("outcomes")
+    if stated == AUTO_MATURITY and "label_time" not in section and (outcomes is None or "label_time" not in outcomes):
+        message = "`maturity: auto` follows the delay of labels, and no `label_time` says when they were known."
+        section.add_problem(message, "Name the column, or state the age: `maturity: 14d`.", key="maturity")
+    if stated and "label" not in section and outcomes is None:
+        section.add_problem("`maturity` is about labels, and there are none.", "Give `label`.", key="maturity")
+    if section.get("weighted") and "label" not in section and outcomes is None:
+        section.add_problem("`weighted` is about labels, and there are none.", "Give `label`.", key="weighted")
+
+
 def _check_measure(section: ParsedSection) -> None:
     sources = [name for name in LOG_SOURCES if name in section]
     if not sources:
@@ -380,6 +414,7 @@ def _check_measure(section: ParsedSection) -> None:
     _check_operations(section)
     _check_versions(section)
     _check_annotations(section)
+    _check_maturity(section)
     for name in ("label", "outcomes"):
         if "recorder" in section and name in section:
             hint = "Read the rows that recorders write: `files: FOLDER/sample`."

@@ -22,6 +22,7 @@ KINDS = (
     "frequent-rollbacks",
     "implausible-metric",
     "label-delay",
+    "label-drift",
     "label-quality",
     "latency",
     "monitoring-silent",

@@ -161,7 +161,7 @@ class _Search:
     def likeness(self) -> Hashable:
         """The same for series that can be worked on together."""
         rule, baseline = self.request.rule, self.request.rule.baseline
-        grid = (rule.every, rule.lag, rule.window, rule.timezone)
+        grid = (rule.every, rule.lag, rule.label_age, rule.window, rule.timezone)
         kind = (rule.aggregate, rule.interval, baseline.kind, baseline.is_yearly)
         return (grid, kind, self.tests, self.observations.times.tobytes())
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..model.drift import MIN_EFFECT, DriftSpec, drift_spec
 from ..model.finding import Cause, ModelFindings, Outcome, Track
+from ..model.label_maturity import follow_labels, waiting_notes
 from ..model.monitored_model import Model
 from ..model.rule import Aggregate, Rule
 from ..model.series import Histograms, Labels, PulledSeries, Series
@@ -83,6 +84,7 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
     """Judge every rule of a model over its history. A source that failed is not judged: no tracks at all."""
     if pull.error:
         return ModelFindings(())
+    model = follow_labels(model, pull)
     evaluator = _RuleEvaluator(ModelData(model, pull, now))
     # Values beyond all numbers become infinite or NaN and are left out; NumPy need not warn about them.
     with np.errstate(all="ignore"):
@@ -90,9 +92,8 @@ def evaluate_model(model: Model, pull: PulledSeries, now: float) -> ModelFinding
             evaluator.evaluate(model.rules[first : first + RULES_AT_ONCE])
             for first in range(0, len(model.rules), RULES_AT_ONCE)
         ]
-    return ModelFindings(
-        tuple(track for part in parts for track in part.tracks), tuple(note for part in parts for note in part.notes)
-    )
+    notes = (*waiting_notes(model, pull), *(note for part in parts for note in part.notes))
+    return ModelFindings(tuple(track for part in parts for track in part.tracks), notes)
 
 
 class _RuleEvaluator:

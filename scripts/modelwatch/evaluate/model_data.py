@@ -32,7 +32,7 @@ class ModelData:
         self.references = pull.references
         self.arrivals = ArrivalsCache()
         self._clean: dict[int, Points] = {}
-        self._grids: dict[tuple[float, float], EvaluationTimes] = {}
+        self._grids: dict[tuple[float, float, float], EvaluationTimes] = {}
 
     def points(self, series: Series) -> Points:
         """The points of ``series`` without what cannot be judged."""
@@ -43,7 +43,7 @@ class ModelData:
 
     def times(self, rule: Rule) -> EvaluationTimes:
         """Shared by rules with the same ``every`` and ``lag``."""
-        key = (rule.every, rule.lag)
+        key = (rule.every, rule.lag, rule.label_age)
         times = self._grids.get(key)
         if times is None:
             grid = evaluation_grid(rule, self.now, self.model.history)

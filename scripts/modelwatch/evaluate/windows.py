@@ -16,12 +16,13 @@ from .arrays import nans
 
 
 def evaluation_grid(rule: Rule, now: float, history: float) -> Grid:
-    """UTC multiples of ``rule.every`` from ``now - history`` up to ``now - rule.lag``, both included.
+    """UTC multiples of ``rule.every`` from ``now - history`` up to ``now - rule.lag``, both included; of a rule that
+    waits for labels all of them by ``rule.label_age`` earlier.
 
     Whatever ``now`` is, the same moments are judged, so a late evaluation finds what an early one found. The grid
     has at least one time: the newest, even where ``lag`` reaches further back than ``history``.
     """
-    every = rule.every
+    every, now = rule.every, now - rule.label_age
     last = math.floor((now - rule.lag) / every)
     first = min(math.ceil((now - history) / every), last)
     return Grid(start=first * every, step=every, count=last - first + 1)

@@ -28,6 +28,14 @@ RECORDED_ARTIFACT_TYPE = "recorded-profile"
 RECORDER_WANDB = "wandb"
 """The source of profiles that recorders send to W&B."""
 
+LABEL_TIME = "\x1flabel_time"
+"""The name under which a log whose outcomes were joined has the time of each label."""
+
+AUTO_MATURITY = -1.0
+"""Cohorts are mature when they have 95 % of the labels that come, where the time of labels is known."""
+LONGEST_WAIT = 60 * DAY
+"""The highest age of maturity, unless the configuration states it."""
+
 _PART = r"[^\s/:*?]+"
 _ARTIFACT = re.compile(f"{_PART}/{_PART}/{_PART}:{_PART}")
 
@@ -195,6 +203,22 @@ class MeasureSpec:
     """Whether versions that predicted the same ids are compared."""
     extensions: tuple[str, ...] = ()
     """Of DuckDB, by name; none other is installed or loaded."""
+    maturity: float = AUTO_MATURITY
+    """Seconds after which a cohort has its labels; 0: no cohort waits for its labels."""
+    weighted: bool = False
+    """Whether performance is published with inverse-probability weights, too."""
+
+    @property
+    def label_time_column(self) -> str:
+        """The column of the time at which a label was known, once outcomes are joined; empty where it is not known."""
+        if self.outcomes is not None:
+            return LABEL_TIME if self.outcomes.label_time else ""
+        return self.label_time
+
+    @property
+    def waits_for_labels(self) -> bool:
+        """Whether metrics of cohorts that are not mature are published apart."""
+        return bool(self.label_time_column) if self.maturity == AUTO_MATURITY else self.maturity > 0
 
     @property
     def remeasured(self) -> float:

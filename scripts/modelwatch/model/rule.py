@@ -307,6 +307,14 @@ class Rule:
     """Hash of everything here that decides; written to the register, so that a changed rule is noticed."""
     settings: str = ""
     """The same without what baseline and calendar files contain; empty where there are none."""
+    label_age: float = 0.0
+    """Seconds that its windows lie further back than by ``lag``, so that their labels have come; as measured, and set
+    when it is evaluated."""
+
+    @property
+    def total_lag(self) -> float:
+        """Seconds between the end of its newest window and the time of an evaluation."""
+        return self.lag + self.label_age
 
     @property
     def sampling_model(self) -> SamplingModel | None:

@@ -43,6 +43,8 @@ class LabelComparison:
     """Labels and predictions of a regression."""
     worth: Floats | None = None
     """The value of each row."""
+    labels: tuple[Ints, tuple[str, ...]] | None = None
+    """By row the number of its label among the names beside; -1 if it has none. ``None`` for numbers."""
 
     def count_groups(
         self,
@@ -193,7 +195,9 @@ def compare_with_labels(rows: Any, plan: ProfilePlan) -> LabelComparison:
         for name, column in _scored_classes(plan)
         if column.name in names
     }
-    return LabelComparison(plan, pairs, pair_names, classes, scores, _row_losses(plan, classes, scores), worth=worth)
+    losses = _row_losses(plan, classes, scores)
+    known = (codes, tuple(texts))
+    return LabelComparison(plan, pairs, pair_names, classes, scores, losses, worth=worth, labels=known)
 
 
 def _is_right(pair: str) -> bool:

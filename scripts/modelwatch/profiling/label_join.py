@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..model.prediction_log import MeasureSpec, OutcomesSpec
+from ..model.prediction_log import LABEL_TIME, MeasureSpec, OutcomesSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from .arrow_columns import (
     CLASS_MISSING_WORDS,
@@ -208,7 +208,8 @@ def count_words(count: int, noun: str) -> str:
 
 
 class JoinedLog:
-    """A log with the outcomes' label as an additional column; null if it is not known (yet). Rows keep their order."""
+    """A log with the outcomes' label as an additional column; null if it is not known (yet). Rows keep their order.
+    The column ``LABEL_TIME`` is there for those who name it: seconds (UTC), null where the outcomes have none."""
 
     def __init__(
         self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec, now: float = math.inf
@@ -234,14 +235,18 @@ class JoinedLog:
             yield from self._log.batches(columns)
             return
         known = self._read()
-        own = [name for name in dict.fromkeys([*columns, self._id]) if name != label]
+        own = [name for name in dict.fromkeys([*columns, self._id]) if name not in (label, LABEL_TIME)]
         for batch in self._log.batches(own):
             ids = column_or_nulls(batch, self._id)
             places, valid, is_known = known.places_of(ids)
             self._is_joined[places[is_known]] = True
             self._counts = [self._counts[0] + int(valid.sum()), self._counts[1] + int(is_known.sum())]
             self._example = self._example or _first_cell(ids)
-            yield batch.append_column(label, known.labels.take(to_arrow(places, missing=~is_known)))
+            batch = batch.append_column(label, known.labels.take(to_arrow(places, missing=~is_known)))
+            if LABEL_TIME in columns:
+                times = known.times_at(places, is_known)
+                batch = batch.append_column(LABEL_TIME, to_arrow(times, missing=np.isnan(times)))
+            yield batch
 
     def _read(self) -> KnownLabels:
         if self._known is None:
@@ -323,6 +328,14 @@ class KnownLabels:
     """Ids with different labels, of which nothing says which is later."""
     example: str = ""
     """One of the ids, for a note."""
+    times: Floats | None = None
+    """When each label was known, seconds (UTC); NaN where that is not known; ``None``: of none."""
+
+    def times_at(self, places: Ints, is_known: Bools) -> Floats:
+        """By row the time of its label; NaN without."""
+        if self.times is None or not len(self.times):
+            return np.full(len(places), np.nan)
+        return np.where(is_known, self.times[places], np.nan)
 
     def places_of(self, ids: Any) -> tuple[Ints, Bools, Bools]:
         """By row the place of its id, whether it has an id, and whether that is among these; without, any place."""
@@ -335,7 +348,7 @@ class KnownLabels:
 
 def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> KnownLabels:
     """The label of each id: the latest one that was known at ``now``, of equally late ones the one read last. Memory
-    grows with the ids alone: each takes a hash and its label, and, while they are sorted, its time."""
+    grows with the ids alone: each takes a hash, its label and, where the outcomes have one, its time."""
     import pyarrow as pa
 
     hashes, times, labels = [], [], []
@@ -363,7 +376,10 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
         is_repeated = merged[order[1:]] == merged[order[:-1]]
         contradicted = _count_contradicted(merged[order], late[order], cells.take(to_arrow(order)))
     last = order[np.append(~is_repeated, len(order) > 0)[: len(order)]]
-    return KnownLabels(merged[last], cells.take(to_arrow(last)), contradicted, example)
+    kept = np.concatenate(times)[last] if times else None
+    if kept is not None:
+        kept[np.isneginf(kept)] = np.nan
+    return KnownLabels(merged[last], cells.take(to_arrow(last)), contradicted, example, kept)
 
 
 def _count_contradicted(ids: Hashes, times: Floats, labels: Any) -> int:

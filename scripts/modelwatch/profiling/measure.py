@@ -37,6 +37,7 @@ from .label_task import (
     reversed_score_note,
     task_notes,
 )
+from .label_timing import LabelTiming, read_delays
 from .log_files import CATEGORY, NUMBER
 from .metric_notes import missing_metric_notes, without_partial_averages
 from .performance import known_classes, known_metrics, labelled_rows, misfit_note, row_metrics
@@ -70,6 +71,11 @@ class WindowSelection:
     partition: str = ""
     """The log is only this part of the rows; the other parts, measured before, are added to it."""
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether no window is left out."""
+        return self == WindowSelection(partition=self.partition)
+
     def includes(self, windows: NDArray[np.float64], length: float) -> NDArray[np.bool_]:
         """By window, given its beginning, whether it is measured. Rows without time always are, to be counted."""
         days = np.floor(windows / DAY) * DAY
@@ -97,7 +103,7 @@ class FilteredLog:
         self.where, self.names, self.rows = log.where, log.names, log.rows
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        if self._selection == WindowSelection(partition=self._selection.partition):
+        if self._selection.is_everything:
             return self._log.batches(columns)
         return self._filter(self._log.batches(list(dict.fromkeys([*columns, self._spec.time]))))
 
@@ -157,6 +163,7 @@ def measure(
         reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     agreement: Mapping[ProfileKey, Mapping[str, float]] = {}
+    older = Profile()
     log: FilteredLog | None = None
     skipped: dict[str, SourceError] = {}
     recorded: RecordedProfile | None = None
@@ -173,7 +180,7 @@ def measure(
     else:
         source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference, engine)
         log = FilteredLog(source, selection, spec)
-        plan = _make_plan(spec, reference, log, notes)
+        plan = replace(_make_plan(spec, reference, log, notes), now=now)
         profile = profile_log(log, plan)
         release_unused_memory()
         whole = profile.whole()
@@ -184,6 +191,8 @@ def measure(
             noisy, noise_notes = noise_scalars(log, plan, profile)
             agreement = merge_scalars(agreement, noisy)
             notes.extend(noise_notes)
+        if plan.counts_delays and not selection.is_everything:
+            older = read_delays(source, plan, lambda starts: ~selection.includes(starts, spec.window))
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
         notes.extend(text_number_notes(whole))
@@ -213,6 +222,8 @@ def measure(
     notes.extend(missing_metric_notes(whole_total, spec, known_metrics(whole_total, published, extra)))
     unreadable = len(skipped) if log and not spec.query else None
     finished = finished_windows(total, spec, now)
+    timing = LabelTiming.of((total, older), spec, now)
+    notes.extend(timing.notes())
     estimated = EstimateResult()
     if spec.estimates is not None:
         estimated = (
@@ -222,7 +233,7 @@ def measure(
     rows = LazyRows(
         len(finished),
         lambda: estimated.add_to(
-            _metric_rows(total, published, reference, now, extra, agreement, unreadable, recorded)
+            _metric_rows(total, published, reference, now, extra, agreement, unreadable, recorded, timing)
         ),
     )
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
@@ -276,8 +287,9 @@ def _metric_rows(
     more: Mapping[ProfileKey, Mapping[str, float]],
     unreadable: int | None,
     recorded: RecordedProfile | None,
+    timing: LabelTiming,
 ) -> tuple[MetricRow, ...]:
-    rows = tuple(metric_rows(profile, spec, reference, now, extra, more))
+    rows = tuple(metric_rows(profile, spec, reference, now, extra, more, timing))
     rows = rows if recorded is None else recorded.add_losses(rows)
     return rows if unreadable is None else count_unreadable_files(rows, unreadable)
 

@@ -86,6 +86,9 @@ class ProfilePlan:
     """By numeric input the ends between the tenths of its values; equal ones come once."""
     omitted: tuple[tuple[str, str], ...] = ()
     """Columns that are no inputs, which nobody named, and why."""
+    now: float | None = None
+    """When the log is read, seconds (UTC): rows without a label have been waiting until then. ``None``: delays of
+    labels are not counted."""
     pairs: Vocabulary = field(init=False)
     """Prediction and label, for every pair of classes."""
     positive: str = field(init=False)
@@ -105,12 +108,18 @@ class ProfilePlan:
         return next((column for column in self.columns if column.name == name), None)
 
     @property
+    def counts_delays(self) -> bool:
+        """Whether the delay of each label is counted."""
+        return self.now is not None and bool(self.spec.label and self.spec.label_time_column)
+
+    @property
     def needed_columns(self) -> tuple[str, ...]:
         """The columns of the log to read."""
         spec = self.spec
         names = [*(column.name for column in self.columns), *(name for name, _ in self.segments)]
         names += (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *score_columns(spec))
         names += [*spec.operation_columns, *(name for name, _ in self.tenths)]
+        names += (spec.label_time_column,) if self.counts_delays else ()
         return tuple(dict.fromkeys(filter(None, [*names, *spec.sampled_columns])))
 
 

@@ -37,6 +37,7 @@ from .arrow_columns import (
 from .embedding_samples import sample_columns
 from .engines.partitioned_log import is_partitioned, map_log
 from .label_comparison import MAX_TABLE_CELLS, LabelComparison, compare_with_labels, count_codes
+from .label_delays import count_delays
 from .output_columns import read_outputs
 from .profile_plan import ColumnPlan, Crossing, ProfilePlan
 from .readers import PredictionLog
@@ -119,6 +120,9 @@ def profile_partition(batch: Any, plan: ProfilePlan) -> Profile:
     outputs = read_outputs(rows, plan, comparison)
     performance = outputs.add_to(comparison.count_groups(None, bounds), None, bounds)
     tables = _table_profiles(groups, plan, performance)
+    if plan.counts_delays:
+        delays = count_delays(rows, groups.times, bounds, plan, comparison)
+        tables = [replace(table, delays=some) for table, some in zip(tables, delays, strict=True)]
     cells = dict(zip(groups.keys, tables, strict=True))
     window_of_row = np.repeat(np.arange(len(groups.keys)), np.diff(bounds))
     segments = {name: encode_segments(rows, name, values) for name, values in plan.segments}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +16,7 @@ from ..clients.wandb import find_runs, open_api, translate_wandb_error
 from ..clients.wandb_artifacts import PROFILES, download_artifact
 from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError, UserError
+from ..model.label_maturity import MATURITY_KEY
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import (
     MEASURED_TIME,
@@ -73,8 +76,18 @@ def require_wandb_project(model: Model) -> WandbSpec:
     return spec
 
 
-def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> frozenset[float]:
-    """The UTC days (their beginning) for which W&B has measurements of the model. Raises SourceError."""
+@dataclass(frozen=True, slots=True)
+class EarlierMeasurements:
+    """What W&B has of a model."""
+
+    days: frozenset[float] = frozenset()
+    """The UTC days (their beginning) with measurements."""
+    mature_until: float = math.inf
+    """Windows that end later (seconds, UTC) were not mature when they were measured; infinite where all were."""
+
+
+def find_earlier_measurements(model: Model, env: Mapping[str, str], retry: RetryPolicy) -> EarlierMeasurements:
+    """What W&B has of a model. Raises SourceError."""
     spec = require_wandb_project(model)
     api = open_api(spec.base_url, env.get("WANDB_API_KEY", ""), retry, spec.entity)
     prefix = measured_run_prefix(model.name)
@@ -83,11 +96,20 @@ def find_measured_days(model: Model, env: Mapping[str, str], retry: RetryPolicy)
         runs = find_runs(api, f"{spec.entity}/{spec.project}", filters, lambda _: False)
     except SourceError as error:
         if "no such project" in error.message:  # The first measurement creates it.
-            return frozenset()
+            return EarlierMeasurements()
         raise
     dates = (str(run.id)[len(prefix) :][:8] for run in runs)
     days = (parse_iso_or_none(date) for date in dates if re.fullmatch("[0-9]{8}", date))
-    return frozenset(day for day in days if day is not None)
+    waits = [found for run in runs if (found := _newest_wait(run.summary)) is not None]
+    newest, wait = max(waits, default=(math.inf, 0.0))
+    return EarlierMeasurements(frozenset(day for day in days if day is not None), newest - wait if wait else math.inf)
+
+
+def _newest_wait(summary: Any) -> tuple[float, float] | None:
+    """Of a W&B run, the end of its newest window and how long windows waited for their labels (seconds)."""
+    time, days = summary.get(MEASURED_TIME), summary.get(MATURITY_KEY)
+    numbers = [value for value in (time, days) if isinstance(value, (int, float)) and math.isfinite(value)]
+    return (float(numbers[0]), float(numbers[1]) * DAY) if len(numbers) == 2 else None
 
 
 def partition_file_name(partition: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.keys import key_of
+from ..model.label_maturity import young_key
 from ..model.prediction_log import MeasureSpec
 from ..model.series import Labels
 from ..stats.arrays import Floats
@@ -17,6 +18,8 @@ from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import ColumnProfile, Profile, ProfileKey, TableProfile
 from ..stats.profile.wandb_histogram import histogram_edges, to_histogram
 from . import embedding_samples, output_metrics, performance, quality
+from .label_metrics import label_metrics
+from .label_timing import LabelTiming
 from .profiler import VALUE_SUM
 
 QUANTILES = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
@@ -43,6 +46,7 @@ def metric_rows(
     now: float,
     extra_estimates: Mapping[ProfileKey, Sequence[Estimate]] | None = None,
     extra_scalars: Mapping[ProfileKey, Mapping[str, float]] | None = None,
+    timing: LabelTiming | None = None,
 ) -> Iterator[MetricRow]:
     """A row for each version in each window that is over by ``now``, by time.
 
@@ -50,9 +54,12 @@ def metric_rows(
     second less: no two rows share a time, and measuring again, with more rows too, gives the same times.
 
     ``extra_estimates``: by version, window and segment, further metrics of its rows; ``extra_scalars``: by version and
-    window, further keys and values.
+    window, further keys and values. ``timing``: when labels come; metrics of labels of a window that is not mature are
+    under other keys, so that no rule takes them for the whole.
     """
     finished = finished_windows(profile, spec, now)
+    timing = timing or LabelTiming(spec, now)
+    newest = max((cell.window for cell in finished), default=0.0) + spec.window
     times = _row_times(finished, profile, spec.window)
     versions: dict[float, list[TableProfile]] = {}
     for cell in finished:
@@ -68,16 +75,27 @@ def metric_rows(
     }
     for cell in sorted(finished, key=lambda cell: (times[cell], cell.version)):
         table = profile.cells[cell]
-        of_window = quality.window_quality(versions[cell.window], cell.window + spec.window)
+        end = cell.window + spec.window
+        of_window = quality.window_quality(versions[cell.window], end)
+        of_labels = {
+            **dict(_performance_scalars(cell, segments[cell], spec, extra_estimates or {})),
+            **dict(label_metrics(segments[cell], spec)),
+        }
+        histograms = _histograms(table, spec, reference_columns, edges)
+        if not timing.is_mature(end):
+            of_labels = {young_key(key): value for key, value in of_labels.items()}
+            own = spec.key_of_column(spec.label)
+            keys = {own: young_key(own), f"{own}/categories": young_key(f"{own}/categories")}
+            histograms = {keys.get(key, key): histogram for key, histogram in histograms.items()}
         items = (
             *_quality_scalars(table, spec, reference, of_window),
-            *_performance_scalars(cell, segments[cell], spec, extra_estimates or {}),
+            *of_labels.items(),
+            *timing.scalars(end, newest).items(),
             *_value_scalars(table, spec),
             *embedding_samples.embedding_drift(table, reference),
             *(extra_scalars or {}).get(cell, {}).items(),
         )
         scalars = {key: value for key, value in items if math.isfinite(value)}
-        histograms = _histograms(table, spec, reference_columns, edges)
         yield MetricRow(times[cell], cell.version, cell.window, scalars, histograms)
 
 

@@ -353,13 +353,13 @@ def describe_freshness(pull: PulledSeries, rules: Sequence[Rule], now: float, ru
 
 
 def _step_text(rule: Rule, times: Sequence[float]) -> str:
-    lag = f", {duration(rule.lag)} later" if rule.lag else ""
+    lag = f", {duration(rule.total_lag)} later" if rule.total_lag else ""
     return f"{duration(usual_gap(times[-MAX_STEPS - 1 :]) or rule.every)}{lag}"
 
 
 def _seconds_overdue(rule: Rule, times: Sequence[float], now: float) -> float:
     """How long a point is overdue; negative where none is."""
-    return max(now - times[-1], 0.0) - rule.lag - series_overdue_after(times, rule.every)
+    return max(now - times[-1], 0.0) - rule.total_lag - series_overdue_after(times, rule.every)
 
 
 def _overdue_rules(known: DiagnosisInput, now: float) -> Iterator[str]:

@@ -81,6 +81,7 @@ def alert_context(
         "ISSUE": str(subject_issue.number) if subject_issue else "",
         "VERSION": evidence.version if evidence else next((record.version for record in reversed(records)), ""),
         "TARGET": next((version for version in healthy if evidence and version != evidence.version), ""),
+        "RULE": describe_alert(subject).rule if subject else "",
         "KEY": f"by-hand-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M}",
         "SINCE": _format_minute(start) if start is not None else "",
         "UNTIL": _format_minute(now),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..model.calibration import BIN_KEYS, CONFIDENCE, CONFIDENCE_COUNT, ERROR, ERROR_COUNT, is_about_scores
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern, sibling_key
+from ..model.label_maturity import MATURITY_KEY, longest_wait, waits_for_labels, young_metric
 from ..model.monitored_model import Model
 from ..model.release import CanaryPeriod
 from ..model.rule import MEMORY_STEP, MIN_HISTORY, BaselineKind, BaselineSpec, Rule, rolling_gap, yearly_reach
@@ -75,17 +76,22 @@ def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
     reach = max((max(history_reach(rule), _noise_reach(rule) - model.history) for rule in model.rules), default=0.0)
     requests, notes = key_requests(model.rules)
+    waiting = [rule for rule in model.rules if waits_for_labels(rule, model.measure)]
+    known = {request.pattern.text for request in requests}
+    more = [KeyPattern(MATURITY_KEY), *map(young_metric, waiting)] if waiting else []
+    own = [KeyRequest(pattern, optional=True) for pattern in dict.fromkeys(more) if pattern.text not in known]
+    requests, wait = (*requests, *own), longest_wait(model)
     patterns = histogram_patterns(model.rules)
     # Calendars and the memory of anomaly rules are about numbers: histograms of so long a time would be too many.
     short = max((history_reach(replace(rule, calendar=None, anomaly=None)) for rule in model.rules), default=0.0)
     return ReadRequest(
         requests,
-        now - model.history - reach,
+        now - model.history - reach - wait,
         None,
         notes,
         patterns,
         logged_until=now + CLOCK_SKEW,
-        histograms_since=now - model.history - short,
+        histograms_since=now - model.history - short - wait,
     )
 
 

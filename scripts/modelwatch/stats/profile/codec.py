@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from .bottom_k_sketches import MAX_TEXT_CHARACTERS, DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
+from .delays import BINS, DelayProfile
 from .exact_sum import ExactSums
 from .numeric import NumericProfile, ProfileMismatchError, count_type
 from .table import ColumnProfile, Profile, ProfileKey, TableProfile
@@ -116,6 +117,7 @@ class _Writer:
         optional = {
             "outputs": {name: _encode_sums(sums) for name, sums in sorted(table.outputs.items())},
             "distributions": {name: self._encode_numeric(part) for name, part in sorted(table.distributions.items())},
+            "delays": None if table.delays is None else self._encode_delays(table.delays),
         }
         return {
             "window": key.window,
@@ -150,6 +152,15 @@ class _Writer:
             "other": profile.other,
             "missing": profile.missing,
         }
+
+    def _encode_delays(self, delays: DelayProfile) -> dict[str, Any]:
+        known = {name: self._encode_sparse(counts) for name, counts in sorted(delays.known.items())}
+        return {"known": known, "waiting": self._encode_sparse(delays.waiting), "untimed": delays.untimed}
+
+    def _encode_sparse(self, counts: NDArray[Any]) -> list[Any]:
+        """The places that are filled, and what they hold."""
+        filled = np.flatnonzero(counts)
+        return [self.pools["i"].add(filled), self.pools["i"].add(counts[filled])]
 
     def _encode_numeric(self, profile: NumericProfile) -> dict[str, Any]:
         filled, counts = self._encode_counts(profile.counts)
@@ -316,7 +327,20 @@ class _Reader:
             {name: self.sample(part) for name, part in record.get("samples", {}).items()},
             {name: _decode_sums(part) for name, part in record.get("outputs", {}).items()},
             {name: self.numeric(part) for name, part in record.get("distributions", {}).items()},
+            self.delays(record["delays"]) if "delays" in record else None,
         )
+
+    def delays(self, record: Mapping[str, Any]) -> DelayProfile:
+        known = {name: self.sparse(part) for name, part in record["known"].items()}
+        return DelayProfile(known, self.sparse(record["waiting"]), record["untimed"])
+
+    def sparse(self, record: tuple[Any, Any]) -> NDArray[np.int64]:
+        counts = np.zeros(BINS, dtype=np.int64)
+        places, held = (self.ints[slice(*part)] for part in record)
+        if len(held) and held.min() < 0:
+            raise ProfileMismatchError("a count of its delays is negative.")
+        counts[places] = held
+        return counts
 
 
 def _decode_sums(record: Mapping[str, Any]) -> ExactSums:

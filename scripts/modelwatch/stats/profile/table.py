@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays import Segment
 from .bottom_k_sketches import DistinctProfile, SampleProfile
 from .categorical import CategoricalProfile
+from .delays import DelayProfile
 from .exact_sum import ExactSums
 from .numeric import NumericProfile, ProfileMismatchError
 
@@ -55,6 +56,8 @@ class TableProfile:
     """Of rows with and without labels: what was predicted, errors and cost, as far as the configuration asks for it."""
     distributions: Mapping[str, NumericProfile] = field(default_factory=dict)
     """As ``outputs``: latencies, and scores by whether what they say happened."""
+    delays: DelayProfile | None = None
+    """Of labels; ``None`` where their times are not known. Segments have none."""
 
     def merge(self, other: TableProfile) -> TableProfile:
         """Both together. Raises ``ProfileMismatchError``."""
@@ -71,6 +74,7 @@ class TableProfile:
             _merge_mappings(self.samples, other.samples),
             _merge_mappings(self.outputs, other.outputs),
             _merge_mappings(self.distributions, other.distributions),
+            _merge_optional(self.delays, other.delays),
         )
 
 
@@ -102,7 +106,15 @@ def merge_profiles(profiles: Iterable[Profile]) -> Profile:
 
 Key = TypeVar("Key")
 Part = TypeVar(
-    "Part", SampleProfile, NumericProfile, CategoricalProfile, DistinctProfile, ExactSums, TableProfile, ColumnProfile
+    "Part",
+    SampleProfile,
+    NumericProfile,
+    CategoricalProfile,
+    DistinctProfile,
+    DelayProfile,
+    ExactSums,
+    TableProfile,
+    ColumnProfile,
 )
 
 

@@ -1,0 +1,107 @@
+"""Rules on metrics of labels wait until the labels have come: which rules these are, and for how long.
+
+``modelwatch measure`` publishes such metrics of mature windows only, and beside them the age at which windows are
+mature. A rule looks at the windows of that age, so that it follows the delay of the labels automatically.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from ..timeutil import DAY
+from .drift import drift_spec
+from .keys import KeyPattern, escape_label
+from .monitored_model import Model
+from .prediction_log import AUTO_MATURITY, LONGEST_WAIT, METRICS, MeasureSpec
+from .rule import Rule
+from .series import PulledSeries, Series
+
+MATURITY_KEY = "labels/maturity_days"
+"""The W&B key of the age at which windows are mature, as measured at the time of its row."""
+_COUNTS = ("n", "score_n", "queries")
+_LABEL_NAMES = ("coverage", "class_share", "rows", "n", "predictions")
+
+
+def is_label_metric(metric: KeyPattern, spec: MeasureSpec) -> bool:
+    """Whether ``measure`` publishes this metric of mature windows only."""
+    head, _, rest = metric.name.partition("/")
+    first, _, last = rest.partition("/")
+    if head in ("weighted", "calibration"):
+        return True
+    if head == "eval":
+        return first in METRICS or first in _COUNTS or first.endswith("_n") or first in dict(spec.custom)
+    if head != "labels":
+        return False
+    return first in (*_LABEL_NAMES, escape_label(spec.label)) or (drift_spec(metric) is not None and not last)
+
+
+def waits_for_labels(rule: Rule, spec: MeasureSpec | None) -> bool:
+    """Whether the rule looks at mature windows only."""
+    return spec is not None and bool(spec.label) and spec.waits_for_labels and is_label_metric(rule.metric, spec)
+
+
+def longest_wait(model: Model) -> float:
+    """Seconds that the windows of the model's rules can lie back because they wait for labels."""
+    spec = model.measure
+    if spec is None or not any(waits_for_labels(rule, spec) for rule in model.rules):
+        return 0.0
+    return LONGEST_WAIT if spec.maturity == AUTO_MATURITY else spec.maturity
+
+
+def young_key(key: str) -> str:
+    """The key of a metric where the window is not mature: ``young/accuracy`` for ``eval/accuracy``. Others than those
+    of labels keep theirs; weighted ones and calibration are ``young/weighted/...``."""
+    head, _, rest = key.partition("/")
+    if head in ("weighted", "calibration"):
+        return f"young/{key}"
+    return f"young/{rest}" if head in ("eval", "labels") else key
+
+
+def young_metric(rule: Rule) -> KeyPattern:
+    """A key that W&B has where the rule's metric is missing, since no window is mature yet."""
+    is_drift = drift_spec(rule.metric) is not None
+    return KeyPattern("young/coverage" if is_drift else young_key(rule.metric.text))
+
+
+def follow_labels(model: Model, pull: PulledSeries) -> Model:
+    """The model, whose rules on metrics of labels look as far back as the labels of the newest measurement took.
+
+    Where no window is mature yet, such a rule has nothing to judge, which is no fault: it is optional.
+    """
+    spec = model.measure
+    if spec is None or not (age := _maturity_age(spec, pull.series)):
+        return model
+    names = {series.name for series in pull.series}
+    rules = tuple(_waiting_rule(rule, age, names) if waits_for_labels(rule, spec) else rule for rule in model.rules)
+    return replace(model, rules=rules)
+
+
+def waiting_notes(model: Model, pull: PulledSeries) -> Iterator[str]:
+    """For each rule whose metric has no mature window yet, that it waits. ``model``: from ``follow_labels``."""
+    names = {series.name for series in pull.series}
+    for rule in model.rules:
+        if rule.label_age and young_metric(rule).name in names and rule.metric.name not in names:
+            days = (rule.lag + rule.label_age) / DAY
+            yield (
+                f"{model.name} / {rule.name}: no window has its labels yet, which take {days:.3g} days or longer; the "
+                "rule waits"
+            )
+
+
+def _waiting_rule(rule: Rule, age: float, names: Iterable[str]) -> Rule:
+    is_young = young_metric(rule).name in names and rule.metric.name not in names
+    return replace(rule, label_age=max(age - rule.lag, 0.0), optional=rule.optional or is_young)
+
+
+def _maturity_age(spec: MeasureSpec, series: Iterable[Series]) -> float:
+    """Seconds; 0 where it is not known."""
+    if not spec.label or not spec.waits_for_labels:
+        return 0.0
+    if spec.maturity != AUTO_MATURITY:
+        return spec.maturity
+    published = next((one for one in series if one.name == MATURITY_KEY and not one.labels), None)
+    pairs = zip(published.times, published.values, strict=True) if published else ()
+    newest = max((pair for pair in pairs if math.isfinite(pair[1])), default=(0.0, 0.0))
+    return min(max(newest[1], 0.0) * DAY, LONGEST_WAIT)

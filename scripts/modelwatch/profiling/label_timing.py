@@ -1,0 +1,174 @@
+"""Which windows of a log have their labels, and the metrics of how labels come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
+
+from ..model.keys import key_of
+from ..model.label_maturity import MATURITY_KEY
+from ..model.prediction_log import AUTO_MATURITY, LONGEST_WAIT, MeasureSpec
+from ..stats.arrays import Bools, Floats
+from ..stats.labels.delay import HISTORY, Cohort, DelayCurve, DelayHistory, Maturity, Quantile
+from ..stats.profile.delays import DelayProfile
+from ..stats.profile.table import Profile, TableProfile
+from ..timeutil import DAY
+from .label_comparison import LabelComparison
+from .label_delays import count_delays
+from .profile_plan import MAX_CLASSES, ProfilePlan
+from .profiler import group_by_window
+from .readers import PredictionLog
+from .time_columns import times_by_row
+
+QUANTILES = {"p50": 0.5, "p90": 0.9}
+AGES = (1, 3, 7, 14, 30, 60, 90)
+"""Days at which the share without a label is published."""
+
+
+def read_delays(log: PredictionLog, plan: ProfilePlan, is_counted: Callable[[Floats], Bools]) -> Profile:
+    """The delays alone, of the windows that are over and for whose beginnings (seconds, UTC) ``is_counted`` is true."""
+    import pyarrow as pa
+
+    spec, now = plan.spec, plan.now
+    assert now is not None  # noqa: S101
+    total = Profile()
+    for batch in log.batches([spec.time, spec.label, spec.label_time_column]):
+        if spec.time not in batch.schema.names:
+            continue
+        starts = np.floor(times_by_row(batch.column(spec.time)) / spec.window) * spec.window
+        wanted = is_counted(starts) & (starts > now - HISTORY) & (starts + spec.window <= now)
+        if not wanted.any():
+            continue
+        groups = group_by_window(batch if wanted.all() else batch.filter(pa.array(wanted)), plan)
+        delays = count_delays(groups.rows, groups.times, groups.bounds, plan, LabelComparison(plan))
+        cells = {key: TableProfile(delays=some) for key, some in zip(groups.keys, delays, strict=True)}
+        total = total.merge(Profile(cells))
+    return total
+
+
+def delay_history(profiles: Iterable[Profile], window: float, now: float) -> DelayHistory | None:
+    """The delays of all windows that are over, by UTC day; ``None`` where the log has none. ``window``: seconds."""
+    parts: dict[float, list[tuple[float, DelayProfile]]] = {}
+    for profile in profiles:
+        for cell, table in profile.cells.items():
+            if table.delays is not None and not cell.segment and cell.window + window <= now:
+                parts.setdefault(cell.window // DAY * DAY, []).append((cell.window, table.delays))
+    if not parts:
+        return None
+    return DelayHistory(
+        [
+            Cohort(
+                min(begin for begin, _ in of_day),
+                max(begin for begin, _ in of_day) + window,
+                reduce(DelayProfile.merge, (delays for _, delays in of_day)),
+            )
+            for of_day in parts.values()
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelTiming:
+    """When the labels of a log come, as known when it was measured."""
+
+    spec: MeasureSpec
+    now: float
+    history: DelayHistory | None = None
+    """``None`` where the time of labels is not known."""
+    maturity: Maturity | None = None
+    """``None`` where no cohort waits for its labels."""
+    _by_time: dict[float, dict[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, profiles: Iterable[Profile], spec: MeasureSpec, now: float) -> LabelTiming:
+        """``profiles``: of the same log and distinct rows."""
+        history = delay_history(profiles, spec.window, now) if math.isfinite(now) else None
+        return cls(spec, now, history, _maturity(history, spec, now))
+
+    def is_mature(self, end: float) -> bool:
+        """Whether the windows that end at a time (seconds, UTC) have their labels."""
+        return self.maturity is None or end <= self.maturity.frontier
+
+    def scalars(self, end: float, newest: float) -> dict[str, float]:
+        """The metrics of how labels came until ``end`` (seconds, UTC), where a window ends; ``newest``: the last end.
+
+        Windows of a day share them: they are of whole days.
+        """
+        at = end if self.spec.window >= DAY else end // DAY * DAY
+        if at not in self._by_time:
+            self._by_time[at] = dict(self._delay_scalars(at)) if self.history is not None else {}
+        scalars = dict(self._by_time[at])
+        if self.maturity is not None:
+            scalars[MATURITY_KEY] = self._waiting_time(at, end, newest) / DAY
+        return scalars
+
+    def notes(self) -> Iterator[str]:
+        """What a person has to know of what is published apart."""
+        if self.maturity is None or self.history is None or not len(self.history.ends):
+            return
+        if self.spec.maturity == AUTO_MATURITY and not self.maturity.is_known:
+            yield (
+                "how long labels take is not known yet, since the log reaches back too short a time: all metrics of "
+                "labels are under `young/`. Or state it: `measure: {maturity: 14d}`."
+            )
+        elif self.spec.maturity == AUTO_MATURITY:
+            days = self.maturity.age / DAY
+            yield f"95 % of the labels that come are there after {days:.3g} days; younger windows are under `young/`."
+
+    def _waiting_time(self, at: float, end: float, newest: float) -> float:
+        """Seconds after which the windows of that time were mature: of the newest one those until its newest cohort
+        that is mature."""
+        maturity = self.maturity
+        assert maturity is not None  # noqa: S101
+        if self.spec.maturity != AUTO_MATURITY:
+            return self.spec.maturity
+        if end == newest and maturity.is_known:
+            return max(end - maturity.frontier, 0.0)
+        age, is_known = (maturity.age, True) if end == newest or self.history is None else self.history.usual_age(at)
+        whole = math.ceil(age / self.spec.window) * self.spec.window
+        return min(whole, LONGEST_WAIT) if is_known else math.nan
+
+    def _delay_scalars(self, at: float) -> Iterator[tuple[str, float]]:
+        assert self.history is not None  # noqa: S101
+        curve, usual = self.history.newest_curve(at), self.history.curve(at)
+        if not curve.bins or not usual.bins:
+            return
+        yield "labels/delay_days/n", curve.rows
+        if usual.coverage > 0:
+            for name, share in QUANTILES.items():
+                quantile = curve.quantile(share, usual.coverage)
+                yield from self._quantile_scalars(f"labels/delay_days/{name}", quantile)
+            yield from self._class_scalars(curve, usual)
+        for days in AGES:
+            yield key_of("labels/missing_share", (("days", str(days)),)), curve.missing_at(days * DAY)
+        if self.maturity is not None:
+            yield "labels/missing_share", curve.missing_at(min(self.history.usual_age(at)[0], curve.span))
+
+    def _quantile_scalars(self, key: str, quantile: Quantile) -> Iterator[tuple[str, float]]:
+        yield key, quantile.value / DAY
+        if self.spec.intervals:
+            yield f"{key}/low", quantile.low / DAY
+            yield f"{key}/high", quantile.high / DAY
+
+    def _class_scalars(self, curve: DelayCurve, usual: DelayCurve) -> Iterator[tuple[str, float]]:
+        assert self.history is not None  # noqa: S101
+        names = self.history.classes
+        for place, name in enumerate(names if 1 < len(names) <= MAX_CLASSES else ()):
+            for quantile, share in QUANTILES.items() if usual.by_class[place, usual.bins - 1] > 0 else ():
+                age = curve.class_age(place, share, float(usual.by_class[place, usual.bins - 1]))
+                yield key_of(f"labels/delay_days/{quantile}", (("class", name),)), age / DAY
+
+
+def _maturity(history: DelayHistory | None, spec: MeasureSpec, now: float) -> Maturity | None:
+    if not spec.label or not spec.waits_for_labels or not math.isfinite(now):
+        return None
+    if spec.maturity != AUTO_MATURITY:
+        return Maturity(spec.maturity, True, now - spec.maturity)
+    if history is None:
+        return None
+    found = history.maturity(now)
+    return Maturity(found.age, found.is_known, max(found.frontier, now - LONGEST_WAIT))
