@@ -19,7 +19,9 @@ from ..stats.labels.agreement import (
     Ratings,
     annotator_kappas,
     class_alphas,
+    fleiss_kappa,
     krippendorff_alpha,
+    pair_kappas,
 )
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.table import Profile, ProfileKey
@@ -33,6 +35,8 @@ from .time_columns import LocalTimeLog, times_by_row, unreadable_times
 AGREEMENT = "labels/agreement"
 MAX_LABELS = 200
 """With more different labels, such as free text, agreement is not computed."""
+MAX_PAIRED = 20
+"""With more annotators, pairs are not compared."""
 MAX_ANNOTATORS = 50
 """More are not published one by one: those with most ratings are."""
 
@@ -222,3 +226,40 @@ def merge_scalars(
         for cell, scalars in part.items():
             merged[cell] = {**merged.get(cell, {}), **scalars}
     return merged
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport:
+    """How far annotators agree on the items of some time."""
+
+    scale: str
+    alpha: Estimate
+    fleiss: float
+    classes: tuple[Estimate, ...]
+    """Of more than two."""
+    annotators: tuple[tuple[Estimate, Estimate, Estimate], ...]
+    """By name: on all items, and on those of the earlier and of the later half."""
+    pairs: tuple[tuple[str, str, Estimate], ...]
+    """Of at most ``MAX_PAIRED`` annotators, those who judged an item in common."""
+
+
+def report_agreement(annotations: Annotations, since: float, until: float) -> AgreementReport:
+    """Of the items whose latest judgement is of ``since`` <= time < ``until`` (seconds, UTC)."""
+    ratings = annotations.ratings(since, until)
+    within = annotations.latest[(annotations.latest >= since) & (annotations.latest < until)]
+    middle = float(np.median(within)) if len(within) else math.nan
+    if len(within):
+        parts = (ratings, annotations.ratings(since, middle), annotations.ratings(middle, until))
+        halves = zip(*(annotator_kappas(part) for part in parts), strict=True)
+    else:
+        halves = zip((), (), ())
+    pairs = pair_kappas(ratings) if len(annotations.names) <= MAX_PAIRED else ()
+    annotators = tuple(sorted(halves, key=lambda estimates: estimates[0].label))
+    return AgreementReport(
+        annotations.scale,
+        krippendorff_alpha(ratings),
+        fleiss_kappa(ratings.counts()),
+        tuple(class_alphas(ratings)) if len(annotations.classes) > 2 else (),
+        annotators,
+        tuple(pair for pair in pairs if pair[2].n),
+    )

@@ -1,0 +1,132 @@
+"""``modelwatch labels``: the commands, and the page that shows them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+from markdown_it import MarkdownIt
+
+from modelwatch.cli import group
+from modelwatch.runbooks.check import command_problem, split_commands
+from tests.profiling.logs import log, write
+
+PAGE = (Path(__file__).resolve().parents[2] / ".github/LABELS.md").read_text("utf-8")
+BLOCKS = [(token.info, token.content) for token in MarkdownIt().parse(PAGE) if token.type == "fence"]
+NOW = "2026-11-23"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's configuration, with a log, outcomes of its first half, and what three annotators said of them."""
+    table = log(1200).rename_columns(
+        ["request_id", "time", "version", "age", "income", "plan", "signed", "region", "score", "predicted", "churned"]
+    )
+    outcomes = table.select(["request_id", "churned"]).append_column("known_at", table["time"]).slice(0, 600)
+    write(outcomes, tmp_path / "labels" / "part.parquet")
+    write(table.drop_columns(["churned"]), tmp_path / "logs" / "part.parquet")
+    random = np.random.default_rng(2)
+    columns: dict[str, list[object]] = {name: [] for name in ("request_id", "annotator", "label", "judged_at")}
+    for row in outcomes.to_pylist():
+        for who in ("ada", "bob", "cy"):
+            is_late = row["known_at"] > outcomes["known_at"][300].as_py()
+            guess = random.random() < (0.9 if who == "cy" and is_late else 0.1)
+            said = str(random.choice(["yes", "no"])) if guess else row["churned"]
+            for name, cell in zip(columns, (row["request_id"], who, said, row["known_at"]), strict=True):
+                columns[name].append(cell)
+    write(pa.table(columns), tmp_path / "annotations" / "part.parquet")
+    (tmp_path / "modelwatch.yml").write_text(next(text for info, text in BLOCKS if text.startswith("version: 1")))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(group, ["labels", *arguments, "--now", NOW])
+
+
+def test_a_plan_is_written_and_shown(folder: Path) -> None:
+    done = call("plan", "churn", "--budget", "50", "--out", "plan.csv")
+    assert done.exit_code == 0, done.output
+    assert "50 of 600 rows without a label." in done.output
+    assert "region=eu, score below 0." in done.output
+    assert "Written to plan.csv." in done.output
+    rows = list(csv.DictReader((folder / "plan.csv").open()))
+    assert len(rows) == 50
+    assert sum(float(row["weight"]) for row in rows) == pytest.approx(600, rel=1e-4)
+    assert (
+        call("plan", "churn", "--budget", "50", "--out", "-")
+        .stdout.splitlines()[0]
+        .startswith("id,time,version,region")
+    )
+
+
+def test_a_plan_for_scripts(folder: Path) -> None:
+    done = call("plan", "churn", "--budget", "20", "--strategy", "uncertain", "--format", "json")
+    found = json.loads(done.stdout)
+    assert (found["model"], found["strategy"], found["unlabelled"], len(found["rows"])) == (
+        "churn",
+        "uncertain",
+        600,
+        20,
+    )
+    assert set(found["rows"][0]) >= {"id", "segments", "reason", "probability", "stratum"}
+    assert found["rows"][0]["segments"].keys() == {"region"}
+
+
+def test_agreement_is_shown_and_who_drifted(folder: Path) -> None:
+    done = call("agreement", "churn")
+    assert done.exit_code == 0, done.output
+    assert "Krippendorff's alpha (nominal): 0." in done.output
+    assert "Fleiss' kappa: 0." in done.output
+    (fell,) = (line for line in done.output.splitlines() if line.endswith("FELL") and line.startswith("  cy"))
+    assert "earlier 0.8" in fell
+    assert "  ada, bob: 0.8" in done.output
+    found = json.loads(call("agreement", "churn", "--format", "json").stdout)
+    assert {pair["annotators"][0] + pair["annotators"][1] for pair in found["pairs"]} == {"adabob", "adacy", "bobcy"}
+    later = {one["annotator"]: one["later"]["value"] for one in found["annotators"]}
+    assert later["cy"] < 0.2 < 0.4 < later["ada"]
+    assert found["krippendorff_alpha"]["items"] == 600
+
+
+def test_a_time_in_which_nobody_judged(folder: Path) -> None:
+    done = call("agreement", "churn", "--since", "2027-01-01")
+    assert done.exit_code == 0, done.output
+    assert "not defined (0 items)" in done.output
+    assert (
+        json.loads(call("agreement", "churn", "--since", "2027-01-01", "--format", "json").stdout)["annotators"] == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plan", "churm", "--budget", "5"), "there is no model 'churm'. Did you mean `churn`?"),
+        (("plan", "churn"), "Missing option '--budget'"),
+        (("plan", "churn", "--budget", "0"), "0 is not in the range"),
+        (("plan", "churn", "--budget", "5", "--strategy", "random"), "'random' is none of representative, uncertain"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], message: str, folder: Path) -> None:
+    done = call(*arguments)
+    assert done.exit_code != 0
+    assert message in done.output + str(done.exception)
+
+
+def test_a_model_without_annotations(folder: Path) -> None:
+    text = (folder / "modelwatch.yml").read_text()
+    lines = [line for line in text.splitlines() if "annotations:" not in line]
+    (folder / "modelwatch.yml").write_text("\n".join(lines))
+    done = call("agreement", "churn")
+    assert "the model 'churn' names no annotations. Give `measure: {annotations:" in str(done.exception)
+
+
+def test_every_command_of_the_page_parses() -> None:
+    found = [line for info, text in BLOCKS for line in text.splitlines() if line.startswith("modelwatch ")]
+    assert len(found) >= 3
+    for line in found:
+        assert [command_problem(argv, group) for argv in split_commands(line.partition("#")[0].strip())] == [""]
