@@ -120,7 +120,7 @@ class _Rows:
         return _Rows(*(getattr(self, name)[places] for name in self.__slots__))
 
     @classmethod
-    def joined(cls, parts: Sequence[_Rows]) -> _Rows:
+    def concatenate(cls, parts: Sequence[_Rows]) -> _Rows:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
     def __len__(self) -> int:
@@ -169,13 +169,13 @@ def _read(log: Any, spec: MeasureSpec, since: float, until: float) -> tuple[_Row
         parts.append(rows)
         held += len(rows)
         if held > 2 * MAX_ROWS:
-            whole = _Rows.joined(parts)
+            whole = _Rows.concatenate(parts)
             limit = np.partition(whole.hashes, MAX_ROWS)[MAX_ROWS]
             parts = [whole.take(whole.hashes <= limit)]
             held = len(parts[0])
     if not parts:
         parts = [_columns(_empty_batch(columns), spec, scores, since, until)]
-    whole = _Rows.joined(parts)
+    whole = _Rows.concatenate(parts)
     has_label = whole.labels != ""
     # Of two rows with one id the labelled one, else the later one.
     order = np.lexsort((-whole.times, ~has_label, whole.hashes))
@@ -227,7 +227,7 @@ def _plan(
     if not score_columns(spec):
         rows, labelled = _with_numbers(rows, labelled)
     edges = _score_edges(rows.scores)
-    both = _Rows.joined([rows, labelled])
+    both = _Rows.concatenate([rows, labelled])
     keys = list(_strata_keys(both, spec, edges, len(rows)))
     names = sorted(set(keys[: len(rows)]))
     number_of = {key: number for number, key in enumerate(names)}
