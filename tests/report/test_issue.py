@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.model.alert import MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, AlertState, DataSpan, Evidence
+from modelwatch.model.calibration import CalibrationBin, CalibrationChange, CalibrationVerdict
 from modelwatch.model.drift import FeatureDrift, ReferenceDrift
 from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Cause
@@ -299,3 +300,20 @@ class TestEvidence:
     def test_troubles_are_told(self) -> None:
         shown = issue_body(group(), register(troubles=("notifying PagerDuty failed: @everyone `boom`",)), NOW)
         assert "- `` notifying PagerDuty failed: @everyone `boom` ``" in section(shown, "Not done")
+
+
+def test_a_rule_about_scores_says_whether_the_model_is_less_confident_or_worse() -> None:
+    bins = (CalibrationBin(0.9, 0.7, 0.65, 0.75, 400.0),)
+    change = CalibrationChange(CalibrationVerdict.WORSE, 0.82, 0.82, -0.001, 0.2, bins)
+    shown = section(issue_body(group(alert(), evidence=Evidence(calibration=change)), register(), NOW), "Calibration")
+    assert shown.splitlines() == [
+        (
+            "The model is as confident as before (0.820 → 0.820), but its probabilities no longer hold "
+            "(calibration error 0.000 → 0.200): it got worse, and its scores do not show it."
+        ),
+        "",
+        "| Predicted | Happened (95 %) | Rows |",
+        "|---|---|---|",
+        "| 90 % | **70 %** (65 % to 75 %) | 400 |",
+    ]
+    assert "### Calibration" not in issue_body(group(alert()), register(), NOW)

@@ -14,6 +14,7 @@ from ...model.register import Register
 from ...model.rule import Rule
 from ...report.affected_alerts import affected_text, worse_follower
 from ...report.alert_phrase import describe_alert, onset_text, overall_value, worst_alert
+from ...report.calibration import calibration_sentence
 from ...report.comments import attempts_text
 from ...report.explanation import drift_text, explanation_text
 from ...report.facts_table import confidence_facts, limits_text, retraining_data, worst_so_far
@@ -139,6 +140,8 @@ def incident_details(
         facts["seen_before"] = past
     if reasons := explanation_text(group.evidence.why, gradual=group.evidence.is_gradual):
         facts["why"] = reasons
+    if calibration := calibration_sentence(group.evidence.calibration):
+        facts["calibration"] = calibration
     if drift := drift_text(group.evidence):
         facts["what_drifted"] = drift
     if alert:
