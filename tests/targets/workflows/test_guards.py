@@ -14,7 +14,7 @@ from modelwatch.model.register import DispatchRecord, DispatchState
 from modelwatch.model.target import Target
 from modelwatch.targets.draft import BlastRadiusCounter, GroupPlan
 from modelwatch.targets.workflows.guards import GUARDS, DispatchRequest, first_refusal
-from modelwatch.timeutil import DAY, HOUR
+from modelwatch.timeutil import DAY, HOUR, format_utc
 
 from ...alerts.making import rule
 from ..making import GROUP, RETRAIN, ROLLBACK, RULE, config, issue, judged, later, model, register
@@ -71,7 +71,7 @@ def test_nothing_refuses_a_plain_request(verb: str) -> None:
 
 
 def test_every_guard_has_a_name_of_its_own() -> None:
-    assert len({name for name, _ in GUARDS}) == len(GUARDS) == 11
+    assert len({name for name, _ in GUARDS}) == len(GUARDS) == 12
 
 
 def test_what_is_past_is_not_acted_on() -> None:
@@ -135,6 +135,20 @@ def test_times_that_make_no_sense_refuse(ago: float) -> None:
     assert guard(request(records=(record(ago=ago, state="finished"),))) == "cooldown"
 
 
+def test_no_attempt_before_the_last_one_can_show() -> None:
+    """Labels that come six days late say nothing of a model that was trained three days ago."""
+    late = replace(groups()[0], newest=NOW - 6 * DAY)
+    assert guard(request(group=late, runs=(run(ago=3 * DAY),))) == "effect"
+    assert guard(request(group=late, records=(record(ago=6 * DAY, state="sent"),))) == "effect"
+    assert guard(request(group=late, runs=(run(ago=6.1 * DAY),))) == ""
+    assert guard(request(group=late, runs=(replace(run(ago=7 * DAY), ended_at=NOW - 5 * DAY),))) == "effect"
+    assert guard(request(group=late, runs=(replace(run(ago=3 * DAY), conclusion="failure"),))) == "", "it failed"
+    failed = replace(record(ago=3 * DAY, state="finished"), conclusion="failure")
+    assert guard(request(group=late, records=(failed,))) == ""
+    assert guard(replace(request(group=late, runs=(run(ago=3 * DAY),)), requested_by="ada")) == "", "a person may"
+    assert guard(request(runs=(run(ago=3 * DAY),))) == ""
+
+
 def test_budget() -> None:
     spent = tuple(record(ago=number * 2 * DAY, state="finished", number=number) for number in range(1, 5))
     assert guard(request(records=spent)) == "budget"
@@ -165,6 +179,7 @@ def test_blast_radius() -> None:
 
 
 URL = "https://github.com/acme/churn/actions/runs/1"
+LAST, JUDGED = format_utc(NOW - 3 * DAY), format_utc(NOW - 6 * DAY)
 TRIED = register(dispatches=(replace(record("rollback", DAY, "finished"), key=f"{GROUP}.1.rollback.1"),))
 REASONS = {
     "past": (request(group=groups("..c..")[0]), "it no longer fires"),
@@ -187,6 +202,10 @@ REASONS = {
     "cooldown": (
         request(records=(record(ago=HOUR, state="finished"),)),
         "cooldown: the last retrain of this model was less than 24 h ago (23.0 h left)",
+    ),
+    "effect": (
+        request(group=replace(groups()[0], newest=NOW - 6 * DAY), runs=(run(ago=3 * DAY),)),
+        f"the last retrain, of {LAST}, cannot show yet: data is judged up to {JUDGED}",
     ),
     "budget": (
         request(records=tuple(record(ago=n * 2 * DAY, state="finished", number=n) for n in range(1, 5))),

@@ -5,6 +5,7 @@ All fail closed: a guard refuses where something is missing or unknown.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ...model.plan import UNOBSERVABLE, ObservedRun
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState
 from ...model.target import Target
 from ...report.rollback_choice import NO_HEALTHY_VERSION
-from ...timeutil import DAY, HOUR
+from ...timeutil import DAY, HOUR, format_utc
 from ..draft import GroupPlan
 from ..register.client import LISTED_WITHIN
 
@@ -171,6 +172,17 @@ def check_cooldown(request: DispatchRequest) -> str:
     return ""
 
 
+def check_effect(request: DispatchRequest) -> str:
+    """Where labels come late, what is judged can be older than the last attempt, and says nothing about it."""
+    if request.requested_by or request.verb in SINGLE_ATTEMPT_VERBS:
+        return ""
+    newest = request.draft.asking_group.newest
+    last = max((time for time in _successful_dispatches(request)), default=-math.inf)
+    if newest > last:
+        return ""
+    return f"the last {request.verb}, of {format_utc(last)}, cannot show yet: data is judged up to {format_utc(newest)}"
+
+
 def check_budget(request: DispatchRequest) -> str:
     if request.workflow is None:
         return "its budget is unknown"
@@ -195,6 +207,16 @@ def _past_dispatches(request: DispatchRequest) -> Iterator[tuple[str, float]]:
             yield run.key, run.created_at
 
 
+def _successful_dispatches(request: DispatchRequest) -> Iterator[float]:
+    """When each dispatch that did not fail was sent, or its workflow run ended."""
+    for record in request.records(request.verb):
+        if record.state.is_open or (record.state is DispatchState.FINISHED and record.conclusion == "success"):
+            yield record.at
+    for run in request.runs:
+        if run.verb == request.verb and run.conclusion in ("", "success"):
+            yield run.ended_at or run.created_at
+
+
 GUARDS: tuple[tuple[str, Callable[[DispatchRequest], str]], ...] = (
     ("past", check_firing),
     ("configured", check_configured),
@@ -205,6 +227,7 @@ GUARDS: tuple[tuple[str, Callable[[DispatchRequest], str]], ...] = (
     ("data-quality", check_data_quality),
     ("rollback-target", check_rollback_target),
     ("cooldown", check_cooldown),
+    ("effect", check_effect),
     ("budget", check_budget),
     ("blast-radius", check_blast_radius),
 )
