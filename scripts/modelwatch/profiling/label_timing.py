@@ -3,51 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
-
-import numpy as np
 
 from ..model.keys import key_of
 from ..model.label_maturity import MATURITY_KEY
 from ..model.prediction_log import AUTO_MATURITY, LONGEST_WAIT, MeasureSpec
-from ..stats.arrays import Bools, Floats
-from ..stats.labels.delay import HISTORY, Cohort, DelayCurve, DelayHistory, Maturity, Quantile
+from ..stats.labels.delay import Cohort, DelayCurve, DelayHistory, Maturity, Quantile
 from ..stats.profile.delays import DelayProfile
-from ..stats.profile.table import Profile, TableProfile
+from ..stats.profile.table import Profile
 from ..timeutil import DAY
-from .label_comparison import LabelComparison
-from .label_delays import count_delays
 from .profile_plan import MAX_CLASSES, ProfilePlan
-from .profiler import group_by_window
-from .readers import PredictionLog
-from .time_columns import times_by_row
 
 QUANTILES = {"p50": 0.5, "p90": 0.9}
 AGES = (1, 3, 7, 14, 30, 60, 90)
 """Days at which the share without a label is published."""
 
 
-def read_delays(log: PredictionLog, plan: ProfilePlan, is_counted: Callable[[Floats], Bools]) -> Profile:
-    """The delays alone, of the windows that are over and for whose beginnings (seconds, UTC) ``is_counted`` is true."""
-    import pyarrow as pa
-
-    spec, now = plan.spec, plan.now
-    assert now is not None  # noqa: S101
-    total = Profile()
-    for batch in log.batches([spec.time, spec.label, spec.label_time_column]):
-        if spec.time not in batch.schema.names:
-            continue
-        starts = np.floor(times_by_row(batch.column(spec.time)) / spec.window) * spec.window
-        wanted = is_counted(starts) & (starts > now - HISTORY) & (starts + spec.window <= now)
-        if not wanted.any():
-            continue
-        groups = group_by_window(batch if wanted.all() else batch.filter(pa.array(wanted)), plan)
-        delays = count_delays(groups.rows, groups.times, groups.bounds, plan, LabelComparison(plan))
-        cells = {key: TableProfile(delays=some) for key, some in zip(groups.keys, delays, strict=True)}
-        total = total.merge(Profile(cells))
-    return total
+def delay_plan(plan: ProfilePlan) -> ProfilePlan:
+    """A plan that counts the delays of labels, and nothing else."""
+    spec = plan.spec
+    own = MeasureSpec(
+        id=spec.id,
+        time=spec.time,
+        label=spec.label,
+        label_time=spec.label_time,
+        outcomes=spec.outcomes,
+        ignore_case=spec.ignore_case,
+        positive=spec.positive,
+        window=spec.window,
+    )
+    return ProfilePlan(own, (), classes=plan.classes, typical_label=plan.typical_label, now=plan.now)
 
 
 def delay_history(profiles: Iterable[Profile], window: float, now: float) -> DelayHistory | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import RECORDER_WANDB, MeasureSpec, OperationsSpec
+from ..stats.labels.coverage import WeightedEstimate
+from ..stats.labels.delay import HISTORY
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
@@ -37,7 +39,7 @@ from .label_task import (
     reversed_score_note,
     task_notes,
 )
-from .label_timing import LabelTiming, read_delays
+from .label_timing import LabelTiming, delay_plan
 from .log_files import CATEGORY, NUMBER
 from .metric_notes import missing_metric_notes, without_partial_averages
 from .performance import known_classes, known_metrics, labelled_rows, misfit_note, row_metrics
@@ -51,6 +53,7 @@ from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .version_agreement import measure_agreement
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, metric_rows
+from .weighted_performance import selection_notes, weighted_scalars
 
 MAX_COLUMNS_SHOWN = 10
 NO_ROWS = "nothing is estimated: that takes the rows of the log, not profiles."
@@ -95,10 +98,24 @@ class WindowSelection:
         return Profile(cells, profile.undated)
 
 
+@dataclass(frozen=True, slots=True)
+class OlderWindows:
+    """The windows that are not measured, and whose labels say how long labels take."""
+
+    selection: WindowSelection
+    now: float
+    is_everything: ClassVar[bool] = False
+
+    def includes(self, windows: NDArray[np.float64], length: float) -> NDArray[np.bool_]:
+        """As of a selection."""
+        is_recent = (windows > self.now - HISTORY) & (windows + length <= self.now)
+        return np.asarray(is_recent & ~self.selection.includes(windows, length))
+
+
 class FilteredLog:
     """A log without the rows of windows that are not selected; ``rows`` counts those of the whole log."""
 
-    def __init__(self, log: PredictionLog, selection: WindowSelection, spec: MeasureSpec) -> None:
+    def __init__(self, log: PredictionLog, selection: WindowSelection | OlderWindows, spec: MeasureSpec) -> None:
         self._log, self._selection, self._spec = log, selection, spec
         self.where, self.names, self.rows = log.where, log.names, log.rows
 
@@ -164,6 +181,7 @@ def measure(
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     agreement: Mapping[ProfileKey, Mapping[str, float]] = {}
     older = Profile()
+    weighted: Mapping[ProfileKey, Sequence[WeightedEstimate]] = {}
     log: FilteredLog | None = None
     skipped: dict[str, SourceError] = {}
     recorded: RecordedProfile | None = None
@@ -191,8 +209,11 @@ def measure(
             noisy, noise_notes = noise_scalars(log, plan, profile)
             agreement = merge_scalars(agreement, noisy)
             notes.extend(noise_notes)
+        if spec.weighted and spec.label:
+            weights, weighted = weighted_scalars(log, plan, profile)
+            agreement = merge_scalars(agreement, weights)
         if plan.counts_delays and not selection.is_everything:
-            older = read_delays(source, plan, lambda starts: ~selection.includes(starts, spec.window))
+            older = profile_log(FilteredLog(source, OlderWindows(selection, now), spec), delay_plan(plan))
         notes.extend(f"left out: {problem}" for problem in skipped.values())
         notes.extend(_omission_notes(profile, whole, plan))
         notes.extend(text_number_notes(whole))
@@ -224,6 +245,8 @@ def measure(
     finished = finished_windows(total, spec, now)
     timing = LabelTiming.of((total, older), spec, now)
     notes.extend(timing.notes())
+    mature = [cell for cell in finished if cell in weighted and timing.is_mature(cell.window + spec.window)]
+    notes.extend(selection_notes({cell: weighted[cell] for cell in mature}, {cell: agreement[cell] for cell in mature}))
     estimated = EstimateResult()
     if spec.estimates is not None:
         estimated = (

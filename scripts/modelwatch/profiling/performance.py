@@ -288,7 +288,7 @@ def read_scores(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     classes = compared.classes if compared.classes is not None else np.full(rows.num_rows, -1)
     known = classes >= 0
     if share < 1:
-        known &= _draw_rows(rows.column(plan.spec.id or plan.spec.time), share)[1]
+        known &= draw_rows(rows.column(plan.spec.id or plan.spec.time), share)[1]
     absent = (None, np.full(rows.num_rows, np.nan))
     scores = [compared.scores.get(name, absent)[1] for name in scored_class_names(plan)]
     segments = []
@@ -414,7 +414,7 @@ def _read_cells(
 def _read_ranking(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     """Query, relevance and score of the rows whose query is drawn."""
     assert plan.spec.ranking is not None  # noqa: S101
-    queries, sampled = _draw_rows(rows.column(plan.spec.ranking.query), share)
+    queries, sampled = draw_rows(rows.column(plan.spec.ranking.query), share)
     relevance, scores = (floats_by_row(rows.column(name)) for name in (plan.spec.label, plan.spec.score))
     return queries[sampled], relevance[sampled], scores[sampled]
 
@@ -430,11 +430,11 @@ def _read_predictions(rows: Any, plan: ProfilePlan, share: float) -> RowColumns:
     ]
     known = np.logical_and(*((column != "") if as_text else ~np.isnan(column) for column in columns))
     if share < 1:
-        known &= _draw_rows(rows.column(spec.id or spec.time), share)[1]
+        known &= draw_rows(rows.column(spec.id or spec.time), share)[1]
     return tuple(column[known] for column in columns)
 
 
-def _draw_rows(array: Any, share: float) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+def draw_rows(array: Any, share: float) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """A hash of every cell, and which rows are drawn: about ``share`` of the cells that are not empty."""
     valid = to_mask(array.is_valid())
     hashes = np.zeros(len(array), dtype=np.uint64)

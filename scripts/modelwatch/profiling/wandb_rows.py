@@ -82,7 +82,9 @@ def metric_rows(
             **dict(label_metrics(segments[cell], spec)),
         }
         histograms = _histograms(table, spec, reference_columns, edges)
+        more = (extra_scalars or {}).get(cell, {})
         if not timing.is_mature(end):
+            more = {young_key(key) if key.startswith("weighted/") else key: value for key, value in more.items()}
             of_labels = {young_key(key): value for key, value in of_labels.items()}
             own = spec.key_of_column(spec.label)
             keys = {own: young_key(own), f"{own}/categories": young_key(f"{own}/categories")}
@@ -93,7 +95,7 @@ def metric_rows(
             *timing.scalars(end, newest).items(),
             *_value_scalars(table, spec),
             *embedding_samples.embedding_drift(table, reference),
-            *(extra_scalars or {}).get(cell, {}).items(),
+            *more.items(),
         )
         scalars = {key: value for key, value in items if math.isfinite(value)}
         yield MetricRow(times[cell], cell.version, cell.window, scalars, histograms)

@@ -9,8 +9,9 @@ without a label violate positivity: nothing can be said of their rows, and they 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from ..intervals import z_value
 DECILES = 10
 SIGNIFICANCE = 3.29
 """Standard errors by which weighted and plain differ: chance explains that once in a thousand times."""
+
+NEGLIGIBLE = 0.005
+"""A difference of less than this share of the plain value is of no consequence, however certain."""
 
 
 def decile_of_bins(counts: Floats) -> Ints:
@@ -120,9 +124,11 @@ def weighted_estimate(name: str, metric: Metric, weighting: Weighting, bounds: t
     plain, plain_influence = metric(np.ones(len(weighting.cells)))
     error = math.sqrt(max(weighting.variance(influence), 0.0)) if math.isfinite(value) else math.nan
     half = z_value() * error
-    # Of the difference: each labelled row changes both, once with its weight and once without.
+    # Of the difference: each labelled row changes both. The weights make up for how many of each cell were labelled, so
+    # that only what is different within a cell changes the weighted value.
     relative = weighting.weights / max(float(weighting.weights.mean()), 1e-300)
-    both = influence * relative - plain_influence
+    totals = np.bincount(weighting.cells, weights=influence, minlength=len(weighting.rows))
+    both = relative * (influence - (totals / np.maximum(weighting.labelled, 1.0))[weighting.cells]) - plain_influence
     difference = math.sqrt(float(np.var(both)) / max(len(both), 1)) if len(both) else math.nan
     low, high = max(value - half, bounds[0]), min(value + half, bounds[1])
     return WeightedEstimate(name, value, low, high, plain, difference)
@@ -184,7 +190,7 @@ def auc_metric(scores: Floats, positive: Bools) -> Metric:
     return metric
 
 
-def selective_metrics(windows: Mapping[object, tuple[WeightedEstimate, ...]]) -> dict[str, tuple[float, float]]:
+def selective_metrics(windows: Mapping[Any, Sequence[WeightedEstimate]]) -> dict[str, tuple[float, float]]:
     """By metric the mean over windows of the weighted and of the plain value, where they differ over all windows
     together by more than chance."""
     parts: dict[str, list[WeightedEstimate]] = {}
@@ -194,8 +200,10 @@ def selective_metrics(windows: Mapping[object, tuple[WeightedEstimate, ...]]) ->
                 parts.setdefault(estimate.name, []).append(estimate)
     selective = {}
     for name, some in parts.items():
-        gap = sum(one.value - one.plain for one in some)
-        if abs(gap) > SIGNIFICANCE * math.sqrt(sum(one.difference_error**2 for one in some)):
+        gap, plain = sum(one.value - one.plain for one in some), sum(abs(one.plain) for one in some)
+        if abs(gap) > NEGLIGIBLE * plain and abs(gap) > SIGNIFICANCE * math.sqrt(
+            sum(one.difference_error**2 for one in some)
+        ):
             selective[name] = (
                 sum(one.value for one in some) / len(some),
                 sum(one.plain for one in some) / len(some),
