@@ -21,7 +21,7 @@ from .series import PulledSeries, Series
 MATURITY_KEY = "labels/maturity_days"
 """The W&B key of the age at which windows are mature, as measured at the time of its row."""
 _COUNTS = ("n", "score_n", "queries")
-_LABEL_NAMES = ("coverage", "class_share", "rows", "n", "predictions")
+_LABEL_NAMES = ("coverage", "class_share", "rows", "n", "predictions", "suspicious_share", "noise_free_accuracy")
 
 
 def is_label_metric(metric: KeyPattern, spec: MeasureSpec) -> bool:

@@ -31,6 +31,7 @@ from .engines.engine import Engine, LocalEngine
 from .profile_plan import MAX_CLASSES
 from .readers import require_columns
 from .time_columns import LocalTimeLog, times_by_row, unreadable_times
+from .wandb_rows import last_cells
 
 AGREEMENT = "labels/agreement"
 MAX_LABELS = 200
@@ -190,11 +191,7 @@ def scalars_by_cell(
 ) -> tuple[dict[ProfileKey, dict[str, float]], list[str]]:
     """The metrics of each window, at the version that served last in it; and a note where annotators judged in windows
     without a prediction, which have no row in W&B."""
-    last: dict[float, ProfileKey] = {}
-    for cell, table in profile.cells.items():
-        before = last.get(cell.window)
-        if not cell.segment and (before is None or (table.newest, cell.version) > _newest(profile, before)):
-            last[cell.window] = cell
+    last = last_cells(profile)
     found: dict[ProfileKey, dict[str, float]] = {}
     lost = 0
     for begin in annotations.windows(spec.window):
@@ -211,10 +208,6 @@ def scalars_by_cell(
     elif lost:
         notes.append(f"annotations: {lost} windows have judgements and no measured prediction, and are not published.")
     return found, notes
-
-
-def _newest(profile: Profile, cell: ProfileKey) -> tuple[float, str]:
-    return profile.cells[cell].newest, cell.version
 
 
 def merge_scalars(

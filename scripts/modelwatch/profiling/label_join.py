@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from .arrow_columns import (
     to_arrow,
     to_text,
 )
-from .engines.partitioned_log import is_partitioned, map_log
+from .engines.partitioned_log import chain, is_partitioned, map_log
 from .log_files import FilesLog
 from .readers import PredictionLog, open_log, require_columns
 from .time_columns import LocalTimeLog, times_by_row
@@ -83,6 +83,11 @@ def without_missing_labels(
 def label_notes(log: PredictionLog) -> tuple[str, ...]:
     """What was done with the labels of a log from ``join_outcomes`` or ``without_missing_labels``, once it was read."""
     return log.notes() if isinstance(log, (WrittenLabelLog, JoinedLog)) else ()
+
+
+def label_changes(log: PredictionLog) -> LabelChanges | None:
+    """How the outcomes of a log from ``join_outcomes`` changed, once it was read."""
+    return next((part.changes for part in chain(log) if isinstance(part, JoinedLog)), None)
 
 
 class KnownLabelLog:
@@ -255,8 +260,14 @@ class JoinedLog:
         return self._known
 
     def __getstate__(self) -> dict[str, Any]:
-        """What workers get: the known labels, and not where they were read."""
-        return {**vars(self), "_outcomes": None}
+        """What workers get: the known labels, and neither where they were read nor what came before them."""
+        known = None if self._known is None else replace(self._known, changes=None)
+        return {**vars(self), "_outcomes": None, "_known": known}
+
+    @property
+    def changes(self) -> LabelChanges | None:
+        """How outcomes changed, once they were read."""
+        return self._known.changes if self._known is not None else None
 
     def prepare(self) -> None:
         """Read the known labels before workers join them. Raises UserError if they are too many to be sent."""
@@ -317,6 +328,15 @@ class JoinedLog:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LabelChanges:
+    """All outcomes, one a place: when each came (seconds, UTC), and whether it is another one than the first of its
+    id."""
+
+    times: Floats
+    is_changed: Bools
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class KnownLabels:
     """The labels of all ids that have one."""
 
@@ -330,6 +350,8 @@ class KnownLabels:
     """One of the ids, for a note."""
     times: Floats | None = None
     """When each label was known, seconds (UTC); NaN where that is not known; ``None``: of none."""
+    changes: LabelChanges | None = None
+    """``None`` where no id has two outcomes, or nothing says when they came."""
 
     def times_at(self, places: Ints, is_known: Bools) -> Floats:
         """By row the time of its label; NaN without."""
@@ -369,22 +391,31 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     merged = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
     order = np.argsort(merged)
     is_repeated = merged[order[1:]] == merged[order[:-1]]
-    contradicted = 0
+    contradicted, changes = 0, None
     if is_repeated.any():
         late = np.concatenate(times) if times else np.zeros(len(merged))
         order = np.lexsort((np.arange(len(merged)), late, merged))
         is_repeated = merged[order[1:]] == merged[order[:-1]]
-        contradicted = _count_contradicted(merged[order], late[order], cells.take(to_arrow(order)))
+        codes = factorize(cells.take(to_arrow(order)), missing_words=_EMPTY)[0]
+        contradicted = _count_contradicted(merged[order], late[order], codes)
+        changes = _find_changes(is_repeated, late[order], codes) if times else None
     last = order[np.append(~is_repeated, len(order) > 0)[: len(order)]]
     kept = np.concatenate(times)[last] if times else None
     if kept is not None:
         kept[np.isneginf(kept)] = np.nan
-    return KnownLabels(merged[last], cells.take(to_arrow(last)), contradicted, example, kept)
+    return KnownLabels(merged[last], cells.take(to_arrow(last)), contradicted, example, kept, changes)
 
 
-def _count_contradicted(ids: Hashes, times: Floats, labels: Any) -> int:
+def _find_changes(is_repeated: Bools, times: Floats, codes: Ints) -> LabelChanges:
+    """All in the order of ids, and of their times; ``is_repeated``: whether the next one has the same id."""
+    begins = np.flatnonzero(np.append(True, ~is_repeated))
+    first = np.repeat(codes[begins], np.diff(np.append(begins, len(codes))))
+    known = (codes >= 0) & (first >= 0) & np.isfinite(times)
+    return LabelChanges(times[known], (codes != first)[known])
+
+
+def _count_contradicted(ids: Hashes, times: Floats, codes: Ints) -> int:
     """Ids whose latest labels differ. All in the order of ids, and of their times."""
-    codes, _ = factorize(labels, missing_words=_EMPTY)
     begins = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
     lengths = np.diff(np.append(begins, len(ids)))
     latest = (times == np.repeat(times[begins + lengths - 1], lengths)) & (codes >= 0)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
 from ..model.keys import key_of
-from ..model.label_maturity import MATURITY_KEY
+from ..model.label_maturity import MATURITY_KEY, young_key
 from ..model.prediction_log import AUTO_MATURITY, LONGEST_WAIT, MeasureSpec
 from ..stats.labels.delay import Cohort, DelayCurve, DelayHistory, Maturity, Quantile
 from ..stats.profile.delays import DelayProfile
-from ..stats.profile.table import Profile
+from ..stats.profile.table import Profile, ProfileKey
 from ..timeutil import DAY
 from .profile_plan import MAX_CLASSES, ProfilePlan
 
@@ -92,6 +92,17 @@ class LabelTiming:
         if self.maturity is not None:
             scalars[MATURITY_KEY] = self._waiting_time(at, end, newest) / DAY
         return scalars
+
+    def set_young_apart(
+        self, scalars: Mapping[ProfileKey, Mapping[str, float]]
+    ) -> dict[ProfileKey, Mapping[str, float]]:
+        """Metrics of labels, those of windows without all their labels under keys of their own."""
+        return {
+            cell: of_cell
+            if self.is_mature(cell.window + self.spec.window)
+            else {young_key(key): value for key, value in of_cell.items()}
+            for cell, of_cell in scalars.items()
+        }
 
     def notes(self) -> Iterator[str]:
         """What a person has to know of what is published apart."""

@@ -29,7 +29,8 @@ from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
 from .engines.engine import Engine, LocalEngine
 from .estimates import EstimateResult, estimate_windows
-from .label_join import join_outcomes, label_notes
+from .label_changes import change_scalars
+from .label_join import LabelChanges, join_outcomes, label_changes, label_notes
 from .label_noise import noise_scalars
 from .label_task import (
     class_notes,
@@ -180,6 +181,8 @@ def measure(
         reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
     agreement: Mapping[ProfileKey, Mapping[str, float]] = {}
+    noisy: Mapping[ProfileKey, Mapping[str, float]] = {}
+    changes: LabelChanges | None = None
     older = Profile()
     weighted: Mapping[ProfileKey, Sequence[WeightedEstimate]] = {}
     log: FilteredLog | None = None
@@ -207,7 +210,6 @@ def measure(
         agreement = measure_agreement(log, plan, profile)
         if spec.label_noise:
             noisy, noise_notes = noise_scalars(log, plan, profile)
-            agreement = merge_scalars(agreement, noisy)
             notes.extend(noise_notes)
         if spec.weighted and spec.label:
             weights, weighted = weighted_scalars(log, plan, profile)
@@ -219,6 +221,7 @@ def measure(
         notes.extend(text_number_notes(whole))
         notes.extend(_repeated_id_note(profile, spec))
         notes.extend(label_notes(source))
+        changes = label_changes(source)
     where = log.where if log else ""
     _check_times(profile, spec, log)
     _check_classes(whole, spec, where)
@@ -232,6 +235,8 @@ def measure(
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
     agreement = {cell: scalars for cell, scalars in agreement.items() if cell not in shared}
+    noisy = {cell: scalars for cell, scalars in noisy.items() if cell not in shared}
+    agreement = merge_scalars(agreement, change_scalars(changes, spec, total))
     if spec.annotations is not None:
         annotated, annotation_notes = scalars_by_cell(read_annotations(spec, now, engine), spec, total)
         agreement = merge_scalars(agreement, annotated)
@@ -247,6 +252,7 @@ def measure(
     notes.extend(timing.notes())
     mature = [cell for cell in finished if cell in weighted and timing.is_mature(cell.window + spec.window)]
     notes.extend(selection_notes({cell: weighted[cell] for cell in mature}, {cell: agreement[cell] for cell in mature}))
+    agreement = merge_scalars(agreement, timing.set_young_apart(noisy))
     estimated = EstimateResult()
     if spec.estimates is not None:
         estimated = (

@@ -106,6 +106,15 @@ def finished_windows(profile: Profile, spec: MeasureSpec, now: float) -> list[Pr
     return [cell for cell in profile.cells if not cell.segment and cell.window + spec.window <= now]
 
 
+def last_cells(profile: Profile) -> dict[float, ProfileKey]:
+    """By window the version that served last in it: what is of the window, and of no version, is logged there."""
+    order = sorted(
+        (cell for cell in profile.cells if not cell.segment),
+        key=lambda cell: (profile.cells[cell].newest, cell.version),
+    )
+    return {cell.window: cell for cell in order}
+
+
 def count_unreadable_files(rows: Sequence[MetricRow], count: int) -> tuple[MetricRow, ...]:
     """The rows, each of which says how many files could not be read when it was measured."""
     key = "quality/unreadable_files"
