@@ -12,7 +12,7 @@ from modelwatch.clients.retry import RetryPolicy
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec, RankingSpec
 from modelwatch.profiling.engines.engine import Engine
-from modelwatch.profiling.measure import MeasureResult, measure
+from modelwatch.profiling.measure import MeasureResult, WindowSelection, measure
 from modelwatch.profiling.plan_inference import infer_and_profile
 from modelwatch.profiling.readers import open_log
 from modelwatch.stats.profile.codec import to_bytes
@@ -42,9 +42,9 @@ def write_log(folder: Path, files: int = 5, suffix: str = ".parquet") -> Measure
     return replace(WITH_SEGMENTS, files=str(folder / "log" / f"*{suffix}"), outcomes=outcomes, reference=str(reference))
 
 
-def measured(spec: MeasureSpec, folder: Path, engine: Engine | None = None) -> MeasureResult:
-    policy = RetryPolicy()
-    return measure(Model("churn", (), measure=spec), NOW, {}, policy, folder, engine=engine)
+def measured(spec: MeasureSpec, folder: Path, engine: Engine | None = None, since: float = -math.inf) -> MeasureResult:
+    selection = WindowSelection(since)
+    return measure(Model("churn", (), measure=spec), NOW, {}, RetryPolicy(), folder, selection, engine=engine)
 
 
 def ranked(spec: MeasureSpec) -> MeasureSpec:

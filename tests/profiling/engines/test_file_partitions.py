@@ -18,7 +18,7 @@ from modelwatch.profiling import label_join, plan_inference
 from modelwatch.profiling.engines.engine import open_engine
 from modelwatch.profiling.engines.file_partitions import FilesEngine
 
-from ..logs import START, log, write
+from ..logs import DAY, START, log, write
 from .measured import assert_same, measured, ranked, write_log
 
 
@@ -99,6 +99,20 @@ def test_labels_in_the_log_count_when_they_were_known(tmp_path: Path) -> None:
     for part, name in enumerate(sorted((tmp_path / "log").iterdir())):
         write(table.slice(400 * part, 400), name)
     both(replace(spec, outcomes=None, label_time="known_at", timezone="Europe/Berlin"), tmp_path)
+
+
+def test_delays_of_windows_that_are_not_measured_are_counted_by_workers_too(tmp_path: Path) -> None:
+    spec = write_log(tmp_path)
+    pool = Inline()
+    mine, other = (measured(spec, tmp_path, engine, START + DAY) for engine in (None, FilesEngine(pool)))
+    assert_same(mine, other)
+    assert any(key.startswith("labels/delay_days") for row in mine.rows for key in row.scalars)
+    assert pool.calls.count("run_file") == 2 * 5, "the profile, and the older delays"
+
+
+def test_agreement_noise_and_estimates(tmp_path: Path) -> None:
+    spec = replace(write_log(tmp_path), label_noise=True, maturity=0.0)
+    both(replace(spec, agreement=True), tmp_path)
 
 
 def test_ids_that_do_not_meet_are_noted(tmp_path: Path) -> None:
