@@ -10,6 +10,7 @@ from . import (
     diagnose,
     drift,
     engines,
+    estimates,
     fleet,
     gate,
     install,
@@ -39,6 +40,7 @@ PARTS = {
     "respond": respond.rows,
     "diagnose": diagnose.rows,
     "gate": gate.rows,
+    "estimates": estimates.rows,
 }
 
 

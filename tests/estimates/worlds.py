@@ -34,34 +34,44 @@ class World:
 CATEGORICAL: Bools = np.array([False] * 5 + [True])
 
 
-def make_world(seed: int, kind: str = "", classes: int = 2, *, concept: float = 0.0, labels: float = 0.0) -> World:
+def make_world(
+    seed: int,
+    kind: str = "",
+    classes: int = 2,
+    *,
+    concept: float = 0.0,
+    labels: float = 0.0,
+    sizes: tuple[int, int] | None = None,
+) -> World:
     """``concept``: the share of later rows whose relation between inputs and labels is another one; ``labels``: how
-    much more often, in logits, the last class occurs later though inputs of a class have not changed."""
+    much more often, in logits, the last class occurs later though inputs of a class have not changed; ``sizes``: rows
+    with labels, and later ones."""
     random = np.random.default_rng([seed, classes])
     kind = kind or KINDS[seed % len(KINDS)]
     truth = _Truth(random, classes)
-    sizes = [int(size) for size in np.exp(random.uniform(np.log([1500, 500]), np.log([20_000, 10_000])))]
+    drawn = np.exp(random.uniform(np.log([1500, 500]), np.log([20_000, 10_000])))
     shift = 0.0
     if kind == "small":
-        sizes = [int(size) for size in random.integers([250, 100], [600, 400])]
+        drawn = random.integers([250, 100], [600, 400])
         shift = 0.4 * float(random.integers(0, 2))
     if kind == "covariate shift":
         shift = float(random.uniform(0.3, 1.0))
     model = _Model(truth, random, distorted=kind == "miscalibrated" or (kind == "small" and seed % 8 == 3))
+    counts = sizes or (int(drawn[0]), int(drawn[1]))
     place, spread = random.normal(size=5), float(np.exp(shift * random.uniform(-0.3, 0.3)))
     move = shift * place / np.linalg.norm(place)
-    first = truth.draw_inputs(sizes[0], random)
-    later = truth.draw_inputs(sizes[1], random, move, spread, shift)
+    first = truth.draw_inputs(counts[0], random)
+    later = truth.draw_inputs(counts[1], random, move, spread, shift)
     other = _Truth(np.random.default_rng([seed, classes, 1]), classes) if concept else truth
     known, later_labels = truth.draw_labels(first, random), truth.draw_labels(later, random)
     if concept:
         is_other = random.random(len(later)) < concept
         later_labels = np.where(is_other, other.draw_labels(later, random), later_labels)
     if labels:
-        pool = truth.draw_inputs(10 * sizes[1], random)
+        pool = truth.draw_inputs(10 * counts[1], random)
         pool_labels = truth.draw_labels(pool, random)
         odds = np.exp(labels * (pool_labels == classes - 1))
-        chosen = random.choice(len(pool), sizes[1], replace=False, p=odds / odds.sum())
+        chosen = random.choice(len(pool), counts[1], replace=False, p=odds / odds.sum())
         later, later_labels = pool[chosen], pool_labels[chosen]
     return World(kind, model.cohort(first, known), model.cohort(later, later_labels))
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from .score_bins import ScoreCells, choose_edges, count_cells, labelled_cells
 
 DRAWS = 500
 SEED = 11
+MAX_LABELLED = 200_000
+"""Labelled rows that are counted; of more, a seeded sample."""
 UNBOUNDED_METRICS = ("log_loss", "mae", "rmse")
 WIDENING = 1.05
 """How much wider intervals are than their draws say: in simulated worlds these were that much too narrow, and"""
@@ -80,9 +83,9 @@ def estimate_binary(
     if not n or not len(labelled.scores):
         return tuple(undefined_estimate(name, size) for name in ("accuracy", "f1", "auc"))
     random = np.random.default_rng(SEED)
-    edges = choose_edges(labelled.scores, rows.scores)
+    known, ratio = _thin((labelled.scores, labelled.predicted, is_positive), ratio, random)
+    edges = choose_edges(known[0], rows.scores)
     cells = count_cells(rows.scores, rows.predicted, edges)
-    known = (labelled.scores, labelled.predicted, is_positive)
     (probabilities,) = _draw_probabilities(
         known, ratio, edges, [(cells.scores, cells.groups.astype(np.float64))], random
     )
@@ -112,13 +115,14 @@ def estimate_classes(
     if not n or not len(labels):
         return tuple(undefined_estimate(name, size) for name in ("accuracy", "f1_macro", "auc_macro"))
     random = np.random.default_rng(SEED)
+    (own_scores, own_predicted, labels), ratio = _thin((labelled.scores, labelled.predicted, labels), ratio, random)
     expected = np.zeros((DRAWS, classes, classes))
     right = np.zeros((DRAWS, classes))
     predicted_counts = np.bincount(rows.predicted[rows.predicted >= 0], minlength=classes) * (size / n)
     areas: list[Estimate] = []
     is_shifted = ratio is not None and ratio.is_shifted
     for place in range(classes):
-        own, others = labelled.scores[:, place], rows.scores[:, place]
+        own, others = own_scores[:, place], rows.scores[:, place]
         edges = choose_edges(own, others)
         cells = count_cells(others, rows.predicted == place, edges)
         rivals = [
@@ -128,7 +132,7 @@ def estimate_classes(
         ]
         places = [(cells.scores, cells.groups.astype(np.float64))]
         places += [(among.scores, np.zeros(len(among.scores))) for _, among in rivals]
-        known = (own, labelled.predicted == place, labels == place)
+        known = (own, own_predicted == place, labels == place)
         probabilities, *of_rivals = _draw_probabilities(known, ratio, edges, places, random)
         counts, positives = _draw_labels(cells.counts, probabilities, size, random)
         right[:, place] = positives[:, cells.groups == 1].sum(axis=1)
@@ -142,6 +146,18 @@ def estimate_classes(
         draws |= {f"{metric}_{how}": average_over_classes(tables, metric, how) for how in ("macro", "weighted")}
     averages = (summarize(name, values, size, is_shifted=is_shifted) for name, values in draws.items())
     return (*averages, *areas, _mean_area(areas, size))
+
+
+def _thin(
+    columns: tuple[Any, Any, Any], ratio: DensityRatio | None, random: np.random.Generator
+) -> tuple[tuple[Any, Any, Any], DensityRatio | None]:
+    """Columns of the labelled rows, and their weights, of at most ``MAX_LABELLED`` rows."""
+    n = len(columns[0])
+    if n <= MAX_LABELLED:
+        return columns, ratio
+    chosen = random.choice(n, MAX_LABELLED, replace=False, shuffle=False)
+    first, second, third = (column[chosen] for column in columns)
+    return (first, second, third), replace(ratio, weights=ratio.weights[:, chosen]) if ratio else None
 
 
 def _draw_probabilities(

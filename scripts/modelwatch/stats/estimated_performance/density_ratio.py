@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Bools, Floats, Ints
+from ..arrays import Bools, Floats
 from ..intervals import z_value
 from .calibration import fit_calibration, score_logits
 
@@ -21,6 +21,9 @@ MAX_ROWS = 10_000
 """Rows of a side that the classifier learns from; of more, a seeded sample."""
 MIN_ROWS = 100
 """With fewer rows of a side nothing is learnt, and every weight is 1."""
+FIRST_LOOK, FIRST_STEPS = 4_000, 20
+"""Rows of a side, and trees, of a first look: it is enough where nothing moved."""
+STEPS = 60
 FOLDS = 2
 REPEATS = 2
 """Sets of weights, each from another split into folds: what differs between them is the classifier's own error."""
@@ -63,59 +66,70 @@ def density_ratio(labelled: Floats, others: Floats, categorical: Bools | None = 
     if min(len(labelled), len(others)) < MIN_ROWS or not labelled.shape[1]:
         return plain_ratio(len(labelled))
     random = np.random.default_rng(3)
-    chosen = [random.permutation(len(side))[:MAX_ROWS] for side in (labelled, others)]
-    sizes = [len(places) for places in chosen]
-    labelled, others = fill_missing(labelled, others, categorical)
-    rows = np.concatenate([labelled[chosen[0]], others[chosen[1]]])
-    is_other = np.repeat([False, True], sizes)
-    weights, unsupported, areas = [], [], []
-    for _ in range(REPEATS):
-        folds = np.concatenate([random.permutation(np.arange(size) % FOLDS) for size in sizes])
-        models, scores = _cross_fit(rows, is_other, folds, categorical)
-        area, deviation = _area(scores, is_other)
-        areas.append(area)
-        # A first look is enough where nothing moved.
+    for rows, steps, repeats in ((FIRST_LOOK, FIRST_STEPS, 1), (MAX_ROWS, STEPS, REPEATS)):
+        chosen = [random.choice(len(side), min(rows, len(side)), replace=False) for side in (labelled, others)]
+        table = np.concatenate([labelled[chosen[0]], others[chosen[1]]])
+        missing = missing_values(table, categorical)
+        table = np.where(np.isnan(table), missing, table)
+        is_other = np.repeat([False, True], [len(places) for places in chosen])
+        fits = [_cross_fit(table, is_other, categorical, steps, random) for _ in range(repeats)]
+        area, deviation = _area(fits[0].scores, is_other)
         if not area - z_value(0.99) * deviation > 0.5:
             return plain_ratio(len(labelled), area)
-        ratio = _Odds.of(scores, is_other, random)
+    weights, unsupported = [], []
+    rest = np.ones(len(labelled), np.bool_)
+    rest[chosen[0]] = False
+    for fit in fits:
+        ratio = _Odds.of(fit.scores, is_other, random)
         own = np.empty(len(labelled))
-        own[chosen[0]] = scores[: sizes[0]]
-        rest = np.ones(len(labelled), np.bool_)
-        rest[chosen[0]] = False
+        own[chosen[0]] = fit.scores[~is_other]
         if rest.any():
-            own[rest] = _mean_scores(models, labelled[rest])
+            own[rest] = fit.mean_scores(np.where(np.isnan(labelled[rest]), missing, labelled[rest]))
         values = np.minimum(ratio(own), MAX_RATIO)
         beyond = max(OUTLIER_RATIO, float(np.quantile(values, 1 - OUTLIER_SHARE)))
-        unsupported.append(float(np.mean(ratio(scores[sizes[0] :]) > beyond)))
+        unsupported.append(float(np.mean(ratio(fit.scores[is_other]) > beyond)))
         weights.append(values / values.mean())
     sets = np.array(weights)
     effective = float(np.mean(sets.sum(axis=1) ** 2 / (len(labelled) * (sets**2).sum(axis=1))))
+    areas = [_area(fit.scores, is_other)[0] for fit in fits]
     return DensityRatio(sets, float(np.mean(areas)), True, effective, float(np.mean(unsupported)))
 
 
-def fill_missing(labelled: Floats, others: Floats, categorical: Bools | None) -> tuple[Floats, Floats]:
-    """Both with a value of its own for NaN, which trees distinguish: below all numbers, or beyond all codes."""
-    lowest = np.full(labelled.shape[1], np.inf)
-    for side in (labelled, others):
-        if len(side):
-            lowest = np.fmin(lowest, np.fmin.reduce(side, axis=0))
+def missing_values(rows: Floats, categorical: Bools | None) -> Floats:
+    """By column what stands for NaN, which trees distinguish: below all numbers, or beyond all codes."""
+    lowest = np.fmin.reduce(rows, axis=0) if len(rows) else np.full(rows.shape[1], np.nan)
     value = np.where(np.isfinite(lowest), lowest - 1.0, 0.0)
-    if categorical is not None:
-        value = np.where(categorical, MISSING_CODE, value)
-    filled = (np.where(np.isnan(side), value, side) for side in (labelled, others))
-    return next(filled), next(filled)
+    return value if categorical is None else np.where(categorical, MISSING_CODE, value)
 
 
-def _cross_fit(rows: Floats, is_other: Bools, folds: Ints, categorical: Bools | None) -> tuple[list[Any], Floats]:
-    """The classifier of each fold, and the score of each row by the one that has not seen it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """A classifier for each fold, and the score of each row by the one that has not seen it."""
+
+    models: list[Any]
+    scores: Floats
+
+    def mean_scores(self, rows: Floats) -> Floats:
+        """Of rows that none of them has seen."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            return np.asarray(np.mean([model.decision_function(rows) for model in self.models], axis=0))
+
+
+def _cross_fit(
+    rows: Floats, is_other: Bools, categorical: Bools | None, steps: int, random: np.random.Generator
+) -> _Fit:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    sizes = (int((~is_other).sum()), int(is_other.sum()))
+    folds = np.concatenate([random.permutation(np.arange(size) % FOLDS) for size in sizes])
     scores, models = np.empty(len(rows)), []
     for fold in range(FOLDS):
         model = HistGradientBoostingClassifier(
-            max_iter=60,
-            learning_rate=0.1,
+            max_iter=steps,
+            learning_rate=6.0 / steps,
             max_leaf_nodes=8,
             min_samples_leaf=max(20, len(rows) // 200),
             l2_regularization=5.0,
@@ -128,14 +142,7 @@ def _cross_fit(rows: Floats, is_other: Bools, folds: Ints, categorical: Bools | 
             model.fit(rows[folds != fold], is_other[folds != fold])
             scores[folds == fold] = model.decision_function(rows[folds == fold])
         models.append(model)
-    return models, scores
-
-
-def _mean_scores(models: list[Any], rows: Floats) -> Floats:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        return np.asarray(np.mean([model.decision_function(rows) for model in models], axis=0))
+    return _Fit(models, scores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

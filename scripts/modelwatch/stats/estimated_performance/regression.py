@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Bools, Floats
 from ..performance.estimate import Estimate, undefined_estimate
 from .classification import DRAWS, SEED, summarize
-from .density_ratio import DensityRatio, fill_missing, plain_ratio
+from .density_ratio import DensityRatio, missing_values, plain_ratio
 
 FOLDS = 5
 MAX_FIT_ROWS = 20_000
@@ -58,7 +58,8 @@ def estimate_regression(
     if len(rows) > MAX_ROWS:
         rows = rows[random.permutation(len(rows))[:MAX_ROWS]]
     absolute = np.abs(errors)
-    labelled, rows = fill_missing(labelled, rows, categorical)
+    missing = missing_values(np.concatenate([labelled, rows]), categorical)
+    labelled, rows = (np.where(np.isnan(side), missing, side) for side in (labelled, rows))
     fitted, own, of_rows = _predict_errors(labelled, absolute, rows, categorical, random)
     squares = absolute**2
     scale = float(squares.mean() / max(float((fitted**2).mean()), 1e-300)) if fitted.any() else 0.0
