@@ -28,7 +28,7 @@ from .formatting import (
 from .markdown import code, link, two_column_table
 from .sensitivity import visible_changes
 
-NOT_RETRAINED = frozenset({"data-quality", "label-quality", "label-delay", "latency", "error-rate"})
+NOT_RETRAINED = frozenset({"data-quality", "label-quality", "label-delay", "label-drift", "latency", "error-rate"})
 """Kinds that no retraining helps: the data are in doubt, or how the model is served."""
 
 

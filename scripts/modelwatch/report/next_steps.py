@@ -15,28 +15,21 @@ from urllib.parse import urlsplit
 
 from ..model.acknowledgement import CLOSING, mute_text, person_mute
 from ..model.alert import (
-    IMPLAUSIBLE_METRIC,
-    MONITORING_SILENT,
-    SEGMENT_GONE,
-    SOURCE_OUTAGE,
-    SUDDEN_IMPROVEMENT,
     AlertState,
     Group,
     Refusal,
 )
-from ..model.finding import Cause
 from ..model.monitored_model import Model
 from ..model.register import DATA_IN_DOUBT_PREFIX, ESCALATED, DispatchRecord, DispatchState, Register
 from ..model.release import RECOVERY_VERBS, MoveState
 from ..model.rule import Mode
 from ..model.series import StartOrigin
 from ..timeutil import DAY, HOUR
-from .alert_phrase import WITHIN_LIMITS_TEXT, describe_alert, is_recovery_unproven, proof_text, recovery_streak
+from .alert_phrase import WITHIN_LIMITS_TEXT, is_recovery_unproven, proof_text, recovery_streak
 from .dispatch_command import MAX_COMMAND, code_block, dispatch_command
-from .estimates import estimate_steps
 from .explanation import Quote
 from .formatting import utc_time
-from .group_states import wrong_name
+from .kind_steps import kind_steps
 from .markdown import code, known_word, link, plain_line, safe_url
 from .move_effect import is_stuck, last_watched_dispatch, recovery_deadline, runbook_url, unmoved_version
 from .rollback_choice import RollbackChoice, is_fixed_by_rollback
@@ -141,7 +134,7 @@ def _steps(alert: _Alert) -> list[str]:
         *_action_steps(alert, urgent, calm),
         *_data_steps(alert),
         *_cause_steps(alert),
-        *_kind_steps(alert),
+        *kind_steps(alert.group, alert.model, alert.medium.quote),
         *_rollback_steps(alert),
         *_dispatch_steps(alert, calm),
         *_runbook_steps(alert),
@@ -463,31 +456,6 @@ def _cause_steps(alert: _Alert) -> Iterator[str]:
     broken = next((record for record in alert.register.firing_followers if record.kind == "data-quality"), None)
     if broken is not None and alert.group.kind != "data-quality":
         yield f"Fix the data first: {alert.medium.quote(broken.rule)} fires, too. Until then retraining is blocked."
-
-
-def _kind_steps(alert: _Alert) -> Iterator[str]:
-    group = alert.group
-    yield from estimate_steps(group)
-    if group.kind == "data-quality" and not group.built_in:
-        yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
-    if group.rule == MONITORING_SILENT:
-        rule = alert.medium.quote(describe_alert(group).rule)
-        if note := wrong_name(group):
-            yield f"Check the configuration: {alert.medium.quote(plain_line(note, 400))}"
-        yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
-    if group.rule == SOURCE_OUTAGE:
-        error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)
-        why = alert.medium.quote(error)
-        unknown = any(one.finding.cause is Cause.UNKNOWN_SOURCE for one in group.alerts[:1])
-        what = "Correct the configuration, or what the key may see" if unknown else "Find out why it cannot be read"
-        yield f"{what}: {why}. Until then nothing is judged, and nothing closes."
-    if group.rule == SEGMENT_GONE:
-        yield "Find out whether this segment still exists. If it does, its logging is broken."
-    if group.rule == IMPLAUSIBLE_METRIC:
-        rule = alert.medium.quote(describe_alert(group).rule)
-        yield f"Check what {rule} is computed from: labels that leak, or a job that repeats its last result."
-    if group.rule == SUDDEN_IMPROVEMENT:
-        yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
 
 
 SILENCING_HELP = """<details><summary>How to silence or acknowledge</summary>
