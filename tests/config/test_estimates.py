@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelwatch.errors import ConfigError
+from modelwatch.model.label_maturity import waits_for_labels, young_metric
 from modelwatch.model.prediction_log import EstimatesSpec
 from modelwatch.model.unit import ESTIMATE, MARGIN, unit_of
 from modelwatch.timeutil import DAY
@@ -88,3 +89,12 @@ def test_what_does_not_fit_is_refused(log: str, message: str, tmp_path: Path) ->
     with pytest.raises(ConfigError) as caught:
         load_model(tmp_path, log)
     assert any(message in text for text in messages(caught.value)), messages(caught.value)
+
+
+def test_a_rule_on_a_check_waits_for_labels_and_one_on_an_estimate_does_not(tmp_path: Path) -> None:
+    model = load_model(tmp_path, f"{LOG}, maturity: 7d}}", rule("estimate_check/accuracy", "issue"))
+    (check,) = model.rules
+    assert waits_for_labels(check, model.measure)
+    assert young_metric(check).text == "estimated/accuracy"
+    (estimate,) = load_model(tmp_path, f"{LOG}, maturity: 7d}}", rule("estimated/accuracy", "issue")).rules
+    assert not waits_for_labels(estimate, model.measure)

@@ -87,7 +87,7 @@ def test_too_few_labels_are_named(tmp_path: Path) -> None:
     assert [day for day, values in days.items() if values] == [8, 9, 10, 11]
     (note,) = (note for note in result.notes if note.startswith("no estimate"))
     assert "8 windows of version v1: at most 0 labels of the 30 d before" in note
-    assert "7 d (`late`), and it takes 300" in note
+    assert "older than 7 d, when labels are due; it takes 300" in note
     (note,) = (note for note in result.notes if note.startswith("estimated"))
     assert note.startswith("estimated accuracy, f1, auc and log_loss of 4 windows, each from 300 to 1,200 labels")
 
@@ -125,6 +125,29 @@ def test_labels_known_too_late_are_not_used(tmp_path: Path) -> None:
     days = by_day(measured(tmp_path, table, label_time="known"))
     assert days[20]["estimated/labels"] == 13 * ROWS / 2
     assert days[26]["estimated/labels"] == 19 * ROWS
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_delay_of_labels_says_which_are_due(joined: bool, tmp_path: Path) -> None:
+    """Labels take two days here, whatever `late` says."""
+    table = serving(16)
+    table = table.append_column("known", pa.array(np.asarray(table["time"]) + 1.9 * DAY))
+    changed: dict[str, Any] = {"label_time": "known"}
+    if joined:
+        known = table.select(["id", "label", "known"])
+        path = str(write(known, tmp_path / "labels.parquet"))
+        changed = {"outcomes": OutcomesSpec(path, "id", "label", "known")}
+        table = table.drop_columns(["label", "known"])
+    days = by_day(measured(tmp_path, table, day=16, **changed))
+    assert days[15]["estimated/labels"] == (15 - 3) * ROWS  # the age of whole days
+    assert "estimate_check/accuracy" in days[12]
+    assert "estimate_check/accuracy" not in days[15]
+
+
+def test_a_stated_maturity_counts(tmp_path: Path) -> None:
+    days = by_day(measured(tmp_path, serving(16, labelled_days=12), day=16, maturity=4 * DAY))
+    assert days[15]["estimated/labels"] == (15 - 4) * ROWS
+    assert [day for day, values in days.items() if "estimate_check/accuracy" in values] == [5, 6, 7, 8, 9, 10, 11]
 
 
 def test_only_the_windows_that_are_asked_for(tmp_path: Path) -> None:

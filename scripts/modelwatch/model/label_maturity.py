@@ -14,7 +14,7 @@ from ..timeutil import DAY
 from .drift import drift_spec
 from .keys import KeyPattern, escape_label
 from .monitored_model import Model
-from .prediction_log import AUTO_MATURITY, LONGEST_WAIT, METRICS, MeasureSpec
+from .prediction_log import AUTO_MATURITY, ESTIMATE_CHECK, ESTIMATED, LONGEST_WAIT, METRICS, MeasureSpec
 from .rule import Rule
 from .series import PulledSeries, Series
 
@@ -28,7 +28,7 @@ def is_label_metric(metric: KeyPattern, spec: MeasureSpec) -> bool:
     """Whether ``measure`` publishes this metric of mature windows only."""
     head, _, rest = metric.name.partition("/")
     first, _, last = rest.partition("/")
-    if head in ("weighted", "calibration"):
+    if head in ("weighted", "calibration", ESTIMATE_CHECK):
         return True
     if head == "eval":
         return first in METRICS or first in _COUNTS or first.endswith("_n") or first in dict(spec.custom)
@@ -61,6 +61,8 @@ def young_key(key: str) -> str:
 
 def young_metric(rule: Rule) -> KeyPattern:
     """A key that W&B has where the rule's metric is missing, since no window is mature yet."""
+    if rule.metric.text.startswith(f"{ESTIMATE_CHECK}/"):
+        return KeyPattern(rule.metric.text.replace(ESTIMATE_CHECK, ESTIMATED, 1))
     is_drift = drift_spec(rule.metric) is not None
     return KeyPattern("young/coverage" if is_drift else young_key(rule.metric.text))
 

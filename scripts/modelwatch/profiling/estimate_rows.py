@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model.prediction_log import MeasureSpec
+from ..model.prediction_log import LABEL_TIME, MeasureSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..stats.profile.categorical import shorten_category
 from ..stats.profile.table import ProfileKey
@@ -110,7 +110,7 @@ class RowLayout:
 
     def columns(self) -> tuple[str, ...]:
         spec = self.plan.spec
-        names = [spec.id, spec.time, spec.version, spec.label, spec.label_time, spec.prediction]
+        names = [spec.id, spec.time, spec.version, spec.label, spec.label_time_column, spec.prediction]
         names += [column for _, column in self.scored]
         return tuple(dict.fromkeys(filter(None, [*names, *(column.name for column in self.inputs)])))
 
@@ -121,7 +121,7 @@ def read_estimate_rows(
     """The rows of every version and window that begins within ``needed`` (seconds, the end excluded): of a large window
     those with the smallest hashes of their id (or time). Rows that lack an output are left out."""
     samples: dict[ProfileKey, list[EstimateRows]] = {}
-    present = set(log.names())
+    present = {*log.names(), LABEL_TIME}
     for batch in log.batches([name for name in layout.columns() if name in present]):
         for cell, rows in split_by_window(batch, layout.plan):
             if needed[0] <= cell.window < needed[1]:
@@ -161,8 +161,9 @@ def _read_rows(rows: Any, layout: RowLayout) -> EstimateRows:
         scores = np.stack(columns, axis=1) if columns else np.empty((rows.num_rows, 0))
         usable = np.isfinite(scores).all(axis=1) & ~np.isnan(predicted)
     known_at = np.full(rows.num_rows, np.nan)
-    if spec.label_time in rows.schema.names:
-        known_at = times_by_row(rows.column(spec.label_time))
+    if spec.label_time_column in rows.schema.names:
+        cells = rows.column(spec.label_time_column)
+        known_at = floats_by_row(cells) if spec.label_time_column == LABEL_TIME else times_by_row(cells)
     inputs = [_input_numbers(column_or_nulls(rows, column.name), column) for column in layout.inputs]
     table = np.stack(inputs, axis=1) if inputs else np.empty((rows.num_rows, 0), np.float32)
     found = EstimateRows(hashes, labels, known_at, predicted, scores, table, int(usable.sum()))

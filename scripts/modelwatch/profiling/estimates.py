@@ -29,6 +29,7 @@ from ..stats.performance.estimate import Estimate
 from ..stats.profile.table import ProfileKey
 from ..timeutil import DAY, format_utc
 from .estimate_rows import EstimateRows, RowLayout, join_rows, read_estimate_rows, windows_before
+from .label_timing import LabelTiming
 from .profile_plan import ProfilePlan
 from .readers import PredictionLog
 from .wandb_rows import MetricRow
@@ -75,9 +76,9 @@ class _Window:
 
 
 def estimate_windows(
-    log: PredictionLog, plan: ProfilePlan, windows: Sequence[ProfileKey], now: float
+    log: PredictionLog, plan: ProfilePlan, windows: Sequence[ProfileKey], timing: LabelTiming
 ) -> EstimateResult:
-    """Estimates for ``windows`` (each over by ``now``) of a log that also holds the rows before them."""
+    """Estimates for ``windows`` (each is over) of a log that also holds the rows before them."""
     spec = plan.spec
     wanted = spec.estimates
     if wanted is None or not windows:
@@ -86,7 +87,7 @@ def estimate_windows(
     if problem := _unusable_log(layout):
         return EstimateResult(notes=(f"nothing is estimated: {problem}",))
     first, last = min(cell.window for cell in windows), max(cell.window for cell in windows)
-    needed = (first - spec.late - wanted.history, last + spec.window)
+    needed = (first - timing.due_age(first) - wanted.history, last + spec.window)
     samples = read_estimate_rows(log, layout, needed)
     scalars: dict[ProfileKey, Mapping[str, float]] = {}
     results: dict[ProfileKey, _Window] = {}
@@ -94,11 +95,13 @@ def estimate_windows(
         rows = samples.get(cell)
         if rows is None or len(rows.hashes) < MIN_ROWS:
             continue
-        before = list(windows_before(samples, cell, spec, spec.late, wanted.history))
-        result = _estimate_window(rows, before, layout, wanted, is_due=cell.window + spec.window + spec.late <= now)
+        before = list(windows_before(samples, cell, spec, timing.due_age(cell.window), wanted.history))
+        is_due = timing.is_due(cell.window + spec.window)
+        result = _estimate_window(rows, before, layout, wanted, is_due=is_due)
         results[cell] = result
         scalars[cell] = dict(_scalars(result))
-    return EstimateResult(scalars, tuple(_notes(results, layout, wanted)))
+    newest = timing.due_age(last)
+    return EstimateResult(scalars, tuple(_notes(results, layout, wanted, newest)))
 
 
 def _unusable_log(layout: RowLayout) -> str:
@@ -230,7 +233,9 @@ def _equally_certain_rows(estimate: Estimate) -> float:
     return max(1.0, min(p * (1 - p) * (Z / half) ** 2, estimate.n))
 
 
-def _notes(results: Mapping[ProfileKey, _Window], layout: RowLayout, wanted: EstimatesSpec) -> Iterator[str]:
+def _notes(
+    results: Mapping[ProfileKey, _Window], layout: RowLayout, wanted: EstimatesSpec, due_age: float
+) -> Iterator[str]:
     done = [result for result in results.values() if result.estimates]
     if done:
         found = {one.name for result in done for one in result.estimates}
@@ -246,8 +251,7 @@ def _notes(results: Mapping[ProfileKey, _Window], layout: RowLayout, wanted: Est
         of_version = f" of version {version}" if version else ""
         yield (
             f"no estimate for {_windows(count)}{of_version}: at most {most:,} labels of the {_days(wanted.history)} "
-            f"before are known and older than {_days(layout.plan.spec.late)} (`late`), and it takes "
-            f"{wanted.min_labels:,}."
+            f"before are known and older than {_days(due_age)}, when labels are due; it takes {wanted.min_labels:,}."
         )
     unlike = sum(one.reason == UNLIKE for one in results.values())
     if unlike:
@@ -272,7 +276,7 @@ def _windows(count: int) -> str:
 
 
 def _days(seconds: float) -> str:
-    return f"{seconds / DAY:g} d"
+    return f"{seconds / DAY:.3g} d"
 
 
 def _and(names: Sequence[str]) -> str:

@@ -80,6 +80,18 @@ class LabelTiming:
         """Whether the windows that end at a time (seconds, UTC) have their labels."""
         return self.maturity is None or end <= self.maturity.frontier
 
+    def is_due(self, end: float) -> bool:
+        """The same; where nothing says when labels come, they are there after `late`."""
+        return self.is_mature(end) if self.maturity is not None else end + self.spec.late <= self.now
+
+    def due_age(self, at: float) -> float:
+        """How old windows were, at a time, when their labels were due, in seconds: as the log said by then, or the
+        configuration; without either after `late`."""
+        if self.spec.maturity not in (AUTO_MATURITY, 0.0):
+            return self.spec.maturity
+        age, is_known = self.history.usual_age(at) if self.history is not None else (0.0, False)
+        return max(age, 0.0) if is_known and self.maturity is not None else self.spec.late
+
     def scalars(self, end: float, newest: float) -> dict[str, float]:
         """The metrics of how labels came until ``end`` (seconds, UTC), where a window ends; ``newest``: the last end.
 

@@ -256,7 +256,7 @@ def measure(
     estimated = EstimateResult()
     if spec.estimates is not None:
         estimated = (
-            _estimate(source, plan, finished, now, alone=not others) if log else EstimateResult(notes=(NO_ROWS,))
+            _estimate(source, plan, finished, timing, alone=not others) if log else EstimateResult(notes=(NO_ROWS,))
         )
         notes.extend(estimated.notes)
     rows = LazyRows(
@@ -296,7 +296,7 @@ class LazyRows(Sequence[MetricRow]):
 
 
 def _estimate(
-    source: PredictionLog, plan: ProfilePlan, windows: Sequence[ProfileKey], now: float, *, alone: bool
+    source: PredictionLog, plan: ProfilePlan, windows: Sequence[ProfileKey], timing: LabelTiming, *, alone: bool
 ) -> EstimateResult:
     """What is estimated of ``windows``; ``source``: the whole log. ``alone``: whether its rows are all rows."""
     if not alone:
@@ -304,7 +304,7 @@ def _estimate(
     if not plan.classes and plan.typical_label is None:
         # The windows to measure have no labels yet; those before them have.
         plan = infer_plan(source, plan.spec)
-    return estimate_windows(source, plan, windows, now)
+    return estimate_windows(source, plan, windows, timing)
 
 
 def _metric_rows(
