@@ -236,6 +236,23 @@ def test_degenerate_columns_give_no_wrong_number(changed: dict[str, object], tmp
         assert next(key for key in keys if key.startswith("calibration/age=")).startswith("calibration/age=tenth 1/")
 
 
+@pytest.mark.parametrize(
+    ("changed", "note"),
+    [
+        ({"score": np.linspace(-4, 4, ROWS)}, "there is no calibration: 'score' goes from -4 to 4, and a probability"),
+        ({"label": ["no"] * ROWS}, "there is no calibration: every label is 'no'."),
+        ({"ms": ["12 ms"] * ROWS}, "'ms' holds no numbers, and is not published. Log a plain number"),
+    ],
+)
+def test_what_cannot_be_published_is_a_note(changed: dict[str, object], note: str, tmp_path: Path) -> None:
+    table = SERVED
+    for name, cells in changed.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(cells))
+    model = Model("churn", (), measure=replace(FULL, files=str(write(table, tmp_path / "log.parquet"))))
+    notes = measure(model, NOW, os.environ, ONCE, tmp_path).notes
+    assert any(text.startswith(note) for text in notes), notes
+
+
 def test_three_rows(tmp_path: Path) -> None:
     keys = scalars(SERVED.slice(0, 3), replace(FULL, positive="yes", calibration=CalibrationSpec()), tmp_path)
     assert keys["predictions/n"] == keys["latency/n"] == 3

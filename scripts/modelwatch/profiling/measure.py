@@ -43,6 +43,7 @@ from .label_task import (
 from .label_timing import LabelTiming, delay_plan
 from .log_files import CATEGORY, NUMBER
 from .metric_notes import missing_metric_notes, without_partial_averages
+from .output_metrics import output_notes
 from .performance import known_classes, known_metrics, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
 from .profile_plan import ProfilePlan, plan_from_reference, score_columns
@@ -246,6 +247,7 @@ def measure(
     notes.extend(misfit_note(total, spec, extra))
     published = without_partial_averages(spec, whole_total)
     notes.extend(missing_metric_notes(whole_total, spec, known_metrics(whole_total, published, extra)))
+    notes.extend(output_notes(whole_total, spec))
     unreadable = len(skipped) if log and not spec.query else None
     finished = finished_windows(total, spec, now)
     timing = LabelTiming.of((total, older), spec, now)

@@ -81,7 +81,7 @@ def _reason(name: str, table: TableProfile, spec: MeasureSpec) -> str:
     if name.endswith("_by_value") and not spec.value:
         return "name the column of the rows' values under `value`."
     if name in SCORE_METRICS | CURVE_METRICS:
-        return _score_reason(name, table, spec, classes)
+        return score_reason(name, table, spec, classes)
     if not spec.prediction:
         return "name the column of the predictions under `prediction`."
     if len(classes) == 2 and name.endswith(("_macro", "_weighted")):
@@ -91,7 +91,8 @@ def _reason(name: str, table: TableProfile, spec: MeasureSpec) -> str:
     return "the labels and predictions of these rows do not give it."
 
 
-def _score_reason(name: str, table: TableProfile, spec: MeasureSpec, classes: Sequence[str]) -> str:
+def score_reason(name: str, table: TableProfile, spec: MeasureSpec, classes: Sequence[str]) -> str:
+    """Why there is no metric of scores; empty where another note says it."""
     columns = score_columns(spec)
     if not columns:
         return "name the column of the scores under `score`."

@@ -24,6 +24,7 @@ from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, TableProfile
 from ..timeutil import HOUR
 from .class_names import positive_class
+from .metric_notes import score_reason
 from .output_columns import COST, ERRORS, LATENCY, POSITIVE, PREDICTED, TENTH, TOP_LABEL
 from .performance import known_classes, labelled_rows, score_sides
 
@@ -46,6 +47,24 @@ def output_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec) -> S
         yield from _operation_scalars(table, segment, spec)
     if not segment or (spec.calibration is not None and labelled_rows(table) >= spec.min_rows):
         yield from _calibration_scalars(table, segment, spec)
+
+
+def output_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
+    """Why something that was asked for is not published. ``table``: of all rows."""
+    label = table.columns.get(spec.label)
+    if spec.calibration is not None and label is not None and label.n and score_counts(table, spec) is None:
+        if isinstance(label, NumericProfile):
+            yield "there is no calibration: the labels are numbers."
+        else:
+            reason = score_reason("log_loss", table, spec, known_classes(table))
+            yield f"there is no calibration: {reason or 'the labels and scores of these rows do not give it.'}"
+    operations = spec.operations
+    if operations is None or not table.rows:
+        return
+    latency, cost = table.distributions.get(LATENCY), table.outputs.get(COST)
+    for name, known in ((operations.latency, latency and latency.n), (operations.cost, cost and cost.n)):
+        if name and not known:
+            yield f"{name!r} holds no numbers, and is not published. Log a plain number a row, without its unit."
 
 
 def _prediction_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec) -> Scalars:
