@@ -50,7 +50,7 @@ def output_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec) -> S
 
 
 def output_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
-    """Why something that was asked for is not published. ``table``: of all rows."""
+    """Why something that the configuration requests is not published. ``table``: of all rows."""
     label = table.columns.get(spec.label)
     if spec.calibration is not None and label is not None and label.n and score_counts(table, spec) is None:
         if isinstance(label, NumericProfile):
