@@ -130,3 +130,52 @@ def test_every_command_of_the_page_parses() -> None:
     assert len(found) >= 3
     for line in found:
         assert [command_problem(argv, group) for argv in split_commands(line.partition("#")[0].strip())] == [""]
+
+
+def late_labels(folder: Path, recent: float) -> None:
+    """60 days of rows, a tenth of which never get a label; it takes 4 days on average, ``recent`` for the last 15."""
+    table = log(6000, days=60).rename_columns(
+        ["request_id", "time", "version", "age", "income", "plan", "signed", "region", "score", "predicted", "churned"]
+    )
+    times = np.array(table["time"])
+    random = np.random.default_rng(1)
+    delays = random.exponential(1.0, 6000) * np.where(times > times[-1] - 15 * 86_400, recent, 4.0) * 86_400
+    kept = random.random(6000) < 0.9
+    outcomes = table.select(["request_id", "churned"]).append_column("known_at", pa.array(times + delays))
+    write(outcomes.filter(pa.array(kept)), folder / "labels" / "part.parquet")
+    write(table.drop_columns(["churned"]), folder / "logs" / "part.parquet")
+
+
+def test_delays_are_shown_with_those_that_wait(folder: Path) -> None:
+    late_labels(folder, 4.0)
+    done = CliRunner().invoke(group, ["labels", "delay", "churn", "--now", "2027-01-19"])
+    assert done.exit_code == 0, done.output
+    assert "% get a label." in done.output
+    assert "50 % of the labels are there after 2." in done.output
+    assert "CHANGED" not in done.output
+    assert "Windows are mature after 1" in done.output
+    command = ["labels", "delay", "churn", "--format", "json", "--now", "2027-01-19"]
+    found = json.loads(CliRunner().invoke(group, command).stdout)
+    delays = found["delays"]
+    assert delays["coverage"] == pytest.approx(0.9, abs=0.02)
+    assert delays["quantiles"]["p50"]["usual"]["value"] == pytest.approx(4 * np.log(2), rel=0.1)
+    assert delays["quantiles"]["p90"]["usual"]["value"] == pytest.approx(4 * np.log(10), rel=0.1)
+    assert set(delays["quantiles"]["p90"]["classes"]) == {"yes", "no"}
+    (week,) = (row for row in delays["missing_share"] if row["days"] == 7)
+    assert week["usual"] == pytest.approx(0.1 + 0.9 * np.exp(-7 / 4), abs=0.02)
+
+
+def test_slower_labels_are_seen_before_they_are_there(folder: Path) -> None:
+    late_labels(folder, 12.0)
+    done = CliRunner().invoke(group, ["labels", "delay", "churn", "--now", "2027-01-19"])
+    assert done.exit_code == 0, done.output
+    assert any(line.endswith("CHANGED") for line in done.output.splitlines())
+
+
+def test_without_a_time_of_labels_and_before_the_first_window(folder: Path) -> None:
+    assert "nothing is known of its labels" in CliRunner().invoke(
+        group, ["labels", "delay", "churn", "--now", "2026-11-20T00:00:01Z"]
+    ).output  # fmt: skip
+    text = (folder / "modelwatch.yml").read_text().replace(", label_time: known_at", "")
+    (folder / "modelwatch.yml").write_text(text)
+    assert "nothing says when the labels of 'churn' came. Give `label_time`" in str(call("delay", "churn").exception)

@@ -36,7 +36,7 @@ COMMANDS = {
     "score": ("score", "Let the versions that serve score a fixed holdout, and log how they do."),
     "recorder": ("recorder", "Send what serving processes have recorded, or look at it."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
-    "labels": ("labels", "Plan which rows to have labelled; see how far annotators agree."),
+    "labels": ("labels", "Plan which rows to have labelled; see how far annotators agree, and how long labels take."),
     "baseline": ("baseline", "Capture reference values from history."),
     "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
     "relay": ("relay", "Receive PagerDuty's webhooks and start GitHub workflows."),

@@ -1,4 +1,4 @@
-"""``modelwatch labels``: which rows to have labelled, and how far those who label agree."""
+"""``modelwatch labels``: which rows to have labelled, how far those who label agree, and how long labels take."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import click
 
 from ..errors import Exit, UserError
 from ..profiling.annotations import AgreementReport, read_annotations, report_agreement
+from ..profiling.label_delay_report import DelayReport, report_delays
 from ..profiling.label_plan import REPRESENTATIVE, STRATEGIES, LabellingPlan, plan_labels
 from ..report.formatting import number
+from ..timeutil import DAY, format_utc
 from . import CommandGroup
 from .options import (
     Choice,
@@ -30,6 +32,7 @@ from .options import path_option as path
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Model
+    from ..stats.labels.delay import Quantile
     from ..stats.performance.estimate import Estimate
 
 SHOWN_STRATA = 30
@@ -37,7 +40,7 @@ SHOWN_STRATA = 30
 
 @click.group("labels", cls=CommandGroup)
 def labels() -> None:
-    """Plan which rows to have labelled, and see how far annotators agree."""
+    """Plan which rows to have labelled; see how far annotators agree, and how long labels take."""
 
 
 @labels.command("plan", short_help="Choose which rows without a label to have labelled.")
@@ -180,6 +183,81 @@ def _text(estimate: Estimate) -> str:
         return f"not defined ({estimate.n:,.0f} items)"
     bounds = "" if math.isnan(estimate.low) else f" [{number(estimate.low)}, {number(estimate.high)}]"
     return f"{number(estimate.value)}{bounds} ({estimate.n:,.0f} items)"
+
+
+@labels.command("delay", short_help="How long labels take: recently and usually, each class, and who still waits.")
+@click.argument("name", metavar="MODEL")
+@config_option
+@format_option
+@now_option
+def delay(name: str, config_path: Path, style: str, now: float) -> Exit:
+    """Print how long labels take, with rows that still wait counted as such (Kaplan-Meier).
+
+    "Recently" is the last week, or longer where labels come in batches. Windows are mature once they have 95 % of the
+    labels that come; younger ones are published under `young/`.
+    """
+    model = _model(config_path, name)
+    with tempfile.TemporaryDirectory(prefix="modelwatch-labels-") as scratch:
+        found = report_delays(model, now, os.environ, retry_policy(), Path(scratch))
+    if style == "json":
+        print_json({"model": model.name, "delays": None if found is None else _delay_json(found)})
+    elif found is None:
+        click.echo("No window is over yet: nothing is known of its labels.")
+    else:
+        _print_delays(found)
+    return Exit.OK
+
+
+def _delay_json(found: DelayReport) -> dict[str, Any]:
+    def days(quantile: Quantile) -> dict[str, float]:
+        return {"value": quantile.value / DAY, "low": quantile.low / DAY, "high": quantile.high / DAY}
+
+    return {
+        "rows": found.rows,
+        "coverage": found.coverage,
+        "observed_days": found.observed / DAY,
+        "quantiles": {
+            one.name: {
+                "recent": days(one.recent),
+                "usual": days(one.usual),
+                "classes": {label: age / DAY for label, age in one.by_class},
+            }
+            for one in found.quantiles
+        },
+        "missing_share": [{"days": age, "recent": recent, "usual": usual} for age, recent, usual in found.missing],
+        "maturity_days": found.maturity / DAY,
+        "mature_until": format_utc(found.frontier) if math.isfinite(found.frontier) else None,
+    }
+
+
+def _print_delays(found: DelayReport) -> None:
+    click.echo(f"{found.rows:,.0f} rows, observed for up to {_days(found.observed)}; {found.coverage:.1%} get a label.")
+    for one in found.quantiles:
+        share = f"{int(one.name[1:])} % of the labels are there after"
+        changed = "  CHANGED" if one.recent.low > one.usual.high or one.recent.high < one.usual.low else ""
+        click.echo(f"{share} {_age(one.usual)} usually, {_age(one.recent)} recently{changed}")
+        for label, age in one.by_class:
+            click.echo(f"  {label}: {_days(age)}")
+    known = [row for row in found.missing if not math.isnan(row[2])]
+    if known:
+        click.echo(f"\n{'age':>8}  {'without a label, recently':>25}  {'usually':>8}")
+    for age, recent, usual in known:
+        shown = "-" if math.isnan(recent) else f"{recent:.1%}"
+        click.echo(f"{_days(age * DAY):>8}  {shown:>25}  {usual:>8.1%}")
+    if math.isinf(found.maturity):
+        click.echo("\nWhen windows have their labels is not known yet: the log reaches back too short a time.")
+    else:
+        until = f"; mature until {format_utc(found.frontier)}" if math.isfinite(found.frontier) else "; none is yet"
+        click.echo(f"\nWindows are mature after {_days(found.maturity)}{until}.")
+
+
+def _age(quantile: Quantile) -> str:
+    high = _days(quantile.high) if math.isfinite(quantile.high) else "..."
+    return f"{'' if quantile.is_reached else 'more than '}{_days(quantile.value)} [{_days(quantile.low)}, {high}]"
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / DAY:.3g} d"
 
 
 def _model(config_path: Path, name: str) -> Model:
