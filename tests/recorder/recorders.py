@@ -59,9 +59,10 @@ def recorded_rows(folder: Path, kind: str = "sample") -> list[dict[str, Any]]:
     return [row for path in files for row in pq.read_table(path).to_pylist()]
 
 
-def send(spool: Path) -> dict[str, Any]:
+def send(spool: Path, wait: int = 30) -> dict[str, Any]:
     """``modelwatch recorder send``; its report."""
-    command = [sys.executable, "-m", "modelwatch", "recorder", "send", str(spool), "--wait", "30", "--format", "json"]
+    options = ["--wait", str(wait), "--format", "json"]
+    command = [sys.executable, "-m", "modelwatch", "recorder", "send", str(spool), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     report: dict[str, Any] = json.loads(done.stdout)

@@ -207,6 +207,7 @@ def test_one_sender_at_a_time(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 3
         assert "another process is sending this spool" in done.stderr
+        assert send(spool, wait=0)["is_busy"], "without waiting it leaves the spool to the other one"
     assert send(spool)["rows"] == 1
 
 
@@ -334,3 +335,15 @@ def test_servers_with_two_workers(tmp_path: Path, server: str) -> None:
     assert all(row["latency"] > 0 for row in rows)
     assert len({row["id"] for row in rows}) == len(rows)
     assert os.path.exists(tmp_path / "out" / "profiles")
+
+
+def test_senders_that_overlap_are_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Sent far more often than a sender takes: each row arrives once, and nothing is reported as failed."""
+    made = recorder(tmp_path / "spool", folder=tmp_path / "out", send_seconds=0.1, flush_seconds=0.02)
+    for number in range(300):
+        made.record({}, id=str(number), time=1e9)
+        time.sleep(0.01)
+    assert made.close(60.0)
+    assert "sending failed" not in caplog.text
+    assert sorted(int(row["id"]) for row in recorded_rows(tmp_path / "out")) == list(range(300))
+    assert recorded_profile(tmp_path / "out").rows == 300

@@ -38,7 +38,7 @@ def send_spool(spool: Path, wait: float, style: str) -> Exit:
     destination cannot be reached; what is for it stays in the spool.
     """
     if hasattr(os, "nice"):
-        os.nice(5)  # serving comes first
+        os.nice(15)  # serving comes first
     report = send(spool, os.environ, retry_policy(), time.time, wait)
     if style == "json":
         print_json(asdict(report))
@@ -48,6 +48,9 @@ def send_spool(spool: Path, wait: float, style: str) -> Exit:
 
 
 def _print_report(report: SendReport) -> None:
+    if report.is_busy and not report.problems:
+        click.echo("Another process is sending this spool.")
+        return
     lost = sum(report.lost.values())
     click.echo(
         f"{report.rows:,} rows profiled, {report.files} files of rows sent{f', {lost:,} rows lost' if lost else ''}."

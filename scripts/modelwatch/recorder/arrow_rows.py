@@ -21,11 +21,11 @@ FORM_ROWS = 1 << 16
 def record_batches(frames: Iterable[Mapping[str, Any]], settings: RecorderSettings) -> Iterator[Any]:
     """``pyarrow.RecordBatch``es with the rows of the frames; the order of rows is not kept."""
     entries: list[Any] = []
-    forms: dict[tuple[Any, ...], list[tuple[Mapping[str, Any], str]]] = {}
+    forms: dict[tuple[tuple[str, bytes], ...], list[tuple[Mapping[str, Any], str]]] = {}
     for frame in frames:
         entries += frame["rows"]
         for batch in frame["batches"]:
-            form = tuple((name, column[0] if _is_packed(column) else "") for name, column in batch["columns"].items())
+            form = tuple((name, _packed_type(column)) for name, column in batch["columns"].items())
             forms.setdefault(form, []).append((batch, frame["process"]))
     for begin in range(0, len(entries), FORM_ROWS):
         yield _entries_to_batch(entries[begin : begin + FORM_ROWS], settings)
@@ -56,7 +56,9 @@ def _join_batches(batches: Sequence[tuple[Mapping[str, Any], str]], settings: Re
     columns: dict[str, Any] = {}
     for name in names:
         parts = [batch["columns"][name] for batch, _ in batches]
-        columns[name] = _unpack(parts) if _is_packed(parts[0]) else to_array([cell for part in parts for cell in part])
+        columns[name] = (
+            _unpack(parts) if _packed_type(parts[0]) else to_array([cell for part in parts for cell in part])
+        )
     for role in ENTRY_PLACES:
         if role not in ("time", "id", "version", "latency", "error") or settings.columns[role] in columns:
             continue
@@ -85,14 +87,16 @@ def _set_role(columns: dict[str, Any], role: str, cells: list[Any], settings: Re
         columns[name] = pa.nulls(len(cells), pa.float64() if role == "latency" else pa.string())
 
 
-def _is_packed(column: Any) -> bool:
-    return len(column) == 2 and isinstance(column[1], bytes)
+def _packed_type(column: Any) -> bytes:
+    """NumPy's name of the type of a column of bytes; empty for a list."""
+    return column.partition(b" ")[0] if isinstance(column, bytes) else b""
 
 
 def _unpack(parts: Sequence[Any]) -> Any:
     import pyarrow as pa
 
-    values = np.frombuffer(b"".join(part[1] for part in parts), dtype=np.dtype(parts[0][0]))
+    name = _packed_type(parts[0])
+    values = np.frombuffer(b"".join(part[len(name) + 1 :] for part in parts), dtype=np.dtype(name.decode()))
     kind = values.dtype.kind
     if kind == "b":
         return pa.array(values.tolist(), pa.bool_())

@@ -248,8 +248,8 @@ class Recorder:
             size = ROW_BYTES
             for name, column in columns.items():
                 content[name] = kept = plain_column(column, rows, as_list=name in self._protected)
-                if len(kept) == 2 and kept[1].__class__ is bytes:
-                    size += 160 + len(kept[1])
+                if kept.__class__ is bytes:
+                    size += 80 + len(kept)
                 else:
                     size += 64 * len(kept) + sum([len(cell) for cell in kept if cell.__class__ is str])
             entry = {

@@ -66,6 +66,8 @@ class SendReport:
     """Files of rows in the folder."""
     wandb: list[str] = field(default_factory=list)
     """Paths of W&B runs, or folders of offline ones."""
+    is_busy: bool = False
+    """Another process is sending the spool, and this one did nothing."""
     problems: list[str] = field(default_factory=list)
     """Destinations that could not be reached; what is for them stays in the spool."""
 
@@ -92,7 +94,9 @@ def send(
                 Sender(spool, settings, env, retry, clock).run(report)
                 return report
         if time.monotonic() >= end:
-            report.problems.append("another process is sending this spool.")
+            report.is_busy = True
+            if wait > 0.0:
+                report.problems.append("another process is sending this spool.")
             return report
         time.sleep(LOCK_PAUSE)
 

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -97,6 +96,8 @@ class RecorderSettings:
 
 def default_spool(model: str) -> str:
     """A folder of this user's and this model's on the local disk."""
+    import tempfile  # takes longer to load than the rest of this package
+
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return str(Path(tempfile.gettempdir()) / f"modelwatch-recorder-{user}" / model)
 

@@ -109,7 +109,8 @@ def _mask_cell(cell: Any) -> str | None:
 
 
 def plain_column(values: Any, rows: int, *, as_list: bool = False) -> Any:
-    """A column of a batch, copied: ``[dtype, bytes]`` for an array of numbers, else a list of plain values.
+    """A column of a batch, copied: for an array of numbers bytes, with its type and a blank before them, else a list of
+    plain values. Bytes are no container, so that a buffer full of them costs the garbage collector nothing.
 
     Accepts lists and tuples, NumPy arrays, and whatever has ``to_numpy`` or ``to_pylist`` (pandas, Polars, Arrow).
     ``as_list``: also numbers as a list. A single value stands for ``rows`` of them. Raises ValueError for another
@@ -125,7 +126,7 @@ def plain_column(values: Any, rows: int, *, as_list: bool = False) -> Any:
         raise ValueError(f"a column has {len(values)} rows, and not {rows}.")
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if kind and kind in "fiub" and values.ndim == 1 and values.dtype.itemsize <= 8:
-        return values.tolist() if as_list else [values.dtype.str, values.tobytes()]
+        return values.tolist() if as_list else b"%s %s" % (values.dtype.str.encode(), values.tobytes())
     if kind == "M":
         return [None if cell == "NaT" else str(cell) for cell in values.astype(str).tolist()]
     return [

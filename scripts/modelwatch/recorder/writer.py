@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import subprocess
 import sys
 import threading
@@ -49,7 +48,7 @@ class SpoolWriter:
 
     def __init__(self, settings: RecorderSettings, buffer: RowBuffer, hash_key: bytes) -> None:
         self.settings, self.buffer = settings, buffer
-        self.process = secrets.token_hex(6)
+        self.process = os.urandom(6).hex()
         self.rows_written = 0
         self.rows_lost = 0
         self.is_closed = False
@@ -244,6 +243,8 @@ class SpoolWriter:
         self._send_due = time.monotonic() + self.settings.send_seconds
         with self._writing:
             self._count_deleted(self._journal.close())
+        if self._sender is not None and self._sender.poll() is None:
+            return  # it may be about to take the lock, and finds these rows, or leaves them to the next one
         if whole_journals(self.settings.spool_folder) or self._has_unsent:
             with held_lock(self.settings.spool_folder / SENDER_LOCK) as is_free:
                 pass
@@ -304,6 +305,6 @@ def _plain_cells(cells: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain_column(column: Any) -> Any:
-    if len(column) == 2 and column[1].__class__ is bytes:
+    if column.__class__ is bytes:
         return column
     return [plain_value(cell) for cell in column]
