@@ -203,7 +203,7 @@ def _kills(folder: Path) -> Row:
         command = [sys.executable, "-c", KILLED, str(own)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(1500 + 397 * number)]
+            lines = [process.stdout.readline() for _ in range(3000 + 397 * number)]
             process.send_signal(signal.SIGKILL)
             lines += [line for line in process.stdout if line.endswith("\n")]
             last = float(lines[-1])
