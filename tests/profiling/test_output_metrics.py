@@ -253,6 +253,18 @@ def test_what_cannot_be_published_is_a_note(changed: dict[str, object], note: st
     assert any(text.startswith(note) for text in notes), notes
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_one_score_of_several_classes_is_not_taken_for_that_of_two(count: int, tmp_path: Path) -> None:
+    names = [f"c{row % count}" for row in range(ROWS)]
+    table = SERVED
+    for name in ("label", "prediction"):
+        table = table.set_column(table.column_names.index(name), name, pa.array(names))
+    for spec in (SPEC, FULL):
+        keys = scalars(table, spec, tmp_path)
+        assert keys["eval/accuracy"] == 1.0
+        assert not any(key.startswith(("calibration/", "predictions/confidence")) for key in keys)
+
+
 def test_three_rows(tmp_path: Path) -> None:
     keys = scalars(SERVED.slice(0, 3), replace(FULL, positive="yes", calibration=CalibrationSpec()), tmp_path)
     assert keys["predictions/n"] == keys["latency/n"] == 3

@@ -151,7 +151,9 @@ def _read_scores(rows: Any, plan: ProfilePlan) -> Floats | None:
     where the log has not all of them."""
     names, spec = set(rows.schema.names), plan.spec
     single = plan.binary_score or ("" if spec.scores or spec.ranking else spec.score)
-    if len(plan.classes) <= 2 and single:
+    columns_of_classes = [plan.column(name) for name in (spec.label, spec.prediction) if name]
+    several = any(column is not None and len(column.vocabulary) > 2 for column in columns_of_classes)
+    if len(plan.classes) <= 2 and single and not several:
         return floats_by_row(rows.column(single)) if single in names else None
     columns = {ClassNames(plan.classes, ignore_case=spec.ignore_case)(name): column for name, column in spec.scores}
     if (

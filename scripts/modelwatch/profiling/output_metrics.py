@@ -91,10 +91,12 @@ def _prediction_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec)
 
 
 def _is_probability(table: TableProfile, spec: MeasureSpec) -> bool:
-    """Whether one column of scores is that of two classes, as far as the labels say."""
-    return (
-        not spec.scores and spec.ranking is None and "errors" not in table.sums and len(known_classes(table)) in (0, 2)
-    )
+    """Whether one column of scores is that of two classes, as far as labels and predictions say."""
+    columns = [table.columns.get(name) for name in (spec.label, spec.prediction)]
+    counted = [column for column in columns if isinstance(column, CategoricalProfile)]
+    several = any(len(column.vocabulary or column.named_counts) > 2 for column in counted)
+    is_score = not spec.scores and spec.ranking is None and "errors" not in table.sums
+    return is_score and not several and len(known_classes(table)) in (0, 2)
 
 
 def _positive_rate(table: TableProfile, spec: MeasureSpec) -> tuple[float, int]:
