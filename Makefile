@@ -34,7 +34,7 @@ help: ## Print this help
 setup: .venv/installed ## Install everything into .venv (costs nothing a second time)
 
 .PHONY: demo
-demo: setup ## Four stories of models that go wrong, against stand-ins on this machine, told as it happens
+demo: setup ## Five stories of models that go wrong, against stand-ins on this machine, told as it happens
 	@$(BIN)/modelwatch demo
 
 ##@ To develop

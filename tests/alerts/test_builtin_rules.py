@@ -19,6 +19,7 @@ from modelwatch.model.alert import (
     fingerprint,
 )
 from modelwatch.model.finding import Cause
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import BuiltInRule, Model
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import HOUR
@@ -52,6 +53,16 @@ def test_a_share_of_a_baseline_of_zero_is_reported_at_once() -> None:
     derived = derive_health_tracks(CHURN, [replace(track(text), cause=causes)])[0][MONITORING_SILENT]
     assert [derived[0].finding(row).severity is not None for row in range(6)] == [letter == "?" for letter in text]
     assert "write `rise_points` or `above` for `rise`" in derived[0].finding(3).reason
+
+
+@pytest.mark.parametrize(("key", "silent"), [("estimated/accuracy", False), ("estimate_check/auc", False), ("x", True)])
+def test_an_estimate_that_is_withheld_is_no_silence(key: str, silent: bool) -> None:
+    """A new version has no labels from which to estimate. That measurements stopped, the other rules say."""
+    of = replace(rule("estimate"), metric=KeyPattern(key))
+    gap = track("..____", of, overdue="_")
+    for rules, known in (((of, rule("accuracy")), silent), ((of,), True)):
+        derived = derive_health_tracks(Model("churn", rules), [gap])[0]
+        assert (MONITORING_SILENT in derived) is known
 
 
 @settings(max_examples=60, deadline=None)

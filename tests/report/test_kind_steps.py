@@ -29,16 +29,16 @@ def test_the_first_step_is_about_the_labels(kind: str, told: str) -> None:
 
 def test_the_command_that_accepts_a_baseline_names_model_and_rule() -> None:
     firing = group(alert(finding(rule="mix", kind="label-drift")), rule="mix", kind="label-drift")
-    (step,) = kind_steps(firing, WAITS, lambda text: f"`{text}`")
+    (step,) = kind_steps(firing, WAITS, (), lambda text: f"`{text}`")
     assert f"`modelwatch baseline accept --model {firing.model} --rule mix --because ...`" in step
 
 
 def test_late_labels_are_judged_later_only_where_windows_wait_for_them() -> None:
     firing = group(alert(finding(rule="age", kind="label-delay")), rule="age", kind="label-delay")
-    (waiting,), (plain,) = (list(kind_steps(firing, model, str)) for model in (WAITS, None))
+    (waiting,), (plain,) = (list(kind_steps(firing, model, (), str)) for model in (WAITS, None))
     assert "are judged later until then" in waiting
     assert "are incomplete" in plain
 
 
 def test_other_kinds_have_no_such_step() -> None:
-    assert list(kind_steps(group(alert()), WAITS, str)) == []
+    assert list(kind_steps(group(alert()), WAITS, (), str)) == []

@@ -32,6 +32,7 @@ from ..model.monitored_model import RELEASE_RULE_DEFAULTS, BuiltInRule, Model, R
 from ..model.release import Move, MoveState, MoveVerb
 from ..model.rule import Rule, Tier
 from ..model.series import Labels
+from ..model.unit import can_be_withheld
 from ..timeutil import DAY, HOUR, format_utc
 from .state_machine import clear_times
 
@@ -103,10 +104,14 @@ def _breach_table(severity: int) -> bytes:
 def _outcomes(model: Model, tracks: Sequence[Track]) -> Iterator[tuple[str, Track, BuiltInRule, bytes, array[int]]]:
     """(built-in rule, track, its severity and actions, an outcome for each of the track's findings, which count)."""
     unsegmented_rules = {track.rule.name for track in tracks if not track.labels}
+    # Whether measurements stopped is seen by the other rules.
+    withheld = {rule.name for rule in model.rules if can_be_withheld(rule.metric)}
+    silenced = withheld if len(withheld) < len(model.rules) else frozenset[str]()
     for track in tracks:
         if not track.labels or track.rule.name not in unsegmented_rules:
-            counts = _rows_of_silence(track)
-            yield MONITORING_SILENT, track, model.silent, _silence_outcome(track, counts), counts
+            if track.rule.name not in silenced:
+                counts = _rows_of_silence(track)
+                yield MONITORING_SILENT, track, model.silent, _silence_outcome(track, counts), counts
             implausible = _implausible_outcome(track, reports_improvement=bool(model.improvement.do))
             yield IMPLAUSIBLE_METRIC, track, model.implausible, implausible, track.fresh
         if track.labels:

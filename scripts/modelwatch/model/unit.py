@@ -66,6 +66,12 @@ def is_estimated(metric: KeyPattern) -> bool:
     return fnmatchcase(ESTIMATED, metric.text.partition("/")[0])
 
 
+def can_be_withheld(metric: KeyPattern) -> bool:
+    """Whether ``modelwatch measure`` leaves this metric out where it cannot say it honestly: estimates, and their
+    checks, of a version with too few labels."""
+    return is_estimated(metric) or metric.text.startswith(f"{ESTIMATE_CHECK}/")
+
+
 def number_text(value: float) -> str:
     """Four significant digits, thousands separated: ``0.8412``, ``12,400``, ``1.234e-07``."""
     if value == 0:

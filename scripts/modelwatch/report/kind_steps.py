@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..model.alert import (
     IMPLAUSIBLE_METRIC,
@@ -14,6 +14,7 @@ from ..model.alert import (
 )
 from ..model.finding import Cause
 from ..model.monitored_model import Model
+from ..model.register import FollowerRecord
 from .alert_phrase import describe_alert
 from .estimates import estimate_steps
 from .explanation import Quote
@@ -21,9 +22,10 @@ from .group_states import wrong_name
 from .markdown import plain_line
 
 
-def kind_steps(group: Group, model: Model | None, quote: Quote) -> Iterator[str]:
-    """What the kind of the alert asks for first; nothing where the kind alone says too little."""
-    yield from estimate_steps(group)
+def kind_steps(group: Group, model: Model | None, followers: Sequence[FollowerRecord], quote: Quote) -> Iterator[str]:
+    """What the kind of the alert asks for first; nothing where the kind alone says too little. ``followers``: what
+    fires with the same cause."""
+    yield from estimate_steps(group, model, followers, quote)
     if group.kind == "data-quality" and not group.built_in:
         yield "Fix the data, not the model. Until then retraining is blocked and drift alerts are muted."
     if group.rule == MONITORING_SILENT:

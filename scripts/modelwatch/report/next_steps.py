@@ -129,12 +129,13 @@ def _steps(alert: _Alert) -> list[str]:
     records = [record for record in alert.dispatches if _still_matters(alert, record)]
     urgent = [record for record in records if _is_urgent(alert, record)]
     calm = [record for record in records if record not in urgent]
+    followers = alert.register.firing_followers if alert.register else ()
     return [
         *_recovery_steps(alert),
         *_action_steps(alert, urgent, calm),
         *_data_steps(alert),
         *_cause_steps(alert),
-        *kind_steps(alert.group, alert.model, alert.medium.quote),
+        *kind_steps(alert.group, alert.model, followers, alert.medium.quote),
         *_rollback_steps(alert),
         *_dispatch_steps(alert, calm),
         *_runbook_steps(alert),

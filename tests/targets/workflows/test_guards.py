@@ -140,13 +140,26 @@ def test_no_attempt_before_the_last_one_can_show() -> None:
     late = replace(groups()[0], newest=NOW - 6 * DAY)
     assert guard(request(group=late, runs=(run(ago=3 * DAY),))) == "effect"
     assert guard(request(group=late, records=(record(ago=6 * DAY, state="sent"),))) == "effect"
-    assert guard(request(group=late, runs=(run(ago=6.1 * DAY),))) == ""
+    assert guard(request(group=late, runs=(run(ago=7 * DAY),))) == ""
     assert guard(request(group=late, runs=(replace(run(ago=7 * DAY), ended_at=NOW - 5 * DAY),))) == "effect"
     assert guard(request(group=late, runs=(replace(run(ago=3 * DAY), conclusion="failure"),))) == "", "it failed"
     failed = replace(record(ago=3 * DAY, state="finished"), conclusion="failure")
     assert guard(request(group=late, records=(failed,))) == ""
     assert guard(replace(request(group=late, runs=(run(ago=3 * DAY),)), requested_by="ada")) == "", "a person may"
     assert guard(request(runs=(run(ago=3 * DAY),))) == ""
+    assert guard(request(runs=(run(ago=DAY),))) == "", "a day of the new version is judged"
+
+
+def test_an_attempt_is_repeated_when_it_provably_did_not_help() -> None:
+    group = groups()[0]
+    alert = group.alerts[0]
+    stale = replace(group, alerts=(replace(alert, finding=replace(alert.finding, time=NOW - 2 * DAY)),))
+    refused, at = request(group=stale, runs=(run(ago=1.5 * DAY),)), format_utc(NOW - 1.5 * DAY)
+    assert first_refusal(refused) == (
+        "effect",
+        f"nothing that was judged after the last retrain, of {at}, proves that it did not help",
+    )
+    assert guard(request(group=stale, runs=(run(ago=3.5 * DAY),))) == ""
 
 
 def test_budget() -> None:

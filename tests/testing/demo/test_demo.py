@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from modelwatch.model.register import Register
 from modelwatch.step_files import read_file
 from modelwatch.targets.register.codec import parse_body
 
-MODELS = ("churn", "pricing", "fraud", "location")
+MODELS = ("churn", "pricing", "fraud", "location", "credit")
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +204,34 @@ def test_two_models_with_one_upstream_cause_are_one_issue_and_one_page(told: tup
     assert [record.ended is None for record in register.followers] == [False]
 
 
+def test_an_estimate_warns_before_late_labels_confirm_it(told: tuple[Path, str]) -> None:
+    folder, out = told
+    in_order(
+        chapter(out, "credit"),
+        "marketing invites customers that the model hardly knows",
+        "WARNING: credit estimated-accuracy 0.76",
+        "→ open issue",
+        "WARNING: credit accuracy",
+        "→ dispatch retrain",
+        "production now serves v2",
+        "credit accuracy is healthy again",
+        "credit estimated-accuracy is healthy again",
+        "→ close issue",
+    )
+    warned, confirmed = (
+        re.search(rf"(\d{{4}}-\d\d-\d\d) [\d:]+  WARNING: credit {rule} ", chapter(out, "credit"))
+        for rule in ("estimated-accuracy", "accuracy")
+    )
+    assert warned is not None
+    assert confirmed is not None
+    days = date.fromisoformat(confirmed[1]) - date.fromisoformat(warned[1])
+    assert days.days == 5, "the labels of the first such day are there"
+    assert chapter(out, "credit").count("→ dispatch retrain") == 1, "labels that are late start no second retraining"
+    assert "concept-drift" not in (folder / "credit/issues.md").read_text("utf-8"), "the estimate was right"
+    issue = at_its_worst(folder, "credit", "estimated-accuracy")
+    assert "Labels confirm the estimate: `accuracy` fires, too." in issue
+
+
 def test_what_exists_in_the_end(told: tuple[Path, str]) -> None:
     _, out = told
     issue, incident, run = (
@@ -216,6 +245,7 @@ def test_what_exists_in_the_end(told: tuple[Path, str]) -> None:
         "pricing": (["closed"], [], ["retrain"]),
         "fraud": (["closed"], ["resolved, error"], []),
         "location": (["closed"], ["resolved, error"], []),
+        "credit": (["closed"], [], ["retrain"]),
     }
     assert "no workflow run" in ending(out, "fraud")
 
@@ -240,6 +270,7 @@ def test_what_it_leaves_behind(told: tuple[Path, str]) -> None:
         "pricing": ["1 firing (error)"],
         "fraud": ["4 firing (2 error, 2 warning, 1 muted), 9 healthy"],
         "location": ["2 firing (2 error)"],
+        "credit": ["2 firing (2 warning), 1 healthy"],
     }
     assert json.loads((folder / "repository/baselines/churn.json").read_text("utf-8"))["entries"]
     assert not (folder / "pricing" / "incidents.md").exists()

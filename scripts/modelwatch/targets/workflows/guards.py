@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...model.alert import AlertState
+from ...model.finding import Outcome
 from ...model.monitored_model import WorkflowSpec
 from ...model.plan import UNOBSERVABLE, ObservedRun
 from ...model.register import DATA_IN_DOUBT_PREFIX, DispatchRecord, DispatchState
@@ -173,14 +174,20 @@ def check_cooldown(request: DispatchRequest) -> str:
 
 
 def check_effect(request: DispatchRequest) -> str:
-    """Where labels come late, what is judged can be older than the last attempt, and says nothing about it."""
-    if request.requested_by or request.verb in SINGLE_ATTEMPT_VERBS:
+    """An attempt is repeated where data from after it proves that it did not help. Where labels come late, what is
+    judged is older for a while, or of its first hours."""
+    last = max(_successful_dispatches(request), default=-math.inf)
+    if request.requested_by or request.verb in SINGLE_ATTEMPT_VERBS or last == -math.inf:
         return ""
-    newest = request.draft.asking_group.newest
-    last = max((time for time in _successful_dispatches(request)), default=-math.inf)
-    if newest > last:
+    group = request.draft.asking_group
+    window = min([*(rule.window for rule in request.draft.model.rules if rule.name == group.rule), DAY])
+    attempt = f"the last {request.verb}, of {format_utc(last)}"
+    if not group.newest - window >= last:
+        return f"{attempt}, cannot show yet: data is judged up to {format_utc(group.newest)}"
+    firing = [alert.finding for alert in group.alerts if alert.state is AlertState.FIRING]
+    if any(one.outcome is Outcome.BREACH and one.time - window >= last for one in firing):
         return ""
-    return f"the last {request.verb}, of {format_utc(last)}, cannot show yet: data is judged up to {format_utc(newest)}"
+    return f"nothing that was judged after {attempt}, proves that it did not help"
 
 
 def check_budget(request: DispatchRequest) -> str:

@@ -1,1 +1,1 @@
-"""The stories that ``modelwatch demo`` tells: four stories, against stand-ins, with the real clients."""
+"""The stories that ``modelwatch demo`` tells: five stories, against stand-ins, with the real clients."""

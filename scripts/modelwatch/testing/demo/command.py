@@ -1,4 +1,4 @@
-"""``modelwatch demo``: four stories of models that go wrong, told on screen; or a night on call for one of them."""
+"""``modelwatch demo``: five stories of models that go wrong, told on screen; or a night on call for one of them."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ from .tour.tour import night_variables, release_time, run_tour
 def demo(
     out: Path, models: tuple[str, ...], interactive: bool, script: Path | None, night: str | None, now: float
 ) -> None:
-    """Four stories, a month each: a rollback after a broken release, a retraining after the market moved, a broken
-    pipeline that is fixed without touching the model, and two models with one upstream cause.
+    """Five stories, a month each: a rollback after a broken release, a retraining after the market moved, a broken
+    pipeline that is fixed without touching the model, two models with one upstream cause, and an estimate that warns
+    before late labels do.
 
     Only the servers are stand-ins, on loopback: the real W&B client writes, and modelwatch measures, reads, pages,
     opens issues and dispatches workflows. Nothing leaves this machine.

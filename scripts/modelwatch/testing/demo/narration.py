@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...model.monitored_model import Config
 from ...report.console import wrap_text
 from ...report.formatting import utc_time
-from . import churn, fraud, location, pricing
+from . import churn, credit, fraud, location, pricing
 from .environment import DemoEnvironment, DemoModel
 from .export import export_story, model_incidents, model_repository
 from .story import Story
@@ -50,7 +50,7 @@ class Chapter:
 
 
 CHAPTERS = tuple(
-    Chapter(one.MODEL, one.TITLE, one.RUN_SECONDS, one.run_story) for one in (churn, pricing, fraud, location)
+    Chapter(one.MODEL, one.TITLE, one.RUN_SECONDS, one.run_story) for one in (churn, pricing, fraud, location, credit)
 )
 
 

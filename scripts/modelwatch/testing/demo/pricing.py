@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...timeutil import DAY, HOUR
-from .batches import capture_training_reference, measure_batch
+from .batches import capture_training_reference, concatenate_batches, measure_batch
 from .environment import DemoModel
 from .story import Story
 
@@ -80,7 +80,7 @@ def run_story(story: Story, start: float) -> None:
     story.narrate(start, f"v3 serves; the reference is the profile of its {TRAINING:,} training rows", "")
     days = [market_requests(start + day * DAY, ROWS, 0.0, "v3", day + 1) for day in range(HEALTHY_DAYS)]
     until = start + HEALTHY_DAYS * DAY
-    rows = measure_batch(story, concatenate_days(days), until)
+    rows = measure_batch(story, concatenate_batches(days), until)
     alarms = story.judge_only(story.pull(until), start + DAY, until, DAY)
     story.narrate(until, f"{HEALTHY_DAYS} days, {rows:,} predictions measured and judged, {alarms} alerts", "green")
     story.narrate(until, "a competitor begins to cut its prices; nobody tells the model", "dim")
@@ -95,7 +95,7 @@ def run_story(story: Story, start: float) -> None:
 def _simulate_day(story: Story, recent: list[dict[str, Any]], end: float) -> None:
     """The workflows of this day end; at midnight its log is measured and judged."""
     for _ in story.finish_due_runs(end - DAY / 2):
-        table = concatenate_days(recent[-3:])
+        table = concatenate_batches(recent[-3:])
         capture_training_reference(story, table, "v4", end - DAY / 2)
         rows = len(table["time"])
         story.narrate(
@@ -104,9 +104,3 @@ def _simulate_day(story: Story, recent: list[dict[str, Any]], end: float) -> Non
         story.deploy("v4", end - DAY / 2)
     measure_batch(story, recent[-1], end)
     story.evaluate(story.pull(end), end)
-
-
-def concatenate_days(days: list[dict[str, Any]]) -> dict[str, Any]:
-    import numpy as np
-
-    return {name: np.concatenate([day[name] for day in days]) for name in days[0]}
