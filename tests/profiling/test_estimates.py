@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from modelwatch.clients.retry import RetryPolicy
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import EstimatesSpec, MeasureSpec, OutcomesSpec
 from modelwatch.profiling import estimate_rows
+from modelwatch.profiling.engines.file_partitions import FilesEngine
 from modelwatch.profiling.measure import MeasureResult, WindowSelection, measure
 
+from .engines.test_file_partitions import Inline
 from .logs import DAY, START, write
 
 DAYS, ROWS, LATE = 30, 300, 7
@@ -122,7 +123,8 @@ def test_labels_known_too_late_are_not_used(tmp_path: Path) -> None:
     times = np.asarray(table["time"])
     known = np.where(np.arange(len(times)) % 2, times + 3 * DAY, START + 25 * DAY)
     table = table.append_column("known", pa.array(known))
-    days = by_day(measured(tmp_path, table, label_time="known"))
+    selection = WindowSelection(since=START + 20 * DAY)
+    days = by_day(measured(tmp_path, table, label_time="known", maturity=LATE * DAY, selection=selection))
     assert days[20]["estimated/labels"] == 13 * ROWS / 2
     assert days[26]["estimated/labels"] == 19 * ROWS
 
@@ -168,8 +170,25 @@ def test_where_no_selected_window_has_labels(tmp_path: Path) -> None:
 def test_the_order_of_rows_does_not_matter(tmp_path: Path) -> None:
     table = serving(20)
     shuffled = table.take(pa.array(np.random.default_rng(1).permutation(table.num_rows)))
-    first, second = (by_day(measured(tmp_path, one, day=20)) for one in (table, shuffled))
+    selection = WindowSelection(since=START + 19 * DAY)
+    first, second = (by_day(measured(tmp_path, one, day=20, selection=selection)) for one in (table, shuffled))
     assert first[19] == pytest.approx(second[19])
+
+
+def test_workers_give_the_same_estimates(tmp_path: Path) -> None:
+    """Of files that each hold some rows of every window."""
+    table = serving(16)
+    for part in range(3):
+        write(table.take(pa.array(np.arange(part, table.num_rows, 3))), tmp_path / f"log/{part}.parquet")
+    settings: dict[str, Any] = {**ROLES, "late": LATE * DAY, "estimates": EstimatesSpec()}
+    spec = MeasureSpec(str(tmp_path / "log"), **settings)
+    model, since = Model("churn", (), measure=spec), WindowSelection(since=START + 13 * DAY)
+    results = [
+        by_day(measure(model, START + 16 * DAY, {}, RetryPolicy(), tmp_path, since, engine=engine))
+        for engine in (None, FilesEngine(Inline()))
+    ]
+    assert results[0] == results[1]
+    assert results[0][15]["estimated/labels"] == 8 * ROWS
 
 
 def test_a_version_is_estimated_from_its_own_labels(tmp_path: Path) -> None:
@@ -185,7 +204,8 @@ def test_a_version_is_estimated_from_its_own_labels(tmp_path: Path) -> None:
 def test_large_windows_are_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate_rows, "MAX_WINDOW_ROWS", 100)
     monkeypatch.setattr(estimate_rows, "MIN_WINDOW_ROWS", 100)
-    newest = by_day(measured(tmp_path, serving(labelled_days=DAYS - LATE)))[DAYS - 1]
+    table, selection = serving(labelled_days=DAYS - LATE), WindowSelection(since=START + (DAYS - 1) * DAY)
+    newest = by_day(measured(tmp_path, table, selection=selection))[DAYS - 1]
     assert newest["estimated/n"] == ROWS
     assert newest["estimated/labels"] == (DAYS - 1 - LATE) * 100
     assert newest["estimated/accuracy/high"] - newest["estimated/accuracy/low"] > 0.05
@@ -196,7 +216,7 @@ def test_inputs_that_move_are_weighed(tmp_path: Path) -> None:
     plans = np.asarray(table["plan"]).astype(object)
     plans[35 * ROWS :] = "pro"
     moved = table.set_column(table.column_names.index("plan"), "plan", pa.array(plans.tolist()))
-    result = measured(tmp_path, moved, day=40)
+    result = measured(tmp_path, moved, day=40, selection=WindowSelection(since=START + 34 * DAY))
     days = by_day(result)
     assert days[39]["estimated/shift_auc"] > 0.65 > 0.55 > days[34]["estimated/shift_auc"]
     assert any("labelled rows are weighed" in note for note in result.notes)
@@ -207,7 +227,7 @@ def test_rows_unlike_all_labelled_ones_are_not_estimated(tmp_path: Path) -> None
     ages = np.asarray(table["age"]).copy()
     ages[39 * ROWS :] += 50
     moved = table.set_column(table.column_names.index("age"), "age", pa.array(ages))
-    result = measured(tmp_path, moved, day=40)
+    result = measured(tmp_path, moved, day=40, selection=WindowSelection(since=START + 39 * DAY))
     assert by_day(result)[39] == {}
     assert any("no estimate for 1 window: its rows are too unlike" in note for note in result.notes)
 
@@ -234,7 +254,8 @@ def test_several_classes(tmp_path: Path) -> None:
     table = table.append_column("prediction", pa.array(names[odds.argmax(axis=1)]))
     table = table.append_column("label", pa.array(label))
     scores = tuple((name, f"p_{name}") for name in ("c", "a", "b"))
-    days = by_day(measured(tmp_path, table, score="", scores=scores))
+    selection = WindowSelection(since=START + 12 * DAY)
+    days = by_day(measured(tmp_path, table, score="", scores=scores, selection=selection))
     for name in ("accuracy", "f1_macro", "auc_macro"):
         assert days[29][f"estimated/{name}/low"] < days[29][f"estimated/{name}"] < days[29][f"estimated/{name}/high"]
     distances = [values["estimate_check/accuracy"] for values in days.values() if "estimate_check/accuracy" in values]
@@ -278,13 +299,39 @@ def test_scores_and_labels_that_are_missing_or_no_numbers(tmp_path: Path) -> Non
     scores = np.asarray(table["score"]).copy()
     scores[::3] = np.nan
     table = table.set_column(table.column_names.index("score"), "score", pa.array(scores))
-    newest = by_day(measured(tmp_path, table))[DAYS - 1]
+    newest = by_day(measured(tmp_path, table, selection=WindowSelection(since=START + (DAYS - 1) * DAY)))[DAYS - 1]
     assert newest["estimated/n"] == ROWS * 2 / 3
 
 
 def test_a_window_of_few_rows_is_left_out(tmp_path: Path) -> None:
     table = serving().slice(0, (DAYS - 1) * ROWS + 12)
-    assert by_day(measured(tmp_path, table))[DAYS - 1] == {}
+    selection = WindowSelection(since=START + (DAYS - 1) * DAY)
+    assert by_day(measured(tmp_path, table, selection=selection))[DAYS - 1] == {}
+
+
+def test_numbers_beyond_all_bounds(tmp_path: Path) -> None:
+    """Infinite labels and predictions are none; inputs that are infinite or null in every row say nothing."""
+    table = serving(16).drop_columns(["score", "prediction", "label"])
+    n = table.num_rows
+    random = np.random.default_rng(2)
+    label, prediction = random.normal(0, 1, n), random.normal(0, 1, n)
+    label[::7], prediction[::5] = np.inf, -np.inf
+    table = table.append_column("prediction", pa.array(prediction)).append_column("label", pa.array(label))
+    table = table.append_column("empty", pa.nulls(n, pa.float64()))
+    table = table.append_column("endless", pa.array(np.full(n, np.inf)))
+    selection = WindowSelection(since=START + 15 * DAY)
+    (values,) = by_day(measured(tmp_path, table, day=16, score="", selection=selection)).values()
+    assert values["estimated/n"] == ROWS * 4 / 5
+    assert 0 < values["estimated/mae/low"] < values["estimated/mae/high"] < 3
+
+
+@pytest.mark.parametrize("label", ["yes", "no"])
+def test_labels_of_one_class_alone_are_not_enough(label: str, tmp_path: Path) -> None:
+    table = serving(12)
+    place = table.column_names.index("label")
+    result = measured(tmp_path, table.set_column(place, "label", pa.array([label] * table.num_rows)), day=12)
+    assert all(values == {} for values in by_day(result).values())
+    assert any("nothing is estimated: it takes labels of at least two classes" in note for note in result.notes)
 
 
 def test_off_by_default(tmp_path: Path) -> None:
@@ -295,9 +342,9 @@ def test_off_by_default(tmp_path: Path) -> None:
 
 def test_the_metrics_that_are_asked_for(tmp_path: Path) -> None:
     wanted = EstimatesSpec(metrics=("recall", "brier"), min_labels=100)
-    newest = by_day(measured(tmp_path, serving(), estimates=wanted))[29]
+    selection = WindowSelection(since=START + 29 * DAY)
+    newest = by_day(measured(tmp_path, serving(), estimates=wanted, selection=selection))[29]
     assert {name.split("/")[1] for name in newest if name.startswith("estimated/")} == {
         *("recall", "recall_n", "brier", "brier_n", "n", "labels", "shift_auc"),
     }
     assert {name for name in newest if "check" in name} == set()
-    assert dataclasses.replace(wanted) == wanted

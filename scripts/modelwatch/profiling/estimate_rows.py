@@ -3,8 +3,10 @@ window that depends on the ids alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from ..stats.profile.categorical import shorten_category
 from ..stats.profile.table import ProfileKey
 from .arrow_columns import CLASS_MISSING_WORDS, column_or_nulls, factorize, floats_by_row, hash_by_row
 from .class_names import ClassNames
+from .engines.partitioned_log import is_partitioned, map_log
 from .label_comparison import scored_class_names
 from .profile_plan import ColumnPlan, ProfilePlan
 from .profiler import split_by_window
@@ -120,9 +123,27 @@ def read_estimate_rows(
 ) -> dict[ProfileKey, EstimateRows]:
     """The rows of every version and window that begins within ``needed`` (seconds, the end excluded): of a large window
     those with the smallest hashes of their id (or time). Rows that lack an output are left out."""
-    samples: dict[ProfileKey, list[EstimateRows]] = {}
     present = {*log.names(), LABEL_TIME}
-    for batch in log.batches([name for name in layout.columns() if name in present]):
+    columns = [name for name in layout.columns() if name in present]
+    sample = partial(_sample_windows, layout, needed)
+    if not is_partitioned(log):
+        return sample(log.batches(columns))
+    samples: dict[ProfileKey, list[EstimateRows]] = {}
+    for part in map_log(log, columns, partial(_pickle_samples, sample)):
+        for cell, rows in pickle.loads(part).items():  # noqa: S301 - from our own workers
+            samples.setdefault(cell, []).append(rows)
+    return _bounded(samples)
+
+
+def _pickle_samples(sample: Callable[[Iterable[Any]], dict[ProfileKey, EstimateRows]], batches: Iterable[Any]) -> bytes:
+    return pickle.dumps(sample(batches))
+
+
+def _sample_windows(
+    layout: RowLayout, needed: tuple[float, float], batches: Iterable[Any]
+) -> dict[ProfileKey, EstimateRows]:
+    samples: dict[ProfileKey, list[EstimateRows]] = {}
+    for batch in batches:
         for cell, rows in split_by_window(batch, layout.plan):
             if needed[0] <= cell.window < needed[1]:
                 parts = samples.setdefault(cell, [])
@@ -130,6 +151,10 @@ def read_estimate_rows(
                 limit = _window_limit(len(samples))
                 if sum(len(part.hashes) for part in parts) > 2 * limit:
                     samples[cell] = [_smallest(join_rows(parts), limit)]
+    return _bounded(samples)
+
+
+def _bounded(samples: Mapping[ProfileKey, Sequence[EstimateRows]]) -> dict[ProfileKey, EstimateRows]:
     limit = _window_limit(len(samples))
     return {cell: _smallest(join_rows(parts), limit) for cell, parts in samples.items()}
 
@@ -149,6 +174,7 @@ def _read_rows(rows: Any, layout: RowLayout) -> EstimateRows:
     label, prediction = (column_or_nulls(rows, name) if name else None for name in (spec.label, spec.prediction))
     if layout.is_regression:
         labels, predicted = floats_by_row(label), floats_by_row(prediction)
+        labels = np.where(np.isfinite(labels), labels, np.nan)
         scores = np.empty((rows.num_rows, 0))
         usable = np.isfinite(predicted)
     else:

@@ -30,7 +30,7 @@ from ..stats.profile.table import ProfileKey
 from ..timeutil import DAY, format_utc
 from .estimate_rows import EstimateRows, RowLayout, join_rows, read_estimate_rows, windows_before
 from .label_timing import LabelTiming
-from .profile_plan import ProfilePlan
+from .profile_plan import MAX_CLASSES, ProfilePlan
 from .readers import PredictionLog
 from .wandb_rows import MetricRow
 
@@ -107,10 +107,12 @@ def estimate_windows(
 def _unusable_log(layout: RowLayout) -> str:
     """Why nothing can be estimated of this log; empty if it can."""
     plan, spec = layout.plan, layout.plan.spec
+    if spec.ranking:
+        return "the score ranks rows, and is no probability."
     if layout.is_regression:
         return "" if spec.prediction else "name the column of the predictions under `prediction`."
     if len(plan.classes) < 2:
-        return "the log has no labels of at least two classes yet."
+        return f"it takes labels of at least two classes, and at most {MAX_CLASSES}."
     if _is_binary(layout) or {name for name, _ in layout.scored} == set(plan.classes):
         return ""
     if len(plan.classes) == 2:
