@@ -183,7 +183,11 @@ RULE_FIELDS = {
     ),
     "window": Field(duration(60.0), "How much time one evaluation covers."),
     "every": Field(duration(60.0), "How often the rule is evaluated: a divisor of a day, or whole days."),
-    "lag": Field(duration(), "How long labels or logs take to arrive."),
+    "lag": Field(
+        duration(),
+        "How long labels or logs take to arrive. Rules on metrics of labels that `measure` publishes wait for mature "
+        "windows anyway, see `measure: {maturity}`.",
+    ),
     "for": Field(
         Count(),
         "How many findings in a row, each with new points, must reach a tier before it applies.",
