@@ -76,13 +76,29 @@ def test_times_of_every_kind_that_parquet_has(engine: Engine, tmp_path: Path) ->
     spec = write_log(tmp_path)
     table = log(900).drop_columns(["label"])
     seconds = table["time"].to_numpy()
-    for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.timestamp("ms", "Europe/Berlin"), pa.int64()):
+    for kind in (
+        pa.timestamp("us", "UTC"),
+        pa.timestamp("us"),
+        pa.timestamp("ms", "Europe/Berlin"),
+        pa.int64(),
+    ):
         scale = {"us": 1e6, "ms": 1e3}.get(getattr(kind, "unit", ""), 1.0)
         times = pa.array((seconds * scale).astype("int64")).cast(kind)
         for path in (tmp_path / "log").iterdir():
             path.unlink()
         write(table.set_column(1, "time", times), tmp_path / "log" / "part.parquet")
         assert_same(measured(spec, tmp_path), measured(spec, tmp_path, engine))
+
+
+def test_nanoseconds_are_refused_with_what_to_write(engine: Engine, tmp_path: Path) -> None:
+    spec = write_log(tmp_path)
+    table = log(900)
+    times = pa.array((table["time"].to_numpy() * 1e9).astype("int64")).cast(pa.timestamp("ns"))
+    for path in (tmp_path / "log").iterdir():
+        path.unlink()
+    write(table.set_column(1, "time", times), tmp_path / "log" / "part.parquet")
+    with pytest.raises(SourceError, match=r"coerce_timestamps='us'"):
+        measured(spec, tmp_path, engine)
 
 
 def test_files_with_different_columns(engine: Engine, tmp_path: Path) -> None:
@@ -129,6 +145,16 @@ def test_what_fails_on_a_worker_is_said_in_a_paragraph(engine: Engine, tmp_path:
     with pytest.raises(SourceError, match=r"broken cell") as raised:
         measured(spec, tmp_path, engine)
     assert "\n" not in str(raised.value)
+
+
+def test_broken_files_and_folders_of_csv_are_said(engine: Engine, tmp_path: Path) -> None:
+    spec = write_log(tmp_path)
+    path = sorted((tmp_path / "log").iterdir())[1]
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(SourceError, match=r"part-1\.parquet is not a Parquet file.*Repair or remove it"):
+        measured(spec, tmp_path, engine)
+    with pytest.raises(SourceError, match=r"name such files: `files: logs/\*\.csv`"):
+        measured(replace(write_log(tmp_path / "csv", suffix=".csv"), files=f"{tmp_path}/csv/log"), tmp_path, engine)
 
 
 def test_delta_tables_are_not_read_as_files(engine: Engine, tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ _HINTS = {
     "PYTHON_VERSION_MISMATCH": "Driver and executors need the same Python: set PYSPARK_PYTHON on both.",
     "JAVA_GATEWAY_EXITED": "Spark 4 needs Java 17 or 21: install a JRE and set JAVA_HOME.",
     "Unable to infer schema": "If the folder holds CSV files, name them: `files: logs/*.csv`.",
+    "is not a Parquet file": "Repair or remove it; if it is a CSV file, name such files: `files: logs/*.csv`.",
     "CANNOT_MERGE": "A column has different types in different files: cast it in `measure: {query}`.",
-    "TIMESTAMP(NANOS": "Set `spark.sql.legacy.parquet.nanosAsLong` to `true`; times in nanoseconds are read then, too.",
+    "TIMESTAMP(NANOS": "Spark reads no nanoseconds: write `to_parquet(..., coerce_timestamps='us')`.",
     "CSV header does not conform": "The files have different columns: write Parquet, or measure them one by one.",
     "maxResultSize": "Raise `spark.driver.maxResultSize`.",
 }
@@ -180,13 +181,16 @@ def find_session(env: MutableMapping[str, str]) -> Any:
     with require_extra("spark", where="--engine spark"), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from pyspark.sql import SparkSession
-    with _errors("--engine spark"):
+    with _errors("--engine spark", "start"):
         active = SparkSession.getActiveSession()
         if active is not None:
             return active
         env.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = SparkSession.builder.appName("modelwatch").config("spark.ui.showConsoleProgress", "false")
-        return builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+        builder = builder.config("spark.sql.session.timeZone", "UTC")
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")  # Its warnings are traces of Java about patterns of files.
+        return session
 
 
 def profile_frame(frame: Any, plan: ProfilePlan) -> Profile:
@@ -232,7 +236,7 @@ def _refuse_delta(session: Any, location: str) -> None:
 
 
 @contextmanager
-def _errors(where: str) -> Iterator[None]:
+def _errors(where: str, doing: str = "read this") -> Iterator[None]:
     """Errors of Spark as SourceErrors, in one paragraph; its warnings are not the user's."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
@@ -241,13 +245,13 @@ def _errors(where: str) -> Iterator[None]:
         except (UserError, GeneratorExit):
             raise
         except Exception as error:
-            raise _to_source_error(error, where) from error
+            raise _to_source_error(error, where, doing) from error
 
 
-def _to_source_error(error: Exception, where: str) -> SourceError:
+def _to_source_error(error: Exception, where: str, doing: str) -> SourceError:
     text = str(error)
     hint = next((hint for sign, hint in _HINTS.items() if sign in text), "")
-    return SourceError(f"Spark cannot read this: {_cause(text, error)}", hint=hint, where=where)
+    return SourceError(f"Spark cannot {doing}: {_cause(text, error)}", hint=hint, where=where)
 
 
 def _cause(text: str, error: Exception) -> str:
