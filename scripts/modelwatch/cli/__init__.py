@@ -37,7 +37,7 @@ COMMANDS = {
     "recorder": ("recorder", "Send what serving processes have recorded, or look at it."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "labels": ("labels", "Plan which rows to have labelled; see how far annotators agree, and how long labels take."),
-    "baseline": ("baseline", "Capture reference values from history."),
+    "baseline": ("baseline", "Capture baselines from history, or propose new ones by pull request."),
     "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
     "relay": ("relay", "Receive PagerDuty's webhooks and start GitHub workflows."),
     "receive": ("receive", "Handle a PagerDuty event that arrived as a repository_dispatch."),
@@ -48,7 +48,7 @@ COMMANDS = {
     "gather": ("shards", "Merge the results of many shards into one report."),
     "schema": ("config", "Print the JSON Schema of a file that the steps exchange."),
     "standins": (".testing.standins.command", "Serve simulated copies of W&B, GitHub and PagerDuty, to try things on."),
-    "demo": (".testing.demo.command", "Watch four models fail and recover, or be on call for one."),
+    "demo": (".testing.demo.command", "Watch five stories of models that fail and recover, or be on call for one."),
 }
 
 SORTING_COMMANDS = frozenset(("measure", "score", "recorder", "explain", "baseline"))

@@ -1,4 +1,4 @@
-"""``modelwatch baseline``: reference values from history."""
+"""``modelwatch baseline``: captures reference values, and proposes new ones by pull request."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 @click.group("baseline", cls=CommandGroup)
 def baseline() -> None:
-    """Capture reference values from history."""
+    """Capture baselines from history, or propose new ones by pull request."""
 
 
 @baseline.command("capture", short_help="Write reference values from a period of history, or from a training set.")
