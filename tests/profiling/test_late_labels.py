@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from modelwatch import pipeline
 from modelwatch.cli import group
+from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
 from modelwatch.model.alert import AlertState
+from modelwatch.model.label_maturity import MATURITY_KEY
+from modelwatch.profiling.measure import WindowSelection
+from modelwatch.profiling.measure import measure as measure_log
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
 from .late_labels import write_late_labels
-from .logs import DAY, START
+from .logs import DAY, START, write
 
 DAYS = 16
 
@@ -75,3 +81,25 @@ def test_a_delay_that_grows_alerts_before_the_labels_come(wandb_server: Server[W
     write_late_labels(tmp_path, DAYS, 400, (0.5, 2.0), changed=(DAYS - 5, (8.0, 12.0)))
     measure(tmp_path, DAYS + 0.1)
     assert firing(tmp_path, DAYS + 0.2)[0] == {"label-delay"}
+
+
+def test_times_that_cannot_be_read_hold_nothing_back(tmp_path: Path) -> None:
+    write_late_labels(tmp_path, 6, 200, (0.5, 1.0))
+    labels = pq.read_table(tmp_path / "labels.parquet")
+    write(labels.set_column(2, "known", pa.array(["soon"] * len(labels))), tmp_path / "labels.parquet")
+    model = load_config(tmp_path / "modelwatch.yml", {}).models[0]
+    result = measure_log(model, START + 6.1 * DAY, {}, RetryPolicy(), tmp_path)
+    assert "no label has a time that can be read in 'known': no window waits for its labels." in result.notes
+    assert all("eval/accuracy" in row.scalars and MATURITY_KEY not in row.scalars for row in result.rows)
+
+
+def test_windows_that_are_not_measured_say_how_long_labels_take(tmp_path: Path) -> None:
+    """Two days alone would not know; what is published of them is the same as where all are measured."""
+    write_late_labels(tmp_path, DAYS, 300, (0.5, 1.5))
+    model, now = load_config(tmp_path / "modelwatch.yml", {}).models[0], START + (DAYS + 0.1) * DAY
+    everything = measure_log(model, now, {}, RetryPolicy(), tmp_path)
+    some = measure_log(model, now, {}, RetryPolicy(), tmp_path, WindowSelection(since=START + (DAYS - 2) * DAY + 1))
+    assert len(some.rows) == 2
+    keys = [key for key in everything.rows[-1].scalars if key.startswith("labels/")]
+    assert len(keys) > 5
+    assert {key: some.rows[-1].scalars[key] for key in keys} == {key: everything.rows[-1].scalars[key] for key in keys}

@@ -20,6 +20,9 @@ QUANTILES = {"p50": 0.5, "p90": 0.9}
 AGES = (1, 3, 7, 14, 30, 60, 90)
 """Days at which the share without a label is published."""
 
+MAX_UNTIMED = 0.01
+"""A note says how many labels have no time where a larger share has none."""
+
 
 def delay_plan(plan: ProfilePlan) -> ProfilePlan:
     """A plan that counts the delays of labels, and nothing else."""
@@ -118,6 +121,7 @@ class LabelTiming:
 
     def notes(self) -> Iterator[str]:
         """What a person has to know of what is published apart."""
+        yield from self._time_notes()
         if self.maturity is None or self.history is None or not len(self.history.ends):
             return
         if self.spec.maturity == AUTO_MATURITY and not self.maturity.is_known:
@@ -140,7 +144,17 @@ class LabelTiming:
             return max(end - maturity.frontier, 0.0)
         age, is_known = (maturity.age, True) if end == newest or self.history is None else self.history.usual_age(at)
         whole = math.ceil(age / self.spec.window) * self.spec.window
-        return min(whole, LONGEST_WAIT) if is_known else math.nan
+        return min(max(whole, self.spec.window), LONGEST_WAIT) if is_known else math.nan
+
+    def _time_notes(self) -> Iterator[str]:
+        """Times of labels that cannot be read."""
+        untimed, timed = (self.history.untimed, self.history.timed) if self.history is not None else (0, 0)
+        column = self.spec.outcomes.label_time if self.spec.outcomes is not None else self.spec.label_time
+        if untimed and not timed:
+            yield f"no label has a time that can be read in {column!r}: no window waits for its labels."
+        elif untimed > MAX_UNTIMED * (untimed + timed):
+            share = 100 * untimed / (untimed + timed)
+            yield f"{share:.2g} % of the labels have no time that can be read in {column!r}, and count in no delay."
 
     def _delay_scalars(self, at: float) -> Iterator[tuple[str, float]]:
         assert self.history is not None  # noqa: S101
@@ -178,7 +192,7 @@ def _maturity(history: DelayHistory | None, spec: MeasureSpec, now: float) -> Ma
         return None
     if spec.maturity != AUTO_MATURITY:
         return Maturity(spec.maturity, True, now - spec.maturity)
-    if history is None:
+    if history is None or (history.untimed and not history.timed):
         return None
     found = history.maturity(now)
     return Maturity(found.age, found.is_known, max(found.frontier, now - LONGEST_WAIT))

@@ -179,7 +179,10 @@ class DelayHistory:
 
     def __init__(self, cohorts: Sequence[Cohort]) -> None:
         """``cohorts``: that do not overlap."""
-        ordered = sorted((cohort for cohort in cohorts if cohort.delays.rows), key=lambda cohort: cohort.end)
+        filled = (cohort for cohort in cohorts if cohort.delays.rows or cohort.delays.untimed)
+        ordered = sorted(filled, key=lambda cohort: cohort.end)
+        self.untimed = sum(cohort.delays.untimed for cohort in ordered)
+        """Labels without a time."""
         self.classes = tuple(sorted({name for cohort in ordered for name in cohort.delays.known}))
         self.begins = np.array([cohort.begin for cohort in ordered])
         self.ends = np.array([cohort.end for cohort in ordered])
@@ -188,6 +191,8 @@ class DelayHistory:
         for place, cohort in enumerate(ordered):
             for name, counts in cohort.delays.known.items():
                 self._known[self.classes.index(name), place] = counts
+        self.timed = int(self._known.sum())
+        """Labels with one."""
         waiting = [cohort.delays.waiting for cohort in ordered]
         self._waiting = np.array(waiting, dtype=np.float64).reshape(len(ordered), BINS)
         gone = self._known.sum(axis=0) + self._waiting
