@@ -40,7 +40,7 @@ MAX_UNSUPPORTED = 0.1
 """Nor where more rows than this share are unlike all labelled ones."""
 MIN_ROWS = 30
 """Nor for a window, or its labelled rows, of fewer rows."""
-TOO_FEW, UNLIKE = "too few labels", "unlike the labelled rows"
+FEW_ROWS, TOO_FEW, UNLIKE = "few rows", "too few labels", "unlike the labelled rows"
 Z = 1.96
 OFF = 2.0
 """An estimate that is off by so many half-widths is pointed out: chance makes one of 10,000 so."""
@@ -71,6 +71,8 @@ class _Window:
     """Why there is no estimate."""
     estimates: tuple[Estimate, ...] = ()
     ratio: DensityRatio | None = None
+    moved: str = ""
+    """The input that differs most, where the rows are too unlike the labelled ones."""
     distances: Mapping[str, float] = field(default_factory=dict)
     """By metric how far the estimate was off, in half-widths of its interval."""
 
@@ -94,6 +96,7 @@ def estimate_windows(
     for cell in sorted(windows, key=lambda cell: (cell.window, cell.version)):
         rows = samples.get(cell)
         if rows is None or len(rows.hashes) < MIN_ROWS:
+            results[cell] = _Window(0, FEW_ROWS)
             continue
         before = list(windows_before(samples, cell, spec, timing.due_age(cell.window), wanted.history))
         is_due = timing.is_due(cell.window + spec.window)
@@ -137,7 +140,7 @@ def _estimate_window(
     is_checked = is_due and int(known.sum()) >= MIN_ROWS
     ratio = _ratio_of(labelled, rows, layout)
     if ratio.effective_share * count < MIN_EFFECTIVE or ratio.unsupported_share > MAX_UNSUPPORTED:
-        return _Window(count, UNLIKE, ratio=ratio)
+        return _Window(count, UNLIKE, ratio=ratio, moved=_most_moved_input(labelled, rows, layout))
     names = {*(wanted.metrics or layout.plan.spec.metrics or DEFAULT_METRICS)} & {*ESTIMABLE_METRICS}
     estimates = tuple(
         one for one in _estimate(labelled, rows, ratio, layout, rows.rows) if one.name in names and not one.label
@@ -156,6 +159,19 @@ def _estimate_window(
 def _ratio_of(labelled: EstimateRows, rows: EstimateRows, layout: RowLayout) -> DensityRatio:
     outputs = np.zeros(max(labelled.scores.shape[1], 1), np.bool_)
     return density_ratio(_table(labelled), _table(rows), np.concatenate([layout.is_categorical, outputs]))
+
+
+def _most_moved_input(labelled: EstimateRows, rows: EstimateRows, layout: RowLayout) -> str:
+    """The input whose values lie most apart, by the total variation of its tenths; empty without inputs."""
+    distances = []
+    for place, column in enumerate(layout.inputs):
+        sides = [np.nan_to_num(side.inputs[:, place], nan=-np.inf) for side in (labelled, rows)]
+        edges = np.unique(np.quantile(sides[0], np.arange(1, 10) / 10, method="nearest"))
+        edges = np.unique(sides[0]) if len(edges) < 3 else edges
+        codes = (np.searchsorted(edges, side, side="left") for side in sides)
+        first, second = (np.bincount(code, minlength=len(edges) + 1) / len(code) for code in codes)
+        distances.append((float(np.abs(first - second).sum()), column.name))
+    return max(distances, default=(0.0, ""))[1]
 
 
 def _table(rows: EstimateRows) -> Floats:
@@ -255,9 +271,13 @@ def _notes(
             f"no estimate for {_windows(count)}{of_version}: at most {most:,} labels of the {_days(wanted.history)} "
             f"before are known and older than {_days(due_age)}, when labels are due; it takes {wanted.min_labels:,}."
         )
-    unlike = sum(one.reason == UNLIKE for one in results.values())
+    if small := sum(one.reason == FEW_ROWS for one in results.values()):
+        yield f"no estimate for {_windows(small)} with fewer than {MIN_ROWS} rows that have an output."
+    unlike = [one.moved for one in results.values() if one.reason == UNLIKE]
     if unlike:
-        yield f"no estimate for {_windows(unlike)}: its rows are too unlike those with labels."
+        (column, _) = Counter(unlike).most_common(1)[0]
+        hint = f", most of all in {column!r}. A column that only grows is no input: leave it out of `features`"
+        yield f"no estimate for {_windows(len(unlike))}: rows are too unlike those with labels{hint if column else ''}."
     checked = {cell: max(one.distances.values()) for cell, one in results.items() if one.distances}
     off = [cell for cell, distance in checked.items() if distance > OFF]
     if checked:
