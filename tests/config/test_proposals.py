@@ -138,3 +138,11 @@ def test_whatever_is_proposed_loads(tmp_path_factory: pytest.TempPathFactory, ke
     assert len({rule.name for rule in model.rules}) == len(found.rules)
     for rule in found.rules:
         assert any(reason.startswith(f"rule {rule.name}: ") for reason in found.reasons)
+
+
+def test_rules_are_proposed_for_mature_windows() -> None:
+    """A log whose labels have not come yet has its metrics under ``young/``: rules are for what they become."""
+    keys = {"young/accuracy", "young/n", "young/region=eu/accuracy", "young/class=yes/class_share", "young/coverage"}
+    keys |= {"weighted/accuracy", "young/weighted/auc", "labels/predictions/psi", "labels/predictions/n"}
+    (rule,) = propose(LoggedKeys(frozenset(keys), frozenset())).rules
+    assert (rule.metric, rule.weight, rule.segments) == ("eval/accuracy", "eval/n", ("eval/region=*/accuracy",))

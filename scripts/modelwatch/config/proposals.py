@@ -11,6 +11,7 @@ from typing import Any
 
 from ..model.drift import MIN_EFFECT
 from ..model.keys import KeyPattern, sibling_key
+from ..model.label_maturity import YOUNG
 from ..model.prediction_log import MEASURED_TIME
 
 MAX_RULES = 4
@@ -143,7 +144,8 @@ def propose(logged: LoggedKeys, tag: str = "") -> Proposal:
     reasons: list[str] = []
     version = _choose_version(logged, reasons)
     time = _choose_time(logged, reasons)
-    plain = sorted(key for key in logged.keys if key not in (time, MEASURED_TIME) and "*" not in key)
+    keys = sorted(key for key in logged.keys if key not in (time, MEASURED_TIME) and "*" not in key)
+    plain = sorted({mature for key in keys if (mature := _mature_key(key))})
     serving = [key for key in plain if not TRAINING.fullmatch(key)]
     rules = [*_metric_rules(serving, reasons), *_drift_rules(serving, logged.summary, reasons)]
     training = [key for key in plain if TRAINING.fullmatch(key)]
@@ -158,6 +160,17 @@ def propose(logged: LoggedKeys, tag: str = "") -> Proposal:
             f"eval/{segment[1]}={segment[2]}/accuracy"
         )
     return Proposal(tuple(rules), tag, version, time, tuple(reasons))
+
+
+def _mature_key(key: str) -> str:
+    """What a metric of windows that wait for their labels is called once they have them; empty for what no rule is
+    proposed for: weighted metrics beside plain ones, and labels against predictions."""
+    head, _, rest = key.partition("/")
+    first = rest.partition("/")[0]
+    if head == YOUNG:
+        is_own = first.startswith(("class=", "decile=")) or first in ("weighted", "coverage", "rows", "predictions")
+        return "" if is_own else rest if first == "calibration" else f"eval/{rest}"
+    return "" if head == "weighted" or key.startswith("labels/predictions/") else key
 
 
 def _choose_version(logged: LoggedKeys, reasons: list[str]) -> str:

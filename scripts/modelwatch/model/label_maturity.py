@@ -20,6 +20,8 @@ from .series import PulledSeries, Series
 
 MATURITY_KEY = "labels/maturity_days"
 """The W&B key of the age at which windows are mature, as measured at the time of its row."""
+YOUNG = "young"
+"""The first part of the keys of metrics of windows that are not mature."""
 _COUNTS = ("n", "score_n", "queries")
 _LABEL_NAMES = ("coverage", "class_share", "rows", "n", "predictions", "suspicious_share", "noise_free_accuracy")
 
@@ -55,8 +57,8 @@ def young_key(key: str) -> str:
     of labels keep theirs; weighted ones and calibration are ``young/weighted/...``."""
     head, _, rest = key.partition("/")
     if head in ("weighted", "calibration"):
-        return f"young/{key}"
-    return f"young/{rest}" if head in ("eval", "labels") else key
+        return f"{YOUNG}/{key}"
+    return f"{YOUNG}/{rest}" if head in ("eval", "labels") else key
 
 
 def young_metric(rule: Rule) -> KeyPattern:
@@ -64,7 +66,7 @@ def young_metric(rule: Rule) -> KeyPattern:
     if rule.metric.text.startswith(f"{ESTIMATE_CHECK}/"):
         return KeyPattern(rule.metric.text.replace(ESTIMATE_CHECK, ESTIMATED, 1))
     is_drift = drift_spec(rule.metric) is not None
-    return KeyPattern("young/coverage" if is_drift else young_key(rule.metric.text))
+    return KeyPattern(f"{YOUNG}/coverage" if is_drift else young_key(rule.metric.text))
 
 
 def follow_labels(model: Model, pull: PulledSeries) -> Model:
