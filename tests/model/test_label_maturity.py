@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from modelwatch.doctor.metrics import check_metrics
+from modelwatch.doctor.setup_check import CheckStatus
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.evaluate.windows import evaluation_grid
 from modelwatch.model.keys import KeyPattern
@@ -143,3 +145,11 @@ def test_without_any_mature_window_a_rule_waits_and_says_so() -> None:
     assert [note for note in found.notes if "no window has its labels yet" in note] == list(found.notes)
     missing = evaluate_model(model(), PulledSeries("churn", (series(MATURITY_KEY, (99, 5.0)),)), NOW)
     assert len(missing.tracks) == 1, "a metric that nobody publishes is reported as before"
+
+
+def test_doctor_does_not_miss_what_waits() -> None:
+    young = PulledSeries("churn", (series("young/accuracy", (99, 0.9)), series(MATURITY_KEY, (99, 5.0))))
+    (check,) = check_metrics(model(), young, {"young/accuracy"})["accuracy"]
+    assert (check.status, "the rule waits" in check.message) == (CheckStatus.OK, True)
+    (missing,) = check_metrics(model(), PulledSeries("churn", ()), ())["accuracy"]
+    assert missing.status is not CheckStatus.OK

@@ -10,6 +10,7 @@ from ..errors import did_you_mean
 from ..evaluate.aggregation import is_no_proportion
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
+from ..model.label_maturity import follow_labels
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..model.rule import Rule, SamplingModel
@@ -40,7 +41,17 @@ class _RuleData:
 def check_metrics(model: Model, pulled: PulledSeries, keys: Collection[str]) -> dict[str, list[SetupCheck]]:
     """By rule one check, or one for each key that it lacks; what several rules lack is reported once. ``keys``: every
     key that is logged, where known."""
-    return {rule.name: list(_check_rule(model, rule, pulled, keys)) for rule in model.rules if not rule.optional}
+    followed = zip(model.rules, follow_labels(model, pulled).rules, strict=True)
+    return {
+        rule.name: [_waits(model, rule)] if waiting.optional else list(_check_rule(model, rule, pulled, keys))
+        for rule, waiting in followed
+        if not rule.optional
+    }
+
+
+def _waits(model: Model, rule: Rule) -> SetupCheck:
+    text = f"{rule.name}: no window has its labels yet, so {rule.metric.text} is not logged; the rule waits."
+    return report_ok(SUBJECT, text, model=model.name)
 
 
 def _check_rule(model: Model, rule: Rule, pulled: PulledSeries, keys: Collection[str]) -> Iterator[SetupCheck]:
