@@ -29,6 +29,8 @@ ABOVE = Limit(LimitKind.ABOVE, 0.05)
         (rule("serve/latency_ms", Limit(LimitKind.ABOVE, 250)), "ms"),
         (rule("serve/latency_seconds", Limit(LimitKind.RISE, 0.5)), "s"),
         (rule("labels/age_hours", Limit(LimitKind.ABOVE, 48), kind="label-delay"), "h"),
+        (rule("labels/delay_days/class=yes/p90", Limit(LimitKind.ABOVE, 21), kind="label-delay"), "d"),
+        (rule("labels/maturity_days", Limit(LimitKind.ABOVE, 21), kind="label-delay"), "d"),
         (rule("serve/errors", ABOVE, kind="error-rate"), "%"),
         (rule("data/null_rate", ABOVE), "%"),
         (rule("quality/feature=*/missing_excess", ABOVE, kind="data-quality"), "%"),

@@ -32,6 +32,8 @@ _UNIT_SUFFIXES = {
 """The last word of a metric's name, behind an underscore."""
 _SHARE_SUFFIXES = ("rate", "share", "fraction", "excess")
 _FRESHNESS = "quality/freshness"
+_LABEL_DELAY = "labels/delay_days/"
+"""The beginning of the names of quantiles of the delay."""
 _AGREEMENT = "agreement/"
 """Shares of rows with the same prediction."""
 
@@ -52,6 +54,8 @@ def unit_of(rule: Rule) -> str:
         return drift.method
     if rule.metric.text == _FRESHNESS:
         return SECONDS
+    if rule.metric.name.startswith(_LABEL_DELAY):
+        return DAYS
     ending = rule.metric.text.rpartition("/")[2].replace("-", "_").rpartition("_")
     if ending[1] and ending[2] in _UNIT_SUFFIXES:
         return _UNIT_SUFFIXES[ending[2]]
