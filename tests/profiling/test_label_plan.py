@@ -137,6 +137,8 @@ def test_a_log_that_does_not_fit_is_drawn_before_it_is_planned(tmp_path: Path, m
     assert found.unlabelled == ROWS
     assert sum(1 / row.probability for row in found.rows) == pytest.approx(ROWS, rel=0.01)
     assert "were planned with" in found.notes[0]
+    known = planned(tmp_path, 100, known=1000)
+    assert sum(stratum.labelled for stratum in known.strata) == pytest.approx(1000, rel=0.15)
 
 
 def test_without_scores_predictions_are_the_groups(tmp_path: Path) -> None:

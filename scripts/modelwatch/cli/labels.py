@@ -15,7 +15,7 @@ from ..errors import Exit, UserError
 from ..profiling.annotations import AgreementReport, read_annotations, report_agreement
 from ..profiling.label_delay_report import DelayReport, report_delays
 from ..profiling.label_plan import REPRESENTATIVE, STRATEGIES, LabellingPlan, plan_labels
-from ..report.formatting import number
+from ..report.formatting import duration, number
 from ..timeutil import DAY, format_utc
 from . import CommandGroup
 from .options import (
@@ -257,7 +257,7 @@ def _age(quantile: Quantile) -> str:
 
 
 def _days(seconds: float) -> str:
-    return f"{seconds / DAY:.3g} d"
+    return f"{seconds / DAY:.3g} d" if seconds >= DAY else duration(seconds)
 
 
 def _model(config_path: Path, name: str) -> Model:

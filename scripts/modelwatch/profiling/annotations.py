@@ -39,7 +39,7 @@ MAX_LABELS = 200
 MAX_PAIRED = 20
 """With more annotators, pairs are not compared."""
 MAX_ANNOTATORS = 50
-"""More are not published one by one: those with most ratings are."""
+"""More are not compared with the rest one by one: those with most judgements are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +64,12 @@ class Annotations:
         numbers = np.unique(self.items[within], return_inverse=True)[1].astype(np.int64)
         labels, annotators = self.labels[within], self.annotators[within]
         return Ratings(numbers, annotators, labels, self.names, self.classes, self.scale, self.values)
+
+    @property
+    def busiest(self) -> list[int]:
+        """The places of the ``MAX_ANNOTATORS`` names with most judgements."""
+        order = np.argsort(-np.bincount(self.annotators, minlength=len(self.names)), kind="stable")
+        return [int(place) for place in order[:MAX_ANNOTATORS]]
 
     def windows(self, length: float) -> list[float]:
         """The beginnings of windows in which some item got its latest judgement."""
@@ -166,10 +172,8 @@ def agreement_scalars(annotations: Annotations, spec: MeasureSpec, begin: float,
     ratings = annotations.ratings(begin, end)
     whole = krippendorff_alpha(ratings)
     scalars = dict(_estimate_scalars(whole, ()))
-    most = np.argsort(-np.bincount(annotations.annotators, minlength=len(annotations.names)), kind="stable")
-    published = {annotations.names[place] for place in most[:MAX_ANNOTATORS].tolist()}
-    for estimate in annotator_kappas(ratings):
-        if estimate.label in published and estimate.n >= spec.min_rows:
+    for estimate in annotator_kappas(ratings, annotations.busiest):
+        if estimate.n >= spec.min_rows:
             scalars.update(_estimate_scalars(estimate, labels_of({"annotator": estimate.label})))
     if 2 < len(annotations.classes) <= MAX_CLASSES and whole.n >= spec.min_rows:
         for estimate in class_alphas(ratings):
@@ -231,7 +235,7 @@ class AgreementReport:
     classes: tuple[Estimate, ...]
     """Of more than two."""
     annotators: tuple[tuple[Estimate, Estimate, Estimate], ...]
-    """By name: on all items, and on those of the earlier and of the later half."""
+    """By name, the ``MAX_ANNOTATORS`` busiest: on all items, and on those of the earlier and of the later half."""
     pairs: tuple[tuple[str, str, Estimate], ...]
     """Of at most ``MAX_PAIRED`` annotators, those who judged an item in common."""
 
@@ -243,7 +247,7 @@ def report_agreement(annotations: Annotations, since: float, until: float) -> Ag
     middle = float(np.median(within)) if len(within) else math.nan
     if len(within):
         parts = (ratings, annotations.ratings(since, middle), annotations.ratings(middle, until))
-        halves = zip(*(annotator_kappas(part) for part in parts), strict=True)
+        halves = zip(*(annotator_kappas(part, annotations.busiest) for part in parts), strict=True)
     else:
         halves = zip((), (), ())
     pairs = pair_kappas(ratings) if len(annotations.names) <= MAX_PAIRED else ()

@@ -39,8 +39,9 @@ from .time_columns import times_by_row
 
 REPRESENTATIVE, UNCERTAIN = "representative", "uncertain"
 STRATEGIES = (REPRESENTATIVE, UNCERTAIN)
-MAX_ROWS = 1_000_000
-"""Rows in memory: beyond it they are drawn by a hash of their id before they are planned."""
+MAX_ROWS = 300_000
+"""Rows in memory, or twice the budget, and for a moment as many again: beyond it they are drawn by a hash of their id
+before they are planned."""
 MAX_SEGMENTS = 20
 """Values of a segment column; the rarer ones are one stratum."""
 SCORE_GROUPS = 10
@@ -66,7 +67,7 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStratum:
-    """Rows that are alike. ``unlabelled``: of the whole log, estimated where not all rows fit in memory."""
+    """Rows that are alike; of the whole log, estimated where not all rows fit in memory."""
 
     name: str
     unlabelled: float
@@ -146,7 +147,7 @@ def plan_labels(
         raise UserError(f"the log of {model.name!r} has no id, by which labels could come back.", hint=hint)
     log = open_model_log(spec, model, env, retry, scratch, now)
     require_columns(log, [name for name in (spec.id, spec.time, *spec.segments) if name])
-    open_rows, labelled, count = _read(log, spec, since, until)
+    open_rows, labelled, count = _read(log, spec, since, until, max(MAX_ROWS, 2 * budget))
     notes = []
     share = len(open_rows) / count if count else 1.0
     if share < 1:
@@ -156,7 +157,7 @@ def plan_labels(
     return _plan(open_rows, labelled, spec, budget, strategy, share, notes)
 
 
-def _read(log: Any, spec: MeasureSpec, since: float, until: float) -> tuple[_Rows, _Rows, int]:
+def _read(log: Any, spec: MeasureSpec, since: float, until: float, most: int) -> tuple[_Rows, _Rows, int]:
     """The rows without a label, those with one, each id once, and how many have none in all."""
     scores = score_columns(spec)
     columns = (spec.id, spec.time, spec.version, *scores, spec.prediction, spec.label, *spec.segments)
@@ -168,9 +169,9 @@ def _read(log: Any, spec: MeasureSpec, since: float, until: float) -> tuple[_Row
         rows = rows.take(rows.hashes <= limit)
         parts.append(rows)
         held += len(rows)
-        if held > 2 * MAX_ROWS:
+        if held > 2 * most:
             whole = _Rows.concatenate(parts)
-            limit = np.partition(whole.hashes, MAX_ROWS)[MAX_ROWS]
+            limit = np.partition(whole.hashes, most)[most]
             parts = [whole.take(whole.hashes <= limit)]
             held = len(parts[0])
     if not parts:
@@ -234,7 +235,7 @@ def _plan(
     strata = np.array([number_of[key] for key in keys[: len(rows)]], dtype=np.int64)
     known = np.array([number_of.get(key, -1) for key in keys[len(rows) :]], dtype=np.int64)
     sizes = np.bincount(strata, minlength=len(names))
-    present = np.bincount(known[known >= 0], minlength=len(names))
+    present = np.round(np.bincount(known[known >= 0], minlength=len(names)) / share).astype(np.int64)
     deviations = _deviations(rows, labelled, strata, known, spec, len(names))
     if len(names) > min(budget, len(rows)):
         drawn = draw_systematically(rows.hashes, strata, budget)

@@ -10,7 +10,7 @@ chapter 12.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -99,13 +99,17 @@ def class_alphas(ratings: Ratings, *, intervals: bool = True, name: str = "agree
         yield _alpha(of_class, two, name, label, intervals)
 
 
-def annotator_kappas(ratings: Ratings, *, intervals: bool = True, name: str = "agreement") -> Iterator[Estimate]:
-    """For each annotator the kappa of its class against another rating of the same item, drawn at random: Cohen's kappa
-    where there are two annotators. ``label``: the annotator; ``n``: its items that somebody else rated, too."""
+def annotator_kappas(
+    ratings: Ratings, places: Sequence[int] | None = None, *, intervals: bool = True, name: str = "agreement"
+) -> Iterator[Estimate]:
+    """For each annotator, or those at ``places`` of the names, the kappa of its class against another rating of the same
+    item, drawn at random: Cohen's kappa where there are two annotators. ``label``: the annotator; ``n``: its items that
+    somebody else rated, too."""
     counts = ratings.counts()
     totals = counts.sum(axis=0)
     difference = ratings.differences(totals)
-    for place, annotator in enumerate(ratings.names):
+    for place in range(len(ratings.names)) if places is None else places:
+        annotator = ratings.names[place]
         own = ratings.annotators == place
         labels = ratings.labels[own]
         others = counts[ratings.items[own]]
