@@ -102,9 +102,9 @@ def class_alphas(ratings: Ratings, *, intervals: bool = True, name: str = "agree
 def annotator_kappas(
     ratings: Ratings, places: Sequence[int] | None = None, *, intervals: bool = True, name: str = "agreement"
 ) -> Iterator[Estimate]:
-    """For each annotator, or those at ``places`` of the names, the kappa of its class against another rating of the same
-    item, drawn at random: Cohen's kappa where there are two annotators. ``label``: the annotator; ``n``: its items that
-    somebody else rated, too."""
+    """For each annotator, or those at ``places`` of the names, the kappa of its class against another rating of the
+    same item, drawn at random: Cohen's kappa where there are two annotators. ``label``: the annotator; ``n``: its items
+    that somebody else rated, too."""
     counts = ratings.counts()
     totals = counts.sum(axis=0)
     difference = ratings.differences(totals)
