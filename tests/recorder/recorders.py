@@ -25,7 +25,10 @@ def recorder(spool: Path, **settings: Any) -> Recorder:
     return Recorder("churn", spool=spool, **{**defaults, **settings})
 
 
-def write_config(folder: Path, source: str, *, wandb: str = "{entity: acme, project: churn}", more: str = "") -> Path:
+def write_config(
+    folder: Path, source: str, *, wandb: str = "{entity: acme, project: churn}", limit: float = 0.5
+) -> Path:
+    """One rule, on the rate of errors, which is too high above ``limit``."""
     path = folder / "modelwatch.yml"
     path.write_text(f"""
 version: 1
@@ -33,9 +36,10 @@ models:
   - name: churn
     wandb: {wandb}
     measure:
-      {{{source}, id: id, time: time, version: version, score: score, prediction: prediction, segments: [region]{more}}}
+      {{{source}, id: id, time: time, version: version, score: score, prediction: prediction, segments: [region]}}
     rules:
-      - {{name: missing, kind: data-quality, metric: "quality/feature=age/missing", tiers: {{warning: {{above: 0.5}}}}}}
+      - {{name: errors, kind: data-quality, metric: errors/rate, window: 24h, for: 1,
+         tiers: {{warning: {{above: {limit}}}}}}}
 """)
     return path
 

@@ -97,6 +97,16 @@ def test_what_is_recorded_can_change_afterwards(folders: dict[str, Path]) -> Non
     assert [row["age"] for row in recorded_rows(folders["folder"])] == [1.0] * 4
 
 
+def test_times_that_are_none_count_in_no_window(folders: dict[str, Path]) -> None:
+    """As of a clock that was never set. Rows of yesterday and tomorrow count there."""
+    with recorder(**folders) as made:
+        for moment in (-5.0, float("nan"), 1e300, START - DAY, START + DAY):
+            assert made.record({}, time=moment) is not None
+    profile = recorded_profile(folders["folder"])
+    assert (profile.rows, profile.undated) == (2, 3)
+    assert {key.window for key in profile.cells} == {START - DAY, START + DAY}
+
+
 def test_a_full_buffer_drops_and_counts(folders: dict[str, Path]) -> None:
     """The disk cannot be written, so that nothing leaves the buffer, until it can."""
     folders["spool"].write_text("a file where the spool should be")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from modelwatch.cli import group
 from modelwatch.recorder import Recorder
+from modelwatch.step_files import read_series
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 
@@ -79,8 +80,12 @@ def test_check_judges_a_recorder_that_sees_everything(wandb_server: Server[Wandb
     made = recorder(tmp_path / "spool", wandb="acme/churn", tags=["production"], metrics=True)
     record_two_days(made)
     assert made.close(60.0), (tmp_path / "spool" / "sender.log").read_text()
-    told = json.loads(call(tmp_path, "check", "--format", "json", now=START + 2 * DAY + 3600))
-    assert "missing" in json.dumps(told)
+    for limit, state, outcome in ((0.5, "quiet", "ok"), (0.001, "firing", "breach")):
+        write_config(tmp_path, "recorder: wandb", limit=limit)
+        told = json.loads(call(tmp_path, "check", "--format", "json", now=START + 2 * DAY + 3600))
+        (group_of_rule,) = (found for found in told["groups"] if found["rule"] == "errors")
+        latest = group_of_rule["latest"]
+        assert (group_of_rule["state"], latest["outcome"], latest["value"]) == (state, outcome, 0.025)
     (row,) = logged_rows(wandb_server, "measured-churn-20261121-v1")
     assert row["quality/rows"] == 400
     counts = [
@@ -112,10 +117,12 @@ def test_offline_runs_are_read_by_check_and_sent_by_wandb_sync(
     assert made.close(60.0), (tmp_path / "spool" / "sender.log").read_text()
     assert runs_or_none(wandb_server) == []
     write_config(tmp_path, "recorder: wandb", wandb="{offline: runs, version: version}")
-    found = call(tmp_path, "pull", "--out", str(tmp_path / "series.jsonl"), now=START + 2 * DAY + 3600)
-    assert found == "" or "error" not in found
-    series = (tmp_path / "series.jsonl").read_text()
-    assert "quality/feature=age/missing" in series or "missing" in series
+    call(tmp_path, "pull", "--out", str(tmp_path / "series.jsonl"), now=START + 2 * DAY + 3600)
+    (pulled,) = read_series(tmp_path / "series.jsonl")
+    (series,) = pulled.series
+    assert (series.name, list(series.values)) == ("errors/rate", [0.025, 0.025])
+    assert list(series.times) == [START + DAY, START + 2 * DAY]
+    assert [found.version for found in pulled.deployments] == ["v1"]
     folders = sorted(str(path) for path in (tmp_path / "runs").rglob("offline-run-*") if path.is_dir())
     assert len(folders) == 4, "two days: the counted profile, and the metrics"
     subprocess.run([sys.executable, "-m", "wandb", "sync", *folders], check=True, capture_output=True, timeout=120)

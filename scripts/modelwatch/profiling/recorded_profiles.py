@@ -69,8 +69,8 @@ def read_recorded_profile(
     total, whole = Profile(), TableProfile()
     lost: dict[float, int] = {}
     omitted: list[str] = []
-    for day, path in sorted(paths, reverse=True):
-        profile, about = read_profile(path, "the recorded profile")
+    parts = [(day, path, *read_profile(path, "the recorded profile")) for day, path in sorted(paths)]
+    for day, path, profile, about in sorted(parts, key=lambda part: _counted(part[3]), reverse=True):
         try:
             merged, whole = total.merge(profile), whole.merge(profile.whole())
         except ProfileMismatchError:
@@ -127,6 +127,12 @@ def _select(
         day = parse_iso_or_none(match.group(1)) if match else None
         if day is not None and includes_day(day):
             yield day, content
+
+
+def _counted(about: Mapping[str, Any]) -> float:
+    """When the newest rows of a part were recorded."""
+    counted = about.get("counted")
+    return float(counted) if isinstance(counted, int | float) else 0.0
 
 
 def _count_lost(about: Mapping[str, Any]) -> int:

@@ -36,6 +36,8 @@ class DayProfile:
     profile: Profile
     lost: Mapping[str, int]
     """Rows by reason."""
+    counted: float = 0.0
+    """When the rows of the last batch were recorded, seconds (UTC): of parts that cannot be added, the newest count."""
 
     @property
     def name(self) -> str:
@@ -47,6 +49,7 @@ class DayProfile:
             "day": day_name(self.day),
             "part": self.part,
             "batch": self.batch,
+            "counted": self.counted,
             "lost": dict(sorted(self.lost.items())),
         }
         return to_bytes(self.profile, about)
@@ -57,7 +60,8 @@ class DayProfile:
         profile, about = read_profile(path)
         try:
             day = datetime.strptime(about["day"], "%Y%m%d").replace(tzinfo=UTC).timestamp()
-            return cls(about["model"], day, about["part"], int(about["batch"]), profile, about["lost"])
+            counted = float(about["counted"])
+            return cls(about["model"], day, about["part"], int(about["batch"]), profile, about["lost"], counted)
         except (KeyError, TypeError, ValueError) as error:
             raise SourceError("this profile was not recorded.", where=str(path)) from error
 
@@ -99,7 +103,8 @@ def add_batch(
         if any(file.day == day and file.batch >= batch for file in known):
             continue
         own = Profile(cells, profile.undated if day == today else 0)
-        file = _extend(known, DayProfile(model, day, secrets.token_hex(6), batch, own, lost if day == today else {}))
+        own_losses = lost if day == today else {}
+        file = _extend(known, DayProfile(model, day, secrets.token_hex(6), batch, own, own_losses, now))
         write_atomically(spool / DAYS / f"{file.name}{SUFFIX}", file.to_bytes())
         known = [other for other in known if other.name != file.name] + [file]
     return known
@@ -113,7 +118,7 @@ def _extend(known: list[DayProfile], new: DayProfile) -> DayProfile:
         except ProfileMismatchError:
             continue
         lost = {reason: file.lost.get(reason, 0) + new.lost.get(reason, 0) for reason in {*file.lost, *new.lost}}
-        return replace(file, batch=new.batch, profile=profile, lost=lost)
+        return replace(file, batch=new.batch, profile=profile, lost=lost, counted=new.counted)
     return new
 
 
