@@ -158,7 +158,9 @@ def test_annotators_with_few_items_are_not_published_one_by_one(tmp_path: Path) 
 
 def test_what_is_not_published_is_noted(tmp_path: Path) -> None:
     alone = [row for row in judgements(log()) if row[1] == "ada"]
-    assert any("no two annotators judged the same item" in note for note in measured(tmp_path, alone).notes)
+    assert any("two annotators judged the same item" in note for note in measured(tmp_path, alone).notes)
+    same = [(item, who, "yes", at) for item, who, _, at in judgements(log())]
+    assert any("not all in one class" in note for note in measured(tmp_path, same).notes)
     later = [(item, who, said, at + DAY if at > START + DAY else at) for item, who, said, at in judgements(log())]
     later = [row for row in later if row[3] < NOW]
     assert any(

@@ -71,6 +71,7 @@ def test_several_classes(tmp_path: Path) -> None:
     [
         ({}, {"score": np.linspace(-3, 3, 2000)}, "scores below 0 or above 1 are no probabilities."),
         ({"task": "numbers"}, {"label": np.arange(2000.0), "prediction": np.arange(2000.0)}, "not a few classes."),
+        ({}, {"label": ["yes"] * 2000}, "every label is one class."),
         ({"score": ""}, {}, "name the column of the scores"),
     ],
 )

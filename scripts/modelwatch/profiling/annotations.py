@@ -208,7 +208,9 @@ def scalars_by_cell(
     if not annotations.classes and notes:
         return found, notes
     if not any(found.values()):
-        notes.append("annotations: no two annotators judged the same item in a measured window.")
+        notes.append(
+            "annotations: in no measured window two annotators judged the same item, and not all in one class."
+        )
     elif lost:
         notes.append(f"annotations: {lost} windows have judgements and no measured prediction, and are not published.")
     return found, notes

@@ -46,6 +46,8 @@ def _problem(plan: ProfilePlan) -> str:
     """Why labels cannot be doubted; empty if they can."""
     if not plan.classes:
         return "labels are not a few classes."
+    if len(plan.classes) < 2:
+        return "every label is one class."
     if not score_columns(plan.spec):
         return "name the column of the scores under `score`, or those of all classes under `scores`."
     if not plan.binary_score and set(scored_class_names(plan)) != set(plan.classes):

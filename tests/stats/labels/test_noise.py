@@ -120,6 +120,11 @@ def test_rows_without_scores_do_not_count_and_no_suspicion_is_not_certainty() ->
     assert 0.3 < found.share.high < 0.8
 
 
+def test_equal_scores_make_nothing_suspicious() -> None:
+    found = find_noise(np.array([0, 1, 2] * 20), np.full((60, 3), 1 / 3))
+    assert (found.share.value, len(found.suspicious)) == (0.0, 0)
+
+
 def test_a_class_without_a_row_is_no_class() -> None:
     scores = np.array([[0.1, 0.2, 0.7], [0.2, 0.1, 0.7], [0.0, 0.9, 0.1], [0.8, 0.1, 0.1]])
     found = find_noise(np.array([0, 0, 1, 0]), scores)

@@ -54,7 +54,10 @@ def find_noise(labels: Ints, scores: Floats, *, intervals: bool = True) -> Label
         # Of a class without a row the threshold is infinite: nothing is counted as it.
         thresholds = np.where(counts > 0, np.bincount(given, own, minlength=size) / counts, np.inf)
     confident = np.where(p >= thresholds, p, -np.inf)
-    likely = np.where(np.isfinite(confident).any(axis=1), confident.argmax(axis=1), size)
+    highest = confident.max(axis=1)
+    # Of equally likely classes the label is one, if it is among them: equal scores make nothing suspicious.
+    likely = np.where(confident[np.arange(len(given)), given] == highest, given, confident.argmax(axis=1))
+    likely = np.where(np.isfinite(highest), likely, size)
     table = np.zeros((size, size + 1))
     np.add.at(table, (given, likely), 1.0)
     share = bootstrap_estimate(NAME, float(len(given)), table.ravel(), _off_diagonal, intervals=intervals)
