@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from modelwatch.stats.performance.calibration import (
     ScoreCounts,
     calibration_error,
-    counts_of_rows,
     reliability_curve,
 )
 
+from ..stats.performance.score_rows import counts_of_rows
 from .measure import Row
 
 WORLDS = 1000

@@ -24,10 +24,11 @@ from modelwatch.profiling.plan_inference import infer_plan
 from modelwatch.profiling.profile_plan import ProfilePlan
 from modelwatch.profiling.profiler import profile_partition
 from modelwatch.profiling.readers import open_log
-from modelwatch.stats.performance.calibration import calibration_metrics, counts_of_rows
+from modelwatch.stats.performance.calibration import calibration_metrics
 from modelwatch.stats.profile.codec import from_bytes, to_bytes
 from modelwatch.stats.profile.table import merge_profiles
 
+from ..stats.performance.score_rows import counts_of_rows
 from .logs import DAY, SPEC, START, log, write
 
 NOW = START + 2 * DAY

@@ -269,6 +269,20 @@ def test_parts_that_were_measured_apart_add_up_and_one_measured_again_does_not_d
     assert to_bytes(parts[0].merge(parts[1])) == to_bytes(day_profile(whole, START, "v1"))
 
 
+def test_weighted_metrics_of_rows_are_left_out_where_another_part_has_rows_of_the_window(
+    wandb_server: Server[WandbStandIn], place: Path
+) -> None:
+    config = place / "modelwatch.yml"
+    config.write_text(CONFIG.replace("segments: [region]", "segments: [region], weighted: true"))
+    captured(place)
+    for name, path in zip(("one", "other"), halves(place), strict=True):
+        path.rename(place / "log.parquet")
+        call(place, "measure", "--partition", name)
+    found = points("weighted/n")
+    assert len(found) == 3
+    assert {len(values) for values in found.values()} == {1}, "of the part that was measured first"
+
+
 def test_profiles_of_several_workers_are_published_as_one(wandb_server: Server[WandbStandIn], place: Path) -> None:
     captured(place)
     for name, path in zip(("one", "other"), halves(place), strict=True):

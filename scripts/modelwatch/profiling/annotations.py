@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from ..errors import SourceError
 from ..model.keys import key_of
 from ..model.prediction_log import AnnotationsSpec, MeasureSpec
-from ..model.series import Labels, labels_of
+from ..model.series import labels_of
 from ..stats.arrays import Floats, Ints
 from ..stats.labels.agreement import (
     INTERVAL,
@@ -31,7 +30,7 @@ from .engines.engine import Engine, LocalEngine
 from .profile_plan import MAX_CLASSES
 from .readers import require_columns
 from .time_columns import LocalTimeLog, times_by_row, unreadable_times
-from .wandb_rows import last_cells
+from .wandb_rows import estimate_scalars, last_cells
 
 AGREEMENT = "labels/agreement"
 MAX_LABELS = 200
@@ -166,31 +165,22 @@ def _order_classes(
     return tuple(ordered), tuple(numbers[name] for name in ordered) if table.scale == INTERVAL else ()
 
 
-def agreement_scalars(annotations: Annotations, spec: MeasureSpec, begin: float, end: float) -> dict[str, float]:
+def annotation_scalars(annotations: Annotations, spec: MeasureSpec, begin: float, end: float) -> dict[str, float]:
     """Keys and values of one window (seconds, UTC): all annotators together, each against the rest, and each class;
     these with at least ``min_rows`` items that two annotators judged."""
     ratings = annotations.ratings(begin, end)
     whole = krippendorff_alpha(ratings)
-    scalars = dict(_estimate_scalars(whole, ()))
+    scalars = dict(estimate_scalars(AGREEMENT, whole))
     for estimate in annotator_kappas(ratings, annotations.busiest):
         if estimate.n >= spec.min_rows:
-            scalars.update(_estimate_scalars(estimate, labels_of({"annotator": estimate.label})))
+            scalars.update(estimate_scalars(key_of(AGREEMENT, labels_of({"annotator": estimate.label})), estimate))
     if 2 < len(annotations.classes) <= MAX_CLASSES and whole.n >= spec.min_rows:
         for estimate in class_alphas(ratings):
-            scalars.update(_estimate_scalars(estimate, labels_of({"class": estimate.label})))
+            scalars.update(estimate_scalars(key_of(AGREEMENT, labels_of({"class": estimate.label})), estimate))
     return scalars
 
 
-def _estimate_scalars(estimate: Estimate, labels: Labels) -> Iterator[tuple[str, float]]:
-    if math.isnan(estimate.value):
-        return
-    key = key_of(AGREEMENT, labels)
-    yield from ((key, estimate.value), (f"{key}_n", estimate.n))
-    if not math.isnan(estimate.low):
-        yield from ((f"{key}/low", estimate.low), (f"{key}/high", estimate.high))
-
-
-def scalars_by_cell(
+def annotation_scalars_by_cell(
     annotations: Annotations, spec: MeasureSpec, profile: Profile
 ) -> tuple[dict[ProfileKey, dict[str, float]], list[str]]:
     """The metrics of each window, at the version that served last in it; and a note where annotators judged in windows
@@ -203,7 +193,7 @@ def scalars_by_cell(
         if cell_of_window is None:
             lost += 1
         else:
-            found[cell_of_window] = agreement_scalars(annotations, spec, begin, begin + spec.window)
+            found[cell_of_window] = annotation_scalars(annotations, spec, begin, begin + spec.window)
     notes = list(annotations.notes)
     if not annotations.classes and notes:
         return found, notes
@@ -214,17 +204,6 @@ def scalars_by_cell(
     elif lost:
         notes.append(f"annotations: {lost} windows have judgements and no measured prediction, and are not published.")
     return found, notes
-
-
-def merge_scalars(
-    *parts: Mapping[ProfileKey, Mapping[str, float]],
-) -> dict[ProfileKey, Mapping[str, float]]:
-    """All scalars of each cell."""
-    merged: dict[ProfileKey, Mapping[str, float]] = {}
-    for part in parts:
-        for cell, scalars in part.items():
-            merged[cell] = {**merged.get(cell, {}), **scalars}
-    return merged
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
 import numpy as np
 
 from ..stats.arrays import Floats
 from ..stats.labels.noise import accuracy_against_true_labels, find_noise, two_columns
-from ..stats.performance.estimate import Estimate
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from .label_comparison import scored_class_names
 from .performance import confusion_matrix, read_scores, row_shares, sample_rows
 from .profile_plan import ProfilePlan, score_columns
 from .readers import PredictionLog
+from .wandb_rows import estimate_scalars
 
 SUSPICIOUS = "labels/suspicious_share"
 TRUE_ACCURACY = "labels/noise_free_accuracy"
@@ -37,7 +34,7 @@ def noise_scalars(
         elif len(known) >= plan.spec.min_rows:
             noise = find_noise(classes, _by_class(scores, plan))
             accuracy = accuracy_against_true_labels(_confusion(profile.cells[cell], plan), noise)
-            found[cell] = dict([*_scalars(SUSPICIOUS, noise.share), *_scalars(TRUE_ACCURACY, accuracy)])
+            found[cell] = dict([*estimate_scalars(SUSPICIOUS, noise.share), *estimate_scalars(TRUE_ACCURACY, accuracy)])
     notes = [f"there is no {SUSPICIOUS}: scores below 0 or above 1 are no probabilities."] if beyond else []
     return found, notes
 
@@ -74,11 +71,3 @@ def _confusion(table: TableProfile, plan: ProfilePlan) -> Floats:
     counts = np.zeros((size, size))
     counts[np.ix_(places, places)] = matrix.table
     return counts
-
-
-def _scalars(key: str, estimate: Estimate) -> Iterator[tuple[str, float]]:
-    if math.isnan(estimate.value):
-        return
-    yield from ((key, estimate.value), (f"{key}_n", estimate.n))
-    if not math.isnan(estimate.low):
-        yield from ((f"{key}/low", estimate.low), (f"{key}/high", estimate.high))

@@ -24,7 +24,7 @@ from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
 from ..timeutil import DAY, HOUR, format_utc
-from .annotations import merge_scalars, read_annotations, scalars_by_cell
+from .annotations import annotation_scalars_by_cell, read_annotations
 from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
 from .engines.engine import Engine, LocalEngine
@@ -54,7 +54,7 @@ from .reference_store import fetch_reference, read_profile, read_reference
 from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .version_agreement import measure_agreement
 from .wandb_profiles import fetch_other_partitions, sum_profiles
-from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, metric_rows
+from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, merge_scalars, metric_rows
 from .weighted_performance import selection_notes, weighted_scalars
 
 MAX_COLUMNS_SHOWN = 10
@@ -181,7 +181,7 @@ def measure(
     if spec.reference:
         reference, _ = read_reference(fetch_reference(spec.reference, model, env))
     extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
-    agreement: Mapping[ProfileKey, Mapping[str, float]] = {}
+    extra_scalars: Mapping[ProfileKey, Mapping[str, float]] = {}
     noisy: Mapping[ProfileKey, Mapping[str, float]] = {}
     changes: LabelChanges | None = None
     older = Profile()
@@ -208,13 +208,13 @@ def measure(
         whole = profile.whole()
         plan = replace(plan, spec=without_partial_averages(spec, whole))
         extra = row_metrics(log, plan, profile)
-        agreement = measure_agreement(log, plan, profile)
+        extra_scalars = measure_agreement(log, plan, profile)
         if spec.label_noise:
             noisy, noise_notes = noise_scalars(log, plan, profile)
             notes.extend(noise_notes)
         if spec.weighted and spec.label:
             weights, weighted = weighted_scalars(log, plan, profile)
-            agreement = merge_scalars(agreement, weights)
+            extra_scalars = merge_scalars(extra_scalars, weights)
         if plan.counts_delays and not selection.is_everything:
             older = profile_log(FilteredLog(source, OlderWindows(selection, now), spec), delay_plan(plan))
         notes.extend(f"left out: {problem}" for problem in skipped.values())
@@ -235,12 +235,13 @@ def measure(
     # Metrics that need rows are known for this partition only.
     shared = {cell for part in others.values() for cell in part.cells}
     extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
-    agreement = {cell: scalars for cell, scalars in agreement.items() if cell not in shared}
+    extra_scalars = {cell: scalars for cell, scalars in extra_scalars.items() if cell not in shared}
     noisy = {cell: scalars for cell, scalars in noisy.items() if cell not in shared}
-    agreement = merge_scalars(agreement, change_scalars(changes, spec, total))
+    weighted = {cell: estimates for cell, estimates in weighted.items() if cell not in shared}
+    extra_scalars = merge_scalars(extra_scalars, change_scalars(changes, spec, total))
     if spec.annotations is not None:
-        annotated, annotation_notes = scalars_by_cell(read_annotations(spec, now, engine), spec, total)
-        agreement = merge_scalars(agreement, annotated)
+        annotated, annotation_notes = annotation_scalars_by_cell(read_annotations(spec, now, engine), spec, total)
+        extra_scalars = merge_scalars(extra_scalars, annotated)
         notes.extend(annotation_notes)
     notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
     notes.extend(class_notes(*_class_counts(whole_total, spec)))
@@ -253,8 +254,10 @@ def measure(
     timing = LabelTiming.of((total, older), spec, now)
     notes.extend(timing.notes())
     mature = [cell for cell in finished if cell in weighted and timing.is_mature(cell.window + spec.window)]
-    notes.extend(selection_notes({cell: weighted[cell] for cell in mature}, {cell: agreement[cell] for cell in mature}))
-    agreement = merge_scalars(agreement, timing.set_young_apart(noisy))
+    notes.extend(
+        selection_notes({cell: weighted[cell] for cell in mature}, {cell: extra_scalars[cell] for cell in mature})
+    )
+    extra_scalars = merge_scalars(extra_scalars, timing.set_young_apart(noisy))
     estimated = EstimateResult()
     if spec.estimates is not None:
         estimated = (
@@ -264,7 +267,7 @@ def measure(
     rows = LazyRows(
         len(finished),
         lambda: estimated.add_to(
-            _metric_rows(total, published, reference, now, extra, agreement, unreadable, recorded, timing)
+            _metric_rows(total, published, reference, now, extra, extra_scalars, unreadable, recorded, timing)
         ),
     )
     unfinished = sum(not cell.segment for cell in total.cells) - len(rows)

@@ -27,6 +27,7 @@ from .class_names import ClassNames
 from .profile_plan import MAX_CLASSES, ProfilePlan
 from .profiler import encode_segments, split_by_window
 from .readers import PredictionLog
+from .wandb_rows import estimate_scalars
 
 MAX_ROWS = 1_000_000
 """Rows of a log in memory, all windows together: beyond it ids are drawn by their hash, the same of each version."""
@@ -64,11 +65,7 @@ def compare_outputs(left: Any, right: Any, name: str) -> Estimate:
 def agreement_scalars(estimate: Estimate, labels: Labels, prefix: str = "agreement") -> Iterator[tuple[str, float]]:
     """Keys and values, with the count, and overall with the bounds of the interval."""
     key = key_of(f"{prefix}/{estimate.name}", labels)
-    if np.isnan(estimate.value):
-        return
-    yield from ((key, estimate.value), (f"{key}_n", estimate.n))
-    if not labels and not np.isnan(estimate.low):
-        yield from ((f"{key}/low", estimate.low), (f"{key}/high", estimate.high))
+    return estimate_scalars(key, estimate, bounds=not labels)
 
 
 def measure_agreement(log: PredictionLog, plan: ProfilePlan, profile: Profile) -> dict[ProfileKey, dict[str, float]]:

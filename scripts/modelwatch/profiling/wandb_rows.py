@@ -39,6 +39,25 @@ class MetricRow:
     histograms: Mapping[str, Histogram]
 
 
+def estimate_scalars(key: str, estimate: Estimate, *, bounds: bool = True) -> Iterator[tuple[str, float]]:
+    """The estimate under its key, with its count (``..._n``) and the bounds of its interval (``/low``, ``/high``);
+    nothing where it is not defined."""
+    if math.isnan(estimate.value):
+        return
+    yield from ((key, estimate.value), (f"{key}_n", estimate.n))
+    if bounds and not math.isnan(estimate.low):
+        yield from ((f"{key}/low", estimate.low), (f"{key}/high", estimate.high))
+
+
+def merge_scalars(*parts: Mapping[ProfileKey, Mapping[str, float]]) -> dict[ProfileKey, Mapping[str, float]]:
+    """All scalars of each cell."""
+    merged: dict[ProfileKey, Mapping[str, float]] = {}
+    for part in parts:
+        for cell, scalars in part.items():
+            merged[cell] = {**merged.get(cell, {}), **scalars}
+    return merged
+
+
 def metric_rows(
     profile: Profile,
     spec: MeasureSpec,

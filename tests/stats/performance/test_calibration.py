@@ -19,12 +19,13 @@ from modelwatch.stats.performance.calibration import (
     calibration_error,
     calibration_metrics,
     counts_of_profiles,
-    counts_of_rows,
     logistic_recalibration,
     reliability_curve,
 )
 from modelwatch.stats.profile.binning import choose_edges
 from modelwatch.stats.profile.numeric import NumericProfile
+
+from .score_rows import counts_of_rows
 
 Rows = tuple[NDArray[np.bool_], NDArray[np.float64]]
 

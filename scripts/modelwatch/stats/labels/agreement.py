@@ -62,17 +62,6 @@ class Ratings:
         return 1.0 - np.eye(len(self.classes))
 
 
-def cohen_kappa(table: Floats, weights: str = "") -> Floats:
-    """Kappa of two annotators. ``table``: ``[..., classes, classes]``, how many items got each pair of classes;
-    ``weights``: as scikit-learn's, empty, ``linear`` or ``quadratic`` in the number of the class."""
-    size = table.shape[-1]
-    steps = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(np.float64)
-    difference = {"": (steps > 0).astype(np.float64), "linear": steps, "quadratic": steps**2}[weights]
-    n = table.sum(axis=(-2, -1))
-    expected = table.sum(axis=-1)[..., :, None] * table.sum(axis=-2)[..., None, :]
-    return _beyond_chance((table * difference).sum(axis=(-2, -1)) * n, (expected * difference).sum(axis=(-2, -1)))
-
-
 def fleiss_kappa(counts: Floats) -> float:
     """Fleiss' kappa of ``[items, classes]`` counts. Where items have different numbers of ratings, the agreement of an
     item is still the share of its pairs, and items with fewer than two are left out."""

@@ -108,11 +108,6 @@ class WeightedEstimate:
     difference_error: float
     """Standard error of ``value - plain``."""
 
-    @property
-    def is_selective(self) -> bool:
-        """Whether both differ by more than chance."""
-        return abs(self.value - self.plain) > SIGNIFICANCE * self.difference_error > 0
-
 
 Metric = Callable[[Floats], tuple[float, Floats]]
 """From the weights of rows to the value and the influence of each row on it, times the mean weight."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..arrays import Floats
 from ..intervals import wilson_bounds, z_value
@@ -67,17 +66,6 @@ def counts_of_profiles(happened: NumericProfile, others: NumericProfile) -> Scor
     filled = np.flatnonzero(happened.counts + others.counts.astype(np.int64))
     middles = bin_middles(happened.edges, filled, low, high)
     return ScoreCounts(middles, *(side.counts[filled].astype(np.float64) for side in (happened, others)))
-
-
-def counts_of_rows(happened: ArrayLike, scores: ArrayLike) -> ScoreCounts | None:
-    """The counts of single rows; rows whose score is NaN are left out. ``None`` as in ``counts_of_profiles``."""
-    truth, p = np.asarray(happened, dtype=np.bool_), np.asarray(scores, dtype=np.float64)
-    truth, p = truth[~np.isnan(p)], p[~np.isnan(p)]
-    if not len(p) or p.min() < 0 or p.max() > 1:
-        return None
-    values, number = np.unique(p, return_inverse=True)
-    yes, no = (np.bincount(number[side], minlength=len(values)).astype(np.float64) for side in (truth, ~truth))
-    return ScoreCounts(values, yes, no)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
