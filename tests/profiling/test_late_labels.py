@@ -50,10 +50,13 @@ def firing(place: Path, day: float) -> tuple[set[str], str]:
 
 def test_fast_negatives_are_no_drop_and_no_drift(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
     """Negatives are known after hours and positives after two days. The same log without maturity has both alerts."""
-    write_late_labels(tmp_path, DAYS, 1500, (0.1, 2.0))
+    write_late_labels(tmp_path, DAYS, 1500, (0.1, 2.0), more="late: 1d,")
     output = measure(tmp_path, DAYS - 2 + 0.1)
     assert "95 % of the labels that come are there after" in output
+    runs = wandb_server.standin.state.projects["acme", "churn"].runs
+    assert "eval/accuracy" not in runs["measured-churn-20261201"].summary
     measure(tmp_path, DAYS + 0.1)
+    assert "eval/accuracy" in runs["measured-churn-20261201"].summary, "measured again until it is mature"
     for later in (0.2, 0.9):
         assert firing(tmp_path, DAYS + later)[0] == set()
     newest = wandb_server.standin.state.projects["acme", "churn"].runs["measured-churn-20261205"].summary
