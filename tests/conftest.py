@@ -23,7 +23,7 @@ from modelwatch.testing.standins.wandb import WandbStandIn
 WANDB_KEY = "k" * 40
 TESTS = Path(__file__).parent
 LONG = frozenset(
-    {"chaos", "crash", "e2e", "relay", "release", "runbooks", "testing", "timeline"}
+    {"chaos", "crash", "e2e", "recorder", "relay", "release", "runbooks", "testing", "timeline"}
     | {"false_alarms", "false_promotions", "injection", "pagerduty_setup", "profiling", "sources"}
     | {"test_readme.py", "test_wheel.py"}
 )

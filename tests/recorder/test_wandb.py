@@ -13,6 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from modelwatch.cli import group
+from modelwatch.clients.retry import RetryPolicy
+from modelwatch.clients.wandb_runs import RunAddress, open_run
+from modelwatch.errors import SourceError
+from modelwatch.model.prediction_log import RECORDED_ARTIFACT_TYPE, recorded_run_id
 from modelwatch.recorder import Recorder
 from modelwatch.step_files import read_series
 from modelwatch.testing.standins.http import Server
@@ -97,6 +101,17 @@ def test_check_judges_a_recorder_that_sees_everything(wandb_server: Server[Wandb
 
 def runs(server: Server[WandbStandIn]) -> list[str]:
     return list(server.standin.snapshot()["acme/churn"]["runs"])
+
+
+def test_an_artifact_that_no_recorder_wrote(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    write_config(tmp_path, "recorder: wandb")
+    id = recorded_run_id("churn", START, "abc")
+    address = RunAddress("acme", "churn", id, wandb_server.url)
+    with open_run(address, {}, "k" * 40, RetryPolicy()) as run:
+        run.log_artifact(id, RECORDED_ARTIFACT_TYPE, {"other.npz": b"nothing"}, {})
+    found = CliRunner().invoke(group, ["measure", "--config", str(tmp_path / "modelwatch.yml"), "--since", str(START)])
+    assert isinstance(found.exception, SourceError)
+    assert "no recorder wrote it" in str(found.exception)
 
 
 def test_late_rows_of_a_window_replace_its_values(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:

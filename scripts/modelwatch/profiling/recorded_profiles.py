@@ -112,6 +112,8 @@ def _download(
             download_artifact(api, api.artifact(name, type=RECORDED_ARTIFACT_TYPE), PROFILES, folder, retry)
         except Exception as error:
             raise translate_wandb_error(error, name) from error
+        if not (folder / PROFILE_FILE).is_file():
+            raise SourceError(f"this artifact has no {PROFILE_FILE}, so no recorder wrote it.", where=name)
         path = folder / f"{id}.npz"
         (folder / PROFILE_FILE).rename(path)
         found.append((day, path))
