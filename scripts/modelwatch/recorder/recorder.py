@@ -48,8 +48,8 @@ class Recorder:
     """Records the predictions of one model.
 
     ``record`` and ``record_batch`` can be called from any thread, task or process (also after a fork). They never wait
-    and never raise: what cannot be kept is counted, logged and published. A file that is forked keeps nothing of its
-    parent. Rows are on the local disk after ``flush_seconds``, and sent every ``send_seconds`` by a process of its own.
+    and never raise: what cannot be kept is counted, logged and published. A forked process begins with an empty
+    buffer. Rows are on the local disk after ``flush_seconds``, and sent every ``send_seconds`` by a process of its own.
 
     Destinations: ``folder`` (Parquet rows and profiles), ``wandb`` (``entity/project``; the key comes from
     ``WANDB_API_KEY``), ``offline`` (a folder of offline W&B runs); any of them together.
