@@ -14,6 +14,7 @@ from modelwatch.model.alert import Alert, AlertState, Evidence, Group, Mute
 from modelwatch.model.cause import CauseKind
 from modelwatch.model.explanation import Explanation, SegmentContribution
 from modelwatch.model.finding import Finding, Outcome
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Config, Model, WandbSpec
 from modelwatch.model.severity import Severity
 from modelwatch.timeutil import DAY, HOUR
@@ -24,6 +25,14 @@ FRAUD = Model(
     "fraud",
     (rule("missing", kind="data-quality"), rule("ranking"), rule("delay", kind="latency"), rule("slow", window=DAY)),
     wandb=WandbSpec("acme", "fraud"),
+)
+SUSPECTED = replace(
+    FRAUD,
+    rules=(
+        rule("ranking"),
+        rule("doubts", kind="label-quality", metric=KeyPattern("labels/suspicious_share")),
+        rule("agreement", kind="label-quality", metric=KeyPattern("labels/agreement")),
+    ),
 )
 SCORING = Model("scoring", (rule("ranking"), rule("delay", kind="latency")), wandb=WandbSpec("acme", "scoring"))
 DOWNSTREAM = replace(SCORING, depends_on=("fraud",))
@@ -222,3 +231,11 @@ def test_order_and_severity_do_not_decide_who_belongs_together(data: st.DataObje
     ]
     members = [key for cause in first for key in cause.members]
     assert len(members) == len(set(members)), "a group has at most one cause"
+
+
+def test_labels_that_the_scores_contradict_explain_nothing() -> None:
+    """A model that got worse is contradicted more often, too: to doubt the labels first would hide it."""
+    doubts, ranking = group("doubts", 2, kind="label-quality", severity=Severity.CRITICAL), group("ranking", 2)
+    assert kinds(doubts, ranking, models=(SUSPECTED,)) == [(CauseKind.ONSET, ["fraud ranking", "fraud doubts"])]
+    agreement = group("agreement", 2, kind="label-quality")
+    assert kinds(agreement, ranking, models=(SUSPECTED,)) == [(CauseKind.DATA, ["fraud agreement", "fraud ranking"])]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec
+from modelwatch.model.rule import Rule
 from modelwatch.report.kind_steps import kind_steps
 from modelwatch.report.next_steps import first_step
 
@@ -42,3 +46,11 @@ def test_late_labels_are_judged_later_only_where_windows_wait_for_them() -> None
 
 def test_other_kinds_have_no_such_step() -> None:
     assert list(kind_steps(group(alert()), WAITS, (), str)) == []
+
+
+def test_labels_that_the_scores_contradict_can_be_right() -> None:
+    doubts = Rule("doubts", "label-quality", KeyPattern("labels/suspicious_share"), ())
+    firing = group(alert(finding(rule="doubts", kind=doubts.kind)), rule="doubts", kind=doubts.kind)
+    (step,) = kind_steps(firing, replace(WAITS, rules=(doubts,)), (), str)
+    assert step.startswith("Check some of these labels by hand")
+    assert "where the model is" in step

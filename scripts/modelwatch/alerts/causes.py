@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..model.alert import MONITORING_SILENT, RELEASE_RULES, SEGMENT_GONE, AlertState, Group
 from ..model.cause import CauseKind, SharedCause
 from ..model.monitored_model import Config, Model
+from ..model.prediction_log import SUSPICIOUS_SHARE
 from ..model.severity import Severity
 from ..timeutil import DAY, HOUR, format_utc
 from .builtin_rules import source_labels
@@ -41,11 +42,17 @@ class _Candidate:
     def is_about_data(self) -> bool:
         """Whether everything that depends on data depends on what it checks. A segment that is gone is but a part of
         the rows: see ``_is_explained_by_loss``."""
-        return self.group.kind in DATA_KINDS and not self.is_lost_segment
+        return self.group.kind in DATA_KINDS and not self.is_lost_segment and not self.is_suspicion
 
     @property
     def is_lost_segment(self) -> bool:
         return self.group.rule == SEGMENT_GONE
+
+    @property
+    def is_suspicion(self) -> bool:
+        """Whether it is about labels that the scores contradict, of which a model that is wrong has more, too."""
+        rule = next((rule for rule in self.model.rules if rule.name == self.group.rule), None)
+        return rule is not None and rule.metric.name == SUSPICIOUS_SHARE
 
     def began_with(self, other: _Candidate) -> bool:
         """Whether both can have begun at the same time."""
@@ -230,7 +237,7 @@ def _leading_order(
         return (
             len(ancestors[group.model]),
             (candidate.is_about_data or candidate is explains) is not data_first,
-            group.rule in (MONITORING_SILENT, SEGMENT_GONE) and candidate is not explains,
+            (group.rule in (MONITORING_SILENT, SEGMENT_GONE) or candidate.is_suspicion) and candidate is not explains,
             -peak.code,
             candidate.latest,
             group.model,

@@ -14,6 +14,7 @@ from ..model.alert import (
 )
 from ..model.finding import Cause
 from ..model.monitored_model import Model
+from ..model.prediction_log import SUSPICIOUS_SHARE
 from ..model.register import FollowerRecord
 from .alert_phrase import describe_alert
 from .estimates import estimate_steps
@@ -57,7 +58,12 @@ def _label_steps(group: Group, model: Model | None, quote: Quote) -> Iterator[st
         waits = model is not None and model.measure is not None and model.measure.waits_for_labels
         then = "metrics of labels are judged later until then" if waits else "metrics of labels are incomplete"
         yield f"Find the job that delivers the labels: they come later than usual, so {then}. Do not retrain on them."
-    if group.kind == "label-quality":
+    if group.kind == "label-quality" and _is_suspicion(group, model):
+        yield (
+            "Check some of these labels by hand: the scores contradict them, which happens where labels are wrong, and "
+            "where the model is. Do not retrain before you know which."
+        )
+    elif group.kind == "label-quality":
         yield "Check the labels before anything that is computed from them. Until then neither retrain nor roll back."
     if group.kind == "label-drift":
         command = f"modelwatch baseline accept --model {plain_line(group.model)} --rule {plain_line(group.rule)}"
@@ -66,3 +72,8 @@ def _label_steps(group: Group, model: Model | None, quote: Quote) -> Iterator[st
             "Check that the labels are real. If the change is real and stays, accept it as the new baseline: "
             f"{accept}. Neither a retraining nor a rollback ends this."
         )
+
+
+def _is_suspicion(group: Group, model: Model | None) -> bool:
+    rules = model.rules if model is not None else ()
+    return any(rule.name == group.rule and rule.metric.name == SUSPICIOUS_SHARE for rule in rules)
