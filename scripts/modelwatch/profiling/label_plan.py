@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
-from ..stats.labels.plan import allocate_by_uncertainty, allocate_evenly, draw_rows, draw_systematically
+from ..stats.labels.plan import allocate_by_uncertainty, allocate_evenly, draw_from_strata, draw_systematically
 from ..stats.profile.categorical import shorten_category
 from ..stats.segmentation import MISSING, OTHER
 from ..timeutil import format_utc
@@ -250,7 +250,7 @@ def _plan(
             takes = allocate_by_uncertainty(sizes, deviations, present, budget)
         else:
             takes = allocate_evenly(sizes, budget)
-        drawn = draw_rows(rows.hashes, strata, takes)
+        drawn = draw_from_strata(rows.hashes, strata, takes)
         probability = takes / sizes
     texts = [_describe(key, spec, edges) for key in names]
     reasons = [

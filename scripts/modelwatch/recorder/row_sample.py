@@ -15,7 +15,7 @@ _SALT = np.uint64(0x6D6F64656C776174)
 """So that the draw is independent of the hashes by which profiles choose ids."""
 
 
-def draw_rows(batch: Any, settings: RecorderSettings) -> tuple[Bools, Bools]:
+def choose_rows(batch: Any, settings: RecorderSettings) -> tuple[Bools, Bools]:
     """By row of a ``pyarrow.RecordBatch``, whether it is in the sample, and whether a rule keeps it besides.
 
     The sample depends on the text of the id alone, and a larger rate draws all rows of a smaller one.

@@ -27,7 +27,7 @@ from .arrow_rows import record_batches, select_rows
 from .day_profiles import SUFFIX, DayProfile, add_batch, day_age, day_name, read_days, remove_day
 from .journal import adopt_orphans, read_frames
 from .recorder_plan import RecorderPlan, measure_spec
-from .row_sample import draw_rows
+from .row_sample import choose_rows
 from .settings import RecorderSettings
 from .spool_files import (
     BATCH_PREFIX,
@@ -180,7 +180,7 @@ class Sender:
             for batch in batches:
                 profile = profile.merge(profile_partition(batch, profile_plan))
                 if self._settings.folder:
-                    for kind, mask in zip(KINDS_OF_ROWS, draw_rows(batch, self._settings), strict=True):
+                    for kind, mask in zip(KINDS_OF_ROWS, choose_rows(batch, self._settings), strict=True):
                         if mask.any():
                             kinds.setdefault(kind, []).append(select_rows(batch, mask))
             write_atomically(self._spool / COLUMNS, _to_json({"kinds": plan.kinds, "segments": plan.segment_values}))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelwatch.stats.estimated_performance.calibration import CalibrationCurve, fit_calibration, score_logits, sigmoid
+from modelwatch.stats.estimated_performance.calibration import CalibrationCurve, fit_calibration, score_logits
 from modelwatch.stats.estimated_performance.score_bins import choose_edges, labelled_cells
+from modelwatch.stats.performance.calibration import sigmoid
 
 DRAWS = 300
 

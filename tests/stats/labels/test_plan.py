@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from modelwatch.stats.labels.plan import (
     allocate_by_uncertainty,
     allocate_evenly,
-    draw_rows,
+    draw_from_strata,
     draw_systematically,
 )
 
@@ -65,7 +65,7 @@ def test_weighted_estimates_are_unbiased_and_the_uncertain_plan_is_the_more_prec
             "uncertain": allocate_by_uncertainty(sizes, deviations, np.zeros(4, np.int64), 200),
         }
         for name, takes in plans.items():
-            drawn = draw_rows(hashes, strata, takes)
+            drawn = draw_from_strata(hashes, strata, takes)
             weights = (sizes / takes)[strata[drawn]]
             errors[name].append(float((right[drawn] * weights).sum() / 6000 - right.mean()))
         errors["unweighted"].append(float(right[drawn].mean() - right.mean()))
@@ -81,8 +81,8 @@ def test_the_same_rows_are_drawn_in_every_order() -> None:
     hashes, strata, _ = world(1)
     takes = allocate_evenly(np.bincount(strata), 100)
     shuffled = np.random.default_rng(2).permutation(len(hashes))
-    first = set(hashes[draw_rows(hashes, strata, takes)].tolist())
-    assert first == set(hashes[shuffled][draw_rows(hashes[shuffled], strata[shuffled], takes)].tolist())
+    first = set(hashes[draw_from_strata(hashes, strata, takes)].tolist())
+    assert first == set(hashes[shuffled][draw_from_strata(hashes[shuffled], strata[shuffled], takes)].tolist())
     many = np.arange(len(hashes)) // 3
     again = set(hashes[draw_systematically(hashes, many, 100)].tolist())
     other = set(hashes[shuffled][draw_systematically(hashes[shuffled], many[shuffled], 100)].tolist())

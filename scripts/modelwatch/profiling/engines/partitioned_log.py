@@ -29,6 +29,7 @@ Combine = Callable[[Sequence[bytes]], bytes]
 Log = TypeVar("Log", bound=PredictionLog)
 
 
+@runtime_checkable
 class PartitionedLog(Protocol):
     """A log whose rows other processes read."""
 
@@ -131,7 +132,7 @@ def map_log(
     """The results of ``function`` for the partitions of a log, or for a log in this process as a whole. They are in
     order; with ``combine`` they can be fewer, in any order."""
     source = source_of(log)
-    if not is_partitioned(log):
+    if not isinstance(source, PartitionedLog):
         yield function(log.batches(columns))
         return
     for part in reversed(list(chain(log))):
@@ -144,14 +145,13 @@ def map_log(
     for _ in bare.batches(columns):
         pass
     task = PartitionTask(bare, tuple(columns), function, combine)
-    partitioned: Any = source
-    for envelope in partitioned.run(task, tuple(rows.requested)):
+    for envelope in source.run(task, tuple(rows.requested)):
         yield open_envelope(envelope, log)
 
 
 def is_partitioned(log: PredictionLog) -> bool:
     """Whether the rows are read by other processes."""
-    return hasattr(source_of(log), "run")
+    return isinstance(source_of(log), PartitionedLog)
 
 
 def chain(log: PredictionLog) -> Iterator[PredictionLog]:

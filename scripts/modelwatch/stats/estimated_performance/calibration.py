@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats
+from ..performance.calibration import sigmoid
 
 KNOTS = 9
 BENDS = (0.0, 0.1, 0.25, 0.6, 1.5, 4.0, 10.0)
@@ -138,10 +139,6 @@ def _fit(design: Floats, positives: Floats, trials: Floats, offset: Floats, devi
     root = np.linalg.inv(lower).T
     evidence = value + 0.5 * np.log(precision).sum() - np.log(np.diag(lower)).sum()
     return _Fit(mode, root, float(evidence))
-
-
-def sigmoid(logits: Floats) -> Floats:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 
 def score_logits(scores: Floats) -> Floats:

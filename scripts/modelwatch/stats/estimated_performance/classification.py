@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Bools, Floats, Ints
+from ..performance.calibration import sigmoid
 from ..performance.confusion import average_over_classes
 from ..performance.estimate import Estimate, percentile_interval, safe_divide, undefined_estimate
-from .calibration import fit_calibration, score_logits, sigmoid
+from .calibration import fit_calibration, score_logits
 from .density_ratio import DensityRatio, plain_ratio
 from .score_bins import ScoreCells, choose_edges, count_cells, labelled_cells
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import Bools, Floats
 from ..intervals import z_value
 from .calibration import fit_calibration, score_logits
+from .score_bins import area_under_curve
 
 MAX_ROWS = 10_000
 """Rows of a side that the classifier learns from; of more, a seeded sample."""
@@ -73,7 +74,9 @@ def density_ratio(labelled: Floats, others: Floats, categorical: Bools | None = 
         table = np.where(np.isnan(table), missing, table)
         is_other = np.repeat([False, True], [len(places) for places in chosen])
         fits = [_cross_fit(table, is_other, categorical, steps, random) for _ in range(repeats)]
-        area, deviation = _area(fits[0].scores, is_other)
+        area = area_under_curve(fits[0].scores, is_other)
+        n, m = (len(places) for places in chosen)
+        deviation = math.sqrt((n + m + 1) / (12 * n * m))  # where the sides are alike
         if not area - z_value(0.99) * deviation > 0.5:
             return plain_ratio(len(labelled), area)
     weights, unsupported = [], []
@@ -91,7 +94,7 @@ def density_ratio(labelled: Floats, others: Floats, categorical: Bools | None = 
         weights.append(values / values.mean())
     sets = np.array(weights)
     effective = float(np.mean(sets.sum(axis=1) ** 2 / (len(labelled) * (sets**2).sum(axis=1))))
-    areas = [_area(fit.scores, is_other)[0] for fit in fits]
+    areas = [area_under_curve(fit.scores, is_other) for fit in fits]
     return DensityRatio(sets, float(np.mean(areas)), True, effective, float(np.mean(unsupported)))
 
 
@@ -171,14 +174,3 @@ class _Odds:
 
     def __call__(self, scores: Floats) -> Floats:
         return np.asarray(np.exp(np.interp(scores, self.grid, self.logarithms)))
-
-
-def _area(scores: Floats, is_positive: Bools) -> tuple[float, float]:
-    """The area under the ROC curve and its standard error where the sides are alike."""
-    values, number = np.unique(scores, return_inverse=True)
-    positive = np.bincount(number, is_positive, len(values))
-    negative = np.bincount(number, ~is_positive, len(values))
-    n, m = positive.sum(), negative.sum()
-    below = np.cumsum(negative) - negative
-    area = float((positive * (below + negative / 2)).sum() / (n * m))
-    return area, math.sqrt((n + m + 1) / (12 * n * m))

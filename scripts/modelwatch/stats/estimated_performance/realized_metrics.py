@@ -11,6 +11,7 @@ from ..arrays import Bools, Floats, Ints
 from ..performance.confusion import average_over_classes
 from ..performance.estimate import Estimate
 from .classification import BinaryRows, ClassRows
+from .score_bins import area_under_curve
 
 MIN_PROBABILITY = 1e-15
 
@@ -56,15 +57,6 @@ def realized_regression(errors: Floats) -> dict[str, float]:
     if not len(errors):
         return {}
     return {"mae": float(np.abs(errors).mean()), "rmse": math.sqrt(float((errors**2).mean()))}
-
-
-def area_under_curve(scores: Floats, is_positive: Bools) -> float:
-    """The area under the ROC curve; NaN where a class is missing."""
-    values, number = np.unique(scores, return_inverse=True)
-    positive = np.bincount(number, is_positive, len(values))
-    negative = np.bincount(number, ~is_positive, len(values))
-    below = np.cumsum(negative) - negative
-    return _ratio(float((positive * (below + negative / 2)).sum()), float(positive.sum() * negative.sum()))
 
 
 def half_widths_off(estimates: Sequence[Estimate], realized: Mapping[str, float]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Bools, Floats, Ints
+from ..performance.probabilistic import roc_auc
 
 BINS = 128
 """Bins of the labelled rows, and as many again of the others; a bin for each score where these are fewer."""
@@ -90,3 +91,10 @@ def labelled_cells(scores: Floats, groups: Bools, is_positive: Bools, weights: F
     trials = total[filled] ** 2 / squares[filled]
     means = np.bincount(codes, weights * scores, size)[filled] / total[filled]
     return LabelledCells(means, (filled % 2).astype(np.float64), np.minimum(share, 1.0) * trials, trials)
+
+
+def area_under_curve(scores: Floats, is_positive: Bools) -> float:
+    """The area under the ROC curve, ties counted half; NaN where a class is missing."""
+    values, number = np.unique(scores, return_inverse=True)
+    sides = (np.bincount(number[side], minlength=len(values)) for side in (is_positive, ~is_positive))
+    return roc_auc(*sides).value

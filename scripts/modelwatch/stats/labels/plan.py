@@ -63,7 +63,7 @@ def _allocate(sizes: Ints, wanted: Floats, present: Floats, budget: int) -> Ints
     return taken
 
 
-def draw_rows(hashes: Hashes, strata: Ints, takes: Ints) -> Ints:
+def draw_from_strata(hashes: Hashes, strata: Ints, takes: Ints) -> Ints:
     """The places of the rows that are drawn: of each stratum those with the smallest hashes."""
     order = np.lexsort((hashes, strata))
     sizes = np.bincount(strata, minlength=len(takes))

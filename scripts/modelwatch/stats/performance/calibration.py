@@ -195,7 +195,7 @@ def _fit(columns: Floats, offset: Floats, hits: Floats, total: Floats) -> tuple[
     beta = np.zeros(columns.shape[1])
     best = _log_likelihood(offset, hits, total)
     for _ in range(MAX_STEPS):
-        p = _sigmoid(columns @ beta + offset)
+        p = sigmoid(columns @ beta + offset)
         information = (columns * (total * p * (1 - p))[:, None]).T @ columns
         gradient = columns.T @ (hits - total * p)
         try:
@@ -212,7 +212,7 @@ def _fit(columns: Floats, offset: Floats, hits: Floats, total: Floats) -> tuple[
         if not np.isfinite(beta).all() or np.abs(beta).max() > MAX_SLOPE:
             return None
         if np.abs(step).max() < 1e-9 * (1 + np.abs(beta).max()):
-            p = _sigmoid(columns @ beta + offset)
+            p = sigmoid(columns @ beta + offset)
             information = (columns * (total * p * (1 - p))[:, None]).T @ columns
             try:
                 return beta, np.array(np.linalg.inv(information), dtype=np.float64)
@@ -221,7 +221,8 @@ def _fit(columns: Floats, offset: Floats, hits: Floats, total: Floats) -> tuple[
     return None
 
 
-def _sigmoid(x: Floats) -> Floats:
+def sigmoid(x: Floats) -> Floats:
+    """The probability of each logit."""
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))
 
 
