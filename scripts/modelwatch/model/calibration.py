@@ -17,6 +17,8 @@ KINDS = frozenset(("calibration", "prediction-drift"))
 
 
 class CalibrationVerdict(StrEnum):
+    """What confidence and calibration say together, in comparison with the weeks before."""
+
     LESS_CONFIDENT = "less-confident"
     """Less sure than before, and right to be."""
     MORE_CONFIDENT = "more-confident"

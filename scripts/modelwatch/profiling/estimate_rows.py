@@ -54,6 +54,7 @@ class EstimateRows:
     """How many rows the window has that are usable."""
 
     def take(self, places: Ints | Bools) -> EstimateRows:
+        """The rows at these places, or those of a mask."""
         return EstimateRows(
             self.hashes[places],
             self.labels[places],
@@ -104,6 +105,7 @@ class RowLayout:
 
     @property
     def is_regression(self) -> bool:
+        """Whether labels are numbers."""
         return self.plan.typical_label is not None
 
     @property
@@ -112,6 +114,7 @@ class RowLayout:
         return np.array([not column.is_numeric for column in self.inputs], dtype=np.bool_)
 
     def columns(self) -> tuple[str, ...]:
+        """The names of the columns to be read."""
         spec = self.plan.spec
         names = [spec.id, spec.time, spec.version, spec.label, spec.label_time_column, spec.prediction]
         names += [column for _, column in self.scored]

@@ -41,9 +41,11 @@ class DayProfile:
 
     @property
     def name(self) -> str:
+        """`YYYYMMDD-PART`, the name of the file without its suffix."""
         return f"{day_name(self.day)}-{self.part}"
 
     def to_bytes(self) -> bytes:
+        """The content of the file."""
         about = {
             "model": self.model,
             "day": day_name(self.day),
@@ -67,6 +69,7 @@ class DayProfile:
 
 
 def day_name(day: float) -> str:
+    """A UTC day (its beginning, seconds) as `YYYYMMDD`."""
     return f"{datetime.fromtimestamp(day, UTC):%Y%m%d}"
 
 

@@ -306,6 +306,7 @@ class Recorder:
         return done
 
     def stats(self) -> RecorderStats:
+        """Counts of this process since it began, or was forked."""
         lost = self._writer.rows_lost + self._buffer.uncounted_losses
         return RecorderStats(self._writer.rows_written, lost, self._buffer.pending_bytes)
 

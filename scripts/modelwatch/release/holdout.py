@@ -38,6 +38,7 @@ class ScoringVersion:
 
     @property
     def title(self) -> str:
+        """The version as people read it."""
         number = f"{self.number} ({self.name})" if self.number and self.number != self.name else self.name
         return f"{self.role} {number}".strip()
 

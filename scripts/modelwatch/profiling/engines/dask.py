@@ -42,5 +42,7 @@ class DaskPool:
 
 
 class DaskEngine(FilesEngine):
+    """The workers of a Dask cluster. Raises MissingExtraError without the extra `dask`."""
+
     def __init__(self) -> None:
         super().__init__(DaskPool())

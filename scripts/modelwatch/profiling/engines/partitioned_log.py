@@ -169,6 +169,7 @@ def source_of(log: PredictionLog) -> PredictionLog:
 
 
 def tallying(log: PredictionLog) -> list[Tallying]:
+    """The logs of the chain that count what they read, the outermost first."""
     return [part for part in chain(log) if isinstance(part, Tallying)]
 
 

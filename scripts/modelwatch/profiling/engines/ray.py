@@ -32,5 +32,7 @@ class RayPool:
 
 
 class RayEngine(FilesEngine):
+    """The workers of a Ray cluster. Raises MissingExtraError without the extra `ray`."""
+
     def __init__(self) -> None:
         super().__init__(RayPool())

@@ -41,6 +41,7 @@ class ScoreCounts:
 
     @property
     def n(self) -> float:
+        """All rows."""
         return float(self.happened.sum() + self.others.sum())
 
 
