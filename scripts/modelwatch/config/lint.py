@@ -15,6 +15,7 @@ from ..model.series import format_labels
 from ..timeutil import DAY
 from . import vocabulary
 from .literals import format_duration
+from .measured_metrics import lint_measured_metrics
 from .reader import Entries, Reader
 from .secrets import Vault
 from .yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode, parse_yaml
@@ -44,6 +45,7 @@ def lint_models(config: Config) -> tuple[str | UserError, ...]:
             problems.extend(_lint_rule(rule))
             problems.extend(_lint_zero_baseline(rule))
         problems.extend(_lint_input_counts(model))
+        problems.extend(lint_measured_metrics(model))
     return tuple(problems)
 
 
