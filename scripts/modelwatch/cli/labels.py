@@ -72,7 +72,7 @@ def plan(
 ) -> Exit:
     """Choose at most --budget rows without a label, with the probability by which each was drawn.
 
-    Rows are drawn by a hash of their id within groups of segments and tenths of the score: the same rows every time.
+    Rows are drawn by a hash of their id within strata of segments and tenths of the score: the same rows every time.
     Weigh each label by its `weight` when you compute something for all rows. The list is in random order, so that its
     beginning is a plan for a smaller budget.
     """
@@ -102,11 +102,11 @@ def _plan_json(name: str, found: LabellingPlan, strategy: str) -> dict[str, Any]
 
 def _print_plan(found: LabellingPlan, out: Path | None) -> None:
     click.echo(f"{len(found.rows):,} of {found.unlabelled:,} rows without a label.")
-    click.echo(f"{'drawn':>7}  {'unlabelled':>10}  {'labelled':>8}  group")
+    click.echo(f"{'drawn':>7}  {'unlabelled':>10}  {'labelled':>8}  stratum")
     for stratum in found.strata[:SHOWN_STRATA]:
         click.echo(f"{stratum.drawn:>7,}  {stratum.unlabelled:>10,.0f}  {stratum.labelled:>8,}  {stratum.name}")
     if len(found.strata) > SHOWN_STRATA:
-        click.echo(f"... and {len(found.strata) - SHOWN_STRATA} more groups; --format json has them all.")
+        click.echo(f"... and {len(found.strata) - SHOWN_STRATA} more strata; --format json has them all.")
     click.echo(f"Written to {out}." if out is not None else "Add --out plan.csv to write the rows.")
 
 
@@ -247,7 +247,11 @@ def _print_delays(found: DelayReport) -> None:
     if math.isinf(found.maturity):
         click.echo("\nWhen windows have their labels is not known yet: the log reaches back too short a time.")
     else:
-        until = f"; mature until {format_utc(found.frontier)}" if math.isfinite(found.frontier) else "; none is yet"
+        until = (
+            f"; those that end by {format_utc(found.frontier)} are"
+            if math.isfinite(found.frontier)
+            else "; none is yet"
+        )
         click.echo(f"\nWindows are mature after {_days(found.maturity)}{until}.")
 
 

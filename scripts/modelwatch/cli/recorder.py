@@ -12,7 +12,7 @@ import click
 from ..errors import Exit
 from ..recorder.day_profiles import read_days
 from ..recorder.journal import adopt_orphans
-from ..recorder.sender import SendReport, describe_day, send
+from ..recorder.sender import SendReport, describe_day, read_settings, send
 from ..recorder.spool_files import counts_of_journal, spool_bytes, whole_journals
 from . import CommandGroup
 from .options import FOLDER, format_option, print_json, retry_policy
@@ -52,9 +52,8 @@ def _print_report(report: SendReport) -> None:
         click.echo("Another process is sending this spool.")
         return
     lost = sum(report.lost.values())
-    click.echo(
-        f"{report.rows:,} rows profiled, {report.files} files of rows sent{f', {lost:,} rows lost' if lost else ''}."
-    )
+    files = f"{report.files} {'file' if report.files == 1 else 'files'} of rows"
+    click.echo(f"{report.rows:,} rows profiled, {files} sent{f', {lost:,} rows lost' if lost else ''}.")
     for path in report.wandb:
         click.echo(f"  {path}")
     for problem in report.problems:
@@ -65,7 +64,11 @@ def _print_report(report: SendReport) -> None:
 @SPOOL
 @format_option
 def status(spool: Path, style: str) -> Exit:
-    """Print what lies in a spool: rows that wait to be sent, and the days that it has counted."""
+    """Print what lies in a spool: rows that wait to be sent, and the days that it has counted.
+
+    Exit code 2 for a folder that is no spool.
+    """
+    read_settings(spool)
     adopt_orphans(spool)
     journals = whole_journals(spool)
     rows = sum(counts_of_journal(path).rows for path in journals)

@@ -371,6 +371,6 @@ def _describe(key: tuple[Any, ...], spec: MeasureSpec, edges: Floats) -> str:
 def _reason(strategy: str, taken: int, size: float, present: int, deviation: float) -> str:
     share = f"{taken} of {size:,.0f} rows without a label"
     if strategy == REPRESENTATIVE:
-        return f"{share}, so that each group is represented"
+        return f"{share}, so that each stratum is represented"
     labels = "no label" if not present else "1 label" if present == 1 else f"{present:,} labels"
     return f"{share}; {labels} so far, right or wrong varies by {deviation:.2f}"

@@ -79,11 +79,7 @@ def send(
 
     Raises UserError for a folder that is no spool, and where the extra ``profiling`` is missing.
     """
-    content = read_json(spool / SETTINGS)
-    try:
-        settings = RecorderSettings.from_json(content)
-    except TypeError:
-        raise UserError("this is no spool of a recorder.", hint=f"It has no {SETTINGS}.", where=str(spool)) from None
+    settings = read_settings(spool)
     with require_extra("profiling", where="the recorder"):
         import pyarrow  # noqa: F401
     report = SendReport()
@@ -99,6 +95,14 @@ def send(
                 report.problems.append("another process is sending this spool.")
             return report
         time.sleep(LOCK_PAUSE)
+
+
+def read_settings(spool: Path) -> RecorderSettings:
+    """The settings of the recorders that write to a spool. Raises UserError for a folder that is none."""
+    try:
+        return RecorderSettings.from_json(read_json(spool / SETTINGS))
+    except TypeError:
+        raise UserError("this is no spool of a recorder.", hint=f"It has no {SETTINGS}.", where=str(spool)) from None
 
 
 class Sender:
