@@ -91,6 +91,8 @@ def test_agreement_is_shown_and_who_drifted(folder: Path) -> None:
     later = {one["annotator"]: one["later"]["value"] for one in found["annotators"]}
     assert later["cy"] < 0.2 < 0.4 < later["ada"]
     assert found["krippendorff_alpha"]["items"] == 600
+    assert found["annotator_error"]["low"] < found["annotator_error"]["value"] < (1 - found["agreement_share"]["value"])
+    assert "Judgements that are wrong, if annotators err independently and alike: 0." in done.output
 
 
 def test_a_time_in_which_nobody_judged(folder: Path) -> None:

@@ -17,7 +17,7 @@ from modelwatch.cli import group
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
-from modelwatch.errors import SourceError
+from modelwatch.errors import Exit, SourceError
 from modelwatch.model.alert import AlertState
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.plan import ModelObservation
@@ -100,13 +100,15 @@ def test_an_order_of_words_and_of_numbers(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_said(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(SourceError, match=message) as raised:
         read(tmp_path, [("a", "ada", "good", START)], **changed)
+    assert raised.value.exit_code is Exit.USAGE
 
 
 def test_times_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no row has a time that can be read in column 'at'"):
+    with pytest.raises(SourceError, match="no row has a time that can be read in column 'at', such as 'yest") as raised:
         read(tmp_path, [("a", "ada", "good", "yesterday")])
+    assert raised.value.exit_code is Exit.USAGE
 
 
 def test_free_text_is_not_compared(tmp_path: Path) -> None:
@@ -141,6 +143,9 @@ def test_each_window_has_its_agreement_at_the_last_version(tmp_path: Path) -> No
     assert not any(key.startswith("labels/agreement") for key in before.scalars)
     assert 0.5 < first.scalars["labels/agreement/low"] < first.scalars["labels/agreement"] < 0.75
     assert first.scalars["labels/agreement_n"] == 1000
+    assert first.scalars["labels/agreement_share"] == pytest.approx(0.82, abs=0.03)
+    assert first.scalars["labels/annotator_error"] == pytest.approx(0.1, abs=0.02)
+    assert first.scalars["labels/annotator_error/low"] < 0.1 < first.scalars["labels/annotator_error/high"]
     assert last.scalars["labels/agreement/high"] < first.scalars["labels/agreement/low"]
     for name in ANNOTATORS:
         assert first.scalars[f"labels/annotator={name}/agreement"] == pytest.approx(0.64, abs=0.08)
@@ -160,7 +165,13 @@ def test_what_is_not_published_is_noted(tmp_path: Path) -> None:
     alone = [row for row in judgements(log()) if row[1] == "ada"]
     assert any("two annotators judged the same item" in note for note in measured(tmp_path, alone).notes)
     same = [(item, who, "yes", at) for item, who, _, at in judgements(log())]
-    assert any("not all in one class" in note for note in measured(tmp_path, same).notes)
+    result = measured(tmp_path, same)
+    assert any("there is no labels/agreement, but labels/agreement_share" in note for note in result.notes)
+    assert not any("two annotators judged the same item" in note for note in result.notes)
+    first = result.rows[0].scalars
+    assert "labels/agreement" not in first
+    assert (first["labels/agreement_share"], first["labels/annotator_error"]) == (1.0, 0.0)
+    assert 0.0 < first["labels/annotator_error/high"] < 0.01
     later = [(item, who, said, at + DAY if at > START + DAY else at) for item, who, said, at in judgements(log())]
     later = [row for row in later if row[3] < NOW]
     assert any(

@@ -142,6 +142,8 @@ def agreement(name: str, config_path: Path, since: float | None, until: float | 
 def _agreement_json(found: AgreementReport) -> dict[str, Any]:
     return {
         "scale": found.scale,
+        "agreement_share": _interval(found.agreeing),
+        "annotator_error": _interval(found.error),
         "krippendorff_alpha": _interval(found.alpha),
         "fleiss_kappa": found.fleiss,
         "classes": [{"class": one.label, **_interval(one)} for one in found.classes],
@@ -160,6 +162,9 @@ def _interval(estimate: Estimate) -> dict[str, Any]:
 def _print_agreement(found: AgreementReport) -> None:
     click.echo(f"Krippendorff's alpha ({found.scale}): {_text(found.alpha)}")
     click.echo(f"Fleiss' kappa: {'-' if math.isnan(found.fleiss) else number(found.fleiss)}")
+    click.echo(f"Pairs of judgements that agree: {_text(found.agreeing)}")
+    if not math.isnan(found.error.value):
+        click.echo(f"Judgements that are wrong, if annotators err independently and alike: {_text(found.error)}")
     if found.classes:
         click.echo("\nEach class against the others (alpha):")
         for one in found.classes:

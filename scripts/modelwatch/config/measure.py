@@ -211,7 +211,7 @@ MEASURE = Section(
         "annotations": Field(ANNOTATIONS, "A table of what single annotators said: how far they agree is published."),
         "label_noise": Field(
             Enumeration("`true` or `false`", BOOLEANS),
-            "Whether to publish the share of labels that are probably wrong, judged by the scores: "
+            "Whether to publish the share of labels that the scores contradict, to be compared with its own past: "
             "`labels/suspicious_share`.",
         ),
         "calibration": Field(

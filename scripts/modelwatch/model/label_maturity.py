@@ -23,7 +23,7 @@ MATURITY_KEY = "labels/maturity_days"
 YOUNG = "young"
 """The first part of the keys of metrics of windows that are not mature."""
 _COUNTS = ("n", "score_n", "queries")
-_LABEL_NAMES = ("coverage", "class_share", "rows", "n", "predictions", "suspicious_share", "noise_free_accuracy")
+_LABEL_NAMES = ("coverage", "class_share", "rows", "n", "predictions", "suspicious_share")
 
 
 def is_label_metric(metric: KeyPattern, spec: MeasureSpec) -> bool:

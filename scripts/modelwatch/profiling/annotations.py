@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ..errors import SourceError
+from ..errors import SourceNameError
 from ..model.keys import key_of
 from ..model.prediction_log import AnnotationsSpec, MeasureSpec
 from ..model.series import labels_of
@@ -16,15 +17,24 @@ from ..stats.labels.agreement import (
     INTERVAL,
     NOMINAL,
     Ratings,
+    agreeing_share,
+    annotator_error,
     annotator_kappas,
     class_alphas,
     fleiss_kappa,
     krippendorff_alpha,
     pair_kappas,
 )
-from ..stats.performance.estimate import Estimate
+from ..stats.performance.estimate import Estimate, undefined_estimate
 from ..stats.profile.table import Profile, ProfileKey
-from .arrow_columns import CLASS_MISSING_WORDS, column_or_nulls, factorize, hash_by_row, parse_number_or_nan
+from .arrow_columns import (
+    CLASS_MISSING_WORDS,
+    column_or_nulls,
+    factorize,
+    hash_by_row,
+    parse_number_or_nan,
+    shown_cells,
+)
 from .class_names import ClassNames, merge_booleans
 from .engines.engine import Engine, LocalEngine
 from .profile_plan import MAX_CLASSES
@@ -33,6 +43,8 @@ from .time_columns import LocalTimeLog, times_by_row, unreadable_times
 from .wandb_rows import estimate_scalars, last_cells
 
 AGREEMENT = "labels/agreement"
+AGREEING_SHARE = "labels/agreement_share"
+ANNOTATOR_ERROR = "labels/annotator_error"
 MAX_LABELS = 200
 """With more different labels, such as free text, agreement is not computed."""
 MAX_PAIRED = 20
@@ -65,6 +77,11 @@ class Annotations:
         return Ratings(numbers, annotators, labels, self.names, self.classes, self.scale, self.values)
 
     @property
+    def is_binary(self) -> bool:
+        """Whether an item is of one of two classes, as far as was seen."""
+        return len(self.classes) <= 2 and self.scale == NOMINAL
+
+    @property
     def busiest(self) -> list[int]:
         """The places of the ``MAX_ANNOTATORS`` names with most judgements."""
         order = np.argsort(-np.bincount(self.annotators, minlength=len(self.names)), kind="stable")
@@ -90,10 +107,12 @@ def read_annotations(spec: MeasureSpec, now: float, engine: Engine | None = None
     classes: dict[str, int] = {}
     parts: list[tuple[np.ndarray, ...]] = []
     rows = dated = 0
+    cells: list[Any] = []
     for batch in log.batches(columns):
         hashes, usable = hash_by_row(column_or_nulls(batch, table.id))
         times = times_by_row(column_or_nulls(batch, table.time))
         who, annotators = factorize(column_or_nulls(batch, table.annotator))
+        cells = cells or shown_cells(column_or_nulls(batch, table.time)[:3])
         what, labels = factorize(column_or_nulls(batch, table.label), naming, CLASS_MISSING_WORDS)
         rows, dated = rows + batch.num_rows, dated + int(np.isfinite(times).sum())
         usable = usable & (who >= 0) & (what >= 0) & (times <= now)
@@ -101,7 +120,7 @@ def read_annotations(spec: MeasureSpec, now: float, engine: Engine | None = None
         own_classes = np.array([classes.setdefault(name, len(classes)) for name in labels] or [0])
         parts.append((hashes[usable], own_names[who[usable]], own_classes[what[usable]], times[usable]))
     if rows and not dated:
-        raise unreadable_times(table.time, [], table.files)
+        raise unreadable_times(table.time, cells, table.files)
     empty = (np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     ids, annotators_of, labels_of_rows, times_of = (
         np.concatenate(column) for column in zip(empty, *parts, strict=True)
@@ -142,8 +161,8 @@ def read_annotations(spec: MeasureSpec, now: float, engine: Engine | None = None
 def _order_classes(
     found: list[str], table: AnnotationsSpec, spec: MeasureSpec
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The classes in their order, and the number that each stands for where the scale is of numbers. Raises SourceError
-    for one that the scale has no place for."""
+    """The classes in their order, and the number that each stands for where the scale is of numbers. Raises
+    SourceNameError for one that the scale has no place for."""
     if table.scale == NOMINAL:
         return merge_booleans(found), ()
     if table.order:
@@ -152,13 +171,13 @@ def _order_classes(
         unknown = sorted(set(found) - set(order))
         if unknown:
             hint = "Name every label, from the lowest to the highest."
-            raise SourceError(f"`order` does not name the label {unknown[0]!r}.", hint=hint, where=table.files)
+            raise SourceNameError(f"`order` does not name the label {unknown[0]!r}.", hint=hint, where=table.files)
         return order, tuple(float(place) for place in range(len(order)))
     numbers = {name: parse_number_or_nan(name) for name in found}
     bad = [name for name, value in numbers.items() if not math.isfinite(value)]
     if bad:
         hint = "Give `order`, the labels from the lowest to the highest, or `scale: nominal`."
-        raise SourceError(
+        raise SourceNameError(
             f"the label {bad[0]!r} is no number, and `scale` is {table.scale}.", hint=hint, where=table.files
         )
     ordered = sorted(found, key=lambda name: numbers[name])
@@ -170,7 +189,10 @@ def annotation_scalars(annotations: Annotations, spec: MeasureSpec, begin: float
     these with at least ``min_rows`` items that two annotators judged."""
     ratings = annotations.ratings(begin, end)
     whole = krippendorff_alpha(ratings)
-    scalars = dict(estimate_scalars(AGREEMENT, whole))
+    agreeing = agreeing_share(ratings)
+    scalars = {**dict(estimate_scalars(AGREEMENT, whole)), **dict(estimate_scalars(AGREEING_SHARE, agreeing))}
+    if annotations.is_binary:
+        scalars.update(estimate_scalars(ANNOTATOR_ERROR, annotator_error(agreeing)))
     for estimate in annotator_kappas(ratings, annotations.busiest):
         if estimate.n >= spec.min_rows:
             scalars.update(estimate_scalars(key_of(AGREEMENT, labels_of({"annotator": estimate.label})), estimate))
@@ -198,11 +220,14 @@ def annotation_scalars_by_cell(
     if not annotations.classes and notes:
         return found, notes
     if not any(found.values()):
-        notes.append(
-            "annotations: in no measured window two annotators judged the same item, and not all in one class."
-        )
+        notes.append("annotations: in no measured window two annotators judged the same item.")
     elif lost:
         notes.append(f"annotations: {lost} windows have judgements and no measured prediction, and are not published.")
+    if alike := sum(AGREEING_SHARE in scalars and AGREEMENT not in scalars for scalars in found.values()):
+        notes.append(
+            f"annotations: in {alike} windows all judgements are one class, so that chance would agree always: "
+            f"there is no {AGREEMENT}, but {AGREEING_SHARE}."
+        )
     return found, notes
 
 
@@ -211,6 +236,10 @@ class AgreementReport:
     """How far annotators agree on the items of some time."""
 
     scale: str
+    agreeing: Estimate
+    """The share of pairs of judgements that agree."""
+    error: Estimate
+    """The share of judgements that are wrong if they err independently; not defined but for two classes."""
     alpha: Estimate
     fleiss: float
     classes: tuple[Estimate, ...]
@@ -231,10 +260,13 @@ def report_agreement(annotations: Annotations, since: float, until: float) -> Ag
         halves = zip(*(annotator_kappas(part, annotations.busiest) for part in parts), strict=True)
     else:
         halves = zip((), (), ())
+    agreeing = agreeing_share(ratings)
     pairs = pair_kappas(ratings) if len(annotations.names) <= MAX_PAIRED else ()
     annotators = tuple(sorted(halves, key=lambda estimates: estimates[0].label))
     return AgreementReport(
         annotations.scale,
+        agreeing,
+        annotator_error(agreeing) if annotations.is_binary else undefined_estimate("annotator_error", agreeing.n),
         krippendorff_alpha(ratings),
         fleiss_kappa(ratings.counts()),
         tuple(class_alphas(ratings)) if len(annotations.classes) > 2 else (),

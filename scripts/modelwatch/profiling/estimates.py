@@ -25,7 +25,7 @@ from ..stats.estimated_performance.realized_metrics import (
     realized_regression,
 )
 from ..stats.estimated_performance.regression import estimate_regression
-from ..stats.performance.estimate import Estimate
+from ..stats.performance.estimate import Estimate, equally_certain_rows
 from ..stats.profile.table import ProfileKey
 from ..timeutil import DAY, format_utc
 from .estimate_rows import EstimateRows, RowLayout, join_rows, read_estimate_rows, windows_before
@@ -235,20 +235,13 @@ def _scalars(result: _Window) -> Iterator[tuple[str, float]]:
         key = f"{ESTIMATED}/{one.name}"
         yield from ((key, one.value), (f"{key}/low", one.low), (f"{key}/high", one.high))
         if one.name not in ("log_loss", "mae", "rmse"):
-            yield f"{key}_n", _equally_certain_rows(one)
+            yield f"{key}_n", equally_certain_rows(one)
     if result.estimates:
         yield f"{ESTIMATED}/n", result.estimates[0].n
         yield f"{ESTIMATED}/labels", float(result.labels)
         yield f"{ESTIMATED}/shift_auc", result.ratio.auc if result.ratio else math.nan
     for name, distance in result.distances.items():
         yield f"{ESTIMATE_CHECK}/{name}", distance
-
-
-def _equally_certain_rows(estimate: Estimate) -> float:
-    """Rows with labels whose share would be as certain: the weight of a rule."""
-    half = max((estimate.high - estimate.low) / 2, 1e-9)
-    p = min(max(estimate.value, 0.01), 0.99)
-    return max(1.0, min(p * (1 - p) * (Z / half) ** 2, estimate.n))
 
 
 def _notes(

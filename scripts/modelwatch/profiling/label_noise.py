@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..stats.arrays import Floats
-from ..stats.labels.noise import accuracy_against_true_labels, find_noise, two_columns
-from ..stats.profile.table import Profile, ProfileKey, TableProfile
+from ..stats.labels.noise import find_noise, two_columns
+from ..stats.performance.estimate import equally_certain_rows
+from ..stats.profile.table import Profile, ProfileKey
 from .label_comparison import scored_class_names
-from .performance import confusion_matrix, read_scores, row_shares, sample_rows
+from .performance import read_scores, row_shares, sample_rows
 from .profile_plan import ProfilePlan, score_columns
 from .readers import PredictionLog
 from .wandb_rows import estimate_scalars
 
 SUSPICIOUS = "labels/suspicious_share"
-TRUE_ACCURACY = "labels/noise_free_accuracy"
 
 
 def noise_scalars(
@@ -22,7 +24,7 @@ def noise_scalars(
 ) -> tuple[dict[ProfileKey, dict[str, float]], list[str]]:
     """The metrics of each window and version with at least ``min_rows`` labelled rows, from a sample of these; and why
     there are none. ``profile``: of the same log."""
-    if problem := _problem(plan):
+    if problem := _problem(plan, profile):
         return {}, [f"there is no {SUSPICIOUS}: {problem}"]
     found: dict[ProfileKey, dict[str, float]] = {}
     rows = sample_rows(log, plan, row_shares(profile), read_scores, score_columns(plan.spec))
@@ -32,15 +34,18 @@ def noise_scalars(
         if len(known) and not ((known >= 0.0) & (known <= 1.0)).all():
             beyond = True
         elif len(known) >= plan.spec.min_rows:
-            noise = find_noise(classes, _by_class(scores, plan))
-            accuracy = accuracy_against_true_labels(_confusion(profile.cells[cell], plan), noise)
-            found[cell] = dict([*estimate_scalars(SUSPICIOUS, noise.share), *estimate_scalars(TRUE_ACCURACY, accuracy)])
+            share = find_noise(classes, _by_class(scores, plan)).share
+            # The thresholds are of the same rows, so the share is less certain than that of as many single rows.
+            found[cell] = dict(estimate_scalars(SUSPICIOUS, replace(share, n=equally_certain_rows(share))))
     notes = [f"there is no {SUSPICIOUS}: scores below 0 or above 1 are no probabilities."] if beyond else []
     return found, notes
 
 
-def _problem(plan: ProfilePlan) -> str:
+def _problem(plan: ProfilePlan, profile: Profile) -> str:
     """Why labels cannot be doubted; empty if they can."""
+    column = profile.whole().columns.get(plan.spec.label)
+    if column is None or not column.n:
+        return "no row has a label."
     if not plan.classes:
         return "labels are not a few classes."
     if len(plan.classes) < 2:
@@ -59,15 +64,3 @@ def _by_class(scores: Floats, plan: ProfilePlan) -> Floats:
         return both if plan.classes[1] == plan.positive else both[:, ::-1]
     names = scored_class_names(plan)
     return scores[:, [names.index(name) for name in plan.classes]]
-
-
-def _confusion(table: TableProfile, plan: ProfilePlan) -> Floats:
-    """``[label, prediction]`` counts in the order of the plan's classes; zeros where another class was seen."""
-    matrix = confusion_matrix(table)
-    size = len(plan.classes)
-    if not set(matrix.classes) <= set(plan.classes) or table.pairs is None or table.pairs.other:
-        return np.zeros((size, size))
-    places = [plan.classes.index(name) for name in matrix.classes]
-    counts = np.zeros((size, size))
-    counts[np.ix_(places, places)] = matrix.table
-    return counts

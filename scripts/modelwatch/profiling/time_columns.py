@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SourceError, shorten
+from ..errors import SourceNameError, shorten
 from ..stats.arrays import Floats
 from ..timeutil import (
     COMPACT_TIMES,
@@ -71,15 +71,15 @@ def scale_numbers(numbers: Floats, zone: str = "") -> Floats:
     return np.where(np.isfinite(seconds), seconds, np.nan)
 
 
-def unreadable_times(column: str, cells: Sequence[Any], where: str) -> SourceError:
-    """The error that no row at all has a time; ``cells``: some of the column."""
+def unreadable_times(column: str, cells: Sequence[Any], where: str) -> SourceNameError:
+    """The error that no row at all has a time; ``cells``: some of the column. Another try would fail as well."""
     texts = ["an empty cell" if cell is None else repr(shorten(cell, 40)) for cell in cells]
     shown = f", such as {', '.join(texts)}" if texts else ""
     hint = (
         "Times are ISO 8601, such as 2026-11-20T14:00:00Z, compact dates such as 20261120, days as Excel counts them, "
         "or seconds, ms, us or ns since the epoch."
     )
-    return SourceError(f"no row has a time that can be read in column {column!r}{shown}.", hint=hint, where=where)
+    return SourceNameError(f"no row has a time that can be read in column {column!r}{shown}.", hint=hint, where=where)
 
 
 def local_time_hint(newest: float, now: float, section: str) -> str:

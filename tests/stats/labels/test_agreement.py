@@ -18,6 +18,8 @@ from modelwatch.stats.labels.agreement import (
     ORDINAL,
     SCALES,
     Ratings,
+    agreeing_share,
+    annotator_error,
     annotator_kappas,
     class_alphas,
     fleiss_kappa,
@@ -182,3 +184,47 @@ def test_an_order_makes_neighbours_agree_more() -> None:
     )
     assert nominal < 0.4 < 0.7 < ordinal
     assert interval == NEAR(ordinal, abs=0.05)
+
+
+@pytest.mark.parametrize(("error", "correlated"), [(0.02, False), (0.1, False), (0.25, False), (0.1, True)])
+def test_the_error_of_single_judgements_from_how_often_two_disagree(error: float, correlated: bool) -> None:
+    """Two independent annotators disagree with probability 2e(1 - e). Where both fail on the same hard items, the error
+    is larger than that."""
+    random = np.random.default_rng(10)
+    found, covered = [], 0
+    for _ in range(400):
+        true = random.integers(0, 2, 500)
+        hard = random.random(500) < 2 * error
+        wrong = random.random((2, 500)) < (0.5 * hard if correlated else error)
+        said = (true ^ wrong).ravel()
+        items, who = np.tile(np.arange(500), 2), np.repeat([0, 1], 500)
+        share = agreeing_share(Ratings(items, who, said, ("a", "b"), ("no", "yes")))
+        one = annotator_error(share)
+        assert share.value == NEAR(float((wrong[0] == wrong[1]).mean()))
+        assert (1 - share.value) / 2 <= one.value
+        found.append(one.value)
+        covered += one.low <= error <= one.high
+    if correlated:
+        assert float(np.mean(found)) < 0.7 * error
+    else:
+        assert float(np.mean(found)) == NEAR(error, abs=0.01)
+        assert covered >= 370
+
+
+def test_what_the_error_does_to_an_accuracy() -> None:
+    """As the page says: (measured - e) / (1 - 2e) where wrong labels do not depend on the prediction, else within e."""
+    random = np.random.default_rng(2)
+    right, wrong = random.random(200_000) < 0.9, random.random((2, 200_000)) < 0.08
+    items, who = np.tile(np.arange(200_000), 2), np.repeat([0, 1], 200_000)
+    error = annotator_error(agreeing_share(Ratings(items, who, wrong.astype(np.int64).ravel(), ("a", "b"), ("n", "y"))))
+    measured = float((right ^ wrong[0]).mean())
+    assert (measured - error.value) / (1 - 2 * error.value) == NEAR(0.9, abs=0.005)
+    assert measured - error.value < 0.9 < measured + error.value
+
+
+def test_annotators_who_disagree_as_often_as_not_have_no_error() -> None:
+    ratings = Ratings(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0]), ("a", "b"), ("n", "y"))
+    assert agreeing_share(ratings).value == 0.5
+    assert math.isnan(annotator_error(agreeing_share(ratings)).value)
+    nobody = Ratings(*(np.zeros(0, np.int64),) * 3, (), ())
+    assert math.isnan(annotator_error(agreeing_share(nobody)).value)

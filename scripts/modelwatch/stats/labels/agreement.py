@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arrays import Floats, Ints
 from ..intervals import wilson_bounds, z_value
-from ..performance.estimate import DRAWS, SEED, Estimate, percentile_interval, undefined_estimate
+from ..performance.estimate import DRAWS, SEED, Estimate, percentile_interval, proportion, undefined_estimate
 
 NOMINAL, ORDINAL, INTERVAL = "nominal", "ordinal", "interval"
 SCALES = (NOMINAL, ORDINAL, INTERVAL)
@@ -77,6 +77,32 @@ def fleiss_kappa(counts: Floats) -> float:
 def krippendorff_alpha(ratings: Ratings, *, intervals: bool = True, name: str = "agreement") -> Estimate:
     """Alpha of all annotators, which may each have rated some of the items; ``n``: items with at least two ratings."""
     return _alpha(_pairable(ratings.counts()), ratings, name, "", intervals)
+
+
+def agreeing_share(ratings: Ratings, *, name: str = "agreement_share") -> Estimate:
+    """The share of pairs of ratings of one item that agree, the mean of the items with at least two; whatever the
+    scale. Wilson's interval, as if an item had one pair: wide enough for more. Defined where one class occurs, too."""
+    counts = _pairable(ratings.counts())
+    raters = counts.sum(axis=1)
+    agreeing = ((counts**2).sum(axis=1) - raters) / (raters * (raters - 1))
+    return proportion(name, float(agreeing.sum()), float(len(counts)))
+
+
+def annotator_error(agreeing: Estimate, *, name: str = "annotator_error") -> Estimate:
+    """The share e of single judgements that are wrong, of two classes, from the share of pairs that agree.
+
+    Assumes that judgements of one item err independently, and with the same probability: two then disagree with
+    probability 2e(1 - e) (Dawid and Skene 1979, Applied Statistics 28:20-28, with one error rate). Items that are hard
+    for everybody break that, and e is larger. Without any assumption it is at least half of the disagreement. NaN where
+    at least half of the pairs disagree, which such annotators do not."""
+
+    def error_of(disagreeing: float) -> float:
+        return (1.0 - math.sqrt(max(1.0 - 2.0 * disagreeing, 0.0))) / 2
+
+    if math.isnan(agreeing.value) or agreeing.value <= 0.5:
+        return undefined_estimate(name, agreeing.n)
+    value, low, high = (error_of(1.0 - share) for share in (agreeing.value, agreeing.high, agreeing.low))
+    return Estimate(name, value, low, high, agreeing.n)
 
 
 def class_alphas(ratings: Ratings, *, intervals: bool = True, name: str = "agreement") -> Iterator[Estimate]:

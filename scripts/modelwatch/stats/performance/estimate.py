@@ -45,6 +45,16 @@ def proportion(name: str, hits: float, n: float, label: str = "") -> Estimate:
     return Estimate(name, share, low, high, n, label)
 
 
+def equally_certain_rows(estimate: Estimate) -> float:
+    """Rows whose plain share would have an interval as wide as that of ``estimate``, a share: the weight of a rule. At
+    most its ``n``, and all of them where there is no interval."""
+    half = (estimate.high - estimate.low) / 2
+    if math.isnan(half):
+        return estimate.n
+    p = min(max(estimate.value, 0.01), 0.99)
+    return max(1.0, min(p * (1 - p) * (z_value() / max(half, 1e-9)) ** 2, estimate.n))
+
+
 def mean_estimate(name: str, value: float, variance: float, n: float) -> Estimate:
     """A mean with a normal interval from the variance of single rows; none for fewer than two rows."""
     if not n > 0:
