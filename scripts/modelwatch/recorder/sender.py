@@ -19,23 +19,24 @@ from typing import Any
 from ..clients.retry import RetryPolicy
 from ..errors import SourceError, UserError, require_extra
 from ..model.monitored_model import Model, WandbSpec
-from ..profiling.profiler import profile_partition
 from ..profiling.reference_store import fetch_reference, read_reference
-from ..stats.profile.table import Profile, TableProfile
+from ..stats.profile.table import TableProfile
 from ..timeutil import DAY
-from .arrow_rows import record_batches, select_rows
 from .day_profiles import SUFFIX, DayProfile, add_batch, day_age, day_name, read_days, remove_day
+from .fitting_rows import CountedRows, UnfitUnit, count_fitting, units_of
 from .journal import adopt_orphans, read_frames
 from .recorder_plan import RecorderPlan, measure_spec
-from .row_sample import choose_rows
+from .set_aside import remember, set_aside, set_aside_file
 from .settings import RecorderSettings
 from .spool_files import (
+    ASIDE,
     BATCH_PREFIX,
     OUTBOX,
     SENDER_LOCK,
     SENDER_STATE,
     SETTINGS,
     WHOLE,
+    counts_of_journal,
     held_lock,
     read_json,
     spool_bytes,
@@ -52,7 +53,7 @@ MAX_REMOVED_DAYS = 4000
 """That are remembered: their windows are not logged again from the few rows that come later."""
 LOCK_PAUSE = 0.05
 COLUMNS = "columns.json"
-KINDS_OF_ROWS = ("sample", "kept")
+MAX_CRASHES = 3
 
 
 @dataclass(slots=True)
@@ -64,6 +65,10 @@ class SendReport:
     """Rows by reason."""
     files: int = 0
     """Files of rows in the folder."""
+    profiles: list[str] = field(default_factory=list)
+    """Days whose profile went to the folder or to W&B, each with its rows."""
+    set_aside: list[str] = field(default_factory=list)
+    """What could not be counted, a line a batch."""
     wandb: list[str] = field(default_factory=list)
     """Paths of W&B runs, or folders of offline ones."""
     is_busy: bool = False
@@ -132,7 +137,7 @@ class Sender:
         plan = self._make_plan(report)
         if plan is not None:
             for number, folder in self._batches():
-                self._process(number, folder, plan, report)
+                plan = self._process(number, folder, plan, report)
         self._deliver(report)
         self._remove_old_days()
 
@@ -170,37 +175,75 @@ class Sender:
                     break
             yield number, folder
 
-    def _process(self, number: int, folder: Path, plan: RecorderPlan, report: SendReport) -> None:
+    def _process(self, number: int, folder: Path, plan: RecorderPlan, report: SendReport) -> RecorderPlan:
+        """Returns the plan with what the rows have taught."""
         if number > self._state.get("batch", 0):
-            frames = [frame for path in sorted(folder.glob(f"*{WHOLE}")) for frame in read_frames(path)]
-            profile, lost, kinds = Profile(), dict[str, int](), dict[str, list[Any]]()
+            tries = self._begin_try(number)
+            frames, unreadable = self._read(folder)
+            lost: dict[str, int] = {}
             for frame in frames:
                 for reason, rows in frame["lost"].items():
                     lost[reason] = lost.get(reason, 0) + rows
-            batches = list(record_batches(frames, self._settings))
-            for batch in batches:
-                plan.learn(batch)
-            profile_plan = plan.profile_plan()
-            for batch in batches:
-                profile = profile.merge(profile_partition(batch, profile_plan))
-                if self._settings.folder:
-                    for kind, mask in zip(KINDS_OF_ROWS, choose_rows(batch, self._settings), strict=True):
-                        if mask.any():
-                            kinds.setdefault(kind, []).append(select_rows(batch, mask))
+            units = units_of(frames)
+            try:
+                if tries > MAX_CRASHES:
+                    counted, unfit = CountedRows(plan), [UnfitUnit(unit, "the end of its process") for unit in units]
+                else:
+                    counted, unfit = count_fitting(units, plan, self._settings)
+            except OSError:
+                self._state.pop("tries", None)
+                self._save_state()
+                raise
+            plan = counted.plan
+            if unfit:
+                set_aside(self._spool, number, unfit, self._settings.disk_bytes)
+            if unfit or unreadable:
+                before = set(self._state.get("aside", {}).get("columns", ()))
+                rows = remember(self._state, unfit, unreadable)
+                if rows:
+                    lost["unfit"] = rows
+                names = sorted({name for one in unfit for name in one.columns} - before)
+                about = f", for their columns {', '.join(names[:10])}" if names else ""
+                what = f"{sum(one.unit.rows for one in unfit) + unreadable:,} rows, of which {rows:,} are lost"
+                report.set_aside.append(f"batch {number}: {what}, do not fit{about}; see {self._spool / ASIDE}.")
             write_atomically(self._spool / COLUMNS, _to_json({"kinds": plan.kinds, "segments": plan.segment_values}))
             began = frames[0]["time"] if frames else self._clock()
-            for kind, parts in kinds.items():
+            for kind, content in counted.files.items():
                 name = f"{self._settings.model}-{self._state['spool']}-{number:09d}.parquet"
-                _write_rows(
-                    self._spool / OUTBOX / kind / f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d}" / name, parts
+                write_atomically(
+                    self._spool / OUTBOX / kind / f"{datetime.fromtimestamp(began, UTC):%Y-%m-%d}" / name, content
                 )
+            profile = counted.profile
             self._days = add_batch(self._spool, self._days, self._settings.model, number, profile, lost, began)
             report.rows += profile.rows + profile.undated
             for reason, rows in lost.items():
                 report.lost[reason] = report.lost.get(reason, 0) + rows
             self._state["batch"] = number
+            self._state.pop("tries", None)
             self._save_state()
         shutil.rmtree(folder)
+        return plan
+
+    def _begin_try(self, number: int) -> int:
+        """How often counting the batch has been begun: rows that end the process (for want of memory) are tried no
+        more than ``MAX_CRASHES`` times."""
+        tries = self._state.get("tries", {})
+        count = tries.get("count", 0) + 1 if tries.get("batch") == number else 1
+        self._state["tries"] = {"batch": number, "count": count}
+        self._save_state()
+        return int(count)
+
+    def _read(self, folder: Path) -> tuple[list[dict[str, Any]], int]:
+        """The frames of a batch, and the rows of journals that cannot be read."""
+        frames: list[dict[str, Any]] = []
+        unreadable = 0
+        for path in sorted(folder.glob(f"*{WHOLE}")):
+            try:
+                frames += list(read_frames(path))
+            except (ValueError, TypeError):  # of content that nothing of ours writes
+                unreadable += max(counts_of_journal(path).rows, 1)
+                set_aside_file(self._spool, path, self._settings.disk_bytes)
+        return frames, unreadable
 
     def _deliver(self, report: SendReport) -> None:
         if self._settings.folder:
@@ -262,18 +305,6 @@ class Sender:
 
     def _save_state(self) -> None:
         write_atomically(self._spool / SENDER_STATE, _to_json(self._state))
-
-
-def _write_rows(path: Path, batches: list[Any]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
-    table = pa.concat_tables(tables, promote_options="permissive")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    pyarrow.parquet.write_table(table, part, compression="zstd")
-    part.replace(path)
 
 
 def _to_json(value: Mapping[str, Any]) -> bytes:

@@ -8,6 +8,7 @@
     batch-<n>/             journals that the sender works on
     days/<day>-<part>.npz  what was counted of a day here
     outbox/<kind>/         sampled rows on their way to the folder
+    aside/                 what cannot be counted, for a look
     sender.json, sender.lock, sender.log
 
 Locks are advisory (``flock``): the kernel releases them when a process ends, however it ends.
@@ -33,7 +34,7 @@ SETTINGS = "settings.json"
 SENDER_STATE = "sender.json"
 SENDER_LOCK = "sender.lock"
 SENDER_LOG = "sender.log"
-DAYS, OUTBOX = "days", "outbox"
+DAYS, OUTBOX, ASIDE = "days", "outbox", "aside"
 OPEN, WHOLE = ".open", ".rec"
 BATCH_PREFIX = "batch-"
 
