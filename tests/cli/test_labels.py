@@ -127,6 +127,23 @@ def test_a_model_without_annotations(folder: Path) -> None:
     assert "the model 'churn' names no annotations. Give `measure: {annotations:" in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("agreement", "churn"), ("plan", "churn", "--budget", "5"), ("measure", "--no-publish")]
+)
+def test_a_baseline_that_is_not_captured_yet_stops_nothing_that_judges_nothing(
+    arguments: tuple[str, ...], folder: Path
+) -> None:
+    rule = "{name: a, kind: accuracy-drop, metric: eval/accuracy, baseline: {file: a.json}, tiers: {error: {drop: 5%}}}"
+    path = folder / "modelwatch.yml"
+    before, _, _ = path.read_text().partition("    rules:")
+    path.write_text(f"{before}    rules:\n      - {rule}\n")
+    words = arguments if arguments[0] == "measure" else ("labels", *arguments)
+    done = CliRunner().invoke(group, [*words, "--config", str(path)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "warning: " in done.output
+    assert "the baseline file a.json" in done.output
+
+
 def test_every_command_of_the_page_parses() -> None:
     found = [line for info, text in BLOCKS for line in text.splitlines() if line.startswith("modelwatch ")]
     assert len(found) >= 3
@@ -175,7 +192,7 @@ def test_slower_labels_are_seen_before_they_are_there(folder: Path) -> None:
 
 
 def test_without_a_time_of_labels_and_before_the_first_window(folder: Path) -> None:
-    assert "nothing is known of its labels" in CliRunner().invoke(
+    assert "Nothing is known of delays yet: it takes 30 rows" in CliRunner().invoke(
         group, ["labels", "delay", "churn", "--now", "2026-11-20T00:00:01Z"]
     ).output  # fmt: skip
     text = (folder / "modelwatch.yml").read_text().replace(", label_time: known_at", "")

@@ -219,7 +219,8 @@ def test_inputs_that_move_are_weighed(tmp_path: Path) -> None:
     result = measured(tmp_path, moved, day=40, selection=WindowSelection(since=START + 34 * DAY))
     days = by_day(result)
     assert days[39]["estimated/shift_auc"] > 0.65 > 0.55 > days[34]["estimated/shift_auc"]
-    assert any("labelled rows are weighed" in note for note in result.notes)
+    (note,) = (note for note in result.notes if note.startswith("estimated "))
+    assert "rows differ from those with labels, which are weighed (inputs moved, or not all rows are as likely" in note
 
 
 def test_rows_unlike_all_labelled_ones_are_not_estimated(tmp_path: Path) -> None:

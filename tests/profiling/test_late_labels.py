@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from modelwatch.cli import group
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
+from modelwatch.errors import Exit, UserError
 from modelwatch.model.alert import AlertState
 from modelwatch.model.label_maturity import MATURITY_KEY
 from modelwatch.profiling.measure import WindowSelection
@@ -94,6 +96,29 @@ def test_times_that_cannot_be_read_hold_nothing_back(tmp_path: Path) -> None:
     result = measure_log(model, START + 6.1 * DAY, {}, RetryPolicy(), tmp_path)
     assert "no label has a time that can be read in 'known': no window waits for its labels." in result.notes
     assert all("eval/accuracy" in row.scalars and MATURITY_KEY not in row.scalars for row in result.rows)
+    assert any("outcomes in 'known' cannot be read, such as 'soon', 'soon', 'soon': " in note for note in result.notes)
+    done = CliRunner().invoke(group, ["labels", "delay", "churn", "--config", str(tmp_path / "modelwatch.yml")])
+    assert isinstance(done.exception, UserError)
+    assert done.exception.exit_code is Exit.USAGE
+    assert "no delay is known: the time of " in str(done.exception)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_labels_that_are_older_than_their_predictions_have_no_delay(share: float, tmp_path: Path) -> None:
+    write_late_labels(tmp_path, DAYS, 200, (0.5, 1.0))
+    labels = pq.read_table(tmp_path / "labels.parquet")
+    is_early = np.arange(len(labels)) < share * len(labels)
+    known = np.where(is_early, START - DAY, labels["known"].to_numpy())
+    write(labels.set_column(2, "known", pa.array(known)), tmp_path / "labels.parquet")
+    model = load_config(tmp_path / "modelwatch.yml", {}).models[0]
+    result = measure_log(model, START + (DAYS + 0.1) * DAY, {}, RetryPolicy(), tmp_path)
+    (note,) = (note for note in result.notes if "older than the prediction" in note)
+    assert 0.9 * is_early.sum() < int(note.split()[0].replace(",", "")) <= is_early.sum()
+    delays = [value for row in result.rows for key, value in row.scalars.items() if key == "labels/delay_days/p50"]
+    assert all(0.45 < value < 1.05 for value in delays)
+    assert bool(delays) == (share < 1)
+    if share == 1.0:
+        assert all("eval/accuracy" in row.scalars for row in result.rows), "nothing says how long to wait"
 
 
 def test_windows_that_are_not_measured_say_how_long_labels_take(tmp_path: Path) -> None:

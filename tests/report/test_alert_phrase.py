@@ -80,6 +80,10 @@ def test_what_modelwatch_raises_itself_speaks_of_the_configured_rule() -> None:
     assert describe_alert(group(alert(few), rule=SEGMENT_GONE)).phrase == "has sent no data for three windows"
     good = describe_alert(group(alert(finding(labels=OWN, value=0.99, change=0.076)), rule=SUDDEN_IMPROVEMENT))
     assert good.phrase == "0.99, 7.6 % above its baseline 0.92: suspiciously good"
+    back = finding(labels=OWN, value=0.9, change=-0.0217, outcome=Outcome.OK)
+    for state in (AlertState.FIRING, AlertState.RESOLVED):
+        over = describe_alert(group(alert(back, state=state), rule=SUDDEN_IMPROVEMENT))
+        assert over.phrase == "0.9, 2.2 % below its baseline 0.92; it was suspiciously good"
 
 
 def test_a_label_named_rule_of_a_users_own_stays() -> None:

@@ -16,6 +16,7 @@ from ..profiling.annotations import AgreementReport, read_annotations, report_ag
 from ..profiling.label_delay_report import DelayReport, report_delays
 from ..profiling.label_plan import REPRESENTATIVE, STRATEGIES, LabellingPlan, plan_labels
 from ..report.formatting import duration, number
+from ..stats.labels.delay import MIN_ROWS
 from ..timeutil import DAY, format_utc
 from . import CommandGroup
 from .options import (
@@ -207,7 +208,7 @@ def delay(name: str, config_path: Path, style: str, now: float) -> Exit:
     if style == "json":
         print_json({"model": model.name, "delays": None if found is None else _delay_json(found)})
     elif found is None:
-        click.echo("No window is over yet: nothing is known of its labels.")
+        click.echo(f"Nothing is known of delays yet: it takes {MIN_ROWS} rows of windows that are over.")
     else:
         _print_delays(found)
     return Exit.OK
@@ -270,4 +271,4 @@ def _days(seconds: float) -> str:
 
 
 def _model(config_path: Path, name: str) -> Model:
-    return read_config(config_path, (name,), read_only=True).models[0]
+    return read_config(config_path, (name,), read_only=True, judges=False).models[0]

@@ -88,7 +88,8 @@ def measure(
     Windows that have not ended are left for later. Measuring a window again replaces its earlier values. Without
     --since, measures the days that W&B does not have yet, and again the windows younger than `measure: {late}`.
     """
-    config = read_config(config_path, models, read_only=True)  # Secrets for pages can be missing: it pages nobody.
+    # Secrets for pages and baselines of rules can be missing: it pages nobody, and judges nothing.
+    config = read_config(config_path, models, read_only=True, judges=False)
     policy = retry_policy()
     measured = [model for model in config.models if model.measure is not None or models]
     if partition and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", partition):

@@ -155,12 +155,14 @@ def _finite(value: Any) -> Any:
     return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = False) -> Config:
+def read_config(path: Path, models: tuple[str, ...] = (), *, read_only: bool = False, judges: bool = True) -> Config:
     """The configuration at ``path``, reduced to ``models`` where some are named; warnings go to standard error.
 
     ``read_only``: a command that changes nothing also works where a secret is not set, as on your own machine.
+    ``judges``: a command that judges no rule also works where a baseline is not captured yet, which can take what the
+    command writes.
     """
-    config = load_config(path, os.environ, require_secrets=not read_only)
+    config = load_config(path, os.environ, require_secrets=not read_only, require_baselines=judges)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     return select_models(config, models, path) if models else config

@@ -254,7 +254,8 @@ def _notes(
         fewest, most = min(result.labels for result in done), max(result.labels for result in done)
         labels = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
         moved = sum(result.ratio is not None and result.ratio.is_shifted for result in done)
-        shift = f"; in {moved} of them the inputs have moved, and labelled rows are weighed" if moved else ""
+        why = "inputs moved, or not all rows are as likely to get a label"
+        shift = f"; in {moved} of them rows differ from those with labels, which are weighed ({why})" if moved else ""
         each = "each " if len(done) > 1 else ""
         yield f"estimated {_and(names)} of {_windows(len(done))}, {each}from {labels} labels{shift}."
     for version, count in Counter(cell.version for cell, one in results.items() if one.reason == TOO_FEW).items():

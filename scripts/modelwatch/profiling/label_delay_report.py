@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..clients.retry import RetryPolicy
-from ..errors import UserError
+from ..errors import SourceNameError, UserError
 from ..model.monitored_model import Model
 from ..stats.labels.delay import DelayCurve, Quantile
 from ..timeutil import DAY
+from .label_join import label_notes
 from .label_timing import AGES, QUANTILES, LabelTiming, delay_plan
 from .measure import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
@@ -54,8 +55,11 @@ class DelayReport:
 def report_delays(
     model: Model, now: float, env: Mapping[str, str], retry: RetryPolicy, scratch: Path
 ) -> DelayReport | None:
-    """The delays of the labels of a model's log; ``None`` where no window is over. Raises UserError where nothing says
-    when labels came, SourceError for a log that cannot be read."""
+    """The delays of the labels of a model's log; ``None`` where fewer than 30 rows are of windows that are over.
+
+    Raises UserError where nothing says when labels came, SourceError for a log that cannot be read, or whose labels
+    have no time that can be.
+    """
     spec = require_measure_spec(model)
     if not spec.label or not spec.label_time_column:
         hint = "Give `label_time`, the column of the time at which a label was known: in `outcomes`, or beside `label`."
@@ -69,6 +73,9 @@ def report_delays(
     timing = LabelTiming.of((profile,), spec, now)
     if timing.history is None:
         return None
+    if not timing.history.timed and (timing.history.untimed or timing.history.early):
+        notes = (*label_notes(log), *timing.time_notes())
+        raise SourceNameError(f"no delay is known: {' '.join(notes)}", where=log.where)
     recent, usual = timing.history.newest_curve(now), timing.history.curve(now)
     if not usual.bins:
         return None

@@ -26,7 +26,8 @@ def count_delays(
     """The delays of each group of rows of a ``pyarrow.RecordBatch``; nothing without labels or their times.
 
     ``times``: of the predictions, by row, seconds (UTC); ``bounds``: where the rows of each group begin, and those of
-    the last end. Times of labels before the prediction count as a delay of 0.
+    the last end. A label that is up to 15 minutes older than its prediction came at once; one
+    that is older still has no delay.
     """
     spec, names = plan.spec, set(rows.schema.names)
     if plan.now is None or spec.label not in names or spec.label_time_column not in names:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shorten
 from ..model.prediction_log import LABEL_TIME, MeasureSpec, OutcomesSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from .arrow_columns import (
@@ -50,6 +50,8 @@ MIN_JOINED_SHARE = 0.01
 _EMPTY = frozenset(("",))
 
 
+SHOWN_CELLS = 3
+"""Times that cannot be read, in a note."""
 MAX_SENT_IDS = 20_000_000
 """Of outcomes: more are not sent to the workers of an engine."""
 
@@ -304,7 +306,17 @@ class JoinedLog:
         """Outcomes that contradict each other, and ids that do not meet: written differently, perhaps."""
         if self._known is None:
             return ()
-        return (*self._contradiction_notes(self._known), *self._join_notes(self._known))
+        known = self._known
+        return (*self._contradiction_notes(known), *self._time_notes(known), *self._join_notes(known))
+
+    def _time_notes(self, known: KnownLabels) -> Iterator[str]:
+        if known.untimed:
+            outcomes = "1 outcome" if known.untimed == 1 else f"{known.untimed:,} outcomes"
+            cells = ", ".join(map(repr, known.untimed_cells))
+            yield (
+                f"the time of {outcomes} in {self._spec.label_time!r} cannot be read, such as {cells}: write ISO 8601, "
+                "such as 2026-11-20T14:00:00Z, or seconds since the epoch."
+            )
 
     def _contradiction_notes(self, known: KnownLabels) -> Iterator[str]:
         if count := known.contradicted:
@@ -350,6 +362,10 @@ class KnownLabels:
     """One of the ids, for a note."""
     times: Floats | None = None
     """When each label was known, seconds (UTC); NaN where that is not known; ``None``: of none."""
+    untimed: int = 0
+    """Outcomes whose time is written, and cannot be read."""
+    untimed_cells: tuple[str, ...] = ()
+    """Some of these times."""
     changes: LabelChanges | None = None
     """``None`` where no id has two outcomes, or nothing says when they came."""
 
@@ -374,14 +390,21 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     import pyarrow as pa
 
     hashes, times, labels = [], [], []
-    example = ""
+    example, untimed = "", 0
+    untimed_cells: list[str] = []
     for batch in _alike(outcomes, [name for name in (spec.id, spec.label, spec.label_time) if name]):
         ids = column_or_nulls(batch, spec.id)
         of_rows, usable = hash_by_row(ids)
         example = example or _first_cell(ids)
         label = column_or_nulls(batch, spec.label)
         if spec.label_time:
-            known_at = np.nan_to_num(times_by_row(column_or_nulls(batch, spec.label_time)), nan=-np.inf)
+            cells = column_or_nulls(batch, spec.label_time)
+            known_at = np.nan_to_num(times_by_row(cells), nan=-np.inf)
+            if np.isneginf(known_at).any():
+                written = cells.filter(pa.array(np.isneginf(known_at) & hash_by_row(cells)[1]))
+                untimed += len(written)
+                shown = shown_cells(written[: SHOWN_CELLS - len(untimed_cells)])
+                untimed_cells.extend(shorten(cell, 40) for cell in shown if cell is not None)
             usable = usable & (known_at <= now)
             times.append(known_at[usable])
         hashes.append(of_rows[usable])
@@ -403,7 +426,9 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     kept = np.concatenate(times)[last] if times else None
     if kept is not None:
         kept[np.isneginf(kept)] = np.nan
-    return KnownLabels(merged[last], cells.take(to_arrow(last)), contradicted, example, kept, changes)
+    return KnownLabels(
+        merged[last], cells.take(to_arrow(last)), contradicted, example, kept, untimed, tuple(untimed_cells), changes
+    )
 
 
 def _find_changes(is_repeated: Bools, times: Floats, codes: Ints) -> LabelChanges:

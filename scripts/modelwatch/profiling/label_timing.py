@@ -121,7 +121,7 @@ class LabelTiming:
 
     def notes(self) -> Iterator[str]:
         """What a person has to know of what is published apart."""
-        yield from self._time_notes()
+        yield from self.time_notes()
         if self.maturity is None or self.history is None or not len(self.history.ends):
             return
         if self.spec.maturity == AUTO_MATURITY and not self.maturity.is_known:
@@ -146,8 +146,8 @@ class LabelTiming:
         whole = math.ceil(age / self.spec.window) * self.spec.window
         return min(max(whole, self.spec.window), LONGEST_WAIT) if is_known else math.nan
 
-    def _time_notes(self) -> Iterator[str]:
-        """Times of labels that cannot be read."""
+    def time_notes(self) -> Iterator[str]:
+        """Times of labels that cannot be read, or cannot be."""
         untimed, timed = (self.history.untimed, self.history.timed) if self.history is not None else (0, 0)
         column = self.spec.outcomes.label_time if self.spec.outcomes is not None else self.spec.label_time
         if untimed and not timed:
@@ -155,6 +155,12 @@ class LabelTiming:
         elif untimed > MAX_UNTIMED * (untimed + timed):
             share = 100 * untimed / (untimed + timed)
             yield f"{share:.2g} % of the labels have no time that can be read in {column!r}, and count in no delay."
+        if early := self.history.early if self.history is not None else 0:
+            labels = "1 label is" if early == 1 else f"{early:,} labels are"
+            yield (
+                f"{labels} older than the prediction by {column!r}, and {'count' if early > 1 else 'counts'} in no "
+                "delay: another time zone, another prediction of the same id, or labels that leak."
+            )
 
     def _delay_scalars(self, at: float) -> Iterator[tuple[str, float]]:
         assert self.history is not None  # noqa: S101
@@ -192,7 +198,7 @@ def _maturity(history: DelayHistory | None, spec: MeasureSpec, now: float) -> Ma
         return None
     if spec.maturity != AUTO_MATURITY:
         return Maturity(spec.maturity, True, now - spec.maturity)
-    if history is None or (history.untimed and not history.timed):
+    if history is None or ((history.untimed or history.early) and not history.timed):
         return None
     found = history.maturity(now)
     return Maturity(found.age, found.is_known, max(found.frontier, now - LONGEST_WAIT))

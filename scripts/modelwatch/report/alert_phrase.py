@@ -22,7 +22,7 @@ from ..model.alert import (
 )
 from ..model.alert_scope import FEATURE_LABELS, AlertScope, Extent, find_scope
 from ..model.control_chart import ChartSignal
-from ..model.finding import Cause, Finding, GradualChange, is_within_limits
+from ..model.finding import Cause, Finding, GradualChange, Outcome, is_within_limits
 from ..model.ledger import RECOVERED
 from ..model.monitored_model import Model
 from ..model.register import Register
@@ -154,7 +154,9 @@ def _describe_single_alert(group: Group, alert: Alert) -> AlertPhrase:
     finding = alert.finding
     where = labels_text(labels)
     if group.rule == SUDDEN_IMPROVEMENT:
-        return AlertPhrase(rule, where, number(finding.value), f"{baseline_comparison(finding)}: suspiciously good")
+        is_good = finding.outcome is Outcome.BREACH
+        told = f"{baseline_comparison(finding)}{': suspiciously good' if is_good else '; it was suspiciously good'}"
+        return AlertPhrase(rule, where, number(finding.value), told)
     if group.rule == IMPLAUSIBLE_METRIC:
         return AlertPhrase(rule, where, number(finding.value), _implausible_predicate(alert))
     if group.built_in:

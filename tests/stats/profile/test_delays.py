@@ -51,6 +51,16 @@ def test_merging_with_a_part_that_knows_no_times() -> None:
         assert merged.delays.rows == 4
 
 
+def test_labels_older_than_their_rows_are_counted_apart() -> None:
+    delays = np.array([-3600.0, -60.0, 60.0, np.nan, -1e7])
+    found = DelayProfile.of(delays, np.full(5, 7200.0), np.zeros(5, np.int64), ("no",), np.ones(5, np.bool_))
+    assert (found.rows, found.early, found.untimed) == (2, 2, 1)
+    assert (found.merge(found).early, found.merge(found).untimed) == (4, 2)
+    read = from_bytes(to_bytes(Profile({CELL: TableProfile(5, delays=found)})))[0].cells[CELL].delays
+    assert read is not None
+    assert (read.early, read.untimed) == (2, 1)
+
+
 def test_negative_counts_are_refused() -> None:
     forged = DelayProfile({"no": np.where(np.arange(BINS) == 1, -3, 0)})
     with pytest.raises(ValueError, match="negative"):

@@ -179,10 +179,12 @@ class DelayHistory:
 
     def __init__(self, cohorts: Sequence[Cohort]) -> None:
         """``cohorts``: that do not overlap."""
-        filled = (cohort for cohort in cohorts if cohort.delays.rows or cohort.delays.untimed)
+        filled = (cohort for cohort in cohorts if cohort.delays.rows or cohort.delays.untimed or cohort.delays.early)
         ordered = sorted(filled, key=lambda cohort: cohort.end)
         self.untimed = sum(cohort.delays.untimed for cohort in ordered)
         """Labels without a time."""
+        self.early = sum(cohort.delays.early for cohort in ordered)
+        """Labels that are older than their predictions."""
         self.classes = tuple(sorted({name for cohort in ordered for name in cohort.delays.known}))
         self.begins = np.array([cohort.begin for cohort in ordered])
         self.ends = np.array([cohort.end for cohort in ordered])

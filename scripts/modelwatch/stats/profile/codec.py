@@ -155,7 +155,8 @@ class _Writer:
 
     def _encode_delays(self, delays: DelayProfile) -> dict[str, Any]:
         known = {name: self._encode_sparse(counts) for name, counts in sorted(delays.known.items())}
-        return {"known": known, "waiting": self._encode_sparse(delays.waiting), "untimed": delays.untimed}
+        record = {"known": known, "waiting": self._encode_sparse(delays.waiting), "untimed": delays.untimed}
+        return record | ({"early": delays.early} if delays.early else {})
 
     def _encode_sparse(self, counts: NDArray[Any]) -> list[Any]:
         """The places that are filled, and what they hold."""
@@ -332,7 +333,7 @@ class _Reader:
 
     def delays(self, record: Mapping[str, Any]) -> DelayProfile:
         known = {name: self.sparse(part) for name, part in record["known"].items()}
-        return DelayProfile(known, self.sparse(record["waiting"]), record["untimed"])
+        return DelayProfile(known, self.sparse(record["waiting"]), record["untimed"], record.get("early", 0))
 
     def sparse(self, record: tuple[Any, Any]) -> NDArray[np.int64]:
         counts = np.zeros(BINS, dtype=np.int64)

@@ -39,6 +39,9 @@ class DelayProfile:
     """Rows without a label, by their age."""
     untimed: int = 0
     """Rows whose label has no time; they count in neither."""
+    early: int = 0
+    """Rows whose label is older than they are, by more than ``FIRST_EDGE``: of another prediction, or in another time
+    zone. They count in neither, too."""
 
     @classmethod
     def of(
@@ -46,13 +49,15 @@ class DelayProfile:
     ) -> DelayProfile:
         """The profile of rows. ``delays``: seconds, NaN without a label or its time; ``ages``: seconds;
         ``classes``: by row a place in ``names``, negative for another class, which is named ``""``."""
-        is_timed = is_labelled & ~np.isnan(delays)
+        is_early = is_labelled & (delays < -FIRST_EDGE)
+        is_timed = is_labelled & ~np.isnan(delays) & ~is_early
         places = np.where(classes < 0, len(names), classes)[is_timed]
         codes = places * BINS + delay_bins(delays[is_timed])
         table = np.bincount(codes, minlength=(len(names) + 1) * BINS).reshape(len(names) + 1, BINS)
         known = {name: counts for name, counts in zip((*names, ""), table, strict=True) if counts.any()}
         waiting = np.bincount(delay_bins(ages[~is_labelled]), minlength=BINS)
-        return cls(known, waiting, int(np.count_nonzero(is_labelled & ~is_timed)))
+        early = int(np.count_nonzero(is_early))
+        return cls(known, waiting, int(np.count_nonzero(is_labelled & ~is_timed)) - early, early)
 
     @property
     def labels(self) -> BinCounts:
@@ -69,4 +74,5 @@ class DelayProfile:
         known = dict(self.known)
         for name, counts in other.known.items():
             known[name] = known[name] + counts if name in known else counts
-        return DelayProfile(known, self.waiting + other.waiting, self.untimed + other.untimed)
+        untimed, early = self.untimed + other.untimed, self.early + other.early
+        return DelayProfile(known, self.waiting + other.waiting, untimed, early)
