@@ -256,6 +256,42 @@ def test_requests_give_latency_and_error_to_their_rows(folders: dict[str, Path])
     assert sorted(error for _, error in rows.values()) == ["KeyError", "ZeroDivisionError"]
 
 
+def test_batches_of_a_request_have_its_latency_and_its_error(folders: dict[str, Path]) -> None:
+    """A failed request in which a batch was recorded adds no row, also where the batch is too large to be held."""
+    made = recorder(**folders)
+
+    def fail(**batch: Any) -> None:
+        with made.request(records_failures=True):
+            assert made.record_batch(batch, time=START)
+            time.sleep(0.02)
+            raise KeyError("x")
+
+    for batch in (
+        {"id": ["a", "b"], "x": np.ones(2)},
+        {"id": ["c", "d"], "latency": [0.001, 0.002], "error": [None, "Timeout"]},
+        {"x": np.zeros((9 << 20) // 8)},
+    ):
+        with pytest.raises(KeyError):
+            fail(**batch)
+    with made.request() as request:
+        assert made.record_batch({"id": ["e"]}, latency=0.5, error="own", time=START) == 1
+        assert made.record_batch({"id": ["f"]}, time=START) == 1
+        request.error = "HTTP 503"
+    assert made.close(60.0)
+    assert recorded_profile(folders["folder"]).rows == 6 + (9 << 20) // 8
+    rows = {row["id"]: row for row in recorded_rows(folders["folder"])}
+    assert {name: rows[name]["error"] for name in "abcdef"} == {
+        "a": "KeyError",
+        "b": "KeyError",
+        "c": None,
+        "d": "Timeout",
+        "e": "own",
+        "f": "HTTP 503",
+    }
+    assert min(rows["a"]["latency"], rows["b"]["latency"]) >= 0.02
+    assert [rows[name]["latency"] for name in "cde"] == [0.001, 0.002, 0.5]
+
+
 def test_rows_of_a_request_that_has_ended_are_not_lost(folders: dict[str, Path]) -> None:
     made = recorder(**folders)
 
@@ -332,11 +368,33 @@ print(made.stats().written)
         ({"wandb": "churn"}, "Write entity/project"),
         ({"folder": "out", "mask": "time"}, "neither masked nor hashed"),
         ({"folder": "out", "score": "id"}, "one column"),
+        ({"folder": "out", "window": "1 hour"}, "`window` is '1 hour', and no duration"),
+        ({"folder": "out", "window": "7h"}, "does not divide a day"),
+        ({"folder": "out", "window": None}, "`window` is None"),
+        ({"folder": "out", "flush_seconds": True}, "`flush_seconds` is True"),
+        ({"folder": "out", "send_seconds": "2d"}, "`send_seconds` is 172800"),
+        ({"folder": "out", "scores": ["a"]}, "`scores` is"),
+        ({"folder": "out", "segments": 5}, "`segments` is 5"),
+        ({"folder": "out", "mask": [1]}, "`mask` is"),
+        ({"folder": "out", "id": None}, "`id` is None"),
+        ({"folder": "out", "latency": 5}, "`latency` is 5"),
+        ({"folder": 5}, "`folder` is 5"),
+        ({"folder": "out", "spool": ["x"]}, "`spool` is"),
+        ({"folder": "out", "hash_key": 5}, "`hash_key` is neither"),
+        ({"folder": "out", "measure": ["x"]}, "`measure` is"),
+        ({"wandb": 5}, "`wandb` is 5"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Recorder("churn", **settings)
+
+
+def test_durations_as_in_the_configuration() -> None:
+    made = Recorder("churn", folder="out", window="1h", flush_seconds="1s", send_seconds="5m", scores={"1": "p1"})
+    settings = made.settings
+    assert (settings.measure["window"], settings.flush_seconds, settings.send_seconds) == (3600.0, 1.0, 300.0)
+    assert settings.scores == {"1": "p1"}
 
 
 def test_a_spool_of_another_user_is_left_alone(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import logging
 import os
 import sys
 import time as clock
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ..errors import UserError
+from . import arguments
 from .buffer import RowBuffer
+from .ending import END_SECONDS, attend, close_all
 from .observe import CallReader, observe_calls
 from .request import RecordedRequest
-from .settings import RecorderSettings, default_spool, texts, wandb_fields
+from .settings import RecorderSettings, default_spool, wandb_fields
 from .values import SHORT_TEXT, plain_column, plain_value
 from .writer import SpoolWriter
 
@@ -26,7 +27,6 @@ ROW_BYTES = 400
 """What an entry takes besides its features, and"""
 CELL_BYTES = 72
 """what one of these takes."""
-CLOSE_SECONDS = 10.0
 LATENCY, ERROR = 5, 6
 """Their places in the entry of a row: time, id, version, prediction, score, latency, error, features."""
 log = logging.getLogger("modelwatch.recorder")
@@ -56,7 +56,8 @@ class Recorder:
 
     ``id``, ``time``, ``version``, ``score``, ``prediction``, ``features``, ``segments``, ``value``, ``window`` and
     ``reference`` are those of ``measure:`` in modelwatch.yml; ``latency`` (seconds), ``error`` and ``cost`` those of
-    its ``operations``. ``serving_version``: the version of rows that name none.
+    its ``operations``. ``serving_version``: the version of rows that name none. Durations are seconds, or
+    texts such as ``1h``.
 
     ``sample_rate``: the share of rows that are written as rows, drawn by a hash of the id, so that every replica and
     version draws the same ones; profiles always count all rows. ``keep_errors`` and ``keep_confidence_below`` keep more
@@ -92,7 +93,7 @@ class Recorder:
         segments: Iterable[str] = (),
         scores: Mapping[str, str] | None = None,
         value: str = "",
-        window: float = 86_400.0,
+        window: float | str = 86_400.0,
         reference: str | Path = "",
         measure: Mapping[str, Any] | None = None,
         serving_version: str = "",
@@ -102,56 +103,66 @@ class Recorder:
         mask: Iterable[str] = (),
         hash: Iterable[str] = (),
         hash_key: str | bytes = b"",
-        flush_seconds: float = 2.0,
+        flush_seconds: float | str = 2.0,
         flush_rows: int = 1000,
-        send_seconds: float = 300.0,
+        send_seconds: float | str = 300.0,
         memory_mb: float = 24.0,
         disk_mb: float = 512.0,
         spool: str | Path = "",
     ) -> None:
         measured: dict[str, Any] = {
-            "id": id,
-            "time": time,
-            "version": version,
-            "score": score,
-            "prediction": prediction,
-            "value": value,
-            "features": texts(features),
-            "segments": texts(segments),
-            "window": float(window),
-            "reference": str(reference),
-            "scores": tuple((scores or {}).items()),
+            "id": arguments.text("id", id),
+            "time": arguments.text("time", time),
+            "version": arguments.text("version", version),
+            "score": arguments.text("score", score),
+            "prediction": arguments.text("prediction", prediction),
+            "value": arguments.text("value", value),
+            "features": arguments.names("features", features),
+            "segments": arguments.names("segments", segments),
+            "window": arguments.window_seconds(window),
+            "reference": arguments.path("reference", reference),
+            "scores": arguments.columns_by_class("scores", scores),
         }
+        if not isinstance(measure, Mapping | None):
+            raise UserError(f"`measure` is {measure!r}, and no mapping.", where=arguments.WHERE)
         measured |= measure or {}
         measured["reference"] = _absolute_reference(str(measured["reference"]))
         columns = {role: measured[role] for role in ("id", "time", "version", "score", "prediction")}
+        operations = {"latency": latency, "error": error, "cost": cost}
         self.settings = RecorderSettings(
-            model=model,
-            columns=columns | {"latency": latency, "error": error, "cost": cost},
+            model=arguments.text("model", model),
+            columns=columns | {name: arguments.text(name, column) for name, column in operations.items()},
             measure=measured,
-            wandb=wandb_fields(wandb, str(offline), base_url, texts(tags)),
-            folder=str(Path(folder).absolute()) if folder else "",
-            spool=str(Path(spool).absolute()) if spool else default_spool(model),
+            wandb=wandb_fields(
+                arguments.text("wandb", wandb),
+                arguments.path("offline", offline),
+                arguments.text("base_url", base_url),
+                arguments.names("tags", tags),
+            ),
+            folder=_absolute(arguments.path("folder", folder)),
+            spool=_absolute(arguments.path("spool", spool)) or default_spool(model),
             is_offline=bool(offline),
             metrics=bool(offline) if metrics is None else metrics,
             sample_rate=sample_rate,
             keep_errors=keep_errors,
             keep_confidence_below=keep_confidence_below,
-            mask=texts(mask),
-            hash=texts(hash),
-            flush_seconds=flush_seconds,
+            mask=arguments.names("mask", mask),
+            hash=arguments.names("hash", hash),
+            flush_seconds=arguments.seconds("flush_seconds", flush_seconds),
             flush_rows=flush_rows,
-            send_seconds=send_seconds,
+            send_seconds=arguments.seconds("send_seconds", send_seconds),
             memory_mb=memory_mb,
             disk_mb=disk_mb,
             scores=dict(measured["scores"]),
         )
         self.serving_version = str(serving_version)
+        if not isinstance(hash_key, str | bytes):
+            raise UserError("`hash_key` is neither text nor bytes.", where=arguments.WHERE)
         self._hash_key = hash_key.encode() if isinstance(hash_key, str) else bytes(hash_key)
         self._protected = frozenset((*self.settings.mask, *self.settings.hash))
         self._request: ContextVar[RecordedRequest | None] = ContextVar(f"modelwatch-{model}", default=None)
         self._begin()
-        _RECORDERS.add(self)
+        attend(self)
 
     @classmethod
     def from_config(cls, path: str | Path, model: str, **settings: Any) -> Self:
@@ -236,8 +247,9 @@ class Recorder:
         none.
 
         Columns have the names of the log: features, and those of ``id``, ``time``, ``version``, ``score``,
-        ``prediction``, ``latency`` and ``error``. Arguments stand for all rows of a batch that lacks the column. Arrays
-        of NumPy are the fastest; they are copied, and may be changed afterwards.
+        ``prediction``, ``latency`` and ``error``. Arguments stand for all rows of a batch that lacks the column; within
+        a request of the middleware, latency and error are filled in. Arrays of NumPy are the fastest; they are copied,
+        and may be changed afterwards.
         """
         rows = 0
         try:
@@ -261,6 +273,9 @@ class Recorder:
                 "error": None if error is None else _error_text(error),
                 "number": next(self._numbers),
             }
+            pending = self._request.get()
+            if pending is not None and pending.hold(entry, size):
+                return rows
             return rows if self._put(entry, size, rows) else 0
         except Exception as problem:  # noqa: BLE001 - as above
             self.count_invalid(max(rows, 1), problem)
@@ -296,7 +311,11 @@ class Recorder:
         not is sent later. Blocks, unlike everything else: not for an event loop. Never raises."""
         return self._safely(self._writer.send, timeout)
 
-    def close(self, timeout: float = CLOSE_SECONDS) -> bool:
+    def settle(self, timeout: float = END_SECONDS) -> bool:
+        """``flush``, if there is anything that no sender has got; what the process does before it ends."""
+        return self._safely(self._writer.settle, timeout)
+
+    def close(self, timeout: float = END_SECONDS) -> bool:
         """``flush``, and record nothing more; what is recorded after it counts as lost. Called automatically when the
         process ends. With ``timeout=0`` rows are only written to the spool, from where the next process sends them."""
         done = self._safely(self._writer.close, timeout)
@@ -350,18 +369,20 @@ class Recorder:
         if entry is None:
             self.record(latency=seconds, error=error)
             return
-        if entry[LATENCY] is None:
-            entry[LATENCY] = seconds
-        if entry[ERROR] is None and error is not None:
-            entry[ERROR] = _error_text(error)
-        self._put(entry, size, 1)
+        is_row = entry.__class__ is list
+        latency, failure = (LATENCY, ERROR) if is_row else ("latency", "error")
+        if entry[latency] is None:
+            entry[latency] = seconds
+        if entry[failure] is None and error is not None:
+            entry[failure] = _error_text(error)
+        self._put(entry, size, 1 if is_row else entry["n"])
 
     def _start(self) -> None:
         """With the first row: a process that forks its workers before has no thread."""
         self._has_started = True
         util = sys.modules.get("multiprocessing.util")
         if util is not None:  # its children end without `atexit`
-            util.Finalize(None, _close_in_worker, args=(weakref.ref(self),), exitpriority=100)
+            util.Finalize(None, close_all, exitpriority=100)
         self._writer.start()
 
     def _plain_score(self, score: Any, cells: dict[str, Any]) -> Any:
@@ -389,9 +410,6 @@ class Recorder:
             return False
 
 
-_RECORDERS: weakref.WeakSet[Recorder] = weakref.WeakSet()
-
-
 def _error_text(error: Any) -> str:
     """Of an exception its class: its text may hold what a person typed."""
     if isinstance(error, BaseException):
@@ -409,22 +427,5 @@ def _has_length(column: Any) -> bool:
     return not isinstance(column, str | bytes) and hasattr(column, "__len__") and getattr(column, "ndim", 1) > 0
 
 
-def _close_in_worker(recorder: Callable[[], Recorder | None]) -> None:
-    alive = recorder()
-    if alive is not None:
-        alive.close()
-
-
-def _close_all() -> None:
-    for recorder in list(_RECORDERS):
-        recorder.close()
-
-
-def _begin_in_child() -> None:
-    for recorder in list(_RECORDERS):
-        recorder.begin_in_child()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute()) if path else ""

@@ -11,8 +11,9 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self
 
-MAX_ROWS = 10_000
-"""That one request holds back; further ones are recorded at once."""
+MAX_ENTRIES = 10_000
+MAX_BYTES = 8 << 20
+"""Rows and batches that one request holds back, and what they take, about; further ones are recorded at once."""
 Finish = Callable[[Any, int, float, Any], None]
 """Takes an entry (``None``: nothing was recorded), its size, the seconds of the request and its error."""
 
@@ -32,7 +33,8 @@ class RecordedRequest:
         self._context, self._finish, self._records_failures = context, finish, records_failures
         self._rows: deque[tuple[Any, int]] = deque()
         self._ended = threading.Event()
-        self._count = 0
+        self._count = self._bytes = 0
+        self._has_recorded = False
         self._began = 0.0
         self._seconds: float | None = None
         self._token: Token[RecordedRequest | None] | None = None
@@ -54,15 +56,17 @@ class RecordedRequest:
                 self._context.reset(self._token)
             except ValueError:  # a generator may end in another context
                 self._context.set(None)
-        if not self._count and self._records_failures and self.error is not None:
+        if not self._has_recorded and self._records_failures and self.error is not None:
             self._finish(None, 0, self._seconds or 0.0, self.error)
         self._release()
 
     def hold(self, entry: Any, size: int) -> bool:
         """Hold an entry until the end. False if it is to be recorded at once."""
-        if self._ended.is_set() or self._count >= MAX_ROWS:
+        self._has_recorded = True
+        if self._ended.is_set() or self._count >= MAX_ENTRIES or self._bytes + size > MAX_BYTES:
             return False
         self._count += 1
+        self._bytes += size
         self._rows.append((entry, size))
         if self._ended.is_set():  # it ended meanwhile, in another thread
             self._release()

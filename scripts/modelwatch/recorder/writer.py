@@ -120,14 +120,23 @@ class SpoolWriter:
         except subprocess.TimeoutExpired:
             return False
 
+    def settle(self, timeout: float) -> bool:
+        """``send``, unless everything was given to a sender before."""
+        with self._writing:
+            written = self.write()
+            if not self._has_unsent:
+                self._count_deleted(self._journal.close())
+                return written
+        return self.send(timeout)
+
     def close(self, timeout: float) -> bool:
         """Write everything, and wait up to ``timeout`` seconds until it is sent; the sender goes on after that."""
         if self.is_closed:
             return True
         self.is_closed = True
         self.wake()
-        if timeout > 0 and (self._has_unsent or self.buffer.pending_bytes):
-            return self.send(timeout)
+        if timeout > 0:
+            return self.settle(timeout)
         with self._writing:
             written = self.write()
             self._count_deleted(self._journal.close())
