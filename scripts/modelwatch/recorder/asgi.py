@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from .ending import settle_all
+from .ending import settle_recorders
 from .recorder import Recorder
 from .settings import texts
 
@@ -65,7 +65,7 @@ async def _live(app: Application, scope: Message, receive: Receive, send: Send) 
     async def answer(message: Message) -> None:
         answered.add(message["type"])
         if message["type"] in SHUTDOWN_ENDS:
-            settle_all()
+            settle_recorders()
         await send(message)
 
     try:
@@ -73,7 +73,7 @@ async def _live(app: Application, scope: Message, receive: Receive, send: Send) 
     except Exception:
         if heard:
             if SHUTDOWN in heard and not answered.intersection(SHUTDOWN_ENDS):
-                settle_all()
+                settle_recorders()
             raise
         log.debug("modelwatch: the application knows no lifespan.", exc_info=True)
     if STARTUP not in heard:

@@ -43,18 +43,18 @@ def attend(recorder: Endable) -> None:
                 signal.signal(signal.SIGTERM, _end_by_signal)
 
 
-def settle_all() -> None:
+def settle_recorders() -> None:
     """Write and send what all recorders hold. They go on. Never raises."""
     _within(END_SECONDS, lambda recorder, seconds: recorder.settle(seconds))
 
 
-def close_all() -> None:
+def close_recorders() -> None:
     """The same, and they record nothing more."""
     _within(END_SECONDS, lambda recorder, seconds: recorder.close(seconds))
 
 
 def _within(seconds: float, end: Callable[[Endable, float], bool]) -> None:
-    """The first may take all of the time: the others start their senders all the same."""
+    """The first may take all of the time: the others start their senders anyway."""
     deadline = time.monotonic() + seconds
     for recorder in list(_RECORDERS):
         end(recorder, max(0.001, deadline - time.monotonic()))
@@ -64,7 +64,7 @@ def _end_by_signal(number: int, _frame: Any) -> None:
     """The process ends by the signal, as it would without a handler. The first process of a container is one that the
     kernel spares, and goes on."""
     signal.signal(number, signal.SIG_DFL)
-    settle_all()
+    settle_recorders()
     os.kill(os.getpid(), number)
     signal.signal(number, _end_by_signal)
 
@@ -74,6 +74,6 @@ def _begin_in_child() -> None:
         recorder.begin_in_child()
 
 
-atexit.register(close_all)
+atexit.register(close_recorders)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_in_child)

@@ -16,7 +16,7 @@ from typing import Any, Self
 from ..errors import UserError
 from . import arguments
 from .buffer import RowBuffer
-from .ending import END_SECONDS, attend, close_all
+from .ending import END_SECONDS, attend, close_recorders
 from .observe import CallReader, observe_calls
 from .request import RecordedRequest
 from .settings import RecorderSettings, default_spool, wandb_fields
@@ -382,7 +382,7 @@ class Recorder:
         self._has_started = True
         util = sys.modules.get("multiprocessing.util")
         if util is not None:  # its children end without `atexit`
-            util.Finalize(None, close_all, exitpriority=100)
+            util.Finalize(None, close_recorders, exitpriority=100)
         self._writer.start()
 
     def _plain_score(self, score: Any, cells: dict[str, Any]) -> Any:
