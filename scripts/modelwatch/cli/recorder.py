@@ -10,10 +10,8 @@ from pathlib import Path
 import click
 
 from ..errors import Exit
-from ..recorder.day_profiles import read_days
-from ..recorder.journal import adopt_orphans
-from ..recorder.sender import SendReport, describe_day, read_settings, send
-from ..recorder.spool_files import counts_of_journal, spool_bytes, whole_journals
+from ..recorder.sender import SendReport, send
+from ..recorder.spool_status import read_status
 from . import CommandGroup
 from .options import FOLDER, format_option, print_json, retry_policy
 
@@ -52,8 +50,11 @@ def _print_report(report: SendReport) -> None:
         click.echo("Another process is sending this spool.")
         return
     lost = sum(report.lost.values())
+    profiles = f"{len(report.profiles)} {'profile' if len(report.profiles) == 1 else 'profiles'}"
     files = f"{report.files} {'file' if report.files == 1 else 'files'} of rows"
-    click.echo(f"{report.rows:,} rows profiled, {files} sent{f', {lost:,} rows lost' if lost else ''}.")
+    click.echo(f"{report.rows:,} rows profiled, {profiles} and {files} sent{f', {lost:,} rows lost' if lost else ''}.")
+    for line in report.set_aside:
+        click.echo(line, err=True)
     for path in report.wandb:
         click.echo(f"  {path}")
     for problem in report.problems:
@@ -68,16 +69,10 @@ def status(spool: Path, style: str) -> Exit:
 
     Exit code 2 for a folder that is no spool.
     """
-    read_settings(spool)
-    adopt_orphans(spool)
-    journals = whole_journals(spool)
-    rows = sum(counts_of_journal(path).rows for path in journals)
-    size, days = spool_bytes(spool), read_days(spool)
+    found = read_status(spool)
     if style == "json":
-        counted = {day.name: {"rows": day.profile.rows, "lost": dict(day.lost)} for day in days}
-        print_json({"waiting": rows, "bytes": size, "days": counted})
+        print_json(found.to_json())
         return Exit.OK
-    click.echo(f"{rows:,} rows wait to be sent; the spool takes {size / 1e6:.1f} MB.")
-    for day in days:
-        click.echo(f"  {describe_day(day)}")
+    for line in found.lines():
+        click.echo(line)
     return Exit.OK

@@ -24,6 +24,7 @@ from ..stats.profile.numeric import ProfileMismatchError
 from ..stats.profile.table import Profile, TableProfile
 from ..timeutil import DAY, parse_iso_or_none
 from .reference_store import read_profile
+from .replica_differences import MAX_NOTES, OmittedColumn, omit_unlike_columns, settings_notes
 from .wandb_profiles import require_wandb_project
 from .wandb_rows import MetricRow
 
@@ -69,16 +70,20 @@ def read_recorded_profile(
     total, whole = Profile(), TableProfile()
     lost: dict[float, int] = {}
     omitted: list[str] = []
+    unlike: list[OmittedColumn] = []
     parts = [(day, path, *read_profile(path, "the recorded profile")) for day, path in sorted(paths)]
     for day, path, profile, about in sorted(parts, key=lambda part: _counted(part[3]), reverse=True):
+        fitting, columns = omit_unlike_columns(profile, whole, path.stem)
         try:
-            merged, whole = total.merge(profile), whole.merge(profile.whole())
+            merged, whole = total.merge(fitting), whole.merge(fitting.whole())
         except ProfileMismatchError:
             omitted.append(f"{path.stem} ({profile.rows:,} rows)")
             continue
         total = merged
+        unlike += columns
         lost[day] = lost.get(day, 0) + _count_lost(about)
-    return RecordedProfile(total, lost, tuple(_notes(lost, omitted)))
+    differences = [*map(str, unlike[:MAX_NOTES]), *settings_notes(total, spec)]
+    return RecordedProfile(total, lost, (*_notes(lost, omitted), *differences))
 
 
 def sample_folder(folder: str) -> str:

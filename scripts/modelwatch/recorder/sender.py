@@ -22,7 +22,7 @@ from ..model.monitored_model import Model, WandbSpec
 from ..profiling.reference_store import fetch_reference, read_reference
 from ..stats.profile.table import TableProfile
 from ..timeutil import DAY
-from .day_profiles import SUFFIX, DayProfile, add_batch, day_age, day_name, read_days, remove_day
+from .day_profiles import SUFFIX, add_batch, day_age, read_days, remove_day
 from .fitting_rows import CountedRows, UnfitUnit, count_fitting, units_of
 from .journal import adopt_orphans, read_frames
 from .recorder_plan import RecorderPlan, measure_spec
@@ -66,7 +66,7 @@ class SendReport:
     files: int = 0
     """Files of rows in the folder."""
     profiles: list[str] = field(default_factory=list)
-    """Days whose profile went to the folder or to W&B, each with its rows."""
+    """Days whose profile went to the folder or to W&B, by name."""
     set_aside: list[str] = field(default_factory=list)
     """What could not be counted, a line a batch."""
     wandb: list[str] = field(default_factory=list)
@@ -253,6 +253,7 @@ class Sender:
                 report.problems.append(f"the folder {self._settings.folder} cannot be written: {error}")
                 self._shrink_outbox(report)
         if self._model.wandb is not None:
+            before = dict(self._state.setdefault("wandb", {}))
             try:
                 send_to_wandb(
                     self._settings,
@@ -267,6 +268,9 @@ class Sender:
                 )
             except (SourceError, UserError, OSError) as error:
                 report.problems.append(f"W&B did not take everything: {error}")
+            sent = self._state["wandb"]
+            days = [day.name for day in self._days if sent.get(day.name) != before.get(day.name)]
+            report.profiles += [name for name in days if name not in report.profiles]
         self._save_state()
 
     def _fill_folder(self, folder: Path, report: SendReport) -> None:
@@ -279,6 +283,7 @@ class Sender:
             if sent.get(day.name) != day.batch:
                 write_atomically(folder / "profiles" / f"{day.model}-{day.name}{SUFFIX}", day.to_bytes())
                 sent[day.name] = day.batch
+                report.profiles.append(day.name)
 
     def _shrink_outbox(self, report: SendReport) -> None:
         """Within the budget; the oldest rows go first. Profiles have counted them."""
@@ -311,9 +316,3 @@ def _to_json(value: Mapping[str, Any]) -> bytes:
     import json
 
     return json.dumps(value, sort_keys=True).encode()
-
-
-def describe_day(day: DayProfile) -> str:
-    """One line about what a day has."""
-    lost = sum(day.lost.values())
-    return f"{day_name(day.day)}: {day.profile.rows:,} rows{f', {lost:,} lost' if lost else ''}"
