@@ -72,6 +72,7 @@ OMITTED_FIELDS = (
     ',"affected":null',
     ',"anchor":null',
     ',"gradual":null',
+    ',"calibration":null',
     ',"unconfirmed":null',
     ',"is_share":false',
     ',"is_older":false',

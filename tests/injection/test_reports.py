@@ -297,6 +297,6 @@ def test_every_module_that_writes_is_tried_here() -> None:
         f"report.{name}"
         for name in (
             *("affected_alerts", "alert_phrase", "chart", "explanation", "facts_table", "formatting", "group_states"),
-            *("move_effect", "rollback_choice", "sensitivity"),
+            *("calibration", "estimates", "kind_steps", "move_effect", "rollback_choice", "sensitivity"),
         )
     }

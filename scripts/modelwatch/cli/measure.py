@@ -28,6 +28,7 @@ from ..stats.segment_search import SIGNIFICANCE_LEVEL, Suspect, format_pairs
 from ..timeutil import DAY
 from .options import (
     FOLDER,
+    Choice,
     config_option,
     format_option,
     now_option,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["local", "spark", "dask", "ray"]),
+    type=Choice(["local", "spark", "dask", "ray"]),
     default="local",
     show_default=True,
     help="What reads and counts the rows: this process, or the workers of a cluster.",
