@@ -43,6 +43,11 @@ def attend(recorder: Endable) -> None:
                 signal.signal(signal.SIGTERM, _end_by_signal)
 
 
+def attended_recorders() -> list[Any]:
+    """Those of this process that are in use."""
+    return list(_RECORDERS)
+
+
 def settle_recorders() -> None:
     """Write and send what all recorders hold. They go on. Never raises."""
     _within(END_SECONDS, lambda recorder, seconds: recorder.settle(seconds))

@@ -16,10 +16,11 @@ from typing import Any, Self
 from ..errors import UserError
 from . import arguments
 from .buffer import RowBuffer
-from .ending import END_SECONDS, attend, close_recorders
+from .ending import END_SECONDS, attend, attended_recorders, close_recorders
 from .observe import CallReader, observe_calls
 from .request import RecordedRequest
 from .settings import RecorderSettings, default_spool, wandb_fields
+from .spool_files import model_of_spool
 from .values import SHORT_TEXT, plain_column, plain_value
 from .writer import SpoolWriter
 
@@ -155,6 +156,7 @@ class Recorder:
             disk_mb=disk_mb,
             scores=dict(measured["scores"]),
         )
+        self._refuse_spool_of_another_model()
         self.serving_version = str(serving_version)
         if not isinstance(hash_key, str | bytes):
             raise UserError("`hash_key` is neither text nor bytes.", where=arguments.WHERE)
@@ -319,9 +321,8 @@ class Recorder:
         """``flush``, and record nothing more; what is recorded after it counts as lost. Called automatically when the
         process ends. With ``timeout=0`` rows are only written to the spool, from where the next process sends them."""
         done = self._safely(self._writer.close, timeout)
-        left = self._buffer.pending_bytes
-        if left or self._writer.rows_stuck:
-            log.error("modelwatch: rows are lost, since the spool cannot be written: about %s KB.", left // 1024)
+        if (self._buffer.pending_bytes or self._writer.rows_stuck) and (rows := self._writer.count_unwritten()):
+            log.error("modelwatch: %s rows are lost, since the spool cannot be written.", f"{rows:,}")
         return done
 
     def stats(self) -> RecorderStats:
@@ -334,6 +335,15 @@ class Recorder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _refuse_spool_of_another_model(self) -> None:
+        """Raises UserError: its rows would count for one of both."""
+        spool = self.settings.spool_folder
+        here = (one.settings for one in attended_recorders())
+        models = {model_of_spool(spool), *(one.model for one in here if one.spool == str(spool))}
+        if others := sorted(models - {"", self.settings.model}):
+            hint = "Give each model a spool of its own: `spool=`."
+            raise UserError(f"this spool is that of the model {others[0]!r}.", hint=hint, where=str(spool))
 
     def _begin(self) -> None:
         """Buffer, writer and names of this process."""

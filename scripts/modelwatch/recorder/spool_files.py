@@ -128,6 +128,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def model_of_spool(spool: Path) -> str:
+    """The model whose recorders write to the spool; empty if none does."""
+    return str(read_json(spool / SETTINGS).get("model", ""))
+
+
 def prepare_spool(spool: Path) -> None:
     """Make the folder, for this user alone. Raises OSError, PermissionError if it belongs to somebody else."""
     spool.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from .spool_files import (
     SETTINGS,
     JournalCounts,
     held_lock,
+    model_of_spool,
     prepare_spool,
     whole_journals,
     write_atomically,
@@ -146,6 +147,15 @@ class SpoolWriter:
     def rows_stuck(self) -> int:
         return self._stuck[1].rows if self._stuck is not None else 0
 
+    def count_unwritten(self) -> int:
+        """Count what is still in memory as lost, once the recorder is closed. Returns the rows."""
+        with self._writing:
+            rows, self._stuck = self.rows_stuck, None
+            while entries := self.buffer.take(self.buffer.max_bytes):
+                rows += sum(1 if entry.__class__ is list else entry["n"] for entry in entries)
+            self._count_loss("disk", rows)
+        return rows
+
     def forget_parent(self) -> None:
         """In a child: leave the journal and the sender to the parent."""
         self._journal.abandon()
@@ -245,6 +255,8 @@ class SpoolWriter:
 
     def _prepare(self) -> None:
         prepare_spool(self.settings.spool_folder)
+        if (model := model_of_spool(self.settings.spool_folder)) not in ("", self.settings.model):
+            raise PermissionError(f"it is the spool of the model {model!r}")
         write_atomically(self.settings.spool_folder / SETTINGS, self.settings.to_json())
         self._is_prepared = True
 

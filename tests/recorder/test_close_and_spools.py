@@ -1,0 +1,39 @@
+"""Rows that are lost at the end are counted, and a spool belongs to one model."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelwatch.errors import UserError
+from modelwatch.recorder import Recorder
+
+from .recorders import recorded_profile, recorder
+
+
+def test_rows_that_are_lost_at_close_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "spool").write_text("a file where the spool should be")
+    made = recorder(tmp_path / "spool", folder=tmp_path / "out")
+    for _ in range(10):
+        made.record({"age": 1.0})
+    made.record_batch({"age": np.arange(5.0)})
+    with caplog.at_level(logging.WARNING):
+        made.close(0.0)
+    assert (made.stats().written, made.stats().lost, made.stats().pending_bytes) == (0, 15, 0)
+    assert "15 rows are lost, since the spool cannot be written." in caplog.text
+
+
+def test_two_models_do_not_share_a_spool(tmp_path: Path) -> None:
+    first = recorder(tmp_path / "spool", folder=tmp_path / "out")
+    with pytest.raises(UserError, match="this spool is that of the model 'churn'"):  # before anything is written
+        Recorder("other", spool=tmp_path / "spool", folder=tmp_path / "b")
+    first.record({"age": 1.0})
+    first.close(60.0)
+    del first
+    with pytest.raises(UserError, match="this spool is that of the model 'churn'"):
+        Recorder("other", spool=tmp_path / "spool", folder=tmp_path / "b")
+    recorder(tmp_path / "spool", folder=tmp_path / "out").close()
+    assert recorded_profile(tmp_path / "out").rows == 1
