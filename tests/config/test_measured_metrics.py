@@ -50,3 +50,15 @@ def test_what_measure_needs_for_it() -> None:
     (told,) = advice("labels/delay_days/p90", replace(SPEC, label_time=""))
     assert "only where `label_time` names the column" in told
     assert advice("estimated/nothing", None) == [], "somebody else logs it"
+
+
+@pytest.mark.parametrize("key", ["calibration/ece", "eval/accuracy", "eval/region=eu/auc", "labels/agreement"])
+def test_what_takes_labels_is_not_published_of_recorders(key: str) -> None:
+    (told,) = advice(key, MeasureSpec(recorder="recorded", score="score"))
+    assert f"{key!r} takes labels, and what recorders count has none" in told
+    assert advice(key, MeasureSpec(files="recorded/sample", label="churned")) == []
+
+
+@pytest.mark.parametrize("key", ["errors/rate", "quality/rows", "features/age/psi", "eval/our_own_number"])
+def test_what_recorders_publish_needs_no_advice(key: str) -> None:
+    assert advice(key, MeasureSpec(recorder="recorded", score="score")) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..errors import did_you_mean
 from ..model.keys import escape_label
 from ..model.monitored_model import Model
-from ..model.prediction_log import ESTIMABLE_METRICS, ESTIMATE_CHECK, ESTIMATED, MeasureSpec
+from ..model.prediction_log import ESTIMABLE_METRICS, ESTIMATE_CHECK, ESTIMATED, METRICS, MeasureSpec
 from ..model.rule import Rule
 
 LABEL_METRICS = (
@@ -15,6 +15,7 @@ LABEL_METRICS = (
     *("delay_days", "missing_share", "maturity_days"),
 )
 """What is published of labels, by the first part of the key after ``labels/``; counts aside."""
+_PERFORMANCE = frozenset(name for metric in METRICS for name in (metric, f"{metric}_n"))
 _ESTIMATE_COUNTS = ("n", "labels", "shift_auc")
 _TIMED = ("delay_days", "missing_share", "maturity_days")
 """Metrics of labels that take the time of each label."""
@@ -30,8 +31,17 @@ def lint_measured_metrics(model: Model) -> Iterator[str]:
         name = rest.partition("/")[0]
         if head in (ESTIMATED, ESTIMATE_CHECK):
             yield from _lint_estimate(rule, name, spec)
+        elif spec.recorder and _takes_labels(head, rule.metric.name):
+            yield (
+                f"{rule.where}: {rule.metric.text!r} takes labels, and what recorders count has none. Unless a job logs "
+                "it, read the rows that they write: `files: FOLDER/sample` instead of `recorder`, and `outcomes`."
+            )
         elif head == "labels":
             yield from _lint_label_metric(rule, name, spec)
+
+
+def _takes_labels(head: str, name: str) -> bool:
+    return head in ("labels", "calibration") or (head == "eval" and name.rpartition("/")[2] in _PERFORMANCE)
 
 
 def _lint_estimate(rule: Rule, name: str, spec: MeasureSpec) -> Iterator[str]:
