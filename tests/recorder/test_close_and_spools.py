@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def test_rows_that_are_lost_at_close_are_counted(tmp_path: Path, caplog: pytest.
         made.close(0.0)
     assert (made.stats().written, made.stats().lost, made.stats().pending_bytes) == (0, 15, 0)
     assert "15 rows are lost, since the spool cannot be written." in caplog.text
+
+
+def test_rows_that_were_set_aside_are_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = recorder(tmp_path / "spool", folder=tmp_path / "out")
+    made.record({"age": 1.0})
+    assert made.flush()
+    state = json.loads((tmp_path / "spool" / "sender.json").read_text())
+    aside = {"aside": {"rows": 2, "problems": {"TypeError": 2}, "columns": {}}}
+    (tmp_path / "spool" / "sender.json").write_text(json.dumps(state | aside))
+    made.record({"age": 1.0})
+    made.close(60.0)
+    assert "2 rows did not fit the others" in caplog.text
 
 
 def test_two_models_do_not_share_a_spool(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def lint_measured_metrics(model: Model) -> Iterator[str]:
             yield from _lint_estimate(rule, name, spec)
         elif spec.recorder and _takes_labels(head, rule.metric.name):
             yield (
-                f"{rule.where}: {rule.metric.text!r} takes labels, and what recorders count has none. Unless a job logs "
-                "it, read the rows that they write: `files: FOLDER/sample` instead of `recorder`, and `outcomes`."
+                f"{rule.where}: {rule.metric.text!r} takes labels, and what recorders count has none. Unless a job "
+                "logs it, read the rows that they write: `files: FOLDER/sample`, not `recorder`, and `outcomes`."
             )
         elif head == "labels":
             yield from _lint_label_metric(rule, name, spec)

@@ -20,13 +20,16 @@ from .buffer import RowBuffer
 from .journal import Journal
 from .settings import RecorderSettings
 from .spool_files import (
+    ASIDE,
     SENDER_LOCK,
     SENDER_LOG,
+    SENDER_STATE,
     SETTINGS,
     JournalCounts,
     held_lock,
     model_of_spool,
     prepare_spool,
+    read_json,
     whole_journals,
     write_atomically,
 )
@@ -72,6 +75,7 @@ class SpoolWriter:
         self._stuck: tuple[bytes, JournalCounts, float] | None = None
         """A frame that could not be written yet, what is in it, and its time."""
         self._warned: dict[str, float] = {}
+        self._unfit_rows = 0
 
     def start(self) -> None:
         """Start the thread unless it runs. Neither waits nor raises."""
@@ -277,6 +281,7 @@ class SpoolWriter:
         previous = self._sender
         if previous is not None and previous.poll() not in (None, 0):
             self._warn("sender", f"sending failed; see {self.settings.spool_folder / SENDER_LOG}")
+        self._warn_of_unfit_rows()
         spool = self.settings.spool_folder
         try:
             path = spool / SENDER_LOG
@@ -297,6 +302,15 @@ class SpoolWriter:
             return None
         self._has_unsent = False
         return self._sender
+
+    def _warn_of_unfit_rows(self) -> None:
+        """Of those that earlier senders have set aside since this process last looked."""
+        aside = read_json(self.settings.spool_folder / SENDER_STATE).get("aside", {})
+        if (rows := sum(aside.get("problems", {}).values())) > self._unfit_rows:
+            self._warn(
+                "unfit", f"{rows:,} rows did not fit the others, and are in {self.settings.spool_folder / ASIDE}."
+            )
+        self._unfit_rows = rows
 
     def _warn(self, kind: str, message: str) -> None:
         now = time.monotonic()
