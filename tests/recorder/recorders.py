@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from modelwatch.profiling.recorded_profiles import add_part
 from modelwatch.recorder import Recorder
 from modelwatch.stats.profile.codec import from_bytes
-from modelwatch.stats.profile.table import Profile, merge_profiles
+from modelwatch.stats.profile.table import Profile, TableProfile
 
 START = 1_795_132_800.0
 """2026-11-20T00:00:00Z."""
@@ -46,7 +47,10 @@ models:
 
 def recorded_profile(folder: Path) -> Profile:
     """The sum of the profiles that recorders wrote to a folder."""
-    return merge_profiles(from_bytes(path.read_bytes())[0] for path in sorted((folder / "profiles").glob("*.npz")))
+    total, whole = Profile(), TableProfile()
+    for path in sorted((folder / "profiles").glob("*.npz")):
+        total, whole = add_part(total, whole, from_bytes(path.read_bytes())[0])
+    return total
 
 
 def recorded_losses(folder: Path) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,27 @@ def test_a_function(tmp_path: Path) -> None:
 
 
 def test_rows_and_columns_are_measured(tmp_path: Path) -> None:
-    """With the section of the page, whose reference is left out."""
     assert len(run(tmp_path, ROWS)) == 101
-    assert "reference: baselines/churn.npz" in MEASURE
-    write_config(tmp_path, MEASURE.replace("      reference: baselines/churn.npz\n", ""))
+    write_config(tmp_path, MEASURE)
     assert measure(tmp_path)["rows"] == 101
+
+
+def test_a_reference_for_both(tmp_path: Path) -> None:
+    """As the page says: in the recorder of an example, and in the section."""
+    assert "`measure: {reference: baselines/churn.npz}`" in PAGE
+    pq.write_table(
+        pa.table({"age": [30.0, 40.0, 50.0] * 50, "region": ["eu", "na", "eu"] * 50}), tmp_path / "t.parquet"
+    )
+    (tmp_path / "baselines").mkdir()
+    write_config(tmp_path, MEASURE)
+    arguments = ["baseline", "capture", "--model", "churn", "--from-table", str(tmp_path / "t.parquet")]
+    options = ["--out", str(tmp_path / "baselines/churn.npz"), "--config", str(tmp_path / "modelwatch.yml")]
+    found = CliRunner().invoke(group, [*arguments, *options])
+    assert found.exit_code == 0, found.output
+    example = ROWS.replace('serving_version="v7")', 'serving_version="v7", reference="baselines/churn.npz")')
+    assert len(run(tmp_path, example)) == 101
+    write_config(tmp_path, f"{MEASURE}      reference: baselines/churn.npz\n")
+    assert measure(tmp_path, "--now", str(time.time() + 2 * DAY))["rows"] == 101
 
 
 def test_fastapi(tmp_path: Path) -> None:

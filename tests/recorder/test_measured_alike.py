@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from modelwatch.cli import group
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
+from modelwatch.errors import UserError
 from modelwatch.model.monitored_model import Model
 from modelwatch.profiling.measure import MeasureResult, WindowSelection, measure
 from modelwatch.recorder import Recorder
@@ -141,6 +142,84 @@ def test_of_two_references_the_newest_counts(model: Model, tmp_path: Path, round
     (note,) = (note for note in result.notes if "counted in other bins" in note)
     assert "2 profiles" in note
     assert all(Path(name).stem in note for name in old)
+
+
+@pytest.mark.parametrize("calibration", [False, True])
+@pytest.mark.parametrize("words", [(0, 1), (0.0, 1.0), (False, True), ("no", "yes"), ("a", "b")])
+@pytest.mark.parametrize("share", [0.4, 0.0])
+def test_predictions_of_two_classes_without_a_reference(
+    tmp_path: Path, words: tuple[Any, Any], calibration: bool, share: float
+) -> None:
+    """As the same rows give them, also on a day on which one class has not been predicted."""
+    text = CONFIG.replace("reference: reference.npz, window: 6h", f"calibration: {'on' if calibration else 'off'}")
+    (tmp_path / "modelwatch.yml").write_text(text)
+    model = load_config(tmp_path / "modelwatch.yml", {}).models[0]
+    rng = np.random.default_rng(3)
+    spool = tmp_path / "spool"
+    for day, part in enumerate((share, 0.7)):
+        made = Recorder("churn", folder=tmp_path / "recorded", spool=spool, segments=["region"], serving_version="v1")
+        for row in range(300):
+            answer = words[int(rng.random() < part)], float(rng.random())
+            features = {"region": "eu" if row % 2 else "na"}
+            made.record(features, *answer, time=START + day * DAY + row, latency=0.1)
+        assert made.close(60.0)
+    recorded, read = measured(model, tmp_path), measured(of_rows(model, tmp_path), tmp_path)
+    assert len(recorded.rows) == len(read.rows) == 2
+    approximate = ("predictions/score/",)
+    for ours, theirs in zip(recorded.rows, read.rows, strict=True):
+        predicted = [{k: v for k, v in row.scalars.items() if k.startswith("predictions/")} for row in (ours, theirs)]
+        assert predicted[0].keys() == predicted[1].keys()
+        for key, value in predicted[0].items():
+            exact = not key.startswith(approximate) and (calibration or "positive_rate" in key or key.endswith("_n"))
+            tolerance = 1e-12 if exact else 0.002
+            assert value == pytest.approx(predicted[1][key], rel=tolerance, abs=tolerance)
+        assert ours.histograms.keys() == theirs.histograms.keys()
+    keys = recorded.rows[1].scalars.keys()
+    assert ("predictions/positive_rate" in keys) == (words != ("a", "b"))
+    assert ("predictions/region=eu/confidence" in keys) == calibration
+    assert ("predictions/region=eu/positive_rate" in keys) == (calibration and words != ("a", "b"))
+
+
+def test_numbers_stay_numbers_where_they_are_predicted(tmp_path: Path) -> None:
+    (tmp_path / "modelwatch.yml").write_text(CONFIG.replace("reference: reference.npz, ", ""))
+    model = load_config(tmp_path / "modelwatch.yml", {}).models[0]
+    made = Recorder("churn", folder=tmp_path / "recorded", spool=tmp_path / "spool", serving_version="v1")
+    for row in range(300):
+        made.record({}, 200.0 + row, time=START)
+    assert made.close(60.0)
+    (found,) = measured(model, tmp_path).rows
+    assert found.scalars["predictions/prediction/p50"] == pytest.approx(349.5, rel=0.03)
+
+
+def test_three_classes_have_no_positive_rate(tmp_path: Path) -> None:
+    """Also where the third comes later than the others."""
+    (tmp_path / "modelwatch.yml").write_text(CONFIG.replace("reference: reference.npz, ", ""))
+    model = load_config(tmp_path / "modelwatch.yml", {}).models[0]
+    for number, words in enumerate((["no", "yes"], ["maybe"])):
+        made = Recorder("churn", folder=tmp_path / "recorded", spool=tmp_path / "spool", serving_version="v1")
+        for word in words * 100:
+            made.record({}, word, time=START + number)
+        assert made.close(60.0)
+    (row,) = measured(model, tmp_path).rows
+    assert "predictions/positive_rate" not in row.scalars
+
+
+def test_a_reference_that_the_recorder_lacks(model: Model, tmp_path: Path) -> None:
+    """Is told, not computed with, and what a recorder with the reference counts is measured."""
+    made = Recorder("churn", folder=tmp_path / "recorded", spool=tmp_path / "other", serving_version="v1")
+    for row in range(50):
+        made.record({"age": float(row), "plan": "pro"}, "yes", 0.5, time=START + row)
+    assert made.close(60.0)
+    command = ["measure", "--config", str(tmp_path / "modelwatch.yml"), "--no-publish", "--now", str(NOW)]
+    found = CliRunner().invoke(group, command)
+    assert isinstance(found.exception, UserError)
+    assert found.exception.exit_code == 2
+    assert "1 recorded profile was counted without the reference" in str(found.exception)
+    assert "Recorder.from_config" in str(found.exception)
+    record(tmp_path, replicas=1)
+    result = measured(model, tmp_path)
+    assert result.profile.rows == 400
+    assert any("1 profiles were counted in other bins" in note for note in result.notes)
 
 
 def test_a_folder_without_profiles(model: Model, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_nothing_raises_and_every_loss_is_counted(folders: dict[str, Path], capl
     assert made.record_batch({"a": [1, 2], "b": [1]}) == 0
     assert made.record_batch({"a": np.zeros(30 << 20)}) == 0, "larger than the buffer"
     assert made.record_batch({}) == 0
-    assert made.record_batch(None) == 0  # type: ignore[arg-type]
+    assert made.record_batch(None) == 0
     odd = {1: 2**80, ("a",): Decimal("NaN"), "nan": float("nan"), "inf": float("inf"), "bad": "\udcff", "none": None}
     assert made.record(odd, prediction=object, score=np.float16(0.5)) is not None  # type: ignore[arg-type]
     assert made.close(60.0)

@@ -65,7 +65,7 @@ def _print_report(report: SendReport) -> None:
 @SPOOL
 @format_option
 def status(spool: Path, style: str) -> Exit:
-    """Print what lies in a spool: rows that wait to be sent, and the days that it has counted.
+    """Print what lies in a spool: what waits to be sent, and the days that it has counted.
 
     Exit code 2 for a folder that is no spool.
     """

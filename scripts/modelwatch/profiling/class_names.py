@@ -11,7 +11,9 @@ from ..stats.profile.categorical import shorten_category
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0*")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _DIGIT_OF_WORD = {"false": "0", "true": "1"}
-_POSITIVE_WORDS = {frozenset(pair): pair[1] for pair in (("0", "1"), ("false", "true"), ("no", "yes"))}
+BINARY_WORDS = (("0", "1"), ("false", "true"), ("no", "yes"))
+"""Names of two classes, the positive one last."""
+_POSITIVE_WORDS = {frozenset(pair): pair[1] for pair in BINARY_WORDS}
 
 
 class ClassNames:

@@ -194,7 +194,7 @@ def measure(
         whole = profile.whole()
     elif spec.recorder:
         includes_day = partial(selection.includes_day, length=spec.window)
-        recorded = read_recorded_profile(model, spec, includes_day, env, retry, scratch)
+        recorded = read_recorded_profile(model, spec, includes_day, env, retry, scratch, reference)
         profile = selection.filter_profile(recorded.profile, spec.window)
         whole = profile.whole()
         notes.extend(recorded.notes)

@@ -125,8 +125,10 @@ def read_outputs(rows: Any, plan: ProfilePlan, comparison: LabelComparison) -> O
             is_error=read_errors(column_or_nulls(rows, operations.error)) if operations.error else None,
             cost=floats_by_row(column_or_nulls(rows, operations.cost)) if operations.cost else None,
         )
-    if calibration is None or plan.typical_label is not None:
+    if plan.typical_label is not None:
         return columns
+    if calibration is None:
+        return replace(columns, is_positive=_read_positive(rows, plan)) if plan.positive_prediction else columns
     scores = _read_scores(rows, plan)
     if scores is not None:
         confidence, entropy = confidence_and_entropy(scores)
@@ -185,11 +187,13 @@ def _read_positive(rows: Any, plan: ProfilePlan) -> Floats | None:
         return None
     column = plan.column(spec.prediction)
     classes = plan.classes or tuple(sorted(column.vocabulary if column is not None else ()))
-    positive = positive_class(classes, spec)
+    positive = positive_class(classes, spec) or plan.positive_prediction
     if not positive:
         return None
     names = ClassNames(classes, ignore_case=spec.ignore_case)
     codes, texts = factorize(rows.column(spec.prediction), names, CLASS_MISSING_WORDS)
+    if plan.positive_prediction:
+        positive, texts = positive.lower(), [text.lower() for text in texts]
     return np.array([*(float(text == positive) for text in texts), math.nan])[codes]
 
 

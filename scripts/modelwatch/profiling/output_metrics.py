@@ -70,7 +70,7 @@ def output_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
 def _prediction_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec) -> Scalars:
     predicted = table.outputs.get(PREDICTED)
     column = table.columns.get(spec.score)
-    if predicted is not None:
+    if predicted is not None and spec.calibration is not None:
         means, n = [predicted.mean("confidence"), predicted.mean("entropy")], predicted.n
     elif isinstance(column, NumericProfile) and _is_probability(table, spec):
         means, n = [*mean_confidence_and_entropy(column)], column.n
@@ -102,7 +102,8 @@ def _is_probability(table: TableProfile, spec: MeasureSpec) -> bool:
 def _positive_rate(table: TableProfile, spec: MeasureSpec) -> tuple[float, int]:
     """The share of predictions that are the positive one of two classes, and their count; 0 where nothing says so."""
     counted, column = table.outputs.get(POSITIVE), table.columns.get(spec.prediction)
-    if counted is not None:
+    has_several = isinstance(column, CategoricalProfile) and not column.vocabulary and len(column.named_counts) > 2
+    if counted is not None and not has_several:
         return counted.mean(POSITIVE), counted.n
     if not isinstance(column, CategoricalProfile) or not column.n:
         return math.nan, 0

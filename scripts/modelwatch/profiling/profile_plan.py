@@ -89,6 +89,8 @@ class ProfilePlan:
     now: float | None = None
     """When the log is read, seconds (UTC): rows without a label have been waiting until then. ``None``: delays of
     labels are not counted."""
+    positive_prediction: str = ""
+    """The positive one of two classes of predictions where neither labels nor a vocabulary name the classes."""
     pairs: Vocabulary = field(init=False)
     """Prediction and label, for every pair of classes."""
     positive: str = field(init=False)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..clients.retry import RetryPolicy
 from ..clients.wandb import find_runs, open_api, translate_wandb_error
 from ..clients.wandb_artifacts import PROFILES, download_artifact
-from ..errors import SourceError
+from ..errors import SourceError, UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import (
     PROFILE_FILE,
@@ -20,9 +22,12 @@ from ..model.prediction_log import (
     MeasureSpec,
     recorded_run_prefix,
 )
-from ..stats.profile.numeric import ProfileMismatchError
-from ..stats.profile.table import Profile, TableProfile
+from ..stats.arrays import Floats
+from ..stats.profile.categorical import CategoricalProfile
+from ..stats.profile.numeric import NumericProfile, ProfileMismatchError
+from ..stats.profile.table import ColumnProfile, Profile, TableProfile
 from ..timeutil import DAY, parse_iso_or_none
+from .arrow_columns import parse_number_or_nan
 from .reference_store import read_profile
 from .replica_differences import MAX_NOTES, OmittedColumn, omit_unlike_columns, settings_notes
 from .wandb_profiles import require_wandb_project
@@ -57,11 +62,13 @@ def read_recorded_profile(
     env: Mapping[str, str],
     retry: RetryPolicy,
     scratch: Path,
+    reference: TableProfile | None = None,
 ) -> RecordedProfile:
     """The sum of all parts of the days (their beginning, seconds UTC) that ``includes_day`` accepts.
 
-    Raises SourceError. Parts that were counted in other bins, before a new reference, cannot be added: of parts that
-    differ the newest count, and a note names the others.
+    Parts that were counted in other bins, before a new reference, cannot be added: those count whose bins are those of
+    the ``reference``, or else the newest, and a note names the others. Raises SourceError, and UserError if no part has
+    the bins of the reference.
     """
     if spec.recorder == RECORDER_WANDB:
         paths = _download(model, includes_day, env, retry, scratch)
@@ -73,17 +80,115 @@ def read_recorded_profile(
     unlike: list[OmittedColumn] = []
     parts = [(day, path, *read_profile(path, "the recorded profile")) for day, path in sorted(paths)]
     for day, path, profile, about in sorted(parts, key=lambda part: _counted(part[3]), reverse=True):
+        total, profile = align_parts(total, whole, profile)
+        whole = total.whole()
         fitting, columns = omit_unlike_columns(profile, whole, path.stem)
         try:
-            merged, whole = total.merge(fitting), whole.merge(fitting.whole())
+            if reference is not None and not fits_reference(profile.whole(), reference):
+                raise ProfileMismatchError("its bins are not those of the reference.")
+            merged, whole = add_part(total, whole, fitting)
         except ProfileMismatchError:
             omitted.append(f"{path.stem} ({profile.rows:,} rows)")
             continue
         total = merged
         unlike += columns
         lost[day] = lost.get(day, 0) + _count_lost(about)
+    if reference is not None and omitted and not total.rows:
+        _raise_unlike(model, spec, omitted)
     differences = [*map(str, unlike[:MAX_NOTES]), *settings_notes(total, spec)]
     return RecordedProfile(total, lost, (*_notes(lost, omitted), *differences))
+
+
+def _raise_unlike(model: Model, spec: MeasureSpec, omitted: Sequence[str]) -> None:
+    what = "1 recorded profile was" if len(omitted) == 1 else f"all {len(omitted)} recorded profiles were"
+    raise UserError(
+        f"{what} counted without the reference {spec.reference}, in other bins: nothing can be compared with it.",
+        hint="Give the same file to the recorder, `Recorder(..., reference=...)` or `Recorder.from_config`; measure "
+        "what it records from then on; or leave `reference` out of `measure:`.",
+        where=model.where,
+    )
+
+
+def fits_reference(table: TableProfile, reference: TableProfile) -> bool:
+    """Whether columns that both have are counted in the same bins and vocabularies."""
+    return all(
+        _is_alike(column, reference.columns[name])
+        for name, column in table.columns.items()
+        if name in reference.columns
+    )
+
+
+def _is_alike(column: ColumnProfile, other: ColumnProfile) -> bool:
+    if isinstance(column, NumericProfile):
+        return isinstance(other, NumericProfile) and np.array_equal(column.edges, other.edges)
+    return isinstance(other, CategoricalProfile) and column.vocabulary == other.vocabulary
+
+
+def add_part(total: Profile, whole: TableProfile, part: Profile) -> tuple[Profile, TableProfile]:
+    """The sum, and that of all its rows. A column that is of numbers in one of both, and of texts in the other because
+    of other cells, becomes what most of them are. Raises ``ProfileMismatchError``."""
+    own = part.whole()
+    try:
+        return total.merge(part), whole.merge(own)
+    except ProfileMismatchError:
+        total, part = align_parts(total, whole, part)
+        return total.merge(part), total.whole().merge(part.whole())
+
+
+def align_parts(total: Profile, whole: TableProfile, part: Profile) -> tuple[Profile, Profile]:
+    """Both with columns of the types that they have together. ``whole``: all rows of ``total``."""
+    own = part.whole()
+    return _align(total, whole, own), _align(part, own, whole)
+
+
+def _align(profile: Profile, whole: TableProfile, other: TableProfile) -> Profile:
+    """The profile with columns of the types that both together have. ``whole``: of all its rows."""
+    changes: dict[str, ColumnProfile] = {}
+    for name, theirs in other.columns.items():
+        ours = whole.columns.get(name)
+        if isinstance(ours, CategoricalProfile) and isinstance(theirs, NumericProfile):
+            changes |= {name: theirs} if _are_numbers(theirs, ours) else {}
+        elif isinstance(ours, NumericProfile) and isinstance(theirs, CategoricalProfile):
+            changes |= {} if _are_numbers(ours, theirs) else {name: theirs}
+    if not changes:
+        return profile
+    cells = {
+        key: replace(
+            table,
+            columns={
+                name: _change_type(column, changes[name]) if name in changes else column
+                for name, column in table.columns.items()
+            },
+            formats={name: shapes for name, shapes in table.formats.items() if name not in changes},
+        )
+        for key, table in profile.cells.items()
+    }
+    return replace(profile, cells=cells)
+
+
+def _are_numbers(numbers: NumericProfile, categories: CategoricalProfile) -> bool:
+    """Whether most cells are numbers, those whose text reads as one included."""
+    counts = categories.named_counts
+    reading = sum(count for text, count in counts.items() if not np.isnan(parse_number_or_nan(text)))
+    return numbers.n + reading >= numbers.other_types + categories.n - reading
+
+
+def _change_type(column: ColumnProfile, other: ColumnProfile) -> ColumnProfile:
+    """The column in the type of the ``other``. Numbers among categories have no name."""
+    if isinstance(column, CategoricalProfile) and isinstance(other, NumericProfile):
+        return _to_numbers(column, other.edges)
+    if isinstance(column, NumericProfile) and isinstance(other, CategoricalProfile):
+        filled = column.rows - column.missing
+        return CategoricalProfile(other.vocabulary, other.bound, other=filled, missing=column.missing)
+    return column
+
+
+def _to_numbers(column: CategoricalProfile, edges: Floats) -> NumericProfile:
+    """The cells whose text is known and reads as a number; the others are of other types."""
+    numbers = {text: value for text in column.named_counts if not np.isnan(value := parse_number_or_nan(text))}
+    counts = [column.named_counts[text] for text in numbers]
+    values = np.repeat(np.array([*numbers.values()], dtype=np.float64), counts)
+    return NumericProfile.of(values, edges, column.missing, column.n - len(values))
 
 
 def sample_folder(folder: str) -> str:

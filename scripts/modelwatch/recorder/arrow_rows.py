@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..profiling.arrow_columns import to_arrow, to_mask, to_text
+from ..profiling.time_columns import times_by_row
 from .settings import RecorderSettings
+from .values import is_missing
 
 ENTRY_PLACES = {"time": 0, "id": 1, "version": 2, "prediction": 3, "score": 4, "latency": 5, "error": 6}
 """Where the parts of a row lie in its entry; its features are behind them."""
-WIDE = {"i": np.int64, "u": np.uint64, "f": np.float64}
-"""The types of numbers, by the kind of NumPy's."""
+MAX_EXACT = 2.0**53
+"""From here on floats skip whole numbers."""
+NUMBERS = b"numbers"
+"""In the metadata of a field with text: how many of its cells were recorded as numbers."""
 FORM_ROWS = 1 << 16
 """Rows of one record batch, about."""
 
 
-def record_batches(frames: Iterable[Mapping[str, Any]], settings: RecorderSettings) -> Iterator[Any]:
-    """``pyarrow.RecordBatch``es with the rows of the frames; the order of rows is not kept."""
+def record_batches(frames: Iterable[Mapping[str, Any]], settings: RecorderSettings) -> list[Any]:
+    """``pyarrow.RecordBatch``es with the rows of the frames, in which a column has one type; the order of rows is not
+    kept."""
+    return _unify_columns([*_typed_batches(frames, settings)], settings.columns["time"])
+
+
+def _typed_batches(frames: Iterable[Mapping[str, Any]], settings: RecorderSettings) -> Iterator[Any]:
     entries: list[Any] = []
     forms: dict[tuple[tuple[str, bytes], ...], list[tuple[Mapping[str, Any], str]]] = {}
     for frame in frames:
@@ -100,26 +110,53 @@ def _unpack(parts: Sequence[Any]) -> Any:
     kind = values.dtype.kind
     if kind == "b":
         return pa.array(values.tolist(), pa.bool_())
-    return to_arrow(values.astype(WIDE[kind]))
+    if kind == "u" and len(values) and int(values.max()) >= 1 << 63:
+        kind = "f"
+    return _to_floats(values) if kind == "f" else to_arrow(values.astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class _MixedColumn:
+    """A column of numbers and others, as text."""
+
+    texts: Any
+    numbers: int
 
 
 def to_array(cells: list[Any]) -> Any:
-    """Plain cells as an Arrow array; a column of mixed types becomes one of numbers, or of texts."""
+    """Plain cells as an Arrow array, or a column of mixed types."""
     import pyarrow as pa
 
     kinds = {cell.__class__ for cell in cells}
     if kinds <= {float, type(None)}:
-        missing = np.array([cell is None for cell in cells], dtype=np.bool_)
-        return to_arrow(np.array([0.0 if cell is None else cell for cell in cells]), missing if missing.any() else None)
-    if kinds <= {float, int, type(None)} and float in kinds:
+        return _to_floats([np.nan if cell is None else cell for cell in cells])
+    if kinds <= {float, int, bool, type(None)} and float in kinds:
         return to_array([None if cell is None else float(cell) for cell in cells])
-    try:
-        return pa.array(cells)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return to_text(pa.array([None if cell is None else _as_text(cell) for cell in cells], pa.string()))
+    if kinds <= {int, bool, type(None)} and len(kinds & {int, bool}) == 2:
+        return pa.array([None if cell is None else int(cell) for cell in cells])
+    if not kinds & {float, list} or kinds <= {list, type(None)}:
+        try:
+            return pa.array(cells)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            pass
+    texts = to_text(pa.array([_as_text(cell) for cell in cells], pa.string()))
+    numbers = sum(cell.__class__ in (int, float) and not is_missing(cell) for cell in cells)
+    return _MixedColumn(texts, numbers)
 
 
-def _as_text(cell: Any) -> str:
+def _to_floats(values: Any) -> Any:
+    """An array of numbers in which NaN is missing."""
+    values = np.asarray(values, np.float64)
+    missing = np.isnan(values)
+    return to_arrow(values, missing if missing.any() else None)
+
+
+def _as_text(cell: Any) -> str | None:
+    """As a column of its own type would be read: ``true``, 4 for 4.0, nothing for NaN."""
+    if is_missing(cell):
+        return None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < MAX_EXACT:
+        return str(int(cell))
     return str(cell).lower() if isinstance(cell, bool) else str(cell)
 
 
@@ -129,7 +166,93 @@ def _to_batch(columns: dict[str, Any], rows: int, settings: RecorderSettings) ->
 
     for name in settings.measure["segments"]:
         columns.setdefault(name, pa.nulls(rows, pa.string()))
-    return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    counts = {
+        name: {NUMBERS: b"%d" % column.numbers} for name, column in columns.items() if isinstance(column, _MixedColumn)
+    }
+    arrays = {name: column.texts if isinstance(column, _MixedColumn) else column for name, column in columns.items()}
+    fields = [pa.field(name, array.type, metadata=counts.get(name)) for name, array in arrays.items()]
+    return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+
+def _unify_columns(batches: list[Any], time: str) -> list[Any]:
+    """The batches with one type for each column: numbers where all are, else text; ``time`` in seconds."""
+    import pyarrow as pa
+
+    kinds: dict[str, set[Any]] = {}
+    for batch in batches:
+        for name, kind in zip(batch.schema.names, batch.schema.types, strict=True):
+            kinds.setdefault(name, set()).add(kind)
+    mixed = {name: _common_type(found - {pa.null()}) for name, found in kinds.items() if len(found - {pa.null()}) > 1}
+    if not mixed:
+        return batches
+    if time in mixed:
+        mixed[time] = pa.float64()
+        batches = [_with_seconds(batch, time) for batch in batches]
+    return [
+        pa.RecordBatch.from_arrays(
+            [
+                _to_type(column, mixed[name]) if name in mixed else column
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            ],
+            schema=pa.schema(
+                [
+                    pa.field(field.name, mixed[field.name], metadata=_number_count(batch, field, mixed[field.name]))
+                    if field.name in mixed
+                    else field
+                    for field in batch.schema
+                ]
+            ),
+        )
+        for batch in batches
+    ]
+
+
+def _with_seconds(batch: Any, time: str) -> Any:
+    place = batch.schema.get_field_index(time)
+    seconds = _to_floats(times_by_row(batch.column(place)))
+    return batch.set_column(place, time, seconds)
+
+
+def _common_type(kinds: set[Any]) -> Any:
+    import pyarrow as pa
+
+    is_ = pa.types
+    if all(is_.is_integer(kind) or is_.is_boolean(kind) for kind in kinds):
+        return pa.int64()
+    if all(is_.is_integer(kind) or is_.is_boolean(kind) or is_.is_floating(kind) for kind in kinds):
+        return pa.float64()
+    if all(
+        is_.is_list(kind) and (is_.is_integer(kind.value_type) or is_.is_floating(kind.value_type)) for kind in kinds
+    ):
+        return pa.list_(pa.float64())
+    return pa.string()
+
+
+def _to_type(array: Any, kind: Any) -> Any:
+    import pyarrow as pa
+
+    if array.type == kind:
+        return array
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), kind)
+    return to_text(array) if pa.types.is_string(kind) else array.cast(kind, safe=False)
+
+
+def count_numbers(batch: Any, name: str) -> int:
+    """How many cells of a column were recorded as numbers; text that reads as one is none."""
+    import pyarrow as pa
+
+    field, column = batch.schema.field(name), batch.column(name)
+    if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
+        return len(column) - int(column.null_count)
+    return int((field.metadata or {}).get(NUMBERS, 0))
+
+
+def _number_count(batch: Any, field: Any, kind: Any) -> dict[bytes, bytes] | None:
+    import pyarrow as pa
+
+    count = count_numbers(batch, field.name) if pa.types.is_string(kind) else 0
+    return {NUMBERS: b"%d" % count} if count else None
 
 
 def select_rows(batch: Any, mask: Any) -> Any:

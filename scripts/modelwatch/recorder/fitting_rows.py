@@ -154,9 +154,8 @@ class _Search:
 
 def _count(units: Sequence[RecordedUnit], plan: RecorderPlan, settings: RecorderSettings) -> CountedRows:
     plan = copy.deepcopy(plan, {id(plan.reference): plan.reference, id(plan.spec): plan.spec})
-    batches = list(record_batches(_frames_of(units), settings))
-    for batch in batches:
-        plan.learn(batch)
+    batches = record_batches(_frames_of(units), settings)
+    plan.learn(batches)
     profile_plan = plan.profile_plan()
     profile, kinds = Profile(), dict[str, list[Any]]()
     for batch in batches:

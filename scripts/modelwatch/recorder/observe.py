@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from inspect import Signature, iscoroutinefunction, signature
+from inspect import Parameter, Signature, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from typing import Any, Protocol
+
+MAX_ITEMS = 1000
+"""Of a generator that make its result."""
 
 
 class Sink(Protocol):
@@ -42,8 +45,16 @@ class CallReader:
         mappings = [value for value in (*arguments[:2], *list(named.values())[:1]) if isinstance(value, Mapping)]
         if mappings:
             return mappings[0]
-        bound: dict[str, Any] = names.bind(*arguments, **named).arguments
-        return {name: value for name, value in bound.items() if name not in ("self", "cls")}
+        bound = names.bind(*arguments, **named)
+        bound.apply_defaults()
+        features: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = names.parameters[name].kind
+            if kind is Parameter.VAR_KEYWORD:
+                features |= value
+            elif name not in ("self", "cls") and (value or kind is not Parameter.VAR_POSITIONAL):
+                features[name] = value
+        return features
 
     def read_result(self, result: Any) -> tuple[Any, Any]:
         """Prediction and score."""
@@ -56,8 +67,13 @@ class CallReader:
         )
 
 
+def _join(items: list[Any]) -> Any:
+    """The result of a generator: its texts as one, else its items."""
+    return "".join(items) if items and all(isinstance(item, str) for item in items) else items
+
+
 def observe_calls(function: Callable[..., Any], sink: Sink, reader: CallReader) -> Callable[..., Any]:
-    """The function, plain or async, every call of which is recorded."""
+    """The function, plain or async, or a generator of either kind, every call of which is recorded."""
     names = signature(function)
 
     def record(arguments: tuple[Any, ...], named: dict[str, Any], result: Any, began: float, error: Any = None) -> None:
@@ -70,6 +86,54 @@ def observe_calls(function: Callable[..., Any], sink: Sink, reader: CallReader) 
             sink.count_invalid(1, problem)
             return
         sink.record(features, prediction, score, latency=seconds, error=error, id=id)
+
+    if isasyncgenfunction(function):
+
+        @wraps(function)
+        async def observe_items_async(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
+            began = time.perf_counter()
+            items: list[Any] = []
+            error: BaseException | None = None
+            stream = function(*arguments, **named)
+            try:
+                async for item in stream:
+                    if len(items) < MAX_ITEMS:
+                        items.append(item)
+                    yield item
+            except GeneratorExit:
+                await stream.aclose()
+                raise
+            except BaseException as problem:
+                error = problem
+                raise
+            finally:
+                record(arguments, named, _join(items), began, error)
+
+        return observe_items_async
+
+    if isgeneratorfunction(function):
+
+        @wraps(function)
+        def observe_items(*arguments: Any, **named: Any) -> Iterator[Any]:
+            began = time.perf_counter()
+            items: list[Any] = []
+            error: BaseException | None = None
+            stream = function(*arguments, **named)
+            try:
+                for item in stream:
+                    if len(items) < MAX_ITEMS:
+                        items.append(item)
+                    yield item
+            except GeneratorExit:
+                stream.close()
+                raise
+            except BaseException as problem:
+                error = problem
+                raise
+            finally:
+                record(arguments, named, _join(items), began, error)
+
+        return observe_items
 
     if iscoroutinefunction(function):
 

@@ -18,10 +18,12 @@ from . import arguments
 from .buffer import RowBuffer
 from .ending import END_SECONDS, attend, attended_recorders, close_recorders
 from .observe import CallReader, observe_calls
+from .protection import NestedProtection
 from .request import RecordedRequest
+from .roles import take_roles
 from .settings import RecorderSettings, default_spool, wandb_fields
 from .spool_files import model_of_spool
-from .values import SHORT_TEXT, plain_column, plain_value
+from .values import SHORT_TEXT, UNREADABLE, RowError, columns_of, is_missing, plain_column, plain_value
 from .writer import SpoolWriter
 
 ROW_BYTES = 400
@@ -162,6 +164,14 @@ class Recorder:
             raise UserError("`hash_key` is neither text nor bytes.", where=arguments.WHERE)
         self._hash_key = hash_key.encode() if isinstance(hash_key, str) else bytes(hash_key)
         self._protected = frozenset((*self.settings.mask, *self.settings.hash))
+        self._protect_nested = (
+            NestedProtection(frozenset(self.settings.mask), frozenset(self.settings.hash), self._hash_key)
+            if self._protected
+            else None
+        )
+        self._roles = {name: role for role, name in self.settings.columns.items() if name and role != "cost"}
+        self._role_names = frozenset(self._roles)
+        self._warned: set[str] = set()
         self._request: ContextVar[RecordedRequest | None] = ContextVar(f"modelwatch-{model}", default=None)
         self._begin()
         attend(self)
@@ -193,35 +203,47 @@ class Recorder:
 
         ``features``: by column any values; what is neither number, text nor a list of numbers becomes text. ``score``:
         the probability, or one by class. ``latency``: seconds. ``error``: an exception, or any text; ``None`` for
-        success. ``time``: seconds (UTC), by default now. ``extra``: further columns, such as segments. Within a request
-        of the middleware, latency and error are filled in.
+        success. ``time``: seconds (UTC), by default now. ``extra``: further columns, such as segments. A feature that
+        has the name of one of these columns stands for an argument that is not given; else the argument counts, and a
+        warning says so once. Within a request of the middleware, latency and error are filled in.
         """
         try:
             cells: dict[str, Any] = {}
             size = ROW_BYTES
+            protect = self._protect_nested
             for part in (features, extra):
                 if part:
                     for name, cell in part.items():
+                        if name.__class__ is not str:
+                            name = str(plain_value(name))
                         kind = cell.__class__
                         if kind is float or kind is bool or cell is None or (kind is str and len(cell) < SHORT_TEXT):
                             cells[name] = cell
                         else:
-                            cells[name] = cell = plain_value(cell)
+                            cells[name] = cell = plain_value(cell if protect is None else protect(cell))
                             if cell.__class__ is str:
                                 size += len(cell)
                             elif cell.__class__ is list:
                                 size += 32 * len(cell)
             if score.__class__ is not float and score is not None:
                 score = self._plain_score(score, cells)
-            if id is None:
-                id = f"{self._id_prefix}{next(self._numbers)}"
-            elif id.__class__ is not str or len(id) > SHORT_TEXT:
+            if not self._role_names.isdisjoint(cells):
+                given = {"id": id, "time": time, "version": version, "prediction": prediction, "score": score}
+                given |= {"latency": latency, "error": error}
+                given = take_roles(cells, self._roles, given, self._warn_of_column)
+                id, time, version, prediction = (given[role] for role in ("id", "time", "version", "prediction"))
+                score, latency, error = (given[role] for role in ("score", "latency", "error"))
+            if id.__class__ is not str or len(id) > SHORT_TEXT:
                 id = plain_value(id)
+            if id is None or id == "" or id == UNREADABLE or id != id:
+                id = f"{self._id_prefix}{next(self._numbers)}"
             entry = [
                 clock.time() if time is None else float(time),
                 id,
                 self.serving_version if version is None else str(version),
-                prediction if prediction.__class__ is str and len(prediction) < SHORT_TEXT else plain_value(prediction),
+                prediction
+                if prediction.__class__ is str and len(prediction) < SHORT_TEXT
+                else plain_value(prediction if protect is None else protect(prediction)),
                 score,
                 None if latency is None else float(latency),
                 None if error is None else _error_text(error),
@@ -238,7 +260,7 @@ class Recorder:
 
     def record_batch(
         self,
-        columns: Mapping[str, Any],
+        columns: Any,
         *,
         latency: float | None = None,
         error: Any = None,
@@ -248,6 +270,7 @@ class Recorder:
         """Record many predictions, by column an array or list of the same length; returns how many were taken: all, or
         none.
 
+        ``columns``: a mapping, a list of rows, or a data frame or table of pandas, Polars or Arrow.
         Columns have the names of the log: features, and those of ``id``, ``time``, ``version``, ``score``,
         ``prediction``, ``latency`` and ``error``. Arguments stand for all rows of a batch that lacks the column; within
         a request of the middleware, latency and error are filled in. Arrays of NumPy are the fastest; they are copied,
@@ -255,13 +278,15 @@ class Recorder:
         """
         rows = 0
         try:
-            rows = max((len(column) for column in columns.values() if _has_length(column)), default=0)
+            named = {str(plain_value(name)): column for name, column in columns_of(columns).items()}
+            rows = max((len(column) for column in named.values() if _has_length(column)), default=0)
             if not rows:
                 return 0
             content: dict[str, Any] = {}
             size = ROW_BYTES
-            for name, column in columns.items():
-                content[name] = kept = plain_column(column, rows, as_list=name in self._protected)
+            for name, column in named.items():
+                is_protected = name in self._protected
+                content[name] = kept = plain_column(column, rows, as_list=is_protected, protect=self._protect_nested)
                 if kept.__class__ is bytes:
                     size += 80 + len(kept)
                 else:
@@ -398,15 +423,25 @@ class Recorder:
     def _plain_score(self, score: Any, cells: dict[str, Any]) -> Any:
         if isinstance(score, Mapping):
             names = self.settings.scores
+            protect = self._protect_nested
             for name, cell in score.items():
-                cells[names.get(str(name), f"score_{name}")] = plain_value(cell)
+                kept = plain_value(cell if protect is None else protect(cell))
+                cells[names.get(str(name), f"score_{name}")] = kept
             return None
         return plain_value(score)
 
     def count_invalid(self, rows: int, problem: Exception) -> None:
         """Count rows that could not be read, and why."""
+        reason = str(problem) if isinstance(problem, RowError) else f"{type(problem).__name__} while it was read"
+        self._writer.invalid_reason = reason
         log.debug("modelwatch: a row could not be recorded: %r", problem)
         self._buffer.count_loss("invalid", rows)
+
+    def _warn_of_column(self, name: str, problem: str) -> None:
+        """Once for each column: a service would say it with every row."""
+        if name not in self._warned:
+            self._warned.add(name)
+            log.warning("modelwatch: the column %r %s.", name, problem)
 
     def _count_loss_after_close(self, rows: int) -> None:
         self._buffer.count_loss("closed", rows)
@@ -420,11 +455,12 @@ class Recorder:
             return False
 
 
-def _error_text(error: Any) -> str:
+def _error_text(error: Any) -> str | None:
     """Of an exception its class: its text may hold what a person typed."""
     if isinstance(error, BaseException):
         return type(error).__name__
-    return str(plain_value(error))
+    plain = plain_value(error)
+    return None if is_missing(plain) else str(plain)
 
 
 def _absolute_reference(reference: str) -> str:

@@ -150,9 +150,7 @@ class Sender:
             except SourceError as error:
                 report.problems.append(f"the reference cannot be read, and rows wait for it: {error}")
                 return None
-        columns = read_json(self._spool / COLUMNS)
-        kinds, segments = columns.get("kinds", {}), columns.get("segments", {})
-        return RecorderPlan(self._spec, reference, kinds, segments)
+        return RecorderPlan.from_json(self._spec, reference, read_json(self._spool / COLUMNS))
 
     def _batches(self) -> Iterator[tuple[int, Path]]:
         """Batches that were begun, and new ones while there are journals."""
@@ -206,7 +204,7 @@ class Sender:
                 about = f", for their columns {', '.join(names[:10])}" if names else ""
                 what = f"{sum(one.unit.rows for one in unfit) + unreadable:,} rows, of which {rows:,} are lost"
                 report.set_aside.append(f"batch {number}: {what}, do not fit{about}; see {self._spool / ASIDE}.")
-            write_atomically(self._spool / COLUMNS, _to_json({"kinds": plan.kinds, "segments": plan.segment_values}))
+            write_atomically(self._spool / COLUMNS, _to_json(plan.to_json()))
             began = frames[0]["time"] if frames else self._clock()
             for kind, content in counted.files.items():
                 name = f"{self._settings.model}-{self._state['spool']}-{number:09d}.parquet"

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -23,6 +24,10 @@ MASKED = "masked"
 SCALARS = frozenset((int, float, bool, type(None)))
 UNREADABLE = "unreadable"
 """Instead of a cell that cannot even be shown."""
+
+
+class RowError(ValueError):
+    """A row cannot be recorded; the text says why, and holds nothing of the row."""
 
 
 def plain_value(value: Any) -> Any:
@@ -46,7 +51,7 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, bool | int | float):  # of a class of their own, such as numpy.float64
         return _plain_value(bool(value) if isinstance(value, bool) else _as_number(value))
     if isinstance(value, Decimal):
-        return float(value)
+        return None if value.is_nan() else float(value)
     if isinstance(value, datetime | date | time):
         return _as_missing_or_text(value.isoformat())
     if isinstance(value, timedelta):
@@ -54,6 +59,8 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, bytes | bytearray):
         return shorten_text(bytes(value[: 4 * MAX_CHARACTERS]).decode("utf-8", "backslashreplace"))
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a scalar of NumPy, PyTorch, ...
+        if getattr(getattr(value, "dtype", None), "kind", "") in "Mm" and str(value) == "NaT":
+            return None
         item = value.item()
         return _plain_value(item) if item.__class__ is not kind else str(item)
     if hasattr(value, "tolist") and hasattr(value, "shape"):
@@ -76,6 +83,8 @@ def _as_json(value: Any) -> str:
 
 def _as_missing_or_text(value: Any) -> str | None:
     text = str(value)
+    if text.startswith("<") and " at 0x" in text:
+        return UNREADABLE  # an address in memory, another one in each row
     return None if text in ("NaT", "<NA>") else shorten_text(text)
 
 
@@ -89,9 +98,14 @@ def shorten_text(text: str) -> str:
 
 def hash_cell(value: Any, key: bytes) -> str | None:
     """A keyed digest of the cell's text, 16 hexadecimal digits: equal cells stay equal. ``None`` stays."""
-    if value is None:
+    if is_missing(value):
         return None
     return hashlib.blake2b(str(value).encode("utf-8", "replace"), digest_size=8, key=key[:64]).hexdigest()
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a plain cell holds nothing: ``None`` or NaN."""
+    return cell is None or (cell.__class__ is float and math.isnan(cell))
 
 
 def protect_cells(cells: dict[str, Any], masked: Iterable[str], hashed: Iterable[str], key: bytes) -> None:
@@ -105,31 +119,49 @@ def protect_cells(cells: dict[str, Any], masked: Iterable[str], hashed: Iterable
 
 
 def _mask_cell(cell: Any) -> str | None:
-    return None if cell is None else MASKED
+    return None if is_missing(cell) else MASKED
 
 
-def plain_column(values: Any, rows: int, *, as_list: bool = False) -> Any:
+def plain_column(values: Any, rows: int, *, as_list: bool = False, protect: Callable[[Any], Any] | None = None) -> Any:
     """A column of a batch, copied: for an array of numbers bytes, with its type and a blank before them, else a list of
     plain values. Bytes are no container, so that a buffer full of them costs the garbage collector nothing.
 
     Accepts lists and tuples, NumPy arrays, and whatever has ``to_numpy`` or ``to_pylist`` (pandas, Polars, Arrow).
-    ``as_list``: also numbers as a list. A single value stands for ``rows`` of them. Raises ValueError for another
-    length, and whatever a foreign array raises.
+    ``as_list``: also numbers as a list. ``protect``: what each nested cell goes through first. A single value stands
+    for ``rows`` of them. Raises RowError for another length, and whatever a foreign array raises.
     """
     if isinstance(values, str | bytes | int | float | None) or (getattr(values, "ndim", None) == 0):
         return [plain_value(values)] * rows
+    if isinstance(values, Mapping):
+        raise RowError("a column is a mapping; give a list or an array of cells")
     if hasattr(values, "to_pylist"):
         values = values.to_pylist()
     elif not hasattr(values, "tobytes") and hasattr(values, "to_numpy"):
         values = values.to_numpy()
     if len(values) != rows:
-        raise ValueError(f"a column has {len(values)} rows, and not {rows}.")
+        raise RowError(f"a column has {len(values)} rows, and not {rows}")
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if kind and kind in "fiub" and values.ndim == 1 and values.dtype.itemsize <= 8:
         return values.tolist() if as_list else b"%s %s" % (values.dtype.str.encode(), values.tobytes())
     if kind == "M":
         return [None if cell == "NaT" else str(cell) for cell in values.astype(str).tolist()]
     return [
-        cell if (kind := cell.__class__) is float or (kind is str and len(cell) < SHORT_TEXT) else plain_value(cell)
+        cell
+        if (kind := cell.__class__) is float or (kind is str and len(cell) < SHORT_TEXT)
+        else plain_value(cell if protect is None else protect(cell))
         for cell in values
     ]
+
+
+def columns_of(batch: Any) -> Mapping[Any, Any]:
+    """The columns of a batch by name: of a mapping, a list of rows, or a data frame or table (pandas, Polars, Arrow).
+    Raises RowError for anything else."""
+    if isinstance(batch, Mapping):
+        return batch
+    if isinstance(batch, list | tuple) and batch and all(isinstance(row, Mapping) for row in batch):
+        keys = dict.fromkeys(name for row in batch for name in row)
+        return {name: [row.get(name) for row in batch] for name in keys}
+    names = getattr(batch, "column_names", None) or getattr(batch, "columns", None)
+    if names is not None and hasattr(batch, "__getitem__") and not isinstance(batch, type):
+        return {name: batch[name] for name in list(names)}
+    raise RowError("record_batch takes columns by name, a list of mappings, or a data frame")

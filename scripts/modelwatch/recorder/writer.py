@@ -55,6 +55,8 @@ class SpoolWriter:
         self.process = os.urandom(6).hex()
         self.rows_written = 0
         self.rows_lost = 0
+        self.invalid_reason = ""
+        """Of the last row that could not be read."""
         self.is_closed = False
         self._hash_key = hash_key
         self._journal = Journal(settings.spool_folder, self.process, settings.disk_bytes)
@@ -255,7 +257,7 @@ class SpoolWriter:
         if rows:
             self.rows_lost += rows
             self._unsaved_losses[reason] = self._unsaved_losses.get(reason, 0) + rows
-            self._warn(reason, LOSSES[reason].format(rows=f"{self.rows_lost:,}"))
+            self._warn(reason, LOSSES[reason].format(rows=f"{self.rows_lost:,}", why=self.invalid_reason))
 
     def _prepare(self) -> None:
         prepare_spool(self.settings.spool_folder)
@@ -322,7 +324,7 @@ class SpoolWriter:
 LOSSES = {
     "memory": "{rows} rows lost so far: they came faster than they could be written (`memory_mb`).",
     "disk": "{rows} rows lost so far: the spool is full or cannot be written (`disk_mb`).",
-    "invalid": "{rows} rows lost so far: they could not be read.",
+    "invalid": "{rows} rows lost so far: they could not be read ({why}).",
     "closed": "{rows} rows lost so far, some because the recorder was closed before.",
 }
 
