@@ -157,10 +157,11 @@ def test_the_status_counts_what_has_not_arrived(folders: dict[str, Path], tmp_pa
     made = recorder(**folders)
     made.record({"age": 1.0}, time=START)
     assert not made.close(60.0)
-    assert (status()["waiting"], status()["unsent"]["files"], len(status()["unsent"]["days"])) == (0, 1, 1)
+    assert (status()["waiting"], status()["sampled_waiting"]) == (0, 1)
+    assert [day["sent"] for day in status()["days"].values()] == [False]
     text = CliRunner().invoke(group, ["recorder", "status", str(folders["spool"])]).output
-    assert "1 files of rows" in text
-    assert "not sent yet" in text
+    assert "1 sampled row for the folder" in text
+    assert "waits to be sent" in text
     batch = folders["spool"] / "batch-000000009"
     batch.mkdir()
     (batch / "00000000000001-x-000001.17-0.rec").write_bytes(b"")

@@ -188,6 +188,8 @@ class Sender:
                     counted, unfit = CountedRows(plan), [UnfitUnit(unit, "the end of its process") for unit in units]
                 else:
                     counted, unfit = count_fitting(units, plan, self._settings)
+                    self._state.pop("tries", None)
+                    self._save_state()
             except OSError:
                 self._state.pop("tries", None)
                 self._save_state()
