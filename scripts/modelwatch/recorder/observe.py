@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
@@ -67,6 +67,27 @@ class CallReader:
         )
 
 
+class _KeptItems(Generator[Any, Any, Any]):
+    """A generator, of which the first items are kept; it gets what is sent and thrown."""
+
+    def __init__(self, stream: Generator[Any, Any, Any], items: list[Any]) -> None:
+        self._stream, self._items = stream, items
+
+    def send(self, value: Any, /) -> Any:
+        return self._keep(self._stream.send(value))
+
+    def throw(self, *problem: Any) -> Any:
+        return self._keep(self._stream.throw(*problem))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _keep(self, item: Any) -> Any:
+        if len(self._items) < MAX_ITEMS:
+            self._items.append(item)
+        return item
+
+
 def _join(items: list[Any]) -> Any:
     """The result of a generator: its texts as one, else its items."""
     return "".join(items) if items and all(isinstance(item, str) for item in items) else items
@@ -90,18 +111,28 @@ def observe_calls(function: Callable[..., Any], sink: Sink, reader: CallReader) 
     if isasyncgenfunction(function):
 
         @wraps(function)
-        async def observe_items_async(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
+        async def observe_items_async(*arguments: Any, **named: Any) -> AsyncGenerator[Any, Any]:
             began = time.perf_counter()
             items: list[Any] = []
             error: BaseException | None = None
             stream = function(*arguments, **named)
             try:
-                async for item in stream:
+                item = await anext(stream)
+                while True:
                     if len(items) < MAX_ITEMS:
                         items.append(item)
-                    yield item
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        await stream.aclose()
+                        raise
+                    except BaseException as problem:  # noqa: BLE001 - the caller's, for the generator to handle
+                        item = await stream.athrow(problem)
+                    else:
+                        item = await stream.asend(sent)
+            except StopAsyncIteration:
+                return
             except GeneratorExit:
-                await stream.aclose()
                 raise
             except BaseException as problem:
                 error = problem
@@ -114,18 +145,14 @@ def observe_calls(function: Callable[..., Any], sink: Sink, reader: CallReader) 
     if isgeneratorfunction(function):
 
         @wraps(function)
-        def observe_items(*arguments: Any, **named: Any) -> Iterator[Any]:
+        def observe_items(*arguments: Any, **named: Any) -> Generator[Any, Any, Any]:
             began = time.perf_counter()
             items: list[Any] = []
             error: BaseException | None = None
             stream = function(*arguments, **named)
             try:
-                for item in stream:
-                    if len(items) < MAX_ITEMS:
-                        items.append(item)
-                    yield item
+                return (yield from _KeptItems(stream, items))
             except GeneratorExit:
-                stream.close()
                 raise
             except BaseException as problem:
                 error = problem
