@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..model.prediction_log import SUSPICIOUS_SHARE
 from ..stats.arrays import Floats
 from ..stats.labels.noise import find_noise, two_columns
 from ..stats.performance.estimate import equally_certain_rows
@@ -16,8 +17,6 @@ from .profile_plan import ProfilePlan, score_columns
 from .readers import PredictionLog
 from .wandb_rows import estimate_scalars
 
-SUSPICIOUS = "labels/suspicious_share"
-
 
 def noise_scalars(
     log: PredictionLog, plan: ProfilePlan, profile: Profile
@@ -25,7 +24,7 @@ def noise_scalars(
     """The metrics of each window and version with at least ``min_rows`` labelled rows, from a sample of these; and why
     there are none. ``profile``: of the same log."""
     if problem := _problem(plan, profile):
-        return {}, [f"there is no {SUSPICIOUS}: {problem}"]
+        return {}, [f"there is no {SUSPICIOUS_SHARE}: {problem}"]
     found: dict[ProfileKey, dict[str, float]] = {}
     rows = sample_rows(log, plan, row_shares(profile), read_scores, score_columns(plan.spec))
     beyond = False
@@ -36,8 +35,8 @@ def noise_scalars(
         elif len(known) >= plan.spec.min_rows:
             share = find_noise(classes, _by_class(scores, plan)).share
             # The thresholds are of the same rows, so the share is less certain than that of as many single rows.
-            found[cell] = dict(estimate_scalars(SUSPICIOUS, replace(share, n=equally_certain_rows(share))))
-    notes = [f"there is no {SUSPICIOUS}: scores below 0 or above 1 are no probabilities."] if beyond else []
+            found[cell] = dict(estimate_scalars(SUSPICIOUS_SHARE, replace(share, n=equally_certain_rows(share))))
+    notes = [f"there is no {SUSPICIOUS_SHARE}: scores below 0 or above 1 are no probabilities."] if beyond else []
     return found, notes
 
 

@@ -29,7 +29,7 @@ from ..stats.profile.table import ColumnProfile, Profile, TableProfile
 from ..timeutil import DAY, parse_iso_or_none
 from .arrow_columns import parse_number_or_nan
 from .reference_store import read_profile
-from .replica_differences import MAX_NOTES, OmittedColumn, omit_unlike_columns, settings_notes
+from .replica_differences import settings_notes
 from .wandb_profiles import require_wandb_project
 from .wandb_rows import MetricRow
 
@@ -77,26 +77,22 @@ def read_recorded_profile(
     total, whole = Profile(), TableProfile()
     lost: dict[float, int] = {}
     omitted: list[str] = []
-    unlike: list[OmittedColumn] = []
     parts = [(day, path, *read_profile(path, "the recorded profile")) for day, path in sorted(paths)]
     for day, path, profile, about in sorted(parts, key=lambda part: _counted(part[3]), reverse=True):
         total, profile = align_parts(total, whole, profile)
         whole = total.whole()
-        fitting, columns = omit_unlike_columns(profile, whole, path.stem)
         try:
             if reference is not None and not fits_reference(profile.whole(), reference):
                 raise ProfileMismatchError("its bins are not those of the reference.")
-            merged, whole = add_part(total, whole, fitting)
+            merged, whole = add_part(total, whole, profile)
         except ProfileMismatchError:
             omitted.append(f"{path.stem} ({profile.rows:,} rows)")
             continue
         total = merged
-        unlike += columns
         lost[day] = lost.get(day, 0) + _count_lost(about)
     if reference is not None and omitted and not total.rows:
         _raise_unlike(model, spec, omitted)
-    differences = [*map(str, unlike[:MAX_NOTES]), *settings_notes(total, spec)]
-    return RecordedProfile(total, lost, (*_notes(lost, omitted), *differences))
+    return RecordedProfile(total, lost, (*_notes(lost, omitted), *settings_notes(total, spec)))
 
 
 def _raise_unlike(model: Model, spec: MeasureSpec, omitted: Sequence[str]) -> None:

@@ -1,59 +1,11 @@
-"""Where recorders of one model differ: a column of numbers here and of categories there, and other settings than those
-of ``measure:``."""
+"""Where the settings of a model's recorders differ from those of ``measure:``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from ..model.prediction_log import MeasureSpec
-from ..stats.profile.numeric import NumericProfile
-from ..stats.profile.table import ColumnProfile, Profile, TableProfile
-
-MAX_NOTES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class OmittedColumn:
-    """A column of one profile that is left out of the sum."""
-
-    name: str
-    kind: str
-    expected: str
-    profile: str
-    """The name of its file."""
-    rows: int
-
-    def __str__(self) -> str:
-        return (
-            f"the column {self.name!r} holds {self.kind} in {self.profile} ({self.rows:,} rows), and {self.expected} "
-            "in newer profiles: it counts without these rows, and everything else with them."
-        )
-
-
-def omit_unlike_columns(part: Profile, total: TableProfile, name: str) -> tuple[Profile, list[OmittedColumn]]:
-    """The profile without the columns whose kind (numbers or categories) is not that in ``total``, and which these are.
-
-    ``total``: the sum of what counts; ``name``: of the profile.
-    """
-    own = part.whole()
-    omitted = [
-        OmittedColumn(column, _kind(content), _kind(total.columns[column]), name, part.rows)
-        for column, content in own.columns.items()
-        if column in total.columns and _kind(content) != _kind(total.columns[column])
-    ]
-    if not omitted:
-        return part, []
-    names = {column.name for column in omitted}
-    cells = {
-        key: replace(
-            table,
-            columns={name: column for name, column in table.columns.items() if name not in names},
-            formats={name: shapes for name, shapes in table.formats.items() if name not in names},
-        )
-        for key, table in part.cells.items()
-    }
-    return replace(part, cells=cells), omitted
+from ..stats.profile.table import Profile
 
 
 def settings_notes(profile: Profile, spec: MeasureSpec) -> Iterator[str]:
@@ -81,7 +33,3 @@ def settings_notes(profile: Profile, spec: MeasureSpec) -> Iterator[str]:
     if more:
         names = ", ".join(more)
         yield f"recorders count segments that `measure:` does not name: {names}. Add them to `segments` there."
-
-
-def _kind(column: ColumnProfile) -> str:
-    return "numbers" if isinstance(column, NumericProfile) else "categories"
