@@ -55,6 +55,7 @@ NOT_FOR = {
     "shards": NOT_IN_THE_STORY,
     "history": NOT_IN_THE_STORY,
     "doctor": NOT_IN_THE_STORY,
+    "dashboard": NOT_IN_THE_STORY,
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""

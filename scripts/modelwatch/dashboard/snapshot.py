@@ -1,0 +1,46 @@
+"""Everything that was read of one model for its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..model.alert import Group
+from ..model.finding import ModelFindings
+from ..model.monitored_model import Model
+from ..model.plan import ModelObservation
+from ..model.register import Register
+from ..model.release import Registry
+from ..model.series import PulledSeries
+from .page import Annotation
+
+
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Who is on call for the model's service, as PagerDuty tells."""
+
+    level: int
+    """Of the escalation policy, from 1."""
+    name: str
+    until: float | None
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSnapshot:
+    """One model as of ``now``: the pages are a pure function of it."""
+
+    model: Model
+    now: float
+    pull: PulledSeries
+    findings: ModelFindings
+    groups: tuple[Group, ...]
+    registers: Mapping[str, Register] = field(default_factory=dict)
+    """Of the groups, by key."""
+    observation: ModelObservation | None = None
+    registry: Registry | None = None
+    on_call: tuple[OnCall, ...] = ()
+    added: tuple[Annotation, ...] = ()
+    """What people added with ``modelwatch annotate``."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, in words."""
