@@ -102,7 +102,7 @@ class TimeChart:
     """Unique on its page, ``[a-z0-9-]+``: anchors and tests use it."""
     title: str
     sentence: str
-    """What the chart shows, in words: the newest value, against what, and whether that is a problem."""
+    """What the chart shows, as text: the newest value, against what, and whether that is a problem."""
     times: tuple[float, ...]
     lines: tuple[Line, ...]
     bands: tuple[Band, ...] = ()

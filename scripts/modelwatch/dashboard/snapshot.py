@@ -43,4 +43,4 @@ class ModelSnapshot:
     added: tuple[Annotation, ...] = ()
     """What people added with ``modelwatch annotate``."""
     problems: tuple[str, ...] = ()
-    """What could not be read, in words."""
+    """What could not be read, as text."""
