@@ -16,7 +16,7 @@ BROWSER := .tools/browser
 ENGINES := .tools/engines
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
-LOCKS := requirements.txt requirements-profiling.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt \
+LOCKS := requirements.txt requirements-profiling.txt requirements-dashboard.txt requirements-dev.txt scripts/modelwatch/relay/requirements.txt .ci/audit/requirements.txt \
 	.ci/engines/requirements.txt
 AUDIT := .tools/audit/bin/python -m pip_audit --disable-pip --require-hashes --progress-spinner off
 PURE := alerts config evaluate formats model report stats test_imports.py test_timeutil.py
@@ -112,7 +112,10 @@ lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements.txt --extra messages --extra profiling \
 		--output-file requirements-profiling.txt pyproject.toml
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-profiling.txt --extra messages --extra profiling \
-		--extra relay --group dev --output-file requirements-dev.txt pyproject.toml
+		--extra dashboard --output-file requirements-dashboard.txt pyproject.toml
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-profiling.txt --constraint requirements-dashboard.txt \
+		--extra messages --extra profiling --extra dashboard --extra relay --group dev \
+		--output-file requirements-dev.txt pyproject.toml
 	$(BIN)/python .ci/relay_needs.py | $(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-dev.txt \
 		--output-file scripts/modelwatch/relay/requirements.txt -
 	echo 'pip-audit>=2.10' | $(COMPILE) $(if $(UPGRADE),--upgrade) --output-file .ci/audit/requirements.txt -

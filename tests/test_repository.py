@@ -88,10 +88,11 @@ def test_what_runs_is_locked_to_the_same_versions_as_what_is_tested() -> None:
         return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
 
     test = versions("requirements-dev.txt")
-    for lock in ("requirements.txt", "requirements-profiling.txt"):
+    for lock in ("requirements.txt", "requirements-profiling.txt", "requirements-dashboard.txt"):
         run = versions(lock)
         assert {name: test.get(name) for name in run} == run
     assert versions("requirements.txt").items() <= versions("requirements-profiling.txt").items()
+    assert versions("requirements-profiling.txt").items() <= versions("requirements-dashboard.txt").items()
 
 
 def test_every_dependency_of_the_package_is_locked() -> None:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from .distribution import install_command
 
 EXTRAS = {
+    "dashboard": ("jinja2", "vl_convert"),
     "dask": ("dask",),
     "messages": ("apprise",),
     "profiling": ("pyarrow", "duckdb", "sklearn"),

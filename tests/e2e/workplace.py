@@ -26,6 +26,7 @@ PUBLISHED = (
     "actions",
     "scripts",
     "requirements.txt",
+    "requirements-dashboard.txt",
     "requirements-profiling.txt",
     "requirements-dev.txt",
     ".github/workflows",
