@@ -26,6 +26,7 @@ from ..model.series import labels_of
 from ..model.working_hours import WorkingHours
 from . import vocabulary
 from .baselines import BaselineFiles, BaselineUser
+from .business import read_business
 from .calendars import read_calendar
 from .literals import format_duration
 from .measure import read_measure
@@ -192,6 +193,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         outage=_read_outage(section),
         false_alarms=_read_budget(section),
         calendar=calendar,
+        business=read_business(section.get("business")),
         hours=_read_hours(section.get("hours"), calendar),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         where=section.reader.location(section.node),

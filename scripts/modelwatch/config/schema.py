@@ -25,6 +25,7 @@ from ..model.rule import Rule
 from ..model.working_hours import WorkingHours
 from ..timeutil import DAY
 from . import rules, vocabulary
+from .business import BUSINESS
 from .calendars import CALENDAR_FIELDS, Country, Zone
 from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, SecretText, Text, duration, one_or_more
 from .measure import MEASURE
@@ -269,6 +270,7 @@ MODEL_FIELDS = {
         "Data-quality checks of the prediction log: `on` for all, or settings for each check.",
     ),
     "release": Field(RELEASE, "Which version serves, and how to change it."),
+    "business": Field(BUSINESS, "What the model is worth, and what it costs."),
     "pagerduty": Field(PAGERDUTY, "Where pages go."),
     "messages": Field(MESSAGES, "Who gets messages by chat or mail."),
     "flapping": Field(FLAPPING, "How an alert that comes and goes is damped."),
@@ -319,7 +321,7 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "implausible", "gone", "quality", "release", "false_alarms", "calendar"),
+        *("silent", "improvement", "implausible", "gone", "quality", "release", "false_alarms", "calendar", "business"),
         *("outage", "links", "flapping", "hours"),
     )
 )

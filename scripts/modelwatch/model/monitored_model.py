@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..timeutil import DAY, HOUR
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
+from .business import BusinessSpec
 from .calendar import CalendarSpec
 from .pagerduty_setup import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .prediction_log import MeasureSpec
@@ -326,6 +327,7 @@ class Model:
     calendar: CalendarSpec | None = None
     depends_on: tuple[str, ...] = ()
     """Names of the models whose output it reads."""
+    business: BusinessSpec | None = None
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)
