@@ -16,17 +16,6 @@ from .page import Annotation
 
 
 @dataclass(frozen=True, slots=True)
-class OnCall:
-    """Who is on call for the model's service, as PagerDuty tells."""
-
-    level: int
-    """Of the escalation policy, from 1."""
-    name: str
-    until: float | None
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ModelSnapshot:
     """One model as of ``now``: the pages are a pure function of it."""
 
@@ -39,7 +28,8 @@ class ModelSnapshot:
     """Of the groups, by key."""
     observation: ModelObservation | None = None
     registry: Registry | None = None
-    on_call: tuple[OnCall, ...] = ()
+    shown: PulledSeries | None = None
+    """What no rule reads and pages show where it is logged: see ``sources.shown_keys``."""
     added: tuple[Annotation, ...] = ()
     """What people added with ``modelwatch annotate``."""
     problems: tuple[str, ...] = ()

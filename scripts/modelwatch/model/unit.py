@@ -34,6 +34,7 @@ _SHARE_SUFFIXES = ("rate", "share", "fraction", "excess")
 _FRESHNESS = "quality/freshness"
 _LABEL_DELAY = "labels/delay_days/"
 """The beginning of the names of quantiles of the delay."""
+_MATURITY = "labels/maturity_days"
 _AGREEMENT = "agreement/"
 """Shares of rows with the same prediction."""
 
@@ -52,17 +53,27 @@ def unit_of(rule: Rule) -> str:
         return MARGIN
     if drift := drift_spec(rule.metric):
         return drift.method
-    if rule.metric.text == _FRESHNESS:
-        return SECONDS
-    if rule.metric.name.startswith(_LABEL_DELAY):
-        return DAYS
-    ending = rule.metric.text.rpartition("/")[2].replace("-", "_").rpartition("_")
-    if ending[1] and ending[2] in _UNIT_SUFFIXES:
-        return _UNIT_SUFFIXES[ending[2]]
+    if unit := unit_of_time(rule.metric.text):
+        return unit
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     fixed = bool(limits) and all(limit.form in STATIC_LIMITS and 0 <= limit.value <= 1 for limit in limits)
-    is_share = ending[2] in _SHARE_SUFFIXES or rule.kind == "error-rate" or rule.metric.text.startswith(_AGREEMENT)
-    return PERCENT if fixed and is_share else ""
+    return PERCENT if fixed and (is_share(rule.metric.text) or rule.kind == "error-rate") else ""
+
+
+def unit_of_time(key: str) -> str:
+    """The unit of time that a key says that its values have; empty where it says none."""
+    if key == _FRESHNESS:
+        return SECONDS
+    if key.startswith((_LABEL_DELAY, _MATURITY)):
+        return DAYS
+    _, underscore, ending = key.rpartition("/")[2].replace("-", "_").rpartition("_")
+    return _UNIT_SUFFIXES.get(ending, "") if underscore else ""
+
+
+def is_share(key: str) -> bool:
+    """Whether a key says that its values are shares of a whole, from 0 to 1."""
+    ending = key.rpartition("/")[2].replace("-", "_").rpartition("_")[2]
+    return ending in _SHARE_SUFFIXES or key.startswith(_AGREEMENT)
 
 
 def is_estimated(metric: KeyPattern) -> bool:

@@ -1,0 +1,240 @@
+"""Metrics over time: what a rule saw, was compared with and decided, and series that no rule watches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from ..model.alert import Alert
+from ..model.control_chart import ChartSignal
+from ..model.finding import Finding, Outcome, Track
+from ..model.rule import Aggregate, BaselineKind, LimitKind, Rule
+from ..model.series import Series
+from ..model.severity import Severity
+from ..model.unit import unit_of
+from ..report.formatting import bare_value, duration, limit_text
+from ..report.markdown import plain_line
+from .page import Band, DecidedSpan, Line, LineRole, TimeChart
+from .panel_ids import panel_id
+from .sentences import MAX_NAME, has_drift_bounds, series_title, track_sentence
+from .thinning import finite, kept_rows, thinning_note
+
+MAX_SPANS = 60
+"""What was decided, the newest."""
+INTERVAL = "95 % interval"
+NAN = math.nan
+_AGGREGATES = {
+    Aggregate.SUM: "Sum",
+    Aggregate.LAST: "Newest value",
+    Aggregate.P50: "Median",
+    Aggregate.P95: "95th percentile",
+    Aggregate.P99: "99th percentile",
+    Aggregate.RATIO: "Ratio",
+}
+
+
+def track_chart(track: Track, alerts: Sequence[Alert], now: float) -> TimeChart:
+    """One rule on one series: value, baseline, limits in the value's own unit, interval, and what was decided.
+
+    ``alerts``: of the rule's group, for since when. What lies before the first value is not drawn.
+    """
+    rule = track.rule
+    first = next((row for row in range(track.grid.count) if math.isfinite(track.value[row])), track.grid.count)
+    shown = range(first, track.grid.count)
+    limits = limit_columns(track, shown)
+    bounds = _bounds(track, shown)
+    is_compared = any(math.isfinite(track.baseline[row]) for row in shown)
+    changes = [row for row in range(1, len(shown)) if _decision(track, shown[row]) != _decision(track, shown[row - 1])]
+    columns = 2 + is_compared + len(limits) + len(bounds)
+    rows = kept_rows([track.value[first:]], len(shown), columns, changes)
+
+    def thinned(values: Sequence[float]) -> tuple[float | None, ...]:
+        return tuple(finite(values[row]) for row in rows)
+
+    lines = [Line(series_title(rule.name, track.labels), LineRole.VALUE, thinned(track.value[first:]))]
+    if is_compared:
+        lines.append(Line("baseline", LineRole.BASELINE, thinned(track.baseline[first:])))
+    lines += [
+        Line(f"{severity}: {text}", LineRole.LIMIT, thinned(values), severity)
+        for (severity, text), values in limits.items()
+    ]
+    notes = (_method_note(rule), _undrawn_limits(rule), thinning_note(len(rows), len(shown), "evaluations"))
+    return TimeChart(
+        panel_id("rule", rule.name, *(part for pair in track.labels for part in pair)),
+        series_title(rule.name, track.labels),
+        track_sentence(track, alerts, now),
+        tuple(track.grid.time(shown[row]) for row in rows),
+        tuple(lines) if rows else (),
+        (Band(INTERVAL, thinned(bounds[0]), thinned(bounds[1])),) if bounds else (),
+        decided_spans(track, shown, now),
+        unit_of(rule),
+        " ".join(filter(None, notes)),
+    )
+
+
+def limit_columns(track: Track, rows: Sequence[int]) -> dict[tuple[Severity, str], list[float]]:
+    """By tier and limit as text the value at which it is passed in each of ``rows``, NaN where there is none: no
+    baseline, another version with other tiers, or a limit in standard deviations."""
+    columns: dict[tuple[Severity, str], list[float]] = {}
+    unit = unit_of(track.rule)
+    for place, row in enumerate(rows):
+        version = track.versions[track.version[row]] if track.version[row] >= 0 else ""
+        baseline = track.baseline[row]
+        for tier in track.rule.tiers_for(version):
+            for limit in tier.limits:
+                boundary = limit.boundary(baseline)
+                if boundary is None or not math.isfinite(boundary):
+                    continue
+                column = columns.setdefault((tier.severity, limit_text(limit, unit)), [NAN] * len(rows))
+                column[place] = boundary
+    return columns
+
+
+def _bounds(track: Track, rows: Sequence[int]) -> tuple[list[float], ...]:
+    """Low and high, NaN where either is unknown; empty where there is no interval."""
+    pairs = [(track.low[row], track.high[row]) for row in rows]
+    pairs = [pair if math.isfinite(pair[0]) and math.isfinite(pair[1]) else (NAN, NAN) for pair in pairs]
+    if has_drift_bounds(track) or all(math.isnan(low) for low, _ in pairs):
+        return ()
+    return [low for low, _ in pairs], [high for _, high in pairs]
+
+
+def _decision(track: Track, row: int) -> tuple[int, int, int, int]:
+    signal = track.signal[row] if track.signal else 0
+    outcome = Outcome.from_code(track.outcome[row])
+    cause = track.cause[row] if outcome in (Outcome.UNDECIDED, Outcome.NO_DATA) else 0
+    return track.outcome[row], track.severity[row], cause, signal
+
+
+def decided_spans(track: Track, rows: Sequence[int], now: float) -> tuple[DecidedSpan, ...]:
+    """Each unbroken run of one decision, but for that all is well, until the next evaluation decided otherwise."""
+    spans = []
+    for (outcome, severity, *_), run in groupby(rows, key=lambda row: _decision(track, row)):
+        members = list(run)
+        if Outcome.from_code(outcome) is Outcome.OK:
+            continue
+        since = track.grid.time(members[0])
+        until = max(min(track.grid.time(members[-1]) + track.grid.step, now), since)
+        found = Severity.from_code(severity) if severity >= 0 else None
+        spans.append(DecidedSpan(since, until, found, _span_text(track, members)))
+    return tuple(spans[-MAX_SPANS:])
+
+
+def _span_text(track: Track, rows: Sequence[int]) -> str:
+    """``critical for 3 h: 0.8102 at worst``; ``undecided: too few points in the window``."""
+    first = track.finding(rows[0])
+    if first.severity is None:
+        word = "no data" if first.outcome is Outcome.NO_DATA else "not decided"
+        return f"{word}: {first.reason}" if first.reason else word
+    signal = f" ({first.signal.text})" if first.signal is not ChartSignal.NONE else ""
+    length = duration(len(rows) * track.grid.step)
+    worst = max((track.finding(row) for row in rows), key=_badness)
+    return f"{first.severity} for {length}{signal}: {bare_value(worst.value, unit_of(track.rule))} at worst"
+
+
+def _badness(finding: Finding) -> float:
+    if finding.value is None:
+        return -math.inf
+    return abs(finding.value - finding.baseline) if finding.baseline is not None else abs(finding.value)
+
+
+def _method_note(rule: Rule) -> str:
+    """``Mean of eval/accuracy over 6 h, every 1 h, against the 28 d before.``"""
+    what = "Share of features that drifted by" if rule.across else _AGGREGATES.get(rule.aggregate, "Mean of")
+    what += "" if what.endswith((" of", " by")) else " of"
+    waits = f", as of {duration(rule.total_lag)} ago" if rule.total_lag else ""
+    key = plain_line(rule.metric.text, MAX_NAME)
+    return f"{what} {key} over {duration(rule.window)}, every {duration(rule.every)}{waits}{_against(rule)}."
+
+
+def _against(rule: Rule) -> str:
+    if rule.anomaly is not None:
+        return ", against its own past"
+    if not rule.compares and rule.baseline.kind is BaselineKind.NONE:
+        return ""
+    spec = rule.baseline
+    match spec.kind:
+        case BaselineKind.FILE:
+            return f", against {plain_line(spec.path, MAX_NAME)}"
+        case BaselineKind.ROLLING:
+            return f", against the {duration(spec.length)} before"
+        case BaselineKind.SEASONAL:
+            return f", against the same hours of the {duration(spec.length)} before"
+        case BaselineKind.VERSION:
+            version = "the version before" if spec.version == "previous" else plain_line(spec.version, MAX_NAME)
+            return f", against {version}"
+        case BaselineKind.CONSTANT:
+            return f", against {bare_value(spec.value, unit_of(rule))}"
+        case _:
+            return ""
+
+
+def _undrawn_limits(rule: Rule) -> str:
+    """Limits without a line: those in standard deviations, of control charts and of a metric's own past."""
+    sigma = [limit for tier in rule.tiers for limit in tier.limits if limit.form is LimitKind.SIGMA]
+    charts = sorted({str(tier.chart.method).replace("_", " ") for tier in rule.tiers if tier.chart is not None})
+    if sigma:
+        return f"Not drawn: limits of {bare_value(sigma[0].value)} standard deviations, which follow the spread."
+    if charts:
+        return f"Judged point by point by a control chart ({', '.join(charts)}), whose limits are not drawn."
+    return "Not drawn: limits, which follow from how rare a value is." if rule.anomaly is not None else ""
+
+
+def series_chart(
+    id: str,
+    title: str,
+    sentence: str,
+    lines: Mapping[str, Series],
+    since: float,
+    *,
+    unit: str = "",
+    note: str = "",
+    limits: Mapping[str, tuple[Severity, float]] | None = None,
+    band: tuple[Series, Series] | None = None,
+    decided: tuple[DecidedSpan, ...] = (),
+) -> TimeChart:
+    """Series as they were logged, by name, from ``since`` on (seconds, UTC): the first as the value, the others beside
+    it. ``limits``: fixed ones of rules on them. ``band``: low and high of the first."""
+    sides = list(band or ())
+    columns = [_known_points(series, since) for series in (*lines.values(), *sides)]
+    times = sorted({time for column in columns[: len(lines)] for time in column})
+    values = [[column.get(time, NAN) for time in times] for column in columns]
+    fixed = dict(limits or {})
+    rows = kept_rows(values[: len(lines)], len(times), 1 + len(columns) + len(fixed))
+    drawn = [tuple(finite(column[row]) for row in rows) for column in values]
+    shown = [
+        Line(plain_line(name, MAX_NAME), LineRole.VALUE if place == 0 else LineRole.OTHER, drawn[place])
+        for place, name in enumerate(lines)
+    ]
+    shown += [
+        Line(name, LineRole.LIMIT, (finite(value),) * len(rows), severity) for name, (severity, value) in fixed.items()
+    ]
+    bands = _joint_band(drawn[len(lines) :])
+    thinned = thinning_note(len(rows), len(times), "times")
+    return TimeChart(
+        id,
+        title,
+        sentence,
+        tuple(times[row] for row in rows),
+        tuple(shown) if rows else (),
+        tuple(bands),
+        decided,
+        unit,
+        " ".join(filter(None, (note, thinned))),
+    )
+
+
+def _known_points(series: Series, since: float) -> dict[float, float]:
+    pairs = zip(series.times, series.values, strict=True)
+    return {time: value for time, value in pairs if time >= since and math.isfinite(value)}
+
+
+def _joint_band(sides: Sequence[Sequence[float | None]]) -> Iterator[Band]:
+    """Where both sides are known."""
+    if len(sides) != 2:
+        return
+    known = [low is not None and high is not None for low, high in zip(*sides, strict=True)]
+    if any(known):
+        low, high = (tuple(value if both else None for value, both in zip(side, known, strict=True)) for side in sides)
+        yield Band(INTERVAL, low, high)
