@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,12 @@ MATURE_SHARE = 0.95
 POOLED_SHARE = 0.85
 """The same for a cohort of usual age together with the week before it, below which labels came more slowly."""
 POOL = 7 * DAY
+PROOF = z_value(0.9998)
+"""Single cohorts are judged by so many standard errors: of those that lie at the limit, one in 10,000 is beyond it."""
+OUTAGE = 0.25
+"""Labels stopped where a smaller share of the usual ones came recently, rather than longer delays."""
+USUAL_EXCEPTION = 0.05
+"""A cohort has too few labels only if so small a share of the older cohorts had fewer."""
 MIN_CLASS_LABELS = 30
 """Rarer classes do not decide about maturity, nor those that are"""
 MIN_CLASS_SHARE = 0.01
@@ -247,13 +254,14 @@ class DelayHistory:
         """Which cohorts are mature ``now``, when the profiles were taken.
 
         A cohort is mature that has ``MATURE_SHARE`` of the labels of each class that it will have by the curve of all
-        cohorts, or that is as old as cohorts usually are when they have, unless it lags far behind them.
+        cohorts, or that is as old as cohorts usually are when they have, unless it lags far behind them. A cohort that
+        provably has too few labels waits where these, or the newest ones, take provably longer than usual.
         """
         curve = self.curve(now)
         age, is_known = self._usual_age(curve)
         if not is_known:
             return Maturity(age, False, -math.inf)
-        mature = self._has_labels(now, age, curve)
+        mature = self._has_labels(now, age, curve) & ~self._is_slow(now, age, curve)
         mature = mature[(self.ends <= now) & (self.ends > now - HISTORY)]
         ends = self.ends[(self.ends <= now) & (self.ends > now - HISTORY)]
         count = len(mature) if mature.all() else int(np.argmin(mature))
@@ -298,6 +306,43 @@ class DelayHistory:
             enough = pooled_has + pooled_due >= MIN_ROWS
             keeps_up &= ~enough | (pooled_has >= POOLED_SHARE * (pooled_has + pooled_due))
         return np.asarray(is_complete | ((now - self.ends >= age) & keeps_up))
+
+    def _is_slow(self, now: float, age: float, curve: DelayCurve) -> Bools:
+        """By cohort whether it, or the week before it with it, provably has too few of its usual labels, of all or of
+        one class, and delays explain it: those of the newest curve, or of its own labels, provably are longer.
+
+        Fewer labels alone prove nothing: a class may be rarer than it was, or fewer rows get a label at all.
+        """
+        newest, slow = self.newest_curve(now), np.zeros(len(self.ends), dtype=np.bool_)
+        begins = np.searchsorted(self.ends, self.ends - POOL, side="right")
+        # The older half of those that had time, so that what changed is not among them.
+        settled = np.flatnonzero((now - self.ends >= 2 * age) & (self._rows > 0))
+        settled = settled[: (len(settled) + 1) // 2]
+        whole = (self._known.sum(axis=0), curve.labelled, newest.labelled)
+        of_class = ((self._known[at], curve.by_class[at], newest.by_class[at]) for at in self._deciding_classes(curve))
+        for known, usual, recent in (whole, *of_class):
+            has, coverage = known.sum(axis=1), float(usual[curve.bins - 1])
+            median = int(np.searchsorted(usual[: curve.bins], coverage / 2))
+            early = float(usual[median]) / coverage
+            recent_labels = float(recent[newest.bins - 1]) * newest.rows if newest.bins else 0.0
+            recent_early = float(recent[median]) * newest.rows
+            is_late = bool(_is_below(recent_early, recent_labels, early))
+            is_late |= known is whole[0] and bool(_is_below(recent_labels, newest.rows, OUTAGE * coverage))
+            share, pooled_proof = (MATURE_SHARE, z_value()) if is_late else (POOLED_SHARE, PROOF)
+            lacks = np.zeros(len(self.ends), dtype=np.bool_)
+            pool = _sums_since(has, begins), _sums_since(self._rows, begins)
+            # Slow labels that are taken for none lower the end of the curve, but not what old cohorts have.
+            final = max(coverage, float(has[settled].sum() / self._rows[settled].sum())) if len(settled) else coverage
+            for labels, rows, proof in ((has, self._rows, PROOF), (*pool, pooled_proof)):
+                exceptions = np.quantile(labels[settled] / rows[settled], [USUAL_EXCEPTION]) if len(settled) else ()
+                lacks |= _is_below(labels, rows, min(share * final, *exceptions), proof)
+            slow |= lacks if is_late else lacks & _is_below(known[:, : median + 1].sum(axis=1), has, early)
+        return slow
+
+
+def _is_below(count: Any, of: Any, share: float, proof: float = PROOF) -> Bools:
+    """Whether a count is below a share of another, by ``proof`` standard errors at that share."""
+    return np.asarray(count < share * of - proof * np.sqrt(share * (1.0 - share) * of))
 
 
 def _sums_since(column: Floats, begins: Ints) -> Floats:
