@@ -1,0 +1,1 @@
+"""A/B experiments: intervals that hold at every look, sample ratios, covariates, and how long it takes."""
