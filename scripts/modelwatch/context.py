@@ -110,8 +110,9 @@ def make_context(
 
         return TargetSessions(config, variables, redactor, clock)
 
+    models = tuple(model.with_whole_history(now) for model in config.models)
     return RunContext(
-        config,
+        replace(config, models=models),
         now,
         variables,
         redactor,

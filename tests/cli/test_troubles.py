@@ -192,15 +192,15 @@ def test_runs_that_logged_nothing_in_the_watched_time_were_not_silent_for_all_of
 ) -> None:
     """A rule that looks further back than it is watched finds older points, such as those of a training run."""
     world.write("modelwatch.yml", world.read("modelwatch.yml").replace("{value: 0.92, n: 100000}", "{rolling: 14d}"))
-    old = [{"_timestamp": BEGIN - 32 * DAY, "eval/accuracy": HEALTHY, "eval/n": 5000}]
-    alive: dict[str, Any] = {"tags": ["production"], "created_at": BEGIN - 32 * DAY, "heartbeat_at": world.clock.now}
+    old = [{"_timestamp": BEGIN - 40 * DAY, "eval/accuracy": HEALTHY, "eval/n": 5000}]
+    alive: dict[str, Any] = {"tags": ["production"], "created_at": BEGIN - 40 * DAY, "heartbeat_at": world.clock.now}
     wandb.standin.state.add_run("acme", "churn-prod", "old", history=old, state="running", **alive)
     groups = world.run("check", "--format", "json").json["groups"]
     (silent,) = [group for group in groups if group["rule"] == "monitoring-silent"]
     assert silent["start"] == silent["newest"]
     found = world.run("check")
     assert "no point in the days that are watched, only older ones" in " ".join(found.out.split())
-    assert "note: churn: the newest point is 32.2 days old" in found.out
+    assert "note: churn: the newest point is 40.2 days old" in found.out
 
 
 def test_a_missing_table_is_told(world: World) -> None:

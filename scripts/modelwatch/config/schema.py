@@ -294,7 +294,10 @@ MODEL_FIELDS = {
         "Models whose output this one reads. While one of them fires, alerts of this model that begin within a day "
         "after it are shown on its issue, and neither open one nor page.",
     ),
-    "history": Field(duration(DAY), "How far back alerts are recomputed at every evaluation."),
+    "history": Field(
+        duration(DAY),
+        "How far back alerts are recomputed at every evaluation; up to a week more, so that it begins at a whole week.",
+    ),
     "false_alarms": Field(
         AnyOf(scalar=Enumeration("`off` or a mapping", {"off": False}), mapping=BUDGET),
         "The budget of false alarms, shared by the model's rules, their segments and tiers. It holds however often the "

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from ..timeutil import DAY, HOUR
+from ..timeutil import DAY, HOUR, WEEK
 from .alert import CANARY_FAILED, FREQUENT_ROLLBACKS, RETRAINING_FAILED, ROLLBACK_FAILED
 from .business import BusinessSpec
 from .calendar import CalendarSpec
@@ -328,6 +328,16 @@ class Model:
     depends_on: tuple[str, ...] = ()
     """Names of the models whose output it reads."""
     business: BusinessSpec | None = None
+
+    def with_whole_history(self, now: float) -> Model:
+        """This model with a history that begins at a whole week (of a short one: day, or hour) since 1970, and is at
+        least as long as it says. So all evaluations of one week begin with the same data: what one has found, the next
+        does not lose because the oldest hour has left the history."""
+        step = next((step for step in (WEEK, DAY, HOUR) if step <= self.history / 4), 0.0)
+        if not step:
+            return self
+        # Half a second more, since ``now - history`` has to come out as no later than the beginning.
+        return replace(self, history=now - (now - self.history) // step * step + 0.5)
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)
