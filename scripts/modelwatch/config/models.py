@@ -39,7 +39,7 @@ from .sections import ParsedSection
 from .tiers import read_actions
 from .yaml_nodes import ScalarNode
 
-BUILT_IN_FINDINGS = ("silent", "improvement", "implausible", "gone")
+BUILT_IN_FINDINGS = ("silent", "improvement", "implausible", "gone", "divergence")
 """Keys of a model that set severity and actions of a built-in rule."""
 
 MAX_INPUTS = 25 - len(vocabulary.CONTRACT_INPUTS)

@@ -313,6 +313,11 @@ MODEL_FIELDS = {
     ),
     "outage": Field(OUTAGE, "What happens when the source of the metrics cannot be read."),
     "gone": Field(BUILT_IN, "What happens when a segment disappears."),
+    "divergence": Field(
+        BUILT_IN,
+        "What happens when a rule of kind `business-metric` fires, and no technical metric of the model explains it or "
+        "one has even improved.",
+    ),
     "links": Field(
         vocabulary.LINKS, "Your dashboards (URLs) and commands by name; the issue, the page and the runbook show them."
     ),
@@ -324,7 +329,18 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *("silent", "improvement", "implausible", "gone", "quality", "release", "false_alarms", "calendar", "business"),
+        *(
+            "silent",
+            "improvement",
+            "implausible",
+            "gone",
+            "divergence",
+            "quality",
+            "release",
+            "false_alarms",
+            "calendar",
+            "business",
+        ),
         *("outage", "links", "flapping", "hours"),
     )
 )

@@ -41,6 +41,14 @@ class ScalarNode(Node):
     text: str
     plain: bool
     """Not quoted."""
+    width: int = 0
+    """Characters from its beginning to its end in the file, quotes included; 0 where it has several lines."""
+
+    def character(self, index: int) -> Node | None:
+        """The place of its character ``index`` (from 0); ``None`` where escapes or line breaks hide it."""
+        quote = 0 if self.plain else 1
+        is_exact = self.width == len(self.text) + 2 * quote
+        return Node(self.line, self.column + quote + index) if is_exact else None
 
     @property
     def is_null(self) -> bool:
@@ -110,7 +118,8 @@ class _TreeBuilder:
         if tag is not None and tag not in _TEXT_TAGS:
             self._fail(event, "YAML tags such as `!x` or `!!int` have no meaning here", "Remove the tag.")
         mark = event.start_mark
-        return ScalarNode(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None)
+        width = event.end_mark.column - mark.column if event.end_mark.line == mark.line else 0
+        return ScalarNode(mark.line + 1, mark.column + 1, event.value, not event.style and tag is None, width)
 
     def _collection(self, event: Any, depth: int) -> Node:
         if event.tag is not None and not event.tag.startswith("tag:yaml.org,2002:"):

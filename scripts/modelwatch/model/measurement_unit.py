@@ -67,12 +67,29 @@ class MeasurementUnit:
     powers: tuple[tuple[str, int], ...] = ()
     scale: float = 1.0
     """How much of the base unit one of it is: 0.001 of ``ms``."""
-    text: str = field(default="", compare=False)
-    """How people write it; empty for a plain number."""
+    stated: str = field(default="", compare=False)
+    """How somebody wrote it."""
 
     def __post_init__(self) -> None:
-        if any(abs(power) > MAX_EXPONENT for _, power in self.powers) or not 1e-30 <= self.scale <= 1e30:
+        if any(abs(power) > MAX_EXPONENT for _, power in self.powers) or not 1e-200 <= self.scale <= 1e200:
             raise UnitError("this unit is multiplied too often.", "Divide by what it was multiplied with.")
+
+    @cached_property
+    def text(self) -> str:
+        """How people write it; empty for a plain number."""
+        return self.stated or _write(self.shown)
+
+    @cached_property
+    def shown(self) -> MeasurementUnit:
+        """The unit in which values are shown: this one where it has a name, else the nearest with one: money by day,
+        other times in seconds, shares as plain numbers."""
+        if self.is_plain:
+            return PLAIN
+        if self.stated or _time_word(self):
+            return self
+        if self.is_money_rate:
+            return MeasurementUnit(self.powers, 1 / _SECONDS[DAY])
+        return MeasurementUnit(self.powers, 1.0)
 
     @property
     def is_plain(self) -> bool:
@@ -111,16 +128,14 @@ class MeasurementUnit:
         return _combine(self, other, -1)
 
     def __pow__(self, exponent: int) -> MeasurementUnit:
-        if not self.powers:
-            return PLAIN if self.scale == 1 else MeasurementUnit((), _power(self.scale, exponent))
         powers = tuple((name, power * exponent) for name, power in self.powers) if exponent else ()
-        return _named(powers, _power(self.scale, exponent))
+        return MeasurementUnit(powers, _power(self.scale, exponent))
 
     def root(self) -> MeasurementUnit:
         """The square root; ``UnitError`` where there is none."""
         if any(power % 2 for _, power in self.powers):
             raise UnitError(f"`{self.text}` has no square root.")
-        return _named(tuple((name, power // 2) for name, power in self.powers), math.sqrt(self.scale))
+        return MeasurementUnit(tuple((name, power // 2) for name, power in self.powers), math.sqrt(self.scale))
 
     def __str__(self) -> str:
         return self.text or "plain number"
@@ -211,28 +226,22 @@ def _combine(one: MeasurementUnit, other: MeasurementUnit, sign: int) -> Measure
             f"{currencies[0]} and {currencies[1]} are two currencies, and modelwatch knows no exchange rates.",
             "Log the amounts in one currency.",
         )
-    return _named(left, one.scale * _power(other.scale, sign))
+    return MeasurementUnit(left, one.scale * _power(other.scale, sign))
 
 
-def _named(powers: tuple[tuple[str, int], ...], scale: float) -> MeasurementUnit:
-    """The unit with a name: of time the one whose scale it has."""
-    if not powers:
-        if scale == 1.0:
-            return PLAIN
-        return MeasurementUnit((), scale, "%" if math.isclose(scale, 0.01) else f"{scale:g}")
-    time = dict(powers).get(TIME, 0)
-    best = "s"
-    for word, seconds in _SECONDS.items():
-        if time and math.isclose(scale, _power(seconds, time), rel_tol=1e-9):
-            best = word
-            break
-    else:
-        if not (time and math.isclose(scale, 1.0)) and not math.isclose(scale, 1.0):
-            return MeasurementUnit(powers, scale, f"{scale:g} {_write(powers, 's')}")
-    return MeasurementUnit(powers, scale, _write(powers, best))
+def _time_word(unit: MeasurementUnit) -> str:
+    """The word of the time in it by its scale; empty where the scale is that of no word."""
+    power = dict(unit.powers).get(TIME, 0)
+    if not power:
+        return "s" if math.isclose(unit.scale, 1.0) else ""
+    return next((word for word, seconds in _SECONDS.items() if math.isclose(unit.scale, _power(seconds, power))), "")
 
 
-def _write(powers: tuple[tuple[str, int], ...], time: str) -> str:
+def _write(unit: MeasurementUnit) -> str:
+    if unit.is_plain:
+        return ""
+    powers, time = unit.powers, _time_word(unit)
+
     def factor(name: str, power: int, *, many: bool) -> str:
         word = time if name == TIME else plural(name) if many and name not in CURRENCIES else name
         return word if power == 1 else f"{word}^{power}"
@@ -240,12 +249,3 @@ def _write(powers: tuple[tuple[str, int], ...], time: str) -> str:
     above = [factor(name, power, many=True) for name, power in powers if power > 0]
     below = [factor(name, -power, many=False) for name, power in powers if power < 0]
     return "/".join([" ".join(above) or "1", *below])
-
-
-def display_unit(unit: MeasurementUnit) -> MeasurementUnit:
-    """The unit in which a result is shown: money by day, other times in the unit that they have, shares as numbers."""
-    if unit.is_money_rate:
-        return MeasurementUnit(unit.powers, 1 / _SECONDS[DAY], f"{unit.currency}/day")
-    if unit.is_plain:
-        return PLAIN
-    return unit

@@ -310,6 +310,7 @@ class Model:
     improvement: BuiltInRule = field(default_factory=lambda: BuiltInRule(Severity.INFO, ()))
     implausible: BuiltInRule = field(default_factory=BuiltInRule)
     gone: BuiltInRule = field(default_factory=BuiltInRule)
+    divergence: BuiltInRule = field(default_factory=BuiltInRule)
     outage: OutageSpec = field(default_factory=OutageSpec)
     links: tuple[tuple[str, str], ...] = ()
     """The team's own dashboards (URLs) and commands by name, shown on issue, page and runbook."""
