@@ -160,18 +160,32 @@ def add_missing_models(config: Config, pulls: Mapping[str, PulledSeries]) -> dic
 
 def judge(context: RunContext, pulls: Mapping[str, PulledSeries]) -> Judgement:
     """Judge every rule of every model on its series, and combine the findings into alerts and groups."""
-    from .alerts.grouping import judge_models
+    return combine(context, *find(context, pulls))
+
+
+def find(
+    context: RunContext, pulls: Mapping[str, PulledSeries]
+) -> tuple[dict[str, ModelFindings], Mapping[str, PulledSeries]]:
+    """What the rules of every model find on its series, and the series: of a model that could not be judged they say
+    so."""
     from .evaluate.evaluator import evaluate_model
 
-    config, now = context.config, context.now
     findings: dict[str, ModelFindings] = {}
-    for model in config.models:
+    for model in context.config.models:
         try:
-            findings[model.name] = evaluate_model(model, pulls[model.name], now)
+            findings[model.name] = evaluate_model(model, pulls[model.name], context.now)
         except Exception as error:  # noqa: BLE001 - the barrier between models
             failed = replace(pulls[model.name], error=unforeseen("judging", error), scope=FailureScope.DATA)
             findings[model.name], pulls = ModelFindings(()), {**pulls, model.name: failed}
-    judgement = judge_models(config, findings, pulls, now, _explain)
+    return findings, pulls
+
+
+def combine(context: RunContext, findings: Mapping[str, ModelFindings], pulls: Mapping[str, PulledSeries]) -> Judgement:
+    """Combine what ``find`` gives into alerts and groups, with their evidence."""
+    from .alerts.grouping import judge_models
+
+    config = context.config
+    judgement = judge_models(config, findings, pulls, context.now, _explain)
     judgement = _add_calibration(judgement, config, pulls)
     return context.redactor.redact(_add_sensitivity(judgement, config, findings))
 

@@ -107,16 +107,48 @@ def encode(pulls: Iterable[PulledSeries], now: float) -> bytes:
 
 def decode(content: bytes, path: Path) -> tuple[PulledSeries, ...]:
     """The pulls in ``content``; UserError with ``file:line`` for every line that does not fit."""
-    lines = _LineReader(content, path)
+    lines = _LineReader(content.splitlines(), path)
+    pulls = tuple(_read_pull(lines) for _ in range(_read_header(lines).pulls))
+    lines.end()
+    return pulls
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPull:
+    """The lines of one pull, of which only the first is decoded yet."""
+
+    model: str
+    lines: tuple[bytes, ...]
+    path: Path
+    first: int
+    """Number of the first line in the file, from 1."""
+
+    def decode(self) -> PulledSeries:
+        """UserError with ``file:line`` for every line that does not fit."""
+        return _read_pull(_LineReader(self.lines, self.path, self.first - 1))
+
+
+def split(content: bytes, path: Path) -> tuple[EncodedPull, ...]:
+    """The pulls in ``content``, to be decoded one by one: most of the work for a few lines of a file is the rest."""
+    lines = _LineReader(content.splitlines(), path)
+    pulls = []
+    for _ in range(_read_header(lines).pulls):
+        first = lines.number + 1
+        head = lines.take(PullLine)
+        lines.skip(sum(max(count, 0) for count in (head.series, head.histograms, head.references, head.canary)))
+        pulls.append(EncodedPull(head.pull, lines.since(first), path, first))
+    lines.end()
+    return tuple(pulls)
+
+
+def _read_header(lines: _LineReader) -> HeaderLine:
     header = lines.take(HeaderLine)
     if header.format != FORMAT:
         raise lines.error(
             f"the file has format {header.format}; this modelwatch reads format {FORMAT}. "
             "Use one version of modelwatch for all steps."
         )
-    pulls = tuple(_read_pull(lines) for _ in range(header.pulls))
-    lines.end()
-    return pulls
+    return header
 
 
 def line_schema() -> dict[str, Any]:
@@ -186,19 +218,19 @@ def _series_line(series: Series) -> SeriesLine:
 class _LineReader:
     """Lines, decoded one by one, with their numbers at hand."""
 
-    def __init__(self, content: bytes, path: Path) -> None:
-        self._lines = content.splitlines()
+    def __init__(self, lines: Sequence[bytes], path: Path, before: int = 0) -> None:
+        self._lines = lines
         self._path = path
-        self._number = 0
+        self._before = before
+        self.number = before
+        """Of the line that was taken last, from 1; ``before`` are not among the lines."""
 
     def take(self, kind: type[T]) -> T:
         import msgspec
 
-        self._number += 1
-        if self._number > len(self._lines):
-            raise self.error("the file ends early: lines are missing. Pull again.")
+        self.skip(1)
         try:
-            return typed_json.decode(self._lines[self._number - 1], kind)
+            return typed_json.decode(self._lines[self.number - self._before - 1], kind)
         except msgspec.ValidationError as error:
             raise self.error(f"this is not what the line should hold: {error}.") from error
         except RecursionError as error:
@@ -206,13 +238,24 @@ class _LineReader:
         except msgspec.DecodeError as error:
             raise self.error(f"this is not JSON: {error}.") from error
 
+    def skip(self, count: int) -> None:
+        end = self._before + len(self._lines)
+        self.number += count
+        if self.number > end:
+            self.number = end + 1
+            raise self.error("the file ends early: lines are missing. Pull again.")
+
+    def since(self, number: int) -> tuple[bytes, ...]:
+        """The lines from ``number`` to the one that was taken last."""
+        return tuple(self._lines[number - self._before - 1 : self.number - self._before])
+
     def end(self) -> None:
-        if self._number < len(self._lines):
-            self._number += 1
+        if self.number < self._before + len(self._lines):
+            self.number += 1
             raise self.error("there are more lines than the header says.")
 
     def error(self, message: str) -> UserError:
-        return UserError(message, where=f"{self._path}:{self._number}")
+        return UserError(message, where=f"{self._path}:{self.number}")
 
 
 def _read_pull(lines: _LineReader) -> PulledSeries:

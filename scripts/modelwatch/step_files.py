@@ -183,6 +183,11 @@ def read_series(path: Path) -> tuple[PulledSeries, ...]:
     return series_jsonl.decode(_read_bytes(path, "Run `modelwatch pull` first."), path)
 
 
+def split_series(path: Path) -> tuple[series_jsonl.EncodedPull, ...]:
+    """The pulls of a series.jsonl, to be decoded one by one. Raises UserError as ``read_series`` does."""
+    return series_jsonl.split(_read_bytes(path, "Run `modelwatch pull` first."), path)
+
+
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of ``series`` (each line) or of one of the other files, named as in ``kinds``."""
     import msgspec

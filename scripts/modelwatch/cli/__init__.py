@@ -28,6 +28,7 @@ COMMANDS = {
     "watch": ("run", "Run every few minutes for a while, such as after a deployment."),
     "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
     "status": ("status", "List open issues with their incidents and workflow runs."),
+    "dashboard": ("dashboard", "Write a static site of every model: colour, metrics, alerts, what is done."),
     "audit": ("audit", "List who did what, when and why, from the record on the issues."),
     "review": ("audit", "Write the review of an incident as Markdown, from its issue."),
     "config": ("config", "Check the configuration, or print its keys."),

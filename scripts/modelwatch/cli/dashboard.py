@@ -1,0 +1,60 @@
+"""``modelwatch dashboard``: the fleet and every model as a static site."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ..dashboard.collect import collect_live, collect_results
+from ..dashboard.site import write_site
+from ..errors import Exit, UserError
+from .options import FOLDER, format_option, path_option, print_json, read_context, run_options
+from .runner import progress_bar
+
+
+@click.command("dashboard")
+@run_options
+@click.option(
+    "--from",
+    "results",
+    type=FOLDER,
+    help="Show the results that `modelwatch run --out` wrote into this folder, as of then. Asks no service.",
+)
+@click.option("--observe", is_flag=True, help="With --from: read GitHub and PagerDuty, too.")
+@path_option("--out", default="site", help="Folder for the site.")
+@format_option
+def dashboard(
+    config_path: Path,
+    models: tuple[str, ...],
+    results: Path | None,
+    observe: bool,
+    out: Path,
+    style: str,
+    now: float,
+) -> Exit:
+    """Write a static site: every model with its colour, and for each its metrics, inputs, alerts and what is done.
+
+    Reads metrics, GitHub and PagerDuty, and changes nothing there. Open index.html of the folder, or publish it: pages
+    load nothing from elsewhere. Only models that changed are written again.
+    """
+    if observe and results is None:
+        raise click.UsageError("--observe goes with --from: without it GitHub and PagerDuty are read anyway.")
+    context = read_context(config_path, now, models, read_only=True)
+    if results is not None:
+        if not results.is_dir():
+            raise UserError("there is no such folder.", hint="`modelwatch run --out` writes it.", where=str(results))
+        collection = collect_results(context, results, observe=observe)
+    else:
+        with progress_bar(len(context.config.models)) as progress:
+            collection = collect_live(replace(context, progress=progress))
+    written = write_site(out, collection)
+    if style == "json":
+        parts = {"made": written.made, "kept": written.kept, "removed": written.removed}
+        print_json({"index": str(out / "index.html"), **{name: list(names) for name, names in parts.items()}})
+    else:
+        click.echo(f"{out / 'index.html'}: {len(written.made)} models written, {len(written.kept)} unchanged")
+        for problem in collection.problems:
+            click.echo(f"note: {problem}", err=True)
+    return Exit.OK

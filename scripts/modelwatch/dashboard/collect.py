@@ -1,0 +1,221 @@
+"""What the pages show, read: from the sources and targets, or from the files that ``modelwatch run`` wrote.
+
+A model is read, judged and described only when its pages have to be made anew: see ``ModelSource.digest``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import pipeline, series_jsonl
+from ..context import RunContext
+from ..errors import UserError
+from ..evaluate.evaluator import evaluate_model
+from ..model.alert import Group, Judgement
+from ..model.finding import ModelFindings
+from ..model.label_maturity import follow_labels
+from ..model.monitored_model import Model
+from ..model.plan import ModelObservation, Plan
+from ..model.register import Register
+from ..model.release import Registry
+from ..model.series import FailureScope, PulledSeries
+from ..step_files import read_file, split_series
+from ..targets.plan import observation_problems
+from .page import Annotation
+from .snapshot import ModelSnapshot
+
+SERIES, ALERTS, PLAN = "series.jsonl", "alerts.json", "plan.json"
+ReadAnnotations = Callable[[Model], tuple[Annotation, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """One model, to be read when its pages are made."""
+
+    model: Model
+    digest: str
+    """Of everything that its pages depend on but the time: the same digest, the same pages."""
+    read: Callable[[], ModelSnapshot]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The models of a site, as of ``now``."""
+
+    models: tuple[ModelSource, ...]
+    now: float
+    problems: tuple[str, ...] = ()
+    """What could not be read of any model."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Observations:
+    """What the targets say, and why they do not."""
+
+    by_model: Mapping[str, ModelObservation]
+    problem: str = ""
+
+
+def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> Collection:
+    """Pull, judge and observe; nothing is changed. What cannot be read is a problem on the page."""
+    with ThreadPoolExecutor(1) as pool:
+        observing = pool.submit(_observe, context)
+        findings, pulls = pipeline.find(context, pipeline.pull(context))
+        judgement = pipeline.combine(context, findings, pulls)
+        observed = observing.result()
+    groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
+    models = []
+    for model in context.config.models:
+        registry, failure = _read_registry(context, model)
+        snapshot = _snapshot(
+            model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, added
+        )
+        problems = (*snapshot.problems, failure) if failure else snapshot.problems
+        snapshot = replace(snapshot, registry=registry, problems=problems)
+        content = series_jsonl.encode((snapshot.pull,), 0.0)
+        models.append(ModelSource(model, _digest(snapshot, (content,)), _constant(snapshot)))
+    return Collection(tuple(models), context.now)
+
+
+def collect_results(
+    context: RunContext, folder: Path, *, observe: bool = False, added: ReadAnnotations | None = None
+) -> Collection:
+    """From the files in ``folder``, as of when they were written. ``observe``: read GitHub and PagerDuty, too; without
+    it nothing is asked of any service. Raises UserError for files that are missing or do not fit."""
+    judgement = read_file(folder / ALERTS, Judgement)
+    encoded = {one.model: one for one in split_series(folder / SERIES)}
+    plan = read_file(folder / PLAN, Plan) if (folder / PLAN).exists() else None
+    context = replace(context, now=judgement.at)
+    problems = []
+    if judgement.config != context.config.digest:
+        problems.append(
+            "The results were made with another configuration than the present one: run `modelwatch run` again."
+        )
+    if observe:
+        observed = _observe(context)
+        groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
+    else:
+        observed = _Observations({}, "")
+        groups, registers = judgement.groups, _planned_registers(plan)
+        problems.append("GitHub and PagerDuty were not asked: issues, incidents and workflow runs are not shown.")
+    models = []
+    for model in context.config.models:
+        pull = encoded.get(model.name)
+        if pull is None:
+            missing = pipeline.add_missing_models(replace(context.config, models=(model,)), {})[model.name]
+            snapshot = _snapshot(model, context.now, missing, ModelFindings(()), groups, registers, observed, added)
+            models.append(ModelSource(model, _digest(snapshot, ()), _constant(snapshot)))
+            continue
+        unread = PulledSeries(model.name, ())
+        snapshot = _snapshot(model, context.now, unread, ModelFindings(()), groups, registers, observed, added)
+        models.append(ModelSource(model, _digest(snapshot, pull.lines), _reader(context, snapshot, pull)))
+    return Collection(tuple(models), context.now, tuple(problems))
+
+
+def _reader(
+    context: RunContext, snapshot: ModelSnapshot, encoded: series_jsonl.EncodedPull
+) -> Callable[[], ModelSnapshot]:
+    def read() -> ModelSnapshot:
+        pull = context.redactor.redact(encoded.decode())
+        try:
+            findings = evaluate_model(snapshot.model, pull, snapshot.now)
+        except Exception as error:  # noqa: BLE001 - the barrier between models
+            pull = replace(pull, error=f"judging failed: {error}", scope=FailureScope.DATA)
+            findings = ModelFindings(())
+        return replace(snapshot, model=follow_labels(snapshot.model, pull), pull=pull, findings=findings)
+
+    return read
+
+
+def _constant(snapshot: ModelSnapshot) -> Callable[[], ModelSnapshot]:
+    return lambda: snapshot
+
+
+def _snapshot(
+    model: Model,
+    now: float,
+    pull: PulledSeries,
+    findings: ModelFindings,
+    groups: Iterable[Group],
+    registers: Mapping[str, Register],
+    observed: _Observations,
+    added: ReadAnnotations | None,
+) -> ModelSnapshot:
+    own = tuple(group for group in groups if group.model == model.name)
+    observation = observed.by_model.get(model.name)
+    problems = [observed.problem] if observed.problem else []
+    problems += observation_problems(observation.errors) if observation else []
+    return ModelSnapshot(
+        model=follow_labels(model, pull) if pull.series else model,
+        now=now,
+        pull=pull,
+        findings=findings,
+        groups=own,
+        registers={group.key: registers[group.key] for group in own if group.key in registers},
+        observation=observation,
+        added=added(model) if added else (),
+        problems=tuple(problems),
+    )
+
+
+def _observe(context: RunContext) -> _Observations:
+    try:
+        return _Observations(pipeline.observe(context))
+    except UserError as failure:
+        return _Observations({}, str(failure))
+
+
+def _read_registry(context: RunContext, model: Model) -> tuple[Registry | None, str]:
+    if model.release is None:
+        return None, ""
+    try:
+        return context.read_registry(model), ""
+    except UserError as error:
+        return None, f"the registry cannot be read: {error}"
+
+
+def _planned_registers(plan: Plan | None) -> dict[str, Register]:
+    """What the plan writes into issues: of the groups that it changes."""
+    changes = plan.changes if plan else ()
+    return {change.group: change.register for change in changes if change.register is not None}
+
+
+def _digest(snapshot: ModelSnapshot, content: Iterable[bytes]) -> str:
+    """Of the points, the configuration, and the state of alerts and targets. Evaluation times are no part of it, which
+    move on where nothing else has changed."""
+    hashed = hashlib.sha256()
+    for line in content:
+        hashed.update(line)
+        hashed.update(b"\n")
+    states = [
+        (
+            group.key,
+            group.state,
+            group.severity,
+            group.start,
+            group.end,
+            group.config,
+            group.mutes,
+            group.do,
+            [(alert.fingerprint, alert.state, alert.severity) for alert in group.alerts],
+        )
+        for group in snapshot.groups
+    ]
+    rest = (
+        repr(snapshot.model),
+        repr(states),
+        repr(sorted(snapshot.registers.items())),
+        repr(snapshot.observation),
+        repr(snapshot.registry),
+        repr(snapshot.on_call),
+        repr(snapshot.added),
+        repr(snapshot.problems),
+    )
+    for text in rest:
+        hashed.update(text.encode("utf-8", "surrogatepass"))
+        hashed.update(b"\0")
+    return hashed.hexdigest()

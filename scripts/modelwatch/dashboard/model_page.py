@@ -1,0 +1,74 @@
+"""The page of one model, from everything that was read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..model.alert import AlertState, Group
+from ..report.alert_phrase import describe_alert
+from .answers import answers
+from .health import ModelHealth, diagnose, group_health, model_health
+from .page import AlertLink, ModelPage, View, ViewName
+from .snapshot import ModelSnapshot
+
+VIEWS: Mapping[ViewName, Callable[[ModelSnapshot], View]] = {}
+"""How each view is made; one that is not here has nothing to show."""
+EMPTY = {
+    ViewName.DATA_SCIENCE: "No rule is configured whose metric could be shown.",
+    ViewName.BUSINESS: "No business metric is configured: see `business:` in the configuration.",
+    ViewName.OPERATIONS: "No metric of the service is configured, such as its latency or error rate.",
+    ViewName.GROUND_TRUTH: "No metric of labels is configured: `modelwatch measure` logs them.",
+}
+
+
+def model_page(snapshot: ModelSnapshot, slug: str) -> tuple[ModelPage, ModelHealth]:
+    """The page, and the health that the fleet's row shares with it. ``slug``: the model's folder."""
+    said = diagnose(snapshot)
+    health = model_health(snapshot, said)
+    page = ModelPage(
+        model=snapshot.model.name,
+        owner=snapshot.model.owner,
+        health=health.health,
+        since=health.since,
+        headline=health.headline,
+        doing=health.doing,
+        answers=answers(snapshot, health, said),
+        alerts=tuple(_alert_link(snapshot, group, slug) for group in snapshot.groups if group.alerts),
+        annotations=(),
+        views=tuple(_view(snapshot, name) for name in ViewName),
+        links=(*snapshot.model.links, *snapshot.pull.links),
+        as_of=snapshot.now,
+        problems=snapshot.problems,
+    )
+    return page, health
+
+
+def _view(snapshot: ModelSnapshot, name: ViewName) -> View:
+    make = VIEWS.get(name)
+    return make(snapshot) if make else View(name, (), empty=EMPTY[name])
+
+
+def _alert_link(snapshot: ModelSnapshot, group: Group, slug: str) -> AlertLink:
+    register = snapshot.registers.get(group.key)
+    observed = snapshot.observation
+    issue = next((one.url for one in observed.issues if one.group == group.key), "") if observed else ""
+    incidents = (observed.incidents or ()) if observed else ()
+    incident = next((one.url for one in incidents if one.group == group.key), "")
+    episode = register.episode if register else 1
+    return AlertLink(
+        group=group.key,
+        episode=episode,
+        title=describe_alert(group).sentence,
+        health=group_health(group),
+        severity=group.severity,
+        since=group.start if group.start is not None else group.alerts[0].start,
+        until=group.end if group.state is AlertState.RESOLVED else None,
+        page=alert_path(slug, group.key, episode),
+        issue_url=issue,
+        incident_url=incident or (register.page.url if register and register.page else ""),
+    )
+
+
+def alert_path(slug: str, group: str, episode: int) -> str:
+    """The permalink of one episode of an alert, relative to the root of the site."""
+    return f"models/{slug}/alerts/{group}-{episode}.html"

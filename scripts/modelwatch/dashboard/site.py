@@ -1,0 +1,229 @@
+"""Writes the site, and only what changed: models whose digest is that of the last time keep their files.
+
+A build that is killed leaves every page whole: files are replaced one by one, the fleet page after those of models.
+What was made is in ``state.json``, which is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import metadata, resources
+from pathlib import Path, PurePosixPath
+
+from .. import __version__, typed_json
+from ..errors import UserError, require_extra
+from ..timeutil import DAY
+from .collect import Collection, ModelSource
+from .fleet import fleet_page, fleet_row
+from .html import EXTRA, render_fleet, render_view, script_json, view_file
+from .model_page import model_page
+from .page import FleetRow
+from .themes import TOKENS, chart_config
+
+STATE, INDEX = "state.json", "index.html"
+FORMAT = 1
+MAX_AGE = DAY
+"""Seconds after which a model's pages are made anew though nothing changed: their charts end with the evaluation."""
+MAX_SLUG = 80
+LIBRARY_GLOBALS = "window.vegaEmbed = vegaEmbed;"
+"""What the page's script needs of the bundled libraries; a page from a file can load no module."""
+_PLAIN_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9_-])?")
+_OWN_PATH = re.compile(r"(models|badges|assets)/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What was made of one model."""
+
+    digest: str
+    at: float
+    files: tuple[str, ...]
+    row: FleetRow
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """The content of ``state.json``."""
+
+    code: str
+    """Of what makes the pages: another version makes all of them anew."""
+    models: dict[str, ModelState] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class SiteResult:
+    """What a build did, as names of models."""
+
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def write_site(folder: Path, collection: Collection) -> SiteResult:
+    """Raises UserError for a folder that holds something else, or that cannot be written."""
+    state, code = _read_state(folder), _code_digest()
+    before = state.models if state.code == code else {}
+    kept = {
+        source.model.name: before[source.model.name]
+        for source in collection.models
+        if _is_current(before.get(source.model.name), source, collection.now, folder)
+    }
+    changed = [source for source in collection.models if source.model.name not in kept]
+    _make_folder(folder)
+    if changed and before:
+        # What is half made when the build ends is made again.
+        _write_state(folder, SiteState(code, kept))
+    assets = write_assets(folder)
+    slugs = model_slugs([source.model.name for source in collection.models])
+    made = {source.model.name: _make_model(folder, source, slugs[source.model.name], assets) for source in changed}
+    states = {source.model.name: (made | kept)[source.model.name] for source in collection.models}
+    page = fleet_page((one.row for one in states.values()), collection.now, collection.problems)
+    _write(folder / "assets" / "built.js", f"window.modelwatchBuilt = {collection.now:.0f};\n".encode())
+    _write(folder / INDEX, render_fleet(page, assets).encode())
+    _write_state(folder, SiteState(code, states))
+    _remove_old(folder, state.models, states)
+    removed = tuple(name for name in state.models if name not in states)
+    return SiteResult(tuple(made), tuple(kept), removed)
+
+
+def model_slugs(names: Sequence[str]) -> dict[str, str]:
+    """The folder of each model: its name where that is a plain one, else what is left of it and a hash."""
+    slugs: dict[str, str] = {}
+    for name in names:
+        slug = name
+        if not _PLAIN_SLUG.fullmatch(name):
+            rest = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: MAX_SLUG - 20].strip("-") or "model"
+            slug = f"{rest}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+        slugs[name] = slug
+    return slugs
+
+
+def write_assets(folder: Path) -> dict[str, str]:
+    """Write what all pages share; gives the address of each file below ``assets/``."""
+    target = folder / "assets"
+    target.mkdir(exist_ok=True)
+    with require_extra(EXTRA):
+        version = metadata.version("vl-convert-python")
+    files = {"style": "dashboard.css", "script": "dashboard.js", "themes": "themes.js"}
+    contents = {
+        "style": _static("dashboard.css"),
+        "script": _static("dashboard.js"),
+        "themes": _themes_script().encode(),
+    }
+    addresses = {}
+    for name, content in contents.items():
+        _write(target / files[name], content)
+        addresses[name] = f"{files[name]}?v={hashlib.sha256(content).hexdigest()[:8]}"
+    addresses["vega"] = f"vega-{version}.js"
+    if not (target / addresses["vega"]).exists():  # it takes a second to bundle
+        with require_extra(EXTRA):
+            import vl_convert
+        _write(target / addresses["vega"], vl_convert.javascript_bundle(LIBRARY_GLOBALS).encode())
+    return addresses
+
+
+def _static(name: str) -> bytes:
+    return resources.files("modelwatch.dashboard").joinpath("static", name).read_bytes()
+
+
+def _themes_script() -> str:
+    tokens = {str(theme): dict(tokens) for theme, tokens in TOKENS.items()}
+    return f"window.modelwatchThemes = {script_json({'tokens': tokens, 'config': chart_config()})};\n"
+
+
+def _make_model(folder: Path, source: ModelSource, slug: str, assets: Mapping[str, str]) -> ModelState:
+    snapshot = source.read()
+    page, health = model_page(snapshot, slug)
+    files = []
+    for view in page.views:
+        path = f"models/{slug}/{view_file(view.name)}"
+        _write(folder / path, render_view(page, view, dict(assets)).encode())
+        files.append(path)
+    row = fleet_row(snapshot, health, f"models/{slug}/{INDEX}")
+    return ModelState(source.digest, snapshot.now, tuple(files), row)
+
+
+def _is_current(state: ModelState | None, source: ModelSource, now: float, folder: Path) -> bool:
+    if state is None or state.digest != source.digest or not 0 <= now - state.at < MAX_AGE:
+        return False
+    return all((folder / path).is_file() for path in state.files)
+
+
+def _code_digest() -> str:
+    """Of everything that makes a page from what was read."""
+    hashed = hashlib.sha256(f"{__version__} {metadata.version('vl-convert-python')}".encode())
+    for path in sorted(_package_files(), key=lambda path: path.name):
+        hashed.update(path.name.encode() + b"\0" + path.read_bytes())
+    return hashed.hexdigest()
+
+
+def _package_files() -> Iterator[Path]:
+    folder = Path(__file__).parent
+    for kind in ("*.py", "templates/*", "static/*"):
+        yield from folder.glob(kind)
+
+
+def _read_state(folder: Path) -> SiteState:
+    """The state of the last build; of a folder that has none, or an unreadable one, that nothing was made."""
+    import msgspec
+
+    path = folder / STATE
+    try:
+        state = typed_json.decode(path.read_bytes(), SiteState)
+        return state if state.format == FORMAT else SiteState("")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return SiteState("")
+    except FileNotFoundError as error:
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "assets" / "built.js").exists():
+            raise UserError(
+                "this folder has files that `modelwatch dashboard` did not write.",
+                hint="Name an empty or a new folder with --out.",
+                where=str(folder),
+            ) from error
+        return SiteState("")
+    except OSError as error:
+        raise UserError(f"the site cannot be read: {error.strerror}.", where=str(path)) from error
+
+
+def _write_state(folder: Path, state: SiteState) -> None:
+    import msgspec
+
+    _write(folder / STATE, msgspec.json.encode(state))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"the folder cannot be made: {error.strerror}.", where=str(folder)) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The whole file or nothing."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise UserError(f"the file cannot be written: {error.strerror}.", where=str(path)) from error
+
+
+def _remove_old(folder: Path, before: Mapping[str, ModelState], now: Mapping[str, ModelState]) -> None:
+    """Remove the files of models that are gone, as far as the last build wrote them."""
+    current = {path for state in now.values() for path in state.files}
+    old: Iterable[str] = {path for state in before.values() for path in state.files} - current
+    for path in old:
+        if _OWN_PATH.fullmatch(path) and ".." not in PurePosixPath(path).parts:
+            with suppress(OSError):
+                (folder / path).unlink()
+            with suppress(OSError):
+                (folder / path).parent.rmdir()
