@@ -22,7 +22,8 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / "actions").glob("*/action.yml"))
 TOP = {
     ".ci", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "actions", "pyproject.toml",
-    "requirements-dev.txt", "requirements-profiling.txt", "requirements.txt", "runbooks", "scripts", "tests",
+    "requirements-dashboard.txt", "requirements-dev.txt", "requirements-profiling.txt", "requirements.txt", "runbooks",
+    "scripts", "tests",
 }  # fmt: skip
 UNTRUSTED = re.compile(r"\$\{\{")
 
@@ -60,7 +61,9 @@ def test_the_top_level_holds_what_the_design_says_and_nothing_else() -> None:
     assert there >= TOP - {"runbooks"}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-profiling.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-profiling.txt", "requirements-dashboard.txt", "requirements-dev.txt"]
+)
 def test_lock_files_have_a_hash_for_everything_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text

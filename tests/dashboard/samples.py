@@ -28,7 +28,10 @@ from modelwatch.timeutil import DAY, HOUR
 
 NOW = 1_795_478_400.0
 """2026-11-24 00:00 UTC"""
-HOSTILE = "</script><!--<script>alert(1)</script> {{7*7}} ${7} datum.v'\"] \u2028 \u202e <img src=x onerror=alert(2)> & @value"
+HOSTILE = (
+    "</script><!--<script>alert(1)</script> {{7*7}} ${7} datum.v'\"] \u2028 \u202e"
+    " <img src=x onerror=alert(2)> & @value"
+)
 
 
 def time_chart(days: int = 30, name: str = "accuracy", id: str = "accuracy") -> TimeChart:

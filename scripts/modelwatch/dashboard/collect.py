@@ -211,7 +211,6 @@ def _digest(snapshot: ModelSnapshot, content: Iterable[bytes]) -> str:
         repr(sorted(snapshot.registers.items())),
         repr(snapshot.observation),
         repr(snapshot.registry),
-        repr(snapshot.on_call),
         repr(snapshot.added),
         repr(snapshot.problems),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..model.alert import AlertState, Group
 from ..report.alert_phrase import describe_alert
+from .annotations import model_annotations
 from .answers import answers
 from .health import ModelHealth, diagnose, group_health, model_health
 from .page import AlertLink, ModelPage, View, ViewName
@@ -34,7 +35,7 @@ def model_page(snapshot: ModelSnapshot, slug: str) -> tuple[ModelPage, ModelHeal
         doing=health.doing,
         answers=answers(snapshot, health, said),
         alerts=tuple(_alert_link(snapshot, group, slug) for group in snapshot.groups if group.alerts),
-        annotations=(),
+        annotations=model_annotations(snapshot),
         views=tuple(_view(snapshot, name) for name in ViewName),
         links=(*snapshot.model.links, *snapshot.pull.links),
         as_of=snapshot.now,
