@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from markdown_it import MarkdownIt
@@ -198,3 +199,29 @@ def test_without_a_time_of_labels_and_before_the_first_window(folder: Path) -> N
     text = (folder / "modelwatch.yml").read_text().replace(", label_time: known_at", "")
     (folder / "modelwatch.yml").write_text(text)
     assert "nothing says when the labels of 'churn' came. Give `label_time`" in str(call("delay", "churn").exception)
+
+
+@pytest.mark.parametrize(
+    ("day", "labelled", "expected"),
+    [
+        (
+            14,
+            0.9,
+            "have no label, which may be late or never come. The log reaches back 14 days, and must reach back ",
+        ),
+        (25, 0.9, "The log reaches back 25 days, and must reach back 29, or until fewer than 2 % have none."),
+        (14, 0.004, "it takes 30 labels of one class, and there are "),
+        (14, 0.0, "rows has a label with a time."),
+    ],
+)
+def test_a_short_log_says_how_long_is_long_enough(folder: Path, day: int, labelled: float, expected: str) -> None:
+    late_labels(folder, 4.0)
+    table = pq.read_table(folder / "labels" / "part.parquet")
+    write(table.slice(0, round(labelled * len(table))) if labelled < 0.5 else table, folder / "labels" / "part.parquet")
+    now = str(1_763_596_800 + (day + 365) * 86_400)
+    done = CliRunner().invoke(group, ["labels", "delay", "churn", "--now", now])
+    assert done.exit_code == 0, done.output
+    assert "When windows have their labels is not known yet: " in done.output
+    assert expected in done.output
+    found = json.loads(CliRunner().invoke(group, ["labels", "delay", "churn", "--format", "json", "--now", now]).stdout)
+    assert expected in found["delays"]["why_unknown"]

@@ -74,11 +74,19 @@ def test_without_maturity_they_are(wandb_server: Server[WandbStandIn], tmp_path:
 
 
 def test_a_log_without_a_mature_window_is_no_silence(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
-    write_late_labels(tmp_path, 4, 400, (0.5, 9.0))
-    assert "is not known yet" in measure(tmp_path, 4.1)
+    write_late_labels(tmp_path, 14, 400, (0.5, 9.0))
+    output = measure(tmp_path, 4.1)
+    assert "is not known yet: " in output
+    assert "The log reaches back 4" in output
     fired, notes = firing(tmp_path, 4.2)
     assert fired == set()
-    assert "churn / accuracy: no window has its labels yet" in notes
+    assert "churn / accuracy: no window has its labels yet, which take nobody knows how long; the rule waits" in notes
+    runs = wandb_server.standin.state.projects["acme", "churn"].runs
+    assert all("young/accuracy" in run.summary and MATURITY_KEY not in run.summary for run in runs.values())
+    write_late_labels(tmp_path, 40, 400, (0.5, 2.0))
+    measure(tmp_path, 20.1)
+    assert "eval/accuracy" in runs[min(runs)].summary, "what was young while nothing was known is measured again"
+    assert MATURITY_KEY in runs[max(runs)].summary
 
 
 def test_a_delay_that_grows_alerts_before_the_labels_come(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:

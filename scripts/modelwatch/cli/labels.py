@@ -232,6 +232,8 @@ def _delay_json(found: DelayReport) -> dict[str, Any]:
         },
         "missing_share": [{"days": age, "recent": recent, "usual": usual} for age, recent, usual in found.missing],
         "maturity_days": found.maturity / DAY,
+        "needed_days": None if math.isnan(found.needed) else math.ceil(found.needed / DAY),
+        "why_unknown": found.why_unknown or None,
         "mature_until": format_utc(found.frontier) if math.isfinite(found.frontier) else None,
     }
 
@@ -251,7 +253,10 @@ def _print_delays(found: DelayReport) -> None:
         shown = "-" if math.isnan(recent) else f"{recent:.1%}"
         click.echo(f"{_days(age * DAY):>8}  {shown:>25}  {usual:>8.1%}")
     if math.isinf(found.maturity):
-        click.echo("\nWhen windows have their labels is not known yet: the log reaches back too short a time.")
+        if found.why_unknown:
+            click.echo(f"\nWhen windows have their labels is not known yet: {found.why_unknown}")
+        else:
+            click.echo("\nWindows do not wait for their labels (`maturity: off`).")
     else:
         until = (
             f"; those that end by {format_utc(found.frontier)} are"

@@ -7,7 +7,7 @@ mature. A rule looks at the windows of that age, so that it follows the delay of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 
 from ..timeutil import DAY
@@ -72,11 +72,13 @@ def young_metric(rule: Rule) -> KeyPattern:
 def follow_labels(model: Model, pull: PulledSeries) -> Model:
     """The model, whose rules on metrics of labels look as far back as the labels of the newest measurement took.
 
-    Where no window is mature yet, such a rule has nothing to judge, which is no fault: it is optional.
+    Where no window is mature yet, such a rule has nothing to judge, which is no fault: it is optional. How long labels
+    take may not be known then.
     """
     spec = model.measure
-    if spec is None or not (age := _maturity_age(spec, pull.series)):
+    if spec is None or not spec.label or not spec.waits_for_labels:
         return model
+    age = _maturity_age(spec, pull.series)
     names = {series.name for series in pull.series}
     rules = tuple(_waiting_rule(rule, age, names) if waits_for_labels(rule, spec) else rule for rule in model.rules)
     return replace(model, rules=rules)
@@ -86,23 +88,23 @@ def waiting_notes(model: Model, pull: PulledSeries) -> Iterator[str]:
     """For each rule whose metric has no mature window yet, that it waits. ``model``: from ``follow_labels``."""
     names = {series.name for series in pull.series}
     for rule in model.rules:
-        if rule.label_age and young_metric(rule).name in names and rule.metric.name not in names:
+        if waits_for_labels(rule, model.measure) and _is_young(rule, names):
             days = (rule.lag + rule.label_age) / DAY
-            yield (
-                f"{model.name} / {rule.name}: no window has its labels yet, which take {days:.3g} days or longer; the "
-                "rule waits"
-            )
+            take = f"take {days:.3g} days or longer" if rule.label_age else "take nobody knows how long"
+            yield f"{model.name} / {rule.name}: no window has its labels yet, which {take}; the rule waits"
 
 
-def _waiting_rule(rule: Rule, age: float, names: Iterable[str]) -> Rule:
-    is_young = young_metric(rule).name in names and rule.metric.name not in names
-    return replace(rule, label_age=max(age - rule.lag, 0.0), optional=rule.optional or is_young)
+def _waiting_rule(rule: Rule, age: float, names: Set[str]) -> Rule:
+    return replace(rule, label_age=max(age - rule.lag, 0.0), optional=rule.optional or _is_young(rule, names))
+
+
+def _is_young(rule: Rule, names: Set[str]) -> bool:
+    """Whether W&B has the metric of young windows only."""
+    return young_metric(rule).name in names and rule.metric.name not in names
 
 
 def _maturity_age(spec: MeasureSpec, series: Iterable[Series]) -> float:
     """Seconds; 0 where it is not known."""
-    if not spec.label or not spec.waits_for_labels:
-        return 0.0
     if spec.maturity != AUTO_MATURITY:
         return spec.maturity
     published = next((one for one in series if one.name == MATURITY_KEY and not one.labels), None)

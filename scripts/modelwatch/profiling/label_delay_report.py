@@ -50,6 +50,10 @@ class DelayReport:
     """Seconds after which windows have their labels; infinite where that is not known yet."""
     frontier: float
     """Windows that end by this time (seconds, UTC) are mature; minus infinity: none."""
+    why_unknown: str
+    """Of how many days a log must be for the age of maturity to be known, as text; empty where it is."""
+    needed: float
+    """The same in seconds; NaN where it is known already, or too few rows or labels are there to say."""
 
 
 def report_delays(
@@ -99,6 +103,8 @@ def report_delays(
         tuple((days, recent.missing_at(days * DAY), usual.missing_at(days * DAY)) for days in AGES),
         maturity.age if maturity is not None and known else np.inf,
         maturity.frontier if maturity is not None else -np.inf,
+        "" if known or maturity is None else timing.why_unknown(),
+        np.nan if known or maturity is None else timing.history.evidence(now).needed,
     )
 
 

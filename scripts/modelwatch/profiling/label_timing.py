@@ -10,7 +10,17 @@ from functools import reduce
 from ..model.keys import key_of
 from ..model.label_maturity import MATURITY_KEY, young_key
 from ..model.prediction_log import AUTO_MATURITY, LONGEST_WAIT, MeasureSpec
-from ..stats.labels.delay import Cohort, DelayCurve, DelayHistory, Maturity, Quantile
+from ..stats.labels.delay import (
+    HISTORY,
+    MIN_CLASS_LABELS,
+    MIN_ROWS,
+    NEVER,
+    Cohort,
+    DelayCurve,
+    DelayHistory,
+    Maturity,
+    Quantile,
+)
 from ..stats.profile.delays import DelayProfile
 from ..stats.profile.table import Profile, ProfileKey
 from ..timeutil import DAY
@@ -104,8 +114,9 @@ class LabelTiming:
         if at not in self._by_time:
             self._by_time[at] = dict(self._delay_scalars(at)) if self.history is not None else {}
         scalars = dict(self._by_time[at])
-        if self.maturity is not None:
-            scalars[MATURITY_KEY] = self._waiting_time(at, end, newest) / DAY
+        waited = self._waiting_time(at, end, newest) / DAY if self.maturity is not None else math.nan
+        if not math.isnan(waited):
+            scalars[MATURITY_KEY] = waited
         return scalars
 
     def set_young_apart(
@@ -126,25 +137,58 @@ class LabelTiming:
             return
         if self.spec.maturity == AUTO_MATURITY and not self.maturity.is_known:
             yield (
-                "how long labels take is not known yet, since the log reaches back too short a time: all metrics of "
-                "labels are under `young/`. Or state it: `measure: {maturity: 14d}`."
+                f"when windows have their labels is not known yet: {self.why_unknown()} Until then, or for "
+                f"{LONGEST_WAIT / DAY:.0f} days, metrics of labels are under `young/`, and `{MATURITY_KEY}` is not "
+                "published. Or state it: `measure: {maturity: 14d}`."
             )
         elif self.spec.maturity == AUTO_MATURITY:
             days = self.maturity.age / DAY
             yield f"95 % of the labels that come are there after {days:.3g} days; younger windows are under `young/`."
 
+    def why_unknown(self) -> str:
+        """Sentences: of how many days a log must be, or which number is missing, before windows can be mature."""
+        assert self.history is not None  # noqa: S101
+        evidence = self.history.evidence(self.now)
+        if not evidence.labels:
+            few = f"it takes {MIN_ROWS} rows of windows that are over"
+            if evidence.rows < MIN_ROWS:
+                return f"{few}, and there are {evidence.rows:.0f}."
+            return f"none of {evidence.rows:,.0f} rows has a label with a time."
+        if math.isnan(evidence.needed):
+            return (
+                f"it takes {MIN_CLASS_LABELS} labels of one class, and there are {evidence.labels:.0f}. How many days "
+                "that takes cannot be said."
+            )
+        reach, needed = evidence.reach / DAY, math.ceil(evidence.needed / DAY)
+        if evidence.needed > HISTORY:
+            return (
+                f"labels take {evidence.age / DAY:.3g} days or longer, for which a log must reach back {needed} days, "
+                f"and no more than {HISTORY / DAY:.0f} are looked at."
+            )
+        back = f"The log reaches back {reach:.3g} days, and must reach back"
+        if evidence.missing > 0:
+            return (
+                f"{100 * evidence.missing:.2g} % of the oldest rows have no label, which may be late or never come. "
+                f"{back} {needed}, or until fewer than {100 * NEVER:.0f} % have none."
+            )
+        return f"so far 95 % of the labels came within {evidence.age / DAY:.3g} days. {back} at least {needed}."
+
     def _waiting_time(self, at: float, end: float, newest: float) -> float:
         """Seconds after which the windows of that time were mature: of the newest one those until its newest cohort
-        that is mature."""
+        that is mature. NaN while that was not known."""
         maturity = self.maturity
         assert maturity is not None  # noqa: S101
         if self.spec.maturity != AUTO_MATURITY:
             return self.spec.maturity
-        if end == newest and maturity.is_known:
-            return max(end - maturity.frontier, 0.0)
-        age, is_known = (maturity.age, True) if end == newest or self.history is None else self.history.usual_age(at)
-        whole = math.ceil(age / self.spec.window) * self.spec.window
-        return min(max(whole, self.spec.window), LONGEST_WAIT) if is_known else math.nan
+        assert self.history is not None  # noqa: S101
+        # Nothing waits longer than that, known or not.
+        is_old = len(self.history.ends) > 0 and float(self.history.ends[0]) <= at - LONGEST_WAIT
+        if end == newest:
+            return max(end - maturity.frontier, 0.0) if maturity.is_known or is_old else math.nan
+        age, is_known = self.history.usual_age(at)
+        if not is_known:
+            return LONGEST_WAIT if is_old else math.nan
+        return min(max(math.ceil(age / self.spec.window) * self.spec.window, self.spec.window), LONGEST_WAIT)
 
     def time_notes(self) -> Iterator[str]:
         """Times of labels that cannot be read, or cannot be."""

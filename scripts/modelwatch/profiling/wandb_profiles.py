@@ -16,9 +16,10 @@ from ..clients.wandb import find_runs, open_api, translate_wandb_error
 from ..clients.wandb_artifacts import PROFILES, download_artifact
 from ..clients.wandb_runs import RunAddress, open_run
 from ..errors import SourceError, UserError
-from ..model.label_maturity import MATURITY_KEY
+from ..model.label_maturity import MATURITY_KEY, YOUNG
 from ..model.monitored_model import Model, WandbSpec
 from ..model.prediction_log import (
+    LONGEST_WAIT,
     MEASURED_TIME,
     PROFILE_ARTIFACT_TYPE,
     PROFILE_FILE,
@@ -106,8 +107,11 @@ def find_earlier_measurements(model: Model, env: Mapping[str, str], retry: Retry
 
 
 def _newest_wait(summary: Any) -> tuple[float, float] | None:
-    """Of a W&B run, the end of its newest window and how long windows waited for their labels (seconds)."""
+    """Of a W&B run, the end of its newest window and how long windows waited for their labels (seconds): as long as can
+    be where that was not known."""
     time, days = summary.get(MEASURED_TIME), summary.get(MATURITY_KEY)
+    if days is None and summary.get(f"{YOUNG}/coverage") is not None:
+        days = LONGEST_WAIT / DAY
     numbers = [value for value in (time, days) if isinstance(value, (int, float)) and math.isfinite(value)]
     return (float(numbers[0]), float(numbers[1]) * DAY) if len(numbers) == 2 else None
 

@@ -109,6 +109,37 @@ def test_a_young_log_does_not_know_how_long_labels_take() -> None:
     assert DelayHistory([]).maturity(now).is_known is False
 
 
+@pytest.mark.parametrize(
+    ("median", "comes", "rows"), [(14.0, 1.0, 300), (3.0, 0.8, 300), (14.0, 0.8, 300), (3.0, 1.0, 8)]
+)
+def test_how_long_is_long_enough(median: float, comes: float, rows: int) -> None:
+    """What is said to be needed is what it then takes, to within the share by which the estimate of the age grows."""
+    said: dict[int, float] = {}
+    for days in range(2, 80):
+        history = cohorts(days, rows, (median, median), comes=comes, positive=0.5)
+        evidence = history.evidence(days * DAY)
+        assert evidence.reach == days * DAY
+        if history.maturity(days * DAY).is_known:
+            break
+        if not np.isnan(evidence.needed):
+            said[days] = evidence.needed / DAY
+            assert evidence.needed > evidence.reach, "or it would be known"
+    assert 5 < days < 79
+    assert max(said) == days - 1
+    assert said[days - 1] <= days * 1.1 + 1
+    assert (evidence.missing > 0) == (comes < 1 and median < 10)
+    if comes < 1 and median < 10:
+        assert min(said.values()) > days - 4, "how long patience takes is known from the beginning"
+
+
+def test_too_few_labels_to_say_how_long_is_enough() -> None:
+    history = cohorts(14, 20, (5.0, 5.0), comes=0.1)
+    evidence = history.evidence(14 * DAY)
+    assert np.isnan(evidence.needed)
+    assert 0 < evidence.labels < 30
+    assert DelayHistory([]).evidence(DAY).rows == 0
+
+
 def test_labels_that_take_longer_stop_the_frontier_before_they_come() -> None:
     """14 days become 45: cohorts of the change are not taken for mature at the age at which earlier ones were, and the
     median rises long before the first of them has its labels."""

@@ -181,6 +181,24 @@ class Maturity:
     """Cohorts that end by this time (seconds, UTC) are mature; minus infinity where none is."""
 
 
+@dataclass(frozen=True, slots=True)
+class MaturityEvidence:
+    """What the age of maturity is known from; lengths in seconds, from the first row of the log."""
+
+    reach: float
+    """So far the log reaches back."""
+    needed: float
+    """So far it must; longer where still slower labels come; NaN where rows or labels are too few to say."""
+    rows: float
+    """That were observed."""
+    labels: float = 0.0
+    """Of the most frequent class, estimated."""
+    age: float = math.nan
+    """By which ``MATURE_SHARE`` of the labels had come that came so far, of the slowest class."""
+    missing: float = 0.0
+    """The share of the oldest rows without a label, where knowing whether these come takes longest; else 0."""
+
+
 class DelayHistory:
     """The label delays of cohorts, by age, as they were known at any time of the history."""
 
@@ -250,6 +268,26 @@ class DelayHistory:
         time, and True; False and the age of the oldest rows where that is not known yet."""
         return self._usual_age(self.curve(at))
 
+    def evidence(self, at: float) -> MaturityEvidence:
+        """What the age of maturity is known from at a time, and how far the log must reach back to know it."""
+        curve = self.curve(at)
+        rows, _ = self._observed(at)
+        total = np.cumsum(self._rows[rows])
+        begin = float(self.begins[0]) if len(self.begins) else at
+        if not curve.bins:
+            return MaturityEvidence(at - begin, math.nan, float(total[-1]) if len(total) else 0.0)
+        most = float(curve.by_class[:, curve.bins - 1].max(initial=0.0)) * curve.rows
+        if not self._deciding_classes(curve):
+            return MaturityEvidence(at - begin, math.nan, curve.rows, most)
+        age = self._deciding_age(curve)
+        patience = PATIENCE * 0.9 if curve.coverage < 1 - NEVER else 0.0
+        wanted = max(age * MIN_SPAN, patience)
+        # The curve goes to the end of a bin, from which on it has enough rows.
+        edge = float(DELAY_EDGES[min(int(np.searchsorted(DELAY_EDGES, wanted)), len(DELAY_EDGES) - 1)])
+        first = float(self.ends[int(np.searchsorted(total, MIN_ROWS))]) - begin
+        missing = curve.missing_at(curve.span) if patience > age * MIN_SPAN else 0.0
+        return MaturityEvidence(at - begin, edge + first, curve.rows, most, age, missing)
+
     def maturity(self, now: float) -> Maturity:
         """Which cohorts are mature ``now``, when the profiles were taken.
 
@@ -268,10 +306,13 @@ class DelayHistory:
         return Maturity(age, True, float(ends[count - 1]) if count else -math.inf)
 
     def _usual_age(self, curve: DelayCurve) -> tuple[float, bool]:
-        deciding = self._deciding_classes(curve)
-        age = max((curve.class_age(place, MATURE_SHARE) for place in deciding), default=math.inf)
+        age = self._deciding_age(curve)
         is_known = age * MIN_SPAN <= curve.span and (curve.coverage >= 1 - NEVER or curve.span >= PATIENCE * 0.9)
         return (age, True) if is_known else (curve.span, False)
+
+    def _deciding_age(self, curve: DelayCurve) -> float:
+        ages = (curve.class_age(place, MATURE_SHARE) for place in self._deciding_classes(curve))
+        return max(ages, default=math.inf)
 
     def _observed(self, at: float) -> tuple[slice, Bools]:
         """The cohorts that count, and ``[cohorts, bins]`` whether all of their rows had passed through the bin."""
@@ -335,7 +376,7 @@ class DelayHistory:
             final = max(coverage, float(has[settled].sum() / self._rows[settled].sum())) if len(settled) else coverage
             for labels, rows, proof in ((has, self._rows, PROOF), (*pool, pooled_proof)):
                 exceptions = np.quantile(labels[settled] / rows[settled], [USUAL_EXCEPTION]) if len(settled) else ()
-                lacks |= _is_below(labels, rows, min(share * final, *exceptions), proof)
+                lacks |= _is_below(labels, rows, min([share * final, *exceptions]), proof)
             slow |= lacks if is_late else lacks & _is_below(known[:, : median + 1].sum(axis=1), has, early)
         return slow
 
