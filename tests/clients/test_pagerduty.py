@@ -10,6 +10,7 @@ import pytest
 
 from modelwatch.clients.pagerduty import (
     MAX_DETAILS_BYTES,
+    EventImage,
     EventsApi,
     IncidentsApi,
     pagerduty_api_url,
@@ -106,6 +107,12 @@ def test_long_texts_are_cut_and_large_details_left_out(events: EventsApi, pagerd
 def test_details_are_strict_json(events: EventsApi, pagerduty_server: Duty) -> None:
     trigger(events, details={"value": float("nan"), "all": (1.5, float("inf"))})
     assert pagerduty_server.requests[-1].json()["payload"]["custom_details"] == {"value": "nan", "all": [1.5, "inf"]}
+
+
+def test_images_that_pagerduty_would_refuse_are_left_out(events: EventsApi, pagerduty_server: Duty) -> None:
+    """Its contract: an image must be served over https; one that is not costs the whole event."""
+    trigger(events, images=[EventImage("http://a/x.png"), EventImage("https://b/x.png", alt="the chart")])
+    assert pagerduty_server.requests[-1].json()["images"] == [{"src": "https://b/x.png", "alt": "the chart"}]
 
 
 def test_links_that_are_no_urls_are_left_out(events: EventsApi, pagerduty_server: Duty) -> None:

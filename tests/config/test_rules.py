@@ -262,3 +262,9 @@ def test_links_are_read_and_change_no_digest(tmp_path: Path) -> None:
     )
     assert linked.links == (("Grafana", "https://g.example"), ("scale up", "kubectl scale"))
     assert linked.digest == plain.digest
+
+
+def test_the_published_dashboard_is_an_address(tmp_path: Path) -> None:
+    rule = "{name: r, kind: latency, metric: m, tiers: {error: {above: 1}}}"
+    given = "dashboard: {url: 'https://acme.github.io/ml/'}"
+    assert load_model(tmp_path, given, rule).dashboard == "https://acme.github.io/ml"

@@ -64,6 +64,7 @@ class World:
     messages: MessagesSpec = field(default_factory=MessagesSpec)
     workflows: tuple[WorkflowSpec, ...] = (WorkflowSpec("retrain", "retrain.yml"),)
     owner: str = ""
+    dashboard: str = ""
     timeout_scale: float = 1.0
 
     @property
@@ -96,6 +97,7 @@ class World:
             github=self.spec,
             workflows=self.workflows,
             messages=self.messages,
+            dashboard=self.dashboard,
         )
 
     def connect(self) -> TargetSessions:

@@ -8,6 +8,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -95,6 +96,15 @@ class _AnswerError(Exception):
 def _require_success(answer: Any, **_: Any) -> None:
     if not 200 <= answer.status_code < 300:
         raise _AnswerError(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class EventImage:
+    """A picture on an incident, which PagerDuty fetches from ``src`` when somebody looks at it (Events API v2)."""
+
+    src: str
+    href: str = ""
+    alt: str = ""
 
 
 class PagerDutySession:
@@ -185,6 +195,7 @@ class EventsApi:
         klass: str = "",
         details: Mapping[str, Any] | None = None,
         links: Iterable[tuple[str, str]] = (),
+        images: Iterable[EventImage] = (),
         client_url: str = "",
     ) -> None:
         """Open an alert, or update the open one of ``dedup_key``. ``timestamp`` in seconds (UTC).
@@ -201,7 +212,12 @@ class EventsApi:
             "class": klass,
             "custom_details": _limit_details(details or {}),
         }
-        event = {"payload": _without_empty(payload), "client_url": client_url, "links": _event_links(links)}
+        event = {
+            "payload": _without_empty(payload),
+            "client_url": client_url,
+            "links": _event_links(links),
+            "images": _event_images(images),
+        }
         self._send_event("trigger", dedup_key, client="modelwatch", **_without_empty(event))
 
     def resolve(self, dedup_key: str) -> None:
@@ -299,6 +315,15 @@ def _event_time(timestamp: float) -> str:
 
 def _event_links(links: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"href": href, "text": text} for text, href in links if href.startswith(("http://", "https://"))]
+
+
+def _event_images(images: Iterable[EventImage]) -> list[dict[str, str]]:
+    """Those that PagerDuty takes: it refuses an event with an image that is not served over https."""
+    return [
+        _without_empty({"src": image.src, "href": image.href, "alt": image.alt})
+        for image in images
+        if image.src.startswith("https://")
+    ]
 
 
 def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:

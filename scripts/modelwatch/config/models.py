@@ -175,7 +175,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     workflows, calendar = read_workflows(section), read_calendar(section)
     verbs = tuple(dict.fromkeys((*section.get("workflows", {}), *(workflow.name for workflow in workflows))))
     issue_mode, page_mode = read_modes(section, verbs)
-    runbooks = section.get("runbooks")
+    runbooks, dashboard = section.get("runbooks"), section.get("dashboard")
     measure = read_measure(section.get("measure"))
     user = BaselineUser(section.get("name", "MODEL"), _read_origin(section))
     rules = _read_rules(section, RuleContext(user, verbs, runbooks is not None, files), measure)
@@ -196,6 +196,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         business=read_business(section.get("business")),
         hours=_read_hours(section.get("hours"), calendar),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
+        dashboard=dashboard.get("url", "") if dashboard else "",
         where=section.reader.location(section.node),
     )
     for name in model.depends_on:

@@ -321,6 +321,20 @@ MODEL_FIELDS = {
     "links": Field(
         vocabulary.LINKS, "Your dashboards (URLs) and commands by name; the issue, the page and the runbook show them."
     ),
+    "dashboard": Field(
+        Section(
+            "the dashboard section",
+            {
+                "url": Field(
+                    URL,
+                    "Where you publish what `modelwatch dashboard` writes: issues and pages link to the alert there. "
+                    "PagerDuty shows the chart where the address begins with https and needs no login.",
+                    required=True,
+                )
+            },
+        ),
+        "The published dashboard.",
+    ),
     "runbooks": Field(
         Section("the runbooks section", {"base": Field(_pages, "Pages are at `<base>/<kind>.md`.", required=True)}),
         "Your own runbooks, for all kinds.",
@@ -329,19 +343,8 @@ MODEL_FIELDS = {
 MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
-        *(
-            "silent",
-            "improvement",
-            "implausible",
-            "gone",
-            "divergence",
-            "quality",
-            "release",
-            "false_alarms",
-            "calendar",
-            "business",
-        ),
-        *("outage", "links", "flapping", "hours"),
+        *("silent", "improvement", "implausible", "gone", "divergence", "quality", "release", "false_alarms"),
+        *("calendar", "business", "outage", "links", "dashboard", "flapping", "hours"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

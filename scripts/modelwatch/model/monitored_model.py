@@ -314,6 +314,8 @@ class Model:
     outage: OutageSpec = field(default_factory=OutageSpec)
     links: tuple[tuple[str, str], ...] = ()
     """The team's own dashboards (URLs) and commands by name, shown on issue, page and runbook."""
+    dashboard: str = ""
+    """Where the site of ``modelwatch dashboard`` is published (URL); empty: nowhere."""
     runbook_base: str = ""
     """URL (as written also a folder of the repository) under which the runbook of a kind is found as ``<kind>.md``."""
     where: str = ""

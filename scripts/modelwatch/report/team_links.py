@@ -1,9 +1,10 @@
-"""The team's own dashboards and commands, from ``links:`` of the rule and the model."""
+"""The alert's page on the dashboard, and the team's own dashboards and commands, from ``links:`` of rule and model."""
 
 from __future__ import annotations
 
 from ..model.monitored_model import Model
 from ..model.rule import Rule
+from ..model.site_paths import alert_path
 from .markdown import code, link, plain_line, safe_url
 
 Links = tuple[tuple[str, str], ...]
@@ -16,6 +17,12 @@ def team_links(model: Model | None, rule_name: str) -> Links:
     rule: Rule | None = next((rule for rule in model.rules if rule.name == rule_name), None)
     links = dict(rule.links) if rule else {}
     return tuple((links | {name: text for name, text in model.links if name not in links}).items())
+
+
+def alert_page(model: Model | None, group: str, episode: int, suffix: str = ".html") -> str:
+    """The address of an alert's page on the published dashboard, or of its picture (``.png``); empty where there is
+    none."""
+    return f"{model.dashboard}/{alert_path(model.name, group, episode, suffix)}" if model and model.dashboard else ""
 
 
 def dashboards(links: Links) -> Links:

@@ -24,6 +24,26 @@ def seen(world: World) -> tuple[ObservedIncident, ...] | None:
     return world.observe_model(FIRING).incidents
 
 
+def test_the_published_dashboard_is_linked_and_its_chart_shown(world: World) -> None:
+    world.dashboard = "https://acme.github.io/ml"
+    world.apply(opening())
+    (incident,) = world.pagerduty.standin.state.incidents
+    page = f"https://acme.github.io/ml/models/churn/alerts/{GROUP}-1"
+    assert {"href": f"{page}.html", "text": "This alert on the dashboard"} in incident.event["links"]
+    (image,) = incident.event["images"]
+    assert (image["src"], image["href"]) == (f"{page}.png", f"{page}.html")
+    assert "accuracy" in image["alt"]
+    assert f"[This alert on the dashboard]({page}.html)" in str(world.issues()[0]["body"])
+
+
+def test_a_dashboard_without_https_is_linked_and_shows_no_image(world: World) -> None:
+    """PagerDuty refuses an event with such an image: then nobody would be paged."""
+    world.dashboard = "http://10.0.0.1/ml"
+    world.apply(opening())
+    (incident,) = world.pagerduty.standin.state.incidents
+    assert "images" not in incident.event
+
+
 def test_without_a_token_nothing_is_known(world: World) -> None:
     assert seen(world) is None
     assert len(world.pagerduty.requests) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...clients.pagerduty import EventImage
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, can_get_worse
 from ...model.alert import Alert, Group
 from ...model.finding import Finding, Outcome, is_beyond_limits
@@ -31,7 +32,7 @@ from ...report.markdown import plain_line, safe_url
 from ...report.move_effect import runbook_url
 from ...report.next_steps import first_step
 from ...report.past_episodes import past_episodes_text
-from ...report.team_links import commands, dashboards, team_links
+from ...report.team_links import alert_page, commands, dashboards, team_links
 from ...timeutil import HOUR
 from ..base import GroupRun
 
@@ -39,7 +40,12 @@ from ..base import GroupRun
 def incident_fields(change: Change, run: GroupRun) -> dict[str, Any]:
     """What PagerDuty's client sends to trigger a page, without secrets; for an unknown group the reason alone."""
     group, register, links = run.group, run.register, _incident_links(run)
-    fields: dict[str, Any] = {"source": f"modelwatch/{change.model}", "timestamp": run.now, "links": links}
+    fields: dict[str, Any] = {
+        "source": f"modelwatch/{change.model}",
+        "timestamp": run.now,
+        "links": links,
+        "images": _incident_images(run),
+    }
     if group is None:
         summary = f"{change.model}: {change.reason or 'an alert fires'}"
         return fields | {"summary": summary, "severity": str(change.severity)}
@@ -74,9 +80,26 @@ def _incident_links(run: GroupRun) -> tuple[tuple[str, str], ...]:
     if run.group is not None:
         model = run.model(run.group.model)
         links = [("Runbook", runbook_url(run.group, run.register, model)), *links, ("Workflow run", run.run_url)]
+        links.append(("This alert on the dashboard", _page_address(run)))
         links += dashboards(team_links(model, run.group.rule))
         links += [(f"W&B {text}", url) for text, url in run.group.evidence.links[:3]]
     return tuple((text, url) for text, url in links if safe_url(url))
+
+
+def _page_address(run: GroupRun, suffix: str = ".html") -> str:
+    """Of the alert on the dashboard; empty where there is none."""
+    if run.group is None or run.register is None:
+        return ""
+    return alert_page(run.model(run.group.model), run.group.key, run.register.episode, suffix)
+
+
+def _incident_images(run: GroupRun) -> list[EventImage]:
+    """The chart of the alert. PagerDuty fetches it when somebody looks at the incident, so that it shows once the
+    dashboard is published."""
+    if run.group is None or not safe_url(source := _page_address(run, ".png")):
+        return []
+    alt = describe_alert(run.group).sentence
+    return [EventImage(source, href=_page_address(run), alt=plain_line(alt, 300))]
 
 
 def _call_reason(change: Change, register: Register | None) -> str:

@@ -63,7 +63,7 @@ from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps,
 from ...report.past_episodes import past_episodes_section
 from ...report.recent_changes import recent_changes_section
 from ...report.rollback_choice import candidate_table
-from ...report.team_links import links_section, team_links
+from ...report.team_links import alert_page, links_section, team_links
 from ..base import GroupRun
 
 
@@ -146,7 +146,9 @@ def issue_body(
         parts.append(trend_chart(_chart_title(group), group, rule))
     if segmented:
         parts.append(segments_table(group.evidence, group.unit))
-    if links := links_section(team_links(model, group.rule)):
+    page = alert_page(model, group.key, register.episode)
+    own = (("This alert on the dashboard", page),) if page else ()
+    if links := links_section((*own, *team_links(model, group.rule))):
         parts.append(links)
     if group.evidence.rollback and group.state is AlertState.FIRING:
         parts.append("### Versions to go back to\n\n" + candidate_table(group.evidence.rollback))
