@@ -84,8 +84,9 @@ def model_health(snapshot: ModelSnapshot, said: Diagnosis) -> ModelHealth:
 def headline(said: Diagnosis) -> str:
     """The sentence of ``diagnose`` without the state and the model's name, which stand beside it."""
     _, _, sentence = said.headline.partition(" · ")
-    _, _, text = sentence.partition(": ")
-    return (text or said.headline)[:1].upper() + (text or said.headline)[1:]
+    text = sentence.partition(": ")[2] or said.headline
+    # What fires begins with the name of its rule.
+    return text if said.firing and not said.down else text[:1].upper() + text[1:]
 
 
 def _colour(snapshot: ModelSnapshot) -> Health:
@@ -196,4 +197,6 @@ def _issue_clause(snapshot: ModelSnapshot, group: Group) -> str:
 
 def _done_without_alert(snapshot: ModelSnapshot) -> str:
     """What still runs while nothing fires, such as a retraining."""
+    if snapshot.pull.error:
+        return "The next evaluation reads it again"
     return _as_sentence(clause for register in snapshot.registers.values() for clause in _dispatch_clauses(register))

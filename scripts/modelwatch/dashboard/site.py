@@ -23,7 +23,7 @@ from .fleet import fleet_page, fleet_row
 from .html import EXTRA, render_fleet, render_view, script_json, view_file
 from .model_page import model_page
 from .page import FleetRow
-from .themes import TOKENS, chart_config
+from .themes import LEGEND_WIDTH, TOKENS, chart_config
 
 STATE, INDEX = "state.json", "index.html"
 FORMAT = 1
@@ -134,7 +134,8 @@ def _static(name: str) -> bytes:
 
 def _themes_script() -> str:
     tokens = {str(theme): dict(tokens) for theme, tokens in TOKENS.items()}
-    return f"window.modelwatchThemes = {script_json({'tokens': tokens, 'config': chart_config()})};\n"
+    themes = {"tokens": tokens, "config": chart_config(), "legendWidth": LEGEND_WIDTH}
+    return f"window.modelwatchThemes = {script_json(themes)};\n"
 
 
 def _make_model(folder: Path, source: ModelSource, slug: str, assets: Mapping[str, str]) -> ModelState:

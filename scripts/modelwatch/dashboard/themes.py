@@ -76,8 +76,17 @@ TOKENS: dict[Theme, dict[str, str]] = {
 }
 
 
-def chart_config() -> dict[str, Any]:
-    """The ``config`` of every chart; its colours are tokens."""
+LEGEND_WIDTH = 165
+"""Pixels of a line's name in the legend."""
+
+
+def legend_columns(width: float) -> int:
+    """How many names a legend of ``width`` pixels has side by side; ``dashboard.js`` does the same in the page."""
+    return max(1, int(width // LEGEND_WIDTH))
+
+
+def chart_config(columns: int = 3) -> dict[str, Any]:
+    """The ``config`` of every chart, with so many ``columns`` in legends; its colours are tokens."""
     return {
         "background": "@background",
         "font": FONT,
@@ -99,7 +108,8 @@ def chart_config() -> dict[str, Any]:
         "legend": {
             "labelColor": "@text",
             "labelFontSize": 11,
-            "labelLimit": 220,
+            "columns": columns,
+            "labelLimit": LEGEND_WIDTH - 30,
             "orient": "top",
             "symbolSize": 110,
             "symbolStrokeWidth": 2,

@@ -31,7 +31,7 @@ from .page import (
     Table,
     TimeChart,
 )
-from .themes import OTHER_LINES, Theme, apply_theme, chart_config
+from .themes import OTHER_LINES, Theme, apply_theme, chart_config, legend_columns
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 HEIGHT = 200
@@ -73,7 +73,7 @@ def charts_of(panel: Panel, annotations: Sequence[Annotation] = ()) -> tuple[Cha
 
 def full_spec(chart: Chart, theme: Theme, width: int, columns: int = 6) -> Spec:
     """``chart`` with its rows, colours and a width in pixels, for a renderer outside of a page."""
-    spec = {**chart.spec, "config": chart_config(), "datasets": {}}
+    spec = {**chart.spec, "config": chart_config(legend_columns(width)), "datasets": {}}
     if chart.is_small_multiple:
         spec["columns"] = columns
     else:
@@ -93,18 +93,13 @@ def _time_chart(panel: TimeChart, annotations: Sequence[Annotation]) -> Chart:
     start, end = (panel.times[0], panel.times[-1]) if panel.times else (0.0, 0.0)
     _add_spans(panel, data, start, end)
     _add_annotations(data, annotations, start, end)
-    x = {
-        "field": "t",
-        "type": "temporal",
-        "title": None,
-        "scale": {"type": "utc", "domain": [start * 1000, end * 1000]},
-        "axis": {"labelOverlap": True, "tickCount": 6},
-    }
+    axis = {"labelOverlap": True, "tickCount": 6}
+    x: Spec = {"field": "t", "type": "temporal", "title": None, "axis": axis}
+    x["scale"] = {"type": "utc", "nice": False}
     y: Spec = {"field": "v", "type": "quantitative", "title": _axis_title(panel.unit), "scale": {"zero": False}}
     y["axis"] = _number_axis(panel.unit)
     names_scale = {"domain": names, "range": _line_colours(panel.lines)}
     dashes = {"domain": names, "range": [_DASHES[line.role] for line in panel.lines]}
-    widths = {"domain": names, "range": [_WIDTHS[line.role] for line in panel.lines]}
     legend: Spec | None = {"title": None} if len(panel.lines) > 1 else None
     layers = [*_span_layers(data, x), *_annotation_layers(data, x)]
     if "bands" in data.datasets:
@@ -117,9 +112,8 @@ def _time_chart(panel: TimeChart, annotations: Sequence[Annotation]) -> Chart:
         "y": y,
         "color": {"field": "n", "type": "nominal", "scale": names_scale, "legend": legend},
         "strokeDash": {"field": "n", "type": "nominal", "scale": dashes, "legend": legend},
-        "strokeWidth": {"field": "n", "type": "nominal", "scale": widths, "legend": None},
     }
-    layers.append(_layer("lines", {"type": "line", "clip": True}, line_encoding))
+    layers.append(_layer("lines", {"type": "line", "clip": True, "strokeWidth": 1.75}, line_encoding))
     return Chart(_spec(layers, HEIGHT), data, is_over_time=True)
 
 
@@ -129,7 +123,6 @@ _DASHES: dict[LineRole, list[int]] = {
     LineRole.LIMIT: [2, 3],
     LineRole.OTHER: [1, 0],
 }
-_WIDTHS = {LineRole.VALUE: 2, LineRole.BASELINE: 1.5, LineRole.LIMIT: 1.5, LineRole.OTHER: 1.5}
 
 
 def _line_colours(lines: Sequence[Line]) -> list[str]:
@@ -238,8 +231,8 @@ def _distribution(panel: DistributionChart) -> Chart:
     if _is_to_scale(panel.reference):
         scale: Spec = {"zero": False, "nice": False}
         x: Spec = {"field": "a", "type": "quantitative", "title": None, "scale": scale}
-        place = {"x": x, "x2": {"field": "b"}, "y": share, "color": colour, "tooltip": words}
-        return Chart(_spec([_layer("bars", {"type": "bar", "opacity": 0.55, "binSpacing": 0.5}, place)], HEIGHT), data)
+        place = {"x": x, "x2": {"field": "b"}, "y": share, "y2": {"datum": 0}, "color": colour, "tooltip": words}
+        return Chart(_spec([_layer("bars", {"type": "rect", "opacity": 0.5}, place)], HEIGHT), data)
     x = {"field": "x", "type": "nominal", "title": None, "sort": None, "axis": {"labelAngle": -30, "labelLimit": 90}}
     place = {"x": x, "xOffset": {"field": "n", "sort": names}, "y": share, "color": colour, "tooltip": words}
     return Chart(_spec([_layer("bars", {"type": "bar"}, place)], HEIGHT), data)
@@ -325,7 +318,7 @@ def _bars(panel: BarChart) -> Chart:
     words: list[Spec] = [{"field": "n", "title": "Name"}, _number_tooltip("v", "Value", panel.unit)]
     layers = []
     if zero:
-        layers.append(_layer("bars", {"type": "bar"}, {"x": x, "y": y, "color": colour}))
+        layers.append(_layer("bars", {"type": "bar", "opacity": 0.85}, {"x": x, "y": y, "color": colour}))
     else:
         words += [_number_tooltip("lo", "From", panel.unit), _number_tooltip("hi", "To", panel.unit)]
         ends = {"x": {**x, "field": "lo"}, "x2": {"field": "hi"}, "y": y, "color": colour}
@@ -339,7 +332,7 @@ def _bars(panel: BarChart) -> Chart:
         words.append(_text_tooltip("x"))
     for layer in layers[: 1 if zero else 2]:
         layer["encoding"]["tooltip"] = words
-    return Chart(_spec(layers, {"step": BAR_STEP}), data)
+    return Chart(_spec(layers, BAR_STEP * max(1, len(names))), data)
 
 
 def _curves(panel: CurveChart) -> Chart:
@@ -378,10 +371,9 @@ def _curves(panel: CurveChart) -> Chart:
     return Chart(_spec(layers, HEIGHT), data)
 
 
-def _spec(layers: Sequence[Spec], height: int | Spec) -> Spec:
-    fit = {"type": "fit-x", "contains": "padding"}
-    apart = {"scale": {"color": "independent", "shape": "independent"}}
-    rest = {"width": "container", "height": height, "autosize": fit, "resolve": apart}
+def _spec(layers: Sequence[Spec], height: int) -> Spec:
+    apart = {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")}
+    rest = {"width": "container", "height": height, "resolve": apart}
     return {"$schema": SCHEMA, **rest, "layer": list(layers)}
 
 

@@ -140,8 +140,10 @@
     return figures.get(figure);
   };
   const draw = async (figure, wanted = theme()) => {
-    const chart = chartOf(figure), { tokens, config } = window.modelwatchThemes;
+    const chart = chartOf(figure), { tokens, legendWidth } = window.modelwatchThemes;
     if (chart.drawn === wanted || !window.vegaEmbed) return;
+    const config = structuredClone(window.modelwatchThemes.config);
+    config.legend.columns = Math.max(1, Math.floor(figure.clientWidth / legendWidth));
     chart.drawn = figure.dataset.drawn = wanted;
     const place = figure.querySelector(".drawing");
     const spec = { ...paint(chart.spec, tokens[wanted]), datasets: chart.rows };
