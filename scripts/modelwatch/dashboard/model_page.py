@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..model.alert import AlertState, Group
+from ..model.site_paths import alert_path
 from ..report.alert_phrase import describe_alert
 from .annotations import model_annotations
 from .answers import answers
@@ -22,8 +23,8 @@ EMPTY = {
 }
 
 
-def model_page(snapshot: ModelSnapshot, slug: str) -> tuple[ModelPage, ModelHealth]:
-    """The page, and the health that the fleet's row shares with it. ``slug``: the model's folder."""
+def model_page(snapshot: ModelSnapshot) -> tuple[ModelPage, ModelHealth]:
+    """The page, and the health that the fleet's row shares with it."""
     said = diagnose(snapshot)
     health = model_health(snapshot, said)
     page = ModelPage(
@@ -34,7 +35,7 @@ def model_page(snapshot: ModelSnapshot, slug: str) -> tuple[ModelPage, ModelHeal
         headline=health.headline,
         doing=health.doing,
         answers=answers(snapshot, health, said),
-        alerts=tuple(_alert_link(snapshot, group, slug) for group in snapshot.groups if group.alerts),
+        alerts=tuple(_alert_link(snapshot, group) for group in snapshot.groups if group.alerts),
         annotations=model_annotations(snapshot),
         views=tuple(_view(snapshot, name) for name in ViewName),
         links=(*snapshot.model.links, *snapshot.pull.links),
@@ -49,7 +50,7 @@ def _view(snapshot: ModelSnapshot, name: ViewName) -> View:
     return make(snapshot) if make else View(name, (), empty=EMPTY[name])
 
 
-def _alert_link(snapshot: ModelSnapshot, group: Group, slug: str) -> AlertLink:
+def _alert_link(snapshot: ModelSnapshot, group: Group) -> AlertLink:
     register = snapshot.registers.get(group.key)
     observed = snapshot.observation
     issue = next((one.url for one in observed.issues if one.group == group.key), "") if observed else ""
@@ -64,12 +65,7 @@ def _alert_link(snapshot: ModelSnapshot, group: Group, slug: str) -> AlertLink:
         severity=group.severity,
         since=group.start if group.start is not None else group.alerts[0].start,
         until=group.end if group.state is AlertState.RESOLVED else None,
-        page=alert_path(slug, group.key, episode),
+        page=alert_path(snapshot.model.name, group.key, episode),
         issue_url=issue,
         incident_url=incident or (register.page.url if register and register.page else ""),
     )
-
-
-def alert_path(slug: str, group: str, episode: int) -> str:
-    """The permalink of one episode of an alert, relative to the root of the site."""
-    return f"models/{slug}/alerts/{group}-{episode}.html"

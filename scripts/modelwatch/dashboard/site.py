@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata, resources
@@ -17,22 +17,21 @@ from pathlib import Path, PurePosixPath
 
 from .. import __version__, typed_json
 from ..errors import UserError, require_extra
+from ..model.site_paths import model_path
 from ..timeutil import DAY
 from .collect import Collection, ModelSource
 from .fleet import fleet_page, fleet_row
 from .html import EXTRA, render_fleet, render_view, script_json, view_file
 from .model_page import model_page
-from .page import FleetRow
+from .page import FleetRow, ModelPage
 from .themes import LEGEND_WIDTH, TOKENS, chart_config
 
 STATE, INDEX = "state.json", "index.html"
 FORMAT = 1
 MAX_AGE = DAY
 """Seconds after which a model's pages are made anew though nothing changed: their charts end with the evaluation."""
-MAX_SLUG = 80
 LIBRARY_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 """What the page's script needs of the bundled libraries; a page from a file can load no module."""
-_PLAIN_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9_-])?")
 _OWN_PATH = re.compile(r"(models|badges|assets)/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,2}")
 
 
@@ -80,8 +79,7 @@ def write_site(folder: Path, collection: Collection) -> SiteResult:
         # What is half made when the build ends is made again.
         _write_state(folder, SiteState(code, kept))
     assets = write_assets(folder)
-    slugs = model_slugs([source.model.name for source in collection.models])
-    made = {source.model.name: _make_model(folder, source, slugs[source.model.name], assets) for source in changed}
+    made = {source.model.name: _make_model(folder, source, assets) for source in changed}
     states = {source.model.name: (made | kept)[source.model.name] for source in collection.models}
     page = fleet_page((one.row for one in states.values()), collection.now, collection.problems)
     _write(folder / "assets" / "built.js", f"window.modelwatchBuilt = {collection.now:.0f};\n".encode())
@@ -90,18 +88,6 @@ def write_site(folder: Path, collection: Collection) -> SiteResult:
     _remove_old(folder, state.models, states)
     removed = tuple(name for name in state.models if name not in states)
     return SiteResult(tuple(made), tuple(kept), removed)
-
-
-def model_slugs(names: Sequence[str]) -> dict[str, str]:
-    """The folder of each model: its name where that is a plain one, else what is left of it and a hash."""
-    slugs: dict[str, str] = {}
-    for name in names:
-        slug = name
-        if not _PLAIN_SLUG.fullmatch(name):
-            rest = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: MAX_SLUG - 20].strip("-") or "model"
-            slug = f"{rest}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-        slugs[name] = slug
-    return slugs
 
 
 def write_assets(folder: Path) -> dict[str, str]:
@@ -138,16 +124,21 @@ def _themes_script() -> str:
     return f"window.modelwatchThemes = {script_json(themes)};\n"
 
 
-def _make_model(folder: Path, source: ModelSource, slug: str, assets: Mapping[str, str]) -> ModelState:
+def _make_model(folder: Path, source: ModelSource, assets: Mapping[str, str]) -> ModelState:
     snapshot = source.read()
-    page, health = model_page(snapshot, slug)
+    page, health = model_page(snapshot)
     files = []
-    for view in page.views:
-        path = f"models/{slug}/{view_file(view.name)}"
-        _write(folder / path, render_view(page, view, dict(assets)).encode())
+    for path, content in _model_files(page, assets):
+        _write(folder / path, content)
         files.append(path)
-    row = fleet_row(snapshot, health, f"models/{slug}/{INDEX}")
+    row = fleet_row(snapshot, health, f"{model_path(page.model)}{INDEX}")
     return ModelState(source.digest, snapshot.now, tuple(files), row)
+
+
+def _model_files(page: ModelPage, assets: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Every file of a model with its path below the root of the site."""
+    for view in page.views:
+        yield f"{model_path(page.model)}{view_file(view.name)}", render_view(page, view, dict(assets)).encode()
 
 
 def _is_current(state: ModelState | None, source: ModelSource, now: float, folder: Path) -> bool:
