@@ -19,6 +19,7 @@ from ..model.release import CanaryPeriod
 from ..model.series import FailureScope, Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
 from .base import ReadContext, Source, SourceResult
+from .derived_series import derive_series
 from .requirements import CLOCK_SKEW, ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
 from .wandb_api import read_runs
@@ -97,7 +98,7 @@ def pull_period(
 ) -> PulledSeries:
     """The series of ``model`` from ``since`` to ``until`` (seconds, UTC), as known at ``now``; only of ``wandb_run``,
     if any."""
-    keys, notes = key_requests(model.rules)
+    keys, notes = key_requests(model.rules, model.business)
     patterns, known = histogram_patterns(model.rules), now + CLOCK_SKEW
     request = ReadRequest(keys, since, until, notes, patterns, logged_until=known, wandb_run=wandb_run)
     with ThreadPoolExecutor(MODEL_WORKERS) as executor:
@@ -130,8 +131,12 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         raise SourceSetupError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
     builder = result.builder
     histograms, references = builder.histograms(), tuple[Histograms, ...]()
-    series = builder.series()
+    series, canary_series = builder.series(), builder.series(canary=True)
     notes = (*result.notes, *builder.notes())
+    if model.business is not None and model.business.derived:
+        series, about_derived = derive_series(model.business, model.rules, series)
+        canary_series, _ = derive_series(model.business, model.rules, canary_series)
+        notes += about_derived
     if request.histograms:
         from .measured_profiles import fetch_profiles, read_references, refine_histograms
 
@@ -148,7 +153,7 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         links=result.links,
         histograms=histograms,
         canary_periods=request.canary_periods,
-        canary_series=builder.series(canary=True),
+        canary_series=canary_series,
         references=references,
     )
 

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..model.business import BusinessSpec
 from ..model.calibration import BIN_KEYS, CONFIDENCE, CONFIDENCE_COUNT, ERROR, ERROR_COUNT, is_about_scores
 from ..model.drift import drift_spec
+from ..model.expression import keys_of
 from ..model.keys import KeyPattern, sibling_key
 from ..model.label_maturity import MATURITY_KEY, longest_wait, waits_for_labels, young_metric
 from ..model.monitored_model import Model
@@ -75,7 +77,7 @@ class ReadRequest:
 def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
     reach = max((max(history_reach(rule), _noise_reach(rule) - model.history) for rule in model.rules), default=0.0)
-    requests, notes = key_requests(model.rules)
+    requests, notes = key_requests(model.rules, model.business)
     waiting = [rule for rule in model.rules if waits_for_labels(rule, model.measure)]
     known = {request.pattern.text for request in requests}
     more = [KeyPattern(MATURITY_KEY), *map(young_metric, waiting)] if waiting else []
@@ -122,15 +124,18 @@ def _baseline_reach(spec: BaselineSpec, window: float) -> float:
             return 0.0
 
 
-def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[str, ...]]:
-    """Every key that the rules name, once, and notes about conflicts.
+def key_requests(
+    rules: Iterable[Rule], business: BusinessSpec | None = None
+) -> tuple[tuple[KeyRequest, ...], tuple[str, ...]]:
+    """Every key that the rules and the business section name, once, and notes about conflicts; for a derived metric
+    the keys that it is computed from.
 
     A series has one count. Where two rules weigh one metric by different counts, the first rule's is taken, and noted.
     """
     requests: dict[str, KeyRequest] = {}
     notes: list[str] = []
     for rule in rules:
-        for request in _rule_keys(rule):
+        for request in (logged for stated in _rule_keys(rule) for logged in _logged_keys(stated, business)):
             known = requests.setdefault(request.pattern.text, request)
             merged = replace(known, weight=known.weight or request.weight, optional=known.optional and request.optional)
             requests[request.pattern.text] = merged
@@ -139,7 +144,40 @@ def key_requests(rules: Iterable[Rule]) -> tuple[tuple[KeyRequest, ...], tuple[s
                     f"rule {rule.name}: {request.pattern.text} is weighed by {known.weight}, as an earlier rule asks, "
                     f"and not by {request.weight}"
                 )
+    for request in _business_keys(business) if business else ():
+        requests.setdefault(request.pattern.text, request)
     return tuple(requests.values()), tuple(notes)
+
+
+def _logged_keys(request: KeyRequest, business: BusinessSpec | None) -> Iterator[KeyRequest]:
+    """The request itself, or those of the keys from which its derived metric is computed and weighed."""
+    if business is None or business.derived_metric(request.pattern.name) is None:
+        yield request
+        return
+    names = [request.pattern.name, request.weight] if request.weight else [request.pattern.name]
+    labels = [part for part in request.pattern.text.split("/") if "=" in part or part == "*"]
+    for key in dict.fromkeys(key for name in names for key in business.inputs_of(name)):
+        yield KeyRequest(_with_labels(key, labels), optional=request.optional)
+
+
+def _business_keys(business: BusinessSpec) -> Iterator[KeyRequest]:
+    """Those of value, costs and worth; of a holdout its arm, too."""
+    own = [key for amount in business.amounts for key in keys_of(amount.expression)]
+    arm = [f"{label}={value}" for label, value in business.before.holdout] if business.before else []
+    compared = [*(keys_of(business.value.expression) if business.value else ()), business.predictions]
+    worth = [key for _, amount in business.worth for key in keys_of(amount.expression)]
+    for key in (key for name in (business.predictions, *own, *worth) if name for key in business.inputs_of(name)):
+        yield KeyRequest(KeyPattern(key))
+    for key in (key for name in compared if arm and name for key in business.inputs_of(name)):
+        yield KeyRequest(_with_labels(key, arm))
+
+
+def _with_labels(key: str, labels: list[str]) -> KeyPattern:
+    """The key of a segment: labels before its last part; one that names a segment itself stays."""
+    if not labels or "=" in key:
+        return KeyPattern(key)
+    *groups, last = key.split("/")
+    return KeyPattern("/".join([*groups, *labels, last]))
 
 
 def histogram_patterns(rules: Iterable[Rule]) -> tuple[KeyPattern, ...]:
@@ -175,8 +213,7 @@ def _denominator_beside(pattern: KeyPattern, denominator: KeyPattern) -> KeyPatt
     near = KeyPattern(sibling_key(pattern.text, denominator.text.rpartition("/")[2]))
     if near.name == denominator.name:
         return near
-    *groups, last = denominator.text.split("/")
-    return KeyPattern("/".join([*groups, *labels, last]))
+    return _with_labels(denominator.text, labels)
 
 
 _SEPARATOR = re.compile(r"[/.]")
