@@ -29,6 +29,7 @@ COMMANDS = {
     "diagnose": ("diagnose", "The first five minutes in one command: where, why, what changed, what next."),
     "status": ("status", "List open issues with their incidents and workflow runs."),
     "dashboard": ("dashboard", "Write a static site of every model: colour, metrics, alerts, what is done."),
+    "annotate": ("annotate", "Mark on the dashboard's charts that something happened."),
     "audit": ("audit", "List who did what, when and why, from the record on the issues."),
     "review": ("audit", "Write the review of an incident as Markdown, from its issue."),
     "config": ("config", "Check the configuration, or print its keys."),

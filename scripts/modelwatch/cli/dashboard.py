@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
-from ..dashboard.collect import collect_live, collect_results
+from ..config.annotations import annotations_path, read_annotations
+from ..dashboard.collect import ReadAnnotations, collect_live, collect_results
+from ..dashboard.page import Annotation, AnnotationKind
 from ..dashboard.site import write_site
-from ..errors import Exit, UserError
+from ..errors import ConfigError, Exit, UserError
+from ..model.monitored_model import Model
 from .options import FOLDER, format_option, path_option, print_json, read_context, run_options
 from .runner import progress_bar
 
@@ -42,13 +45,16 @@ def dashboard(
     if observe and results is None:
         raise click.UsageError("--observe goes with --from: without it GitHub and PagerDuty are read anyway.")
     context = read_context(config_path, now, models, read_only=True)
+    names = None if models else frozenset(model.name for model in context.config.models)
+    added, unreadable = _read_added(annotations_path(config_path), names)
     if results is not None:
         if not results.is_dir():
             raise UserError("there is no such folder.", hint="`modelwatch run --out` writes it.", where=str(results))
-        collection = collect_results(context, results, observe=observe)
+        collection = collect_results(context, results, observe=observe, added=added)
     else:
         with progress_bar(len(context.config.models)) as progress:
-            collection = collect_live(replace(context, progress=progress))
+            collection = collect_live(replace(context, progress=progress), added)
+    collection = replace(collection, problems=(*collection.problems, *unreadable))
     written = write_site(out, collection)
     if style == "json":
         parts = {"made": written.made, "kept": written.kept, "removed": written.removed}
@@ -58,3 +64,26 @@ def dashboard(
         for problem in collection.problems:
             click.echo(f"note: {problem}", err=True)
     return Exit.OK
+
+
+def _read_added(path: Path, models: frozenset[str] | None) -> tuple[ReadAnnotations, list[str]]:
+    """What people added to the charts of each model, and why that cannot be read: a slip there hides no page."""
+    try:
+        entries = read_annotations(path, models)
+    except ConfigError as error:
+        return lambda _: (), [f"The annotations are not shown: {problem}" for problem in error.problems]
+
+    def of_model(model: Model) -> tuple[Annotation, ...]:
+        return tuple(
+            Annotation(
+                entry.at,
+                AnnotationKind.PERSON,
+                f"{entry.text} ({entry.by})" if entry.by else entry.text,
+                until=entry.until,
+                url=entry.url,
+            )
+            for entry in entries
+            if entry.is_about(model.name)
+        )
+
+    return of_model, []

@@ -57,18 +57,26 @@ class ScalarType(FieldType[T]):
 
 
 class Text(ScalarType[str]):
-    """Text, with ``${NAME}`` filled in. ``pattern`` must match the whole of the result; ``strip`` are characters that
-    are removed at both ends, such as the last slash of a URL."""
+    """Text, with ``${NAME}`` filled in unless it is ``literal``. ``pattern`` must match the whole of the result;
+    ``strip`` are characters that are removed at both ends, such as the last slash of a URL."""
 
     def __init__(
-        self, description: str = "text", pattern: str = "", *, hint: str = "", max_length: int = 1000, strip: str = ""
+        self,
+        description: str = "text",
+        pattern: str = "",
+        *,
+        hint: str = "",
+        max_length: int = 1000,
+        strip: str = "",
+        literal: bool = False,
     ) -> None:
         self.description, self._hint, self._longest, self._strip = description, hint, max_length, strip
+        self._is_literal = literal
         self._source = pattern
         self._pattern = re.compile(pattern) if pattern else None
 
     def read_scalar(self, node: ScalarNode, reader: Reader) -> str | None:
-        text = reader.fill_in(node)
+        text = node.text if self._is_literal else reader.fill_in(node)
         if text is None:
             return None
         if not text.strip() or len(text) > self._longest:

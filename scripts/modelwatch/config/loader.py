@@ -11,6 +11,7 @@ from ..model.alert import BUILT_IN_RULES
 from ..model.monitored_model import BlastRadius, Config, Model
 from ..regular_file import read_regular_file
 from . import schema, vocabulary
+from .annotations import ANNOTATIONS_FILE
 from .baselines import BaselineFiles
 from .digest import config_digest
 from .models import build_model
@@ -81,7 +82,11 @@ def _config_files(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+        files = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix in SUFFIXES and file.name != ANNOTATIONS_FILE and file.is_file()
+        )
     except (OSError, ValueError) as error:
         raise ConfigError((_unreadable_error(path, error),)) from None
     if not files:
