@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..config.annotations import annotations_path, read_annotations
-from ..dashboard.collect import ReadAnnotations, collect_live, collect_results
+from ..dashboard.collect import ReadAnnotations, Results, collect_live, collect_results, read_results
 from ..dashboard.page import Annotation, AnnotationKind
 from ..dashboard.site import write_site
 from ..errors import ConfigError, Exit, UserError
@@ -44,13 +44,12 @@ def dashboard(
     """
     if observe and results is None:
         raise click.UsageError("--observe goes with --from: without it GitHub and PagerDuty are read anyway.")
-    context = read_context(config_path, now, models, read_only=True)
+    files = _read_results(results) if results is not None else None
+    context = read_context(config_path, files.judgement.at if files else now, models, read_only=True)
     names = None if models else frozenset(model.name for model in context.config.models)
     added, unreadable = _read_added(annotations_path(config_path), names)
-    if results is not None:
-        if not results.is_dir():
-            raise UserError("there is no such folder.", hint="`modelwatch run --out` writes it.", where=str(results))
-        collection = collect_results(context, results, observe=observe, added=added)
+    if files is not None:
+        collection = collect_results(context, files, observe=observe, added=added)
     else:
         with progress_bar(len(context.config.models)) as progress:
             collection = collect_live(replace(context, progress=progress), added)
@@ -64,6 +63,12 @@ def dashboard(
         for problem in collection.problems:
             click.echo(f"note: {problem}", err=True)
     return Exit.OK
+
+
+def _read_results(folder: Path) -> Results:
+    if not folder.is_dir():
+        raise UserError("there is no such folder.", hint="`modelwatch run --out` writes it.", where=str(folder))
+    return read_results(folder)
 
 
 def _read_added(path: Path, models: frozenset[str] | None) -> tuple[ReadAnnotations, list[str]]:

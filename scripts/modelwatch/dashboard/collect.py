@@ -18,7 +18,7 @@ from ..evaluate.evaluator import evaluate_model
 from ..model.alert import Group, Judgement
 from ..model.finding import ModelFindings
 from ..model.label_maturity import follow_labels
-from ..model.monitored_model import Model
+from ..model.monitored_model import MessagesSpec, Model, PagerDutySpec
 from ..model.plan import ModelObservation, Plan
 from ..model.register import Register
 from ..model.release import Registry
@@ -81,16 +81,30 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
     return Collection(tuple(models), context.now)
 
 
-def collect_results(
-    context: RunContext, folder: Path, *, observe: bool = False, added: ReadAnnotations | None = None
-) -> Collection:
-    """From the files in ``folder``, as of when they were written. ``observe``: read GitHub and PagerDuty, too; without
-    it nothing is asked of any service. Raises UserError for files that are missing or do not fit."""
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The files of one evaluation; the series are decoded when they are shown."""
+
+    judgement: Judgement
+    series: Mapping[str, series_jsonl.EncodedPull]
+    """By model."""
+    plan: Plan | None
+    """``None``: the evaluation made none."""
+
+
+def read_results(folder: Path) -> Results:
+    """What ``modelwatch run`` wrote into ``folder``. Raises UserError for files that are missing or do not fit."""
     judgement = read_file(folder / ALERTS, Judgement)
-    encoded = {one.model: one for one in split_series(folder / SERIES)}
-    plan = read_file(folder / PLAN, Plan) if (folder / PLAN).exists() else None
-    context = replace(context, now=judgement.at)
-    problems = []
+    series = {one.model: one for one in split_series(folder / SERIES)}
+    return Results(judgement, series, read_file(folder / PLAN, Plan) if (folder / PLAN).exists() else None)
+
+
+def collect_results(
+    context: RunContext, results: Results, *, observe: bool = False, added: ReadAnnotations | None = None
+) -> Collection:
+    """From the files of an evaluation; ``context`` has its time. ``observe``: read GitHub and PagerDuty, too; without
+    it nothing is asked of any service."""
+    judgement, encoded, problems = results.judgement, results.series, list[str]()
     if judgement.config != context.config.digest:
         problems.append(
             "The results were made with another configuration than the present one: run `modelwatch run` again."
@@ -100,7 +114,7 @@ def collect_results(
         groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
     else:
         observed = _Observations({}, "")
-        groups, registers = judgement.groups, _planned_registers(plan)
+        groups, registers = judgement.groups, _planned_registers(results.plan)
         problems.append("GitHub and PagerDuty were not asked: issues, incidents and workflow runs are not shown.")
     models = []
     for model in context.config.models:
@@ -187,6 +201,8 @@ def _planned_registers(plan: Plan | None) -> dict[str, Register]:
 def _digest(snapshot: ModelSnapshot, content: Iterable[bytes]) -> str:
     """Of the points, the configuration, and the state of alerts and targets. Evaluation times are no part of it, which
     move on where nothing else has changed."""
+    import msgspec
+
     hashed = hashlib.sha256()
     for line in content:
         hashed.update(line)
@@ -205,16 +221,22 @@ def _digest(snapshot: ModelSnapshot, content: Iterable[bytes]) -> str:
         )
         for group in snapshot.groups
     ]
-    rest = (
-        repr(snapshot.model),
-        repr(states),
-        repr(sorted(snapshot.registers.items())),
-        repr(snapshot.observation),
-        repr(snapshot.registry),
-        repr(snapshot.added),
-        repr(snapshot.problems),
+    model = snapshot.model
+    public = replace(
+        model,
+        # The history begins at a whole week, so that its length changes with every look.
+        history=0.0,
+        messages=MessagesSpec(),
+        pagerduty=PagerDutySpec(service=model.pagerduty.service),
+        release=model.release and replace(model.release, webhook=None),
     )
-    for text in rest:
-        hashed.update(text.encode("utf-8", "surrogatepass"))
-        hashed.update(b"\0")
+    rest = (
+        public,
+        snapshot.registers,
+        snapshot.observation,
+        snapshot.registry,
+        snapshot.added,
+        snapshot.problems,
+    )
+    hashed.update(msgspec.json.encode((states, rest), order="deterministic"))
     return hashed.hexdigest()
