@@ -114,7 +114,7 @@ lock: setup ## Renew the lock files after a change to the dependencies (UPGRADE=
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-profiling.txt --extra messages --extra profiling \
 		--extra dashboard --output-file requirements-dashboard.txt pyproject.toml
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-profiling.txt --constraint requirements-dashboard.txt \
-		--extra messages --extra profiling --extra dashboard --extra relay --group dev \
+		--extra messages --extra profiling --extra dashboard --extra relay --extra workspaces --group dev \
 		--output-file requirements-dev.txt pyproject.toml
 	$(BIN)/python .ci/relay_needs.py | $(COMPILE) $(if $(UPGRADE),--upgrade) --constraint requirements-dev.txt \
 		--output-file scripts/modelwatch/relay/requirements.txt -

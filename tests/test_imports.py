@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "profiling": EDGE | {"regular_file"},
     "recorder": EDGE | {"profiling", "config"},
     "pagerduty_setup": frozenset({"model", "clients", "errors", "timeutil"}),
+    "wandb_setup": frozenset({"model", "clients", "report", "errors", "timeutil"}),
     "relay": frozenset({"clients", "errors", "timeutil"}),
     "runbooks": SMALL | {"config", "report", "targets"},
 }
@@ -59,7 +60,9 @@ NOT_FOR = {
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""
-LAZY = frozenset({"wandb", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec", "holidays"})
+LAZY = frozenset(
+    {"wandb", "wandb_workspaces", "pandas", "scipy", "github", "pdpyras", "pyarrow", "rich", "msgspec", "holidays"}
+)
 """Imported inside functions only, by everyone."""
 LATE = {
     ("cli", ""): "a command loads what it uses when it is called: `modelwatch --help` stays fast",

@@ -17,6 +17,7 @@ EXTRAS = {
     "relay": ("aiohttp", "httptools", "jwt", "prometheus_client", "starlette", "uvicorn", "uvloop"),
     "spark": ("pyspark",),
     "testing": ("modelwatch.testing", "graphql"),
+    "workspaces": ("wandb_workspaces",),
 }
 """The optional parts of the distribution, and the modules that ``pip install modelwatch`` does not bring."""
 

@@ -19,7 +19,12 @@ from modelwatch.inbound import handle
 from modelwatch.model.ledger import EntryKind, LedgerEntry
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
-from modelwatch.model.pagerduty_plan import (
+from modelwatch.model.past_episode import PastEpisodes
+from modelwatch.model.plan import ChangeResult, ModelObservation
+from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
+from modelwatch.model.register import DispatchState
+from modelwatch.model.series import PulledSeries
+from modelwatch.model.setup_plan import (
     FieldChange,
     SetupChange,
     SetupKind,
@@ -28,11 +33,6 @@ from modelwatch.model.pagerduty_plan import (
     SetupRefusal,
     SetupVerb,
 )
-from modelwatch.model.past_episode import PastEpisodes
-from modelwatch.model.plan import ChangeResult, ModelObservation
-from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
-from modelwatch.model.register import DispatchState
-from modelwatch.model.series import PulledSeries
 from modelwatch.report import (
     comments,
     console,
@@ -275,8 +275,8 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
     shown = io.StringIO()
     for width in (40, 61, 100):
         terminal = Console(file=shown, width=width, highlight=False, force_terminal=False)
-        plan_tables.show_pagerduty_plan(terminal, plan)
-        plan_tables.show_pagerduty_plan(terminal, plan, receipts)
+        plan_tables.show_setup_plan(terminal, plan, "PagerDuty")
+        plan_tables.show_setup_plan(terminal, plan, "W&B", receipts)
     check_log(disarm_workflow_commands(shown.getvalue()))
 
 

@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from modelwatch.errors import ServiceError
-from modelwatch.model.pagerduty_plan import SetupKind, SetupVerb
 from modelwatch.model.plan import ChangeResult
+from modelwatch.model.setup_plan import SetupKind, SetupVerb
 from modelwatch.pagerduty_setup import apply as applying
 from modelwatch.pagerduty_setup.plan import make_plan, observe
 from modelwatch.testing.standins.faults import Fault

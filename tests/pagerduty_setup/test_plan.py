@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from modelwatch.errors import ConfigError, UserError
-from modelwatch.model.pagerduty_plan import SetupKind, SetupPlan, SetupVerb
 from modelwatch.model.pagerduty_setup import owner_in_mark
+from modelwatch.model.setup_plan import SetupKind, SetupPlan, SetupVerb
 from modelwatch.testing.standins.faults import Fault
 
 from .golden import CASES, HERE, shown

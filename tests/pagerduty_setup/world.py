@@ -14,7 +14,7 @@ from modelwatch.cli import main
 from modelwatch.clients.pagerduty_admin import AdminClient
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
-from modelwatch.model.pagerduty_plan import SetupPlan
+from modelwatch.model.setup_plan import SetupPlan
 from modelwatch.pagerduty_setup.apply import ApplyResult, apply
 from modelwatch.pagerduty_setup.desired_state import DesiredState, desired_state
 from modelwatch.pagerduty_setup.plan import make_plan, observe

@@ -45,6 +45,7 @@ COMMANDS = {
     "receive": ("receive", "Handle a PagerDuty event that arrived as a repository_dispatch."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for an alert."),
     "pagerduty": ("pagerduty", "Set up PagerDuty from the configuration: plan, apply."),
+    "wandb": ("wandb", "Make a view, a report and automations inside W&B from the configuration: plan, apply."),
     "init": ("init", "Write a working configuration and workflows into a repository."),
     "shards": ("shards", "Split a fleet of models into a workflow matrix."),
     "gather": ("shards", "Merge the results of many shards into one report."),

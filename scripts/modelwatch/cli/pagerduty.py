@@ -19,12 +19,12 @@ from ..pagerduty_setup.apply import apply as carry_out
 from ..pagerduty_setup.desired_state import DesiredState, desired_state
 from ..pagerduty_setup.plan import make_plan, observe
 from ..report.console import open_console
-from ..report.plan_tables import show_pagerduty_plan
+from ..report.plan_tables import show_setup_plan
 from . import CommandGroup, actions_env
 from .options import FILE, config_option, format_option, models_option, path_option, print_json, read_config
 
 if TYPE_CHECKING:
-    from ..model.pagerduty_plan import SetupPlan
+    from ..model.setup_plan import SetupPlan
 
 ROUTING_KEY_VARIABLE = "PAGERDUTY_ROUTING_KEY"
 
@@ -134,7 +134,7 @@ def _require_consent(setup_plan: SetupPlan, digest: str | None, yes: bool, *, qu
 
 
 def _print_plan(setup_plan: SetupPlan, applied: ApplyResult | None = None) -> None:
-    show_pagerduty_plan(open_console(), setup_plan, applied.receipts if applied else ())
+    show_setup_plan(open_console(), setup_plan, "PagerDuty", applied.receipts if applied else ())
 
 
 def _to_json(setup_plan: SetupPlan, applied: ApplyResult | None = None) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from .vocabulary import (
     URL,
     WEB_ADDRESS,
 )
+from .wandb_setup import WANDB_SETUP
 
 _pages = Text("a URL (https://...) or a folder of the repository", WEB_ADDRESS + r"|(?!/)[^\s:]+")
 _login = Text("a GitHub login", r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\])?", strip="@")
@@ -264,6 +265,7 @@ MODEL_FIELDS = {
     "owner": Field(TEXT, "Who is responsible for the model: `@login` or `@organisation/team`."),
     "wandb": Field(WANDB, "The W&B runs that hold the metrics."),
     "table": Field(TABLE, "A table of metrics, instead of `wandb`."),
+    "wandb_setup": Field(WANDB_SETUP, "What is made inside W&B: a view, a report, automations."),
     "measure": Field(MEASURE, "The prediction log that `modelwatch measure` turns into metrics."),
     "quality": Field(
         AnyOf(scalar=ON_OR_MAPPING, mapping=QUALITY),
@@ -344,7 +346,7 @@ MERGED_KEYS = frozenset(
     (
         *("wandb", "pagerduty", "messages", "github", "workflows", "modes", "silences", "inhibit"),
         *("silent", "improvement", "implausible", "gone", "divergence", "quality", "release", "false_alarms"),
-        *("calendar", "business", "outage", "links", "dashboard", "flapping", "hours"),
+        *("calendar", "business", "outage", "links", "dashboard", "flapping", "hours", "wandb_setup"),
     )
 )
 """Keys of a model that add to the defaults, rather than replace them."""

@@ -35,6 +35,7 @@ from .wandb_runs import (
     runs_title,
     server_of,
 )
+from .wandb_setup import check_wandb_setup
 
 WORKERS = 8
 """Lists of W&B runs that are read at one time."""
@@ -67,6 +68,7 @@ def examine(context: RunContext, path: Path, root: Path) -> tuple[SetupCheck, ..
         ("workflow", lambda: workflows.check_files(context.config, root)),
         ("GitHub", lambda: _check_github(context, root)),
         ("PagerDuty", lambda: check_pagerduty(context)),
+        ("W&B setup", lambda: check_wandb_setup(context, root, facts.pulls)),
     ]
     checks = [check for subject, topic in topics for check in _guard(subject, topic)]
     return context.redactor.redact(tuple(checks))

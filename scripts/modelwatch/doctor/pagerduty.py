@@ -11,7 +11,7 @@ from ..config.secrets import PAGERDUTY_READ_TOKEN, PAGERDUTY_WRITE_TOKEN
 from ..context import RunContext
 from ..errors import ServiceError, UserError
 from ..model.monitored_model import Model
-from ..model.pagerduty_plan import SetupKind
+from ..model.setup_plan import SetupKind
 from ..pagerduty_setup.desired_state import desired_state
 from ..pagerduty_setup.plan import make_plan, observe
 from .setup_check import SetupCheck, is_outage, report_error, report_ok, report_problem, report_warning

@@ -95,6 +95,11 @@ class KeyPattern:
             parts.append(f"{re.escape(written)}=({inside})" if equals else f"({inside})")
         return re.compile("/".join(parts))
 
+    @property
+    def regex(self) -> str:
+        """A regular expression for the whole of a key, in the syntax that Python and RE2 share."""
+        return f"^{self._compiled.pattern}$"
+
     def match(self, key: str) -> Labels | None:
         """The labels in ``key`` (its fixed ones included), or ``None`` where it is another metric."""
         if not self.labels:

@@ -20,6 +20,7 @@ from .rule import Direction, FalseAlarmBudget, Mode, Rule
 from .secret import Secret
 from .series import Labels
 from .severity import Severity
+from .wandb_setup import WandbSetupSpec
 from .working_hours import WorkingHours
 
 PROPOSED_BY_DEFAULT = frozenset({"rollback", "degrade", "promote"})
@@ -331,6 +332,7 @@ class Model:
     depends_on: tuple[str, ...] = ()
     """Names of the models whose output it reads."""
     business: BusinessSpec | None = None
+    wandb_setup: WandbSetupSpec = field(default_factory=WandbSetupSpec)
 
     def with_whole_history(self, now: float) -> Model:
         """This model with a history that begins at a whole week (of a short one: day, or hour) since 1970, and is at

@@ -91,6 +91,11 @@ class Limit:
     value: float
     """As a fraction for ``drop`` and ``rise`` (2 % is 0.02), in the metric's unit for the others."""
 
+    @property
+    def static_boundary(self) -> float | None:
+        """The value at which it is passed, where that needs no baseline."""
+        return self.value if self.form in STATIC_LIMITS else None
+
     def boundary(self, baseline: float) -> float | None:
         """The value at which it is passed; ``None`` for ``sigma``, which is about spread."""
         if self.form is LimitKind.SIGMA:

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from ..clients.pagerduty_admin import AdminClient
 from ..errors import ServiceError, UserError
-from ..model.pagerduty_plan import SetupChange, SetupKind, SetupPlan, SetupReceipt, SetupRefusal, SetupVerb
 from ..model.plan import ChangeResult
+from ..model.setup_plan import SetupChange, SetupKind, SetupPlan, SetupReceipt, SetupRefusal, SetupVerb
 from . import escalation_policy, event_rules, service, webhook_subscription
 from .desired_state import DesiredService, DesiredState
 from .event_rules import RuleReferences
@@ -107,7 +108,7 @@ class _PlanExecutor:
         """Services created by this run: the plan could not know everything about what belongs to them."""
         keys = {name: service.routing_key(state.integrations) for name, state in observed.services.items()}
         self.keys = {name: key for name, key in keys.items() if key}
-        self._appliers = {
+        self._appliers: dict[StrEnum, Callable[[SetupChange], SetupReceipt | None]] = {
             SetupKind.POLICY: self._apply_policy,
             SetupKind.SERVICE: self._apply_service,
             SetupKind.INTEGRATION: self._apply_integration,

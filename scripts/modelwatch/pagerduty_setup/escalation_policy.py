@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import AdminClient, Resource
-from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal
 from ..model.pagerduty_setup import EscalationPolicy, EscalationStep, ownership_mark
+from ..model.setup_plan import FieldChange, SetupChange, SetupKind, SetupRefusal
 from .lookup import (
     USER,
     Reference,

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ServiceError
-from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from ..model.pagerduty_setup import EventRule, owner_in_mark, ownership_mark
+from ..model.setup_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from .desired_state import DesiredService
 from .lookup import PRIORITY, ReferenceIds
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ServiceError
-from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from ..model.pagerduty_setup import EscalationPolicy, EscalationStep, owner_in_mark, ownership_mark
+from ..model.setup_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from .desired_state import DesiredState
 
 USER, SCHEDULE, PRIORITY = "user", "schedule", "priority"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ServiceError
-from ..model.pagerduty_plan import SetupChange, SetupKind, SetupPlan, SetupRefusal
 from ..model.pagerduty_setup import owner_in_mark
+from ..model.setup_plan import SetupChange, SetupKind, SetupPlan, SetupRefusal
 from . import escalation_policy, event_rules, service, webhook_subscription
 from .desired_state import DesiredService, DesiredState
 from .event_rules import ObservedRules, RuleReferences

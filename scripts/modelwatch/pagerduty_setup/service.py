@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.pagerduty_admin import AdminClient, Resource
-from ..model.pagerduty_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from ..model.pagerduty_setup import Urgency, ownership_mark
+from ..model.setup_plan import FieldChange, SetupChange, SetupKind, SetupRefusal, SetupVerb
 from ..timeutil import HOUR
 from .desired_state import DesiredService
 from .lookup import create_or_replace, find_by_name, ownership_refusal, plan_change, same_name

@@ -1,4 +1,4 @@
-"""Plans on a terminal: what is changed at GitHub and PagerDuty, what is not, and why."""
+"""Plans on a terminal: what is changed at GitHub, PagerDuty and W&B, what is not, and why."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..model.alert import Judgement
-from ..model.pagerduty_plan import FieldChange, SetupPlan, SetupReceipt, SetupVerb
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
+from ..model.setup_plan import FieldChange, SetupPlan, SetupReceipt, SetupVerb
 from .console import make_table, make_text
 from .markdown import plain_line
 from .summary import change_title, changes_with_receipts, group_skips, no_changes_sentence, rule_names, short_reason
@@ -67,8 +67,8 @@ def _change_reason(change: Change, receipt: Receipt | None) -> str:
     return plain_line(change.reason, 300)
 
 
-def show_pagerduty_plan(console: Console, plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> None:
-    """Every change with its fields, then what was refused and why."""
+def show_setup_plan(console: Console, plan: SetupPlan, service: str, receipts: Sequence[SetupReceipt] = ()) -> None:
+    """Every change with its fields, then what was refused and why. ``service``: PagerDuty, or W&B."""
     if plan.changes:
         rows = []
         for place, change in enumerate(plan.changes):
@@ -81,14 +81,14 @@ def show_pagerduty_plan(console: Console, plan: SetupPlan, receipts: Sequence[Se
             rows.append((make_text(f"{sign} {change.kind}", style), plain_line(change.name), result, "\n".join(lines)))
         console.print(make_table(("change", "name", "result", "what"), rows))
     elif not plan.refusals:
-        console.print("No changes needed: PagerDuty matches the configuration.")
+        console.print(f"No changes needed: {service} matches the configuration.")
     for refusal in plan.refusals:
         line = f"refused: {refusal.kind} {plain_line(refusal.name)}: {refusal.reason}. {refusal.hint}"
         console.print(make_text(plain_line(line, 600), "red"))
-    console.print(make_text(pagerduty_plan_summary(plan, receipts), "bold"))
+    console.print(make_text(setup_plan_summary(plan, receipts), "bold"))
 
 
-def pagerduty_plan_summary(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
+def setup_plan_summary(plan: SetupPlan, receipts: Sequence[SetupReceipt] = ()) -> str:
     """One line: ``3 to create, 1 to update, 2 unchanged``."""
     if receipts:
         counts = Counter(receipt.result.value for receipt in receipts)

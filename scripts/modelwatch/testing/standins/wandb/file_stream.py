@@ -27,6 +27,8 @@ def receive_file_stream(state: WandbState, request: Request, entity: str, projec
     except (ValueError, TypeError, KeyError) as error:
         raise BadRequest(f"invalid file stream: {error!r}") from error
     run.heartbeat_at = max(run.heartbeat_at, state.clock())
+    if "wandb-history.jsonl" in (given.get("files") or {}):
+        state.automations.look_at_metrics(run)
     if given.get("complete"):
         run.exit_code = given.get("exitcode")
         run.state = "finished" if not run.exit_code else "failed"

@@ -7,15 +7,14 @@ from typing import Any
 
 from ..graphql import Node, connection
 from .artifact_mutations import artifact_mutations
+from .automation_mutations import automation_mutations, list_automations, list_integrations
 from .nodes import artifact_node, project_node, run_node
 from .records import node_id
 from .run_mutations import run_mutations
 from .state import WandbState
+from .views import find_view, view_mutations, view_node
 
 Arguments = Mapping[str, Any]
-
-SERVER_FEATURES = ("ARTIFACT_COLLECTION_MEMBERSHIP_FILES", "PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP", "ARTIFACT_TAGS")
-"""What the server says it can do; the client asks before it uses these."""
 
 
 def query_root(state: WandbState, base_url: str) -> Node:
@@ -32,11 +31,13 @@ def query_root(state: WandbState, base_url: str) -> Node:
         return Node("ClientIDMapping", {"serverID": found.id}) if found else None
 
     def projects(arguments: Arguments) -> Node:
-        entity = arguments.get("entityName") or state.entity
-        found = [each for each in state.projects.values() if each.entity == entity]
-        return connection(found, arguments, lambda each: each.id, lambda each: project_node(state, each, base_url))
+        return _list_projects(state, arguments.get("entityName") or state.entity, arguments, base_url)
 
-    features = [Node("ServerFeature", {"name": name, "isEnabled": True}) for name in SERVER_FEATURES]
+    def view(arguments: Arguments) -> Node | None:
+        found = find_view(state, arguments["id"])
+        return view_node(state, found) if found else None
+
+    features = [Node("ServerFeature", {"name": name, "isEnabled": True}) for name in sorted(state.features)]
     return Node(
         "Query",
         {
@@ -45,10 +46,11 @@ def query_root(state: WandbState, base_url: str) -> Node:
             "project": project,
             "model": project,
             "models": projects,
-            "entity": lambda arguments: _entity_node(state, arguments["name"]),
+            "entity": lambda arguments: _entity_node(state, arguments["name"], base_url),
             "organization": lambda _: Node("Organization", {"featureFlags": []}),
             "artifact": artifact,
             "clientIDMapping": client_id,
+            "view": view,
         },
     )
 
@@ -59,7 +61,13 @@ def mutation_root(state: WandbState, base_url: str) -> Node:
         assert run is not None, "the mutation made it"  # noqa: S101
         return run_node(state, run, base_url)
 
-    return Node("Mutation", {**run_mutations(state, base_url, node), **artifact_mutations(state, base_url)})
+    mutations = {
+        **run_mutations(state, base_url, node),
+        **artifact_mutations(state, base_url),
+        **view_mutations(state),
+        **automation_mutations(state),
+    }
+    return Node("Mutation", mutations)
 
 
 def _viewer_node(state: WandbState) -> Node:
@@ -81,7 +89,12 @@ def _viewer_node(state: WandbState) -> Node:
     )
 
 
-def _entity_node(state: WandbState, name: str) -> Node | None:
+def _list_projects(state: WandbState, entity: str, arguments: Arguments, base_url: str) -> Node:
+    found = [each for each in state.projects.values() if each.entity == entity]
+    return connection(found, arguments, lambda each: each.id, lambda each: project_node(state, each, base_url))
+
+
+def _entity_node(state: WandbState, name: str, base_url: str) -> Node | None:
     if name not in state.entities:
         return None
     organization = {
@@ -98,5 +111,8 @@ def _entity_node(state: WandbState, name: str) -> Node | None:
             "xxhashDigestsEnabled": False,
             "organization": Node("Organization", organization),
             "user": None,
+            "triggers": lambda arguments: list_automations(state, name, arguments),
+            "integrations": lambda arguments: list_integrations(state, name, arguments),
+            "projects": lambda arguments: _list_projects(state, name, arguments, base_url),
         },
     )

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..graphql import GraphQLRequestError, Node, connection
+from .automation_mutations import list_project_automations
 from .filters import matches_filter, sort_runs
 from .records import ArtifactCollection, ArtifactRecord, ProjectRecord, RunRecord, format_time, node_id
 from .state import WandbState
+from .views import list_views
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -286,6 +288,8 @@ def project_node(state: WandbState, project: ProjectRecord, base_url: str) -> No
             "artifact": artifact,
             "artifactCollection": collection,
             "artifactType": artifact_type,
+            "allViews": lambda arguments: list_views(state, project, arguments),
+            "triggers": lambda _: list_project_automations(state, project),
         },
     )
 

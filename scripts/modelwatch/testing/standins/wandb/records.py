@@ -127,6 +127,22 @@ class ArtifactCollection:
 
 
 @dataclass(slots=True, eq=False)
+class ViewRecord:
+    """A saved view of a workspace, or a report. ``spec`` is JSON, kept as it was sent."""
+
+    entity: str
+    project: str
+    type: str
+    id: str
+    created_at: float
+    updated_at: float = 0.0
+    name: str = ""
+    display_name: str = ""
+    description: str = ""
+    spec: str = "{}"
+
+
+@dataclass(slots=True, eq=False)
 class ProjectRecord:
     entity: str
     name: str
@@ -134,6 +150,7 @@ class ProjectRecord:
     created_at: float
     runs: dict[str, RunRecord] = field(default_factory=dict)
     collections: dict[str, ArtifactCollection] = field(default_factory=dict)
+    views: dict[str, ViewRecord] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .automations import Automations, WebhookIntegration
 from .history import to_stored_value
 from .records import ArtifactCollection, ArtifactRecord, ProjectRecord, RunRecord, format_time
 
@@ -29,6 +30,21 @@ def make_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
             name: {"digest": md5_digest(content), "size": len(content)} for name, content in sorted(files.items())
         },
     }
+
+
+FEATURES = frozenset(
+    {
+        "ARTIFACT_COLLECTION_MEMBERSHIP_FILES",
+        "ARTIFACT_TAGS",
+        "AUTOMATION_ACTION_NO_OP",
+        "AUTOMATION_EVENT_RUN_METRIC",
+        "AUTOMATION_EVENT_RUN_METRIC_CHANGE",
+        "AUTOMATION_EVENT_RUN_METRIC_ZSCORE",
+        "PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP",
+        "QUERY_AUTOMATIONS_ON_ENTITY",
+    }
+)
+"""What the server says it can do; the client asks before it uses these."""
 
 
 class WandbState:
@@ -53,6 +69,10 @@ class WandbState:
         self.artifacts: dict[str, ArtifactRecord] = {}
         self.alerts: list[dict[str, Any]] = []
         """The alerts that ``run.alert`` requested."""
+        self.automations = Automations(lambda: self.clock())
+        self.has_automations = True
+        """Whether the team's plan has automations."""
+        self.features = FEATURES
         self._numbers = 0
 
     @property
@@ -142,6 +162,12 @@ class WandbState:
                 row.setdefault("_timestamp", self.clock())
                 run.summary.update(row)
                 run.heartbeat_at = max(run.heartbeat_at, row["_timestamp"])
+            self.automations.look_at_metrics(run)
+
+    def add_webhook(self, entity: str, name: str, url: str, token: str) -> WebhookIntegration:
+        """A webhook of a team, with its token, as a person makes it in the settings of the team."""
+        with self.lock:
+            return self.automations.add_webhook(entity, name, url, token, self.next_number())
 
     def set_parquet_export(self, run: RunRecord, count: int, parquet: bytes) -> None:
         """From now on the first ``count`` rows are given as this Parquet file, as the service does in time.
@@ -247,6 +273,7 @@ class WandbState:
                     if alias in other.aliases:
                         other.aliases.remove(alias)
                 artifact.aliases.append(alias)
+                self.automations.look_at_alias(artifact, alias)
 
     def snapshot(self) -> dict[str, Any]:
         """The state in short, as JSON."""
@@ -267,6 +294,7 @@ class WandbState:
             self.projects.clear()
             self.artifacts.clear()
             self.alerts.clear()
+            self.automations.clear()
 
 
 def _run_snapshot(run: RunRecord) -> dict[str, Any]:

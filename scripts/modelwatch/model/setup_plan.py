@@ -1,4 +1,4 @@
-"""The plan of changes that makes PagerDuty agree with the configuration."""
+"""The plan of changes that makes PagerDuty, or what is shown inside W&B, agree with the configuration."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ class SetupKind(StrEnum):
     WEBHOOK = "webhook subscription"
 
 
+class WandbKind(StrEnum):
+    """What is made inside W&B, in the order in which it is made."""
+
+    VIEW = "view"
+    REPORT = "report"
+    AUTOMATION = "automation"
+
+
 class SetupVerb(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    """Only of what we made and never finished."""
+    """Only of what we made: at PagerDuty where it was never finished, in W&B where it is no longer configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,12 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class SetupChange:
-    """One intended difference. ``id`` is PagerDuty's, of something that exists."""
+    """One intended difference. ``id`` is the service's, of something that exists."""
 
     verb: SetupVerb
-    kind: SetupKind
+    kind: StrEnum
     name: str
-    """Of the escalation policy, or of the service that it belongs to."""
+    """At PagerDuty of the escalation policy, or of the service that it belongs to."""
     fields: tuple[FieldChange, ...] = ()
     id: str = ""
     why: str = ""
@@ -51,7 +59,7 @@ class SetupChange:
 class SetupRefusal:
     """A difference that is not changed, and why."""
 
-    kind: SetupKind
+    kind: StrEnum
     name: str
     reason: str
     hint: str = ""
@@ -60,10 +68,10 @@ class SetupRefusal:
 @dataclass(frozen=True, slots=True)
 class SetupPlan:
     account: str
-    """Address of the REST API."""
+    """Address of the API."""
     changes: tuple[SetupChange, ...] = ()
     refusals: tuple[SetupRefusal, ...] = ()
-    same: tuple[tuple[SetupKind, str], ...] = ()
+    same: tuple[tuple[StrEnum, str], ...] = ()
     """What agrees already."""
 
     @property
