@@ -20,6 +20,7 @@ from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import OutcomesSpec
 from modelwatch.profiling import label_plan
 from modelwatch.profiling.label_plan import REPRESENTATIVE, UNCERTAIN, LabellingPlan, plan_labels
+from modelwatch.stats.labels.coverage import deciles
 
 from .logs import DAY, SPEC, START, log, write
 
@@ -90,6 +91,19 @@ def test_where_nobody_knows_is_looked_at_first(tmp_path: Path) -> None:
     assert by_region["na"] > 10 * by_region["eu"]
     assert " labels so far" in " ".join(row.reason for row in found.rows)
     assert "no label so far" in " ".join(row.reason for row in found.rows)
+
+
+def test_strata_are_the_tenths_of_all_rows_that_weights_have(tmp_path: Path) -> None:
+    """Low scores are labelled already: what is left is in the upper tenths of all, and not in ten tenths of its own."""
+    table = log(ROWS, seed=4)
+    scores = np.array(table["score"])
+    table = table.take(pa.array(np.argsort(scores)))
+    found = planned(tmp_path, 100, known=round(0.72 * ROWS), table=table, segments=())
+    tenth_of = dict(zip(table["id"].to_pylist(), deciles(np.array(table["score"])).tolist(), strict=True))
+    tenths = {stratum: {tenth_of[row.id] for row in found.rows if row.stratum == stratum} for stratum in
+              {row.stratum for row in found.rows}}  # fmt: skip
+    assert sorted(tenths.values(), key=min) == [{7}, {8}, {9}]
+    assert [stratum.labelled > 0 for stratum in found.strata] == [True, False, False]
 
 
 def test_the_same_log_gives_the_same_plan_in_any_order(tmp_path: Path) -> None:

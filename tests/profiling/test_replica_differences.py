@@ -41,14 +41,27 @@ def test_a_column_of_another_kind_does_not_cost_its_replica(tmp_path: Path) -> N
     age = whole.columns["age"]
     assert isinstance(age, CategoricalProfile), "as most cells are"
     assert (age.rows, age.missing, sum(age.named_counts.values()), age.other) == (100, 0, 60, 40)
+    (note,) = (note for note in result.notes if "holds" in note)
+    assert note.startswith("'age' holds numbers in some replicas and texts in others, and counts as texts")
+    assert note.endswith(": 40 % are numbers, without a name.")
 
 
 def test_a_few_texts_are_other_types_of_a_column_of_numbers(tmp_path: Path) -> None:
     record(tmp_path / "out", "a", [float(age) for age in range(40)])
     record(tmp_path / "out", "b", [f"{age} years" for age in range(6)])
-    age = measured(tmp_path / "out").profile.whole().columns["age"]
+    result = measured(tmp_path / "out")
+    age = result.profile.whole().columns["age"]
     assert isinstance(age, NumericProfile)
     assert (age.n, age.other_types, age.missing) == (40, 6, 0)
+    assert any(note.endswith(": 13 % are texts that are none.") for note in result.notes)
+
+
+def test_numbers_that_one_replica_writes_as_texts_need_no_note(tmp_path: Path) -> None:
+    record(tmp_path / "out", "a", [float(age) for age in range(40)])
+    record(tmp_path / "out", "b", [f"{age}.5" for age in range(6)])
+    result = measured(tmp_path / "out")
+    assert result.profile.whole().columns["age"].rows == 46
+    assert not [note for note in result.notes if "holds" in note]
 
 
 def test_replicas_that_agree_need_no_note(tmp_path: Path) -> None:

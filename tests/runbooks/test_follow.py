@@ -144,7 +144,9 @@ def follow(world: World, gh: Gh, line: str) -> Ran:
 
 
 def expected(part: Part, line: str) -> int:
-    """Where a service does not answer, what asks it says so."""
+    """Where a service does not answer, what asks it says so; where the log has no times of labels, what needs them."""
+    if line.startswith("modelwatch labels delay"):
+        return Exit.USAGE
     unanswered = ("modelwatch status",) if part.name == RECOVERY else ("modelwatch status", "modelwatch run --dry-run")
     return Exit.PARTIAL if part.kind == UNDELIVERED and line.startswith(unanswered) else Exit.OK
 

@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
+from ..stats.labels.coverage import decile_of_bins
 from ..stats.labels.plan import allocate_by_uncertainty, allocate_evenly, draw_from_strata, draw_systematically
 from ..stats.profile.categorical import shorten_category
 from ..stats.segmentation import MISSING, OTHER
@@ -44,7 +45,6 @@ MAX_ROWS = 300_000
 before they are planned."""
 MAX_SEGMENTS = 20
 """Values of a segment column; the rarer ones are one stratum."""
-SCORE_GROUPS = 10
 SALT = np.uint64(0x6C6162656C706C61)
 PRIOR_ROWS = 2.0
 """As many labelled rows the scores of a stratum count for, where its accuracy is guessed."""
@@ -227,8 +227,8 @@ def _plan(
 ) -> LabellingPlan:
     if not score_columns(spec):
         rows, labelled = _with_numbers(rows, labelled)
-    edges = _score_edges(rows.scores)
     both = _Rows.concatenate([rows, labelled])
+    edges = _score_edges(both.scores)
     keys = list(_strata_keys(both, spec, edges, len(rows)))
     names = sorted(set(keys[: len(rows)]))
     number_of = {key: number for number, key in enumerate(names)}
@@ -293,12 +293,10 @@ def _with_numbers(rows: _Rows, labelled: _Rows) -> tuple[_Rows, _Rows]:
 
 
 def _score_edges(scores: Floats) -> Floats:
-    """Between tenths of the rows; fewer where many scores are equal."""
-    known = scores[np.isfinite(scores)]
-    if not len(known):
-        return np.zeros(0)
-    edges = np.unique(np.quantile(known, np.arange(1, SCORE_GROUPS) / SCORE_GROUPS, method="lower"))
-    return np.asarray(edges[edges > known.min()])
+    """Between tenths of all rows, as coverage and weights have them; fewer where many scores are equal."""
+    known = np.unique(scores[np.isfinite(scores)], return_counts=True)
+    values, tenths = known[0], decile_of_bins(known[1].astype(np.float64))
+    return np.asarray(values[1:][tenths[1:] != tenths[:-1]])
 
 
 def _strata_keys(rows: _Rows, spec: MeasureSpec, edges: Floats, unlabelled: int) -> Iterator[tuple[Any, ...]]:

@@ -29,7 +29,7 @@ from ..stats.profile.table import ColumnProfile, Profile, TableProfile
 from ..timeutil import DAY, parse_iso_or_none
 from .arrow_columns import parse_number_or_nan
 from .reference_store import read_profile
-from .replica_differences import settings_notes
+from .replica_differences import count_kinds, kind_notes, settings_notes
 from .wandb_profiles import require_wandb_project
 from .wandb_rows import MetricRow
 
@@ -78,8 +78,9 @@ def read_recorded_profile(
     lost: dict[float, int] = {}
     omitted: list[str] = []
     parts = [(day, path, *read_profile(path, "the recorded profile")) for day, path in sorted(paths)]
-    for day, path, profile, about in sorted(parts, key=lambda part: _counted(part[3]), reverse=True):
-        total, profile = align_parts(total, whole, profile)
+    added: list[Profile] = []
+    for day, path, part, about in sorted(parts, key=lambda part: _counted(part[3]), reverse=True):
+        total, profile = align_parts(total, whole, part)
         whole = total.whole()
         try:
             if reference is not None and not fits_reference(profile.whole(), reference):
@@ -89,10 +90,13 @@ def read_recorded_profile(
             omitted.append(f"{path.stem} ({profile.rows:,} rows)")
             continue
         total = merged
+        added.append(part)
         lost[day] = lost.get(day, 0) + _count_lost(about)
     if reference is not None and omitted and not total.rows:
         _raise_unlike(model, spec, omitted)
-    return RecordedProfile(total, lost, (*_notes(lost, omitted), *settings_notes(total, spec)))
+    return RecordedProfile(
+        total, lost, (*_notes(lost, omitted), *kind_notes(added, whole), *settings_notes(total, spec))
+    )
 
 
 def _raise_unlike(model: Model, spec: MeasureSpec, omitted: Sequence[str]) -> None:
@@ -164,9 +168,8 @@ def _align(profile: Profile, whole: TableProfile, other: TableProfile) -> Profil
 
 def _are_numbers(numbers: NumericProfile, categories: CategoricalProfile) -> bool:
     """Whether most cells are numbers, those whose text reads as one included."""
-    counts = categories.named_counts
-    reading = sum(count for text, count in counts.items() if not np.isnan(parse_number_or_nan(text)))
-    return numbers.n + reading >= numbers.other_types + categories.n - reading
+    (first, first_others), (second, second_others) = count_kinds(numbers), count_kinds(categories)
+    return first + second >= first_others + second_others
 
 
 def _change_type(column: ColumnProfile, other: ColumnProfile) -> ColumnProfile:

@@ -1,11 +1,16 @@
-"""Where the settings of a model's recorders differ from those of ``measure:``."""
+"""Where what a model's recorders count differs: by their settings from ``measure:``, by their rows from each other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from ..model.prediction_log import MeasureSpec
-from ..stats.profile.table import Profile
+from ..stats.profile.categorical import CategoricalProfile
+from ..stats.profile.numeric import NumericProfile
+from ..stats.profile.table import ColumnProfile, Profile, TableProfile
+from .arrow_columns import parse_number_or_nan
 
 
 def settings_notes(profile: Profile, spec: MeasureSpec) -> Iterator[str]:
@@ -33,3 +38,35 @@ def settings_notes(profile: Profile, spec: MeasureSpec) -> Iterator[str]:
     if more:
         names = ", ".join(more)
         yield f"recorders count segments that `measure:` does not name: {names}. Add them to `segments` there."
+
+
+def kind_notes(parts: Sequence[Profile], total: TableProfile) -> Iterator[str]:
+    """Columns that hold numbers in some ``parts`` and texts in others. ``total``: of all their rows."""
+    for name, column in sorted(total.columns.items()):
+        own = [table.columns[name] for part in parts for table in _whole_tables(part) if name in table.columns]
+        kinds = {type(one) for one in own}
+        if not {NumericProfile, CategoricalProfile} <= kinds:
+            continue
+        numbers, others = map(sum, zip(*map(count_kinds, own), strict=True))
+        are_numbers = isinstance(column, NumericProfile)
+        minority = others if are_numbers else numbers
+        if not minority:
+            continue
+        kind, rest = ("numbers", "are texts that are none") if are_numbers else ("texts", "are numbers, without a name")
+        yield (
+            f"{name!r} holds numbers in some replicas and texts in others, and counts as {kind}, as most of its cells "
+            f"are: {100 * minority / (numbers + others):.2g} % {rest}."
+        )
+
+
+def count_kinds(column: ColumnProfile) -> tuple[int, int]:
+    """How many cells are numbers, texts that read as one included, and how many are not."""
+    if isinstance(column, NumericProfile):
+        return column.n, column.other_types
+    counts = column.named_counts
+    reading = sum(count for text, count in counts.items() if not np.isnan(parse_number_or_nan(text)))
+    return reading, column.n - reading
+
+
+def _whole_tables(profile: Profile) -> Iterator[TableProfile]:
+    return (table for key, table in profile.cells.items() if not key.segment)
