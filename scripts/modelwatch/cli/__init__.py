@@ -39,6 +39,7 @@ COMMANDS = {
     "recorder": ("recorder", "Send what serving processes have recorded, or look at it."),
     "explain": ("measure", "Search a prediction log for the segment that explains a drop."),
     "labels": ("labels", "Plan which rows to have labelled; see how far annotators agree, and how long labels take."),
+    "experiment": ("experiment", "Print what A/B experiments and cohorts show: ship, stop or go on."),
     "baseline": ("baseline", "Capture baselines from history, or propose new ones by pull request."),
     "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
     "relay": ("relay", "Receive PagerDuty's webhooks and start GitHub workflows."),
@@ -54,7 +55,7 @@ COMMANDS = {
     "demo": (".testing.demo.command", "Watch five stories of models that fail and recover, or be on call for one."),
 }
 
-SORTING_COMMANDS = frozenset(("measure", "score", "recorder", "explain", "baseline"))
+SORTING_COMMANDS = frozenset(("measure", "score", "recorder", "explain", "experiment", "baseline"))
 """Commands that profile tables, of which sorting is most of the cost."""
 
 

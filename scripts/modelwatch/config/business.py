@@ -8,10 +8,20 @@ from graphlib import CycleError, TopologicalSorter
 from ..model.business import Amount, BeforeSpec, BusinessSpec, CostSpec, DerivedMetric, PredictedSpec
 from ..model.expression import Expression, ExpressionError, KeyReference, Operation, keys_of, unit_of_expression
 from ..model.measurement_unit import CURRENCIES, MeasurementUnit, UnitError, parse_unit
+from ..model.prediction_log import MeasureSpec
 from ..timeutil import DAY, parse_iso
 from .calendars import Date
+from .experiments import (
+    BUSINESS_OUTCOMES,
+    COHORTS,
+    EXPERIMENT,
+    LAG,
+    check_business_times,
+    read_experiments,
+    read_outcomes,
+)
 from .expressions import MAX_LENGTH, parse_expression
-from .field_types import AnyOf, MapOf, ScalarType, Schema, Text
+from .field_types import AnyOf, ListOf, MapOf, ScalarType, Schema, Text
 from .reader import Reader
 from .sections import Field, ParsedSection, Section
 from .yaml_nodes import Node, ScalarNode
@@ -152,13 +162,21 @@ BUSINESS = Section(
         ),
         "predicted": Field(PREDICTED, "The impact that was promised."),
         "since": Field(Date(), "The day on which the model began to earn; by default that of `predicted`."),
+        "outcomes": Field(BUSINESS_OUTCOMES, "A table with what predictions brought."),
+        "lag": Field(
+            LAG,
+            "The age by which the outcome of a prediction is complete: younger ones are in no total. `auto`: by which "
+            "95 % of the outcomes that come have come.",
+        ),
+        "cohorts": Field(COHORTS, "The value of a prediction by age, for each cohort."),
+        "experiments": Field(ListOf(EXPERIMENT), "A/B experiments and holdouts."),
     },
     "What the model is worth, and what it costs. [Business metrics](BUSINESS.md) has examples.",
     dataclass=BusinessSpec,
 )
 
 
-def read_business(section: ParsedSection | None) -> BusinessSpec | None:
+def read_business(section: ParsedSection | None, measure: MeasureSpec | None) -> BusinessSpec | None:
     """The section as written, with problems where units do not fit."""
     if section is None:
         return None
@@ -168,7 +186,10 @@ def read_business(section: ParsedSection | None) -> BusinessSpec | None:
     reading.check_units()
     spec = reading.spec = replace(spec, derived=reading.read_derived(), predictions=section.get("predictions", ""))
     predicted = reading.read_predicted()
+    outcomes = read_outcomes(section.get("outcomes"), measure)
     business: BusinessSpec = section.build(
+        outcomes=outcomes,
+        experiments=read_experiments(section.get("experiments", []), measure, outcomes),
         units=spec.units,
         derived=spec.derived,
         value=reading.read_amount(section, "value"),
@@ -178,6 +199,7 @@ def read_business(section: ParsedSection | None) -> BusinessSpec | None:
         predicted=predicted,
         since=_seconds(section.get("since")) or (predicted.since if predicted else None),
     )
+    check_business_times(section, business, measure)
     return business
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import did_you_mean
+from ..model.business import BusinessSpec
 from ..model.experiment import (
     AUTO_LAG,
     BusinessOutcomesSpec,
@@ -30,7 +31,7 @@ LAG = Quantity(
     show=lambda value: "auto" if value == AUTO_LAG else format_duration(value),
 )
 ARM = Text("the name of an arm", max_length=64)
-OUTCOMES = Section(
+BUSINESS_OUTCOMES = Section(
     "the business outcomes",
     {
         "files": Field(PATH, "A Parquet or CSV file, a folder of them, a pattern, or a URL."),
@@ -139,12 +140,17 @@ def read_outcomes(section: ParsedSection | None, measure: MeasureSpec | None) ->
     return outcomes
 
 
-def check_lag(lag: float, outcomes: BusinessOutcomesSpec | None, section: ParsedSection) -> None:
-    """A lag can only be measured where outcomes have times, and come for all predictions."""
-    if lag != AUTO_LAG or outcomes is None or not outcomes.time or outcomes.missing is MissingOutcome.UNKNOWN:
-        return
-    message = "the lag is not stated, and cannot be measured where a missing outcome means zero."
-    section.add_problem(message, "State it: `lag: 90d`, after which an outcome is complete.", key="outcomes")
+def check_business_times(section: ParsedSection, business: BusinessSpec, measure: MeasureSpec | None) -> None:
+    """What is compared by age needs a lag: stated, or measured from the times of outcomes."""
+    outcomes = business.outcomes
+    if business.lag == AUTO_LAG and outcomes is not None and outcomes.time and outcomes.missing is MissingOutcome.ZERO:
+        message = "the lag cannot be measured where a missing outcome means zero."
+        section.add_problem(message, "State after what time outcomes are complete: `lag: 90d`.", key="outcomes")
+    if business.cohorts is not None and (measure is None or not measure.time):
+        section.add_problem("cohorts are of predictions, and the model names no log of them.", key="cohorts")
+    if business.cohorts is not None and (outcomes is None or not outcomes.time):
+        message = "cohorts are by age, and nothing says when outcomes were known."
+        section.add_problem(message, "Give `outcomes: {files, id, time}`.", key="cohorts")
 
 
 def read_experiments(

@@ -193,7 +193,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         outage=_read_outage(section),
         false_alarms=_read_budget(section),
         calendar=calendar,
-        business=read_business(section.get("business")),
+        business=read_business(section.get("business"), measure),
         hours=_read_hours(section.get("hours"), calendar),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         dashboard=dashboard.get("url", "") if dashboard else "",

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..distribution import SLUG
+from ..model.business import BusinessSpec
 from ..model.drift import drift_spec
 from ..model.monitored_model import Model, ReleaseSpec
 from ..model.prediction_log import RECORDER_WANDB, MeasureSpec, is_artifact
@@ -46,6 +47,7 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
         table = replace(table, path=str(folder / table.path))
     measure = _resolve_measure(model.measure, folder)
     release = _resolve_release(model.release, folder)
+    business = _resolve_business(model.business, folder)
     rules = tuple(_resolve_rule(rule, folder, github.repository, vault) for rule in model.rules)
     base = _runbook_link(model.runbook_base, github.repository, vault).rstrip("/") or OUR_RUNBOOKS
     rules = tuple(
@@ -57,7 +59,7 @@ def resolve_model(model: Model, folder: Path, vault: Vault) -> Model:
         for rule in share_budget(model, rules)
     )
     model = replace(model, rules=rules, github=github, pagerduty=pagerduty, runbook_base=base)
-    return replace(model, wandb=wandb, table=table, measure=measure, release=release)
+    return replace(model, wandb=wandb, table=table, measure=measure, release=release, business=business)
 
 
 def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | None:
@@ -84,6 +86,13 @@ def _resolve_measure(spec: MeasureSpec | None, folder: Path) -> MeasureSpec | No
         holdout=holdout,
         recorder=recorder,
     )
+
+
+def _resolve_business(spec: BusinessSpec | None, folder: Path) -> BusinessSpec | None:
+    """The path of the outcomes; URLs stay."""
+    if spec is None or spec.outcomes is None:
+        return spec
+    return replace(spec, outcomes=replace(spec.outcomes, files=_resolve_path(spec.outcomes.files, folder)))
 
 
 def _resolve_release(spec: ReleaseSpec | None, folder: Path) -> ReleaseSpec | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from .experiment import AUTO_LAG, BusinessOutcomesSpec, CohortsSpec, ExperimentSpec
 from .expression import Expression, keys_of
 from .keys import KeyPattern
 from .measurement_unit import MeasurementUnit, unit_of_word
@@ -86,6 +87,11 @@ class BusinessSpec:
     predicted: PredictedSpec | None = None
     since: float | None = None
     """When the model began to earn (seconds, UTC)."""
+    outcomes: BusinessOutcomesSpec | None = None
+    lag: float = AUTO_LAG
+    """Seconds after its prediction by which an outcome is complete; ``AUTO_LAG``: measured."""
+    cohorts: CohortsSpec | None = None
+    experiments: tuple[ExperimentSpec, ...] = ()
 
     @cached_property
     def _units(self) -> dict[str, MeasurementUnit]:

@@ -133,6 +133,35 @@ class ExperimentDecision(StrEnum):
     GO_ON = "go on"
 
 
+class DecisionReason(StrEnum):
+    """Why. The first ones are about the whole experiment, the others about an arm."""
+
+    SAMPLE_RATIO = "sample-ratio"
+    """Units were not shared out as planned."""
+    ATTRITION = "attrition"
+    """Outcomes are missing more often in one arm."""
+    MIXED = "mixed"
+    """Too many units were in several arms."""
+    TOO_EARLY = "too-early"
+    """There is no interval yet."""
+    BETTER = "better"
+    BETTER_UNGUARDED = "better-unguarded"
+    """The metric is better, and some guardrail is not proven yet."""
+    WORSE = "worse"
+    GUARDRAIL = "guardrail"
+    """A guardrail is breached."""
+    UNDECIDED = "undecided"
+    ENDED = "ended"
+    """Nothing is decided, and all units that count were followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmVerdict:
+    arm: str
+    decision: ExperimentDecision
+    reason: DecisionReason
+
+
 @dataclass(frozen=True, slots=True)
 class ArmCounts:
     name: str
@@ -151,16 +180,16 @@ class MetricEffect:
 
     metric: str
     arm: str
-    control: float | None
-    treatment: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    lift: float | None
+    control: float | None = None
+    treatment: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    lift: float | None = None
     """The difference as a share of the control's value."""
-    lift_low: float | None
-    lift_high: float | None
-    reduction: float
+    lift_low: float | None = None
+    lift_high: float | None = None
+    reduction: float = 0.0
     """The share of the variance that covariates took off."""
 
 
@@ -225,9 +254,10 @@ class ExperimentResult:
     """One a day, oldest first; at least one."""
     segments: tuple[SegmentEffect, ...]
     required: RequiredUnits | None
-    decision: ExperimentDecision
-    reasons: tuple[str, ...]
-    """Why, in sentences; names in them are as the configuration has them."""
+    decision: ExperimentDecision = ExperimentDecision.GO_ON
+    reason: DecisionReason = DecisionReason.TOO_EARLY
+    verdicts: tuple[ArmVerdict, ...] = ()
+    """One for each treatment."""
     chosen: str = ""
     """The arm to ship."""
     notes: tuple[str, ...] = ()
@@ -249,6 +279,17 @@ class CohortCurve:
     is_mature: bool
     as_usual: float | None
     """Of a young one: its newest value over that of mature cohorts at the same age."""
+
+    @property
+    def end_of_ages(self) -> float:
+        """The age until which its value is known; 0 where it is at none."""
+        return self.ages[-1] if self.ages else 0.0
+
+    def value_at(self, age: float) -> float:
+        """At an age (seconds) that was reached: between two ages that are known on a straight line."""
+        place = next(place for place, known in enumerate(self.ages) if known >= age)
+        before, value = (self.ages[place - 1], self.values[place - 1]) if place else (0.0, 0.0)
+        return value + (self.values[place] - value) * (age - before) / (self.ages[place] - before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ..stats.labels.delay import DelayCurve, Quantile
 from ..timeutil import DAY
 from .label_join import label_notes
 from .label_timing import AGES, QUANTILES, LabelTiming, delay_plan
-from .measure import open_model_log, require_measure_spec
+from .model_log import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
 from .profile_plan import MAX_CLASSES, plan_from_reference
 from .profiler import profile_log

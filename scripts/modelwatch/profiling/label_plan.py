@@ -33,7 +33,7 @@ from .arrow_columns import (
     texts_by_row,
 )
 from .class_names import ClassNames
-from .measure import open_model_log, require_measure_spec
+from .model_log import open_model_log, require_measure_spec
 from .profile_plan import score_columns
 from .readers import require_columns
 from .time_columns import times_by_row

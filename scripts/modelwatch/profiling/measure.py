@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clients.retry import RetryPolicy
-from ..errors import SourceError, UserError
+from ..errors import SourceError
 from ..model.monitored_model import Model
-from ..model.prediction_log import RECORDER_WANDB, MeasureSpec, OperationsSpec
+from ..model.prediction_log import MeasureSpec, OperationsSpec
 from ..stats.labels.coverage import WeightedEstimate
 from ..stats.labels.delay import HISTORY
 from ..stats.performance.estimate import Estimate
@@ -27,10 +27,11 @@ from ..timeutil import DAY, HOUR, format_utc
 from .annotations import annotation_scalars_by_cell, read_annotations
 from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
-from .engines.engine import Engine, LocalEngine
+from .engines.engine import Engine
 from .estimates import EstimateResult, estimate_windows
+from .experiments import Reading, experiment_scalars
 from .label_changes import change_scalars
-from .label_join import LabelChanges, join_outcomes, label_changes, label_notes
+from .label_join import LabelChanges, label_changes, label_notes
 from .label_noise import noise_scalars
 from .label_task import (
     class_notes,
@@ -41,20 +42,20 @@ from .label_task import (
     task_notes,
 )
 from .label_timing import LabelTiming, delay_plan
-from .log_files import CATEGORY, NUMBER
 from .metric_notes import missing_metric_notes, without_partial_averages
+from .model_log import open_model_log, require_measure_spec
 from .output_metrics import output_notes
 from .performance import known_classes, known_metrics, labelled_rows, misfit_note, row_metrics
 from .plan_inference import infer_plan
-from .profile_plan import ProfilePlan, plan_from_reference, score_columns
+from .profile_plan import ProfilePlan, plan_from_reference
 from .profiler import VALUE_SUM, profile_log
-from .readers import PredictionLog, absent_role_notes, fetch_artifact, require_columns
-from .recorded_profiles import RecordedProfile, read_recorded_profile, sample_folder
+from .readers import PredictionLog, absent_role_notes, require_columns
+from .recorded_profiles import RecordedProfile, read_recorded_profile
 from .reference_store import fetch_reference, read_profile, read_reference
 from .time_columns import local_time_hint, times_by_row, unreadable_times
 from .version_agreement import measure_agreement
 from .wandb_profiles import fetch_other_partitions, sum_profiles
-from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, merge_scalars, metric_rows
+from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, last_cells, merge_scalars, metric_rows
 from .weighted_performance import selection_notes, weighted_scalars
 
 MAX_COLUMNS_SHOWN = 10
@@ -258,6 +259,11 @@ def measure(
         selection_notes({cell: weighted[cell] for cell in mature}, {cell: extra_scalars[cell] for cell in mature})
     )
     extra_scalars = merge_scalars(extra_scalars, timing.set_young_apart(noisy))
+    if log is not None:
+        reading = Reading(model, env, retry, scratch)
+        experimental, experiment_notes = experiment_scalars(last_cells(total), spec.window, now, reading)
+        extra_scalars = merge_scalars(extra_scalars, experimental)
+        notes.extend(experiment_notes)
     estimated = EstimateResult()
     if spec.estimates is not None:
         estimated = (
@@ -432,54 +438,3 @@ def _omission_notes(profile: Profile, whole: TableProfile, plan: ProfilePlan) ->
         and not any(mixed_spellings(plan.classes))
     ):
         yield f"one score cannot rank {len(plan.classes)} classes: name a column for each under `scores`."
-
-
-def require_measure_spec(model: Model) -> MeasureSpec:
-    """The model's ``measure:`` section. Raises UserError if it names no log, or no time column in it."""
-    if model.measure is None:
-        hint = "Give `measure: {files: ..., time: ...}`."
-        raise UserError(f"the model {model.name!r} names no prediction log.", hint=hint, where=model.where)
-    if not model.measure.time:
-        hint = "Give `measure: {time: ...}`, the column of the time."
-        raise UserError(f"the log of {model.name!r} has no time column.", hint=hint, where=model.where)
-    return model.measure
-
-
-def open_model_log(
-    spec: MeasureSpec,
-    model: Model,
-    env: Mapping[str, str],
-    retry: RetryPolicy,
-    scratch: Path,
-    now: float = math.inf,
-    skipped: MutableMapping[str, SourceError] | None = None,
-    reference: TableProfile | None = None,
-    engine: Engine | None = None,
-) -> PredictionLog:
-    """The model's log with the labels of its outcomes, as far as they were known at ``now``. ``skipped`` gets the files
-    of the log that are broken, and why; without it they are errors. ``reference``: what is known of the columns.
-    Raises UserError for what ``engine`` does not read."""
-    engine = engine or LocalEngine()
-    if spec.recorder == RECORDER_WANDB:
-        hint = "Let recorders write rows, too (`folder=`), and name that folder: `measure: {recorder: FOLDER}`."
-        raise UserError("this needs rows, and recorders send only profiles to W&B.", hint=hint, where=model.where)
-    if spec.query:
-        return join_outcomes(engine.open_query(spec), spec, now, engine)
-    if spec.artifact and not isinstance(engine, LocalEngine):
-        hint = "Measure it with `--engine local`, or name the files or the table that workers read."
-        raise UserError(f"{engine.name} does not read W&B artifacts.", hint=hint, where="measure: {artifact}")
-    location = fetch_artifact(spec.artifact, model, env, retry, scratch) if spec.artifact else spec.files
-    location = sample_folder(spec.recorder) if spec.recorder else location
-    log = engine.open_files(location, spec, skipped, _column_kinds(reference, spec))
-    return join_outcomes(log, spec, now, engine)
-
-
-def _column_kinds(reference: TableProfile | None, spec: MeasureSpec) -> dict[str, str]:
-    """What the reference says about features and scores: text that is known to hold numbers is read as numbers."""
-    profiles = reference.columns if reference is not None else {}
-    names = {*spec.feature_columns(profiles), *score_columns(spec)} - {*spec.segments}
-    return {
-        name: NUMBER if isinstance(profile, NumericProfile) else CATEGORY
-        for name, profile in profiles.items()
-        if name in names
-    }

@@ -21,7 +21,7 @@ from .arrow_columns import column_or_nulls, floats_by_row, shown_cells, texts_by
 from .label_comparison import compare_with_labels
 from .label_join import label_notes
 from .label_task import class_notes, require_common_class
-from .measure import open_model_log, require_measure_spec
+from .model_log import open_model_log, require_measure_spec
 from .plan_inference import infer_plan
 from .profile_plan import ColumnPlan, ProfilePlan
 from .readers import PredictionLog, require_columns

@@ -21,6 +21,8 @@ from modelwatch.stats.experiments.confidence_sequence import (
     mixture_scale,
     one_sided_boundary,
     one_sided_bounds,
+    one_sided_lift_bounds,
+    shift_by_control,
 )
 from modelwatch.stats.experiments.moments import Moments
 
@@ -135,3 +137,24 @@ def test_too_few_units_equal_values_and_whales_are_not_ready() -> None:
     assert not is_ready(whale)
     enough = effect_of(columns(rng.normal(size=100)), columns(rng.normal(size=100)))
     assert is_ready(enough)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_left_of_a_margin_by_hand(sign: int) -> None:
+    """3 is 0.5 below 3.5, and 10 % of 3.5 may be lost: 0.15 is too much."""
+    effect = effect_of(columns([sign * 3 - 1, sign * 3 + 1] * 200), columns([sign * 3.5 - 1, sign * 3.5 + 1] * 200))
+    left = shift_by_control(effect, 0.1)
+    assert left.difference == pytest.approx(-0.5 * sign + 0.35)
+    # treatment - (1 - 0.1) control, or (1 + 0.1) of one below 0
+    assert left.variance == pytest.approx((1 + (1 - 0.1 * sign) ** 2) * 400 / 399 / 400)
+
+
+@given(st.integers(0, 300))
+def test_the_margin_is_kept_where_the_bound_of_the_lift_keeps_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arms = [columns(rng.normal(level, 1, 400)) for level in (rng.uniform(4.5, 5), 5)]
+    effect = effect_of(*arms)
+    left = shift_by_control(effect, 0.05)
+    bound = float(one_sided_lift_bounds(effect, 0.05).low)
+    if abs(bound + 0.05) > 0.002:  # the plan of one is that of the other only nearly
+        assert (one_sided_bounds(left, 0.05).low > 0) == (bound > -0.05)

@@ -12,7 +12,7 @@ Ramdas 2024, "Time-uniform central limit theory and asymptotic confidence sequen
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,7 +79,23 @@ def one_sided_bounds(effect: Effect, alpha: float) -> Interval:
 def lift_interval(effect: Effect, alpha: float) -> Interval:
     """Of the difference as a share of the control's value (Fieller 1954, JRSS B 16:175-185). Unbounded where the
     control's value cannot be distinguished from 0."""
-    square = boundary(_information(effect), alpha) ** 2
+    return _lift_bounds(effect, boundary(_information(effect), alpha))
+
+
+def one_sided_lift_bounds(effect: Effect, alpha: float) -> Interval:
+    """The same as a lower and an upper bound, each of which holds alone with ``1 - alpha``."""
+    return _lift_bounds(effect, one_sided_boundary(_information(effect), alpha))
+
+
+def shift_by_control(effect: Effect, share: float) -> Effect:
+    """The effect plus a share of the size of the control's value: what is left of a margin."""
+    signed = share * np.sign(effect.control)
+    variance = effect.variance + 2 * signed * effect.covariance + signed**2 * effect.control_variance
+    return replace(effect, difference=effect.difference + signed * effect.control, variance=variance)
+
+
+def _lift_bounds(effect: Effect, reach: Floats) -> Interval:
+    square = reach**2
     # All lifts l with (difference - l control)^2 <= square * variance of (difference - l control).
     a = effect.control**2 - square * effect.control_variance
     b = effect.difference * effect.control - square * effect.covariance

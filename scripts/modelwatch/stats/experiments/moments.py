@@ -90,6 +90,12 @@ class Moments:
         """One place, or some, of the first leading axis."""
         return Moments(self.n[place], self.mean[place], self.scatter[place], self.low[place], self.high[place])
 
+    def at_second_axis(self, place: int) -> Moments:
+        """One place of the second leading axis, such as an arm."""
+        return Moments(
+            self.n[:, place], self.mean[:, place], self.scatter[:, place], self.low[:, place], self.high[:, place]
+        )
+
     def accumulate(self) -> Moments:
         """Along the first leading axis the moments of everything up to each place, such as up to each day."""
         return stack(list(self._running()))
