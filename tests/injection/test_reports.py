@@ -16,6 +16,7 @@ from modelwatch.cli.runner import disarm_workflow_commands
 from modelwatch.clients.workflow_commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
+from modelwatch.model.experiment import DecisionReason
 from modelwatch.model.ledger import EntryKind, LedgerEntry
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
@@ -38,6 +39,7 @@ from modelwatch.report import (
     console,
     diagnosis,
     dispatch_command,
+    experiments,
     ledger_table,
     markdown,
     next_steps,
@@ -50,6 +52,7 @@ from modelwatch.report import (
     summary,
     team_links,
 )
+from modelwatch.report.markdown import plain_line
 from modelwatch.report.recent_changes import recent_change_lines
 from modelwatch.runbooks import render as runbooks_render
 from modelwatch.targets.base import GroupRun
@@ -158,6 +161,24 @@ def test_gate_and_canary(sample: Sample) -> None:
         release_verdicts.canary_markdown(world.canary(sample.text), sample.text),
     ):
         check_markdown(text, OWN)
+
+
+@every_sample
+def test_experiments_and_cohorts(sample: Sample) -> None:
+    from rich.console import Console
+
+    shown = io.StringIO()
+    for reason in DecisionReason:
+        result = world.experiment(sample.text, reason)
+        check_markdown(experiments.experiment_markdown(result), OWN)
+        check_line(plain_line(experiments.decision_line(result), 800), 800)
+        for columns, rows in (
+            (experiments.EFFECT_COLUMNS, experiments.effect_rows(result)),
+            (experiments.SEGMENT_COLUMNS, experiments.segment_rows(result)),
+        ):
+            Console(file=shown, width=61, force_terminal=False).print(console.make_table(columns, rows))
+    check_markdown(experiments.cohort_markdown(world.cohorts(sample.text)), OWN)
+    check_log(disarm_workflow_commands(shown.getvalue()))
 
 
 @every_sample
@@ -290,7 +311,16 @@ def test_every_module_that_writes_is_tried_here() -> None:
         if path.stem in ("render", "comments")
     }
     tried = {comments, console, diagnosis, incidents_render, issues_render, markdown, next_steps, release}
-    tried |= {release_verdicts, summary, messages_render, plan_tables, past_episodes, recent_changes, ledger_table}
+    tried |= {
+        release_verdicts,
+        summary,
+        experiments,
+        messages_render,
+        plan_tables,
+        past_episodes,
+        recent_changes,
+        ledger_table,
+    }
     tried |= {review, team_links, dispatch_command}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {

@@ -6,6 +6,22 @@ from dataclasses import replace
 
 from modelwatch.model.alert import Evidence, Group, Judgement, Mute, SourceFailure, TrendPoint
 from modelwatch.model.drift import DistributionChange, FeatureDrift, ReferenceDrift, ShareChange
+from modelwatch.model.experiment import (
+    ArmCounts,
+    ArmVerdict,
+    CohortCurve,
+    CohortValues,
+    DecisionReason,
+    ExperimentDecision,
+    ExperimentLook,
+    ExperimentMetric,
+    ExperimentResult,
+    ExperimentSpec,
+    GuardrailEffect,
+    GuardrailState,
+    MetricEffect,
+    SegmentEffect,
+)
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.finding import Outcome
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
@@ -150,3 +166,32 @@ def registry(text: str) -> Registry:
         "k", MoveVerb.PROMOTE, "churn", text, "v3", text, text, NOW, (), (("production", "v3"),), MoveState.FAILED, NOW
     )
     return Registry("churn", text, (version, older), (replace(move, detail=text), replace(move, key="l")))
+
+
+def experiment(text: str, reason: DecisionReason) -> ExperimentResult:
+    metric = ExperimentMetric(text, text)
+    spec = ExperimentSpec(text, NOW - 86400, text, ((text, 1.0), ("other", 1.0)), "other", (metric,), (metric,))
+    effect = MetricEffect(text, text, 1.0, 2.0, 1.0, 0.5, 1.5, 1.0, 0.4, 1.6)
+    guardrails = tuple(GuardrailEffect(effect, 0.1, 0.2, state) for state in GuardrailState)
+    return ExperimentResult(
+        spec,
+        NOW,
+        86400.0,
+        (ArmCounts(text, 0.5, 10, 9, 8),),
+        3,
+        1e-5,
+        1e-5,
+        (ExperimentLook(NOW, 10, 1e-5, (effect,), guardrails),),
+        (SegmentEffect(text, text, 10, effect, True),),
+        None,
+        ExperimentDecision.SHIP,
+        reason,
+        (ArmVerdict(text, ExperimentDecision.SHIP, reason),),
+        text,
+        (text,),
+    )
+
+
+def cohorts(text: str) -> CohortValues:
+    curve = CohortCurve(NOW - 86400, NOW, 10, (3600.0,), (1.0,), False, 0.9)
+    return CohortValues(text, 86400.0, True, (curve, replace(curve, is_mature=True)), 1.0, 10, (text,))

@@ -125,7 +125,7 @@ class ColumnBuffers:
         )
 
     def notes(self, table: str) -> Iterator[str]:
-        """What is no number. ``table``: where, in words."""
+        """What is no number. ``table``: its name for people."""
         for name, numbers in self._numbers.items():
             if numbers.infinite:
                 yield f"{count_words(numbers.infinite, 'cell')} infinite in {name!r} of {table}: taken as missing."

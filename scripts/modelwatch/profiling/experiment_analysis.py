@@ -89,7 +89,7 @@ def analyse_experiment(
         attrition_p=float(attrition_p[-1]),
         looks=history,
         segments=tuple(analysis.segments()),
-        required=analysis.required(valued),
+        required=analysis.plan_ahead(valued),
         notes=(*rows.notes, *units.notes, *notes_on_values(spec, units)),
     )
     return decide(undecided)
@@ -170,7 +170,7 @@ class _Analysis:
         )
         return np.asarray(adjust_evidence(evidence[:, None])[:, 0] >= -math.log(self.spec.alpha))
 
-    def required(self, valued: Floats) -> RequiredUnits | None:
+    def plan_ahead(self, valued: Floats) -> RequiredUnits | None:
         """How long the first metric takes, of the treatment that knows least."""
         moments = self._moments(0, self.days).accumulate()
         plans = []

@@ -16,7 +16,7 @@ from ..model.experiment import (
     MetricEffect,
 )
 from .formatting import ValueFormatter, count, duration, number, p_value, percent, utc_time, whole_percent
-from .markdown import code, table
+from .markdown import code, plain_line, table
 
 EFFECT_COLUMNS = ("metric", "arm", "control", "arm's value", "difference", "interval", "lift", "its interval")
 GUARDRAIL_COLUMNS = ("guardrail", "arm", "worse by at most", "margin", "state")
@@ -84,8 +84,8 @@ def effect_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
     """A row for each metric and treatment, by ``EFFECT_COLUMNS``."""
     return [
         (
-            effect.metric,
-            effect.arm,
+            plain_line(effect.metric, 60),
+            plain_line(effect.arm, 60),
             number(effect.control),
             number(effect.treatment),
             number(effect.difference),
@@ -100,7 +100,13 @@ def effect_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
 def guardrail_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
     """By ``GUARDRAIL_COLUMNS``."""
     return [
-        (one.effect.metric, one.effect.arm, percent(one.worst).lstrip("+"), f"{one.margin:.2%}", one.state)
+        (
+            plain_line(one.effect.metric, 60),
+            plain_line(one.effect.arm, 60),
+            percent(one.worst).lstrip("+"),
+            f"{one.margin:.2%}",
+            one.state,
+        )
         for one in result.newest.guardrails
     ]
 
@@ -110,7 +116,7 @@ def arm_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
     total = sum(arm.entered for arm in result.arms)
     return [
         (
-            arm.name,
+            plain_line(arm.name, 60),
             f"{arm.share:.1%}",
             count(arm.entered),
             f"{arm.entered / total:.1%}" if total else "—",
@@ -126,9 +132,9 @@ def segment_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
     ordered = sorted(result.segments, key=lambda one: (not one.is_harmed, -one.units))
     return [
         (
-            f"{one.column}={one.value}",
+            plain_line(f"{one.column}={one.value}", 60),
             count(one.units),
-            one.effect.arm,
+            plain_line(one.effect.arm, 60),
             number(one.effect.difference),
             _bounds(one.effect.low, one.effect.high, number),
             "harmed" if one.is_harmed else "",
