@@ -73,6 +73,7 @@ LATE = {
     ("clients", "clients.github_connection"): "as above",
     ("evaluate", "evaluate.drift."): "only rules about drift need it: 3 % of a check without one",
     ("sources", "sources.table_source"): "NumPy and the readers of logs load where a model has a table",
+    ("sources", "sources.derived_series"): "NumPy loads where a model has derived metrics",
     ("sources", "sources.measured_profiles"): "NumPy loads when a profile is read, not with every pull",
     ("recorder", "recorder.configuration"): "a service that names its columns itself loads no YAML, and nothing else",
     ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",

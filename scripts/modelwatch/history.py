@@ -66,6 +66,13 @@ def capture_baseline(context: RunContext, model: Model, period: BaselinePeriod) 
     return CapturedBaseline(entries, tuple(doubts if len(mixed) > 1 else ()))
 
 
+def read_period(context: RunContext, model: Model, since: float, until: float) -> PulledSeries:
+    """The series of ``model`` from ``since`` to ``until`` (seconds, UTC). Raises SourceError."""
+    pulled = context.redactor.redact(pull_period(model, since, until, context.wandb, now=context.now))
+    _require_success(pulled)
+    return pulled
+
+
 def period_bounds(period: BaselinePeriod, now: float) -> tuple[float, float]:
     """Begin and end (seconds, UTC)."""
     until = period.until if period.until is not None else now

@@ -187,6 +187,7 @@ def combine(context: RunContext, findings: Mapping[str, ModelFindings], pulls: M
     config = context.config
     judgement = judge_models(config, findings, pulls, context.now, _explain)
     judgement = _add_calibration(judgement, config, pulls)
+    judgement = _add_money(judgement, config, pulls)
     return context.redactor.redact(_add_sensitivity(judgement, config, findings))
 
 
@@ -202,6 +203,23 @@ def _add_calibration(judgement: Judgement, config: Config, pulls: Mapping[str, P
             change = describe_calibration(rule, group.start, group.newest, pulls[group.model])
             groups[place] = replace(group, evidence=replace(group.evidence, calibration=change))
     return replace(judgement, groups=tuple(groups))
+
+
+def _add_money(judgement: Judgement, config: Config, pulls: Mapping[str, PulledSeries]) -> Judgement:
+    """Add to the evidence of groups that are not quiet what the change is worth."""
+    models = {model.name: model for model in config.models if model.business is not None}
+    groups, notes = list(judgement.groups), list(judgement.notes)
+    for place, group in enumerate(groups):
+        if group.model in models and group.alerts:
+            from .evaluate.business.alert_money import measure_money
+
+            try:
+                worth = measure_money(models[group.model], group, pulls[group.model])
+            except Exception as error:  # noqa: BLE001 - what it is worth must not hide what happened
+                notes.append(f"{group.model}: {unforeseen('computing what the change is worth', error)}")
+                continue
+            groups[place] = replace(group, evidence=replace(group.evidence, money=worth))
+    return replace(judgement, groups=tuple(groups), notes=tuple(notes))
 
 
 def _add_sensitivity(judgement: Judgement, config: Config, findings: Mapping[str, ModelFindings]) -> Judgement:

@@ -79,6 +79,7 @@ OMITTED_FIELDS = (
     ',"move":null',
     ',"refusals":[]',
     ',"held":null',
+    ',"money":null',
     ',"newest_value":null',
     ',"apart":0.0',
     ',"newest_level":null',

@@ -32,6 +32,7 @@ COMMANDS = {
     "annotate": ("annotate", "Mark on the dashboard's charts that something happened."),
     "audit": ("audit", "List who did what, when and why, from the record on the issues."),
     "review": ("audit", "Write the review of an incident as Markdown, from its issue."),
+    "business": ("business", "What a model is worth: value, gain, costs and return."),
     "config": ("config", "Check the configuration, or print its keys."),
     "doctor": ("doctor", "Check everything an evaluation needs: configuration, W&B, tokens, people, workflows."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),

@@ -11,6 +11,7 @@ from .cause import SharedCause
 from .drift import FeatureDrift
 from .explanation import Explanation
 from .finding import AnchorPeriod, Cause, ChangeEstimate, Finding, GradualChange
+from .money import MoneyImpact
 from .release import Move
 from .rule import Limit
 from .sensitivity import Sensitivity
@@ -212,6 +213,8 @@ class Evidence:
     held: float | None = None
     """How much (seconds) of its window the worst alert's newest value comes from, where that is not all of it: the
     version or the series is younger."""
+    money: MoneyImpact | None = None
+    """What the change is worth, where the model has a ``business:`` section."""
 
     @property
     def is_gradual(self) -> bool:

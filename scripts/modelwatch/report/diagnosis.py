@@ -28,6 +28,7 @@ from .explanation import contribution_of, drift_sentence, drift_share_text, expl
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
+from .money import impact_sentence
 from .next_steps import first_step, target_clause, version_lead
 from .past_episodes import past_episode_lines
 from .recent_changes import recent_change_lines
@@ -43,7 +44,7 @@ MAX_STEPS = 50
 MAX_CANDIDATES = 3
 _LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
-    ("Page", "Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
+    ("Page", "Since", "Money", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
 )
 _COMMAND, _NO_BREAK = re.compile("`[^`]*`"), "\ue000"
 """The second stands for a space at which no line breaks."""
@@ -129,6 +130,7 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
         "Page": filter(None, (next_page_sentence(kept.get(worst.key), known.model, now),)),
         "Since": _onset_lines(worst, known.model, now),
+        "Money": filter(None, (impact_sentence(worst.evidence.money),)),
         "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),
         "Where": _segment_lines(worst),

@@ -11,6 +11,7 @@ from .alert_phrase import describe_alert
 from .formatting import utc_time
 from .group_states import group_state, listed_groups, summary_line
 from .markdown import bullet_list, code, link, table
+from .money import impact_text
 
 MAX_ROWS = 200
 """Rows of one table; a summary can have 1 MiB a step."""
@@ -93,6 +94,7 @@ def _alert_row(group: Group) -> tuple[str, ...]:
     where = f"{place} " if (place := alert.place(code)) else ""
     if group.alerts:
         what = f"{where}{alert.phrase}"
+        what += f"; {money}" if (money := impact_text(group.evidence.money)) else ""
     else:
         what = group.latest.reason if group.latest and group.latest.reason else "—"
     start = utc_time(group.start) if group.alerts else "—"

@@ -18,7 +18,7 @@ from ..model.expression_values import evaluate_columns
 from ..model.keys import KeyPattern
 from ..model.rule import Rule
 from ..model.series import Labels, Series, format_labels
-from .series_builder import MAX_COUNT_REACH, MIN_COUNT_REACH
+from ..stats.time_join import nearest_rows
 
 UNMATCHED_SHARE = 0.1
 """From this share on, points of a key that no other key goes with are reported."""
@@ -137,6 +137,8 @@ class _Join:
         return _values_at(self._inputs[key], self._joined.rows[key])
 
     def _weights(self, key: str) -> list[float] | None:
+        import numpy as np
+
         if not key:
             return None
         if key in self._inputs:
@@ -144,8 +146,7 @@ class _Join:
         series = _find(key, self._labels, self._known)
         if series is None:
             return None
-        rows = _nearest_rows(self._joined.times, series)
-        return _values_at(series, rows)
+        return _values_at(series, nearest_rows(self._joined.times, np.asarray(series.times)))
 
     def _join_versions(self) -> tuple[tuple[str, ...], list[int]]:
         """The versions, and per time which it is: that of the keys that know it."""
@@ -184,26 +185,4 @@ def _join_rows(inputs: Mapping[str, Series], required: Sequence[str]) -> _Rows:
         return _Rows(np.empty(0), {})
     anchor = min(candidates, key=lambda key: len(inputs[key]))
     times = np.asarray(inputs[anchor].times)
-    return _Rows(times, {key: _nearest_rows(times, series) for key, series in inputs.items()})
-
-
-def _nearest_rows(times: Any, series: Series) -> Any:
-    """For each time the row of ``series`` that is nearest to it and to no other time, within reach; else -1."""
-    import numpy as np
-
-    own = np.asarray(series.times)
-    if not len(own) or not len(times):
-        return np.full(len(times), -1)
-    nearest = _nearest(own, times)
-    reach = min(max(MIN_COUNT_REACH, float(np.median(np.diff(times))) / 2), MAX_COUNT_REACH) if len(times) > 1 else 1.0
-    is_mutual = _nearest(times, own)[nearest] == np.arange(len(times))
-    return np.where(is_mutual & (np.abs(own[nearest] - times) <= reach), nearest, -1)
-
-
-def _nearest(places: Any, wanted: Any) -> Any:
-    """For each of ``wanted`` the index of the nearest of ``places`` (ascending)."""
-    import numpy as np
-
-    after = np.minimum(np.searchsorted(places, wanted), len(places) - 1)
-    before = np.maximum(after - 1, 0)
-    return np.where(np.abs(places[before] - wanted) <= np.abs(places[after] - wanted), before, after)
+    return _Rows(times, {key: nearest_rows(times, np.asarray(series.times)) for key, series in inputs.items()})

@@ -19,7 +19,6 @@ from ..model.release import CanaryPeriod
 from ..model.series import FailureScope, Histograms, PulledSeries
 from ..timeutil import DAY, HOUR
 from .base import ReadContext, Source, SourceResult
-from .derived_series import derive_series
 from .requirements import CLOCK_SKEW, ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
 from .wandb_api import read_runs
@@ -134,6 +133,8 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
     series, canary_series = builder.series(), builder.series(canary=True)
     notes = (*result.notes, *builder.notes())
     if model.business is not None and model.business.derived:
+        from .derived_series import derive_series
+
         series, about_derived = derive_series(model.business, model.rules, series)
         canary_series, _ = derive_series(model.business, model.rules, canary_series)
         notes += about_derived

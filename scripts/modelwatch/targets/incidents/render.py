@@ -29,6 +29,7 @@ from ...report.formatting import (
     utc_time,
 )
 from ...report.markdown import plain_line, safe_url
+from ...report.money import impact_sentence
 from ...report.move_effect import runbook_url
 from ...report.next_steps import first_step
 from ...report.past_episodes import past_episodes_text
@@ -155,6 +156,8 @@ def incident_details(
         facts["tried"] = plain_line(tried, 400)
     if issue_problem:
         facts["issue"] = plain_line(f"not written: {issue_problem}", 400)
+    if money := impact_sentence(group.evidence.money):
+        facts["money"] = money
     if register and register.flap:
         facts["flapping"] = f"fired {register.flap.fired} times since {utc_time(register.flap.since)}"
     if earlier:

@@ -59,6 +59,7 @@ from ...report.formatting import (
 )
 from ...report.ledger_table import ledger_section
 from ...report.markdown import bullet_list, code, link, mention, table
+from ...report.money import impact_sentence
 from ...report.next_steps import SILENCING_HELP, began_with_version, next_steps, required_healthy_evaluations
 from ...report.past_episodes import past_episodes_section
 from ...report.recent_changes import recent_changes_section
@@ -115,6 +116,8 @@ def issue_body(
     ``followers`` are the groups that it leads, by key."""
     rule = _configured_rule(group, model)
     parts = [headline(group, register, now), next_steps(group, register, model, now)]
+    if group.state is AlertState.FIRING and (money := impact_sentence(group.evidence.money)):
+        parts[0] += f" **{money}**"
     if model and model.owner and group.state is AlertState.FIRING:
         parts[0] += f" Owner: {mention(model.owner)}."
     if group.state is AlertState.FIRING and (muted := mute_sentence(group, register, now)):

@@ -1,0 +1,1 @@
+"""What a model is worth: daily amounts, the money of alerts, the scorecard."""

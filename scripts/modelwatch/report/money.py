@@ -1,0 +1,86 @@
+"""Money as text: what a change is worth, rounded to what is known."""
+
+from __future__ import annotations
+
+import math
+
+from ..model.money import Estimate, MoneyImpact
+from ..model.unit import MINUS
+from .formatting import whole_percent
+
+
+def money(amount: float, currency: str) -> str:
+    """Two significant digits: ``3,100 EUR``, ``−0.56 EUR``, ``0 EUR``."""
+    return f"{rounded_amount(amount)} {currency}"
+
+
+def rounded_amount(amount: float) -> str:
+    """``3,100``; from 0.01 on, less is ``0``."""
+    if abs(amount) < 0.005:
+        return "0"
+    digits = 1 - math.floor(math.log10(abs(amount)))
+    value = round(abs(amount), digits)
+    text = f"{value:,.0f}" if value >= 10 else f"{value:.{max(1, min(digits, 2))}f}"
+    return f"{MINUS if amount < 0 else ''}{text}"
+
+
+def impact_sentence(impact: MoneyImpact | None) -> str:
+    """``Costs about 3,100 EUR a day (95 % interval 1,900 to 4,300).``; empty where nothing is known."""
+    if impact is None:
+        return ""
+    if abs(impact.amount) < 0.005:
+        text = f"Worth about 0 {impact.currency} a day"
+    else:
+        text = f"{_verb(impact)} about {money(abs(impact.amount), impact.currency)} a day"
+    details = [detail for detail in (_interval_text(impact), _share_text(impact)) if detail]
+    return f"{text} ({'; '.join(details)})." if details else f"{text}."
+
+
+def impact_text(impact: MoneyImpact | None) -> str:
+    """The same for a cell of a table: ``−3,100 EUR a day``; empty where nothing is known."""
+    if impact is None:
+        return ""
+    sign = "+" if impact.amount >= 0.005 else ""
+    return f"{sign}{money(impact.amount, impact.currency)} a day"
+
+
+def _verb(impact: MoneyImpact) -> str:
+    return "Costs" if impact.amount < 0 else "Gains"
+
+
+def _interval_text(impact: MoneyImpact) -> str:
+    if impact.low is None or impact.high is None:
+        return "interval unknown"
+    ends = sorted((impact.low, impact.high), key=abs) if impact.low * impact.high >= 0 else []
+    if ends:
+        return f"95 % interval {rounded_amount(abs(ends[0]))} to {rounded_amount(abs(ends[1]))}"
+    lost, gained = (impact.low, impact.high) if impact.low < impact.high else (impact.high, impact.low)
+    return f"95 % interval {rounded_amount(-lost)} lost to {rounded_amount(gained)} gained"
+
+
+def _share_text(impact: MoneyImpact) -> str:
+    return f"of {whole_percent(impact.share)} of the rows" if impact.share < 1 else ""
+
+
+def estimate_text(estimate: Estimate | None, currency: str) -> str:
+    """``92,000 (78,000 to 110,000) EUR``; a dash for none."""
+    if estimate is None:
+        return "—"
+    if estimate.low is None or estimate.high is None:
+        return money(estimate.value, currency)
+    ends = f"{rounded_amount(estimate.low)} to {rounded_amount(estimate.high)}"
+    return f"{rounded_amount(estimate.value)} ({ends}) {currency}"
+
+
+def optional_money(amount: float | None, currency: str) -> str:
+    return "—" if amount is None else money(amount, currency)
+
+
+def ratio_text(estimate: Estimate | None) -> str:
+    """``250 % (210 % to 290 %)``"""
+    if estimate is None:
+        return "—"
+    text = whole_percent(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} ({whole_percent(estimate.low)} to {whole_percent(estimate.high)})"

@@ -1,0 +1,107 @@
+"""The scorecard of a model as text: a table by month and in all, for a terminal or in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..model.money import Estimate, Scorecard, ScorecardRow
+from ..timeutil import DAY, format_utc
+from .markdown import bullet_list, code, plain_line, table
+from .money import estimate_text, money, optional_money, ratio_text
+
+COLUMNS = ("Period", "Value", "Before", "Gained", "Predicted", "Cost", "Net", "Return")
+
+
+def scorecard_sentence(card: Scorecard) -> str:
+    """The result in one or two sentences."""
+    total = card.total
+    if total is None or total.value is None:
+        return "Nothing is known of its value."
+    text = f"It earned {money(total.value, card.currency)} in {total.days} days"
+    if total.gained is None:
+        return f"{text}."
+    text += f", {_against(total.gained, card.currency)} the value before"
+    if total.roi is not None:
+        text += f"; the return on its costs is {ratio_text(total.roi)}"
+    return f"{text}. {promise_sentence(total, card.currency)}".rstrip()
+
+
+def _against(gained: Estimate, currency: str) -> str:
+    size = estimate_text(gained, currency)
+    if gained.low is not None and gained.high is not None and gained.low <= 0 <= gained.high:
+        return f"{size} against (no difference is proven)"
+    return f"{size} {'more' if gained.value >= 0 else 'against'} than".replace("against than", "against")
+
+
+def promise_sentence(row: ScorecardRow, currency: str) -> str:
+    """Whether what was promised came true; empty where nothing was."""
+    if row.predicted is None or row.predicted_gained is None:
+        return ""
+    actual, promised = row.predicted_gained, money(row.predicted, currency)
+    if actual.low is None or actual.high is None:
+        verdict = "it is too early to say"
+    elif actual.low > row.predicted:
+        verdict = "it is more"
+    elif actual.high < row.predicted:
+        verdict = "it is less"
+    else:
+        verdict = "this agrees with it"
+    return f"Promised were {promised}; {verdict}: {estimate_text(actual, currency)}."
+
+
+def scorecard_rows(card: Scorecard) -> list[tuple[str, ...]]:
+    """A row a month, and the total last."""
+    rows = [*card.months, *([card.total] if card.total else [])]
+    return [tuple(_cells(row, card.currency)) for row in rows]
+
+
+def _cells(row: ScorecardRow, currency: str) -> Iterator[str]:
+    yield f"{row.name} ({row.days} d)"
+    yield optional_money(row.value, currency)
+    yield optional_money(row.before, currency)
+    yield estimate_text(row.gained, currency)
+    yield optional_money(row.predicted, currency)
+    yield optional_money(row.cost, currency)
+    yield estimate_text(row.net, currency)
+    yield ratio_text(row.roi)
+
+
+def cost_rows(card: Scorecard) -> list[tuple[str, str]]:
+    """What the costs are made of, in all."""
+    total = card.total
+    if total is None:
+        return []
+    count = f" ({total.retrainings})" if total.retrainings is not None else ""
+    costs = (("serving", total.serving), (f"retraining{count}", total.retraining), ("labelling", total.labelling))
+    return [(name, money(cost, card.currency)) for name, cost in costs if cost is not None]
+
+
+def scorecard_text(card: Scorecard) -> str:
+    """For a terminal."""
+    lines = [plain_line(f"{card.model}: {scorecard_sentence(card)}", 600), ""]
+    if card.total:
+        lines += [*_aligned([COLUMNS, *scorecard_rows(card)]), ""]
+    if costs := cost_rows(card):
+        lines += [f"Costs: {', '.join(f'{name} {amount}' for name, amount in costs)}.", ""]
+    for title, texts in (("Assumed", card.assumptions), ("Missing", card.missing)):
+        lines += [f"{title}:", *(f"  - {plain_line(text, 400)}" for text in texts), ""] if texts else []
+    return "\n".join(lines).rstrip()
+
+
+def scorecard_markdown(card: Scorecard) -> str:
+    """For an issue, a page or a job summary."""
+    until = format_utc(card.until - DAY)[:10]
+    parts = [f"## {code(card.model)}: value and costs until {until}", scorecard_sentence(card)]
+    if card.total:
+        parts.append(table(COLUMNS, scorecard_rows(card)))
+    if costs := cost_rows(card):
+        parts.append(table(("Cost", "Amount"), costs))
+    for title, texts in (("Assumed", card.assumptions), ("Missing", card.missing)):
+        if texts:
+            parts.append(f"### {title}\n\n{bullet_list(texts)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
