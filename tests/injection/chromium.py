@@ -78,6 +78,18 @@ class Chromium:
             tuple(one["message"] for one in dialogs),
         )
 
+    def open_tab(self, width: int = 1280, height: int = 800, *, dark: bool = False) -> Tab:
+        """A page of its own, of this size (pixels), that stays open."""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        tab = Tab(self, target, self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            tab.call(f"{domain}.enable")
+        shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        tab.call("Emulation.setDeviceMetricsOverride", **shape)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        tab.call("Emulation.setEmulatedMedia", features=scheme)
+        return tab
+
     def picture(self, path: Path, width: int, height: str) -> bytes:
         """The page at ``path`` as PNG, as high as the JavaScript ``height`` evaluates to, which can wait."""
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
@@ -125,3 +137,62 @@ class Chromium:
                 told = {"id": self._number, "method": "Page.handleJavaScriptDialog", "params": {"accept": False}}
                 os.write(self._ask, json.dumps(told | {"sessionId": found["sessionId"]}).encode() + b"\0")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """An open page."""
+
+    browser: Chromium
+    target: str
+    session: str
+
+    def call(self, method: str, **params: object) -> dict[str, Any]:
+        """One call of the protocol: https://chromedevtools.github.io/devtools-protocol/"""
+        return self.browser._call(method, self.session, **params)
+
+    def go(self, address: str) -> None:
+        """Load the page at ``address``; events of before are forgotten."""
+        self.browser._seen.clear()
+        self.call("Page.navigate", url=address)
+        while not self.events("Page.loadEventFired"):
+            self.browser._next()
+
+    def evaluate(self, script: str) -> Any:
+        """What the JavaScript gives, as JSON; a promise is waited for. Raises RuntimeError for what it throws."""
+        told = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in told:
+            raise RuntimeError(str(told["exceptionDetails"].get("exception", told["exceptionDetails"])))
+        return told["result"].get("value")
+
+    def press(self, key: str, code: int) -> None:
+        """Press and release a key by its DOM name and code, such as ``Tab``, 9."""
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+
+    def events(self, method: str) -> list[dict[str, Any]]:
+        """The events of that name since the page was loaded."""
+        own = (one for one in self.browser._seen if one.get("sessionId", self.session) == self.session)
+        return [one["params"] for one in own if one["method"] == method]
+
+    def complaints(self) -> list[str]:
+        """What the browser's console says: errors, warnings, exceptions, violations of the page's policy."""
+        console = self.events("Runtime.consoleAPICalled")
+        texts = [
+            f"{one['type']}: {[argument.get('value', argument.get('description')) for argument in one['args']]}"
+            for one in console
+            if one["type"] in ("error", "warning", "assert")
+        ]
+        texts += [str(one["exceptionDetails"]) for one in self.events("Runtime.exceptionThrown")]
+        return texts + [str(one["entry"]["text"]) for one in self.events("Log.entryAdded")]
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for, the page's own first."""
+        return [str(one["request"]["url"]) for one in self.events("Network.requestWillBeSent")]
+
+    def screenshot(self, path: Path) -> None:
+        """The viewport as PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        self.browser._call("Target.closeTarget", targetId=self.target)

@@ -30,6 +30,7 @@ STATE, INDEX = "state.json", "index.html"
 FORMAT = 1
 MAX_AGE = DAY
 """Seconds after which a model's pages are made anew though nothing changed: their charts end with the evaluation."""
+CODE_SUFFIXES = (".py", ".html", ".js", ".css")
 LIBRARY_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 """What the page's script needs of the bundled libraries; a page from a file can load no module."""
 _OWN_PATH = re.compile(r"(models|badges|assets)/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,2}")
@@ -150,15 +151,10 @@ def _is_current(state: ModelState | None, source: ModelSource, now: float, folde
 def _code_digest() -> str:
     """Of everything that makes a page from what was read."""
     hashed = hashlib.sha256(f"{__version__} {metadata.version('vl-convert-python')}".encode())
-    for path in sorted(_package_files(), key=lambda path: path.name):
-        hashed.update(path.name.encode() + b"\0" + path.read_bytes())
+    package = Path(__file__).parents[1]
+    for path in sorted(path for path in package.rglob("*") if path.suffix in CODE_SUFFIXES):
+        hashed.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
     return hashed.hexdigest()
-
-
-def _package_files() -> Iterator[Path]:
-    folder = Path(__file__).parent
-    for kind in ("*.py", "templates/*", "static/*"):
-        yield from folder.glob(kind)
 
 
 def _read_state(folder: Path) -> SiteState:
