@@ -49,7 +49,7 @@ def dashboard(
     names = None if models else frozenset(model.name for model in context.config.models)
     added, unreadable = _read_added(annotations_path(config_path), names)
     if files is not None:
-        collection = collect_results(context, files, observe=observe, added=added)
+        collection = collect_results(context, files, observes=observe, added=added)
     else:
         with progress_bar(len(context.config.models)) as progress:
             collection = collect_live(replace(context, progress=progress), added)

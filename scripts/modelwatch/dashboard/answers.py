@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..model.drift import drift_spec
 from ..model.finding import Outcome, Track
 from ..model.unit import unit_of
-from ..report.diagnosis import DRIFT_KINDS, Diagnosis
+from ..report.diagnosis import DRIFT_KINDS, NO_HEALTHY_VERSION, Diagnosis
 from ..report.formatting import bare_value, duration, percent, utc_time
 from ..report.markdown import safe_url
 from ..timeutil import DAY, WEEK
@@ -34,6 +34,8 @@ HEALTH_TEXTS = {
 }
 _COMMAND = re.compile(r"`([^`]+)`")
 _URL = re.compile(r"https?://\S+")
+_ADDRESS = re.compile(r":?\s*https?://\S+")
+"""An address at the end of a step, which becomes a link of the words before it."""
 KINDS_THAT_MATTER = (
     "accuracy-drop",
     "business-metric",
@@ -48,17 +50,17 @@ KINDS_THAT_MATTER = (
 
 def answers(snapshot: ModelSnapshot, health: ModelHealth, said: Diagnosis, business: str = "") -> tuple[Answer, ...]:
     """All eight, in the order of ``QUESTIONS``. ``business``: what the view of that name answers; empty: nothing."""
-    url = _URL.search(said.next)
-    command = _COMMAND.search(said.next)
+    step = said.next.replace("`", "")
+    url, command = _URL.search(step), _COMMAND.search(said.next)
     texts = {
-        "health": _health_text(health, snapshot.now),
+        "health": _health_text(health),
         "trend": trend_text(snapshot),
         "inputs": inputs_text(snapshot),
         "business": business or "No business metric is configured.",
         "problem": "Nothing fires." if health.health is Health.GREEN else health.headline,
         "change": _change_text(snapshot, said),
         "doing": health.doing or "Nothing has to be done.",
-        "next": said.next.replace("`", "") or "Nothing.",
+        "next": (_ADDRESS.sub("", step) if url else step) or "Nothing.",
     }
     return tuple(
         Answer(
@@ -72,9 +74,9 @@ def answers(snapshot: ModelSnapshot, health: ModelHealth, said: Diagnosis, busin
     )
 
 
-def _health_text(health: ModelHealth, now: float) -> str:
+def _health_text(health: ModelHealth) -> str:
     text = HEALTH_TEXTS[health.health]
-    return f"{text} For {duration(now - health.since)}." if health.since is not None else text
+    return text if health.since is None else f"{text} Since {utc_time(health.since)}."
 
 
 def leading_track(snapshot: ModelSnapshot) -> Track | None:
@@ -142,7 +144,8 @@ def _names(names: Iterable[str]) -> str:
 def _change_text(snapshot: ModelSnapshot, said: Diagnosis) -> str:
     """What changed before it began: a version, drifted inputs, or what else ``diagnose`` found."""
     for title in ("Changed", "Why", "Drifted", "Before"):
-        if lines := said.sections.get(title):
+        lines = said.sections.get(title, ())
+        if lines and not lines[0].startswith(NO_HEALTHY_VERSION):
             return lines[0]
     newest = max(snapshot.pull.deployments, key=lambda deployment: deployment.since, default=None)
     if newest is None:

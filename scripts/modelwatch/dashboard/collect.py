@@ -53,7 +53,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Observations:
+class Observations:
     """What the targets say, and why they do not."""
 
     by_model: Mapping[str, ModelObservation]
@@ -63,7 +63,7 @@ class _Observations:
 def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> Collection:
     """Pull, judge and observe; nothing is changed. What cannot be read is a problem on the page."""
     with ThreadPoolExecutor(1) as pool:
-        observing = pool.submit(_observe, context)
+        observing = pool.submit(observe, context)
         findings, pulls = pipeline.find(context, pipeline.pull(context))
         judgement = pipeline.combine(context, findings, pulls)
         observed = observing.result()
@@ -75,10 +75,27 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
             model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, added
         )
         problems = (*snapshot.problems, failure) if failure else snapshot.problems
-        snapshot = replace(snapshot, registry=registry, problems=problems)
-        content = series_jsonl.encode((snapshot.pull,), 0.0)
-        models.append(ModelSource(model, _digest(snapshot, (content,)), _constant(snapshot)))
+        models.append(_known_source(replace(snapshot, registry=registry, problems=problems)))
     return Collection(tuple(models), context.now)
+
+
+def collect_evaluation(
+    context: RunContext, evaluation: pipeline.JudgedPulls, observed: Observations
+) -> tuple[ModelSource, ...]:
+    """The models of an evaluation that is at hand, with what was observed after it."""
+    findings, pulls = pipeline.find(context, evaluation.pulls)
+    groups, registers = pipeline.sync_groups(context, evaluation.judgement, observed.by_model)
+    return tuple(
+        _known_source(
+            _snapshot(model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, None)
+        )
+        for model in context.config.models
+    )
+
+
+def _known_source(snapshot: ModelSnapshot) -> ModelSource:
+    content = series_jsonl.encode((snapshot.pull,), 0.0)
+    return ModelSource(snapshot.model, _digest(snapshot, (content,)), _constant(snapshot))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +117,20 @@ def read_results(folder: Path) -> Results:
 
 
 def collect_results(
-    context: RunContext, results: Results, *, observe: bool = False, added: ReadAnnotations | None = None
+    context: RunContext, results: Results, *, observes: bool = False, added: ReadAnnotations | None = None
 ) -> Collection:
-    """From the files of an evaluation; ``context`` has its time. ``observe``: read GitHub and PagerDuty, too; without
-    it nothing is asked of any service."""
+    """From the files of an evaluation; ``context`` has its time. ``observes``: read GitHub and PagerDuty, too;
+    without it nothing is asked of any service."""
     judgement, encoded, problems = results.judgement, results.series, list[str]()
     if judgement.config != context.config.digest:
         problems.append(
             "The results were made with another configuration than the present one: run `modelwatch run` again."
         )
-    if observe:
-        observed = _observe(context)
+    if observes:
+        observed = observe(context)
         groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
     else:
-        observed = _Observations({}, "")
+        observed = Observations({}, "")
         groups, registers = judgement.groups, _planned_registers(results.plan)
         problems.append("GitHub and PagerDuty were not asked: issues, incidents and workflow runs are not shown.")
     models = []
@@ -156,11 +173,17 @@ def _snapshot(
     findings: ModelFindings,
     groups: Iterable[Group],
     registers: Mapping[str, Register],
-    observed: _Observations,
+    observed: Observations,
     added: ReadAnnotations | None,
 ) -> ModelSnapshot:
     own = tuple(group for group in groups if group.model == model.name)
     observation = observed.by_model.get(model.name)
+    leading = tuple(
+        issue
+        for name, other in observed.by_model.items()
+        for issue in other.issues
+        if name != model.name and issue.register and any(issue.register.leads(group.key) for group in own)
+    )
     problems = [observed.problem] if observed.problem else []
     problems += observation_problems(observation.errors) if observation else []
     return ModelSnapshot(
@@ -171,16 +194,18 @@ def _snapshot(
         groups=own,
         registers={group.key: registers[group.key] for group in own if group.key in registers},
         observation=observation,
+        other_issues=leading,
         added=added(model) if added else (),
         problems=tuple(problems),
     )
 
 
-def _observe(context: RunContext) -> _Observations:
+def observe(context: RunContext) -> Observations:
+    """Read the targets; that they cannot be read at all is no error here."""
     try:
-        return _Observations(pipeline.observe(context))
+        return Observations(pipeline.observe(context))
     except UserError as failure:
-        return _Observations({}, str(failure))
+        return Observations({}, str(failure))
 
 
 def _read_registry(context: RunContext, model: Model) -> tuple[Registry | None, str]:
@@ -234,6 +259,7 @@ def _digest(snapshot: ModelSnapshot, content: Iterable[bytes]) -> str:
         public,
         snapshot.registers,
         snapshot.observation,
+        snapshot.other_issues,
         snapshot.registry,
         snapshot.added,
         snapshot.problems,

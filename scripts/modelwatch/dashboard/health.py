@@ -57,6 +57,7 @@ def diagnose(snapshot: ModelSnapshot) -> Diagnosis:
         snapshot.registry,
         snapshot.problems,
         registers=snapshot.registers,
+        other_issues=snapshot.other_issues,
     )
     return diagnosis.diagnose(known, snapshot.now)
 
@@ -191,8 +192,13 @@ def _page_clauses(register: Register) -> Iterator[str]:
 
 def _issue_clause(snapshot: ModelSnapshot, group: Group) -> str:
     issues = snapshot.observation.issues if snapshot.observation else ()
-    issue = next((issue for issue in issues if issue.group == group.key and issue.is_under_way), None)
-    return f"issue #{issue.number} is open" if issue else ""
+    if issue := next((issue for issue in issues if issue.group == group.key and issue.is_under_way), None):
+        return f"issue #{issue.number} is open"
+    led = (issue for issue in (*issues, *snapshot.other_issues) if issue.register and issue.register.leads(group.key))
+    leader = next((issue for issue in led if issue.is_under_way and issue.register), None)
+    if leader is None or leader.register is None:
+        return ""
+    return f"issue #{leader.number} of {leader.register.model} {leader.register.rule} is about it, too"
 
 
 def _done_without_alert(snapshot: ModelSnapshot) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..model.alert import Group
 from ..model.finding import ModelFindings
 from ..model.monitored_model import Model
-from ..model.plan import ModelObservation
+from ..model.plan import ModelObservation, ObservedIssue
 from ..model.register import Register
 from ..model.release import Registry
 from ..model.series import PulledSeries
@@ -27,6 +27,8 @@ class ModelSnapshot:
     registers: Mapping[str, Register] = field(default_factory=dict)
     """Of the groups, by key."""
     observation: ModelObservation | None = None
+    other_issues: tuple[ObservedIssue, ...] = ()
+    """Those of other models that lead alerts of this one."""
     registry: Registry | None = None
     shown: PulledSeries | None = None
     """What no rule reads and pages show where it is logged: see ``sources.shown_keys``."""

@@ -48,7 +48,7 @@ SECTION_TITLES = frozenset(
 )
 _COMMAND, _NO_BREAK = re.compile("`[^`]*`"), "\ue000"
 """The second stands for a space at which no line breaks."""
-_NO_HEALTHY_VERSION = "no healthy version on record"
+NO_HEALTHY_VERSION = "no healthy version on record"
 DRIFT_KINDS = ("data-drift", "prediction-drift", "label-drift")
 
 
@@ -254,7 +254,7 @@ def _version_changes(known: DiagnosisInput, worst: Group, register: Register | N
     replaced = next(iter(others), None)
     is_rollback = replaced is not None and replaced.rolled_back != ""
     before = replaced.version if replaced and is_rollback else next(iter(evidence.previous), "")
-    line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else _NO_HEALTHY_VERSION
+    line = f"version {before} {'(rolled back)' if is_rollback else '(healthy)'}" if before else NO_HEALTHY_VERSION
     lead, start = version_lead(worst, register), start_text(evidence.version_since, evidence.version_origin)
     when = start if lead is None else f"{duration(lead)} before it began" if lead >= MINUTE else "right before it began"
     yield plain_line(f"{line} → {evidence.version}, {when}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...dashboard.collect import Collection, ModelSource, collect_evaluation
+from ...dashboard.site import INDEX, write_site
+from ...pipeline import JudgedPulls
 from ...report.formatting import utc_time
 from ...report.summary import job_summary
 from ...step_files import write_file, write_text
@@ -27,6 +30,19 @@ def export_story(story: Story, folder: Path) -> None:
     plans.mkdir(exist_ok=True)
     for plan in story.plans:
         write_file(plans / f"{utc_time(plan.at)[:16].replace(' ', 'T').replace(':', '')}.json", plan)
+
+
+def export_site(stories: Sequence[Story], folder: Path) -> Path:
+    """Write the dashboard of all stories, each at its worst moment; gives the address of its first page."""
+    sources: list[ModelSource] = []
+    for story in stories:
+        context, worst = story.worst_context, story.worst_result
+        if context is not None and worst is not None:
+            evaluation = JudgedPulls(worst.pulls, worst.judgement)
+            sources += collect_evaluation(context, evaluation, story.worst_observations)
+    now = max((story.worst_context.now for story in stories if story.worst_context), default=0.0)
+    write_site(folder, Collection(tuple(sources), now, ("Each model is shown at the worst moment of its story.",)))
+    return folder / INDEX
 
 
 def model_repository(story: Story) -> Any:

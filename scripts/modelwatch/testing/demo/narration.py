@@ -15,7 +15,7 @@ from ...report.console import wrap_text
 from ...report.formatting import utc_time
 from . import churn, credit, fraud, location, pricing
 from .environment import DemoEnvironment, DemoModel
-from .export import export_story, model_incidents, model_repository
+from .export import export_site, export_story, model_incidents, model_repository
 from .story import Story
 
 if TYPE_CHECKING:
@@ -80,13 +80,14 @@ def narrate_stories(
         export_story(story, folder / chapter.demo_model.name)
         told.append((chapter, story))
         console.print()
+    site = export_site([story for _, story in told], folder / "site")
     console.print(Rule("What exists now", style="dim"))
     for chapter, story in told:
         console.print(Text(chapter.title, style="bold"), soft_wrap=True)
         for text in _list_objects(story):
             console.print(Text(f"  {text}"), soft_wrap=True)
     console.print(Rule("Where to look", style="dim"))
-    for text in _list_files(told, folder):
+    for text in _list_files(told, folder, site):
         console.print(Text(f"  {text}"), soft_wrap=True)
     evaluations = sum(story.evaluations for _, story in told)
     seconds = time.monotonic() - began
@@ -123,7 +124,8 @@ def _list_objects(story: Story) -> Iterator[str]:
         yield "no workflow run"
 
 
-def _list_files(told: Sequence[tuple[Chapter, Story]], folder: Path) -> Iterator[str]:
+def _list_files(told: Sequence[tuple[Chapter, Story]], folder: Path, site: Path) -> Iterator[str]:
+    yield f"{_short_path(site)}: the dashboard of these models, each at its worst moment; open it in a browser"
     for chapter, story in told:
         for number in story.worst_issues:
             yield _short_path(folder / chapter.demo_model.name / f"issue-{number}-at-its-worst.md")

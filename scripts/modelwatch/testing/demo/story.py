@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ... import pipeline
-from ...context import make_context
+from ...context import RunContext, make_context
+from ...dashboard.collect import Observations, observe
 from ...model.alert import AlertState, Group
 from ...model.monitored_model import Config, Model
 from ...model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receipts
@@ -45,6 +46,10 @@ class Story:
     plans: list[Plan] = field(default_factory=list)
     worst_result: pipeline.RunResult | None = None
     """The evaluation at the worst moment: the highest severity, then the most that fires, then the most changes."""
+    worst_context: RunContext | None = None
+    """That of this evaluation."""
+    worst_observations: Observations = field(default_factory=lambda: Observations({}))
+    """What existed after it."""
     worst_issues: dict[int, str] = field(default_factory=dict)
     """By number the issue as it stood when the alert was at its worst."""
     _config: Config | None = None
@@ -95,7 +100,7 @@ class Story:
         done = pipeline.converge(context, pipeline.JudgedPulls(pulls, judgement), frozenset(Target))
         self.evaluations += 1
         if self.worst_result is None or _badness(done) >= _badness(self.worst_result):
-            self.worst_result = done
+            self.worst_result, self.worst_context, self.worst_observations = done, context, observe(context)
         for group in sorted(judgement.groups, key=_severity_order):
             self._narrate_group(group, time)
         if done.plan.changes and done.receipts:
