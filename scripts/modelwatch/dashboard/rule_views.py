@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..model.alert import Alert, AlertState, Group
 from ..model.drift import drift_spec
 from ..model.finding import Track
-from ..model.rule import Rule
+from ..model.rule import Direction, Rule
 from ..model.severity import Severity
 from .page import ViewName
 from .snapshot import ModelSnapshot
@@ -70,6 +70,15 @@ class RuleTracks:
         """The tier that holds for a series: of the alert that fires, not of a single finding."""
         firing = (alert for alert in self.alerts if alert.state is AlertState.FIRING and alert.labels == track.labels)
         return next((alert.severity for alert in firing), None)
+
+    def rank_of(self, track: Track) -> tuple[float, float]:
+        """How bad the newest finding of a series is: the tier that holds, then the change for the worse."""
+        severity, finding = self.severity_of(track), track.finding(-1)
+        sign = -1.0 if self.rule.better is Direction.HIGHER else 1.0
+        size = sign * (finding.value or 0.0)
+        if finding.change is not None:
+            size = sign * finding.change if self.rule.better is not None else abs(finding.change)
+        return (0.0 if severity is None else 1.0 + severity.code), size
 
     @property
     def badness(self) -> int:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from ..model.alert import Alert, AlertState
 from ..model.control_chart import ChartSignal
 from ..model.finding import Finding, Outcome, Track
-from ..model.rule import STATIC_LIMITS, Limit, Rule
+from ..model.rule import STATIC_LIMITS, Rule
 from ..model.series import Labels, Series
 from ..model.unit import is_share, unit_of, unit_of_time
 from ..report.alert_phrase import limit_comparison
 from ..report.formatting import bare_value, duration, interval, labels_text, limit_text, percent, quantity, utc_time
 from ..report.markdown import plain_line
+from ..timeutil import MINUTE
 
 MAX_NAME = 80
 """Characters of a name from outside."""
@@ -69,7 +70,7 @@ def comparison(finding: Finding, rule: Rule, unit: str) -> str:
 
 
 def _state(finding: Finding, alert: Alert | None, now: float) -> str:
-    since = f"since {utc_time(alert.start)} ({duration(now - alert.start)})" if alert else ""
+    since = since_text(alert.start, now) if alert else ""
     if alert is not None and alert.state is AlertState.FIRING:
         muted = f"; muted: {plain_line(alert.mutes[0].reason)}" if alert.mutes else ""
         if finding.severity is None and finding.outcome is Outcome.OK:
@@ -84,6 +85,11 @@ def _state(finding: Finding, alert: Alert | None, now: float) -> str:
     if finding.severity is not None:
         return f": {finding.severity}{_signal(finding)}"
     return ": better than usual" if finding.improved else ": no problem"
+
+
+def since_text(start: float, now: float) -> str:
+    """``since 2026-11-20 14:00 UTC (3 h)``"""
+    return f"since {utc_time(start)}" + (f" ({duration(now - start)})" if now - start >= MINUTE else "")
 
 
 def _signal(finding: Finding) -> str:
@@ -118,6 +124,9 @@ def series_sentence(name: str, series: Series, unit: str, *, watched: bool = Fal
         return f"{newest}, its only value so far.{rule}"
     low, usual, high = (bare_value(value, unit) for value in (min(earlier), statistics.median(earlier), max(earlier)))
     length = duration(known[-1][0] - known[0][0])
+    if low == high:
+        same = low == bare_value(known[-1][1], unit)
+        return f"{newest}, {'as' if same else f'after {low}'} in all of the {length} before.{rule}"
     return f"{newest}; in the {length} before between {low} and {high}, usually {usual}.{rule}"
 
 
@@ -127,7 +136,3 @@ def change_text(finding: Finding) -> str:
     if finding.n is not None:
         parts.append(f"{finding.n:,.0f} rows")
     return ", ".join(parts)
-
-
-def limits_text(limits: Sequence[Limit], unit: str) -> str:
-    return " or ".join(limit_text(limit, unit) for limit in limits)

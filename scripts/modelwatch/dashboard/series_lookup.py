@@ -44,9 +44,20 @@ class SeriesLookup:
         found = self._series.get(key.name, {})
         return [found[labels] for labels in sorted(found) if labels and key.allows(labels)]
 
+    def segments_of(self, name: str) -> list[Series]:
+        """Series of a name with one label, whichever it is."""
+        found = self._series.get(name, {})
+        return [found[labels] for labels in sorted(found) if len(labels) == 1]
+
     def names(self) -> Iterator[str]:
         """Names of series without labels."""
         return (name for name in sorted(self._series) if self.whole(name) is not None)
+
+    def label_values(self) -> tuple[str, ...]:
+        """Every value of a label, such as the name of a segment or of a class: by them categories of histograms, which
+        hold checksums only, are named."""
+        found = (value for column in self._series.values() for labels in column for _, value in labels)
+        return tuple(dict.fromkeys(found))
 
     def histograms(self, name: str = "", labels: Labels | None = None) -> list[Histograms]:
         """By name and labels; all that are not given match."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from ..model.alert import Alert
+from ..model.cadence import usual_gap
 from ..model.control_chart import ChartSignal
 from ..model.finding import Finding, Outcome, Track
 from ..model.rule import Aggregate, BaselineKind, LimitKind, Rule
@@ -23,6 +24,8 @@ from .thinning import finite, kept_rows, thinning_note
 MAX_SPANS = 60
 """What was decided, the newest."""
 INTERVAL = "95 % interval"
+HOLDS = 0.99
+"""For this part of the usual time between two points a value stands for itself where other series have points."""
 NAN = math.nan
 _AGGREGATES = {
     Aggregate.SUM: "Sum",
@@ -193,22 +196,23 @@ def series_chart(
     limits: Mapping[str, tuple[Severity, float]] | None = None,
     band: tuple[Series, Series] | None = None,
     decided: tuple[DecidedSpan, ...] = (),
+    main: str = "",
 ) -> TimeChart:
-    """Series as they were logged, by name, from ``since`` on (seconds, UTC): the first as the value, the others beside
-    it. ``limits``: fixed ones of rules on them. ``band``: low and high of the first."""
-    sides = list(band or ())
+    """Series as they were logged, by name, from ``since`` on (seconds, UTC): ``main``, by default the first, as the
+    value, the others beside it. ``limits``: fixed ones of rules on them. ``band``: low and high of the first."""
+    sides, value = list(band or ()), main or next(iter(lines), "")
     columns = [_known_points(series, since) for series in (*lines.values(), *sides)]
     times = sorted({time for column in columns[: len(lines)] for time in column})
-    values = [[column.get(time, NAN) for time in times] for column in columns]
+    values = [_on_axis(column, times) for column in columns]
     fixed = dict(limits or {})
     rows = kept_rows(values[: len(lines)], len(times), 1 + len(columns) + len(fixed))
     drawn = [tuple(finite(column[row]) for row in rows) for column in values]
     shown = [
-        Line(plain_line(name, MAX_NAME), LineRole.VALUE if place == 0 else LineRole.OTHER, drawn[place])
+        Line(plain_line(name, MAX_NAME), LineRole.VALUE if name == value else LineRole.OTHER, drawn[place])
         for place, name in enumerate(lines)
     ]
     shown += [
-        Line(name, LineRole.LIMIT, (finite(value),) * len(rows), severity) for name, (severity, value) in fixed.items()
+        Line(name, LineRole.LIMIT, (finite(limit),) * len(rows), severity) for name, (severity, limit) in fixed.items()
     ]
     bands = _joint_band(drawn[len(lines) :])
     thinned = thinning_note(len(rows), len(times), "times")
@@ -228,6 +232,17 @@ def series_chart(
 def _known_points(series: Series, since: float) -> dict[float, float]:
     pairs = zip(series.times, series.values, strict=True)
     return {time: value for time, value in pairs if time >= since and math.isfinite(value)}
+
+
+def _on_axis(column: Mapping[float, float], times: Sequence[float]) -> list[float]:
+    """A series at the times of all: between two of its own points, unless they are far apart, its last value holds, so
+    that series logged a little apart are lines and not dots."""
+    gap = usual_gap(sorted(column))
+    values, last = [], -math.inf
+    for time in times:
+        last = time if time in column else last
+        values.append(column[last] if time - last < HOLDS * gap or time == last else NAN)
+    return values
 
 
 def _joint_band(sides: Sequence[Sequence[float | None]]) -> Iterator[Band]:

@@ -21,6 +21,7 @@ from ..timeutil import DAY, HOUR
 from .base import ReadContext, Source, SourceResult
 from .requirements import CLOCK_SKEW, ReadRequest, histogram_patterns, key_requests, plan_read
 from .series_builder import SeriesBuilder
+from .shown_keys import shown_request
 from .wandb_api import read_runs
 from .wandb_offline import read_offline_runs
 
@@ -71,25 +72,61 @@ def pull_all(
         model.name: replace(plan_read(model, now), canary_periods=(canary_periods or {}).get(model.name, ()))
         for model in models
     }
-    places = max(min(workers // 2, len(models)), 1)
 
-    def pull(model: Model) -> PulledSeries:
-        with ThreadPoolExecutor(max(workers // places, 1)) as executor:
-            context = ReadContext(sessions, executor, time.monotonic() + seconds)
-            return _pull_model(model, requests[model.name], now, context)
+    def pull(model: Model, context: ReadContext) -> PulledSeries:
+        return _pull_model(model, requests[model.name], now, context)
 
-    pulls: dict[str, PulledSeries] = {}
-    with ThreadPoolExecutor(places) as pool:
-        tasks = {pool.submit(pull, model): model for model in models}
-        for count, task in enumerate(as_completed(tasks), start=1):
-            pulls[tasks[task].name] = task.result()
-            if progress:
-                progress(tasks[task].name, count, len(tasks))
+    pulls = _pull_each(models, pull, sessions, workers, seconds, progress)
     failed = [model for model in models if pulls[model.name].error and pulls[model.name].scope is FailureScope.SERVER]
     if failed and second_look is not None and sessions.forget_outages():
         time.sleep(second_look * sessions.retry.wait_scale)
         pulls |= pull_all(failed, now, sessions, workers=workers, seconds=seconds, canary_periods=canary_periods)
     return {model.name: pulls[model.name] for model in models}
+
+
+def pull_shown(
+    models: Sequence[Model],
+    now: float,
+    sessions: WandbSessions,
+    *,
+    workers: int = WORKERS,
+    seconds: float = PULL_SECONDS,
+) -> dict[str, PulledSeries]:
+    """What pages show beside what rules read, by model name: series and histograms, and ``error`` where the source
+    failed. See ``shown_keys``."""
+
+    def pull(model: Model, context: ReadContext) -> PulledSeries:
+        try:
+            builder = _read_source(model, shown_request(model, now), context).builder
+            return PulledSeries(model.name, builder.series(), histograms=builder.histograms())
+        except Exception as error:  # noqa: BLE001 - the barrier between models
+            return _failed_pull(model, error)
+
+    return _pull_each(models, pull, sessions, workers, seconds)
+
+
+def _pull_each(
+    models: Sequence[Model],
+    pull: Callable[[Model, ReadContext], PulledSeries],
+    sessions: WandbSessions,
+    workers: int,
+    seconds: float,
+    progress: Progress | None = None,
+) -> dict[str, PulledSeries]:
+    places = max(min(workers // 2, len(models)), 1)
+
+    def pull_one(model: Model) -> PulledSeries:
+        with ThreadPoolExecutor(max(workers // places, 1)) as executor:
+            return pull(model, ReadContext(sessions, executor, time.monotonic() + seconds))
+
+    pulls: dict[str, PulledSeries] = {}
+    with ThreadPoolExecutor(places) as pool:
+        tasks = {pool.submit(pull_one, model): model for model in models}
+        for count, task in enumerate(as_completed(tasks), start=1):
+            pulls[tasks[task].name] = task.result()
+            if progress:
+                progress(tasks[task].name, count, len(tasks))
+    return pulls
 
 
 def pull_period(
@@ -107,10 +144,14 @@ def pull_period(
 def _pull_model(model: Model, request: ReadRequest, now: float, context: ReadContext) -> PulledSeries:
     try:
         return _read_model(model, request, now, context)
-    except UserError as error:
-        return PulledSeries(model.name, (), error=str(error), notes=request.notes, scope=_failure_scope(error))
     except Exception as error:  # noqa: BLE001  (a bug in reading one model must not hide the other models)
-        return PulledSeries(model.name, (), error=unforeseen("reading", error), scope=_failure_scope(error))
+        return _failed_pull(model, error, request.notes)
+
+
+def _failed_pull(model: Model, error: Exception, notes: tuple[str, ...] = ()) -> PulledSeries:
+    if isinstance(error, UserError):
+        return PulledSeries(model.name, (), error=str(error), notes=notes, scope=_failure_scope(error))
+    return PulledSeries(model.name, (), error=unforeseen("reading", error), scope=_failure_scope(error))
 
 
 def _failure_scope(error: Exception) -> FailureScope:
@@ -124,10 +165,7 @@ def _failure_scope(error: Exception) -> FailureScope:
 
 
 def _read_model(model: Model, request: ReadRequest, now: float, context: ReadContext) -> PulledSeries:
-    results = (read(model, request, context) for read in SOURCES)
-    result = next((result for result in results if result is not None), None)
-    if result is None:
-        raise SourceSetupError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
+    result = _read_source(model, request, context)
     builder = result.builder
     histograms, references = builder.histograms(), tuple[Histograms, ...]()
     series, canary_series = builder.series(), builder.series(canary=True)
@@ -157,6 +195,14 @@ def _read_model(model: Model, request: ReadRequest, now: float, context: ReadCon
         canary_series=canary_series,
         references=references,
     )
+
+
+def _read_source(model: Model, request: ReadRequest, context: ReadContext) -> SourceResult:
+    results = (read(model, request, context) for read in SOURCES)
+    result = next((result for result in results if result is not None), None)
+    if result is None:
+        raise SourceSetupError("the model has no source.", hint="Give it `wandb:` or `table:`.", where=model.where)
+    return result
 
 
 def _staleness_notes(model: Model, builder: SeriesBuilder, now: float) -> tuple[str, ...]:

@@ -24,13 +24,20 @@ CHANGE_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Side:
-    """All values of one side."""
+class Distribution:
+    """All values of some histograms of one feature."""
 
     edges: Floats
     counts: Floats
     mean: float
     sd: float
+
+    def quantiles(self) -> list[float]:
+        """``QUANTILES`` of values that lie evenly within their bins."""
+        below = np.concatenate([[0.0], np.cumsum(self.counts)])
+        filled = np.concatenate([[True], np.diff(below) > 0])
+        filled[:-1] |= filled[1:]  # where a filled bin begins
+        return [float(value) for value in np.interp(np.array(QUANTILES) * below[-1], below[filled], self.edges[filled])]
 
 
 def describe_change(
@@ -43,43 +50,58 @@ def describe_change(
     return known.shared.get(key, lambda: _describe_change(spec, at, known, captured), lambda _: CHANGE_SIZE)
 
 
-def _describe_change(
+def window_distributions(
+    spec: BaselineSpec, at: FeatureWindows, known: ReferenceLookup
+) -> tuple[Distribution | None, Distribution | None]:
+    """The reference ``spec`` and the window at the only evaluation time of ``at``; ``None`` for an empty side."""
+    captured = known.find_histogram(spec, at.histograms) if spec.kind is BaselineKind.FILE else None
+    return _sides(spec, at, known, captured)
+
+
+def _sides(
     spec: BaselineSpec, at: FeatureWindows, known: ReferenceLookup, captured: CapturedBins | None
-) -> DistributionChange | None:
+) -> tuple[Distribution | None, Distribution | None]:
     current = row_ranges(at.at, at.times - at.window, at.times, at.timeline.start_of(at.times))
     rows = np.asarray(at.rows)
     categorical = known.spec.is_categorical(at.histograms.name)
-    after = _merge(at, rows[current.lo[0] : current.hi[0]], categorical)
-    before = _reference(spec, at, captured, rows, categorical)
+    after = merge_distribution(at.histograms, rows[current.lo[0] : current.hi[0]], categorical)
+    return _reference(spec, at, captured, rows, categorical), after
+
+
+def _describe_change(
+    spec: BaselineSpec, at: FeatureWindows, known: ReferenceLookup, captured: CapturedBins | None
+) -> DistributionChange | None:
+    before, after = _sides(spec, at, known, captured)
     if before is None or after is None:
         return None
-    if categorical:
+    if known.spec.is_categorical(at.histograms.name):
         return DistributionChange(shares=_share_changes(before, after, known.category_names(at.histograms)))
-    quantiles = zip(QUANTILES, _quantiles(before), _quantiles(after), strict=True)
+    quantiles = zip(QUANTILES, before.quantiles(), after.quantiles(), strict=True)
     return DistributionChange((before.mean, after.mean), before.sd, tuple(QuantileChange(*one) for one in quantiles))
 
 
 def _reference(
     spec: BaselineSpec, at: FeatureWindows, captured: CapturedBins | None, rows: Ints, categorical: bool
-) -> _Side | None:
+) -> Distribution | None:
     if spec.kind is not BaselineKind.FILE:
         stretches = reference_stretches(spec, at)
         chosen = [rows[part.lo[0] : part.hi[0]] for part in stretches]
-        return _merge(at, np.concatenate(chosen), categorical) if chosen else None
+        return merge_distribution(at.histograms, np.concatenate(chosen), categorical) if chosen else None
     if captured is None:
         return None
     edges, counts = (array("d", column) for column in captured)
-    alone = replace(at, histograms=replace(at.histograms, edges=(edges,), counts=(counts,)))
-    return _merge(alone, np.zeros(1, np.int64), categorical)
+    alone = replace(at.histograms, edges=(edges,), counts=(counts,))
+    return merge_distribution(alone, np.zeros(1, np.int64), categorical)
 
 
-def _merge(at: FeatureWindows, rows: Ints, categorical: bool) -> _Side | None:
-    filled = [int(row) for row in rows if any(at.histograms.counts[row])]
+def merge_distribution(histograms: Histograms, rows: Ints, categorical: bool) -> Distribution | None:
+    """The sum of some of the histograms; ``None`` where they hold nothing."""
+    filled = [int(row) for row in rows if any(histograms.counts[row])]
     if not filled:
         return None
-    total = None if categorical else _add_up(at.histograms, filled)
-    edges, counts = total or merge_histograms(at.histograms, filled, categorical)
-    return _Side(edges, counts, *_moments(at.histograms, filled))
+    total = None if categorical else _add_up(histograms, filled)
+    edges, counts = total or merge_histograms(histograms, filled, categorical)
+    return Distribution(edges, counts, *_moments(histograms, filled))
 
 
 def _add_up(histograms: Histograms, rows: list[int]) -> tuple[Floats, Floats] | None:
@@ -101,17 +123,8 @@ def _moments(histograms: Histograms, rows: list[int]) -> tuple[float, float]:
         return mean, float(np.sqrt(share @ (middles - mean) ** 2))
 
 
-def _quantiles(side: _Side) -> list[float]:
-    """Of values that lie evenly within their bins."""
-    edges, counts = side.edges, side.counts
-    below = np.concatenate([[0.0], np.cumsum(counts)])
-    filled = np.concatenate([[True], np.diff(below) > 0])
-    filled[:-1] |= filled[1:]  # where a filled bin begins
-    return [float(value) for value in np.interp(np.array(QUANTILES) * below[-1], below[filled], edges[filled])]
-
-
-def _share_changes(before: _Side, after: _Side, names: tuple[str, ...]) -> tuple[ShareChange, ...]:
-    sides = [_shares(before), _shares(after)]
+def _share_changes(before: Distribution, after: Distribution, names: tuple[str, ...]) -> tuple[ShareChange, ...]:
+    sides = [shares_by_place(before), shares_by_place(after)]
     name_of = {place: name for name, place in category_positions(names).items()}
     places = sorted(sides[0].keys() | sides[1].keys())
     changes = [(sides[0].get(place, 0.0), sides[1].get(place, 0.0), place) for place in places]
@@ -123,6 +136,7 @@ def _share_changes(before: _Side, after: _Side, names: tuple[str, ...]) -> tuple
     )
 
 
-def _shares(side: _Side) -> dict[float, float]:
+def shares_by_place(side: Distribution) -> dict[float, float]:
+    """Of categories the share of each, by the place where its bin begins."""
     total = float(side.counts.sum())
     return {float(side.edges[place]): float(side.counts[place]) / total for place in np.flatnonzero(side.counts)}

@@ -228,14 +228,13 @@ def _reference_drift(spec: BaselineSpec, raw: ReferenceResult, real: Bools, row:
 def _compare_feature(
     rule: Rule, known: ReferenceLookup, histograms: Histograms, service: VersionTimeline, times: Floats, now: float
 ) -> _Feature:
-    rows = _usable_rows(histograms, service, now)
-    at = np.asarray(histograms.times)[rows]
+    place = feature_windows(rule, histograms, service, times, now)
+    rows, at = place.rows, place.at
     spans = row_ranges(at, times - rule.window, times, service.start_of(times))
     specs = (rule.baseline, *rule.also)
     categorical = known.spec.is_categorical(histograms.name)
     method = _method_for_categories(known.spec.full_method) if categorical else known.spec.full_method
     points = spans.counts.astype(np.float64)
-    place = FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
     if not len(rows):
         empty, false = nans(len(times)), np.zeros(len(times), np.bool_)
         nothing = ReferenceResult(empty, empty, false, false, empty, empty)
@@ -246,6 +245,15 @@ def _compare_feature(
         n = np.where(both.current.n > 0, both.current.n, np.nan)
         against.append(compare_sides(method, both, categorical))
     return _Feature(place, method, n, points, tuple(against))
+
+
+def feature_windows(
+    rule: Rule, histograms: Histograms, service: VersionTimeline, times: Floats, now: float
+) -> FeatureWindows:
+    """The windows of a feature that end at ``times``, of the rows that count."""
+    rows = _usable_rows(histograms, service, now)
+    at = np.asarray(histograms.times)[rows]
+    return FeatureWindows(histograms, rows.tolist(), at, rule.window, times, service)
 
 
 def _method_for_categories(method: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...model.calibration import (
     BIN_LABEL,
@@ -43,7 +43,7 @@ def describe_calibration(
     confidence, error = (_series(pull, name) for name in (CONFIDENCE, ERROR))
     values = [_mean(series, *now) if series else math.nan for series in (confidence, error)]
     earlier = [_values(series, before - HISTORY, before) if series else [] for series in (confidence, error)]
-    bins = _bins(pull, *now)
+    bins = reliability_bins(pull.series, *now)
     if all(math.isnan(value) for value in values) and not bins:
         return None
     means = [statistics.fmean(points) if len(points) >= MIN_POINTS else math.nan for points in earlier]
@@ -100,10 +100,13 @@ def _mean(series: Series, begin: float, end: float) -> float:
     return math.fsum(value * weight for value, weight in pairs) / total if total > 0 else math.nan
 
 
-def _bins(pull: PulledSeries, begin: float, end: float) -> tuple[CalibrationBin, ...]:
-    """The reliability curve of the window, neighbouring bins joined to at most ``MAX_BINS``."""
+def reliability_bins(
+    columns_of_bins: Iterable[Series], begin: float, end: float, most: int = MAX_BINS
+) -> tuple[CalibrationBin, ...]:
+    """The reliability curve of the window after ``begin``, up to ``end`` (seconds, UTC), neighbouring bins joined to at
+    most ``most``; other series are left out."""
     columns: dict[str, dict[str, Series]] = {}
-    for series in pull.series:
+    for series in columns_of_bins:
         if len(series.labels) == 1 and series.labels[0][0] == BIN_LABEL and series.name.startswith("calibration/"):
             columns.setdefault(series.labels[0][1], {})[series.name.rpartition("/")[2]] = series
     rows = []
@@ -114,7 +117,7 @@ def _bins(pull: PulledSeries, begin: float, end: float) -> tuple[CalibrationBin,
             if n > 0 and math.isfinite(predicted) and math.isfinite(observed):
                 rows.append((predicted, min(1.0, max(0.0, observed)), n))
     rows.sort()
-    size = max(1, -(-len(rows) // MAX_BINS))
+    size = max(1, -(-len(rows) // most))
     joined = []
     for place in range(0, len(rows), size):
         group = rows[place : place + size]
