@@ -60,6 +60,7 @@ def write_fleet(
     changed: Sequence[int] = (),
     names: Sequence[str] = (),
     now: float = NOW,
+    worsens: bool = True,
 ) -> Path:
     """Write ``modelwatch.yml`` and ``results/``; gives the path of the configuration. ``changed``: places of models
     whose points differ from those of another call."""
@@ -69,7 +70,7 @@ def write_fleet(
     labels = [names[place] if place < len(names) else f"model-{place:03}" for place in range(models)]
     path.write_text(HEAD + "".join(map(_model_text, labels, range(models), [rules] * models)), "utf-8")
     pulls = tuple(
-        _pull(name, place, rules, days, now, seed=place + (10_000 if place in changed else 0))
+        _pull(name, place, rules, days, now, seed=place + (10_000 if place in changed else 0), worsens=worsens)
         for place, name in enumerate(labels)
     )
     context = make_context(load_config(path, os.environ), now)
@@ -94,7 +95,7 @@ def json_string(text: str) -> str:
     return json.dumps(text)
 
 
-def _pull(name: str, place: int, rules: int, days: int, now: float, seed: int) -> PulledSeries:
+def _pull(name: str, place: int, rules: int, days: int, now: float, seed: int, worsens: bool) -> PulledSeries:
     if place % 25 == 7:
         return PulledSeries(name, (), error="W&B does not answer: 503 Service Unavailable")
     random = np.random.default_rng(seed)
@@ -104,9 +105,9 @@ def _pull(name: str, place: int, rules: int, days: int, now: float, seed: int) -
     for number in range(rules):
         metric = f"{METRICS[number % len(METRICS)]}{number // len(METRICS) or ''}"
         values = random.normal(200, 6, hours) if "latency" in metric else random.normal(0.9, 0.003, hours)
-        if place % 10 == 3 and number == 0:
+        if worsens and place % 10 == 3 and number == 0:
             values[-72:] *= 0.93
-        if place % 10 == 5 and number == 1:
+        if worsens and place % 10 == 5 and number == 1:
             values[-48:] *= 0.97
         weights = None if "latency" in metric else array("d", [1000.0] * hours)
         versions = ("v6", "v7")

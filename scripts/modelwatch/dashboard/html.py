@@ -14,7 +14,7 @@ from ..errors import require_extra
 from ..report.formatting import duration
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import format_iso, format_utc
-from .page import FleetPage, FleetRow, ModelPage, Panel, View, ViewName
+from .page import AlertPage, FleetPage, FleetRow, ModelPage, Panel, View, ViewName
 from .vega import Chart, charts_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ def render_view(page: ModelPage, view: View, assets: dict[str, str]) -> str:
         root="../../",
         as_of=page.as_of,
     )
+
+
+def render_alert(page: AlertPage, assets: dict[str, str]) -> str:
+    """The permalink of an alert."""
+    drawn = {panel.id: charts_of(panel, page.annotations) for panel in page.charts}
+    return _render("alert.html", page=page, drawn=drawn, assets=assets, root="../../../", as_of=page.as_of)
 
 
 def _render(template: str, **values: Any) -> str:

@@ -65,7 +65,7 @@ def _alert_link(snapshot: ModelSnapshot, group: Group) -> AlertLink:
         severity=group.severity,
         since=group.start if group.start is not None else group.alerts[0].start,
         until=group.end if group.state is AlertState.RESOLVED else None,
-        page=alert_path(snapshot.model.name, group.key, episode),
+        page="" if group.state is AlertState.PENDING else alert_path(snapshot.model.name, group.key, episode),
         issue_url=issue,
         incident_url=incident or (register.page.url if register and register.page else ""),
     )

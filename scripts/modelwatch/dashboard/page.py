@@ -259,7 +259,7 @@ class AlertLink:
     since: float | None
     until: float | None
     page: str
-    """Path of its page, relative to the root of the site."""
+    """Path of its page, relative to the root of the site; empty while it is pending: it may never fire."""
     issue_url: str = ""
     incident_url: str = ""
 
@@ -329,5 +329,6 @@ class AlertPage:
     facts: tuple[tuple[str, str], ...]
     annotations: tuple[Annotation, ...]
     next_step: str = ""
-    command: str = ""
+    next_url: str = ""
+    """Where the next step leads, where it names an address."""
     runbook_url: str = ""

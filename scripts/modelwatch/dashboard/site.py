@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
 
@@ -19,14 +19,20 @@ from .. import __version__, typed_json
 from ..errors import UserError, require_extra
 from ..model.site_paths import model_path
 from ..timeutil import DAY
+from .alert_pages import alert_files, merge_links, picture_path
+from .badges import fleet_badge, model_badge
 from .collect import Collection, ModelSource
 from .fleet import fleet_page, fleet_row
 from .html import EXTRA, render_fleet, render_view, script_json, view_file
 from .model_page import model_page
-from .page import FleetRow, ModelPage
+from .page import AlertLink, FleetRow, ModelPage
 from .themes import LEGEND_WIDTH, TOKENS, chart_config
 
-STATE, INDEX = "state.json", "index.html"
+STATE, INDEX, BADGE = "state.json", "index.html", "badge.svg"
+MAX_ALERTS = 100
+"""Alerts of one model whose pages are kept, the newest."""
+MAX_SHOWN = 20
+"""Alerts that a model's page lists."""
 FORMAT = 1
 MAX_AGE = DAY
 """Seconds after which a model's pages are made anew though nothing changed: their charts end with the evaluation."""
@@ -53,6 +59,8 @@ class SiteState:
     code: str
     """Of what makes the pages: another version makes all of them anew."""
     models: dict[str, ModelState] = field(default_factory=dict)
+    alerts: dict[str, tuple[AlertLink, ...]] = field(default_factory=dict)
+    """The alerts that have a page, by model, newest first: their permalinks outlast the alert and any build."""
     format: int = FORMAT
 
 
@@ -78,14 +86,18 @@ def write_site(folder: Path, collection: Collection) -> SiteResult:
     _make_folder(folder)
     if changed and before:
         # What is half made when the build ends is made again.
-        _write_state(folder, SiteState(code, kept))
-    assets = write_assets(folder)
-    made = {source.model.name: _make_model(folder, source, assets) for source in changed}
+        _write_state(folder, SiteState(code, kept, state.alerts))
+    assets, alerts = write_assets(folder), dict(state.alerts)
+    made = {}
+    for source in changed:
+        name = source.model.name
+        made[name], alerts[name] = _make_model(folder, source, assets, alerts.get(name, ()))
     states = {source.model.name: (made | kept)[source.model.name] for source in collection.models}
     page = fleet_page((one.row for one in states.values()), collection.now, collection.problems)
     _write(folder / "assets" / "built.js", f"window.modelwatchBuilt = {collection.now:.0f};\n".encode())
     _write(folder / INDEX, render_fleet(page, assets).encode())
-    _write_state(folder, SiteState(code, states))
+    _write(folder / BADGE, fleet_badge(page.rows).encode())
+    _write_state(folder, SiteState(code, states, alerts))
     _remove_old(folder, state.models, states)
     removed = tuple(name for name in state.models if name not in states)
     return SiteResult(tuple(made), tuple(kept), removed)
@@ -125,15 +137,27 @@ def _themes_script() -> str:
     return f"window.modelwatchThemes = {script_json(themes)};\n"
 
 
-def _make_model(folder: Path, source: ModelSource, assets: Mapping[str, str]) -> ModelState:
+def _make_model(
+    folder: Path, source: ModelSource, assets: Mapping[str, str], before: tuple[AlertLink, ...]
+) -> tuple[ModelState, tuple[AlertLink, ...]]:
+    """``before``: the alerts that have a page; the second value are those that have one now."""
     snapshot = source.read()
     page, health = model_page(snapshot)
+    for path, content in alert_files(snapshot, page, before, dict(assets)):
+        _write(folder / path, content)
+    known = merge_links(page.alerts, before)
+    for link in known[MAX_ALERTS:]:
+        for path in (link.page, picture_path(link)):
+            (folder / path).unlink(missing_ok=True)
+    page = replace(page, alerts=(*(link for link in page.alerts if not link.page), *known[:MAX_SHOWN]))
     files = []
     for path, content in _model_files(page, assets):
         _write(folder / path, content)
         files.append(path)
     row = fleet_row(snapshot, health, f"{model_path(page.model)}{INDEX}")
-    return ModelState(source.digest, snapshot.now, tuple(files), row)
+    files.append(f"{model_path(page.model)}{BADGE}")
+    _write(folder / files[-1], model_badge(row).encode())
+    return ModelState(source.digest, snapshot.now, tuple(files), row), known[:MAX_ALERTS]
 
 
 def _model_files(page: ModelPage, assets: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
