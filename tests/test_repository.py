@@ -305,6 +305,8 @@ def test_the_actions_that_read_logs_and_no_others_install_the_extra_profiling() 
     extras = {path.parent.name: [step.get("env", {}).get("MW_EXTRA") for step in steps(path)] for path in ACTIONS}
     measuring = {"measure-predictions", "score-holdout", "validate-candidate"}
     assert {name for name, found in extras.items() if found == ["profiling", None, "profiling"]} == measuring
+    assert [name for name, found in extras.items() if found == ["dashboard", None, "dashboard"]] == ["build-dashboard"]
+    measuring.add("build-dashboard")
     told = [None, None, "${{ steps.environment.outputs.extra }}"]
     configured = {path.parent.name for path in ACTIONS if "config" in read(path)["inputs"]} - measuring
     assert {name for name, found in extras.items() if found == told} == configured

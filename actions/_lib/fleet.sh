@@ -15,4 +15,11 @@ case $1 in
     modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" -- "${folders[@]:-$MW_RESULTS}"
     output report "$out/report.md"
     ;;
+  build-dashboard)
+    line site MW_SITE required
+    option results MW_RESULTS --from
+    [[ -z $MW_RESULTS ]] || flags+=(--observe)
+    modelwatch dashboard --out="$MW_SITE" "${flags[@]}"
+    output site "$MW_SITE"
+    ;;
 esac

@@ -12,7 +12,7 @@ import pytest
 
 from modelwatch.config.lint import check_workflow, lint_config
 from modelwatch.config.loader import load_config
-from modelwatch.config.templates import render_starter_files
+from modelwatch.config.templates import DASHBOARDS, PAGES, render_starter_files
 from modelwatch.distribution import PIN, SLUG
 from modelwatch.errors import UserError
 from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
@@ -189,6 +189,22 @@ def test_the_starter_writes_any_value_so_that_it_reads_back(tmp_path: Path, valu
     assert config.models[0].owner == value
     assert config.models[0].wandb is not None
     assert config.models[0].wandb.entity == value
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_the_dashboard_is_published_or_kept(tmp_path: Path, dashboard: str) -> None:
+    files = render_starter_files(
+        model="churn", entity="acme", project="prod", repository="Acme/churn", owner="@ada", dashboard=dashboard
+    )
+    workflow = files[".github/workflows/modelwatch-dashboard.yml"]
+    assert f"uses: {SLUG}/actions/build-dashboard@{PIN}" in workflow
+    assert ("pages: write" in workflow) == ("uses: actions/deploy-pages@" in workflow) == (dashboard == PAGES)
+    model = load_config(write(tmp_path, files["modelwatch.yml"]), {"PAGERDUTY_ROUTING_KEY": KEY}).models[0]
+    assert model.dashboard == ("https://acme.github.io/churn" if dashboard == PAGES else "")
+    for name, text in files.items():
+        write(tmp_path, text, name)
+    done = subprocess.run([ACTIONLINT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_starters_workflow_uses_ours_at_the_release() -> None:

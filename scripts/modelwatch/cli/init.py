@@ -15,7 +15,7 @@ from .. import step_files
 from ..clients.wandb import WandbSessions, default_entity, find_projects
 from ..config.loader import load_config
 from ..config.proposals import EXAMPLE, PRODUCTION_TAGS, LoggedKeys, Proposal, choose_tag, propose
-from ..config.templates import default_people, render_starter_files
+from ..config.templates import DASHBOARDS, PAGES, default_people, render_starter_files
 from ..doctor.wandb_runs import LoggedRuns, read_runs
 from ..errors import ConfigError, Exit, SourceError, UserError, did_you_mean
 from ..model.monitored_model import Config, WandbSpec
@@ -23,7 +23,7 @@ from ..model.rule import LimitKind, Rule
 from ..report.formatting import whole_percent
 from ..report.markdown import plain_line
 from .git_remote import origin_repository
-from .options import DEFAULT_CONFIG, FOLDER, format_option, level_option, print_json, rows_option
+from .options import DEFAULT_CONFIG, FOLDER, Choice, format_option, level_option, print_json, rows_option
 
 MAX_NAMES = 10
 PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project"}
@@ -51,6 +51,11 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
     is_flag=True,
     help="Also write workflows that retrain, promote, roll back and degrade, and a deploy.sh to fill in.",
 )
+@click.option(
+    "--dashboard",
+    type=Choice([*DASHBOARDS]),
+    help="Also write a workflow that writes the dashboard every hour: published with Pages, or kept as an artifact.",
+)
 @rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @level_option
 @format_option
@@ -63,6 +68,7 @@ def init(
     owner: str,
     people: tuple[str, ...],
     release: bool,
+    dashboard: str | None,
     rows_per_hour: float | None,
     level: float,
     style: str,
@@ -89,17 +95,21 @@ def init(
         "owner": owner,
     }
     people = people or _ask_for_people(owner)
-    files = render_starter_files(**names, people=people, release=release, proposal=proposal)
+    files = render_starter_files(**names, people=people, release=release, dashboard=dashboard or "", proposal=proposal)
     first = _validate_config(files[DEFAULT_CONFIG]).models[0]
     limits = () if rows_per_hour is None else _choose_limits(talk, first.rules[0], rows_per_hour, level)
     if limits:
         raised = replace(proposal.rules[0], own_limits=limits)
         proposal = replace(proposal, rules=(raised, *proposal.rules[1:]))
-        files = render_starter_files(**names, people=people, release=release, proposal=proposal)
+        files = render_starter_files(
+            **names, people=people, release=release, dashboard=dashboard or "", proposal=proposal
+        )
     written, kept = _write_files(talk, folder, files)
     next_steps = []
     if release:
         next_steps += ["Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains."]
+    if dashboard == PAGES:
+        next_steps += ["Choose GitHub Actions as the source of Pages in the repository's settings; the site is public."]
     if is_kept and people:
         next_steps += ["modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`."]
     elif not is_kept and not first.github.people:

@@ -17,6 +17,14 @@ from ..proposals import EXAMPLE, Proposal, ProposedRule
 FOLDER = Path(__file__).parent
 ACTIONS = ("issue", "issue, page", "issue, page, rollback")
 """Of a warning, an error and a critical alert."""
+PAGES = "pages"
+DASHBOARDS = {
+    PAGES: """ and publishes it with GitHub Pages:
+# Settings, Pages, source "GitHub Actions". Of a private repository, too, the pages are public unless your plan has
+# access control for Pages""",
+    "artifact": " and keeps it as an artifact of the workflow run",
+}
+"""Where the dashboard can go, and how the first line of its workflow says so."""
 RETRAINING_ACTIONS = ("issue, retrain", *ACTIONS[1:])
 _PLACEHOLDER = re.compile(r"^# <(?P<lines>[a-z_]+)>\n|__(?P<value>[a-z_]+)__", re.MULTILINE)
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
@@ -32,13 +40,15 @@ def render_starter_files(
     owner: str,
     people: Sequence[str] = (),
     release: bool = False,
+    dashboard: str = "",
     proposal: Proposal = EXAMPLE,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
 
     ``people``: whose commands count; by default the owner, where it is a person. ``proposal``: which W&B runs are read,
     and the rules. ``release``: with workflows that call ours for retraining,
-    canaries, promotions, rollbacks and degrading, and the beginning of a deploy command.
+    canaries, promotions, rollbacks and degrading, and the beginning of a deploy command. ``dashboard``: one of
+    ``DASHBOARDS``, with a workflow that writes it every hour.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -57,12 +67,20 @@ def render_starter_files(
     parts["rules"] = "".join(_rule_text(rule, quoted, place == 0) for place, rule in enumerate(proposal.rules))
     has_drift = any(rule.drift for rule in proposal.rules)
     parts["drift_example"] = "" if has_drift else _render("drift_example.yml", quoted)
+    owner_name, _, name = repository.partition("/")
+    site = f"https://{owner_name.lower()}.github.io/{name}"
+    parts["dashboard"] = f"    dashboard: {{url: {json.dumps(site)}}}\n" if dashboard == PAGES else ""
     files = {
         "modelwatch.yml": _render("modelwatch.yml", quoted | parts),
         ".github/workflows/modelwatch.yml": _render("monitor.yml"),
         ".github/workflows/modelwatch-commands.yml": _render("commands.yml"),
         runbook: _render("runbook.md", {"name": model, "owner": owner}),
     }
+    if dashboard:
+        files[".github/workflows/modelwatch-dashboard.yml"] = _render(
+            "dashboard.yml",
+            {"dashboard_where": DASHBOARDS[dashboard], "publish": _render(f"dashboard_{dashboard}.yml")},
+        )
     if not release:
         for verb, texts in _DISPATCHED_WORKFLOWS.items():
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})
