@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ..evaluate.drift.change import QUANTILES
-from ..evaluate.drift.shown import ShownFeature, ShownSide, compared_features, unwatched_feature
+from ..evaluate.drift.compared_shares import ShownFeature, ShownSide, compared_features, unwatched_feature
 from ..model.drift import CATEGORIES_PART, FeatureDrift, ReferenceDrift, drift_spec
 from ..model.finding import Track
 from ..model.rule import BaselineKind

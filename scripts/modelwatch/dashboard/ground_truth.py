@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..evaluate.drift.shown import paired_distributions
+from ..evaluate.drift.compared_shares import paired_distributions
 from ..model.drift import CATEGORIES_PART
 from ..model.finding import Outcome
 from ..model.label_maturity import MATURITY_KEY, YOUNG

@@ -25,7 +25,7 @@ MAX_SPANS = 60
 """What was decided, the newest."""
 INTERVAL = "95 % interval"
 HOLDS = 0.99
-"""For this part of the usual time between two points a value stands for itself where other series have points."""
+"""For this part of the usual time between two points a value is drawn alone where other series have points."""
 NAN = math.nan
 _AGGREGATES = {
     Aggregate.SUM: "Sum",
