@@ -13,6 +13,7 @@ from ..clients.github import github_api_url
 from ..clients.wandb import DEFAULT_URL
 from ..errors import ConfigError, UserError
 from ..model.monitored_model import Config, Model, WandbSpec
+from ..model.site_paths import model_path
 from ..report.markdown import code, link, plain_line, safe_url
 from .charts import ChartSection, chart_sections
 from .events import Watch, watches
@@ -151,6 +152,8 @@ def _links(model: Model, env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     if model.github.repository:
         query = quote(f'is:issue is:open label:{ISSUE_LABEL} "{model.name}" in:body')
         links["Open issues"] = f"{server}/{model.github.repository}/issues?q={query}"
+    if model.dashboard:
+        links["Dashboard"] = f"{model.dashboard}/{model_path(model.name)}"
     links |= {name: url for name, url in model.links if safe_url(url)}
     for rule in model.rules:
         address = rule.runbook or model.runbook_address(rule.kind)

@@ -87,7 +87,7 @@ def _limit_event(rule: Rule, key: str, limit: Limit) -> AutomationEvent | None:
         else:
             comparison = Comparison.ABOVE if strict else Comparison.AT_LEAST
         window = 1 if rule.aggregate is Aggregate.LAST else THRESHOLD_WINDOW
-        return MetricThreshold(key, comparison, boundary, window)
+        return MetricThreshold(key, comparison, float(f"{boundary:.12g}"), window)  # people read it in W&B
     if limit.form in STATIC_LIMITS or limit.value <= 0:
         return None  # of a sum over the window, which no single value is
     direction = ChangeDirection.DECREASE if falls else ChangeDirection.INCREASE

@@ -18,6 +18,8 @@ from .wandb import WandbStandIn, WandbState
 WANDB_KEY = "standin" * 6
 """Without a dash: the client takes what stands before one for a prefix, and counts the rest."""
 ENTITY, REPOSITORY, SERVICE = "acme", "acme/churn-model", "churn-model"
+WEBHOOK = "start modelwatch"
+"""The webhook of the team in W&B, which starts workflows of the repository."""
 PERSON = "ada"
 """Who may write to the repository."""
 USER, SCHEDULE = "oncall@example.com", "Primary"
@@ -58,12 +60,13 @@ def serve_all(
 ) -> Iterator[dict[str, str]]:
     """Serve on loopback until the block ends (port 0: a free one); gives the variables that lead the clients there.
 
-    W&B has the entity ``acme``, GitHub the repository ``acme/churn-model`` with the workflows of ``worktree`` and the
-    collaborator ``ada``, PagerDuty the service ``churn-model``, the user ``oncall@example.com`` and the schedule
-    ``Primary``. Each server takes control requests: POST and DELETE /_standin/faults, GET /_standin/requests, GET
-    /_standin/state and POST /_standin/reset. With ``act``, that program runs dispatched workflows in ``worktree``; with
-    ``webhook_url``, PagerDuty's webhooks go there, signed with ``webhook_secret``. With ``seed_until`` (seconds, UTC),
-    W&B has a project with history up to then, see ``seed.py``. OSError where a port is taken.
+    W&B has the entity ``acme`` and a webhook that starts workflows, GitHub the repository ``acme/churn-model`` with
+    the workflows of ``worktree`` and the collaborator ``ada``, PagerDuty the service ``churn-model``, the user
+    ``oncall@example.com`` and the schedule ``Primary``. Each server takes control requests: POST and DELETE
+    /_standin/faults, GET /_standin/requests, GET /_standin/state and POST /_standin/reset. With ``act``, that program
+    runs dispatched workflows in ``worktree``; with ``webhook_url``, PagerDuty's webhooks go there, signed with
+    ``webhook_secret``. With ``seed_until`` (seconds, UTC), W&B has a project with history up to then, see ``seed.py``.
+    OSError where a port is taken.
     """
     with ExitStack() as stack:
         wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,), (WANDB_KEY,))), wandb_port, control=True))
@@ -73,6 +76,8 @@ def serve_all(
         if seed_until is not None:
             seed_wandb(wandb.standin.state, ENTITY, seed_until)
         github.standin.state.add_repo(REPOSITORY, collaborators={PERSON: "write"})
+        dispatcher = github.standin.state.add_token(permissions={"contents": "write", "metadata": "read"})
+        wandb.standin.state.add_webhook(ENTITY, WEBHOOK, f"{github.url}/repos/{REPOSITORY}/dispatches", dispatcher)
         service = pagerduty.standin.state.add_service(SERVICE)
         pagerduty.standin.state.add_user(USER)
         pagerduty.standin.state.add_schedule(SCHEDULE)
