@@ -174,6 +174,10 @@ class ArmCounts:
     """Those of them that have a value of the first metric."""
 
 
+EFFECT_PARTS = ("difference", "low", "high", "lift")
+"""The fields of an effect that are published, under their names."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricEffect:
     """One metric in one arm against the control, at one look. ``None``: not known (yet)."""
@@ -309,3 +313,22 @@ class CohortValues:
 def experiment_key(experiment: str, *parts: str) -> str:
     """The W&B key of a figure of an experiment."""
     return "/".join(("experiment", escape_label(experiment), *(escape_label(part) for part in parts)))
+
+
+def cohort_key(value: str, *parts: str) -> str:
+    """The W&B key of a figure of cohorts; ``value``: their column. Parts are not escaped."""
+    return "/".join(("cohorts", escape_label(value), *parts))
+
+
+def published_keys(experiments: tuple[ExperimentSpec, ...], cohorts: CohortsSpec | None) -> tuple[str, ...]:
+    """The W&B keys of all figures, as patterns: what pages show although no rule reads it."""
+    keys = []
+    for spec in experiments:
+        keys += [experiment_key(spec.name, part) for part in ("units", "srm_p", "guardrails_breached")]
+        for arm in spec.treatments:
+            for metric in (*spec.metrics, *spec.guardrails):
+                parts = [*EFFECT_PARTS, *(("worst",) if metric in spec.guardrails else ())]
+                keys += [experiment_key(spec.name, arm, metric.name, part) for part in parts]
+    if cohorts is not None:
+        keys += [cohort_key(cohorts.value, part) for part in ("mature", "as_usual", "day=*/value")]
+    return tuple(keys)

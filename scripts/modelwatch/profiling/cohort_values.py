@@ -13,7 +13,9 @@ import numpy as np
 
 from ..model.experiment import AUTO_LAG, CohortCurve, CohortsSpec, CohortValues
 from ..stats.arrays import Floats, Ints
+from ..timeutil import DAY
 from .business_rows import BusinessRows
+from .label_timing import AGES
 
 STEPS = 24
 """Ages of a curve, up to the lag."""
@@ -27,7 +29,7 @@ def measure_cohorts(spec: CohortsSpec, rows: BusinessRows, lag: float, stated: f
     inside = rows.times <= now
     oldest = float(now - rows.times[inside].min()) if inside.any() else 0.0
     reach = lag if math.isfinite(lag) else oldest
-    ages = np.arange(1, STEPS + 1) / STEPS * reach if reach > 0 else np.zeros(1)
+    ages = _ages(reach)
     numbers, begins = _number_cohorts(rows.times, spec.window, now)
     curves = list(_curves(spec, rows, (numbers, begins), ages, now, lag))
     mature = [curve for curve in curves if curve.is_mature]
@@ -40,6 +42,14 @@ def measure_cohorts(spec: CohortsSpec, rows: BusinessRows, lag: float, stated: f
     )
     shown = tuple(_with_usual(curve, mature) for curve in curves[-MAX_COHORTS:])
     return CohortValues(spec.value, lag, stated != AUTO_LAG, shown, total, predictions, notes)
+
+
+def _ages(reach: float) -> Floats:
+    """Those of a curve: even steps, and the days that are published."""
+    if reach <= 0:
+        return np.zeros(1)
+    steps, published = np.arange(1, STEPS + 1) / STEPS * reach, np.array(AGES) * DAY
+    return np.unique(np.concatenate([steps, published[published <= reach]]))
 
 
 def _number_cohorts(times: Floats, window: float, now: float) -> tuple[Ints, Floats]:

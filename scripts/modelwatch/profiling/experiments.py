@@ -12,6 +12,7 @@ from ..errors import UserError, did_you_mean
 from ..model.business import BusinessSpec
 from ..model.experiment import (
     AUTO_LAG,
+    EFFECT_PARTS,
     CohortsSpec,
     CohortValues,
     ExperimentLook,
@@ -19,9 +20,9 @@ from ..model.experiment import (
     ExperimentSpec,
     GuardrailState,
     MissingOutcome,
+    cohort_key,
     experiment_key,
 )
-from ..model.keys import escape_label, key_of
 from ..model.monitored_model import Model
 from ..stats.profile.table import ProfileKey
 from ..timeutil import DAY, format_utc
@@ -126,13 +127,8 @@ def _look_scalars(spec: ExperimentSpec, look: ExperimentLook) -> Iterator[tuple[
     yield experiment_key(spec.name, "units"), float(look.units)
     yield experiment_key(spec.name, "srm_p"), look.srm_p
     for effect in (*look.effects, *(guardrail.effect for guardrail in look.guardrails)):
-        figures = {
-            "difference": effect.difference,
-            "low": effect.low,
-            "high": effect.high,
-            "lift": effect.lift,
-        }
-        for name, value in figures.items():
+        for name in EFFECT_PARTS:
+            value: float | None = getattr(effect, name)
             if value is not None:
                 yield experiment_key(spec.name, effect.arm, effect.metric, name), value
     for guardrail in look.guardrails:
@@ -144,17 +140,16 @@ def _look_scalars(spec: ExperimentSpec, look: ExperimentLook) -> Iterator[tuple[
 
 
 def _cohort_scalars(values: CohortValues) -> Iterator[tuple[str, float]]:
-    name = escape_label(values.value)
     mature = [curve for curve in values.curves if curve.is_mature]
     if mature:
-        yield f"cohorts/{name}/mature", mature[-1].values[-1]
+        yield cohort_key(values.value, "mature"), mature[-1].values[-1]
     for age in AGES:
         reached = [curve for curve in values.curves if age * DAY <= curve.end_of_ages]
         if reached:
-            yield key_of(f"cohorts/{name}/value", (("day", str(age)),)), reached[-1].value_at(age * DAY)
+            yield cohort_key(values.value, f"day={age}", "value"), reached[-1].value_at(age * DAY)
     young = [curve.as_usual for curve in values.curves if curve.as_usual is not None]
     if young:
-        yield f"cohorts/{name}/as_usual", young[0]
+        yield cohort_key(values.value, "as_usual"), young[0]
 
 
 def _business(model: Model) -> BusinessSpec:
