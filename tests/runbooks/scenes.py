@@ -346,6 +346,16 @@ SCENES: dict[str, Scene] = {
         *("Changed", "before it began"),
         causes="the new version optimises the wrong thing",
     ),
+    "business-divergence": _page(
+        _drop("conversion", "business-metric", "business/conversion", 0.05).replace("do: [issue, page]", "do: []")
+        + ACCURACY
+        + "    business: {currency: EUR, value: 1000 EUR/day, before: 800 EUR/day}\n",
+        _with("business/conversion", 0.05, 0.03),
+        *("got worse, and no technical metric did", "Changed", "before it began"),
+        alert="business-divergence",
+        after=_training,
+        causes="the new version optimises the wrong thing",
+    ),
     "anomaly": _page(
         _rule("orders", "anomaly", "metric: business/orders", "anomaly: {}", "error: {do: [issue, page]}") + ACCURACY,
         _with("business/orders", 120, 80),

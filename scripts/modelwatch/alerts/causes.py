@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..model.alert import MONITORING_SILENT, RELEASE_RULES, SEGMENT_GONE, AlertState, Group
+from ..model.alert import BUSINESS_DIVERGENCE, MONITORING_SILENT, RELEASE_RULES, SEGMENT_GONE, AlertState, Group
 from ..model.cause import CauseKind, SharedCause
 from ..model.monitored_model import Config, Model
 from ..model.prediction_log import SUSPICIOUS_SHARE
@@ -162,6 +162,8 @@ def _relation(anchor: _Candidate, other: _Candidate, ancestors: Mapping[str, fro
         return CauseKind.UPSTREAM
     if same_model and (version := _deployed_version(anchor)) and version == _deployed_version(other):
         return CauseKind.DEPLOYMENT
+    if same_model and other.group.rule == BUSINESS_DIVERGENCE and anchor.group.rule in _rule_names(other.group):
+        return CauseKind.ONSET  # it is known later than the fall that it is about
     if not anchor.began_with(other):
         return None
     if same_model:

@@ -25,6 +25,7 @@ from ..model.series import FailureScope, PulledSeries
 from ..model.unit import unit_of
 from .builtin_rules import derive_health_tracks, derive_release_tracks, describe_moves, source_labels, source_rule_name
 from .causes import find_causes
+from .divergence import derive_divergence_tracks
 from .evidence import add_serving_versions, collect_evidence
 from .muting import apply_mutes
 from .state_machine import healthy_streak, latest_alert
@@ -96,7 +97,8 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
         if rule.optional and not by_rule[rule.name]:
             del by_rule[rule.name]
     built_in: dict[str, list[Track]] = {name: [] for name in healthy}
-    everything = by_rule | built_in | derived | derive_release_tracks(model, pull.moves, now)
+    diverging = derive_divergence_tracks(model, findings.tracks)
+    everything = by_rule | built_in | derived | diverging | derive_release_tracks(model, pull.moves, now)
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
     noisy = any(alert.state is not AlertState.QUIET for own in alerts.values() for alert in own)

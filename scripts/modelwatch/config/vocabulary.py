@@ -11,6 +11,7 @@ from .literals import format_time_of_day, parse_time_of_day
 KINDS = (
     "accuracy-drop",
     "anomaly",
+    "business-divergence",
     "business-metric",
     "calibration",
     "canary-failed",
@@ -35,6 +36,7 @@ KINDS = (
 """The kinds that have a runbook of ours."""
 
 BUILT_IN_KINDS = (
+    "business-divergence",
     "canary-failed",
     "delivery-failed",
     "frequent-rollbacks",

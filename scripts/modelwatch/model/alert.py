@@ -21,6 +21,7 @@ from .version_health import RollbackCandidate, VersionHealth
 
 MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 IMPLAUSIBLE_METRIC, SOURCE_OUTAGE = "implausible-metric", "source-outage"
+BUSINESS_DIVERGENCE = "business-divergence"
 """Names of the rules that modelwatch adds to the configured ones."""
 ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
 CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
@@ -29,7 +30,10 @@ DELIVERY_FAILED = "delivery-failed"
 """The kind of what could not be delivered, which no rule finds: see ``targets/delivery.py``."""
 RELEASE_RULES = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
 BUILT_IN_RULES = frozenset(
-    {MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, IMPLAUSIBLE_METRIC, SOURCE_OUTAGE, *RELEASE_RULES}
+    {
+        *(MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, IMPLAUSIBLE_METRIC, SOURCE_OUTAGE, BUSINESS_DIVERGENCE),
+        *RELEASE_RULES,
+    }
 )
 
 

@@ -55,6 +55,8 @@ class Cause(DescribedEnum):
     TOO_GOOD = "too-good", "four times nearer to perfect than usual, and better than ever, for half a day"
     MOVED_BASELINE = "moved-baseline", "today's baseline lies within the incident: compared with that of its beginning"
     UNKNOWN_SOURCE = "unknown-source", "the configuration names a source that is not there"
+    TECHNICAL_FINE = "technical-fine", "got worse, and no technical metric did"
+    TECHNICAL_BETTER = "technical-better", "got worse while a technical metric got better"
 
 
 @dataclass(frozen=True, slots=True)

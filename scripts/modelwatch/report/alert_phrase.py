@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.alert import (
+    BUSINESS_DIVERGENCE,
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
     IMPLAUSIBLE_METRIC,
@@ -244,6 +245,9 @@ def _builtin_predicate(rule: str, finding: Finding) -> str:
     rows = f" ({row_count(finding.n)})" if finding.n is not None else ""
     if finding.cause is Cause.NO_DATA_YET:
         return f"has {finding.reason}"
+    if rule == BUSINESS_DIVERGENCE:
+        change = f": {percent(finding.change)}" if finding.change is not None else ""
+        return f"{finding.reason or 'is explained by a technical metric, or healthy'}{change}"
     models = f"{finding.points} {'model is' if finding.points == 1 else 'models are'}"
     return {
         MONITORING_SILENT: f"cannot be judged: {finding.reason or 'its findings are undecided'}{rows}",
@@ -288,6 +292,7 @@ _LASTING_PREDICATES = {
     SEGMENT_GONE: "has sent no data for three windows",
     SUDDEN_IMPROVEMENT: "is suspiciously good",
     IMPLAUSIBLE_METRIC: "is implausible by its own past",
+    BUSINESS_DIVERGENCE: "got worse, and no technical metric explains it",
     SOURCE_OUTAGE: "cannot be read",
     FREQUENT_ROLLBACKS: "happen often: they do not fix the cause",
     ROLLBACK_FAILED: "did not restore the previous version",
@@ -344,7 +349,7 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
         return _RELEASE_SUBJECTS[rule], labels
     if rule == SOURCE_OUTAGE:
         return dict(labels).get("source", "the source"), ()
-    if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC):
+    if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC, BUSINESS_DIVERGENCE):
         return rule, labels
     return subject, tuple(pair for pair in labels if pair != ("rule", subject))
 

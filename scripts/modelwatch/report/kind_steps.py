@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..model.alert import (
+    BUSINESS_DIVERGENCE,
     IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     SEGMENT_GONE,
@@ -45,6 +46,12 @@ def kind_steps(group: Group, model: Model | None, followers: Sequence[FollowerRe
     if group.rule == IMPLAUSIBLE_METRIC:
         rule = quote(describe_alert(group).rule)
         yield f"Check what {rule} is computed from: labels that leak, or a job that repeats its last result."
+    if group.rule == BUSINESS_DIVERGENCE:
+        rule = quote(describe_alert(group).rule)
+        yield (
+            f"Find out what moved {rule}: the technical metrics do not show it. Look for a campaign, prices or a new "
+            "version first; then check whether those metrics still measure what the business needs."
+        )
     if group.rule == SUDDEN_IMPROVEMENT:
         yield "Check labels and logging first: a jump like this is more often a label leak than a better model."
     yield from _label_steps(group, model, quote)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ..config.resolve import OUR_RUNBOOKS
-from ..model.alert import IMPLAUSIBLE_METRIC, MONITORING_SILENT, RELEASE_RULES, SUDDEN_IMPROVEMENT
+from ..model.alert import BUSINESS_DIVERGENCE, IMPLAUSIBLE_METRIC, MONITORING_SILENT, RELEASE_RULES, SUDDEN_IMPROVEMENT
 from ..model.monitored_model import Model
 from .check import check_user_page
 from .page import INDEX_FILE, NON_PAGE_FILES, PAGES_DIR, read_page, read_placeholders
@@ -59,6 +59,7 @@ def page_addresses(model: Model) -> Iterator[tuple[str, str, str]]:
     for rule in model.rules:
         yield f"rule {rule.name!r}", rule.kind, rule.runbook or page_address(model, rule.kind)
     built_in = [MONITORING_SILENT, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC, *(RELEASE_RULES if model.release else ())]
+    built_in += [BUSINESS_DIVERGENCE] if any(rule.kind == "business-metric" for rule in model.rules) else []
     built_in += ["data-quality"] if any(rule.segments for rule in model.rules) else []
     yield from ((f"the alert {kind!r}", kind, page_address(model, kind)) for kind in built_in)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, mute_text, person_mute
 from ...model.alert import (
+    BUSINESS_DIVERGENCE,
     IMPLAUSIBLE_METRIC,
     MONITORING_SILENT,
     SEGMENT_GONE,
@@ -327,6 +328,7 @@ def _tier_actions(draft: GroupPlan) -> Iterator[tuple[Severity, tuple[str, ...]]
         MONITORING_SILENT: draft.model.silent,
         SUDDEN_IMPROVEMENT: draft.model.improvement,
         IMPLAUSIBLE_METRIC: draft.model.implausible,
+        BUSINESS_DIVERGENCE: draft.model.divergence,
         SEGMENT_GONE: draft.model.gone,
         SOURCE_OUTAGE: draft.model.outage,
         **RELEASE_RULE_DEFAULTS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...model.alert import (
+    BUSINESS_DIVERGENCE,
     CANARY_FAILED,
     FREQUENT_ROLLBACKS,
     IMPLAUSIBLE_METRIC,
@@ -95,6 +96,7 @@ _RECOVERED_PHRASES = {
     SEGMENT_GONE: "sends data again",
     SUDDEN_IMPROVEMENT: "is back to normal",
     IMPLAUSIBLE_METRIC: "is plausible again",
+    BUSINESS_DIVERGENCE: "is healthy again, or a technical metric explains it",
     SOURCE_OUTAGE: "is read again",
     ROLLBACK_FAILED: "was followed by a successful move",
     RETRAINING_FAILED: "was followed by a successful one",
