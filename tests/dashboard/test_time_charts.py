@@ -138,7 +138,7 @@ def test_thinned_lines_keep_every_peak_and_gap() -> None:
     assert min(value for value in drawn if value is not None) == 0.1
     assert max(value for value in drawn if value is not None) == 1.7
     assert None in drawn
-    assert "are drawn" in chart.note
+    assert "of 5,000 evaluations, every peak and gap among them" in chart.note
     assert chart.times[-1] == at(size - 1)
 
 

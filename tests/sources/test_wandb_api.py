@@ -24,7 +24,7 @@ from modelwatch.model.prediction_log import MEASURED_TIME
 from modelwatch.model.rule import BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Tier
 from modelwatch.model.series import Deployment, FailureScope
 from modelwatch.model.severity import Severity
-from modelwatch.sources.pull import pull_all, pull_period
+from modelwatch.sources.pull import pull_all, pull_period, pull_shown
 from modelwatch.sources.wandb_api import plan_reads, run_filters
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.timeutil import DAY, HOUR, format_utc
@@ -547,3 +547,32 @@ def test_keys_of_the_configuration_that_no_run_has(wandb_server: Wandb, fields: 
     add(wandb_server, "a", rows, config={"model": {"version": "v1"}})
     found = pull(model(rule(), **fields), NOW).notes
     assert [text[: len(note)] for text in found if "W&B run" in text] == ([note] if note else [])
+
+
+def test_what_is_shown_beside_the_rules_is_read_on_its_own(wandb_server: Wandb) -> None:
+    rows = [
+        {
+            "_step": step,
+            "_timestamp": NOW - (5 - step) * HOUR,
+            "eval": {"accuracy": 0.9},
+            "errors": {"rate": 0.01, "n": 50.0},
+            "latency": {"p95": 120.0 + step},
+            "system": {"cpu": 0.5},
+            "other": 1.0,
+        }
+        for step in range(6)
+    ]
+    add(wandb_server, "a", rows)
+    shown = pull_shown([model()], NOW, sessions())["churn"]
+    assert not shown.error
+    assert {series.name for series in shown.series} == {"errors/rate", "latency/p95", "system"}
+    errors = next(series for series in shown.series if series.name == "errors/rate")
+    assert list(errors.weights or ()) == [50.0] * 6
+    assert {series.name for series in pull(model(), NOW).series} == {"eval/accuracy"}
+
+
+def test_what_is_shown_fails_for_one_model_alone(wandb_server: Wandb) -> None:
+    add(wandb_server, "a", [{"_step": 0, "_timestamp": NOW - HOUR, "errors/rate": 0.5}])
+    found = pull_shown([model(), model(name="other", project="missing")], NOW, sessions())
+    assert [series.name for series in found["churn"].series] == ["errors/rate"]
+    assert found["other"].error

@@ -23,6 +23,7 @@ from ..model.plan import ModelObservation, Plan
 from ..model.register import Register
 from ..model.release import Registry
 from ..model.series import FailureScope, PulledSeries
+from ..sources.pull import pull_shown
 from ..step_files import read_file, split_series
 from ..targets.plan import observation_problems
 from .page import Annotation
@@ -66,6 +67,7 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
         observing = pool.submit(observe, context)
         findings, pulls = pipeline.find(context, pipeline.pull(context))
         judgement = pipeline.combine(context, findings, pulls)
+        shown = pull_shown(context.config.models, context.now, context.wandb)
         observed = observing.result()
     groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
     models = []

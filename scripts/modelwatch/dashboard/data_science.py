@@ -33,6 +33,9 @@ MAX_DRIFTED = 3
 MAX_UNWATCHED = 6
 MAX_SIGNALS = 20
 RELIABILITY_BINS = 10
+METRIC_STEP = 3
+"""Of what fires alike a metric goes before its segments, and these before drift, and all of it before the next
+metric."""
 EMPTY = (
     "Nothing to show: no rule of this model is about its metrics or inputs. Give `rules:`, such as "
     '`metric: eval/accuracy` or `drift: "features/*"`; with `measure:` metrics, inputs, scores and calibration are '
@@ -49,15 +52,19 @@ def data_science_view(snapshot: ModelSnapshot) -> View:
     features = feature_charts(snapshot, drifts)
     drifted = [ranked.chart for ranked in features if ranked.has_drifted]
     healthy = [ranked.chart for ranked in features if not ranked.has_drifted]
-    ranked: list[tuple[float, Panel]] = []
-    for own in metrics:
-        ranked.append((own.badness, _main_chart(own, snapshot)))
-        ranked += [(own.badness - 0.5, bars) for bars in [segment_bars(own, snapshot.now)] if bars is not None]
-    for own in drifts:
-        ranked += [(own.badness - 0.4, chart) for chart in _drift_panels(own, snapshot)]
-    ranked += [(0.2, chart) for chart in drifted[:MAX_DRIFTED]]
-    ranked += [(-1.0, chart) for chart in _score_panels(lookup, since)]
-    ordered = [panel for _, panel in sorted(_first_of_each(ranked), key=lambda pair: -pair[0])]
+    ranked: list[tuple[int, float, Panel]] = []
+    for place, own in enumerate(metrics):
+        order = place * METRIC_STEP
+        ranked.append((own.badness, order, _main_chart(own, snapshot)))
+        bars = segment_bars(own, snapshot.now)
+        if bars is not None:
+            segments_fire = any(own.severity_of(track) is not None for track in own.segments)
+            ranked.append((own.badness if segments_fire else 0, order + 1, bars))
+    for place, own in enumerate(drifts):
+        ranked += [(own.badness, place * METRIC_STEP + 2, panel) for panel in _drift_panels(own, snapshot)]
+    ranked += [(1, 2.5, chart) for chart in drifted[:MAX_DRIFTED]]
+    ranked += [(0, math.inf, panel) for panel in _score_panels(lookup, since)]
+    ordered = [panel for _, _, panel in sorted(ranked, key=lambda one: (-one[0], one[1]))]
     folded = [
         *_segment_charts(metrics, snapshot),
         *[*drifted[MAX_DRIFTED:], *healthy][:MAX_DISTRIBUTIONS],
@@ -66,16 +73,6 @@ def data_science_view(snapshot: ModelSnapshot) -> View:
     ]
     empty = f"The source cannot be read: {plain_line(snapshot.pull.error)}" if snapshot.pull.error else EMPTY
     return arrange_view(ViewName.DATA_SCIENCE, ordered, folded, empty)
-
-
-def _first_of_each(ranked: Sequence[tuple[float, Panel]]) -> list[tuple[float, Panel]]:
-    """Where nothing fires the first metric, its segments and drift go before further metrics."""
-    kinds: dict[type, int] = {}
-    found = []
-    for weight, panel in ranked:
-        place = kinds[type(panel)] = kinds.get(type(panel), -1) + 1
-        found.append((weight + (0.3 if place == 0 and -1.0 < weight < 1.0 else 0.0), panel))
-    return found
 
 
 def _main_chart(own: RuleTracks, snapshot: ModelSnapshot) -> TimeChart:
@@ -203,9 +200,9 @@ def _reliability_sentence(bins: Sequence[CalibrationBin], lookup: SeriesLookup) 
     if off:
         worst = max(off, key=lambda one: abs(one.observed - one.predicted) * one.n)
         what = (
-            f"{len(off)} of {len(bins)} bins are off the diagonal by more than chance, most of all scores of about "
-            f"{bare_value(worst.predicted, '%')}, of which {bare_value(worst.observed, '%')} happened "
-            f"({count(worst.n)} rows)"
+            f"{len(off)} of {len(bins)} bins {'is' if len(off) == 1 else 'are'} off the diagonal by more than chance, "
+            f"most of all scores of about {bare_value(worst.predicted, '%')}, of which "
+            f"{bare_value(worst.observed, '%')} happened ({count(worst.n)} rows)"
         )
     else:
         what = f"Scores hold: all {len(bins)} bins agree with what happened, as far as chance allows"
@@ -265,7 +262,7 @@ def _signals(rules: Sequence[RuleTracks]) -> Iterator[Table]:
     yield Table(
         panel_id("signals"),
         "Signals of control charts",
-        f"{len(found)} evaluations had a signal of a control chart{newest}.",
+        f"{len(found)} {'evaluation' if len(found) == 1 else 'evaluations'} had a signal of a control chart{newest}.",
         ("Time", "Rule", "Where", "Signal", "Value"),
         rows,
         note=f"The newest {MAX_SIGNALS} of {len(found)}." if len(found) > MAX_SIGNALS else "",

@@ -9,17 +9,21 @@ from ..model.site_paths import alert_path
 from ..report.alert_phrase import describe_alert
 from .annotations import model_annotations
 from .answers import answers
+from .data_science import data_science_view
+from .ground_truth import ground_truth_view
 from .health import ModelHealth, diagnose, group_health, model_health
+from .operations import operations_view
 from .page import AlertLink, ModelPage, View, ViewName
 from .snapshot import ModelSnapshot
 
-VIEWS: Mapping[ViewName, Callable[[ModelSnapshot], View]] = {}
+VIEWS: Mapping[ViewName, Callable[[ModelSnapshot], View]] = {
+    ViewName.DATA_SCIENCE: data_science_view,
+    ViewName.OPERATIONS: operations_view,
+    ViewName.GROUND_TRUTH: ground_truth_view,
+}
 """How each view is made; one that is not here has nothing to show."""
 EMPTY = {
-    ViewName.DATA_SCIENCE: "No rule is configured whose metric could be shown.",
     ViewName.BUSINESS: "No business metric is configured: see `business:` in the configuration.",
-    ViewName.OPERATIONS: "No metric of the service is configured, such as its latency or error rate.",
-    ViewName.GROUND_TRUTH: "No metric of labels is configured: `modelwatch measure` logs them.",
 }
 
 

@@ -100,7 +100,7 @@ def calls_chart(errors: Series, now: float) -> TimeChart:
     """The share of calls that succeeded, day by day (UTC)."""
     counted = errors.weights is not None and any(map(math.isfinite, errors.weights))
     shares = [(name, _success(errors, now - length, now)) for name, length in _periods(errors, now)]
-    known = [f"{bare_value(share, '%')} in the last {name}" for name, share in shares if share is not None]
+    known = [f"{bare_value(share, '%')} in the {name}" for name, share in shares if share is not None]
     how = "weighted by the number of calls" if counted else "each point counts the same, since calls are not counted"
     key = plain_line(errors.name, MAX_NAME)
     found = f"Calls that succeeded: {', '.join(known)}." if known else "No call is logged in the last 30 d."
@@ -115,8 +115,8 @@ def calls_chart(errors: Series, now: float) -> TimeChart:
 def _periods(series: Series, now: float) -> list[tuple[str, float]]:
     """Those of ``PERIODS`` that the series covers, and the time since it began where it is younger than the longest."""
     age = now - series.times[0] + usual_gap(series.times)
-    covered = [(name, length) for name, length in PERIODS if length <= age]
-    return covered if len(covered) == len(PERIODS) else [*covered, (f"{duration(age)}, all there is", age)]
+    covered = [(f"last {name}", length) for name, length in PERIODS if length <= age]
+    return covered if len(covered) == len(PERIODS) else [*covered, (f"{duration(age)} since it began", age)]
 
 
 def _success(errors: Series, begin: float, end: float) -> float | None:
@@ -134,13 +134,14 @@ def points_chart(series: Series, now: float) -> TimeChart:
     """The share of the points that are there which the usual time between two lets expect, day by day (UTC)."""
     gap = usual_gap(series.times)
     shares = [(name, expected_share(series, gap, now - length, now)) for name, length in _periods(series, now)]
-    known = [f"{bare_value(share, '%')} in the last {name}" for name, share in shares if share is not None]
+    known = [f"{bare_value(share, '%')} in the {name}" for name, share in shares if share is not None]
     key = plain_line(series.name, MAX_NAME)
     return _daily_chart(
         panel_id("uptime"),
         "Uptime: share of expected points",
-        f"Points of {key} that came: {', '.join(known) or 'not known yet'}, of one every {duration(gap)}. This is "
-        "about the data that monitoring reads, not about the service: errors of calls are not logged.",
+        f"Points of {key} that came: {', '.join(known) or 'not known yet'}, with one expected "
+        f"every {duration(gap)}. This is about the data that monitoring reads, not about the service: errors of calls "
+        "are not logged.",
         [(day, expected_share(series, gap, day, min(day + DAY, now))) for day in _days(now)],
         note="Log the share of failed calls as errors/rate, or set `measure: {operations: {error: …}}`.",
     )
@@ -298,7 +299,9 @@ def _unwatched(snapshot: ModelSnapshot, lookup: SeriesLookup, since: float) -> I
 def _resources(lookup: SeriesLookup, since: float) -> Iterator[TimeChart]:
     """CPU, memory and the like, one chart each."""
     for head in ("system", "resources"):
-        for name, series in lookup.below(head).items():
+        # Read by the pattern `system/*`, the rest of a key is a label.
+        columns = {series.labels[0][1]: series for series in lookup.segments_of(head)} | lookup.below(head)
+        for name, series in columns.items():
             key = f"{head}/{name}"
             title = series_title(f"Resources: {name}", ())
             sentence = series_sentence(name, series, series_unit(key))
@@ -323,7 +326,8 @@ def freshness_table(snapshot: ModelSnapshot) -> Table | None:
     name = series_title(oldest[0].name, oldest[0].labels)
     if late:
         one = f"{name}, without a point for {duration(oldest[1])} (usually one every {duration(oldest[2])})"
-        sentence = f"{len(late)} of {len(rows)} series that rules watch are overdue, first {one}."
+        count = f"{len(late)} of {len(rows)} series that rules watch {'is' if len(late) == 1 else 'are'}"
+        sentence = f"{count} overdue, first {one}."
     else:
         sentence = f"All {len(rows)} series that rules watch are as fresh as their cadence lets expect."
         if len(rows) == 1:

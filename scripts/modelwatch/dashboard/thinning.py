@@ -43,10 +43,7 @@ def thinning_note(kept: int, count: int, what: str) -> str:
     """What a reader should know of it; empty where nothing was left out."""
     if kept >= count:
         return ""
-    return (
-        f"{kept:,} of {count:,} {what} are drawn: of each short stretch the first, the last, the lowest and the "
-        "highest, so that no peak or gap is lost."
-    )
+    return f"Drawn are {kept:,} of {count:,} {what}, every peak and gap among them."
 
 
 def finite(value: float) -> float | None:
