@@ -10,7 +10,7 @@ import pytest
 from modelwatch.dashboard.distributions import feature_charts
 from modelwatch.dashboard.page import DistributionChart, ViewName
 from modelwatch.dashboard.rule_views import rules_of
-from modelwatch.evaluate.drift.display import OTHERS, paired_distributions, unwatched_feature
+from modelwatch.evaluate.drift.compared_shares import OTHERS, paired_distributions, unwatched_feature
 from modelwatch.evaluate.evaluator import evaluate_model
 from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import Model

@@ -76,8 +76,10 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
         snapshot = _snapshot(
             model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, added
         )
-        problems = (*snapshot.problems, failure) if failure else snapshot.problems
-        models.append(_known_source(replace(snapshot, registry=registry, problems=problems)))
+        more = context.redactor.redact(shown[model.name])
+        unread = f"what no rule reads cannot be shown: {more.error}" if more.error and not snapshot.pull.error else ""
+        problems = (*snapshot.problems, *filter(None, (failure, unread)))
+        models.append(_known_source(replace(snapshot, registry=registry, shown=more, problems=problems)))
     return Collection(tuple(models), context.now)
 
 
@@ -96,7 +98,8 @@ def collect_evaluation(
 
 
 def _known_source(snapshot: ModelSnapshot) -> ModelSource:
-    content = series_jsonl.encode((snapshot.pull,), 0.0)
+    pulls = (snapshot.pull, *([snapshot.shown] if snapshot.shown is not None else []))
+    content = series_jsonl.encode(pulls, 0.0)
     return ModelSource(snapshot.model, _digest(snapshot, (content,)), _constant(snapshot))
 
 
