@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXTRA = "dashboard"
 MAX_TEXT = 600
 """Characters of a text that are shown."""
-SPARK_WIDTH, SPARK_HEIGHT = 120, 24
+SPARK_WIDTH, SPARK_HEIGHT = 240, 48
 VIEW_TITLES = {
     ViewName.DATA_SCIENCE: "Data science",
     ViewName.BUSINESS: "Business",
@@ -133,7 +133,7 @@ def _since_element(time: float | None, now: float) -> Markup | str:
     if time is None:
         return ""
     lasted = duration(max(0.0, now - time))
-    return _markup(f'<time class="ago" datetime="{format_iso(time)}" title="{format_utc(time)}">{lasted}</time>')
+    return _markup(f'<time class="ago" datetime="{format_iso(time)}">{lasted}</time>')
 
 
 def script_json(value: object) -> Markup:
@@ -155,13 +155,14 @@ def sparkline(row: FleetRow) -> Markup | str:
     if len(known) < 2:
         return ""
     low, high = min(known), max(known)
-    across, up = SPARK_WIDTH / (len(row.trend) - 1), (SPARK_HEIGHT - 4) / ((high - low) or 1.0)
-    path, pen = [], "M"
+    across, up = SPARK_WIDTH / (len(row.trend) - 1), (SPARK_HEIGHT - 6) / ((high - low) or 1.0)
+    path, last = list[str](), None
     for place, value in enumerate(row.trend):
         if value is None:
-            pen = "M"
+            last = None
             continue
-        path.append(f"{pen}{place * across:.0f} {SPARK_HEIGHT - 2 - (value - low) * up:.1f}")
-        pen = "L"
+        x, y = round(place * across), round(SPARK_HEIGHT - 3 - (value - low) * up)
+        path.append(f"M{x} {y}l" if last is None else f"{x - last[0]} {y - last[1]} ")
+        last = x, y
     view = f'viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true"'
     return _markup(f'<svg class="spark" {view}><path d="{"".join(path)}"/></svg>')

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
 
@@ -120,11 +121,18 @@ def write_assets(folder: Path) -> dict[str, str]:
         _write(target / files[name], content)
         addresses[name] = f"{files[name]}?v={hashlib.sha256(content).hexdigest()[:8]}"
     addresses["vega"] = f"vega-{version}.js"
-    if not (target / addresses["vega"]).exists():  # it takes a second to bundle
-        with require_extra(EXTRA):
-            import vl_convert
-        _write(target / addresses["vega"], vl_convert.javascript_bundle(LIBRARY_GLOBALS).encode())
+    if not (target / addresses["vega"]).exists():
+        _write(target / addresses["vega"], _chart_library())
     return addresses
+
+
+@cache
+def _chart_library() -> bytes:
+    """Vega, Vega-Lite and vega-embed as one script; it takes a second to bundle."""
+    with require_extra(EXTRA):
+        import vl_convert
+
+    return vl_convert.javascript_bundle(LIBRARY_GLOBALS).encode()
 
 
 def _static(name: str) -> bytes:
@@ -148,7 +156,7 @@ def _make_model(
     known = merge_links(page.alerts, before)
     for link in known[MAX_ALERTS:]:
         for path in (link.page, picture_path(link)):
-            (folder / path).unlink(missing_ok=True)
+            _remove(folder, path)
     page = replace(page, alerts=(*(link for link in page.alerts if not link.page), *known[:MAX_SHOWN]))
     files = []
     for path, content in _model_files(page, assets):
@@ -234,8 +242,14 @@ def _remove_old(folder: Path, before: Mapping[str, ModelState], now: Mapping[str
     current = {path for state in now.values() for path in state.files}
     old: Iterable[str] = {path for state in before.values() for path in state.files} - current
     for path in old:
-        if _OWN_PATH.fullmatch(path) and ".." not in PurePosixPath(path).parts:
-            with suppress(OSError):
-                (folder / path).unlink()
-            with suppress(OSError):
-                (folder / path).parent.rmdir()
+        _remove(folder, path)
+
+
+def _remove(folder: Path, path: str) -> None:
+    """Remove a file that ``state.json`` names, if it can be one of ours, and its folder, if nothing else is there."""
+    if not _OWN_PATH.fullmatch(path) or ".." in PurePosixPath(path).parts:
+        return
+    with suppress(OSError):
+        (folder / path).unlink()
+    with suppress(OSError):
+        (folder / path).parent.rmdir()

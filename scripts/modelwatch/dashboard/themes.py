@@ -121,10 +121,14 @@ def chart_config(columns: int = 3) -> dict[str, Any]:
     }
 
 
+WORDS = frozenset({"domain", "sort"})
+"""Parts of a specification that hold words of the data, of which none is a token."""
+
+
 def apply_theme(spec: Any, theme: Theme) -> Any:
     """``spec`` with every colour token replaced; ``dashboard.js`` does the same in the page."""
     if isinstance(spec, dict):
-        return {name: apply_theme(part, theme) for name, part in spec.items()}
+        return {name: part if name in WORDS else apply_theme(part, theme) for name, part in spec.items()}
     if isinstance(spec, list):
         return [apply_theme(part, theme) for part in spec]
     return TOKENS[theme].get(spec, spec) if isinstance(spec, str) else spec

@@ -34,8 +34,10 @@
     for (const element of all("time")) {
       const age = now - Date.parse(element.dateTime) / 1000;
       if (Number.isNaN(age)) continue;
-      if (element.classList.contains("ago")) element.textContent = length(age);
-      else element.title = age >= 0 ? `${length(age)} ago` : `in ${length(-age)}`;
+      if (element.classList.contains("ago")) {
+        element.textContent = length(age);
+        element.title = `${element.dateTime.slice(0, 16).replace("T", " ")} UTC`;
+      } else element.title = age >= 0 ? `${length(age)} ago` : `in ${length(-age)}`;
     }
     const main = document.getElementById("main"), notice = document.getElementById("stale");
     const built = Math.max(Number(main.dataset.asOf) || 0, Number(window.modelwatchBuilt) || 0);
@@ -51,9 +53,10 @@
     if (!table) return;
     const form = document.getElementById("filter"), search = document.getElementById("search"), owner = document.getElementById("owner");
     const body = table.tBodies[0], rows = [...body.rows];
+    const moment = (cell) => { const time = cell.querySelector("time"); return time ? -Date.parse(time.dateTime) : 0; };
     const known = rows.map((row, rank) => ({
       row, rank, text: row.textContent.toLowerCase(), name: row.cells[1].querySelector("a").textContent.toLowerCase(),
-      since: -Number(row.dataset.since), data: -Number(row.dataset.data), health: row.dataset.health, owner: row.dataset.owner,
+      since: moment(row.cells[4]), data: moment(row.cells[6]), health: row.dataset.health, owner: row.dataset.owner,
     }));
     form.hidden = false;
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -119,7 +122,7 @@
   };
   const paint = (part, tokens) => {
     if (Array.isArray(part)) return part.map((one) => paint(one, tokens));
-    if (part && typeof part === "object") return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, paint(value, tokens)]));
+    if (part && typeof part === "object") return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, key === "domain" || key === "sort" ? value : paint(value, tokens)]));
     return typeof part === "string" && Object.hasOwn(tokens, part) ? tokens[part] : part;
   };
   const numberText = (value, unit) => {
