@@ -86,8 +86,8 @@ def _judge(source: Track, technical: Sequence[Track], onset: float, time: float)
 
 
 def _is_fine(track: Track, onset: float, time: float) -> bool | None:
-    """Whether a decided finding, of a window that lies entirely behind ``onset``, says so; ``None``: not yet. A rule that
-    decided nothing in the two days before says nothing, and is not waited for."""
+    """Whether a decided finding of a window after ``onset`` says so; ``None``: not yet. A rule that decided nothing in
+    the two days before says nothing, and is not waited for."""
     after = onset + track.rule.window + track.rule.total_lag
     recent, proof = _rows(track, onset - WITHIN, time), _rows(track, after, time)
     if _OK not in track.outcome[recent.first : recent.end]:

@@ -45,7 +45,8 @@ class ScorecardRow:
     gained: Estimate | None
     """``value - before``."""
     predicted: float | None
-    """Of the days from which it was promised."""
+    """Of the days for which it was promised."""
+    promised_days: int
     predicted_gained: Estimate | None
     """What was gained in those days."""
     serving: float | None

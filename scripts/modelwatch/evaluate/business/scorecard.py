@@ -225,6 +225,7 @@ class _Accounts:
             before=math.fsum(before) if before else None,
             gained=gained,
             predicted=rate * len(promised) if predicted and promised else None,
+            promised_days=len(promised),
             predicted_gained=self._gained(promised) if promised else None,
             serving=serving,
             retraining=retraining,
