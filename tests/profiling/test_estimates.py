@@ -14,7 +14,8 @@ from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import EstimatesSpec, MeasureSpec, OutcomesSpec
 from modelwatch.profiling import estimate_rows
 from modelwatch.profiling.engines.file_partitions import FilesEngine
-from modelwatch.profiling.measure import MeasureResult, WindowSelection, measure
+from modelwatch.profiling.measure import MeasureResult, measure
+from modelwatch.profiling.window_selection import WindowSelection
 
 from .engines.test_file_partitions import Inline
 from .logs import DAY, START, write

@@ -18,8 +18,8 @@ from modelwatch.context import make_context
 from modelwatch.errors import Exit, UserError
 from modelwatch.model.alert import AlertState
 from modelwatch.model.label_maturity import MATURITY_KEY
-from modelwatch.profiling.measure import WindowSelection
 from modelwatch.profiling.measure import measure as measure_log
+from modelwatch.profiling.window_selection import WindowSelection
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
 

@@ -18,7 +18,8 @@ from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
 from modelwatch.errors import UserError
 from modelwatch.model.monitored_model import Model
-from modelwatch.profiling.measure import MeasureResult, WindowSelection, measure
+from modelwatch.profiling.measure import MeasureResult, measure
+from modelwatch.profiling.window_selection import WindowSelection
 from modelwatch.recorder import Recorder
 
 from .recorders import DAY, START

@@ -18,10 +18,10 @@ from ..clients.retry import RetryPolicy
 from ..errors import Exit, UserError
 from ..profiling import measure as profiling
 from ..profiling.engines.engine import open_engine
-from ..profiling.measure import WindowSelection
 from ..profiling.row_explanation import Periods, RowExplanation, explain_rows
 from ..profiling.wandb_profiles import EarlierMeasurements, find_earlier_measurements
 from ..profiling.wandb_profiles import publish as publish_profile
+from ..profiling.window_selection import WindowSelection
 from ..report.formatting import number, p_value, whole_percent
 from ..stats.profile.codec import to_bytes
 from ..stats.segment_search import SIGNIFICANCE_LEVEL, Suspect, format_pairs

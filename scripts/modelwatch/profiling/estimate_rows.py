@@ -3,8 +3,7 @@ window that depends on the ids alone."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ from ..stats.profile.categorical import shorten_category
 from ..stats.profile.table import ProfileKey
 from .arrow_columns import CLASS_MISSING_WORDS, column_or_nulls, factorize, floats_by_row, hash_by_row
 from .class_names import ClassNames
-from .engines.partitioned_log import is_partitioned, map_log
+from .engines.partitioned_log import read_groups
 from .label_comparison import scored_class_names
 from .profile_plan import ColumnPlan, ProfilePlan
 from .profiler import split_by_window
@@ -128,18 +127,7 @@ def read_estimate_rows(
     those with the smallest hashes of their id (or time). Rows that lack an output are left out."""
     present = {*log.names(), LABEL_TIME}
     columns = [name for name in layout.columns() if name in present]
-    sample = partial(_sample_windows, layout, needed)
-    if not is_partitioned(log):
-        return sample(log.batches(columns))
-    samples: dict[ProfileKey, list[EstimateRows]] = {}
-    for part in map_log(log, columns, partial(_pickle_samples, sample)):
-        for cell, rows in pickle.loads(part).items():  # noqa: S301 - from our own workers
-            samples.setdefault(cell, []).append(rows)
-    return _bounded(samples)
-
-
-def _pickle_samples(sample: Callable[[Iterable[Any]], dict[ProfileKey, EstimateRows]], batches: Iterable[Any]) -> bytes:
-    return pickle.dumps(sample(batches))
+    return read_groups(log, columns, partial(_sample_windows, layout, needed), _bounded)
 
 
 def _sample_windows(

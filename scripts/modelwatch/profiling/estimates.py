@@ -41,7 +41,6 @@ MAX_UNSUPPORTED = 0.1
 MIN_ROWS = 30
 """Nor for a window, or its labelled rows, of fewer rows."""
 FEW_ROWS, TOO_FEW, UNLIKE = "few rows", "too few labels", "unlike the labelled rows"
-Z = 1.96
 OFF = 2.0
 """An estimate that is off by so many half-widths is pointed out: chance makes one of 10,000 so."""
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import overload
 
 from ..clients.retry import RetryPolicy
 from ..errors import SourceError
 from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec, OperationsSpec
 from ..stats.labels.coverage import WeightedEstimate
-from ..stats.labels.delay import HISTORY
 from ..stats.performance.estimate import Estimate
 from ..stats.profile.categorical import CategoricalProfile
 from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from ..timeutil import DAY, HOUR, format_utc
+from ..timeutil import HOUR, format_utc
 from .annotations import annotation_scalars_by_cell, read_annotations
 from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
@@ -52,95 +47,16 @@ from .profiler import VALUE_SUM, profile_log
 from .readers import PredictionLog, absent_role_notes, require_columns
 from .recorded_profiles import RecordedProfile, read_recorded_profile
 from .reference_store import fetch_reference, read_profile, read_reference
-from .time_columns import local_time_hint, times_by_row, unreadable_times
+from .time_columns import local_time_hint, unreadable_times
 from .version_agreement import measure_agreement
 from .wandb_profiles import fetch_other_partitions, sum_profiles
 from .wandb_rows import MetricRow, count_unreadable_files, finished_windows, last_cells, merge_scalars, metric_rows
 from .weighted_performance import selection_notes, weighted_scalars
+from .window_selection import FilteredLog, OlderWindows, WindowSelection
 
 MAX_COLUMNS_SHOWN = 10
 NO_ROWS = "nothing is estimated: that takes the rows of the log, not profiles."
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSelection:
-    """The windows to measure: by default all. Times in seconds (UTC)."""
-
-    since: float = -math.inf
-    """The first window is the one that contains this."""
-    until: float = math.inf
-    """The window that contains this, and all later ones, are left out."""
-    measured_days: frozenset[float] = frozenset()
-    """Days (their beginning) that W&B has already: left out, except windows that end after ``remeasure_after``."""
-    remeasure_after: float = -math.inf
-    partition: str = ""
-    """The log is only this part of the rows; the other parts, measured before, are added to it."""
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether no window is left out."""
-        return self == WindowSelection(partition=self.partition)
-
-    def includes(self, windows: NDArray[np.float64], length: float) -> NDArray[np.bool_]:
-        """By window, given its beginning, whether it is measured. Rows without time always are, to be counted."""
-        days = np.floor(windows / DAY) * DAY
-        ends = windows + length
-        due = ~np.isin(days, list(self.measured_days)) | (ends > self.remeasure_after)
-        return np.isnan(windows) | (due & (ends > self.since) & (ends <= self.until))
-
-    def includes_day(self, day: float, length: float) -> bool:
-        """Whether any window of a UTC day (its beginning) is measured."""
-        return bool(self.includes(np.arange(day, day + DAY, length), length).any())
-
-    def filter_profile(self, profile: Profile, length: float) -> Profile:
-        """The windows that are measured."""
-        keys = list(profile.cells)
-        selected = self.includes(np.array([key.window for key in keys], dtype=np.float64), length)
-        cells = {key: profile.cells[key] for key, is_selected in zip(keys, selected, strict=True) if is_selected}
-        return Profile(cells, profile.undated)
-
-
-@dataclass(frozen=True, slots=True)
-class OlderWindows:
-    """The windows that are not measured, and whose labels say how long labels take."""
-
-    selection: WindowSelection
-    now: float
-    is_everything: ClassVar[bool] = False
-
-    def includes(self, windows: NDArray[np.float64], length: float) -> NDArray[np.bool_]:
-        """As of a selection."""
-        is_recent = (windows > self.now - HISTORY) & (windows + length <= self.now)
-        return np.asarray(is_recent & ~self.selection.includes(windows, length))
-
-
-class FilteredLog:
-    """A log without the rows of windows that are not selected; ``rows`` counts those of the whole log."""
-
-    def __init__(self, log: PredictionLog, selection: WindowSelection | OlderWindows, spec: MeasureSpec) -> None:
-        self._log, self._selection, self._spec = log, selection, spec
-        self.where, self.names, self.rows = log.where, log.names, log.rows
-
-    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        if self._selection.is_everything:
-            return self._log.batches(columns)
-        return self._filter(self._log.batches(list(dict.fromkeys([*columns, self._spec.time]))))
-
-    def _filter(self, batches: Iterator[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-
-        length = self._spec.window
-        for batch in batches:
-            if self._spec.time not in batch.schema.names:
-                yield batch
-                continue
-            starts = np.floor(times_by_row(batch.column(self._spec.time)) / length) * length
-            selected = self._selection.includes(starts, length)
-            if selected.all():
-                yield batch
-            elif selected.any():
-                yield batch.filter(pa.array(selected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,116 +93,190 @@ def measure(
     """
     selection = selection or WindowSelection()
     spec = require_measure_spec(model)
-    notes: list[str] = []
-    reference = None
-    if spec.reference:
-        reference, _ = read_reference(fetch_reference(spec.reference, model, env))
-    extra: Mapping[ProfileKey, Sequence[Estimate]] = {}
-    extra_scalars: Mapping[ProfileKey, Mapping[str, float]] = {}
-    noisy: Mapping[ProfileKey, Mapping[str, float]] = {}
-    changes: LabelChanges | None = None
-    older = Profile()
-    weighted: Mapping[ProfileKey, Sequence[WeightedEstimate]] = {}
-    log: FilteredLog | None = None
-    skipped: dict[str, SourceError] = {}
-    recorded: RecordedProfile | None = None
+    reference = read_reference(fetch_reference(spec.reference, model, env))[0] if spec.reference else None
     if profiles:
-        profile = sum_profiles(read_profile(path)[0] for path in profiles)
-        whole = profile.whole()
+        read = _LogContent(spec, sum_profiles(read_profile(path)[0] for path in profiles))
     elif spec.recorder:
-        includes_day = partial(selection.includes_day, length=spec.window)
-        recorded = read_recorded_profile(model, spec, includes_day, env, retry, scratch, reference)
-        profile = selection.filter_profile(recorded.profile, spec.window)
-        whole = profile.whole()
-        notes.extend(recorded.notes)
-        spec = replace(spec, operations=spec.operations or OperationsSpec("latency", "error"))
+        read = _read_recorders(model, spec, selection, env, retry, scratch, reference)
     else:
-        source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference, engine)
-        log = FilteredLog(source, selection, spec)
-        plan = replace(_make_plan(spec, reference, log, notes), now=now)
-        profile = profile_log(log, plan)
-        release_unused_memory()
-        whole = profile.whole()
-        plan = replace(plan, spec=without_partial_averages(spec, whole))
-        extra = row_metrics(log, plan, profile)
-        extra_scalars = measure_agreement(log, plan, profile)
-        if spec.label_noise:
-            noisy, noise_notes = noise_scalars(log, plan, profile)
-            notes.extend(noise_notes)
-        if spec.weighted and spec.label:
-            weights, weighted = weighted_scalars(log, plan, profile)
-            extra_scalars = merge_scalars(extra_scalars, weights)
-        if plan.counts_delays and not selection.is_everything:
-            older = profile_log(FilteredLog(source, OlderWindows(selection, now), spec), delay_plan(plan))
-        notes.extend(f"left out: {problem}" for problem in skipped.values())
-        notes.extend(_omission_notes(profile, whole, plan))
-        notes.extend(text_number_notes(whole))
-        notes.extend(_repeated_id_note(profile, spec))
-        notes.extend(label_notes(source))
-        changes = label_changes(source)
-    where = log.where if log else ""
-    _check_times(profile, spec, log)
-    _check_classes(whole, spec, where)
-    require_positive(known_classes(whole), spec, where)
+        read = _read_log(model, spec, selection, now, env, retry, scratch, reference, engine)
+    spec, notes = read.spec, read.notes
+    whole = read.profile.whole()
+    _check_times(read.profile, spec, read.log)
+    _check_classes(whole, spec, read.log.where if read.log else "")
+    require_positive(known_classes(whole), spec, read.log.where if read.log else "")
     others: Mapping[str, Profile] = {}
     if selection.partition:
-        others = fetch_other_partitions(model, profile, selection.partition, env, retry, scratch)
-    total = sum_profiles([profile, *others.values()])
+        others = fetch_other_partitions(model, read.profile, selection.partition, env, retry, scratch)
+    total = sum_profiles([read.profile, *others.values()])
     whole_total = total.whole() if others else whole
-    # Metrics that need rows are known for this partition only.
-    shared = {cell for part in others.values() for cell in part.cells}
-    extra = {cell: estimates for cell, estimates in extra.items() if cell not in shared}
-    extra_scalars = {cell: scalars for cell, scalars in extra_scalars.items() if cell not in shared}
-    noisy = {cell: scalars for cell, scalars in noisy.items() if cell not in shared}
-    weighted = {cell: estimates for cell, estimates in weighted.items() if cell not in shared}
-    extra_scalars = merge_scalars(extra_scalars, change_scalars(changes, spec, total))
-    if spec.annotations is not None:
-        annotated, annotation_notes = annotation_scalars_by_cell(read_annotations(spec, now, engine), spec, total)
-        extra_scalars = merge_scalars(extra_scalars, annotated)
-        notes.extend(annotation_notes)
-    notes.extend((*task_notes(whole_total, spec), *reversed_score_note(whole_total, spec)))
-    notes.extend(class_notes(*_class_counts(whole_total, spec)))
-    notes.extend(misfit_note(total, spec, extra))
+    read.drop_row_metrics({cell for part in others.values() for cell in part.cells})
+    _add_outcome_scalars(read, total, now, engine)
     published = without_partial_averages(spec, whole_total)
-    notes.extend(missing_metric_notes(whole_total, spec, known_metrics(whole_total, published, extra)))
-    notes.extend(output_notes(whole_total, spec))
-    unreadable = len(skipped) if log and not spec.query else None
+    notes.extend(_content_notes(total, whole_total, spec, published, read.estimates))
     finished = finished_windows(total, spec, now)
-    timing = LabelTiming.of((total, older), spec, now)
+    timing = LabelTiming.of((total, read.older), spec, now)
     notes.extend(timing.notes())
-    mature = [cell for cell in finished if cell in weighted and timing.is_mature(cell.window + spec.window)]
-    notes.extend(
-        selection_notes({cell: weighted[cell] for cell in mature}, {cell: extra_scalars[cell] for cell in mature})
-    )
-    extra_scalars = merge_scalars(extra_scalars, timing.set_young_apart(noisy))
-    if log is not None:
-        reading = Reading(model, env, retry, scratch)
-        experimental, experiment_notes = experiment_scalars(last_cells(total), spec.window, now, reading)
-        extra_scalars = merge_scalars(extra_scalars, experimental)
-        notes.extend(experiment_notes)
-    estimated = EstimateResult()
-    if spec.estimates is not None:
-        estimated = (
-            _estimate(source, plan, finished, timing, alone=not others) if log else EstimateResult(notes=(NO_ROWS,))
+    notes.extend(_selection_notes(read, finished, timing))
+    read.add_scalars(timing.set_young_apart(read.noisy))
+    if read.log is not None:
+        experimental, experiment_notes = experiment_scalars(
+            last_cells(total), spec.window, now, Reading(model, env, retry, scratch)
         )
-        notes.extend(estimated.notes)
+        read.add_scalars(experimental)
+        notes.extend(experiment_notes)
+    estimated = _estimate(read, finished, timing, alone=not others)
+    notes.extend(estimated.notes)
     rows = LazyRows(
-        len(finished),
-        lambda: estimated.add_to(
-            _metric_rows(total, published, reference, now, extra, extra_scalars, unreadable, recorded, timing)
-        ),
+        len(finished), lambda: estimated.add_to(_metric_rows(read, total, published, reference, now, timing))
     )
-    unfinished = sum(not cell.segment for cell in total.cells) - len(rows)
+    notes.extend(_row_notes(read.profile, whole, total, len(rows), spec, now))
+    return MeasureResult(read.profile, rows, tuple(notes), describe_task(whole_total, spec), others)
+
+
+@dataclass(slots=True)
+class _LogContent:
+    """What was read of a log, and computed from its rows where profiles do not hold it. Mappings are by version and
+    window."""
+
+    spec: MeasureSpec
+    profile: Profile
+    notes: list[str] = field(default_factory=list)
+    source: PredictionLog | None = None
+    """The whole log; ``None`` where only profiles were read."""
+    log: FilteredLog | None = None
+    """The same without windows that are not measured."""
+    plan: ProfilePlan | None = None
+    """With which the log was read."""
+    unreadable: int | None = None
+    """Files of the log that were left out."""
+    estimates: Mapping[ProfileKey, Sequence[Estimate]] = field(default_factory=dict)
+    scalars: Mapping[ProfileKey, Mapping[str, float]] = field(default_factory=dict)
+    noisy: Mapping[ProfileKey, Mapping[str, float]] = field(default_factory=dict)
+    """Of suspicious labels."""
+    weighted: Mapping[ProfileKey, Sequence[WeightedEstimate]] = field(default_factory=dict)
+    older: Profile = field(default_factory=Profile)
+    """The delays of windows that are not measured."""
+    changes: LabelChanges | None = None
+    recorded: RecordedProfile | None = None
+
+    def drop_row_metrics(self, shared: Set[ProfileKey]) -> None:
+        """Leave out windows that other partitions have, too: metrics that need rows are known for this one only."""
+        self.estimates = {cell: estimates for cell, estimates in self.estimates.items() if cell not in shared}
+        self.scalars = {cell: scalars for cell, scalars in self.scalars.items() if cell not in shared}
+        self.noisy = {cell: scalars for cell, scalars in self.noisy.items() if cell not in shared}
+        self.weighted = {cell: estimates for cell, estimates in self.weighted.items() if cell not in shared}
+
+    def add_scalars(self, more: Mapping[ProfileKey, Mapping[str, float]]) -> None:
+        self.scalars = merge_scalars(self.scalars, more)
+
+
+def _read_recorders(
+    model: Model,
+    spec: MeasureSpec,
+    selection: WindowSelection,
+    env: Mapping[str, str],
+    retry: RetryPolicy,
+    scratch: Path,
+    reference: TableProfile | None,
+) -> _LogContent:
+    includes_day = partial(selection.includes_day, length=spec.window)
+    recorded = read_recorded_profile(model, spec, includes_day, env, retry, scratch, reference)
+    spec_of_recorders = replace(spec, operations=spec.operations or OperationsSpec("latency", "error"))
+    profile = selection.filter_profile(recorded.profile, spec.window)
+    return _LogContent(spec_of_recorders, profile, list(recorded.notes), recorded=recorded)
+
+
+def _read_log(
+    model: Model,
+    spec: MeasureSpec,
+    selection: WindowSelection,
+    now: float,
+    env: Mapping[str, str],
+    retry: RetryPolicy,
+    scratch: Path,
+    reference: TableProfile | None,
+    engine: Engine | None,
+) -> _LogContent:
+    """Profile the log, and compute from its rows what needs them."""
+    notes: list[str] = []
+    skipped: dict[str, SourceError] = {}
+    source = open_model_log(spec, model, env, retry, scratch, now, skipped, reference, engine)
+    log = FilteredLog(source, selection, spec)
+    plan = replace(_make_plan(spec, reference, log, notes), now=now)
+    profile = profile_log(log, plan)
+    release_unused_memory()
+    whole = profile.whole()
+    plan = replace(plan, spec=without_partial_averages(spec, whole))
+    read = _LogContent(spec, profile, notes, source, log, plan)
+    read.estimates = row_metrics(log, plan, profile)
+    read.scalars = measure_agreement(log, plan, profile)
+    if spec.label_noise:
+        read.noisy, noise_notes = noise_scalars(log, plan, profile)
+        notes.extend(noise_notes)
+    if spec.weighted and spec.label:
+        weights, read.weighted = weighted_scalars(log, plan, profile)
+        read.add_scalars(weights)
+    if plan.counts_delays and not selection.is_everything:
+        read.older = profile_log(FilteredLog(source, OlderWindows(selection, now), spec), delay_plan(plan))
+    notes.extend(f"left out: {problem}" for problem in skipped.values())
+    notes.extend(_omission_notes(profile, whole, plan))
+    notes.extend(text_number_notes(whole))
+    notes.extend(_repeated_id_note(profile, spec))
+    notes.extend(label_notes(source))
+    read.changes = label_changes(source)
+    read.unreadable = None if spec.query else len(skipped)
+    return read
+
+
+def _add_outcome_scalars(read: _LogContent, total: Profile, now: float, engine: Engine | None) -> None:
+    """Add the metrics of labels that changed, and of annotators."""
+    read.add_scalars(change_scalars(read.changes, read.spec, total))
+    if read.spec.annotations is not None:
+        annotations = read_annotations(read.spec, now, engine)
+        annotated, notes = annotation_scalars_by_cell(annotations, read.spec, total)
+        read.add_scalars(annotated)
+        read.notes.extend(notes)
+
+
+def _content_notes(
+    total: Profile,
+    whole: TableProfile,
+    spec: MeasureSpec,
+    published: MeasureSpec,
+    estimates: Mapping[ProfileKey, Sequence[Estimate]],
+) -> Iterator[str]:
+    """What classes, scores and labels are, and which metrics they do not allow."""
+    yield from (*task_notes(whole, spec), *reversed_score_note(whole, spec))
+    yield from class_notes(*_class_counts(whole, spec))
+    yield from misfit_note(total, spec, estimates)
+    yield from missing_metric_notes(whole, spec, known_metrics(whole, published, estimates))
+    yield from output_notes(whole, spec)
+
+
+def _selection_notes(read: _LogContent, finished: Sequence[ProfileKey], timing: LabelTiming) -> Iterator[str]:
+    """Where labels of mature windows are selective."""
+    window = read.spec.window
+    mature = [cell for cell in finished if cell in read.weighted and timing.is_mature(cell.window + window)]
+    return selection_notes(
+        {cell: read.weighted[cell] for cell in mature}, {cell: read.scalars[cell] for cell in mature}
+    )
+
+
+def _row_notes(
+    profile: Profile, whole: TableProfile, total: Profile, rows: int, spec: MeasureSpec, now: float
+) -> Iterator[str]:
+    """Rows that are in no finished window: too new, of the future, or without a time."""
+    unfinished = sum(not cell.segment for cell in total.cells) - rows
     if unfinished:
         windows = "1 window is" if unfinished == 1 else f"{unfinished} windows are"
-        notes.append(f"{windows} not over yet; measure again later.")
-    notes.extend(_future_note(whole.newest, spec, now))
+        yield f"{windows} not over yet; measure again later."
+    yield from _future_note(whole.newest, spec, now)
     if profile.undated:
         undated = "1 row without a time counts"
         if profile.undated > 1:
             undated = f"{profile.undated} rows without a time count"
-        notes.append(f"{undated} in no window.")
-    return MeasureResult(profile, rows, tuple(notes), describe_task(whole_total, spec), others)
+        yield f"{undated} in no window."
 
 
 class LazyRows(Sequence[MetricRow]):
@@ -306,32 +296,32 @@ class LazyRows(Sequence[MetricRow]):
         return self._compute()[place]
 
 
-def _estimate(
-    source: PredictionLog, plan: ProfilePlan, windows: Sequence[ProfileKey], timing: LabelTiming, *, alone: bool
-) -> EstimateResult:
-    """What is estimated of ``windows``; ``source``: the whole log. ``alone``: whether its rows are all rows."""
+def _estimate(read: _LogContent, windows: Sequence[ProfileKey], timing: LabelTiming, *, alone: bool) -> EstimateResult:
+    """What is estimated of ``windows``. ``alone``: whether the rows of the log are all rows."""
+    if read.spec.estimates is None:
+        return EstimateResult()
+    if read.source is None or read.plan is None:
+        return EstimateResult(notes=(NO_ROWS,))
     if not alone:
         return EstimateResult(notes=("nothing is estimated: other partitions hold rows of the same days.",))
+    plan = read.plan
     if not plan.classes and plan.typical_label is None:
         # The windows to measure have no labels yet; those before them have.
-        plan = infer_plan(source, plan.spec)
-    return estimate_windows(source, plan, windows, timing)
+        plan = infer_plan(read.source, plan.spec)
+    return estimate_windows(read.source, plan, windows, timing)
 
 
 def _metric_rows(
-    profile: Profile,
-    spec: MeasureSpec,
+    read: _LogContent,
+    total: Profile,
+    published: MeasureSpec,
     reference: TableProfile | None,
     now: float,
-    extra: Mapping[ProfileKey, Sequence[Estimate]],
-    more: Mapping[ProfileKey, Mapping[str, float]],
-    unreadable: int | None,
-    recorded: RecordedProfile | None,
     timing: LabelTiming,
 ) -> tuple[MetricRow, ...]:
-    rows = tuple(metric_rows(profile, spec, reference, now, extra, more, timing))
-    rows = rows if recorded is None else recorded.add_losses(rows)
-    return rows if unreadable is None else count_unreadable_files(rows, unreadable)
+    rows = tuple(metric_rows(total, published, reference, now, read.estimates, read.scalars, timing))
+    rows = rows if read.recorded is None else read.recorded.add_losses(rows)
+    return rows if read.unreadable is None else count_unreadable_files(rows, read.unreadable)
 
 
 def _make_plan(spec: MeasureSpec, reference: TableProfile | None, log: PredictionLog, notes: list[str]) -> ProfilePlan:

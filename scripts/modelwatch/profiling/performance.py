@@ -7,7 +7,6 @@ matter, since bins were chosen for other scores, they are computed from rows (``
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,7 +29,7 @@ from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import PAIR_SEPARATOR, Profile, ProfileKey, TableProfile
 from .arrow_columns import CLASS_MISSING_WORDS, floats_by_row, hash_ids, is_text_type, texts_by_row, to_mask
 from .class_names import ClassNames, positive_class
-from .engines.partitioned_log import is_partitioned, map_log
+from .engines.partitioned_log import read_groups
 from .label_comparison import compare_with_labels, scored_class_names
 from .profile_plan import ProfilePlan, score_columns
 from .profiler import encode_segments, split_by_window
@@ -379,18 +378,7 @@ def sample_rows(
     query = spec.ranking.query if spec.ranking else ""
     names = (spec.id, spec.time, spec.version, spec.label, spec.prediction, spec.score, query, *more_columns)
     columns = tuple(dict.fromkeys(filter(None, names)))
-    sample = partial(_read_cells, plan, shares, read)
-    if not is_partitioned(log):
-        return sample(log.batches(columns))
-    cells: dict[ProfileKey, list[RowColumns]] = {}
-    for part in map_log(log, columns, partial(_pickle_cells, sample)):
-        for cell, read_columns in pickle.loads(part).items():  # noqa: S301 - from our own workers
-            cells.setdefault(cell, []).append(read_columns)
-    return _concatenate(cells)
-
-
-def _pickle_cells(sample: Callable[[Iterable[Any]], dict[ProfileKey, RowColumns]], batches: Iterable[Any]) -> bytes:
-    return pickle.dumps(sample(batches))
+    return read_groups(log, columns, partial(_read_cells, plan, shares, read), _concatenate)
 
 
 def _concatenate(parts: Mapping[ProfileKey, Sequence[RowColumns]]) -> dict[ProfileKey, RowColumns]:

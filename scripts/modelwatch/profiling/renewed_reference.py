@@ -14,11 +14,11 @@ from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, DriftSpec
 from ..model.monitored_model import Model
 from ..stats.profile.codec import to_bytes
 from ..stats.profile.table import Profile, ProfileKey, TableProfile
-from .measure import FilteredLog, WindowSelection
 from .model_log import open_model_log, require_measure_spec
 from .profile_plan import plan_from_reference
 from .profiler import profile_log
 from .reference_store import read_profile
+from .window_selection import FilteredLog, WindowSelection
 
 
 def renew_reference(

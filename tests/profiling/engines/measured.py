@@ -12,9 +12,10 @@ from modelwatch.clients.retry import RetryPolicy
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import MeasureSpec, OutcomesSpec, RankingSpec
 from modelwatch.profiling.engines.engine import Engine
-from modelwatch.profiling.measure import MeasureResult, WindowSelection, measure
+from modelwatch.profiling.measure import MeasureResult, measure
 from modelwatch.profiling.plan_inference import infer_and_profile
 from modelwatch.profiling.readers import open_log
+from modelwatch.profiling.window_selection import WindowSelection
 from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.stats.profile.table import Profile
 

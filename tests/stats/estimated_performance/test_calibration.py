@@ -7,7 +7,7 @@ import pytest
 
 from modelwatch.stats.estimated_performance.calibration import CalibrationCurve, fit_calibration, score_logits
 from modelwatch.stats.estimated_performance.score_bins import choose_edges, labelled_cells
-from modelwatch.stats.performance.calibration import sigmoid
+from modelwatch.stats.logistic import sigmoid
 
 DRAWS = 300
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 import io
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...errors import UserError
@@ -27,6 +28,8 @@ RowFunction = Callable[[Iterable[Any]], bytes]
 Combine = Callable[[Sequence[bytes]], bytes]
 """From results, in any order and grouping, to one. It can be pickled."""
 Log = TypeVar("Log", bound=PredictionLog)
+Group = TypeVar("Group")
+Rows = TypeVar("Rows")
 
 
 @runtime_checkable
@@ -147,6 +150,27 @@ def map_log(
     task = PartitionTask(bare, tuple(columns), function, combine)
     for envelope in source.run(task, tuple(rows.requested)):
         yield open_envelope(envelope, log)
+
+
+def read_groups(
+    log: PredictionLog,
+    columns: Sequence[str],
+    read: Callable[[Iterable[Any]], dict[Group, Rows]],
+    join: Callable[[Mapping[Group, Sequence[Rows]]], dict[Group, Rows]],
+) -> dict[Group, Rows]:
+    """What ``read`` makes of the record batches of a log, by group; of each partition where the rows are, and ``join``
+    puts the parts of a group together, in the order of partitions. Both ``read`` and its results can be pickled."""
+    if not is_partitioned(log):
+        return read(log.batches(columns))
+    groups: dict[Group, list[Rows]] = {}
+    for part in map_log(log, columns, partial(_pickle_groups, read)):
+        for group, rows in pickle.loads(part).items():  # noqa: S301 - from our own workers
+            groups.setdefault(group, []).append(rows)
+    return join(groups)
+
+
+def _pickle_groups(read: Callable[[Iterable[Any]], dict[Any, Any]], batches: Iterable[Any]) -> bytes:
+    return pickle.dumps(read(batches))
 
 
 def is_partitioned(log: PredictionLog) -> bool:

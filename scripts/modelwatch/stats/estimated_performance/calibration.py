@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats
-from ..performance.calibration import sigmoid
+from ..logistic import fit_logistic, sigmoid
 
 KNOTS = 9
 BENDS = (0.0, 0.1, 0.25, 0.6, 1.5, 4.0, 10.0)
@@ -23,7 +23,6 @@ SLOPE_DEVIATION = 2.0
 """Prior standard deviation of the line's slope."""
 LEVEL_DEVIATION = 5.0
 """Prior standard deviation of the line's height. That of a second group differs by half as much."""
-MAX_ITERATIONS = 60
 MIN_PROBABILITY = 1e-5
 
 
@@ -111,34 +110,12 @@ class _Fit:
 
 
 def _fit(design: Floats, positives: Floats, trials: Floats, offset: Floats, deviations: Floats) -> _Fit:
-    """Newton's method, whose steps are halved until they gain."""
     precision = 1 / deviations**2
-    mode = np.zeros(design.shape[1])
-
-    def gain(coefficients: Floats) -> float:
-        logits = design @ coefficients + offset
-        fit = positives * logits - trials * np.logaddexp(0.0, logits)
-        return float(fit.sum() - 0.5 * (precision * coefficients**2).sum())
-
-    value = gain(mode)
-    for _ in range(MAX_ITERATIONS):
-        p = sigmoid(design @ mode + offset)
-        slope = design.T @ (positives - trials * p) - precision * mode
-        curvature = (design * (trials * p * (1 - p))[:, None]).T @ design + np.diag(precision)
-        step = np.linalg.solve(curvature, slope)
-        length = 1.0
-        while (better := gain(mode + length * step)) < value and length > 1e-6:
-            length /= 2
-        mode = mode + length * step
-        improvement, value = better - value, better
-        if improvement < 1e-9:
-            break
-    p = sigmoid(design @ mode + offset)
-    curvature = (design * (trials * p * (1 - p))[:, None]).T @ design + np.diag(precision)
-    lower = np.linalg.cholesky(curvature)
-    root = np.linalg.inv(lower).T
-    evidence = value + 0.5 * np.log(precision).sum() - np.log(np.diag(lower)).sum()
-    return _Fit(mode, root, float(evidence))
+    fit = fit_logistic(design, positives, trials, offset, precision)
+    assert fit is not None, "a prior has an optimum"  # noqa: S101
+    lower = np.linalg.cholesky(fit.information)
+    evidence = fit.value + 0.5 * np.log(precision).sum() - np.log(np.diag(lower)).sum()
+    return _Fit(fit.coefficients, np.linalg.inv(lower).T, float(evidence))
 
 
 def score_logits(scores: Floats) -> Floats:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Bools, Floats, Ints
-from ..performance.calibration import sigmoid
+from ..logistic import sigmoid
 from ..performance.confusion import average_over_classes
 from ..performance.estimate import Estimate, percentile_interval, safe_divide, undefined_estimate
 from .calibration import fit_calibration, score_logits

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..intervals import wilson_bounds, z_value
+from ..logistic import fit_logistic
 from ..profile.numeric import NumericProfile, bin_middles
 from .estimate import SEED, Estimate, undefined_estimate
 
@@ -22,7 +23,6 @@ BINS = 10
 MIN_BIN_ROWS = 20
 """Fewer bins are taken where they would hold fewer rows."""
 DRAWS = 200
-MAX_STEPS = 50
 CLIP = 1e-6
 """A probability of 0 or 1 counts as this far from it where its logit is needed."""
 MAX_SLOPE = 1e3
@@ -191,41 +191,11 @@ def _wald(name: str, coefficients: Floats, covariance: Floats, n: float) -> Esti
 
 
 def _fit(columns: Floats, offset: Floats, hits: Floats, total: Floats) -> tuple[Floats, Floats] | None:
-    """Logistic regression by Newton's method with halved steps: coefficients and their covariance; ``None`` without a
-    finite optimum."""
-    beta = np.zeros(columns.shape[1])
-    best = _log_likelihood(offset, hits, total)
-    for _ in range(MAX_STEPS):
-        p = sigmoid(columns @ beta + offset)
-        information = (columns * (total * p * (1 - p))[:, None]).T @ columns
-        gradient = columns.T @ (hits - total * p)
-        try:
-            step = np.linalg.solve(information, gradient)
-        except np.linalg.LinAlgError:
-            return None
-        likelihood = -math.inf
-        for _ in range(MAX_STEPS):
-            likelihood = _log_likelihood(columns @ (beta + step) + offset, hits, total)
-            if likelihood >= best - 1e-9 * abs(best):
-                break
-            step = step / 2
-        beta, best = beta + step, max(best, likelihood)
-        if not np.isfinite(beta).all() or np.abs(beta).max() > MAX_SLOPE:
-            return None
-        if np.abs(step).max() < 1e-9 * (1 + np.abs(beta).max()):
-            p = sigmoid(columns @ beta + offset)
-            information = (columns * (total * p * (1 - p))[:, None]).T @ columns
-            try:
-                return beta, np.array(np.linalg.inv(information), dtype=np.float64)
-            except np.linalg.LinAlgError:
-                return None
-    return None
-
-
-def sigmoid(x: Floats) -> Floats:
-    """The probability of each logit."""
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)))
-
-
-def _log_likelihood(x: Floats, hits: Floats, total: Floats) -> float:
-    return float((hits * x - total * np.logaddexp(0.0, x)).sum())
+    """Coefficients and their covariance; ``None`` without a finite optimum."""
+    fit = fit_logistic(columns, hits, total, offset, max_coefficient=MAX_SLOPE)
+    if fit is None:
+        return None
+    try:
+        return fit.coefficients, np.array(np.linalg.inv(fit.information), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return None

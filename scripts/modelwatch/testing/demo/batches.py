@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...clients.retry import RetryPolicy
-from ...profiling.measure import WindowSelection, measure
+from ...profiling.measure import measure
 from ...profiling.readers import open_log
 from ...profiling.reference_store import capture_reference, write_reference
 from ...profiling.wandb_profiles import publish
+from ...profiling.window_selection import WindowSelection
 from .story import Story
 
 Columns = Mapping[str, Any]

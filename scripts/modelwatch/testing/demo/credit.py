@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...profiling.measure import WindowSelection
+from ...profiling.window_selection import WindowSelection
 from ...timeutil import DAY
 from .batches import capture_training_reference, concatenate_batches, measure_batch
 from .environment import DemoModel
