@@ -9,6 +9,7 @@ from ..model.site_paths import alert_path
 from ..report.alert_phrase import describe_alert
 from .annotations import model_annotations
 from .answers import answers
+from .business import business_answer, business_view
 from .data_science import data_science_view
 from .ground_truth import ground_truth_view
 from .health import ModelHealth, diagnose, group_health, model_health
@@ -18,13 +19,11 @@ from .snapshot import ModelSnapshot
 
 VIEWS: Mapping[ViewName, Callable[[ModelSnapshot], View]] = {
     ViewName.DATA_SCIENCE: data_science_view,
+    ViewName.BUSINESS: business_view,
     ViewName.OPERATIONS: operations_view,
     ViewName.GROUND_TRUTH: ground_truth_view,
 }
-"""How each view is made; one that is not here has nothing to show."""
-EMPTY = {
-    ViewName.BUSINESS: "No business metric is configured: see `business:` in the configuration.",
-}
+"""How each view is made."""
 
 
 def model_page(snapshot: ModelSnapshot) -> tuple[ModelPage, ModelHealth]:
@@ -38,20 +37,15 @@ def model_page(snapshot: ModelSnapshot) -> tuple[ModelPage, ModelHealth]:
         since=health.since,
         headline=health.headline,
         doing=health.doing,
-        answers=answers(snapshot, health, said),
+        answers=answers(snapshot, health, said, business_answer(snapshot)),
         alerts=tuple(_alert_link(snapshot, group) for group in snapshot.groups if group.alerts),
         annotations=model_annotations(snapshot),
-        views=tuple(_view(snapshot, name) for name in ViewName),
+        views=tuple(VIEWS[name](snapshot) for name in ViewName),
         links=(*snapshot.model.links, *snapshot.pull.links),
         as_of=snapshot.now,
         problems=snapshot.problems,
     )
     return page, health
-
-
-def _view(snapshot: ModelSnapshot, name: ViewName) -> View:
-    make = VIEWS.get(name)
-    return make(snapshot) if make else View(name, (), empty=EMPTY[name])
 
 
 def _alert_link(snapshot: ModelSnapshot, group: Group) -> AlertLink:
