@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,27 @@ def test_a_slow_server_ends_the_command_in_time(world: World, monkeypatch: pytes
     told = run("plan", "--config", str(world.path))
     assert told.code == 3, told.err
     world.server.faults.clear()
+
+
+def test_a_key_that_may_only_read_plans_and_says_what_it_lacks(world: World) -> None:
+    world.server.inject(Fault("status", path="graphql", status=403, times=-1, text="upsertView"))
+    assert run("plan", "--config", str(world.path)).code == 0
+    told = run("apply", "--yes", "--config", str(world.path))
+    assert told.code == 4
+    text = " ".join(told.out.split())
+    assert "may write to the project; that of a read-only account may not" in text
+    assert "6 failed" in text or "7 failed" in text
+
+
+def test_without_the_extra_nothing_is_done(world: World) -> None:
+    code = "import sys; sys.modules['wandb_workspaces'] = None; from modelwatch.cli import main; main(sys.argv[1:])"
+    env = {**os.environ, "HOME": str(world.folder)}
+    words = [sys.executable, "-c", code, "wandb", "apply", "--yes", "--config", str(world.path)]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "wandb_workspaces is not installed. Install it with" in done.stderr
+    assert "modelwatch[workspaces]" in done.stderr
+    assert world.mutations() == []
 
 
 def test_only_the_default_branch_is_applied(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

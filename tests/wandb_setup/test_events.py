@@ -103,6 +103,58 @@ def test_a_release_is_watched_by_its_alias(tmp_path: Path) -> None:
     assert watch.event == AliasAssignment("acme/train/churn", "model", "production")
 
 
+BUSINESS = """\
+    business:
+      currency: EUR
+      units: {business/revenue: EUR, business/calls: call, serving/wait_ms: ms}
+      derived:
+        profit: "{business/revenue} - 0.02 EUR/call * {business/calls}"
+        twice: "{profit} + {profit}"
+        root: "sqrt({business/calls} * {business/calls})"
+    rules:
+"""
+
+
+def test_derived_metrics_are_drawn_as_expressions_and_watched_by_no_automation(tmp_path: Path) -> None:
+    head = HEAD.replace("    rules:\n", BUSINESS)
+    rules = [
+        f"kind: business-metric, metric: {name}, better: higher, tiers: {{error: {{below: 5, {DO}}}}}"
+        for name in ("profit", "twice", "root")
+    ]
+    model = load(tmp_path, *rules, head=head)
+    assert list(watches(model)) == []
+    (section,) = chart_sections(model)
+    profit, twice, root = section.charts
+    assert profit.expression == "(${business/revenue} - (0.02 * ${business/calls}))"
+    assert (profit.key, profit.levels) == ("business/revenue", (5.0,))
+    assert twice.expression == f"({profit.expression} + {profit.expression})"
+    assert (root.expression, root.pattern) == ("", "^(business/calls)$")
+
+
+def test_what_measure_publishes_is_drawn_where_no_rule_does(tmp_path: Path) -> None:
+    measure = """\
+    measure:
+      files: logs/*.parquet
+      time: time
+      prediction: predicted
+      score: score
+      operations: {latency: ms, error: failed}
+      outcomes: {files: labels/*.parquet, id: id, label: churned, label_time: known_at}
+      id: id
+    rules:
+"""
+    rule = f"kind: error-rate, metric: errors/rate, tiers: {{error: {{above: 1%, {DO}}}}}"
+    sections = {
+        str(section.audience): [chart.key or chart.pattern for chart in section.charts]
+        for section in chart_sections(load(tmp_path, rule, head=HEAD.replace("    rules:\n", measure)))
+    }
+    assert sections == {
+        "Data science": ["predictions/confidence"],
+        "Operations": ["errors/rate", "^latency/([^/=]+)$", "throughput"],
+        "Ground truth": ["labels/coverage", "^labels/class=([^/]*)/class_share$", "^labels/delay_days/([^/=]+)$"],
+    }
+
+
 HOSTILE = ("${x}", "a}b", "$(touch pwned)", "eval/{a}", "x ${accuracy} * 1e9")
 
 

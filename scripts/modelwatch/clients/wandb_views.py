@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError
+from ..errors import SourceError, UserError
 from .retry import RetryPolicy
-from .wandb import PROJECT_NOT_FOUND, WandbProjectError, call_timeout, translate_wandb_error
+from .wandb import PROJECT_NOT_FOUND, WandbKeyError, WandbProjectError, call_timeout, translate_wandb_error
 
 if TYPE_CHECKING:
     import wandb
@@ -103,17 +103,21 @@ def _saved_view(node: Mapping[str, Any]) -> SavedView:
 
 @contextmanager
 def default_session(base_url: str, key: str, where: str) -> Iterator[None]:
-    """While the block runs, a client that is opened without arguments, as ``wandb-workspaces`` opens its own, talks to
-    this server with this key; what it raises becomes a SourceError."""
+    """While the block runs, which writes, a client that is opened without arguments, as ``wandb-workspaces`` opens its
+    own, talks to this server with this key; what it raises becomes a SourceError."""
     wanted = {"WANDB_BASE_URL": base_url, "WANDB_API_KEY": key}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
         yield
-    except SourceError:
+    except UserError:
         raise
     except Exception as error:
-        raise translate_wandb_error(error, where) from error
+        failure = translate_wandb_error(error, where)
+        if isinstance(failure, WandbKeyError):
+            hint = "Views and reports take a key that may write to the project; that of a read-only account may not."
+            failure = WandbKeyError(failure.message, hint=hint, where=where)
+        raise failure from error
     finally:
         for name, value in before.items():
             if value is None:

@@ -11,7 +11,7 @@ from ..model.setup_plan import SetupChange, SetupPlan, SetupReceipt, SetupRefusa
 from .desired_state import REPORT_ITEM, VIEW_ITEM, DesiredModel, DesiredState, Page, automation_name
 from .lookup import Observer
 from .ownership import Mark, view_name
-from .pages import Draft, draft_report, draft_view
+from .pages import Draft, draft_report, draft_view, require_workspaces
 from .plan import PlanItem, automation_spec, find_webhook, plan_automations, plan_report, plan_view
 
 
@@ -24,7 +24,9 @@ class ApplyResult:
 
 def apply(desired: DesiredState, plan: SetupPlan, observer: Observer, key: str, *, force: bool = False) -> ApplyResult:
     """Carry out ``plan``, which ``force`` was given for. ``key``: W&B's API key. After the first failure that is W&B's
-    own (down, key refused) nothing else is tried."""
+    own (down, key refused) nothing else is tried. Raises MissingExtraError before anything is done."""
+    if any(change.kind is not WandbKind.AUTOMATION for change in plan.changes):
+        require_workspaces()
     executor = _PlanExecutor(desired, observer, key, force)
     receipts: list[SetupReceipt] = []
     failure = ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..model.keys import KeyPattern
 from ..model.monitored_model import Model
+from ..model.prediction_log import MeasureSpec
 from ..model.rule import BaselineKind, BaselineSpec, Rule
 from ..report.formatting import limit_text, number
 from ..report.markdown import plain_line
+from .expressions import derived_expression
 
 MAX_CHARTS = 12
 """In a section; further rules are named in its text."""
@@ -37,11 +41,13 @@ QUESTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One line chart: ``key``, or every key that ``pattern`` (a regular expression) matches; and constant lines."""
+    """A line chart of ``key``, or of every key that ``pattern`` (a regular expression) matches; with constant lines."""
 
     title: str
     key: str = ""
     pattern: str = ""
+    expression: str = ""
+    """Is drawn instead of ``key``, which is then one of its own."""
     levels: tuple[float, ...] = ()
     """Where a baseline or a limit stands still."""
 
@@ -59,16 +65,68 @@ class ChartSection:
 
 
 def chart_sections(model: Model) -> tuple[ChartSection, ...]:
-    """A section for each audience that has a chart."""
+    """A section for each audience that has a chart: those of the rules first, then what `measure` publishes besides."""
     charts: dict[Audience, list[Chart]] = {audience: [] for audience in Audience}
     for rule in model.rules:
-        charts[audience_of(rule)] += _rule_charts(rule)
+        charts[audience_of(rule)] += _derived_charts(model, rule) if is_derived(model, rule) else _rule_charts(rule)
     charts[Audience.OPERATIONS] += _count_charts(model)
+    drawn = {rule.metric.text for rule in model.rules}
+    for audience, key, title in _measured(model.measure) if model.measure else ():
+        if key not in drawn:
+            pattern = KeyPattern(key)
+            charts[audience].append(_chart(f"{title}: {key}", key, pattern.regex, pattern.is_plain, ()))
     return tuple(
         ChartSection(audience, tuple(found[:MAX_CHARTS]), tuple(chart.title for chart in found[MAX_CHARTS:]))
         for audience, found in charts.items()
         if found
     )
+
+
+def is_derived(model: Model, rule: Rule) -> bool:
+    """Whether the metric of a rule is computed by modelwatch, so that W&B has no key for it."""
+    return model.business is not None and model.business.derived_metric(rule.metric.name) is not None
+
+
+def _derived_charts(model: Model, rule: Rule) -> Iterator[Chart]:
+    """What W&B can compute it draws; of another derived metric the keys behind it."""
+    business = model.business
+    derived = business.derived_metric(rule.metric.name) if business else None
+    if business is None or derived is None:
+        return
+    inputs = business.inputs_of(rule.metric.name)
+    expression = derived_expression(derived, business)
+    title = plain_line(f"{rule.name}: {rule.metric.text}{_limits(rule)}", MAX_TITLE)
+    if expression and inputs:
+        yield Chart(title, key=inputs[0], expression=expression, levels=_levels(rule))
+    else:
+        title = plain_line(f"{rule.name}: what {rule.metric.text} is computed from", MAX_TITLE)
+        yield Chart(title, pattern=f"^({'|'.join(map(re.escape, inputs))})$")
+
+
+def _measured(spec: MeasureSpec) -> Iterator[tuple[Audience, str, str]]:
+    """Audience, key and title of what `measure` publishes for this log."""
+    science, operations, truth = Audience.DATA_SCIENCE, Audience.OPERATIONS, Audience.GROUND_TRUTH
+    if spec.score or spec.scores:
+        yield science, "predictions/confidence", "Confidence"
+    if spec.calibration is not None:
+        yield science, "calibration/ece", "Calibration error"
+        yield science, "predictions/score/*", "Deciles of the score"
+    if spec.estimates is not None:
+        yield science, "estimated/*", "Estimated performance"
+    if spec.agreement:
+        yield science, "agreement/*", "Agreement of versions"
+    if spec.operations is not None:
+        columns = spec.operations
+        found = [("latency/*", "Latency", columns.latency), ("errors/rate", "Error rate", columns.error)]
+        found += [("cost/mean", "Cost of a prediction", columns.cost), ("throughput", "Rows an hour", "always")]
+        yield from ((operations, key, title) for key, title, column in found if column)
+    if spec.label or spec.outcomes is not None:
+        yield truth, "labels/coverage", "Share of rows with a label"
+        yield truth, "labels/class=*/class_share", "Labels by class"
+    if spec.label_time_column:
+        yield truth, "labels/delay_days/*", "Days until labels come"
+    if spec.annotations is not None:
+        yield truth, "labels/agreement", "Agreement of annotators"
 
 
 def audience_of(rule: Rule) -> Audience:

@@ -21,7 +21,7 @@ from ..clients.wandb_automations import (
 from ..model.monitored_model import Model
 from ..model.release import PRODUCTION
 from ..model.rule import FALL_LIMITS, RELATIVE_LIMITS, STATIC_LIMITS, Aggregate, Direction, Limit, LimitKind, Rule
-from .charts import baseline_value
+from .charts import baseline_value, is_derived
 
 THRESHOLD_WINDOW = 5
 """Values that are averaged: W&B's own default. An automation fires once in 24 hours for a W&B run, which a single noisy
@@ -44,9 +44,10 @@ class Watch:
 
 def watches(model: Model) -> Iterator[Watch]:
     """For each rule about one key the event nearest to its mildest limits; and a version that becomes the one that
-    serves. Rules about many keys have none: an automation names one key."""
+    serves. Rules about many keys have none, since an automation names one key; nor have
+    those about derived metrics, which W&B does not have."""
     for rule in model.rules:
-        if rule.metric.is_plain:
+        if rule.metric.is_plain and not is_derived(model, rule):
             yield from _rule_watches(model, rule)
     if model.release is not None:
         event = AliasAssignment(model.release.artifact, model.release.type, PRODUCTION)

@@ -10,6 +10,7 @@ from ..errors import require_extra
 from ..report.markdown import code
 from .charts import Chart, ChartSection
 from .desired_state import DesiredModel, Page, to_markdown
+from .expressions import can_be_named, plain_number
 from .ownership import Mark, content_digest
 
 WIDTH, HEIGHT, COLUMNS = 12, 8, 2
@@ -45,11 +46,15 @@ class Draft:
     save: Callable[[Mark], str]
 
 
+def require_workspaces() -> None:
+    """Raises MissingExtraError where the library that writes views and reports is not installed."""
+    with require_extra("workspaces"):
+        import wandb_workspaces  # noqa: F401
+
+
 def draft_view(model: DesiredModel, page: Page, name: str, id: str) -> Draft:
     """``name`` is the view's internal one; ``id`` that of the view that is replaced, empty for a new one."""
-    with require_extra("workspaces"):
-        from wandb_workspaces import workspaces
-
+    from wandb_workspaces import workspaces
     from wandb_workspaces.reports.v2 import MarkdownPanel
 
     about = MarkdownPanel(markdown=to_markdown(page))
@@ -81,8 +86,7 @@ def draft_view(model: DesiredModel, page: Page, name: str, id: str) -> Draft:
 
 def draft_report(model: DesiredModel, page: Page, id: str) -> Draft:
     """``id`` is that of the report that is replaced, empty for a new one. Asks W&B for the id of the project."""
-    with require_extra("workspaces"):
-        from wandb_workspaces.reports import v2
+    from wandb_workspaces.reports import v2
 
     blocks = [v2.MarkdownBlock(text=to_markdown(page)), v2.TableOfContents()]
     for section in page.sections:
@@ -126,23 +130,17 @@ def _line_plot(chart: Chart) -> Any:
     from wandb_workspaces.reports.v2 import LinePlot
 
     pattern = chart.pattern
-    if chart.key in _BUILT_IN_NAMES:
+    if chart.key in _BUILT_IN_NAMES and not chart.expression:
         pattern = f"^{chart.key.replace('(', '[(]').replace(')', '[)]')}$"
-    lines = constant_lines(chart) or None
-    if pattern:
-        return LinePlot(title=chart.title, x=_X_AXIS, y=[], metric_regex=pattern, custom_expressions=lines)
-    return LinePlot(title=chart.title, x=_X_AXIS, y=[chart.key], custom_expressions=lines)
+    lines = [*([chart.expression] if chart.expression else []), *constant_lines(chart)]
+    keys = [] if pattern or chart.expression else [chart.key]
+    return LinePlot(
+        title=chart.title, x=_X_AXIS, y=keys, metric_regex=pattern or None, custom_expressions=lines or None
+    )
 
 
 def constant_lines(chart: Chart) -> list[str]:
-    """A line at each level: W&B draws expressions of a key only, so it is computed from that key. In an expression a
-    key stands between ``${`` and ``}``; one that has these signs itself has no lines."""
-    if not chart.key or any(sign in chart.key for sign in "${}"):
+    """A line at each level: W&B draws expressions of a key only, so it is computed from that key."""
+    if not chart.key or not can_be_named(chart.key):
         return []
-    return [f"${{{chart.key}}} * 0 {'-' if level < 0 else '+'} {_plain_number(abs(level))}" for level in chart.levels]
-
-
-def _plain_number(value: float) -> str:
-    """Without an exponent."""
-    text = f"{value:.12g}"
-    return text if "e" not in text else f"{value:.15f}".rstrip("0").rstrip(".")
+    return [f"${{{chart.key}}} * 0 {'-' if level < 0 else '+'} {plain_number(abs(level))}" for level in chart.levels]
