@@ -39,9 +39,9 @@ def load_model(folder: Path, keys: str, rules: str = RULE) -> Model:
     return load(folder, "version: 1\nmodels:\n  -\n" + indent(text, "    ")).models[0]
 
 
-def load_rule(folder: Path, keys: str) -> Rule:
+def load_rule(folder: Path, keys: str, metric: str = "eval/accuracy") -> Rule:
     """One rule with ``keys`` (block YAML) beside its name, kind and metric."""
-    rule = "name: r\nkind: accuracy-drop\nmetric: eval/accuracy\n" + dedent(keys).strip()
+    rule = f"name: r\nkind: accuracy-drop\nmetric: {metric}\n" + dedent(keys).strip()
     text = f"{MODEL}rules:\n  -\n{indent(rule, '    ')}\n"
     return load(folder, "version: 1\nmodels:\n  -\n" + indent(text, "    ")).models[0].rules[0]
 

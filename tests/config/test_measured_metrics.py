@@ -25,7 +25,7 @@ def advice(key: str, spec: MeasureSpec | None = SPEC) -> list[str]:
     [
         *("labels/delay_days/p50", "labels/days=7/missing_share", "labels/agreement", "labels/churned/psi", "labels/n"),
         *("estimated/accuracy", "estimated/accuracy_n", "estimated/*", "estimate_check/auc", "eval/acuracy"),
-        "labels/our_own_number",
+        *("labels/our_own_number", "labels/*/psi"),
     ],
 )
 def test_what_is_published_needs_no_advice(key: str) -> None:
@@ -36,6 +36,13 @@ def test_what_is_published_needs_no_advice(key: str) -> None:
     ("key", "told"),
     [
         ("labels/delay_day/p50", "`measure` publishes no 'labels/delay_day/p50'. Did you mean `delay_days`?"),
+        (
+            "labels/label/psi",
+            (
+                "`measure` publishes no 'labels/label/psi'. The distribution of labels is under `labels/churned`, as "
+                "their column is named."
+            ),
+        ),
         ("estimated/acuracy", "`measure` estimates no 'acuracy'. Did you mean `accuracy`?"),
         ("estimate_check/acc", "`measure` estimates no 'acc'. Did you mean `accuracy`?"),
     ],

@@ -119,6 +119,15 @@ def test_the_interval_of_a_proportion_is_the_default_where_a_count_is_given(
     assert load_rule(tmp_path, f"tiers: {{error: {{below: 0.5}}}}\n{keys}").interval is interval
 
 
+@pytest.mark.parametrize("metric", ["estimated/mae", "eval/region=eu/log_loss", "eval/rmse"])
+def test_the_interval_of_a_mean_of_numbers_is_normal(tmp_path: Path, metric: str) -> None:
+    intervals = {
+        keys: load_rule(tmp_path, f"tiers: {{error: {{above: 5}}}}\n{keys}", metric).interval
+        for keys in ("weight: eval/n", "weight: eval/n\naggregate: last", "min_points: 1")
+    }
+    assert [*intervals.values()] == [Interval.NORMAL, Interval.NONE, Interval.NONE]
+
+
 @pytest.mark.parametrize(
     ("baseline", "kind"),
     [

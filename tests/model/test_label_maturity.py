@@ -18,13 +18,14 @@ from modelwatch.model.label_maturity import (
     follow_labels,
     is_label_metric,
     longest_wait,
+    waiting_notes,
     waits_for_labels,
     young_key,
 )
 from modelwatch.model.monitored_model import Model
 from modelwatch.model.prediction_log import LONGEST_WAIT, MeasureSpec
 from modelwatch.model.rule import Limit, LimitKind, Rule, Tier
-from modelwatch.model.series import PulledSeries, Series
+from modelwatch.model.series import Histograms, PulledSeries, Series
 from modelwatch.model.severity import Severity
 from modelwatch.sources.requirements import plan_read
 from modelwatch.timeutil import DAY
@@ -145,6 +146,17 @@ def test_without_any_mature_window_a_rule_waits_and_says_so() -> None:
     assert [note for note in found.notes if "no window has its labels yet" in note] == list(found.notes)
     missing = evaluate_model(model(), PulledSeries("churn", (series(MATURITY_KEY, (99, 5.0)),)), NOW)
     assert len(missing.tracks) == 1, "a metric that nobody publishes is reported as before"
+
+
+def test_a_distribution_of_mature_windows_does_not_wait() -> None:
+    """Drift is computed from histograms, under keys of their own."""
+    one, edges, counts = array("d", [90 * DAY]), (array("d", [0.0, 1.0]),), (array("d", [9.0]),)
+    logged = Histograms("labels/churned/categories", (), one, edges, counts)
+    scalars = (series("young/coverage", (99, 0.9)), series(MATURITY_KEY, (99, 5.0)))
+    drifting = model(rule("labels/churned/psi"))
+    young, mature = (PulledSeries("churn", scalars, histograms=found) for found in ((), (logged,)))
+    assert [len(list(waiting_notes(follow_labels(drifting, one), one))) for one in (young, mature)] == [1, 0]
+    assert [follow_labels(drifting, one).rules[0].optional for one in (young, mature)] == [True, False]
 
 
 def test_doctor_does_not_miss_what_waits() -> None:

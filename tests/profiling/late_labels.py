@@ -35,10 +35,12 @@ def write_late_labels(
     *,
     changed: tuple[int, Sequence[float]] | None = None,
     more: str = "",
+    column: str = "label",
     seed: int = 5,
 ) -> None:
     """A log, its labels and a configuration. A fifth of the labels are positive; ``medians``: after how many days
-    negatives and positives are known; ``changed``: since a day, others. Positives are found less often."""
+    negatives and positives are known; ``changed``: since a day, others; ``column``: of the labels. Positives
+    are found less often."""
     rng, count = np.random.default_rng(seed), days * rows
     times = START + (np.arange(count) + rng.random(count)) / rows * DAY
     positive = rng.random(count) < 0.2
@@ -52,6 +54,6 @@ def write_late_labels(
     ids = [f"row-{row}" for row in range(count)]
     log = {"id": ids, "time": times, "score": score, "prediction": np.where(positive == right, "yes", "no")}
     write(pa.table(log), place / "log.parquet")
-    labels = {"id": ids, "label": np.where(positive, "yes", "no"), "known": times + delays}
+    labels = {"id": ids, column: np.where(positive, "yes", "no"), "known": times + delays}
     write(pa.table(labels), place / "labels.parquet")
     (place / "modelwatch.yml").write_text(CONFIG % more)

@@ -275,11 +275,32 @@ def test_numbers(tmp_path: Path) -> None:
     table = table.append_column("prediction", pa.array(price)).append_column("label", pa.array(price + noise))
     days = by_day(measured(tmp_path, table, score="", selection=WindowSelection(since=START + 28 * DAY)))
     assert set(days[29]) == {
-        *("estimated/mae", "estimated/mae/low", "estimated/mae/high"),
-        *("estimated/rmse", "estimated/rmse/low", "estimated/rmse/high"),
+        *("estimated/mae", "estimated/mae/low", "estimated/mae/high", "estimated/mae_n"),
+        *("estimated/rmse", "estimated/rmse/low", "estimated/rmse/high", "estimated/rmse_n"),
         *("estimated/n", "estimated/labels", "estimated/shift_auc"),
     }
     assert days[29]["estimated/mae/low"] < np.abs(noise[-ROWS:]).mean() < days[29]["estimated/mae/high"]
+    assert all(ROWS / 4 < days[29][f"estimated/{name}_n"] <= ROWS for name in ("mae", "rmse"))
+
+
+@pytest.mark.parametrize("concept", [False, True])
+def test_one_row_of_a_heavy_tail_is_no_other_concept(concept: bool, tmp_path: Path) -> None:
+    """Log-normal errors, of which one row decides the mean of squares of a day."""
+    random = np.random.default_rng(6)
+    n, days = DAYS * ROWS, 40
+    table = serving().drop_columns(["score", "prediction", "label"])
+    noise = random.lognormal(0, 1.5, n)
+    noise[-ROWS * LATE : -ROWS * (LATE - 1)] *= 2.5 if concept else 1.0
+    noise[-ROWS * LATE] = 3 * noise.max()
+    table = table.append_column("prediction", pa.array(np.zeros(n))).append_column("label", pa.array(noise))
+    result = measured(tmp_path, table, day=days, score="", selection=WindowSelection(since=START + 21 * DAY))
+    checks = {
+        day: max(values.get("estimate_check/rmse", 0.0), values.get("estimate_check/mae", 0.0))
+        for day, values in by_day(result).items()
+    }
+    assert (checks[DAYS - LATE] > 2) is concept
+    assert all(distance < 2 for day, distance in checks.items() if day != DAYS - LATE)
+    assert any("contradict the estimate" in note for note in result.notes) is concept
 
 
 @pytest.mark.parametrize(

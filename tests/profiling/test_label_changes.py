@@ -54,10 +54,14 @@ def test_changed_labels_count_in_the_window_in_which_they_changed(tmp_path: Path
     assert first.scalars[f"{CHANGED}/low"] < 50 / 700 < first.scalars[f"{CHANGED}/high"]
 
 
-def test_where_no_id_has_two_outcomes_nothing_is_said(tmp_path: Path) -> None:
+def test_where_no_id_has_two_outcomes_none_of_them_changed(tmp_path: Path) -> None:
     table = log(1000)
-    outcomes = {"id": table["id"], "label": table["label"], "known_at": table["time"]}
-    assert not any(CHANGED in row.scalars for row in measured(tmp_path, outcomes).rows)
+    labels = table["label"].to_pylist()
+    labels[-1] = None
+    outcomes = {"id": table["id"], "label": labels, "known_at": table["time"]}
+    rows = [row.scalars for row in measured(tmp_path, outcomes, maturity=0.0).rows if CHANGED in row.scalars]
+    assert sum(row[f"{CHANGED}_n"] for row in rows) == 999
+    assert all(row[CHANGED] == row[f"{CHANGED}/low"] == 0.0 < row[f"{CHANGED}/high"] for row in rows)
 
 
 def test_without_times_nothing_says_which_is_first(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_example_publishes_what_the_page_says(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
-    write_late_labels(tmp_path, DAYS, 300, (0.2, 1.5))
+    write_late_labels(tmp_path, DAYS, 300, (0.2, 1.5), column="churned")
     (tmp_path / "modelwatch.yml").write_text(CONFIG)
     now = str(START + (DAYS + 0.1) * DAY)
     done = CliRunner().invoke(group, ["measure", "--config", str(tmp_path / "modelwatch.yml"), "--now", now])
@@ -48,6 +48,8 @@ def test_the_example_publishes_what_the_page_says(wandb_server: Server[WandbStan
     assert {"young/accuracy", "young/class=yes/class_share"} <= logged
     checked = CliRunner().invoke(group, ["check", "--config", str(tmp_path / "modelwatch.yml"), "--now", now])
     assert checked.exit_code == 0, checked.output
+    assert "no points under" not in checked.output
+    assert "the rule waits" not in checked.output
 
 
 def test_only_rules_on_metrics_of_labels_wait(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import did_you_mean
+from ..model.drift import drift_spec
 from ..model.keys import escape_label
 from ..model.monitored_model import Model
 from ..model.prediction_log import ESTIMABLE_METRICS, ESTIMATE_CHECK, ESTIMATED, METRICS, MeasureSpec
@@ -60,5 +61,7 @@ def _lint_label_metric(rule: Rule, name: str, spec: MeasureSpec) -> Iterator[str
         )
     own = {*LABEL_METRICS, *(f"{metric}_n" for metric in LABEL_METRICS), escape_label(spec.label)}
     hint = did_you_mean(name, own, "")
-    if name and name not in own and hint:
+    if drift_spec(rule.metric) is not None and name not in own:
+        hint = f"The distribution of labels is under `labels/{escape_label(spec.label)}`, as their column is named."
+    if name and name not in own and hint and "*" not in rule.metric.text:
         yield f"{rule.where}: `measure` publishes no {rule.metric.text!r}. {hint}"

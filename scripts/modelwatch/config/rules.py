@@ -173,7 +173,8 @@ RULE_FIELDS = {
     "aggregate": Field(Enumeration("an aggregate", Aggregate), "How the points of a window become one number."),
     "interval": Field(
         Enumeration("a kind of interval", Interval),
-        "The confidence interval of a window's value; by default `wilson` where there is a `weight`, else `none`. "
+        "The confidence interval of a window's value; by default `wilson` where there is a `weight` (`normal` for "
+        "errors that are no shares, such as `mae`, `rmse` and `log_loss`), else `none`. "
         "`auc`: the metric is an area under the ROC curve, and `weight` counts the rows of the rarer class.",
         show_default=False,
     ),
@@ -230,6 +231,9 @@ RULE = Section(
 _WITHOUT_PROPORTION_INTERVAL = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
 """Aggregates to which a proportion's interval does not apply."""
 
+_NO_SHARES = frozenset(("mae", "rmse", "mse", "mape", "bias", "r2", "log_loss", "mae_by_value"))
+"""Metrics, by the last part of their key, that are means of numbers and no share of rows."""
+
 _INAPPLICABLE = {
     Interval.NORMAL: frozenset((Aggregate.LAST, Aggregate.RATIO)),
     Interval.AUC: frozenset((Aggregate.RATIO,)),
@@ -274,7 +278,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
         better=better,
         weight=section.get("weight") or count_key(metric),
         denominator=_read_denominator(section),
-        interval=_read_interval(section),
+        interval=_read_interval(section, metric),
         recover=_read_recovery_limit(section, better),
         baseline=baseline,
         also=tuple(also),
@@ -413,12 +417,15 @@ def _read_denominator(section: ParsedSection) -> KeyPattern | None:
     return _read_pattern(text, section, section.value_node("denominator")) if text else None
 
 
-def _read_interval(section: ParsedSection) -> Interval:
+def _read_interval(section: ParsedSection, metric: KeyPattern | None) -> Interval:
     aggregate = section.setting("aggregate")
     stated: Interval | None = section.get("interval")
     if stated is None:
-        applies = "weight" in section and aggregate not in _WITHOUT_PROPORTION_INTERVAL
-        return Interval.WILSON if applies else Interval.NONE
+        kind = Interval.WILSON
+        if metric is not None and metric.name.rpartition("/")[2] in _NO_SHARES:
+            kind = Interval.NORMAL
+        inapplicable = _WITHOUT_PROPORTION_INTERVAL | _INAPPLICABLE.get(kind, frozenset())
+        return kind if "weight" in section and aggregate not in inapplicable else Interval.NONE
     if stated in PROPORTION_INTERVALS and "weight" not in section:
         section.add_problem(f"`{stated}` needs the count: give `weight`.", value="interval")
     elif (stated is not Interval.NONE and aggregate in _WITHOUT_PROPORTION_INTERVAL) or (

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ..errors import did_you_mean
 from ..evaluate.aggregation import is_no_proportion
 from ..model.drift import drift_spec
 from ..model.keys import KeyPattern
@@ -16,9 +15,9 @@ from ..model.prediction_log import MeasureSpec
 from ..model.rule import Rule, SamplingModel
 from ..model.series import PulledSeries, Series
 from ..sources.requirements import KeyRequest, KeyResolver
+from ..sources.similar_keys import similar_keys_hint
 from .setup_check import SetupCheck, report_ok, report_problem, report_warning
 
-MAX_NAMES = 10
 MAX_SEGMENTS = 5
 """That are named."""
 MEASURED = "quality/"
@@ -127,8 +126,7 @@ def _missing(model: Model, pattern: KeyPattern, what: str, keys: Collection[str]
     if model.measure is not None and (switch := _switch_of(model.measure, pattern)):
         text = f"nothing logs {pattern.text}, {what}."
         return report_problem(SUBJECT, text, f"`modelwatch measure` logs it with `{switch}`.", model=model.name)
-    otherwise = f"There are {', '.join(sorted(keys)[:MAX_NAMES])}." if keys else "Log it, or correct the key."
-    hint = did_you_mean(pattern.text, keys, otherwise)
+    hint = similar_keys_hint(pattern, keys, is_measured=model.measure is not None) or "Log it, or correct the key."
     return report_problem(SUBJECT, f"nothing logs {pattern.text}, {what}.", hint, model=model.name)
 
 

@@ -78,15 +78,14 @@ def follow_labels(model: Model, pull: PulledSeries) -> Model:
     spec = model.measure
     if spec is None or not spec.label or not spec.waits_for_labels:
         return model
-    age = _maturity_age(spec, pull.series)
-    names = {series.name for series in pull.series}
+    age, names = _maturity_age(spec, pull.series), _names(pull)
     rules = tuple(_waiting_rule(rule, age, names) if waits_for_labels(rule, spec) else rule for rule in model.rules)
     return replace(model, rules=rules)
 
 
 def waiting_notes(model: Model, pull: PulledSeries) -> Iterator[str]:
     """For each rule whose metric has no mature window yet, that it waits. ``model``: from ``follow_labels``."""
-    names = {series.name for series in pull.series}
+    names = _names(pull)
     for rule in model.rules:
         if waits_for_labels(rule, model.measure) and _is_young(rule, names):
             days = (rule.lag + rule.label_age) / DAY
@@ -99,8 +98,15 @@ def _waiting_rule(rule: Rule, age: float, names: Set[str]) -> Rule:
 
 
 def _is_young(rule: Rule, names: Set[str]) -> bool:
-    """Whether W&B has the metric of young windows only."""
-    return young_metric(rule).name in names and rule.metric.name not in names
+    """Whether W&B has the metric of young windows only; drift can be there as histograms."""
+    drift = drift_spec(rule.metric)
+    own = {rule.metric.name, *(drift.names if drift is not None else ())}
+    return young_metric(rule).name in names and own.isdisjoint(names)
+
+
+def _names(pull: PulledSeries) -> frozenset[str]:
+    """Of all that was logged, histograms included: drift can be computed from them alone."""
+    return frozenset({one.name for one in pull.series} | {one.name for one in pull.histograms})
 
 
 def _maturity_age(spec: MeasureSpec, series: Iterable[Series]) -> float:

@@ -24,7 +24,7 @@ from ..stats.estimated_performance.realized_metrics import (
     realized_classes,
     realized_regression,
 )
-from ..stats.estimated_performance.regression import estimate_regression
+from ..stats.estimated_performance.regression import error_cap, estimate_regression
 from ..stats.performance.estimate import Estimate, equally_certain_rows
 from ..stats.profile.table import ProfileKey
 from ..timeutil import DAY, format_utc
@@ -149,10 +149,22 @@ def _estimate_window(
         # The rows whose labels are known, and they alone: which rows get labels is not what is checked.
         own = rows.take(known)
         of_own = ratio if known.all() else _ratio_of(labelled, own, layout)
-        checked = [one for one in _estimate(labelled, own, of_own, layout, 0) if one.name in names]
-        distances = half_widths_off(checked, _realized(own, layout))
+        sides = _cap_errors(labelled, own, of_own) if layout.is_regression else (labelled, own)
+        checked = [one for one in _estimate(*sides, of_own, layout, 0) if one.name in names]
+        distances = half_widths_off(checked, _realized(sides[1], layout))
     defined = tuple(one for one in estimates if math.isfinite(one.value))
     return _Window(count, estimates=defined, ratio=ratio, distances=distances)
+
+
+def _cap_errors(labelled: EstimateRows, rows: EstimateRows, ratio: DensityRatio) -> tuple[EstimateRows, EstimateRows]:
+    """Both with labels at most so far from the prediction as ``error_cap`` says, since one row's error decides the
+    mean of squares where tails are heavy."""
+    cap = error_cap(labelled.predicted - labelled.labels, ratio.weights, len(rows.hashes))
+    first, second = (
+        replace(side, labels=np.clip(side.labels, side.predicted - cap, side.predicted + cap))
+        for side in (labelled, rows)
+    )
+    return first, second
 
 
 def _ratio_of(labelled: EstimateRows, rows: EstimateRows, layout: RowLayout) -> DensityRatio:
@@ -233,8 +245,7 @@ def _scalars(result: _Window) -> Iterator[tuple[str, float]]:
     for one in result.estimates:
         key = f"{ESTIMATED}/{one.name}"
         yield from ((key, one.value), (f"{key}/low", one.low), (f"{key}/high", one.high))
-        if one.name not in ("log_loss", "mae", "rmse"):
-            yield f"{key}_n", equally_certain_rows(one)
+        yield f"{key}_n", equally_certain_rows(one)
     if result.estimates:
         yield f"{ESTIMATED}/n", result.estimates[0].n
         yield f"{ESTIMATED}/labels", float(result.labels)

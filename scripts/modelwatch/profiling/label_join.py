@@ -367,7 +367,7 @@ class KnownLabels:
     untimed_cells: tuple[str, ...] = ()
     """Some of these times."""
     changes: LabelChanges | None = None
-    """``None`` where no id has two outcomes, or nothing says when they came."""
+    """``None`` where nothing says when they came."""
 
     def times_at(self, places: Ints, is_known: Bools) -> Floats:
         """By row the time of its label; NaN without."""
@@ -414,16 +414,19 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     merged = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
     order = np.argsort(merged)
     is_repeated = merged[order[1:]] == merged[order[:-1]]
+    late = np.concatenate(times) if times else np.zeros(len(merged))
     contradicted, changes = 0, None
     if is_repeated.any():
-        late = np.concatenate(times) if times else np.zeros(len(merged))
         order = np.lexsort((np.arange(len(merged)), late, merged))
         is_repeated = merged[order[1:]] == merged[order[:-1]]
         codes = factorize(cells.take(to_arrow(order)), missing_words=_EMPTY)[0]
         contradicted = _count_contradicted(merged[order], late[order], codes)
         changes = _find_changes(is_repeated, late[order], codes) if times else None
+    elif times:
+        came = late[np.isfinite(late) & (factorize(cells, missing_words=_EMPTY)[0] >= 0)]
+        changes = LabelChanges(came, np.zeros(len(came), dtype=np.bool_))
     last = order[np.append(~is_repeated, len(order) > 0)[: len(order)]]
-    kept = np.concatenate(times)[last] if times else None
+    kept = late[last] if times else None
     if kept is not None:
         kept[np.isneginf(kept)] = np.nan
     return KnownLabels(

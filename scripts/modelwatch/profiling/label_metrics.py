@@ -54,7 +54,7 @@ def _distance_from_predictions(table: TableProfile) -> Iterator[tuple[str, float
     """PSI between the predictions and the labels of the rows that have both."""
     pairs = table.pairs.named_counts if table.pairs is not None and not table.pairs.other else {}
     names = sorted({name for pair in pairs for name in pair.split(PAIR_SEPARATOR)})
-    if len(names) < 2:
+    if not names:
         return
     counts = np.zeros((2, len(names)))
     for pair, count in pairs.items():

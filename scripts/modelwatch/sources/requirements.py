@@ -61,6 +61,8 @@ class ReadRequest:
     """Id of the only W&B run to read; empty: every run that matches. Tables ignore it."""
     histograms_since: float = -math.inf
     """No histogram is kept that is older (seconds, UTC), even where numbers are."""
+    is_measured: bool = False
+    """Whether ``modelwatch measure`` logs for the model."""
 
     @property
     def patterns(self) -> tuple[KeyPattern, ...]:
@@ -94,6 +96,7 @@ def plan_read(model: Model, now: float) -> ReadRequest:
         patterns,
         logged_until=now + CLOCK_SKEW,
         histograms_since=now - model.history - short - wait,
+        is_measured=model.measure is not None,
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
-from ..errors import did_you_mean, list_names
 from ..model.drift import CATEGORIES_PART, HISTOGRAM_PART, drift_spec
 from ..model.keys import KeyPattern
 from ..model.prediction_log import MEASURED_TIME
@@ -26,6 +25,7 @@ from ..model.series import (
 from ..timeutil import HOUR, MINUTE
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .requirements import KeyRequest, KeyResolver, ReadRequest
+from .similar_keys import similar_keys_hint
 
 UNKNOWN_VERSION = -1
 MAX_KEYS = 5_000
@@ -260,13 +260,13 @@ class SeriesBuilder:
         if self.key_resolver.has_seen(pattern):
             return IN_PERIOD
         seen = {*self.logged_keys, *self.key_resolver.unmatched_keys()}
-        known = sorted(key for key in seen if not key.startswith("_"))[:MAX_KEYS]
-        hint = did_you_mean(pattern.text, known, f"Logged are {list_names(known)}." if known else "")
         counted = [
             request.pattern.text
             for request in self.request.keys
             if request.weight_pattern == pattern and self._has_points(request.pattern)
         ]
+        known = sorted(key for key in seen if not key.startswith("_"))[:MAX_KEYS]
+        hint = similar_keys_hint(pattern, known, is_measured=self.request.is_measured)
         what = f", the count of {counted[0]}, so it is unknown how many rows prove a value" if counted else ""
         return f"{what}. {hint}" if hint else what
 

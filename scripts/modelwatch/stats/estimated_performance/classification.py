@@ -95,7 +95,9 @@ def estimate_binary(
     if predictions:
         draws |= _confusion_metrics(cells.groups == 1, counts, positives)
     is_shifted = ratio is not None and ratio.is_shifted
-    return tuple(summarize(name, values, size, is_shifted=is_shifted) for name, values in draws.items())
+    estimates = (summarize(name, values, size, is_shifted=is_shifted) for name, values in draws.items())
+    loss = _loss_deviation(cells, probabilities.mean(axis=0))
+    return tuple(replace(one, spread=loss) if one.name == "log_loss" else one for one in estimates)
 
 
 def estimate_classes(
@@ -232,6 +234,14 @@ def _score_metrics(cells: ScoreCells, counts: Floats, positives: Floats) -> Iter
     n = counts.sum(axis=1)
     yield "log_loss", -(positives @ cells.log_scores + (counts - positives) @ cells.log_rests) / n
     yield "brier", (positives @ (1 - 2 * cells.scores) + counts @ cells.squares) / n
+
+
+def _loss_deviation(cells: ScoreCells, probabilities: Floats) -> float:
+    """The standard deviation of the log loss of single rows, those of a cell taken as alike."""
+    losses = np.column_stack([cells.log_scores, cells.log_rests])
+    shares = np.column_stack([probabilities, 1 - probabilities]) * (cells.counts / cells.counts.sum())[:, None]
+    mean = (shares * losses).sum()
+    return float(np.sqrt((shares * (losses - mean) ** 2).sum()))
 
 
 def _draw_tables(right: Floats, expected: Floats, predicted: Floats, random: np.random.Generator) -> Floats:

@@ -11,6 +11,8 @@ absolute error and the root of the mean squared error, and no bias.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,10 @@ MAX_ROWS = 50_000
 """Rows whose error is predicted; of more, a seeded sample stands for them."""
 MAX_DRAWN = 2_000
 """Rows that are drawn one by one for the mean of an error; of more, the mean is normal."""
+CAPPED_ROWS = 20
+"""Of so many rows of a window, or of the labelled ones, an error is expected to be larger than the cap,"""
+MAX_CAPPED = 0.1
+"""and of no larger share: one row is never what decides."""
 UNSUPPORTED_DEVIATION = float(np.log(2))
 """How far the error of rows unlike all labelled ones can be off, as the standard deviation of its logarithm."""
 
@@ -86,8 +92,34 @@ def estimate_regression(
     level = np.maximum(draws.mean(axis=0), 0.0)
     draws += ratio.unsupported_share * level * (doubt ** np.array([1, 2]) - 1)
     draws = np.maximum(draws, 0.0)
+    shares = weights.mean(axis=0) / weights.mean(axis=0).sum()
+    root = math.sqrt(float(shares @ squares))
+    # Of a root the deviation of the square over its slope.
+    spreads = (_deviation(absolute, shares), _deviation(squares, shares) / (2 * root) if root else 0.0)
     columns = (("mae", draws[:, 0]), ("rmse", np.sqrt(draws[:, 1])))
-    return tuple(summarize(name, column, float(size), is_shifted=ratio.is_shifted) for name, column in columns)
+    estimates = (summarize(name, column, float(size), is_shifted=ratio.is_shifted) for name, column in columns)
+    return tuple(replace(one, spread=spread) for one, spread in zip(estimates, spreads, strict=True))
+
+
+def error_cap(errors: Floats, weights: Floats, rows: int) -> float:
+    """The absolute error that about ``CAPPED_ROWS`` of ``rows`` exceed, by labelled rows and their weights ``[sets,
+    rows]``.
+
+    Means of errors that are cut off there (winsorised) are close to normal however heavy the tails are, so that an
+    estimate of them can be checked: a mean of squares has no normal error where the kurtosis is large, and none at all
+    for Student's t with 4 degrees of freedom or fewer.
+    """
+    shares = weights.mean(axis=0) / weights.mean(axis=0).sum()
+    effective = 1 / float((shares**2).sum())
+    share = min(CAPPED_ROWS / max(min(rows, effective), 1.0), MAX_CAPPED)
+    absolute = np.abs(errors)
+    order = np.argsort(absolute)
+    place = int(np.searchsorted(np.cumsum(shares[order]), 1 - share))
+    return float(absolute[order[min(place, len(order) - 1)]])
+
+
+def _deviation(values: Floats, shares: Floats) -> float:
+    return math.sqrt(float(shares @ (values - shares @ values) ** 2))
 
 
 def _predict_errors(

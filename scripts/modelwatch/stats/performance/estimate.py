@@ -30,6 +30,8 @@ class Estimate:
     """Rows that the metric is about: of recall those of the class, of precision those predicted."""
     label: str = ""
     """The class; empty for the whole."""
+    spread: float = math.nan
+    """Of a mean of numbers, the standard deviation of single rows; NaN of a share, where its value says it."""
 
 
 def undefined_estimate(name: str, n: float = 0.0, label: str = "") -> Estimate:
@@ -46,13 +48,14 @@ def proportion(name: str, hits: float, n: float, label: str = "") -> Estimate:
 
 
 def equally_certain_rows(estimate: Estimate) -> float:
-    """Rows whose plain share would have an interval as wide as that of ``estimate``, a share: the weight of a rule. At
-    most its ``n``, and all of them where there is no interval."""
+    """Rows whose plain share, or plain mean, would have an interval as wide as that of ``estimate``: the weight of a
+    rule. At most its ``n``, and all of them where there is no interval."""
     half = (estimate.high - estimate.low) / 2
-    if math.isnan(half):
+    if math.isnan(half) or half <= 0:
         return estimate.n
     p = min(max(estimate.value, 0.01), 0.99)
-    return max(1.0, min(p * (1 - p) * (z_value() / max(half, 1e-9)) ** 2, estimate.n))
+    deviation = math.sqrt(p * (1 - p)) if math.isnan(estimate.spread) else estimate.spread
+    return max(1.0, min((z_value() * deviation / half) ** 2, estimate.n))
 
 
 def mean_estimate(name: str, value: float, variance: float, n: float) -> Estimate:
