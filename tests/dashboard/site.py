@@ -7,9 +7,10 @@ from pathlib import Path
 from modelwatch.dashboard.answers import QUESTIONS
 from modelwatch.dashboard.fleet import fleet_page
 from modelwatch.dashboard.html import render_fleet, render_view, view_file
-from modelwatch.dashboard.page import AlertLink, Answer, FleetRow, Health, ModelPage, View, ViewName
+from modelwatch.dashboard.page import AlertLink, Answer, FleetRow, ModelPage, View, ViewName
 from modelwatch.dashboard.site import write_assets
 from modelwatch.model.severity import Severity
+from modelwatch.report.model_health import Health
 from modelwatch.timeutil import DAY, HOUR
 
 from . import samples

@@ -12,8 +12,9 @@ from modelwatch.context import make_context
 from modelwatch.dashboard.alert_pages import merge_links
 from modelwatch.dashboard.collect import collect_results, read_results
 from modelwatch.dashboard.images import chart_png
-from modelwatch.dashboard.page import AlertLink, Health
+from modelwatch.dashboard.page import AlertLink
 from modelwatch.dashboard.site import write_site
+from modelwatch.report.model_health import Health
 
 from .fleet import NOW, write_fleet
 from .samples import HOSTILE, time_chart

@@ -5,8 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 from modelwatch.dashboard.badges import badge, fleet_badge, model_badge
-from modelwatch.dashboard.page import FleetRow, Health
+from modelwatch.dashboard.page import FleetRow
 from modelwatch.model.severity import Severity
+from modelwatch.report.model_health import Health
 
 from .samples import HOSTILE
 

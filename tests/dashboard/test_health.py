@@ -10,7 +10,7 @@ import pytest
 from modelwatch.dashboard.answers import QUESTIONS, answers
 from modelwatch.dashboard.fleet import fleet_page, fleet_row
 from modelwatch.dashboard.health import ModelHealth, diagnose, model_health
-from modelwatch.dashboard.page import FleetRow, Health
+from modelwatch.dashboard.page import FleetRow
 from modelwatch.dashboard.snapshot import ModelSnapshot
 from modelwatch.model.alert import MONITORING_SILENT, SOURCE_OUTAGE, AlertState, Group, Mute, SeverityChange
 from modelwatch.model.finding import ModelFindings, Outcome
@@ -18,6 +18,7 @@ from modelwatch.model.plan import ModelObservation, ObservedIssue
 from modelwatch.model.register import DispatchState, FollowerRecord, PageRecord, Register
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.severity import Severity
+from modelwatch.report.model_health import Health
 
 from ..report.making import HOUR, NEWEST, NOW, alert, finding, group, model, record, register
 

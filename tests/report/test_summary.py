@@ -86,7 +86,7 @@ def test_skips_of_one_group_for_one_reason_are_told_once() -> None:
 class TestSummary:
     def test_a_healthy_one_is_short(self) -> None:
         text = job_summary(judgement(quiet()), plan(groups=()))
-        assert text.startswith("## modelwatch: 1 healthy\n\nEvaluated at 2026-11-20 12:05 UTC.")
+        assert text.startswith("## modelwatch: 1 healthy\n\nModels: 🟩 1 green. Evaluated at 2026-11-20 12:05 UTC.")
         assert "No changes needed." in text
         assert "Alerts" not in text
 

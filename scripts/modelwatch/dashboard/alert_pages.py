@@ -12,6 +12,7 @@ from dataclasses import replace
 from ..model.alert import AlertState, Group
 from ..report.alert_phrase import describe_alert
 from ..report.markdown import plain_line, safe_url
+from ..report.model_health import Health
 from ..report.move_effect import runbook_url
 from ..report.next_steps import first_step
 from ..targets.incidents.render import incident_details
@@ -19,7 +20,7 @@ from .bars import drift_bars, segment_bars
 from .distributions import feature_charts
 from .html import render_alert
 from .images import chart_png
-from .page import AlertLink, AlertPage, Annotation, Health, ModelPage, Panel, TimeChart
+from .page import AlertLink, AlertPage, Annotation, ModelPage, Panel, TimeChart
 from .rule_views import RuleTracks
 from .snapshot import ModelSnapshot
 from .time_charts import track_chart

@@ -11,9 +11,10 @@ from ..model.unit import unit_of
 from ..report.diagnosis import DRIFT_KINDS, NO_HEALTHY_VERSION, Diagnosis
 from ..report.formatting import bare_value, duration, percent, utc_time
 from ..report.markdown import safe_url
+from ..report.model_health import Health
 from ..timeutil import DAY, WEEK
 from .health import ModelHealth, ranked_groups
-from .page import Answer, Health
+from .page import Answer
 from .snapshot import ModelSnapshot
 
 QUESTIONS = {

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from ..report.markdown import plain_line
-from .page import FleetRow, Health
+from ..report.model_health import Health
+from .page import FleetRow
 
 HEIGHT, FONT_SIZE, PADDING = 20, 11, 7
 CHARACTER = 6.6

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..model.finding import Track
+from ..report.model_health import HEALTH_ORDER
 from .answers import leading_track
-from .health import HEALTH_ORDER, ModelHealth, newest_point
+from .health import ModelHealth, newest_point
 from .page import FleetPage, FleetRow
 from .snapshot import ModelSnapshot
 

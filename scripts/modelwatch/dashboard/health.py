@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..model.alert import MONITORING_SILENT, SOURCE_OUTAGE, Alert, AlertState, Group
-from ..model.finding import Outcome
+from ..model.alert import Alert, AlertState, Group
 from ..model.register import ACKNOWLEDGED, PAGE_TRIGGERED, DispatchState, Register
 from ..model.severity import Severity
 from ..report import diagnosis
@@ -17,14 +16,9 @@ from ..report.comments import mute_sentence, next_page_sentence
 from ..report.diagnosis import Diagnosis, DiagnosisInput
 from ..report.formatting import utc_time
 from ..report.markdown import plain_line
+from ..report.model_health import Health, model_colour
 from ..report.next_steps import target_clause
-from .page import Health
 from .snapshot import ModelSnapshot
-
-WITHOUT_DATA = frozenset({MONITORING_SILENT, SOURCE_OUTAGE})
-"""Built-in rules that say that there is no data."""
-HEALTH_ORDER = (Health.RED, Health.GREY, Health.YELLOW, Health.GREEN)
-"""Worst first: what cannot be seen can be red."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +31,6 @@ class ModelHealth:
     doing: str
     severity: Severity | None
     firing: int
-
-
-def group_health(group: Group) -> Health:
-    """The colour of one alert: what ended, and what never fired, is green."""
-    if group.state is AlertState.FIRING:
-        is_urgent = group.severity is not None and group.severity >= Severity.ERROR
-        return Health.RED if is_urgent else Health.YELLOW
-    return Health.YELLOW if group.state is AlertState.PENDING else Health.GREEN
 
 
 def diagnose(snapshot: ModelSnapshot) -> Diagnosis:
@@ -71,7 +57,7 @@ def ranked_groups(snapshot: ModelSnapshot) -> list[Group]:
 def model_health(snapshot: ModelSnapshot, said: Diagnosis) -> ModelHealth:
     """``said``: what ``diagnose`` gives."""
     firing = ranked_groups(snapshot)
-    health = _colour(snapshot)
+    health = model_colour(snapshot.groups, has_failed=bool(snapshot.pull.error))
     return ModelHealth(
         health,
         _since(snapshot, health),
@@ -88,20 +74,6 @@ def headline(said: Diagnosis) -> str:
     text = sentence.partition(": ")[2] or said.headline
     # What fires begins with the name of its rule.
     return text if said.firing and not said.down else text[:1].upper() + text[1:]
-
-
-def _colour(snapshot: ModelSnapshot) -> Health:
-    if snapshot.pull.error:
-        return Health.GREY
-    colours = [group_health(group) for group in snapshot.groups if group.rule not in WITHOUT_DATA]
-    if Health.RED in colours or Health.YELLOW in colours:
-        return Health.RED if Health.RED in colours else Health.YELLOW
-    rules = [group for group in snapshot.groups if not group.built_in]
-    decided = [group for group in rules if group.latest and group.latest.outcome in (Outcome.OK, Outcome.BREACH)]
-    if not decided:
-        return Health.GREY
-    silent = [group_health(group) for group in snapshot.groups if group.rule in WITHOUT_DATA]
-    return Health.YELLOW if Health.YELLOW in silent or Health.RED in silent else Health.GREEN
 
 
 def _since(snapshot: ModelSnapshot, health: Health) -> float | None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from ..model.alert import AlertState, Group
 from ..model.site_paths import alert_path
 from ..report.alert_phrase import describe_alert
+from ..report.model_health import group_health
 from .annotations import model_annotations
 from .answers import answers
 from .business import business_answer, business_view
 from .data_science import data_science_view
 from .ground_truth import ground_truth_view
-from .health import ModelHealth, diagnose, group_health, model_health
+from .health import ModelHealth, diagnose, model_health
 from .operations import operations_view
 from .page import AlertLink, ModelPage, View, ViewName
 from .snapshot import ModelSnapshot

@@ -9,18 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..model.severity import Severity
-
-
-class Health(StrEnum):
-    """The colour of a model or an alert, worst first."""
-
-    RED = "red"
-    """A tier that pages or worse fires (error, critical)."""
-    YELLOW = "yellow"
-    """Something fires that can wait (info, warning), or is pending."""
-    GREEN = "green"
-    GREY = "grey"
-    """No data: the source is down or silent, or nothing could be decided. Never a colour of health."""
+from ..report.model_health import Health
 
 
 class ViewName(StrEnum):
