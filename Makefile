@@ -88,6 +88,10 @@ compare-detectors: setup ## Delays beside River's detectors and others, at equal
 false-promotions: setup ## How often the gate promotes a candidate that is no better, and ones that are
 	@$(BIN)/python -m tests.false_promotions $(TRIALS)
 
+.PHONY: experiments
+experiments: setup ## How often experiments find what is not there, under daily looks, and how soon what is (TRIALS=n)
+	@$(BIN)/python -m tests.experiments.simulate $(TRIALS)
+
 .PHONY: relay-storm
 relay-storm: setup ## 10,000 webhooks through two relays under every fault: each effective once, none lost (WEBHOOKS=n)
 	@$(BIN)/python -m tests.relay.storm $(WEBHOOKS)

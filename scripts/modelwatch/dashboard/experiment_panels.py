@@ -102,7 +102,7 @@ def _metric_table(spec: ExperimentSpec, lookup: SeriesLookup) -> Table | None:
             if value is None:
                 continue
             between = "not known yet" if low is None or high is None else f"{number(low)} to {number(high)}"
-            margin = "" if metric not in spec.guardrails else f"{percent(worst)} of {metric.margin:.2%}"
+            margin = "" if metric not in spec.guardrails else f"{percent(worst)} of {number(100 * metric.margin)} %"
             cells = (plain_line(metric.name, MAX_NAME), plain_line(arm, MAX_NAME), number(value), between)
             rows.append((*cells, percent(lift), margin))
     if not rows:

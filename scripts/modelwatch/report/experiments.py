@@ -104,7 +104,7 @@ def guardrail_rows(result: ExperimentResult) -> list[tuple[str, ...]]:
             plain_line(one.effect.metric, 60),
             plain_line(one.effect.arm, 60),
             percent(one.worst).lstrip("+"),
-            f"{one.margin:.2%}",
+            f"{number(100 * one.margin)} %",
             one.state,
         )
         for one in result.newest.guardrails
