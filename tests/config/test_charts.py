@@ -63,7 +63,6 @@ def test_a_lone_critical_chart_has_no_derived_warning(tmp_path: Path) -> None:
     [
         ("p", PLAIN, "needs the count behind each point"),
         ("ewma", "better: higher", "has its centre line from a baseline"),
-        ("ewma", "baseline: {rolling: 28d}", "`chart` does not say which direction is worse"),
         ("ewma", f"{PLAIN}\nfor: 2", "`for` has no meaning in a tier with a chart"),
         ("ewma", f"{PLAIN}\naggregate: p95", "which `aggregate: p95` cannot be compared with"),
         ("p", f"{COUNTED}\ninterval: normal", "contradicts `interval: normal`"),

@@ -12,7 +12,7 @@ from typing import Any
 from ..model.drift import MIN_EFFECT
 from ..model.keys import KeyPattern, sibling_key
 from ..model.label_maturity import YOUNG
-from ..model.prediction_log import MEASURED_TIME
+from ..model.prediction_log import ESTIMATE_CHECK, MEASURED_TIME
 
 MAX_RULES = 4
 MAX_NAMES = 8
@@ -61,7 +61,12 @@ FAMILIES = (
         "accuracy-drop", _names("f1(?:_.*)?", "(?:roc_?|pr_)?auc(?:_macro)?", "au(?:roc|prc)"), "drop", USUAL_DROPS
     ),
     MetricFamily("accuracy-drop", _names("average_precision", "balanced_accuracy", "mcc", "r2"), "drop", USUAL_DROPS),
-    MetricFamily("accuracy-drop", _names("precision", "recall", "ndcg.*", "mrr", "map"), "drop", USUAL_DROPS),
+    MetricFamily(
+        "accuracy-drop",
+        _names("(?:precision|recall)(?:_macro|_weighted)?", "ndcg.*", "mrr", "map"),
+        "drop",
+        USUAL_DROPS,
+    ),
     MetricFamily("accuracy-drop", _names("mae", "rmse", "mse", "[sw]?mape", "wape", "[wc]er"), "rise", USUAL_CHANGES),
     MetricFamily("calibration", _names("log_?loss", "brier(?:_score)?", "nll"), "rise", USUAL_CHANGES),
     # An error that is corrected for chance is around 0: no share of it means anything.
@@ -204,6 +209,7 @@ def _metric_rules(keys: Sequence[str], reasons: list[str]) -> Iterator[ProposedR
         for key in wholes
         if family.names.fullmatch(_last_part(key)) and not _is_bare_segment(key, wholes)
         if family.kind != "latency" or key.partition("/")[0] not in MEASURED_COLUMNS
+        if key.partition("/")[0] != ESTIMATE_CHECK  # how far an estimate was off, and no metric of the model
     ]
     names: set[str] = set()
     for family, key in found[:MAX_RULES]:

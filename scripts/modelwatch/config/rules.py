@@ -180,7 +180,8 @@ RULE_FIELDS = {
     ),
     "better": Field(
         Enumeration("a direction", vocabulary.DIRECTIONS),
-        "Which direction is good; by default it follows from the limits.",
+        "Which direction is good; by default it follows from the limits, or where these do not say from the key that "
+        "`measure` publishes.",
     ),
     "window": Field(duration(60.0), "How much time one evaluation covers."),
     "every": Field(duration(60.0), "How often the rule is evaluated: a divisor of a day, or whole days."),
@@ -263,7 +264,7 @@ def build_rule(section: ParsedSection, context: RuleContext) -> Rule:
     tiers = _read_rule_tiers(section, context.verbs, limits)
     overrides = _read_overrides(section, context.verbs, limits)
     everything = (*tiers, *(tier for override in overrides for tier in override.tiers))
-    better = infer_direction(section, everything)
+    better = infer_direction(section, everything, metric)
     baseline, *also = read_baselines(section.get("baseline"), metric, context.files, context.user)
     _check_baseline(section, everything, baseline)
     check_drift(section, everything, (baseline, *also))

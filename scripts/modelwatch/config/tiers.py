@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from ..errors import did_you_mean
+from ..model.keys import KeyPattern
 from ..model.rule import FALL_LIMITS, RISE_LIMITS, Direction, Limit, LimitKind, Tier
 from ..model.severity import Severity
 from . import vocabulary
 from .charts import read_chart
+from .metric_directions import metric_direction
 from .reader import shorten
 from .sections import ParsedSection
 from .yaml_nodes import Node, ScalarNode, SequenceNode
@@ -123,8 +125,9 @@ def _check_limit_order(section: ParsedSection, tiers: list[Tier]) -> None:
                 section.get(str(tier.severity)).add_problem(message, value=str(limit.form))
 
 
-def infer_direction(section: ParsedSection, tiers: Collection[Tier]) -> Direction | None:
-    """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower)."""
+def infer_direction(section: ParsedSection, tiers: Collection[Tier], metric: KeyPattern | None) -> Direction | None:
+    """Which direction is good: what ``better`` says, else what the limits say (drop: higher; rise, above: lower), else
+    what is known of a ``metric`` that ``measure`` publishes."""
     stated = section.get("better")
     forms = {limit.form for tier in tiers for limit in tier.limits}
     higher, lower = forms & FALL_LIMITS, forms & RISE_LIMITS
@@ -136,7 +139,12 @@ def infer_direction(section: ParsedSection, tiers: Collection[Tier]) -> Directio
         return stated
     silent = "sigma" if LimitKind.SIGMA in forms else "chart" if any(tier.chart for tier in tiers) else ""
     if stated is None and "better" not in section and not higher and not lower and silent:
-        hint = "Give `better: higher`, `lower` or `neither` (then both directions count)."
+        if metric is not None and (known := metric_direction(metric)):
+            return known
+        hint = (
+            "Give `better: higher`, `lower` or `neither` (then both directions count), or limit one side by `above` or "
+            "`below`."
+        )
         section.add_problem(f"`{silent}` does not say which direction is worse.", hint, key="tiers")
     if stated == "neither" or bool(higher) == bool(lower):
         return None
