@@ -16,6 +16,8 @@ from modelwatch.cli import group
 from modelwatch.clients.retry import RetryPolicy
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
+from modelwatch.dashboard.business import business_view
+from modelwatch.dashboard.collect import collect_live
 from modelwatch.model.alert import AlertState
 from modelwatch.model.experiment import BusinessOutcomesSpec, CohortsSpec
 from modelwatch.model.monitored_model import WandbSpec
@@ -167,3 +169,26 @@ def test_rules_on_the_keys_open_an_issue(
     assert firing == expected
     plan = make_plan(judgement, config, {"churn": ModelObservation("churn")}, NOW)
     assert {change.kind.name for change in plan.changes} == ({"OPEN_ISSUE"} if expected else set())
+
+
+def test_the_dashboard_reads_and_shows_what_was_measured(wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
+    """From the log to the business view, although no rule reads these keys."""
+    log, paid = lagged()
+    write(tmp_path / "log", log)
+    write(tmp_path / "paid", paid)
+    outcomes = "outcomes: {files: paid, id: id, time: known}\n      lag: 5d\n      cohorts: {value: revenue}\n      "
+    text = CONFIG.replace("experiments:\n", f"{outcomes}experiments:\n", 1)
+    text = (
+        text[: text.index("    rules:")]
+        + "    rules:\n      - {name: p, kind: latency, metric: x, tiers: {error: {above: 1}}}\n"
+    )
+    path = tmp_path / "modelwatch.yml"
+    path.write_text(text)
+    done = CliRunner().invoke(group, ["measure", "--since", "2026-10-01", "--config", str(path), "--now", str(NOW)])
+    assert done.exit_code == 0, done.output
+    config = load_config(path, {})
+    (source,) = collect_live(make_context(config, NOW)).models
+    view = business_view(source.read())
+    shown = {panel.id for panel in (*view.critical, *view.others, *view.folded)}
+    assert {"experiment--checkout", "experiment--checkout--new", "experiment--checkout--sample-ratio"} <= shown
+    assert {"cohorts--revenue", "cohorts--revenue--mature"} <= shown

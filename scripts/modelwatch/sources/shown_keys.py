@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from ..model.calibration import BIN_KEYS, CONFIDENCE, CONFIDENCE_COUNT, ERROR, ERROR_COUNT
 from ..model.drift import CATEGORIES_PART
+from ..model.experiment import published_keys
 from ..model.keys import KeyPattern, escape_label
 from ..model.label_maturity import MATURITY_KEY, YOUNG
 from ..model.monitored_model import Model
@@ -59,6 +60,8 @@ def _shown_keys(model: Model) -> Iterator[KeyRequest]:
         yield from _prediction_keys(model.measure)
         yield from _label_keys(model.measure)
         yield from _quality_keys()
+    if model.business is not None:
+        yield from _requests(published_keys(model.business.experiments, model.business.cohorts))
 
 
 def _prediction_keys(spec: MeasureSpec) -> Iterator[KeyRequest]:
