@@ -15,6 +15,7 @@ from ..report.model_health import Health
 from ..timeutil import DAY, WEEK
 from .health import ModelHealth, ranked_groups
 from .page import Answer
+from .sentences import series_title
 from .snapshot import ModelSnapshot
 
 QUESTIONS = {
@@ -109,7 +110,7 @@ def trend_text(snapshot: ModelSnapshot) -> str:
     last = rows[-1]
     earlier = max((row for row in rows if track.grid.time(row) <= track.grid.time(last) - WEEK), default=rows[0])
     now, before, unit = track.value[last], track.value[earlier], unit_of(track.rule)
-    where = f"{track.rule.name} is {bare_value(now, unit)}"
+    where = f"{series_title(track.rule.name, track.labels)} is {bare_value(now, unit)}"
     ago = track.grid.time(last) - track.grid.time(earlier)
     if ago < DAY:
         return f"{where}; its history is shorter than a day."
