@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modelwatch.config.loader import load_config
 from modelwatch.context import make_context
-from modelwatch.dashboard.alert_pages import merge_links
+from modelwatch.dashboard.alert_pages import merge_links, recorded_page
 from modelwatch.dashboard.collect import collect_results, read_results
+from modelwatch.dashboard.html import render_alert
 from modelwatch.dashboard.images import chart_png
 from modelwatch.dashboard.page import AlertLink
 from modelwatch.dashboard.site import write_site
+from modelwatch.model.ledger import EntryKind, Ledger, LedgerEntry
+from modelwatch.model.register import Impact
 from modelwatch.report.model_health import Health
 
+from ..targets.making import issue, register
 from .fleet import NOW, write_fleet
+from .making import snapshot
 from .samples import HOSTILE, time_chart
 
 
@@ -69,3 +75,21 @@ def test_links_of_alerts_that_are_gone_are_kept_as_ended() -> None:
 
 def test_outside_text_is_no_more_than_text_in_a_picture() -> None:
     assert chart_png(time_chart(name=HOSTILE), HOSTILE).startswith(b"\x89PNG")
+
+
+def test_an_episode_that_the_site_does_not_know_has_the_page_that_its_issue_records() -> None:
+    """The site was built anew: the permalink on a closed issue leads somewhere all the same."""
+    happened = LedgerEntry("a", 5.0, EntryKind.ISSUE, "modelwatch", "issue opened", HOSTILE, "javascript:alert(1)")
+    impact = Impact("region=eu", 0.8, 0.9, -0.11)
+    record = register(episode=3, closed=9.0, impact=impact, ledger=Ledger((happened,)), title=HOSTILE)
+    closed = issue(record, state="closed")
+    made = recorded_page(snapshot(), closed)
+    assert made is not None
+    assert made.link.page == f"models/churn/alerts/{record.group}-3.html"
+    assert ("At its worst", "0.8 instead of 0.9 in region=eu") in made.facts
+    html = render_alert(made, dict.fromkeys(("style", "script", "themes", "vega"), "x"))
+    assert "issue opened" in html
+    assert "<img src=x" not in html
+    assert "javascript:" not in html
+    assert recorded_page(snapshot(), replace(closed, trusted=False)) is None
+    assert recorded_page(snapshot(), issue(None)) is None

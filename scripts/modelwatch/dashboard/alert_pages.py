@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..model.alert import AlertState, Group
+from ..model.plan import ObservedIssue
+from ..model.site_paths import alert_path
 from ..report.alert_phrase import describe_alert
+from ..report.formatting import bare_value, utc_time
 from ..report.markdown import plain_line, safe_url
 from ..report.model_health import Health
 from ..report.move_effect import runbook_url
@@ -20,7 +23,7 @@ from .bars import drift_bars, segment_bars
 from .distributions import feature_charts
 from .html import render_alert
 from .images import chart_png
-from .page import AlertLink, AlertPage, Annotation, ModelPage, Panel, TimeChart
+from .page import AlertLink, AlertPage, Annotation, ModelPage, Panel, Table, TimeChart
 from .rule_views import RuleTracks
 from .snapshot import ModelSnapshot
 from .time_charts import track_chart
@@ -50,6 +53,10 @@ def alert_files(
     """The page and the picture of each alert that fires, or whose end the alerts of ``before`` do not know yet."""
     ended = {link.page for link in before if link.until is not None}
     groups = {group.key: group for group in snapshot.groups}
+    known = {link.page for link in (*page.alerts, *before)}
+    for issue in snapshot.observation.issues if snapshot.observation else ():
+        if (made := recorded_page(snapshot, issue)) is not None and made.link.page not in known:
+            yield made.link.page, render_alert(made, assets).encode()
     for link in page.alerts:
         if not link.page or (link.until is not None and link.page in ended):
             continue
@@ -85,6 +92,47 @@ def alert_page(
         safe_url(url[0].rstrip(".,;)")) if url else "",
         runbook_url=safe_url(runbook_url(group, register, model)),
     )
+
+
+def recorded_page(snapshot: ModelSnapshot, issue: ObservedIssue) -> AlertPage | None:
+    """The page of an earlier episode of which the site knows nothing, such as a new one: from the record on its issue.
+    ``None`` where there is no such record, or it is not trusted."""
+    register, model = issue.register, snapshot.model
+    if register is None or not issue.trusted:
+        return None
+    ended = register.closed if register.closed is not None else issue.closed_at
+    link = AlertLink(
+        group=register.group,
+        episode=register.episode,
+        title=f"{model.name} {register.rule}",
+        health=Health.GREEN,
+        severity=register.peak,
+        since=register.start,
+        until=ended,
+        page=alert_path(model.name, register.group, register.episode),
+        issue_url=issue.url,
+        incident_url=register.page.url if register.page else "",
+    )
+    facts = [("Severity", f"{register.peak} at its worst")]
+    if impact := register.impact:
+        before = f" instead of {bare_value(impact.baseline, impact.unit)}" if impact.baseline is not None else ""
+        where = f" in {impact.where}" if impact.where else ""
+        facts.append(("At its worst", plain_line(f"{bare_value(impact.value, impact.unit)}{before}{where}", 300)))
+    rows = tuple(
+        (utc_time(entry.at), plain_line(entry.what, 200), plain_line(entry.who, 80), plain_line(entry.why, 300))
+        for entry in register.ledger.recent
+    )
+    ledger = Table(
+        "record",
+        "What happened",
+        "The record on the issue; the evidence is there, too.",
+        ("When", "What", "Who", "Why"),
+        rows,
+        tuple(entry.url for entry in register.ledger.recent),
+    )
+    headline = f"{link.title}: {plain_line(register.title, 300) or 'an alert that has ended'}"
+    charts = (ledger,) if rows else ()
+    return AlertPage(link, model.name, register.rule, ended or register.start, headline, charts, tuple(facts), ())
 
 
 def _panels(snapshot: ModelSnapshot, group: Group) -> Iterator[Panel]:
