@@ -32,7 +32,7 @@ TIMES = st.lists(st.integers(0, 100_000), unique=True, max_size=30).map(lambda t
 
 
 @given(TIMES, TIMES)
-def test_no_point_is_used_twice_and_none_from_afar(times: np.ndarray, own: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_no_point_is_used_twice_and_none_from_afar(times: np.ndarray, own: np.ndarray) -> None:
     rows = nearest_rows(times, own)
     used = rows[rows >= 0]
     assert len(set(used.tolist())) == len(used)
