@@ -18,6 +18,7 @@ from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
 from modelwatch.model.experiment import DecisionReason
 from modelwatch.model.ledger import EntryKind, LedgerEntry
+from modelwatch.model.money import Estimate, MoneyImpact, Scorecard, ScorecardRow
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
 from modelwatch.model.past_episode import PastEpisodes
@@ -42,6 +43,7 @@ from modelwatch.report import (
     experiments,
     ledger_table,
     markdown,
+    money,
     next_steps,
     past_episodes,
     plan_tables,
@@ -49,6 +51,7 @@ from modelwatch.report import (
     release,
     release_verdicts,
     review,
+    scorecard,
     summary,
     team_links,
 )
@@ -151,6 +154,21 @@ def test_what_changed_the_record_and_the_review(sample: Sample) -> None:
 def test_job_summary(sample: Sample) -> None:
     text = summary.job_summary(world.judgement(sample.text), world.plan(sample.text), world.receipts(sample.text))
     check_markdown(text, OWN)
+
+
+@every_sample
+def test_scorecard_and_worth(sample: Sample) -> None:
+    text = sample.text
+    row = ScorecardRow("2026-03", 0.0, 1.0, 1, 5.0, 3.0, Estimate(2.0), 1.0, 1, Estimate(2.0), 1.0, 1.0, 1, 1.0, None, None)
+    card = Scorecard(text, "EUR", 0.0, 1.0, row, (row,), (), (text,), (text,))
+    check_markdown(scorecard.scorecard_markdown(card), OWN)
+    for line in scorecard.scorecard_text(card).splitlines():
+        check_line(line, 2000)
+    impact = MoneyImpact(-5.0, "EUR", -7.0, -3.0, text, 0.5)
+    check_line(money.impact_sentence(impact), 200)
+    group = world.plain_group(text)
+    group = replace(group, evidence=replace(group.evidence, money=impact))
+    check_markdown(issues_render.issue_body(group, world.register(text), making.NOW, model=making.model()), OWN, OWNER)
 
 
 @every_sample
@@ -321,7 +339,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         recent_changes,
         ledger_table,
     }
-    tried |= {review, team_links, dispatch_command}
+    tried |= {review, team_links, dispatch_command, scorecard, money}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

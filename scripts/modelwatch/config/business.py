@@ -9,6 +9,7 @@ from ..model.business import Amount, BeforeSpec, BusinessSpec, CostSpec, Derived
 from ..model.expression import Expression, ExpressionError, KeyReference, Operation, keys_of, unit_of_expression
 from ..model.measurement_unit import CURRENCIES, MeasurementUnit, UnitError, parse_unit
 from ..model.prediction_log import MeasureSpec
+from ..model.rule import Aggregate, Rule
 from ..timeutil import DAY, parse_iso
 from .calendars import Date
 from .experiments import (
@@ -205,6 +206,12 @@ def read_business(section: ParsedSection | None, measure: MeasureSpec | None) ->
 
 def _seconds(day: str | None, *, after: float = 0.0) -> float | None:
     return None if day is None else parse_iso(day) + after
+
+
+def stated_unit(rule: Rule, business: BusinessSpec | None) -> str:
+    """How the values of a rule's metric are written, where that is stated: money, times and what is counted."""
+    unit = business.unit_of(rule.metric.name) if business and rule.aggregate is not Aggregate.RATIO else None
+    return unit.text if unit and not unit.is_plain else ""
 
 
 class _BusinessReader:

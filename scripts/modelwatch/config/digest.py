@@ -16,7 +16,7 @@ from ..model.rule import BaselineEntry, Rule, Tier
 from ..model.secret import Secret
 
 _EXCLUDED_FIELDS: dict[type, frozenset[str]] = {
-    Rule: frozenset({"where", "digest", "settings", "runbook", "links", "optional", "label_age"}),
+    Rule: frozenset({"where", "digest", "settings", "runbook", "links", "unit", "optional", "label_age"}),
     Tier: frozenset({"false_alarms"}),  # follows from what is stated
     BaselineEntry: frozenset({"source", "captured", "percentiles", "model", "shared"}),
     Silence: frozenset({"where"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from ..errors import did_you_mean
@@ -26,7 +27,7 @@ from ..model.series import labels_of
 from ..model.working_hours import WorkingHours
 from . import vocabulary
 from .baselines import BaselineFiles, BaselineUser
-from .business import read_business
+from .business import read_business, stated_unit
 from .calendars import read_calendar
 from .literals import format_duration
 from .measure import read_measure
@@ -179,8 +180,9 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
     measure = read_measure(section.get("measure"))
     user = BaselineUser(section.get("name", "MODEL"), _read_origin(section))
     rules = _read_rules(section, RuleContext(user, verbs, runbooks is not None, files), measure)
+    business = read_business(section.get("business"), measure)
     model: Model = section.build(
-        rules=tuple(rule for rule, _ in rules),
+        rules=tuple(replace(rule, unit=stated_unit(rule, business)) for rule, _ in rules),
         wandb=_read_wandb(section.get("wandb")),
         measure=measure,
         pagerduty=read_pagerduty(section.get("pagerduty")),
@@ -193,7 +195,7 @@ def build_model(section: ParsedSection, files: BaselineFiles) -> Model:
         outage=_read_outage(section),
         false_alarms=_read_budget(section),
         calendar=calendar,
-        business=read_business(section.get("business"), measure),
+        business=business,
         hours=_read_hours(section.get("hours"), calendar),
         runbook_base=runbooks.get("base", "").rstrip("/") if runbooks else "",
         dashboard=dashboard.get("url", "") if dashboard else "",

@@ -300,6 +300,9 @@ class Rule:
     runbook: str = ""
     links: tuple[tuple[str, str], ...] = ()
     """As those of the model, which follow after them."""
+    unit: str = ""
+    """Of its values, as ``business: units`` states it or the expression of a derived metric has it (``EUR/order``);
+    empty: by the metric's name."""
     optional: bool = False
     """Its series need not exist (no column is of that kind): then nothing is judged or reported."""
     where: str = ""

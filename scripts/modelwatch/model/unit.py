@@ -53,7 +53,7 @@ def unit_of(rule: Rule) -> str:
         return MARGIN
     if drift := drift_spec(rule.metric):
         return drift.method
-    if unit := unit_of_time(rule.metric.text):
+    if unit := rule.unit or unit_of_time(rule.metric.text):
         return unit
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     fixed = bool(limits) and all(limit.form in STATIC_LIMITS and 0 <= limit.value <= 1 for limit in limits)

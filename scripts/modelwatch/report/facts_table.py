@@ -47,6 +47,8 @@ def alert_facts(group: Group, rule: Rule | None) -> str:
         facts.append(("Worst so far", worst))
     if not group.built_in and group.state is AlertState.FIRING:
         facts.append(("Tier", tier_text(group, alert, rule)))
+    if (money := group.evidence.money) and money.worth:
+        facts.append(("Worth", code(money.worth, 200)))
     if seen := group.evidence.sensitivity:
         facts.append(("Sensitivity", visible_changes(seen, group.unit)))
     return two_column_table([*facts, *_context_facts(group)])

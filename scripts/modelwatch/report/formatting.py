@@ -10,7 +10,7 @@ from ..model.alert_scope import FEATURE_LABELS
 from ..model.finding import Finding, Outcome
 from ..model.rule import RELATIVE_LIMITS, Limit, LimitKind
 from ..model.series import Labels, StartOrigin
-from ..model.unit import ESTIMATE, FEATURES, IMPORTANCE, MARGIN, MINUS, TIMES, number_text
+from ..model.unit import ESTIMATE, FEATURES, IMPORTANCE, MARGIN, MINUS, PERCENT, number_text
 from ..timeutil import format_utc
 from .markdown import plain_line
 
@@ -151,12 +151,12 @@ _SHARE_UNITS = {FEATURES: "features drifted", IMPORTANCE: "feature importance dr
 
 
 def bare_value(value: float | None, unit: str = "") -> str:
-    """``379.5 ms``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
+    """``379.5 ms``, ``2 EUR/order``, ``3.01 %``; measures of drift as a number alone, for a table or beside a limit."""
     if value is None or unit in METHOD_NAMES or unit in _ESTIMATE_TEXTS or not unit:
         return number(value)
-    if unit in TIMES:
-        return f"{number(value)} {unit}"
-    return _percentage(value)
+    if unit == PERCENT or unit in _SHARE_UNITS:
+        return _percentage(value)
+    return f"{number(value)} {unit}"
 
 
 def quantity(value: float | None, unit: str = "") -> str:
@@ -188,7 +188,8 @@ def column_heading(unit: str) -> str:
 
 def unit_suffix(unit: str) -> str:
     """The unit after the title of a chart, whose points are as they were logged: ``: ms``, ``: PSI``."""
-    return f": {METHOD_NAMES.get(unit, unit)}" if unit in METHOD_NAMES or unit in TIMES else ""
+    is_converted = not unit or unit == PERCENT or unit in _SHARE_UNITS or unit in _ESTIMATE_TEXTS
+    return "" if is_converted else f": {METHOD_NAMES.get(unit, unit)}"
 
 
 def _percentage(share: float) -> str:
