@@ -159,7 +159,8 @@ def test_job_summary(sample: Sample) -> None:
 @every_sample
 def test_scorecard_and_worth(sample: Sample) -> None:
     text = sample.text
-    row = ScorecardRow("2026-03", 0.0, 1.0, 1, 5.0, 3.0, Estimate(2.0), 1.0, 1, Estimate(2.0), 1.0, 1.0, 1, 1.0, None, None)
+    gained = Estimate(2.0, 1.0, 3.0)
+    row = ScorecardRow("2026-03", 0.0, 1.0, 1, 5.0, 3.0, gained, 1.0, 1, gained, 1.0, 1.0, 1, 1.0, None, None)
     card = Scorecard(text, "EUR", 0.0, 1.0, row, (row,), (), (text,), (text,))
     check_markdown(scorecard.scorecard_markdown(card), OWN)
     for line in scorecard.scorecard_text(card).splitlines():
