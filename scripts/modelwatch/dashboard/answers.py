@@ -9,7 +9,7 @@ from ..model.drift import drift_spec
 from ..model.finding import Outcome, Track
 from ..model.unit import unit_of
 from ..report.diagnosis import DRIFT_KINDS, NO_HEALTHY_VERSION, Diagnosis
-from ..report.formatting import bare_value, duration, percent, utc_time
+from ..report.formatting import bare_value, duration, is_clause, percent, quantity, utc_time
 from ..report.markdown import safe_url
 from ..report.model_health import Health
 from ..timeutil import DAY, WEEK
@@ -110,11 +110,12 @@ def trend_text(snapshot: ModelSnapshot) -> str:
     last = rows[-1]
     earlier = max((row for row in rows if track.grid.time(row) <= track.grid.time(last) - WEEK), default=rows[0])
     now, before, unit = track.value[last], track.value[earlier], unit_of(track.rule)
-    where = f"{series_title(track.rule.name, track.labels)} is {bare_value(now, unit)}"
+    title = series_title(track.rule.name, track.labels)
+    where = f"{title}{':' if is_clause(unit) else ' is'} {quantity(now, unit)}"
     ago = track.grid.time(last) - track.grid.time(earlier)
     if ago < DAY:
         return f"{where}; its history is shorter than a day."
-    change = f" ({percent((now - before) / abs(before))})" if before else ""
+    change = f" ({percent((now - before) / abs(before))})" if before and not is_clause(unit) else ""
     return f"{where}; {duration(ago)} earlier it was {bare_value(before, unit)}{change}."
 
 

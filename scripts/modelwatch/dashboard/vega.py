@@ -34,7 +34,7 @@ from .page import (
 from .themes import OTHER_LINES, Theme, apply_theme, chart_config, legend_columns
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-HEIGHT = 200
+HEIGHT = 190
 BAR_STEP = 24
 SMALL_WIDTH, SMALL_HEIGHT = 110, 64
 """Of one of the small multiples."""
