@@ -10,7 +10,7 @@ from ..model.alert import Alert
 from ..model.cadence import usual_gap
 from ..model.control_chart import ChartSignal
 from ..model.finding import Finding, Outcome, Track
-from ..model.rule import Aggregate, BaselineKind, LimitKind, Rule
+from ..model.rule import Aggregate, BaselineKind, Limit, LimitKind, Rule
 from ..model.series import Series
 from ..model.severity import Severity
 from ..model.unit import unit_of
@@ -48,7 +48,8 @@ def track_chart(track: Track, alerts: Sequence[Alert], now: float) -> TimeChart:
     limits = limit_columns(track, shown)
     bounds = _bounds(track, shown)
     is_compared = any(math.isfinite(track.baseline[row]) for row in shown)
-    changes = [row for row in range(1, len(shown)) if _decision(track, shown[row]) != _decision(track, shown[row - 1])]
+    decisions = [_decision(track, row) for row in shown]
+    changes = [row for row in range(1, len(shown)) if decisions[row] != decisions[row - 1]]
     columns = 2 + is_compared + len(limits) + len(bounds)
     rows = kept_rows([track.value[first:]], len(shown), columns, changes)
 
@@ -81,16 +82,17 @@ def limit_columns(track: Track, rows: Sequence[int]) -> dict[tuple[Severity, str
     baseline, another version with other tiers, or a limit in standard deviations."""
     columns: dict[tuple[Severity, str], list[float]] = {}
     unit = unit_of(track.rule)
+    limits: dict[int, list[tuple[tuple[Severity, str], Limit]]] = {}
+    """By index of the version."""
     for place, row in enumerate(rows):
-        version = track.versions[track.version[row]] if track.version[row] >= 0 else ""
-        baseline = track.baseline[row]
-        for tier in track.rule.tiers_for(version):
-            for limit in tier.limits:
-                boundary = limit.boundary(baseline)
-                if boundary is None or not math.isfinite(boundary):
-                    continue
-                column = columns.setdefault((tier.severity, limit_text(limit, unit)), [NAN] * len(rows))
-                column[place] = boundary
+        version, baseline = track.version[row], track.baseline[row]
+        if version not in limits:
+            tiers = track.rule.tiers_for(track.versions[version] if version >= 0 else "")
+            limits[version] = [((tier.severity, limit_text(one, unit)), one) for tier in tiers for one in tier.limits]
+        for key, limit in limits[version]:
+            boundary = limit.boundary(baseline)
+            if boundary is not None and math.isfinite(boundary):
+                columns.setdefault(key, [NAN] * len(rows))[place] = boundary
     return columns
 
 

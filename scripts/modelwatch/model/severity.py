@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import cache, cached_property, total_ordering
-from typing import Self
+from typing import Self, cast
 
 
 class CodedEnum(Enum):
@@ -17,10 +17,10 @@ class CodedEnum(Enum):
     @classmethod
     def from_code(cls, code: int) -> Self:
         """The member with this code; raises ``ValueError`` for a number that is none (-1 is no severity)."""
-        members = list(cls)
+        members = _members(cls)
         if not 0 <= code < len(members):
             raise ValueError(f"{code} is no code of {cls.__name__}")
-        return members[code]
+        return cast(Self, members[code])
 
     def __str__(self) -> str:
         return str(self.value)
@@ -35,6 +35,11 @@ class DescribedEnum(CodedEnum):
         member = object.__new__(cls)
         member._value_, member.text = word, text
         return member
+
+
+@cache
+def _members(kind: type[CodedEnum]) -> tuple[CodedEnum, ...]:
+    return tuple(kind)
 
 
 @cache
