@@ -7,6 +7,7 @@ import sys
 from . import (
     anomaly,
     calibration,
+    dashboard,
     diagnose,
     drift,
     engines,
@@ -41,6 +42,7 @@ PARTS = {
     "relay": relay.rows,
     "respond": respond.rows,
     "diagnose": diagnose.rows,
+    "dashboard": dashboard.rows,
     "gate": gate.rows,
     "estimates": estimates.rows,
 }
