@@ -46,9 +46,9 @@ class ChartData:
 
     def add(self, values: Sequence[Cell] | Sequence[float | None] | Sequence[float] | Sequence[str]) -> str:
         """A column of numbers or texts; equal neighbours are written once where that is shorter."""
-        cells = [round_cell(value) for value in values]
-        runs = [[value, len(list(run))] for value, run in groupby(cells)]
-        return self._add({"runs": runs} if 2 * len(runs) < len(cells) else cells)
+        runs = [[round_cell(value), sum(1 for _ in run)] for value, run in groupby(values)]
+        short = 2 * len(runs) < len(values)
+        return self._add({"runs": runs} if short else [value for value, count in runs for _ in range(count)])
 
     def add_block(self, dataset: str, columns: Mapping[str, str], constants: Mapping[str, Cell] | None = None) -> None:
         self.datasets.setdefault(dataset, []).append(Block(constants or {}, columns))
