@@ -46,9 +46,10 @@ class ChartData:
 
     def add(self, values: Sequence[Cell] | Sequence[float | None] | Sequence[float] | Sequence[str]) -> str:
         """A column of numbers or texts; equal neighbours are written once where that is shorter."""
-        runs = [[round_cell(value), sum(1 for _ in run)] for value, run in groupby(values)]
-        short = 2 * len(runs) < len(values)
-        return self._add({"runs": runs} if short else [value for value, count in runs for _ in range(count)])
+        runs = [(round_cell(value), sum(1 for _ in run)) for value, run in groupby(values)]
+        if 2 * len(runs) < len(values):
+            return self._add({"runs": [list(run) for run in runs]})
+        return self._add([value for value, count in runs for _ in range(count)])
 
     def add_block(self, dataset: str, columns: Mapping[str, str], constants: Mapping[str, Cell] | None = None) -> None:
         self.datasets.setdefault(dataset, []).append(Block(constants or {}, columns))
