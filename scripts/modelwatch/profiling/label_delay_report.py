@@ -81,6 +81,7 @@ def report_delays(
         notes = (*label_notes(log), *timing.time_notes())
         raise SourceNameError(f"no delay is known: {' '.join(notes)}", where=log.where)
     recent, usual = timing.history.newest_curve(now), timing.history.curve(now)
+    delays = timing.history.newest_delays(now)
     if not usual.bins:
         return None
     maturity = timing.maturity
@@ -92,7 +93,7 @@ def report_delays(
         tuple(
             DelayQuantile(
                 name,
-                recent.quantile(share, usual.coverage),
+                delays.quantile(share, usual.coverage),
                 usual.quantile(share),
                 tuple(_class_ages(usual, timing.history.classes, share)),
             )

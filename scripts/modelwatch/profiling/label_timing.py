@@ -209,14 +209,15 @@ class LabelTiming:
     def _delay_scalars(self, at: float) -> Iterator[tuple[str, float]]:
         assert self.history is not None  # noqa: S101
         curve, usual = self.history.newest_curve(at), self.history.curve(at)
+        delays = self.history.newest_delays(at)
         if not curve.bins or not usual.bins:
             return
         yield "labels/delay_days/n", curve.rows
         if usual.coverage > 0:
             for name, share in QUANTILES.items():
-                quantile = curve.quantile(share, usual.coverage)
+                quantile = delays.quantile(share, usual.coverage)
                 yield from self._quantile_scalars(f"labels/delay_days/{name}", quantile)
-            yield from self._class_scalars(curve, usual)
+            yield from self._class_scalars(delays, usual)
         for days in AGES:
             yield key_of("labels/missing_share", (("days", str(days)),)), curve.missing_at(days * DAY)
         if self.maturity is not None:

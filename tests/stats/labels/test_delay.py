@@ -87,7 +87,7 @@ def test_labels_that_never_come_are_no_delay() -> None:
     assert half.curve(now).coverage == pytest.approx(0.5, abs=0.01)
     for history in (full, half):
         usual = history.curve(now)
-        assert history.newest_curve(now).quantile(0.5, usual.coverage).value / DAY == pytest.approx(5.0, rel=0.06)
+        assert history.newest_delays(now).quantile(0.5, usual.coverage).value / DAY == pytest.approx(5.0, rel=0.06)
         assert history.maturity(now).age / DAY == pytest.approx(5.0 * np.exp(0.5 * 1.645), rel=0.08)
 
 
@@ -177,13 +177,13 @@ def test_batches_of_labels_are_no_delay_and_an_outage_is_one() -> None:
         return DelayHistory(found)
 
     medians = [
-        one.newest_curve(day * DAY).quantile(0.5, one.curve(day * DAY).coverage).value / DAY
+        one.newest_delays(day * DAY).quantile(0.5, one.curve(day * DAY).coverage).value / DAY
         for day in range(days - 29, days, 7)
         for one in [history(day, 1000)]
     ]
     assert max(medians) < 21
     late = history(days + 30, 180)
-    assert late.newest_curve((days + 30) * DAY).quantile(0.5, late.curve((days + 30) * DAY).coverage).value > 30 * DAY
+    assert late.newest_delays((days + 30) * DAY).quantile(0.5, late.curve((days + 30) * DAY).coverage).value > 30 * DAY
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))

@@ -6,6 +6,12 @@ come: quantiles are of those that do, whose share is what the curve of all cohor
 period of the calendar, as in a period life table (Brenner and Gefeller 1996): at each age it looks at the rows that
 were waiting at that age during the period, and not at what was usual for older rows. By class it is the cumulative
 incidence (Aalen and Johansen 1978), since slow positives must not hide behind fast negatives.
+
+Where fewer rows get a label at all than before, that curve never reaches the quantiles of the labels that come: it has
+a plateau, as where a part of the patients is cured (Maller and Zhou 1992). So the newest delays are those of the labels
+that came (Lagakos, Barraj and De Gruttola 1988): at each age, of the labels that a cohort had by then, the share that
+came just then. How many rows have none plays no part. Such a curve follows delays that grow slowly: where labels
+provably come later than usual, or hardly any comes, rows that wait count as late.
 """
 
 from __future__ import annotations
@@ -51,6 +57,8 @@ MAX_PERIOD = 45 * DAY
 """longer where labels come in batches, and never longer than this."""
 BATCH_GAPS = 1.35
 """The period is so many times the longest time without labels, which bins make look shorter."""
+SHARES_COMPARED = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+"""Whether labels come late is asked at the ages by which such shares of the usual ones have come."""
 QUIET_SHARE = 0.05
 """A day with fewer labels than this share of the mean is a day without."""
 HISTORY = 180 * DAY
@@ -229,11 +237,7 @@ class DelayHistory:
     def curve(self, at: float, period: float | None = None) -> DelayCurve:
         """The curve of what was known at a time (seconds, UTC); of all cohorts, or of what happened in the ``period``
         (seconds) before it. A bin of a cohort counts once its youngest row has passed through it."""
-        rows, counts = self._observed(at)
-        begins, ends = self.begins[rows], self.ends[rows]
-        if period is not None:
-            length = np.maximum(period, 2 * (_WIDTHS + (ends - begins).max(initial=0.0)))
-            counts = counts & ((at - begins)[:, None] <= _LOWER + length)
+        rows, counts = self._counted(at, period)
         return delay_curve(
             (self._known[:, rows] * counts).sum(axis=1),
             (self._at_risk[rows] * counts).sum(axis=0),
@@ -242,7 +246,61 @@ class DelayHistory:
 
     def newest_curve(self, at: float) -> DelayCurve:
         """The curve of the last week before ``at``, or longer where labels come in batches."""
-        return self.curve(at, min(max(MIN_PERIOD, BATCH_GAPS * self.longest_gap(at)), MAX_PERIOD))
+        return self.curve(at, self._newest_period(at))
+
+    def newest_delays(self, at: float) -> DelayCurve:
+        """The same of the labels that come, as if as many came as usual: its quantiles are those of their delays,
+        however many rows get no label at all."""
+        usual, newest = self.curve(at), self.newest_curve(at)
+        period = self._newest_period(at)
+        rows, counts = self._counted(at, period)
+        # Labels that stopped are seen in half a week; no batch is missed in it.
+        youngest = self._counted(at, period / 2)[1] if period == MIN_PERIOD else counts
+        known = self._known[:, rows]
+        last = usual.bins - 1
+        if not usual.bins or not newest.bins or not (known * counts).any():
+            return newest
+        labelled, low, high = newest.labelled, newest.low, newest.high
+        if not self._is_late(known.sum(axis=0), self._rows[rows], counts, youngest, usual.labelled[: last + 1]):
+            share, *bounds = _shares_come(known.sum(axis=0), counts, newest.bins)
+            labelled, low, high = (usual.coverage * column for column in (share, *bounds))
+        by_class = newest.by_class.copy()
+        for place, of_class in enumerate(known):
+            usual_class = usual.by_class[place, : last + 1]
+            if usual_class[-1] > 0 and not self._is_late(of_class, self._rows[rows], counts, youngest, usual_class):
+                by_class[place] = usual_class[-1] * _shares_come(of_class, counts, newest.bins)[0]
+        return DelayCurve(labelled, low, high, by_class, newest.bins, newest.rows)
+
+    @staticmethod
+    def _is_late(known: Floats, rows: Floats, counts: Bools, youngest: Bools, usual: Floats) -> bool:
+        """Whether labels come later than usual, or hardly any comes, at any age of ``SHARES_COMPARED``.
+
+        ``known``: labels, ``[cohorts, bins]``; ``rows``: by cohort; ``counts``: the cohorts that count at each age, and
+        the ``youngest`` of them; ``usual``: the share of rows that have a label, by bin.
+        """
+        came = np.cumsum(known, axis=1)
+        for share in SHARES_COMPARED:
+            at = int(np.searchsorted(usual, share * usual[-1]))
+            early = int(np.searchsorted(usual, usual[at] / 2))
+            cohorts, newest = counts[:, at], youngest[:, at]
+            labels, early_labels = came[cohorts, at].sum(), came[cohorts, early].sum()
+            if early < at and _is_below(early_labels, labels, float(usual[early] / usual[at])):
+                return True
+            if _is_below(came[newest, at].sum(), rows[newest].sum(), OUTAGE * float(usual[at])):
+                return True
+        return False
+
+    def _newest_period(self, at: float) -> float:
+        return min(max(MIN_PERIOD, BATCH_GAPS * self.longest_gap(at)), MAX_PERIOD)
+
+    def _counted(self, at: float, period: float | None) -> tuple[slice, Bools]:
+        """The cohorts that are looked at, and ``[cohorts, bins]`` whether one counts at an age."""
+        rows, counts = self._observed(at)
+        if period is not None:
+            begins, ends = self.begins[rows], self.ends[rows]
+            length = np.maximum(period, 2 * (_WIDTHS + (ends - begins).max(initial=0.0)))
+            counts = counts & ((at - begins)[:, None] <= _LOWER + length)
+        return rows, counts
 
     def longest_gap(self, at: float) -> float:
         """The longest time (seconds) between labels before ``at``. Labels that stopped have no gap: it has no end."""
@@ -379,6 +437,20 @@ class DelayHistory:
                 lacks |= _is_below(labels, rows, min([share * final, *exceptions]), proof)
             slow |= lacks if is_late else lacks & _is_below(known[:, : median + 1].sum(axis=1), has, early)
         return slow
+
+
+def _shares_come(known: Floats, counts: Bools, bins: int) -> tuple[Floats, Floats, Floats]:
+    """Of the labels that come within the ages observed, the share that has come by the end of each bin, with its 95 %
+    bounds: the product-limit estimate in reverse time. ``known``, ``counts``: ``[cohorts, bins]``."""
+    events = (known * counts).sum(axis=0)
+    so_far = (np.cumsum(known, axis=1) * counts).sum(axis=0)
+    events[bins:] = 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        earlier = np.where(so_far > 0, 1.0 - events / so_far, 1.0)
+        greenwood = np.where(so_far > events, events / (so_far * (so_far - events)), 0.0)
+    share, variance = (np.append(column, neutral)[1:] for column, neutral in ((earlier, 1.0), (greenwood, 0.0)))
+    come: Floats = np.cumprod(share[::-1], dtype=np.float64)[::-1]
+    return come, *_survival_interval(come, np.sqrt(np.cumsum(variance[::-1])[::-1]))
 
 
 def _is_below(count: Any, of: Any, share: float, proof: float = PROOF) -> Bools:
