@@ -115,7 +115,8 @@ class _Accounts:
 
     def _daily(self, amount: Amount, since: float, until: float, labels: Labels = ()) -> DailyAmounts | None:
         if not keys_of(amount.expression):
-            since = max(since, min((series.times[0] for series in self._pull.series if len(series)), default=until))
+            first = min((series.times[0] for series in self._pull.series if len(series)), default=until)
+            since = max(since, math.floor(first / DAY) * DAY)
         return daily_amounts(amount, self._business, self._pull, since, until, labels)
 
     def _read_comparison(self, before: BeforeSpec | None) -> _Comparison | None:
