@@ -207,7 +207,7 @@ def test_what_others_made_is_not_touched(world: World) -> None:
     record.description = "By hand"
     plan = world.plan()
     assert verbs(plan) == [(SetupVerb.CREATE, WandbKind.REPORT)]
-    assert reasons(plan) == ["an automation has this name that modelwatch did not make"]
+    assert reasons(plan) == ["modelwatch did not make the automation with this name"]
     world.apply(force=True)
     assert (other.description, record.description) == ("By hand", "By hand")
 

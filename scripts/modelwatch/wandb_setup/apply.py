@@ -1,4 +1,4 @@
-"""Carry out a plan inside W&B: each change is compared with what is there just before it is made."""
+"""Carry out a plan inside W&B: what is there is compared with the plan just before the changes of a model are made."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def apply(desired: DesiredState, plan: SetupPlan, observer: Observer, key: str, 
 class _PlanExecutor:
     def __init__(self, desired: DesiredState, observer: Observer, key: str, force: bool) -> None:
         self._desired, self._observer, self._key, self._force = desired, observer, key, force
+        self._model = ""
+        """Whose changes are made."""
         self.addresses: list[tuple[str, str]] = []
 
     def apply_change(self, change: SetupChange) -> tuple[SetupReceipt, bool]:
@@ -56,13 +58,24 @@ class _PlanExecutor:
         return refused or SetupReceipt(change, ChangeResult.DONE), False
 
     def _apply(self, change: SetupChange) -> SetupReceipt | None:
-        self._observer.forget()
+        model = self._model_of(change)
+        if model is None:
+            return _no_longer_needed(change)
+        if model.name != self._model:  # its lists are read anew, once for all its changes
+            self._model = model.name
+            self._observer.forget()
+        if change.kind is WandbKind.AUTOMATION:
+            return self._apply_automation(model, change)
+        return self._apply_page(model, change)
+
+    def _model_of(self, change: SetupChange) -> DesiredModel | None:
+        """By a name of its own, else by the mark of what is there."""
+        if change.kind is not WandbKind.AUTOMATION:
+            return next((model for model in self._desired.models if model.name == change.name), None)
         for model in self._desired.models:
-            if change.kind is not WandbKind.AUTOMATION and change.name == model.name:
-                return self._apply_page(model, change)
-            if change.kind is WandbKind.AUTOMATION and self._plans_automation(model, change):
-                return self._apply_automation(model, change)
-        return _no_longer_needed(change)
+            if any(automation_name(model, watch) == change.name for watch in model.watches or ()):
+                return model
+        return next((model for model in self._desired.models if change in self._current(model, change)), None)
 
     def _apply_page(self, model: DesiredModel, change: SetupChange) -> SetupReceipt | None:
         is_view = change.kind is WandbKind.VIEW
@@ -91,12 +104,6 @@ class _PlanExecutor:
         if is_view:
             return plan_view(model, page, self._observer.views(model), force=self._force)
         return plan_report(model, page, self._observer.reports(model), force=self._force)
-
-    def _plans_automation(self, model: DesiredModel, change: SetupChange) -> bool:
-        """Whether it is one of this model's: by its name, or by the mark of what is there."""
-        if any(automation_name(model, watch) == change.name for watch in model.watches or ()):
-            return True
-        return any(change in found for _, _, found in self._plan_automations(model))
 
     def _plan_automations(self, model: DesiredModel) -> list[tuple[WandbKind, str, list[PlanItem]]]:
         return list(plan_automations(model, self._observer.automations(model), force=self._force))

@@ -222,9 +222,12 @@ def plan_automation(
     item = model.item(watch.item)
     saved = next((found for found in observed.saved if is_mark_of(read_mark(found.description), model, item)), None)
     if saved is None:
-        if any(found.name == spec.name for found in observed.saved):
-            hint = "Rename or delete it in W&B."
-            return [SetupRefusal(kind, spec.name, "an automation has this name that modelwatch did not make", hint)]
+        namesake = next((found for found in observed.saved if found.name == spec.name), None)
+        if namesake is not None:
+            other = read_mark(namesake.description)
+            reason = f"{other.owner} manages" if other else "modelwatch did not make"
+            hint = "Rename or delete it in W&B, or give the model another name."
+            return [SetupRefusal(kind, spec.name, f"{reason} the automation with this name", hint)]
         return [SetupChange(SetupVerb.CREATE, kind, spec.name, (FieldChange("when", "", facts_text(facts)),))]
     by_hand = BY_HAND if _is_changed_by_hand(saved) else ""
     fields = tuple(_automation_fields(saved, spec, facts))

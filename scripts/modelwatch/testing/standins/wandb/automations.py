@@ -6,14 +6,14 @@ values of one W&B run only (https://docs.wandb.ai/models/automations/automation-
 
 from __future__ import annotations
 
+import http.client
 import json
 import statistics
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from .history import Row
 from .records import ArtifactCollection, ArtifactRecord, RunRecord, node_id
@@ -147,16 +147,21 @@ class Automations:
         thread.start()
 
     def _post(self, automation: AutomationRecord, webhook: WebhookIntegration) -> None:
-        body = automation.payload or "{}"
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {webhook.token}"}
-        request = urllib.request.Request(webhook.url, body.encode(), headers, method="POST")  # noqa: S310
+        body, parts = automation.payload or "{}", urlsplit(webhook.url)
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {webhook.token}",
+            "User-Agent": "wandb",
+        }
+        connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = connect(parts.netloc, timeout=TIMEOUT)
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - an address of this machine
-                status = answer.status
-        except urllib.error.HTTPError as error:
-            status = error.code
-        except OSError:
+            connection.request("POST", parts.path, body.encode(), headers)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException):
             status = 0
+        finally:
+            connection.close()
         self.deliveries.append(Delivery(automation.name, webhook.url, body, status))
 
 
