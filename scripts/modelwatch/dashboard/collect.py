@@ -86,15 +86,17 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
 def collect_evaluation(
     context: RunContext, evaluation: pipeline.JudgedPulls, observed: Observations
 ) -> tuple[ModelSource, ...]:
-    """The models of an evaluation that is at hand, with what was observed after it."""
+    """The models of an evaluation that is at hand, with what was observed after it, and what no rule reads."""
     findings, pulls = pipeline.find(context, evaluation.pulls)
+    shown = context.redactor.redact(pull_shown(context.config.models, context.now, context.wandb))
     groups, registers = pipeline.sync_groups(context, evaluation.judgement, observed.by_model)
-    return tuple(
-        _known_source(
-            _snapshot(model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, None)
+    models = []
+    for model in context.config.models:
+        snapshot = _snapshot(
+            model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, None
         )
-        for model in context.config.models
-    )
+        models.append(_known_source(replace(snapshot, shown=shown[model.name])))
+    return tuple(models)
 
 
 def _known_source(snapshot: ModelSnapshot) -> ModelSource:

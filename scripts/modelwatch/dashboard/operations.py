@@ -114,7 +114,7 @@ def calls_chart(errors: Series, now: float) -> TimeChart:
 
 def _periods(series: Series, now: float) -> list[tuple[str, float]]:
     """Those of ``PERIODS`` that the series covers, and the time since it began where it is younger than the longest."""
-    age = now - series.times[0] + usual_gap(series.times)
+    age = now - series.times[0] + (usual_gap(series.times) or HOUR)
     covered = [(f"last {name}", length) for name, length in PERIODS if length <= age]
     return covered if len(covered) == len(PERIODS) else [*covered, (f"{duration(age)} since it began", age)]
 
