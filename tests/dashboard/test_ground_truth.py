@@ -65,7 +65,7 @@ def test_coverage_of_young_windows_is_marked() -> None:
         snapshot(series("labels/coverage", [0.9, 0.92], end=NOW - 7 * DAY), series("young/coverage", [0.4, 0.2]))
     )
     chart = panel(view, "coverage")
-    assert [line.name for line in chart.lines] == ["mature", "labels still to come"]
+    assert [line.name for line in chart.lines] == ["mature", "young"]
     assert chart.unit == "%"
     assert "is 92 % at" in chart.sentence
     assert chart.sentence.endswith("Of the newest window, whose labels are still to come, it is 20 %.")
@@ -124,7 +124,7 @@ def test_maturity_says_what_young_windows_are() -> None:
     )
     assert "mature 5 days after their end" in panel(view, "maturity").sentence
     young = panel(view, "young--accuracy")
-    assert [line.name for line in young.lines] == ["mature", "young, labels still to come"]
+    assert [line.name for line in young.lines] == ["mature", "young"]
     assert "The newest young window has 0.7 so far" in young.sentence
 
 

@@ -189,6 +189,18 @@ def test_freshness_names_what_is_overdue_first() -> None:
     )
 
 
+def test_fresh_series_of_a_metric_share_a_row() -> None:
+    regions = [series("eval/accuracy", [0.9] * 9, {"region": name}, step=HOUR) for name in ("eu", "na")]
+    late = series("eval/accuracy", [0.9] * 9, {"region": "apac"}, step=HOUR, end=NOW - 9 * HOUR)
+    table = freshness_table(snapshot(series("eval/accuracy", [0.9] * 9, step=HOUR), *regions, late, rules=(rule(),)))
+    assert table is not None
+    assert [(row[0], row[5]) for row in table.rows] == [
+        ("eval/accuracy (region=apac)", "overdue"),
+        ("eval/accuracy, 3 series", "fresh"),
+    ]
+    assert table.sentence.startswith("1 of 4 series that rules watch is overdue, first eval/accuracy (region=apac)")
+
+
 def test_a_series_of_few_points_has_no_cadence_yet() -> None:
     table = freshness_table(snapshot(series("eval/accuracy", [0.9]), rules=(rule(),)))
     assert table is not None

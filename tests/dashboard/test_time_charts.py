@@ -71,6 +71,17 @@ def test_limits_in_standard_deviations_are_named_and_not_drawn() -> None:
     assert "limits of 3 standard deviations" in chart.note
 
 
+def test_limits_far_away_leave_room_for_the_values() -> None:
+    """Between 0.88 and 0.92 a limit at 0.855 is near, and one at 9 would make the chart a hundred times as high."""
+    far = Limit(LimitKind.RISE, 9.0)
+    own = rule(tiers=(tier("warning", DROP), tier("error", far)))
+    chart = track_chart(track("..", own, values=[0.88, 0.92]), (), at(1))
+    assert [*limits_of(chart)] == ["warning: drop 5 %"]
+    assert "Not drawn, since far away: error rise 900 %." in chart.note
+    alone = track_chart(track("..", rule(tiers=(tier("error", far),))), (), at(1))
+    assert limits_of(alone) == {"error: rise 900 %": [9.0, 9.0]}, "the nearest is always drawn"
+
+
 def test_the_interval_is_a_band_where_both_of_its_sides_are_known() -> None:
     found = replace(track("..."), low=array("d", [0.88, NAN, 0.89]), high=array("d", [0.92, 0.93, math.inf]))
     (band,) = track_chart(found, (), at(2)).bands

@@ -63,6 +63,7 @@ def data_science_view(snapshot: ModelSnapshot) -> View:
     for place, own in enumerate(drifts):
         ranked += [(own.badness, place * METRIC_STEP + 2, panel) for panel in _drift_panels(own, snapshot)]
     ranked += [(1, 2.5, chart) for chart in drifted[:MAX_DRIFTED]]
+    ranked += [(0, 1.5, chart) for chart in estimate_charts(lookup, since)]
     ranked += [(0, math.inf, panel) for panel in _score_panels(lookup, since)]
     ordered = [panel for _, _, panel in sorted(ranked, key=lambda one: (-one[0], one[1]))]
     folded = [
@@ -100,7 +101,6 @@ def _segment_charts(metrics: Sequence[RuleTracks], snapshot: ModelSnapshot) -> I
 
 
 def _score_panels(lookup: SeriesLookup, since: float) -> Iterator[Panel]:
-    yield from estimate_charts(lookup, since)
     yield from filter(None, [reliability_chart(lookup)])
     for name, title in ((CONFIDENCE, "Confidence"), ("predictions/positive_rate", "Share of positive predictions")):
         series = lookup.whole(name)
@@ -122,7 +122,7 @@ def estimate_charts(lookup: SeriesLookup, since: float) -> Iterator[TimeChart]:
         lines = {"estimated": estimate}
         lines |= {
             word: series
-            for word, name in (("measured", f"eval/{metric}"), ("measured, labels to come", f"young/{metric}"))
+            for word, name in (("measured", f"eval/{metric}"), ("measured, young", f"young/{metric}"))
             if (series := lookup.whole(name)) is not None
         }
         yield series_chart(
@@ -132,7 +132,8 @@ def estimate_charts(lookup: SeriesLookup, since: float) -> Iterator[TimeChart]:
             lines,
             since,
             band=(low, high) if low is not None and high is not None else None,
-            note="An estimate assumes that scores still mean what they meant; only labels can tell.",
+            note="An estimate assumes that scores still mean what they meant; only labels can tell. Young: some labels "
+            "are still to come.",
             main="measured" if "measured" in lines else "estimated",
         )
 

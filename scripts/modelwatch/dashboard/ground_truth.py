@@ -48,6 +48,7 @@ EMPTY = (
     "`outcomes: {files, id, label, label_time}`, it is known how labels come and which rows have one; "
     "`annotations:` adds how far annotators agree, and `quality:` checks the data."
 )
+YOUNG_NOTE = "Young: labels of these windows are still to come."
 DEFECT_NAMES = {
     "missing": "missing cells",
     "type": "cells of another type",
@@ -196,7 +197,7 @@ def _days(days: float) -> str:
 def _coverage_charts(lookup: SeriesLookup, since: float) -> Iterator[Panel]:
     """The share of rows with a label over time, and by tenth of the score and by segment."""
     whole, young = lookup.whole("labels/coverage"), lookup.whole(f"{YOUNG}/coverage")
-    lines = {name: series for name, series in (("mature", whole), ("labels still to come", young)) if series}
+    lines = {name: series for name, series in (("mature", whole), ("young", young)) if series}
     if lines:
         first = next(iter(lines.values()))
         sentence = series_sentence("The share of rows with a label", first, "%")
@@ -204,7 +205,7 @@ def _coverage_charts(lookup: SeriesLookup, since: float) -> Iterator[Panel]:
         if newest is not None:
             sentence += f" Of the newest window, whose labels are still to come, it is {bare_value(newest[1], '%')}."
         title = "Coverage: share of rows with a label"
-        yield series_chart(panel_id("coverage"), title, sentence, lines, since, unit="%")
+        yield series_chart(panel_id("coverage"), title, sentence, lines, since, unit="%", note=YOUNG_NOTE)
     by_label: dict[str, list[Series]] = {}
     for series in lookup.segments_of("labels/coverage"):
         by_label.setdefault(series.labels[0][0], []).append(series)
@@ -332,8 +333,9 @@ def _young_charts(model: Model, lookup: SeriesLookup, since: float) -> Iterator[
                 panel_id("young", metric),
                 f"{metric}: mature windows and young ones",
                 sentence,
-                {"mature": mature, "young, labels still to come": young},
+                {"mature": mature, "young": young},
                 since,
+                note=YOUNG_NOTE,
             )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from ..model.cadence import LONG_GAP, series_overdue_after, usual_gap
@@ -15,7 +16,7 @@ from ..model.rule import STATIC_LIMITS
 from ..model.series import Series
 from ..model.severity import Severity
 from ..model.unit import unit_of, unit_of_time
-from ..report.formatting import bare_value, duration, limit_text, number, utc_time
+from ..report.formatting import bare_value, duration, limit_text, utc_time
 from ..report.markdown import plain_line
 from ..sources.shown_keys import quantile_siblings
 from ..timeutil import DAY, HOUR
@@ -33,6 +34,8 @@ from .view_layout import arrange_view
 
 PERIODS = (("24 h", DAY), ("7 d", 7 * DAY), ("30 d", 30 * DAY))
 MAX_SERIES = 30
+MIN_POINTS = 4
+"""With fewer points the cadence of a series is not known."""
 MAX_IRREGULAR = 0.1
 """Share of gaps that are long: above it a series is logged at irregular times, and no point of it is expected."""
 ERRORS = "errors/rate"
@@ -308,45 +311,71 @@ def _resources(lookup: SeriesLookup, since: float) -> Iterator[TimeChart]:
             yield series_chart(panel_id("series", key), title, sentence, {name: series}, since, unit=series_unit(key))
 
 
+@dataclass(frozen=True, slots=True)
+class _Age:
+    """How old the newest point of a series is (seconds), and how old it may be."""
+
+    series: Series
+    age: float
+    gap: float
+    limit: float
+    """Infinite while too few points are there to know."""
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.age > self.limit
+
+
 def freshness_table(snapshot: ModelSnapshot) -> Table | None:
-    """Of each series that a rule watches how old its newest point is, against its own cadence; overdue first."""
+    """Of the series that rules watch how old the newest point is, against its own cadence: those that are overdue, then
+    one row for all series of a metric that are fresh."""
     every = {rule.metric.name: rule.every for rule in snapshot.model.rules}
-    now = snapshot.now
-    rows = []
-    for series in snapshot.pull.series:
-        if series.name not in every or not len(series):
-            continue
-        gap, limit = usual_gap(series.times), series_overdue_after(series.times, every[series.name])
-        rows.append((series, now - series.times[-1], gap, limit if len(series) > 3 else math.inf))
-    if not rows:
+    ages = [_age(series, every[series.name], snapshot.now) for series in snapshot.pull.series if series.name in every]
+    ages = [age for age in ages if len(age.series)]
+    if not ages:
         return None
-    rows.sort(key=lambda row: (row[1] <= row[3], -row[1] / max(row[3], HOUR), row[0].name, row[0].labels))
-    late = [row for row in rows if row[1] > row[3]]
-    oldest = rows[0]
-    name = series_title(oldest[0].name, oldest[0].labels)
-    if late:
-        one = f"{name}, without a point for {duration(oldest[1])} (usually one every {duration(oldest[2])})"
-        count = f"{len(late)} of {len(rows)} series that rules watch {'is' if len(late) == 1 else 'are'}"
-        sentence = f"{count} overdue, first {one}."
-    else:
-        sentence = f"All {len(rows)} series that rules watch are as fresh as their cadence lets expect."
-        if len(rows) == 1:
-            sentence = f"{name} is as fresh as its cadence lets expect."
+    late = sorted((age for age in ages if age.is_overdue), key=lambda age: -age.age / max(age.limit, HOUR))
+    fresh: dict[str, list[_Age]] = {}
+    for age in ages:
+        if not age.is_overdue:
+            fresh.setdefault(age.series.name, []).append(age)
+    rows = [(series_title(age.series.name, age.series.labels), age) for age in late]
+    for name, alike in sorted(fresh.items(), key=lambda pair: -max(age.age for age in pair[1])):
+        oldest = max(alike, key=lambda age: age.age)
+        title = series_title(name, oldest.series.labels if len(alike) == 1 else ())
+        rows.append((f"{title}, {len(alike)} series" if len(alike) > 1 else title, oldest))
     return Table(
         panel_id("freshness"),
         "Freshness: age of the newest point",
-        sentence,
+        _freshness_sentence(late, len(ages), rows[0][0]),
         ("Series", "Newest point", "Age", "Usually every", "Overdue after", "State"),
         tuple(
             (
-                series_title(series.name, series.labels),
-                utc_time(series.times[-1]),
-                duration(age),
-                duration(gap) if gap else "not known yet",
-                "not known yet" if math.isinf(limit) else duration(limit),
-                "overdue" if age > limit else "fresh",
+                title,
+                utc_time(age.series.times[-1]),
+                duration(age.age),
+                duration(age.gap) if age.gap else "not known yet",
+                "not known yet" if math.isinf(age.limit) else duration(age.limit),
+                "overdue" if age.is_overdue else "fresh",
             )
-            for series, age, gap, limit in rows[:MAX_SERIES]
+            for title, age in rows[:MAX_SERIES]
         ),
-        note=f"The first {MAX_SERIES} of {number(float(len(rows)))}." if len(rows) > MAX_SERIES else "",
+        note=f"The first {MAX_SERIES} of {len(rows)}." if len(rows) > MAX_SERIES else "",
     )
+
+
+def _age(series: Series, every: float, now: float) -> _Age:
+    if not len(series):
+        return _Age(series, 0.0, 0.0, math.inf)
+    limit = series_overdue_after(series.times, every) if len(series) >= MIN_POINTS else math.inf
+    return _Age(series, now - series.times[-1], usual_gap(series.times), limit)
+
+
+def _freshness_sentence(late: Sequence[_Age], count: int, first: str) -> str:
+    if late:
+        found = f"{len(late)} of {count} series that rules watch {'is' if len(late) == 1 else 'are'} overdue"
+        usually = f"usually one every {duration(late[0].gap)}"
+        return f"{found}, first {first}, without a point for {duration(late[0].age)} ({usually})."
+    if count == 1:
+        return f"{first} is as fresh as its cadence lets expect."
+    return f"All {count} series that rules watch are as fresh as their cadence lets expect."

@@ -72,15 +72,7 @@ def alerts_table(snapshot: ModelSnapshot) -> Table | None:
     active = [group for group in snapshot.groups if group.state is not AlertState.QUIET]
     issues = [issue for issue in (snapshot.observation.issues if snapshot.observation else ()) if issue.trusted]
     urls = {issue.group: issue.url for issue in sorted(issues, key=lambda issue: issue.number)}
-    states = list(AlertState)
-    active.sort(
-        key=lambda group: (
-            _STATE_ORDER[group.state],
-            -(group.severity.code if group.severity else -1),
-            states.index(group.state),
-            group.rule,
-        )
-    )
+    active.sort(key=_alert_order)
     rows = [(_alert_row(group), urls.get(group.key, "")) for group in active]
     shown = {group.key for group in active}
     rows += [
@@ -109,6 +101,12 @@ def alerts_table(snapshot: ModelSnapshot) -> Table | None:
 
 
 _STATE_ORDER = {AlertState.FIRING: 0, AlertState.PENDING: 1, AlertState.RESOLVED: 2, AlertState.QUIET: 3}
+
+
+def _alert_order(group: Group) -> tuple[int, bool, int, str]:
+    """What fires first, unless it is muted; then the worst."""
+    severity = group.severity.code if group.severity is not None else -1
+    return _STATE_ORDER[group.state], bool(group.mutes), -severity, group.rule
 
 
 def _alert_row(group: Group) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ from .thinning import finite, kept_rows, thinning_note
 MAX_SPANS = 60
 """What was decided, the newest."""
 INTERVAL = "95 % interval"
+MAX_STRETCH = 4.0
+"""A limit so far away that the chart would be this many times as high is not drawn."""
 HOLDS = 0.99
 """For this part of the usual time between two points a value is drawn alone where other series have points."""
 NAN = math.nan
@@ -45,7 +47,7 @@ def track_chart(track: Track, alerts: Sequence[Alert], now: float) -> TimeChart:
     rule = track.rule
     first = next((row for row in range(track.grid.count) if math.isfinite(track.value[row])), track.grid.count)
     shown = range(first, track.grid.count)
-    limits = limit_columns(track, shown)
+    limits, far = _near_limits(limit_columns(track, shown), [*track.value[first:], *track.baseline[first:]])
     bounds = _bounds(track, shown)
     is_compared = any(math.isfinite(track.baseline[row]) for row in shown)
     decisions = [_decision(track, row) for row in shown]
@@ -63,7 +65,12 @@ def track_chart(track: Track, alerts: Sequence[Alert], now: float) -> TimeChart:
         Line(f"{severity}: {text}", LineRole.LIMIT, thinned(values), severity)
         for (severity, text), values in limits.items()
     ]
-    notes = (_method_note(rule), _undrawn_limits(rule), thinning_note(len(rows), len(shown), "evaluations"))
+    notes = (
+        _method_note(rule),
+        _undrawn_limits(rule),
+        _far_note(far),
+        thinning_note(len(rows), len(shown), "evaluations"),
+    )
     return TimeChart(
         panel_id("rule", rule.name, *(part for pair in track.labels for part in pair)),
         series_title(rule.name, track.labels),
@@ -77,10 +84,14 @@ def track_chart(track: Track, alerts: Sequence[Alert], now: float) -> TimeChart:
     )
 
 
-def limit_columns(track: Track, rows: Sequence[int]) -> dict[tuple[Severity, str], list[float]]:
+LimitColumns = dict[tuple[Severity, str], list[float]]
+"""By tier and limit as text a value in each row."""
+
+
+def limit_columns(track: Track, rows: Sequence[int]) -> LimitColumns:
     """By tier and limit as text the value at which it is passed in each of ``rows``, NaN where there is none: no
     baseline, another version with other tiers, or a limit in standard deviations."""
-    columns: dict[tuple[Severity, str], list[float]] = {}
+    columns: LimitColumns = {}
     unit = unit_of(track.rule)
     limits: dict[int, list[tuple[tuple[Severity, str], Limit]]] = {}
     """By index of the version."""
@@ -94,6 +105,36 @@ def limit_columns(track: Track, rows: Sequence[int]) -> dict[tuple[Severity, str
             if boundary is not None and math.isfinite(boundary):
                 columns.setdefault(key, [NAN] * len(rows))[place] = boundary
     return columns
+
+
+def _near_limits(limits: LimitColumns, values: Sequence[float]) -> tuple[LimitColumns, list[str]]:
+    """The limits that leave room for the values: the nearest, and those that make the chart at most ``MAX_STRETCH``
+    times as high; and the names of the others."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return limits, []
+    low, high = min(known), max(known)
+    ranges = {key: _finite_range(column) for key, column in limits.items()}
+    order = sorted(ranges, key=lambda key: max(low - ranges[key][0], ranges[key][1] - high))
+    near: set[tuple[Severity, str]] = set()
+    room = 0.0
+    for key in order:
+        bottom, top = min(low, ranges[key][0]), max(high, ranges[key][1])
+        if near and top - bottom > MAX_STRETCH * room:
+            break
+        near.add(key)
+        room = room or top - bottom
+    drawn = {key: column for key, column in limits.items() if key in near}
+    return drawn, [f"{severity} {text}" for severity, text in limits if (severity, text) not in near]
+
+
+def _finite_range(column: Sequence[float]) -> tuple[float, float]:
+    known = [value for value in column if math.isfinite(value)]
+    return min(known), max(known)
+
+
+def _far_note(far: Sequence[str]) -> str:
+    return f"Not drawn, since far away: {', '.join(far)}." if far else ""
 
 
 def _bounds(track: Track, rows: Sequence[int]) -> tuple[list[float], ...]:
