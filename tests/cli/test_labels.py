@@ -53,7 +53,7 @@ def call(*arguments: str) -> Result:
 def test_a_plan_is_written_and_shown(folder: Path) -> None:
     done = call("plan", "churn", "--budget", "50", "--out", "plan.csv")
     assert done.exit_code == 0, done.output
-    assert "50 of 600 rows without a label." in done.output
+    assert "50 of 600 rows without a label, weighed by `weight` worth 49 drawn evenly." in done.output
     assert "region=eu, score below 0." in done.output
     assert "Written to plan.csv." in done.output
     rows = list(csv.DictReader((folder / "plan.csv").open()))

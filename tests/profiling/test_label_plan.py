@@ -80,17 +80,24 @@ def test_the_weights_give_the_accuracy_of_all_rows(tmp_path: Path) -> None:
     assert plain < np.mean(list(right.values())), "rows of which the model is unsure are chosen more often"
 
 
-def test_where_nobody_knows_is_looked_at_first(tmp_path: Path) -> None:
-    """The labels so far are all of one region."""
-    table = log(ROWS)
-    order = np.argsort(np.array(table["region"]) != "eu", kind="stable")
-    sorted_table = table.take(pa.array(order))
-    known = int((np.array(table["region"]) == "eu").sum()) - 100
-    found = planned(tmp_path, 200, UNCERTAIN, known=known, table=sorted_table)
-    by_region = Counter(row.segments[0] for row in found.rows)
-    assert by_region["na"] > 10 * by_region["eu"]
+def test_labels_that_came_early_say_little_of_rows_that_wait(tmp_path: Path) -> None:
+    """Negatives are known at once, positives later: the labels are of other rows than those to be labelled."""
+    errors = []
+    for seed in range(6):
+        table = log(6000, seed=seed)
+        label = np.array(table["label"])
+        early = (np.random.default_rng(seed).random(6000) < np.where(label == "no", 0.9, 0.2)).astype(bool)
+        table = table.take(pa.array(np.argsort(~early, kind="stable")))
+        right = (np.array(table["prediction"]) == np.array(table["label"]))[early.sum() :]
+        by_id = dict(zip(table["id"].to_pylist()[early.sum() :], right.tolist(), strict=True))
+        found = planned(tmp_path, 400, UNCERTAIN, known=int(early.sum()), table=table, segments=("region",))
+        weights = np.array([1 / row.probability for row in found.rows])
+        assert found.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+        assert found.effective > 200
+        hits = np.array([by_id[row.id] for row in found.rows])
+        errors.append(float((hits * weights).sum() / weights.sum() - right.mean()))
+    assert float(np.sqrt(np.mean(np.square(errors)))) < 0.035
     assert " labels so far" in " ".join(row.reason for row in found.rows)
-    assert "no label so far" in " ".join(row.reason for row in found.rows)
 
 
 def test_strata_are_the_tenths_of_all_rows_that_weights_have(tmp_path: Path) -> None:

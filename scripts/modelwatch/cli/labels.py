@@ -102,7 +102,8 @@ def _plan_json(name: str, found: LabellingPlan, strategy: str) -> dict[str, Any]
 
 
 def _print_plan(found: LabellingPlan, out: Path | None) -> None:
-    click.echo(f"{len(found.rows):,} of {found.unlabelled:,} rows without a label.")
+    worth = f", weighed by `weight` worth {found.effective:,.0f} drawn evenly" if found.rows else ""
+    click.echo(f"{len(found.rows):,} of {found.unlabelled:,} rows without a label{worth}.")
     click.echo(f"{'drawn':>7}  {'unlabelled':>10}  {'labelled':>8}  stratum")
     for stratum in found.strata[:SHOWN_STRATA]:
         click.echo(f"{stratum.drawn:>7,}  {stratum.unlabelled:>10,.0f}  {stratum.labelled:>8,}  {stratum.name}")

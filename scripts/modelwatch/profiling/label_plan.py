@@ -19,7 +19,13 @@ from ..model.monitored_model import Model
 from ..model.prediction_log import MeasureSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from ..stats.labels.coverage import decile_of_bins
-from ..stats.labels.plan import allocate_by_uncertainty, allocate_evenly, draw_from_strata, draw_systematically
+from ..stats.labels.plan import (
+    allocate_by_uncertainty,
+    allocate_evenly,
+    draw_from_strata,
+    draw_systematically,
+    effective_rows,
+)
 from ..stats.profile.categorical import shorten_category
 from ..stats.segmentation import MISSING, OTHER
 from ..timeutil import format_utc
@@ -86,6 +92,11 @@ class LabellingPlan:
     unlabelled: int
     """Rows without a label, in all."""
     notes: tuple[str, ...]
+
+    @property
+    def effective(self) -> float:
+        """How many rows of one weight would be as certain, of what is computed of all rows."""
+        return effective_rows(np.array([1 / row.probability for row in self.rows]))
 
     def to_csv(self) -> str:
         """One row each: id, time, version, segments, score, prediction, stratum, reason, probability, weight."""
@@ -247,7 +258,7 @@ def _plan(
         strategy = REPRESENTATIVE
     else:
         if strategy == UNCERTAIN:
-            takes = allocate_by_uncertainty(sizes, deviations, present, budget)
+            takes = allocate_by_uncertainty(sizes, deviations, budget)
         else:
             takes = allocate_evenly(sizes, budget)
         drawn = draw_from_strata(rows.hashes, strata, takes)

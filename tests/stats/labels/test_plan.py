@@ -12,6 +12,7 @@ from modelwatch.stats.labels.plan import (
     allocate_evenly,
     draw_from_strata,
     draw_systematically,
+    effective_rows,
 )
 
 SIZES = st.lists(st.integers(1, 5000), min_size=1, max_size=30)
@@ -20,14 +21,13 @@ SIZES = st.lists(st.integers(1, 5000), min_size=1, max_size=30)
 @given(SIZES, st.integers(1, 20_000), st.data())
 def test_the_budget_is_spent_and_every_stratum_has_its_rows(sizes: list[int], budget: int, data: st.DataObject) -> None:
     strata = np.array(sizes)
-    labelled = np.array(data.draw(st.lists(st.integers(0, 50), min_size=len(sizes), max_size=len(sizes))))
     deviations = np.array(data.draw(st.lists(st.floats(0, 0.5), min_size=len(sizes), max_size=len(sizes))))
     if budget < len(sizes):
         with pytest.raises(ValueError, match="fewer than"):
             allocate_evenly(strata, min(budget, len(sizes) - 1))
         return
     even = allocate_evenly(strata, budget)
-    uncertain = allocate_by_uncertainty(strata, deviations, labelled, budget)
+    uncertain = allocate_by_uncertainty(strata, deviations, budget)
     for takes in (even, uncertain):
         assert takes.sum() == min(budget, strata.sum())
         assert (takes <= strata).all()
@@ -39,11 +39,21 @@ def test_rows_go_by_size_to_the_rest() -> None:
     assert allocate_evenly(np.array([5, 5]), 100).tolist() == [5, 5]
 
 
-def test_uncertain_strata_get_more_and_labels_that_are_there_count() -> None:
-    sizes, none = np.array([1000, 1000, 1000]), np.zeros(3, np.int64)
-    assert allocate_by_uncertainty(sizes, np.array([0.1, 0.2, 0.3]), none, 60).tolist() == [10, 20, 30]
-    assert allocate_by_uncertainty(sizes, np.full(3, 0.4), np.array([40, 0, 0]), 60).tolist() == [1, 30, 29]
-    assert allocate_by_uncertainty(sizes, np.zeros(3), none, 60).tolist() == [20, 20, 20]
+def test_uncertain_strata_get_more() -> None:
+    sizes = np.array([1000, 1000, 1000])
+    assert allocate_by_uncertainty(sizes, np.array([0.1, 0.2, 0.3]), 60).tolist() == [10, 20, 30]
+    assert allocate_by_uncertainty(sizes, np.array([0.02, 0.02, 0.5]), 60).tolist() == [10, 10, 40]
+    assert allocate_by_uncertainty(sizes, np.zeros(3), 60).tolist() == [20, 20, 20]
+
+
+@given(SIZES, st.data())
+def test_weighted_rows_are_worth_half_of_them(sizes: list[int], data: st.DataObject) -> None:
+    strata = np.array(sizes)
+    deviations = np.array(data.draw(st.lists(st.floats(0, 0.5), min_size=len(sizes), max_size=len(sizes))))
+    takes = allocate_by_uncertainty(strata, deviations, 500)
+    enough = strata * takes.sum() / strata.sum() >= 8  # Of fewer rows, whole ones are far from their share.
+    if enough.all():
+        assert effective_rows(np.repeat(strata / takes, takes)) >= 0.48 * takes.sum()
 
 
 def world(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -62,7 +72,7 @@ def test_weighted_estimates_are_unbiased_and_the_uncertain_plan_is_the_more_prec
         sizes = np.bincount(strata)
         plans = {
             "even": allocate_evenly(sizes, 200),
-            "uncertain": allocate_by_uncertainty(sizes, deviations, np.zeros(4, np.int64), 200),
+            "uncertain": allocate_by_uncertainty(sizes, deviations, 200),
         }
         for name, takes in plans.items():
             drawn = draw_from_strata(hashes, strata, takes)
