@@ -10,20 +10,24 @@ import time as clock
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from ..errors import UserError
 from . import arguments
 from .buffer import RowBuffer
+from .columns import columns_of, plain_column
+from .conversion import Conversion
 from .ending import END_SECONDS, attend, attended_recorders, close_recorders
 from .observe import CallReader, observe_calls
-from .protection import NestedProtection
+from .protection import UNPROTECTED, Protection
 from .request import RecordedRequest
 from .roles import take_roles
+from .row_fields import RowFields, id_or_none
 from .settings import RecorderSettings, default_spool, wandb_fields
 from .spool_files import model_of_spool
-from .values import SHORT_TEXT, UNREADABLE, RowError, columns_of, is_missing, plain_column, plain_value
+from .values import MAX_INTEGER, SHORT_TEXT, RowError
 from .writer import SpoolWriter
 
 ROW_BYTES = 400
@@ -45,6 +49,8 @@ class RecorderStats:
     """For want of memory or disk, or because a value raised an error."""
     pending_bytes: int
     """In memory, about."""
+    columns_dropped: int
+    """Of batches, since a column before them had the same name."""
 
 
 class Recorder:
@@ -163,12 +169,8 @@ class Recorder:
         if not isinstance(hash_key, str | bytes):
             raise UserError("`hash_key` is neither text nor bytes.", where=arguments.WHERE)
         self._hash_key = hash_key.encode() if isinstance(hash_key, str) else bytes(hash_key)
-        self._protected = frozenset((*self.settings.mask, *self.settings.hash))
-        self._protect_nested = (
-            NestedProtection(frozenset(self.settings.mask), frozenset(self.settings.hash), self._hash_key)
-            if self._protected
-            else None
-        )
+        self._protection = Protection(frozenset(self.settings.mask), frozenset(self.settings.hash), self._hash_key)
+        self._fields = RowFields(self.settings, self._protection)
         self._roles = {name: role for role, name in self.settings.columns.items() if name and role != "cost"}
         self._role_names = frozenset(self._roles)
         self._warned: set[str] = set()
@@ -195,58 +197,78 @@ class Recorder:
         error: Any = None,
         id: Any = None,
         version: Any = None,
-        time: float | None = None,
+        time: float | datetime | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> str | None:
         """Record one prediction. Returns its id, a new one if none is given, by which its outcome can be joined later;
         ``None`` if the row was lost.
 
-        ``features``: by column any values; what is neither number, text nor a list of numbers becomes text. ``score``:
-        the probability, or one by class. ``latency``: seconds. ``error``: an exception, or any text; ``None`` for
-        success. ``time``: seconds (UTC), by default now. ``extra``: further columns, such as segments. A feature that
-        has the name of one of these columns stands for an argument that is not given; else the argument counts, and a
-        warning says so once. Within a request of the middleware, latency and error are filled in.
+        ``features``: by column any values. Those with parts, such as mappings, data classes and data frames, become
+        JSON; others that are neither number, text nor a list of numbers become text, or ``unreadable`` where columns
+        are masked or hashed. ``score``: the probability, or one by class. ``latency``: seconds. ``error``: an
+        exception, or any text; ``None`` for success. ``time``: seconds (UTC) or a ``datetime``, by default now.
+        ``extra``: further columns, such as segments. A feature that has the name of one of these columns stands for an
+        argument that is not given; else the argument counts, and a warning says so once. Within a request of the
+        middleware, latency and error are filled in.
         """
         try:
             cells: dict[str, Any] = {}
             size = ROW_BYTES
-            protect = self._protect_nested
+            fields, conversion = self._fields, Conversion(self._protection)
             for part in (features, extra):
                 if part:
-                    for name, cell in part.items():
-                        if name.__class__ is not str:
-                            name = str(plain_value(name))
+                    for label, cell in part.items():
                         kind = cell.__class__
-                        if kind is float or kind is bool or cell is None or (kind is str and len(cell) < SHORT_TEXT):
-                            cells[name] = cell
+                        if label.__class__ is str and (
+                            kind is float
+                            or (kind is str and len(cell) < SHORT_TEXT)
+                            or (kind is int and -MAX_INTEGER <= cell < MAX_INTEGER)
+                            or kind is bool
+                            or cell is None
+                        ):
+                            cells[label] = cell
                         else:
-                            cells[name] = cell = plain_value(cell if protect is None else protect(cell))
+                            name = conversion.label(label)
+                            cells[name] = cell = conversion.column_cell(name, label, cell)
                             if cell.__class__ is str:
                                 size += len(cell)
                             elif cell.__class__ is list:
                                 size += 32 * len(cell)
             if score.__class__ is not float and score is not None:
-                score = self._plain_score(score, cells)
+                if isinstance(score, Mapping):
+                    cells |= fields.scores(score, conversion)
+                    score = None
+                else:
+                    score = fields.cell("score", score, conversion)
+            if id is not None and (id.__class__ is not str or len(id) > SHORT_TEXT):
+                id = id_or_none(fields.cell("id", id, conversion))
+            if prediction is not None and (prediction.__class__ is not str or len(prediction) >= SHORT_TEXT):
+                prediction = fields.cell("prediction", prediction, conversion)
+            if version is not None:
+                version = fields.cell("version", version, conversion)
+            if error is not None:
+                error = fields.error(error, conversion)
+            if latency is not None and latency.__class__ is not float:
+                latency = fields.seconds("latency", latency, conversion)
+            if time is not None and time.__class__ is not float:
+                time = fields.seconds("time", time, conversion)
             if not self._role_names.isdisjoint(cells):
                 given = {"id": id, "time": time, "version": version, "prediction": prediction, "score": score}
                 given |= {"latency": latency, "error": error}
                 given = take_roles(cells, self._roles, given, self._warn_of_column)
                 id, time, version, prediction = (given[role] for role in ("id", "time", "version", "prediction"))
                 score, latency, error = (given[role] for role in ("score", "latency", "error"))
-            if id.__class__ is not str or len(id) > SHORT_TEXT:
-                id = plain_value(id)
-            if id is None or id == "" or id == UNREADABLE or id != id:
+                id = id_or_none(id)
+            if id is None or id == "":
                 id = f"{self._id_prefix}{next(self._numbers)}"
             entry = [
-                clock.time() if time is None else float(time),
+                clock.time() if time is None else time,
                 id,
-                self.serving_version if version is None else str(version),
-                prediction
-                if prediction.__class__ is str and len(prediction) < SHORT_TEXT
-                else plain_value(prediction if protect is None else protect(prediction)),
+                self._version_text(version),
+                prediction,
                 score,
-                None if latency is None else float(latency),
-                None if error is None else _error_text(error),
+                latency,
+                None if error is None else str(error),
                 cells,
             ]
             size += CELL_BYTES * len(cells)
@@ -265,7 +287,7 @@ class Recorder:
         latency: float | None = None,
         error: Any = None,
         version: Any = None,
-        time: float | None = None,
+        time: float | datetime | None = None,
     ) -> int:
         """Record many predictions, by column an array or list of the same length; returns how many were taken: all, or
         none.
@@ -276,17 +298,21 @@ class Recorder:
         a request of the middleware, latency and error are filled in. Arrays of NumPy are the fastest; they are copied,
         and may be changed afterwards.
         """
-        rows = 0
+        rows, fields = 0, self._fields
         try:
-            named = {str(plain_value(name)): column for name, column in columns_of(columns).items()}
-            rows = max((len(column) for column in named.values() if _has_length(column)), default=0)
+            named = columns_of(columns, self._protection, self._drop_twin)
+            rows = max((len(column) for _, column in named.values() if _has_length(column)), default=0)
             if not rows:
                 return 0
             content: dict[str, Any] = {}
             size = ROW_BYTES
-            for name, column in named.items():
-                is_protected = name in self._protected
-                content[name] = kept = plain_column(column, rows, as_list=is_protected, protect=self._protect_nested)
+            for name, (label, column) in named.items():
+                is_protected = name in self._protection.names
+                # One that the writer protects as a whole stays open, so that the digests of equal cells are equal.
+                protection = UNPROTECTED if is_protected else self._protection
+                content[name] = kept = plain_column(
+                    column, rows, as_list=is_protected, label=label, protection=protection
+                )
                 if kept.__class__ is bytes:
                     size += 80 + len(kept)
                 else:
@@ -294,10 +320,10 @@ class Recorder:
             entry = {
                 "n": rows,
                 "columns": content,
-                "time": clock.time() if time is None else float(time),
-                "version": self.serving_version if version is None else str(version),
-                "latency": None if latency is None else float(latency),
-                "error": None if error is None else _error_text(error),
+                "time": clock.time() if (seconds := fields.seconds("time", time)) is None else seconds,
+                "version": self._version_text(None if version is None else fields.cell("version", version)),
+                "latency": fields.seconds("latency", latency),
+                "error": fields.error_text(error),
                 "number": next(self._numbers),
             }
             pending = self._request.get()
@@ -353,7 +379,7 @@ class Recorder:
     def stats(self) -> RecorderStats:
         """Counts of this process since it began, or was forked."""
         lost = self._writer.rows_lost + self._buffer.uncounted_losses
-        return RecorderStats(self._writer.rows_written, lost, self._buffer.pending_bytes)
+        return RecorderStats(self._writer.rows_written, lost, self._buffer.pending_bytes, self._columns_dropped)
 
     def __enter__(self) -> Self:
         return self
@@ -376,6 +402,7 @@ class Recorder:
         self._buffer = RowBuffer(self.settings.memory_bytes)
         self._writer = SpoolWriter(self.settings, self._buffer, self._hash_key)
         self._numbers = itertools.count()
+        self._columns_dropped = 0
         self._id_prefix = f"{self._writer.process}-"
         self._has_started = False
         self._wake_bytes = min(self.settings.flush_rows * 2048, self.settings.memory_bytes // 4)
@@ -409,7 +436,7 @@ class Recorder:
         if entry[latency] is None:
             entry[latency] = seconds
         if entry[failure] is None and error is not None:
-            entry[failure] = _error_text(error)
+            entry[failure] = self._fields.error_text(error)
         self._put(entry, size, 1 if is_row else entry["n"])
 
     def _start(self) -> None:
@@ -420,15 +447,8 @@ class Recorder:
             util.Finalize(None, close_recorders, exitpriority=100)
         self._writer.start()
 
-    def _plain_score(self, score: Any, cells: dict[str, Any]) -> Any:
-        if isinstance(score, Mapping):
-            names = self.settings.scores
-            protect = self._protect_nested
-            for name, cell in score.items():
-                kept = plain_value(cell if protect is None else protect(cell))
-                cells[names.get(str(name), f"score_{name}")] = kept
-            return None
-        return plain_value(score)
+    def _version_text(self, version: Any) -> str:
+        return self.serving_version if version is None else str(version)
 
     def count_invalid(self, rows: int, problem: Exception) -> None:
         """Count rows that could not be read, and why."""
@@ -443,6 +463,10 @@ class Recorder:
             self._warned.add(name)
             log.warning("modelwatch: the column %r %s.", name, problem)
 
+    def _drop_twin(self, name: str) -> None:
+        self._columns_dropped += 1
+        self._warn_of_column(name, "is there more than once in a batch; the first one is recorded, and no other")
+
     def _count_loss_after_close(self, rows: int) -> None:
         self._buffer.count_loss("closed", rows)
         log.warning("modelwatch: %s rows were recorded after the recorder was closed, and are lost.", rows)
@@ -453,14 +477,6 @@ class Recorder:
         except Exception:
             log.exception("modelwatch: the recorder cannot send")
             return False
-
-
-def _error_text(error: Any) -> str | None:
-    """Of an exception its class: its text may hold what a person typed."""
-    if isinstance(error, BaseException):
-        return type(error).__name__
-    plain = plain_value(error)
-    return None if is_missing(plain) else str(plain)
 
 
 def _absolute_reference(reference: str) -> str:

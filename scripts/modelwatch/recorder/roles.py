@@ -24,7 +24,7 @@ def take_roles(
                 warn(name, f"is not recorded: it is that of the {role}, which is given. Name another: `{role}=`")
             continue
         if role in ("time", "latency"):
-            number = _seconds(cell, is_time=role == "time")
+            number = seconds_of(cell, is_time=role == "time")
             if number is None:
                 warn(name, f"is not recorded: it is that of the {role}, and holds no seconds. Name another: `{role}=`")
             found[role] = number
@@ -33,12 +33,17 @@ def take_roles(
     return found
 
 
-def _seconds(cell: Any, *, is_time: bool) -> float | None:
+def seconds_of(cell: Any, *, is_time: bool) -> float | None:
+    """Of a plain cell: a number, or its text; of a time (UTC unless it says otherwise) also a date and time in ISO
+    8601. ``None`` for anything else."""
     if isinstance(cell, str):
         try:
             if is_time:
                 parsed = datetime.fromisoformat(cell)
                 return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        except ValueError:
+            pass
+        try:
             return float(cell)
         except ValueError:
             return None

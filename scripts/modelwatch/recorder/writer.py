@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from .buffer import RowBuffer
+from .conversion import plain_value
 from .journal import Journal
+from .protection import protect_cells
 from .settings import RecorderSettings
 from .spool_files import (
     ASIDE,
@@ -33,7 +35,6 @@ from .spool_files import (
     whole_journals,
     write_atomically,
 )
-from .values import plain_value, protect_cells
 
 CHUNK_UNITS = 128
 """Units of memory that are encoded without a break: about 50 rows, or a batch or two."""
