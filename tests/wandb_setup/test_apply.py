@@ -314,3 +314,22 @@ def test_after_a_failure_of_the_server_nothing_else_is_tried(world: World) -> No
     assert [receipt.detail.startswith("not tried: ") for receipt in receipts[3:]] == [True] * 4
     world.server.faults.clear()
     assert results(world) == [ChangeResult.DONE] * 5
+
+
+def test_the_collection_of_a_registry_is_watched_too(world: World) -> None:
+    (version,) = world.state.artifacts.values()
+    world.state.link_artifact(version, "acme", "wandb-registry-model", "churn")
+    world.replace("artifact: acme/churn-train/churn", "artifact: acme/wandb-registry-model/churn")
+    assert set(results(world)) == {ChangeResult.DONE}
+    plan = world.plan()
+    assert (plan.changes, plan.refusals) == ((), ())
+    assert world.automation("release:production").scope_type == "ARTIFACT_COLLECTION"
+
+
+def test_a_collection_that_is_not_there_fails_alone(world: World) -> None:
+    world.replace("artifact: acme/churn-train/churn", "artifact: acme/churn-train/other")
+    applied = world.apply()
+    failed = [receipt for receipt in applied.receipts if receipt.result is ChangeResult.FAILED]
+    assert [receipt.change.name for receipt in failed] == ["modelwatch churn: release:production"]
+    assert "acme/churn-train/other: W&B has no artifact collection of type 'model'" in failed[0].detail
+    assert len(world.automation_names()) == 4

@@ -167,3 +167,16 @@ def test_the_trigger_of_the_page_is_that_of_our_workflows() -> None:
     for path in (".github/workflows/scheduled.yml", "scripts/modelwatch/config/templates/monitor.yml"):
         text = re.sub(r" +#.*", "", (root / path).read_text("utf-8"))
         assert trigger.strip() in text
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "[red]x[/red]", "a\nb\u202ec", "::error::x"])
+def test_what_people_wrote_in_wandb_is_printed_as_one_harmless_line(world: World, text: str) -> None:
+    run("apply", "--yes", "--config", str(world.path))
+    world.view().display_name = text
+    world.automation("latency").name = text
+    for words in (("plan",), ("plan", "--force")):
+        told = run(*words, "--config", str(world.path))
+        assert "\x1b" not in told.out
+        assert "\u202e" not in told.out
+        assert not any(line.startswith("::") for line in told.out.splitlines())
+    assert (text in told.out) == (text in ("[red]x[/red]", "::error::x"))

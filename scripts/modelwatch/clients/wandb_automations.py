@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError, first_line
-from .wandb import translate_wandb_error
+from ..errors import SourceError, SourceNameError, first_line
+from .wandb import WandbDownError, WandbKeyError, translate_wandb_error
 
 if TYPE_CHECKING:
     import wandb
@@ -209,11 +209,22 @@ class AutomationsClient:
         from wandb.automations import ArtifactEvent, OnAddArtifactAlias, OnRunMetric
 
         if isinstance(event, AliasAssignment):
-            collection = self._api.artifact_collection(event.kind, event.artifact)
+            collection = self._collection(event)
             wanted: Any = ArtifactEvent.alias.eq(event.alias)
             return OnAddArtifactAlias.model_validate({"scope": collection, "filter": wanted})
         project = self._api.project(self._project, entity=self._entity)
         return OnRunMetric.model_validate({"scope": project, "filter": _metric_filter(event)})
+
+    def _collection(self, event: AliasAssignment) -> Any:
+        try:
+            return self._api.artifact_collection(event.kind, event.artifact)
+        except Exception as error:
+            failure = translate_wandb_error(error, event.artifact)
+            if isinstance(failure, (WandbDownError, WandbKeyError)) and not isinstance(error, ValueError):
+                raise failure from error
+            text = f"W&B has no artifact collection of type {event.kind!r} with this path."
+            hint = "Check `release: {artifact, type}`. It can be watched once something was logged to it."
+            raise SourceNameError(text, hint=hint, where=event.artifact) from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
