@@ -131,7 +131,7 @@ def test_the_scorecard_of_four_days(world: World, wandb_server: Wandb) -> None:
     assert total["roi"]["value"] == pytest.approx(total["net"]["value"] / total["serving"])
     text = world.run("business", "roi")
     assert text.code == 0
-    assert "It earned 22,000 EUR in 10 days" in text.out
+    assert "It earned 22,500 EUR in 10 days" in text.out
     assert "Missing:" in text.out
     assert world.run("business", "roi", "--format", "markdown").out.startswith("## `churn`: value and costs until")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -29,7 +30,7 @@ def log(server: Server[WandbStandIn], drop: float) -> None:
         accuracy = 0.92 + 0.001 * (hour % 3 - 1) - (drop if hour > 24 * (DAYS - 2) else 0.0)
         row = {"business/revenue": 212.4, "business/cost": 104.1, "business/orders": 52, "serving/requests": 1040}
         history.append({"_timestamp": BEGIN + hour * HOUR, "eval/accuracy": accuracy, "eval/n": 5000, **row})
-    about = {"config": {"model_version": "v6"}, "tags": ["production"], "created_at": BEGIN}
+    about: dict[str, Any] = {"config": {"model_version": "v6"}, "tags": ["production"], "created_at": BEGIN}
     server.standin.state.add_run("acme", "churn-prod", "all", history=history, **about)
 
 

@@ -79,7 +79,7 @@ def test_a_healthy_model_shows_value_gain_and_return(tmp_path: Path) -> None:
     card = found["business--scorecard"]
     assert isinstance(card, Table)
     # From 2024-09-25 on, 9 days: 180 EUR more, at 90 EUR of costs: 90 EUR, 100 %.
-    assert card.rows[-1][:2] == ("since 2024-09-25 (9 d)", "1,100 EUR")
+    assert card.rows[-1][:2] == ("since 2024-09-25 (9 d)", "1,080 EUR")
     assert card.rows[-1][-1].startswith("100 %")
     costs = found["business--costs"]
     assert isinstance(costs, Table)

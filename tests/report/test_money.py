@@ -10,9 +10,9 @@ from modelwatch.report.money import (
     impact_sentence,
     impact_text,
     money,
-    optional_money,
     ratio_text,
     rounded_amount,
+    total_money,
 )
 
 
@@ -76,8 +76,10 @@ def test_both_signs_and_every_interval(impact: MoneyImpact | None, sentence: str
 
 
 def test_estimates_and_ratios() -> None:
-    assert estimate_text(Estimate(92_300.0, 78_100.0, 110_400.0), "EUR") == "92,000 (78,000 to 110,000) EUR"
-    assert estimate_text(Estimate(-5.0), "EUR") == "−5.0 EUR"
-    assert estimate_text(None, "EUR") == optional_money(None, "EUR") == ratio_text(None) == "—"
+    assert estimate_text(Estimate(92_300.0, 78_100.0, 110_400.0), "EUR") == "92,300 (78,000 to 110,000) EUR"
+    assert estimate_text(Estimate(-5.0), "EUR") == "−5.00 EUR"
+    assert estimate_text(None, "EUR") == total_money(None, "EUR") == ratio_text(None) == "—"
     assert ratio_text(Estimate(2.5, 2.1, 2.9)) == "250 % (210 % to 290 %)"
     assert ratio_text(Estimate(-0.4)) == "−40 %"
+    assert ratio_text(Estimate(12.7438)) == "1,270 %"
+    assert total_money(156_432.0, "EUR") == "156,000 EUR"

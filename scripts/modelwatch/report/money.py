@@ -14,11 +14,11 @@ def money(amount: float, currency: str) -> str:
     return f"{rounded_amount(amount)} {currency}"
 
 
-def rounded_amount(amount: float) -> str:
+def rounded_amount(amount: float, significant: int = 2) -> str:
     """``3,100``; from 0.01 on, less is ``0``."""
     if abs(amount) < 0.005:
         return "0"
-    digits = 1 - math.floor(math.log10(abs(amount)))
+    digits = significant - 1 - math.floor(math.log10(abs(amount)))
     value = round(abs(amount), digits)
     text = f"{value:,.0f}" if value >= 10 else f"{value:.{max(1, min(digits, 2))}f}"
     return f"{MINUS if amount < 0 else ''}{text}"
@@ -63,24 +63,27 @@ def _share_text(impact: MoneyImpact) -> str:
 
 
 def estimate_text(estimate: Estimate | None, currency: str) -> str:
-    """``92,000 (78,000 to 110,000) EUR``; a dash for none."""
+    """``92,300 (78,000 to 110,000) EUR``: three digits, of the interval two; a dash for none."""
     if estimate is None:
         return "—"
     if estimate.low is None or estimate.high is None:
-        return money(estimate.value, currency)
+        return total_money(estimate.value, currency)
     ends = f"{rounded_amount(estimate.low)} to {rounded_amount(estimate.high)}"
-    return f"{rounded_amount(estimate.value)} ({ends}) {currency}"
+    return f"{rounded_amount(estimate.value, 3)} ({ends}) {currency}"
 
 
-def optional_money(amount: float | None, currency: str) -> str:
-    return "—" if amount is None else money(amount, currency)
+def total_money(amount: float | None, currency: str) -> str:
+    """A sum that is known, to three digits: ``156,000 EUR``; a dash for none."""
+    return "—" if amount is None else f"{rounded_amount(amount, 3)} {currency}"
 
 
 def ratio_text(estimate: Estimate | None) -> str:
     """``250 % (210 % to 290 %)``"""
     if estimate is None:
         return "—"
-    text = whole_percent(estimate.value)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} ({whole_percent(estimate.low)} to {whole_percent(estimate.high)})"
+    value, *ends = (
+        whole_percent(float(f"{share:.3g}"))
+        for share in (estimate.value, estimate.low, estimate.high)
+        if share is not None
+    )
+    return f"{value} ({' to '.join(ends)})" if len(ends) == 2 else value

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ..model.money import Estimate, Scorecard, ScorecardRow
 from ..timeutil import DAY, format_utc
 from .markdown import bullet_list, code, plain_line, table
-from .money import estimate_text, money, optional_money, ratio_text
+from .money import estimate_text, ratio_text, total_money
 
 COLUMNS = ("Period", "Value", "Before", "Gained", "Predicted", "Cost", "Net", "Return")
 
@@ -17,7 +17,7 @@ def scorecard_sentence(card: Scorecard) -> str:
     total = card.total
     if total is None or total.value is None:
         return "Nothing is known of its value."
-    text = f"It earned {money(total.value, card.currency)} in {total.days} days"
+    text = f"It earned {total_money(total.value, card.currency)} in {total.days} days"
     if total.gained is None:
         return f"{text}."
     text += f", {_against(total.gained, card.currency)} the value before"
@@ -37,7 +37,7 @@ def promise_sentence(row: ScorecardRow, currency: str) -> str:
     """Whether what was promised came true; empty where nothing was."""
     if row.predicted is None or row.predicted_gained is None:
         return ""
-    actual, promised = row.predicted_gained, money(row.predicted, currency)
+    actual, promised = row.predicted_gained, total_money(row.predicted, currency)
     if actual.low is None or actual.high is None:
         verdict = "it is too early to say"
     elif actual.low > row.predicted:
@@ -57,11 +57,11 @@ def scorecard_rows(card: Scorecard) -> list[tuple[str, ...]]:
 
 def _cells(row: ScorecardRow, currency: str) -> Iterator[str]:
     yield f"{row.name} ({row.days} d)"
-    yield optional_money(row.value, currency)
-    yield optional_money(row.before, currency)
+    yield total_money(row.value, currency)
+    yield total_money(row.before, currency)
     yield estimate_text(row.gained, currency)
-    yield optional_money(row.predicted, currency)
-    yield optional_money(row.cost, currency)
+    yield total_money(row.predicted, currency)
+    yield total_money(row.cost, currency)
     yield estimate_text(row.net, currency)
     yield ratio_text(row.roi)
 
@@ -73,7 +73,7 @@ def cost_rows(card: Scorecard) -> list[tuple[str, str]]:
         return []
     count = f" ({total.retrainings})" if total.retrainings is not None else ""
     costs = (("serving", total.serving), (f"retraining{count}", total.retraining), ("labelling", total.labelling))
-    return [(name, money(cost, card.currency)) for name, cost in costs if cost is not None]
+    return [(name, total_money(cost, card.currency)) for name, cost in costs if cost is not None]
 
 
 def scorecard_text(card: Scorecard) -> str:
