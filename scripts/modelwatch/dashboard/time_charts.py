@@ -29,6 +29,7 @@ MAX_STRETCH = 4.0
 HOLDS = 0.99
 """For this part of the usual time between two points a value is drawn alone where other series have points."""
 NAN = math.nan
+_DECIDED = (Outcome.OK.code, Outcome.BREACH.code)
 _AGGREGATES = {
     Aggregate.SUM: "Sum",
     Aggregate.LAST: "Newest value",
@@ -78,7 +79,7 @@ def track_chart(track: Track, alerts: Sequence[Alert], now: float) -> TimeChart:
         tuple(track.grid.time(shown[row]) for row in rows),
         tuple(lines) if rows else (),
         (Band(INTERVAL, thinned(bounds[0]), thinned(bounds[1])),) if bounds else (),
-        decided_spans(track, shown, now),
+        decided_spans(track, shown, decisions, now),
         unit_of(rule),
         " ".join(filter(None, notes)),
     )
@@ -103,7 +104,9 @@ def limit_columns(track: Track, rows: Sequence[int]) -> LimitColumns:
         for key, limit in limits[version]:
             boundary = limit.boundary(baseline)
             if boundary is not None and math.isfinite(boundary):
-                columns.setdefault(key, [NAN] * len(rows))[place] = boundary
+                if key not in columns:
+                    columns[key] = [NAN] * len(rows)
+                columns[key][place] = boundary
     return columns
 
 
@@ -147,18 +150,20 @@ def _bounds(track: Track, rows: Sequence[int]) -> tuple[list[float], ...]:
 
 
 def _decision(track: Track, row: int) -> tuple[int, int, int, int]:
-    signal = track.signal[row] if track.signal else 0
-    outcome = Outcome.from_code(track.outcome[row])
-    cause = track.cause[row] if outcome in (Outcome.UNDECIDED, Outcome.NO_DATA) else 0
-    return track.outcome[row], track.severity[row], cause, signal
+    """Codes of outcome, severity, cause (of what is not decided) and signal of a control chart."""
+    outcome = track.outcome[row]
+    cause = 0 if outcome in _DECIDED else track.cause[row]
+    return outcome, track.severity[row], cause, track.signal[row] if track.signal else 0
 
 
-def decided_spans(track: Track, rows: Sequence[int], now: float) -> tuple[DecidedSpan, ...]:
+def decided_spans(
+    track: Track, rows: Sequence[int], decisions: Sequence[tuple[int, int, int, int]], now: float
+) -> tuple[DecidedSpan, ...]:
     """Each unbroken run of one decision, but for that all is well, until the next evaluation decided otherwise."""
     spans = []
-    for (outcome, severity, *_), run in groupby(rows, key=lambda row: _decision(track, row)):
-        members = list(run)
-        if Outcome.from_code(outcome) is Outcome.OK:
+    for (outcome, severity, *_), run in groupby(zip(rows, decisions, strict=True), key=lambda pair: pair[1]):
+        members = [row for row, _ in run]
+        if outcome == Outcome.OK.code:
             continue
         since = track.grid.time(members[0])
         until = max(min(track.grid.time(members[-1]) + track.grid.step, now), since)
