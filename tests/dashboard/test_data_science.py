@@ -213,6 +213,13 @@ def test_of_a_calm_model_the_first_metric_segments_and_drift_go_first() -> None:
     assert "rule--accuracy--region--eu" in [panel.id for panel in view.folded]
 
 
+def test_drift_that_fires_goes_before_metrics_that_do_not() -> None:
+    bad = drifting("income", 0.41)
+    group = group_of(firing_alert(bad, "warning"))
+    view = data_science_view(snapshot(rules=(rule(), DRIFT), tracks=(track("...."), bad), groups=(group,), now=at(3)))
+    assert [panel.id for panel in view.critical] == ["drift--inputs", "rule--accuracy"]
+
+
 def test_a_view_of_many_rules_has_a_dozen_panels_and_a_fold() -> None:
     tracks = tuple(track("..", rule(f"metric-{number:02d}")) for number in range(40))
     view = data_science_view(snapshot(rules=tuple(one.rule for one in tracks), tracks=tracks))

@@ -164,6 +164,18 @@ def test_a_few_extremes_do_not_squeeze_the_rest() -> None:
     assert sum(shown.after.shares) == pytest.approx(1.0)
 
 
+def test_extremes_on_the_low_side_are_in_the_first_bar() -> None:
+    edges = (-1e6, 0.0, 10.0, 20.0)
+    shown = unwatched_feature(
+        histograms("features", edges, [(2, 499, 499)] * 35, {"features": "age"}), categorical=False
+    )
+    assert shown is not None
+    assert shown.edges[0] == 0.0
+    assert shown.beyond == pytest.approx(0.002)
+    # Of 499 values in [0, 10] a twelfth, and the two below.
+    assert shown.after.shares[0] == pytest.approx((499 / 12 + 2) / 1000)
+
+
 def test_one_value_alone_still_has_bins() -> None:
     shown = unwatched_feature(
         histograms("features", (math.nextafter(3, 0), 3.0), [(5,)] * 35, {"features": "age"}), categorical=False
