@@ -142,3 +142,12 @@ def test_slips_are_explained(world: World) -> None:
     assert ran.code == 2
     assert "no model has a `business` section." in ran.err
     assert world.run("business", "roi", "chrn").code == 2
+
+
+def test_doctor_says_from_what_a_derived_metric_is_computed(world: World, wandb_server: Wandb) -> None:
+    log(wandb_server, 48)
+    metric = "        metric: margin\n"
+    world.config(BUSINESS.replace(metric, f'{metric}        segments: "region=*/margin"\n'), WANDB)
+    world.at(48)
+    found = world.run("doctor", "--format", "json").out
+    assert "region=*/margin, a segment of margin, has no point: it is computed from business/revenue, " in found

@@ -229,3 +229,19 @@ def test_what_flaps_and_what_takes_ages(tmp_path: Path) -> None:
 def test_advice_is_text_and_never_a_problem(tmp_path: Path) -> None:
     text = f"version: 1\nmodels: [{{name: m, table: {{path: x}}, rules: [{RULE}]}}]\n"
     assert not any(isinstance(told, UserError) for told in lint_config(load(tmp_path, text), tmp_path))
+
+
+@pytest.mark.parametrize(("key", "said"), [("m", ""), ("mm", "Did you mean `m`?"), ("eval/f1", "Give it a rule")])
+def test_the_worth_of_a_metric_that_no_rule_judges_is_shown_nowhere(tmp_path: Path, key: str, said: str) -> None:
+    text = f"""\
+    version: 1
+    models:
+      - name: m
+        owner: "@a"
+        table: {{path: x}}
+        pagerduty: {{routing_key: "${{K}}"}}
+        business: {{currency: EUR, worth: {{{key}: 1 EUR/day}}}}
+        rules: [{RULE}]
+    """
+    told = [str(one) for one in lint_config(load(tmp_path, text, {"K": KEY}), tmp_path)]
+    assert [said in one and "which no rule judges" in one for one in told] == ([True] if said else [])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from ..errors import ConfigError, UserError
+from ..errors import ConfigError, UserError, did_you_mean
 from ..model.monitored_model import Config, Model, WorkflowSpec
 from ..model.rule import RELATIVE_LIMITS, BaselineEntry, BaselineKind, Limit, LimitKind, Mode, Rule
 from ..model.series import format_labels
@@ -46,7 +46,17 @@ def lint_models(config: Config) -> tuple[str | UserError, ...]:
             problems.extend(_lint_zero_baseline(rule))
         problems.extend(_lint_input_counts(model))
         problems.extend(lint_measured_metrics(model))
+        problems.extend(_lint_worth(model))
     return tuple(problems)
+
+
+def _lint_worth(model: Model) -> Iterator[str]:
+    """The worth of a metric that no rule judges is shown nowhere."""
+    judged = {name for rule in model.rules for name in (rule.metric.text, rule.metric.name)}
+    for name, _ in model.business.worth if model.business else ():
+        if name not in judged:
+            hint = did_you_mean(name, judged, "Give it a rule, or correct the key.")
+            yield f"{model.where}: `worth` of {model.name} names {name!r}, which no rule judges. {hint}"
 
 
 def _lint_model(model: Model) -> Iterator[str | UserError]:

@@ -112,6 +112,11 @@ def _check_values(model: Model, data: _RuleData) -> Iterator[SetupCheck]:
 
 
 def _missing(model: Model, pattern: KeyPattern, what: str, keys: Collection[str]) -> SetupCheck:
+    if model.business is not None and model.business.derived_metric(pattern.name) is not None:
+        inputs = ", ".join(model.business.inputs_of(pattern.name))
+        text = f"{pattern.text}, {what}, has no point: it is computed from {inputs}."
+        hint = "Log all of them in one call, for a segment each with its labels."
+        return report_problem(SUBJECT, text, hint, model=model.name)
     resolver = KeyResolver([pattern])
     if any(resolver.resolve(key) is not None for key in keys):
         text = f"{pattern.text}, {what}, is logged, and has no number in the history that is read."
