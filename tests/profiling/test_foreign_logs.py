@@ -144,6 +144,18 @@ def test_which_of_two_classes_is_positive_is_never_guessed(tmp_path: Path) -> No
     assert any("AUC is 0.05: high scores go with the other class" in note for note in other.notes)
 
 
+@pytest.mark.parametrize("is_confidence", [True, False])
+def test_the_confidence_in_the_predicted_class_is_no_probability_of_the_positive_one(
+    is_confidence: bool, tmp_path: Path
+) -> None:
+    sure = {"score": lambda row: f"0.{6 + row % 4}" if is_confidence or row // 2 % 2 else f"0.{1 + row % 4}"}
+    (tmp_path / "log.csv").write_text(csv(rows(**{**WORDS, **sure})))
+    result = measured(tmp_path / "log.csv", score="score", positive="fraud")
+    found = [note for note in result.notes if "confidence in the predicted class" in note]
+    assert bool(found) is is_confidence
+    assert all("for the probability of 'fraud'" in note for note in found)
+
+
 def test_stars_are_classes_unless_the_task_says_numbers(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(
         csv(rows(label=lambda row: str(1 + row % 5), prediction=lambda row: str(1 + row % 4)))

@@ -83,6 +83,14 @@ def test_missing_labels_and_times_change_nothing(tmp_path: Path) -> None:
     assert all(row.scalars.get(CHANGED, 0.0) == 0.0 for row in rows)
 
 
+def test_a_correction_is_no_delay(tmp_path: Path) -> None:
+    """A day later every label is corrected: it was there at once all the same."""
+    rows = measured(tmp_path, twice(0.3, after=1.0 * DAY), maturity=0.0).rows
+    delays = [row.scalars["labels/delay_days/p90"] for row in rows if "labels/delay_days/p90" in row.scalars]
+    assert delays
+    assert max(delays) < 0.1
+
+
 def test_noise_of_windows_without_all_their_labels_is_set_apart(tmp_path: Path) -> None:
     table = log(1000)
     random = np.random.default_rng(1)

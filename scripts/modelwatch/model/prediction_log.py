@@ -30,7 +30,7 @@ RECORDED_ARTIFACT_TYPE = "recorded-profile"
 RECORDER_WANDB = "wandb"
 """The source of profiles that recorders send to W&B."""
 
-LABEL_TIME = "\x1flabel_time"
+LABEL_TIME, FIRST_LABEL_TIME = "\x1flabel_time", "\x1ffirst_label_time"
 """The name under which a log whose outcomes were joined has the time of each label."""
 
 AUTO_MATURITY = -1.0
@@ -209,6 +209,11 @@ class MeasureSpec:
     """Seconds after which a cohort has its labels; 0: no cohort waits for its labels."""
     weighted: bool = False
     """Whether performance is published with inverse-probability weights, too."""
+
+    @property
+    def first_label_time_column(self) -> str:
+        """The column of the time at which the first label of a row was known: of its delay. Empty without."""
+        return FIRST_LABEL_TIME if self.label_time_column == LABEL_TIME else self.label_time_column
 
     @property
     def label_time_column(self) -> str:

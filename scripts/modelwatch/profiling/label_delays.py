@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model.prediction_log import LABEL_TIME
+from ..model.prediction_log import FIRST_LABEL_TIME
 from ..stats.arrays import Bools, Floats, Ints
 from ..stats.profile.delays import DelayProfile
 from .arrow_columns import CLASS_MISSING_WORDS, factorize, floats_by_row
@@ -30,10 +30,11 @@ def count_delays(
     that is older still has no delay.
     """
     spec, names = plan.spec, set(rows.schema.names)
-    if plan.now is None or spec.label not in names or spec.label_time_column not in names:
+    column = spec.first_label_time_column
+    if plan.now is None or spec.label not in names or column not in names:
         return [None] * (len(bounds) - 1)
-    cells = rows.column(spec.label_time_column)
-    delays = (floats_by_row(cells) if spec.label_time_column == LABEL_TIME else times_by_row(cells)) - times
+    cells = rows.column(column)
+    delays = (floats_by_row(cells) if column == FIRST_LABEL_TIME else times_by_row(cells)) - times
     classes, class_names, is_labelled = _labels(rows, plan, comparison)
     ages = np.maximum(plan.now - times, 0.0)
     parts = (slice(begin, end) for begin, end in pairwise(bounds.tolist()))

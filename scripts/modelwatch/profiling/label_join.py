@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError, shorten
-from ..model.prediction_log import LABEL_TIME, MeasureSpec, OutcomesSpec
+from ..model.prediction_log import FIRST_LABEL_TIME, LABEL_TIME, MeasureSpec, OutcomesSpec
 from ..stats.arrays import Bools, Floats, Hashes, Ints
 from .arrow_columns import (
     CLASS_MISSING_WORDS,
@@ -48,8 +48,7 @@ PLACEHOLDER_WORDS = frozenset(
 MIN_JOINED_SHARE = 0.01
 """A note says how many ids meet where fewer do, both of the outcomes and of the log."""
 _EMPTY = frozenset(("",))
-
-
+_TIMES = (LABEL_TIME, FIRST_LABEL_TIME)
 SHOWN_CELLS = 3
 """Times that cannot be read, in a note."""
 MAX_SENT_IDS = 20_000_000
@@ -216,7 +215,8 @@ def count_words(count: int, noun: str) -> str:
 
 class JoinedLog:
     """A log with the outcomes' label as an additional column; null if it is not known (yet). Rows keep their order.
-    The column ``LABEL_TIME`` is there for those who name it: seconds (UTC), null where the outcomes have none."""
+    The columns ``LABEL_TIME`` and ``FIRST_LABEL_TIME`` are there for those who name them: when the label, and the first
+    label of the id, was known, in seconds (UTC), null where the outcomes have no time."""
 
     def __init__(
         self, log: PredictionLog, outcomes: PredictionLog, id: str, spec: OutcomesSpec, now: float = math.inf
@@ -242,7 +242,7 @@ class JoinedLog:
             yield from self._log.batches(columns)
             return
         known = self._read()
-        own = [name for name in dict.fromkeys([*columns, self._id]) if name not in (label, LABEL_TIME)]
+        own = [name for name in dict.fromkeys([*columns, self._id]) if name not in (label, *_TIMES)]
         for batch in self._log.batches(own):
             ids = column_or_nulls(batch, self._id)
             places, valid, is_known = known.places_of(ids)
@@ -250,9 +250,9 @@ class JoinedLog:
             self._counts = [self._counts[0] + int(valid.sum()), self._counts[1] + int(is_known.sum())]
             self._example = self._example or _first_cell(ids)
             batch = batch.append_column(label, known.labels.take(to_arrow(places, missing=~is_known)))
-            if LABEL_TIME in columns:
-                times = known.times_at(places, is_known)
-                batch = batch.append_column(LABEL_TIME, to_arrow(times, missing=np.isnan(times)))
+            for name in (name for name in _TIMES if name in columns):
+                times = known.times_at(places, is_known, first=name == FIRST_LABEL_TIME)
+                batch = batch.append_column(name, to_arrow(times, missing=np.isnan(times)))
             yield batch
 
     def _read(self) -> KnownLabels:
@@ -362,6 +362,8 @@ class KnownLabels:
     """One of the ids, for a note."""
     times: Floats | None = None
     """When each label was known, seconds (UTC); NaN where that is not known; ``None``: of none."""
+    first_times: Floats | None = None
+    """When the first label of each id was known; ``None``: the same as ``times``."""
     untimed: int = 0
     """Outcomes whose time is written, and cannot be read."""
     untimed_cells: tuple[str, ...] = ()
@@ -369,11 +371,12 @@ class KnownLabels:
     changes: LabelChanges | None = None
     """``None`` where nothing says when they came."""
 
-    def times_at(self, places: Ints, is_known: Bools) -> Floats:
-        """By row the time of its label; NaN without."""
-        if self.times is None or not len(self.times):
+    def times_at(self, places: Ints, is_known: Bools, *, first: bool = False) -> Floats:
+        """By row the time of its label, or of the first label of its id; NaN without."""
+        times = self.first_times if first and self.first_times is not None else self.times
+        if times is None or not len(times):
             return np.full(len(places), np.nan)
-        return np.where(is_known, self.times[places], np.nan)
+        return np.where(is_known, times[places], np.nan)
 
     def places_of(self, ids: Any) -> tuple[Ints, Bools, Bools]:
         """By row the place of its id, whether it has an id, and whether that is among these; without, any place."""
@@ -415,13 +418,13 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     order = np.argsort(merged)
     is_repeated = merged[order[1:]] == merged[order[:-1]]
     late = np.concatenate(times) if times else np.zeros(len(merged))
-    contradicted, changes = 0, None
+    contradicted, changes, first = 0, None, None
     if is_repeated.any():
         order = np.lexsort((np.arange(len(merged)), late, merged))
         is_repeated = merged[order[1:]] == merged[order[:-1]]
         codes = factorize(cells.take(to_arrow(order)), missing_words=_EMPTY)[0]
         contradicted = _count_contradicted(merged[order], late[order], codes)
-        changes = _find_changes(is_repeated, late[order], codes) if times else None
+        changes, first = _find_changes(is_repeated, late[order], codes) if times else (None, None)
     elif times:
         came = late[np.isfinite(late) & (factorize(cells, missing_words=_EMPTY)[0] >= 0)]
         changes = LabelChanges(came, np.zeros(len(came), dtype=np.bool_))
@@ -429,17 +432,29 @@ def read_labels(outcomes: PredictionLog, spec: OutcomesSpec, now: float) -> Know
     kept = late[last] if times else None
     if kept is not None:
         kept[np.isneginf(kept)] = np.nan
+        first = None if first is None else np.where(np.isfinite(first), first, kept)
     return KnownLabels(
-        merged[last], cells.take(to_arrow(last)), contradicted, example, kept, untimed, tuple(untimed_cells), changes
+        merged[last],
+        cells.take(to_arrow(last)),
+        contradicted,
+        example,
+        kept,
+        first,
+        untimed,
+        tuple(untimed_cells),
+        changes,
     )
 
 
-def _find_changes(is_repeated: Bools, times: Floats, codes: Ints) -> LabelChanges:
-    """All in the order of ids, and of their times; ``is_repeated``: whether the next one has the same id."""
+def _find_changes(is_repeated: Bools, times: Floats, codes: Ints) -> tuple[LabelChanges, Floats]:
+    """The changes, and by id the time of its first label, infinite without. All in the order of ids, and of their
+    times; ``is_repeated``: whether the next one has the same id."""
     begins = np.flatnonzero(np.append(True, ~is_repeated))
     first = np.repeat(codes[begins], np.diff(np.append(begins, len(codes))))
-    known = (codes >= 0) & (first >= 0) & np.isfinite(times)
-    return LabelChanges(times[known], (codes != first)[known])
+    has_label = (codes >= 0) & np.isfinite(times)
+    known = has_label & (first >= 0)
+    first_times = np.minimum.reduceat(np.where(has_label, times, np.inf), begins)
+    return LabelChanges(times[known], (codes != first)[known]), np.asarray(first_times)
 
 
 def _count_contradicted(ids: Hashes, times: Floats, codes: Ints) -> int:

@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import SourceNameError, UserError
 from ..model.prediction_log import DEFAULT_METRICS, MeasureSpec
 from ..stats.performance.probabilistic import roc_auc
+from ..stats.profile.categorical import CategoricalProfile
+from ..stats.profile.numeric import NumericProfile
 from ..stats.profile.table import TableProfile
 from .arrow_columns import parse_number_or_nan
 from .class_names import mixed_spellings, positive_class
@@ -19,6 +21,10 @@ POSITIVE_METRICS = frozenset(("precision", "recall", "f1"))
 MAX_CLASSES_SHOWN = 4
 MIN_UNPREDICTED_SHARE = 0.01
 """A class that no prediction ever is, is noted from this share of the labels on."""
+MIN_SCORES = 50
+"""Fewer scores can all be high by chance, or where"""
+MIN_PREDICTED_SHARE = 0.02
+"""one of two classes is predicted less often."""
 REVERSED_AUC = 0.4
 """An AUC below this means that the score ranks the other class, if it is not chance."""
 
@@ -111,6 +117,23 @@ def task_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
         yield (
             f"the labels are {len(classes)} numbers, and count as classes; write `task: numbers` to measure by how "
             "much predictions are off, or `task: classes`."
+        )
+
+
+def confidence_score_note(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
+    """Where scores are all above one half though both of two classes are predicted: how sure the model is of either."""
+    score, predicted = table.columns.get(spec.score), table.columns.get(spec.prediction)
+    if not isinstance(score, NumericProfile) or not isinstance(predicted, CategoricalProfile) or spec.ranking:
+        return
+    lowest, highest = score.quantiles([0.0, 1.0]) if score.n >= MIN_SCORES else (0.0, 0.0)
+    counts = {name: count for name, count in predicted.named_counts.items() if count}
+    few = min(counts.values(), default=0) < MIN_PREDICTED_SHARE * sum(counts.values())
+    if len(counts) == 2 and not few and 0.5 <= lowest < highest <= 1.0:
+        positive = positive_class(known_classes(table) or sorted(counts), spec)
+        of_class = f"of {positive!r}" if positive else "of the positive class"
+        yield (
+            f"every {spec.score!r} is at least 0.5, whichever class is predicted: it seems to be the confidence in the "
+            f"predicted class. AUC and calibration take it for the probability {of_class}: log that."
         )
 
 

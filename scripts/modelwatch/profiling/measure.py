@@ -30,6 +30,7 @@ from .label_join import LabelChanges, label_changes, label_notes
 from .label_noise import noise_scalars
 from .label_task import (
     class_notes,
+    confidence_score_note,
     describe_task,
     require_common_class,
     require_positive,
@@ -247,7 +248,7 @@ def _content_notes(
     estimates: Mapping[ProfileKey, Sequence[Estimate]],
 ) -> Iterator[str]:
     """What classes, scores and labels are, and which metrics they do not allow."""
-    yield from (*task_notes(whole, spec), *reversed_score_note(whole, spec))
+    yield from (*task_notes(whole, spec), *reversed_score_note(whole, spec), *confidence_score_note(whole, spec))
     yield from class_notes(*_class_counts(whole, spec))
     yield from misfit_note(total, spec, estimates)
     yield from missing_metric_notes(whole, spec, known_metrics(whole, published, estimates))

@@ -121,7 +121,7 @@ class ProfilePlan:
         names = [*(column.name for column in self.columns), *(name for name, _ in self.segments)]
         names += (spec.id, spec.time, spec.version, spec.prediction, spec.label, spec.value, *score_columns(spec))
         names += [*spec.operation_columns, *(name for name, _ in self.tenths)]
-        names += (spec.label_time_column,) if self.counts_delays else ()
+        names += (spec.first_label_time_column,) if self.counts_delays else ()
         return tuple(dict.fromkeys(filter(None, [*names, *spec.sampled_columns])))
 
 
