@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from ..injection.chromium import FOLDER, Chromium
-from .test_browser import ALL_DRAWN
+from .pages import ALL_DRAWN
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "modelwatch-out/demo/site"

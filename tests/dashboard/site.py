@@ -49,7 +49,7 @@ def model_page(hostile: str = samples.HOSTILE) -> ModelPage:
         Severity.ERROR,
         samples.NOW - 2 * DAY,
         None,
-        "models/churn/alerts/0123456789abcdef-1.html",
+        "",
         "https://github.com/acme/churn/issues/12",
         "javascript:alert(4)",
     )
@@ -90,7 +90,7 @@ def fleet_rows(count: int, hostile: str = samples.HOSTILE) -> list[FleetRow]:
                 Severity.ERROR if health is Health.RED else Severity.WARNING if is_bad else None,
                 int(is_bad) * (1 + place % 3),
                 () if health is Health.GREY else tuple(0.9 + (place * hour % 17) / 500 for hour in range(60)),
-                f"models/model-{place:03}/index.html",
+                "models/churn/index.html",
                 samples.NOW - HOUR,
             )
         )

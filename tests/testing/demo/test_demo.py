@@ -17,6 +17,9 @@ from modelwatch.model.register import Register
 from modelwatch.step_files import read_file
 from modelwatch.targets.register.codec import parse_body
 
+from ...dashboard.pages import check_pages
+from ...injection.chromium import Chromium
+
 MODELS = ("churn", "pricing", "fraud", "location", "credit")
 
 
@@ -274,3 +277,15 @@ def test_what_it_leaves_behind(told: tuple[Path, str]) -> None:
     }
     assert json.loads((folder / "repository/baselines/churn.json").read_text("utf-8"))["entries"]
     assert not (folder / "pricing" / "incidents.md").exists()
+
+
+@pytest.mark.tools
+def test_every_page_of_its_dashboard_opens_in_a_browser(told: tuple[Path, str], tmp_path: Path) -> None:
+    folder, out = told
+    assert f"{folder / 'site/index.html'}: the dashboard" in out or "site/index.html: the dashboard" in out
+    index = (folder / "site/index.html").read_text("utf-8")
+    colours = dict(re.findall(r'<tr data-health="(\w+)".*?<a href="models/(\w+)/', index, re.DOTALL))
+    assert set(colours) == {"red", "yellow"}
+    assert all(f"models/{model}/index.html" in index for model in (*MODELS, "eta"))
+    with Chromium(tmp_path / "profile") as browser:
+        assert check_pages(browser, folder / "site") > 30

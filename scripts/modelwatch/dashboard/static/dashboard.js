@@ -289,8 +289,20 @@
     // The others follow while nothing else is to do: printing does not wait for a drawing.
     const idle = window.requestIdleCallback || ((start) => setTimeout(start, 200));
     const queue = found.filter((figure) => !figure.closest("details"));
-    const next = () => { const figure = queue.shift(); if (figure) (chartOf(figure).drawn ? Promise.resolve() : draw(figure)).then(() => idle(next)); };
+    let isBusy = false;
+    const next = () => {
+      const figure = queue.shift();
+      isBusy = Boolean(figure);
+      if (figure) draw(figure).then(() => idle(next));
+    };
     addEventListener("load", () => idle(next));
+    for (const details of all("details.folded")) {
+      details.addEventListener("toggle", () => {
+        if (!details.open) return;
+        queue.push(...all("figure.chart", details));
+        if (!isBusy) next();
+      });
+    }
     const redraw = (wanted) => Promise.all(found.filter((figure) => chartOf(figure).drawn).map((figure) => draw(figure, wanted)));
     document.addEventListener("modelwatch:theme", () => redraw());
     // Paper is white, and shows everything.
