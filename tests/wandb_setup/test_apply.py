@@ -188,6 +188,16 @@ def test_an_automation_changed_by_hand_is_noticed_and_kept(world: World, by_hand
     assert world.plan().refusals == ()
 
 
+def test_a_server_that_stores_pages_in_a_form_of_its_own_changed_nothing_by_hand(world: World) -> None:
+    world.state.rewrites_views = True
+    assert set(results(world)) == {ChangeResult.DONE}
+    plan = world.plan()
+    assert (plan.changes, plan.refusals, len(plan.same)) == ((), (), 7)
+    assert len(world.views()) == len(world.views("runs")) == 1
+    world.view().spec = world.view().spec.replace("eval/accuracy", "eval/f1")
+    assert len(world.plan().refusals) == 1
+
+
 def test_what_was_deleted_by_hand_is_made_again(world: World) -> None:
     world.apply()
     for project in world.state.projects.values():

@@ -31,6 +31,9 @@ _LIST = """query SavedViews($entity: String!, $project: String!, $type: String!,
     }
   }
 }"""
+_READ = """query SavedView($id: ID!) {
+  view(id: $id) { id name displayName description spec }
+}"""
 _DELETE = """mutation DeleteSavedView($id: ID!, $drafts: Boolean) {
   deleteView(input: {id: $id, deleteDrafts: $drafts}) { success }
 }"""
@@ -57,11 +60,16 @@ class ViewsClient:
 
     def views(self, name: str) -> list[SavedView]:
         """The saved views of this internal name: as a rule one or none."""
-        return self._list(VIEW_TYPE, name)
+        return [view for view in self._list(VIEW_TYPE, name) if view.name == name]
 
     def reports(self) -> list[SavedView]:
         """Every report of the project, without drafts."""
         return self._list(REPORT_TYPE, None)
+
+    def read(self, id: str) -> SavedView | None:
+        """One view or report; ``None`` where it is not there any more."""
+        node = self._execute(_READ, {"id": id}).get("view")
+        return _saved_view(node) if node else None
 
     def delete(self, id: str) -> None:
         self._execute(_DELETE, {"id": id, "drafts": True})

@@ -12,7 +12,7 @@ from .desired_state import REPORT_ITEM, VIEW_ITEM, DesiredModel, DesiredState, P
 from .lookup import Observer
 from .ownership import Mark, view_name
 from .pages import Draft, draft_report, draft_view, require_workspaces
-from .plan import PlanItem, automation_spec, find_webhook, plan_automations, plan_report, plan_view
+from .plan import PlanItem, automation_spec, find_webhook, page_digest, plan_automations, plan_report, plan_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,15 @@ class _PlanExecutor:
         if change.verb is SetupVerb.DELETE:
             self._observer.views_client(model).delete(change.id)
             return None
+        item = model.item(VIEW_ITEM if is_view else REPORT_ITEM)
         with default_session(self._desired.server, self._key, f"{model.entity}/{model.project}"):
             draft = self._draft(model, page, change)
-            item = model.item(VIEW_ITEM if is_view else REPORT_ITEM)
-            address = draft.save(Mark(model.owner, item, page.digest, draft.digest))
-        self.addresses.append((f"{change.kind} {model.name}", address))
+            saved = draft.save(Mark(model.owner, item, page.digest, draft.digest))
+            stored = self._observer.views_client(model).read(saved.id)
+            if stored is not None and (written := page_digest(stored)) != draft.digest:
+                # The server keeps it in a form of its own, which shall not look like a change by hand.
+                saved = draft.save(Mark(model.owner, item, page.digest, written))
+        self.addresses.append((f"{change.kind} {model.name}", saved.address))
         return None
 
     def _draft(self, model: DesiredModel, page: Page, change: SetupChange) -> Draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from .ownership import Mark, read_mark, view_name
 
 if TYPE_CHECKING:
     import wandb
+
+WORKERS = 8
+"""Models whose views are read at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +101,9 @@ def is_mark_of(mark: Mark | None, model: DesiredModel, item: str) -> bool:
 
 def observe(desired: DesiredState, observer: Observer) -> dict[str, ObservedModel]:
     """By the name of the model. Raises SourceError."""
-    return {model.name: observer.observe(model) for model in desired.models}
+    for model in desired.models:  # what models share, once
+        observer.reports(model)
+        observer.automations(model)
+    with ThreadPoolExecutor(WORKERS) as executor:
+        found = list(executor.map(observer.observe, desired.models))
+    return {model.name: state for model, state in zip(desired.models, found, strict=True)}

@@ -62,6 +62,8 @@ def _without_marks(value: Any) -> Any:
         return {key: _without_marks(part) for key, part in value.items() if key != "ref" and part is not None}
     if isinstance(value, list):
         return [_without_marks(part) for part in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # as a database may give it back
     return without_mark(value) if isinstance(value, str) else value
 
 

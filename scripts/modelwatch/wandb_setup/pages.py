@@ -39,11 +39,17 @@ _BUILT_IN_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A view or a report that is ready to be written. ``save`` takes the mark, and gives the address."""
+    """A view or a report that is ready to be written, as often as needed."""
 
     digest: str
     """Of what is written, without the mark."""
-    save: Callable[[Mark], str]
+    save: Callable[[Mark], SavedPage]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPage:
+    id: str
+    address: str
 
 
 def require_workspaces() -> None:
@@ -76,10 +82,10 @@ def draft_view(model: DesiredModel, page: Page, name: str, id: str) -> Draft:
     )
     workspace._internal_name, workspace._internal_id = name, id
 
-    def save(mark: Mark) -> str:
+    def save(mark: Mark) -> SavedPage:
         about.markdown = f"{to_markdown(page)}\n\n{mark}"
         workspace.save()
-        return str(workspace.url)
+        return SavedPage(str(workspace._internal_id), str(workspace.url))
 
     return Draft(content_digest(page.title, "", _json_of(workspace)), save)
 
@@ -98,10 +104,10 @@ def draft_report(model: DesiredModel, page: Page, id: str) -> Draft:
     )
     report.id = id
 
-    def save(mark: Mark) -> str:
+    def save(mark: Mark) -> SavedPage:
         report.description = str(mark)
         report.save()
-        return str(report.url)
+        return SavedPage(str(report.id), str(report.url))
 
     return Draft(content_digest(page.title, "", _json_of(report)), save)
 

@@ -72,6 +72,11 @@ def plan_report(model: DesiredModel, page: Page, saved: tuple[SavedView, ...], *
     return _plan_page(WandbKind.REPORT, model, REPORT_ITEM, page, saved, marks, force)
 
 
+def page_digest(view: SavedView) -> str:
+    """What is compared with the mark's ``written``."""
+    return content_digest(view.title, view.description, view.spec)
+
+
 def _plan_page(
     kind: WandbKind,
     model: DesiredModel,
@@ -91,7 +96,7 @@ def _plan_page(
         found.append(_delete_or_refuse(kind, model, other, other_mark, force))
     if mark is None or not is_mark_of(mark, model, model.item(item)):
         by_hand = "its mark is gone: somebody edited it in W&B"
-    elif content_digest(view.title, view.description, view.spec) != mark.written:
+    elif page_digest(view) != mark.written:
         by_hand = BY_HAND
     else:
         by_hand = ""
@@ -107,7 +112,7 @@ def _delete_or_refuse(
     kind: WandbKind, model: DesiredModel, view: SavedView, mark: Mark | None, force: bool
 ) -> PlanItem:
     """A second one, which a request that was sent twice made."""
-    unchanged = mark is not None and content_digest(view.title, view.description, view.spec) == mark.written
+    unchanged = mark is not None and page_digest(view) == mark.written
     if unchanged or force:
         fields = (FieldChange("title", view.title, ""),)
         return SetupChange(SetupVerb.DELETE, kind, model.name, fields, view.id, "it is a duplicate")

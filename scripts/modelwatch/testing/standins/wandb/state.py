@@ -73,6 +73,8 @@ class WandbState:
         self.has_automations = True
         """Whether the team's plan has automations."""
         self.features = FEATURES
+        self.rewrites_views = False
+        """Whether specifications of views are completed when they are stored."""
         self._numbers = 0
 
     @property

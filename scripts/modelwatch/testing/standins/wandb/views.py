@@ -78,6 +78,8 @@ class _ViewMutations:
         view.display_name = given.get("displayName") or view.display_name
         view.description = given.get("description") or ""
         view.spec = given.get("spec") or view.spec
+        if self.state.rewrites_views:
+            view.spec = json.dumps({**json.loads(view.spec), "storedAs": 2}, sort_keys=True)
         view.updated_at = self.state.clock()
         return Node("UpsertViewPayload", {"view": view_node(self.state, view), "inserted": not given.get("id")})
 
