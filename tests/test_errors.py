@@ -26,4 +26,6 @@ def test_the_closest_name(word: str, name: str) -> None:
 def test_nothing_is_close() -> None:
     assert did_you_mean("pr", NAMES) == "Known: canary, candidate, production, retrain-weekly."
     assert did_you_mean("x", NAMES, "Name one.") == "Name one."
+    assert did_you_mean("id", ["wide", "age"], "") == ""
+    assert did_you_mean("ids", ["id", "age"], "") == "Did you mean `id`?"
     assert did_you_mean("x", ()) == ""

@@ -173,7 +173,8 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) 
     folded = {name.lower().replace("-", "_"): name for name in names}
     wanted = word[:80].lower().replace("-", "_")
     longer = [name for name in folded if len(wanted) >= MIN_PREFIX and name.startswith(wanted)]
-    close = longer if len(longer) == 1 else get_close_matches(wanted, folded, n=1, cutoff=0.6)
+    cutoff = 0.6 if len(wanted) >= MIN_PREFIX else 0.75  # `wide` has both letters of `id`
+    close = longer if len(longer) == 1 else get_close_matches(wanted, folded, n=1, cutoff=cutoff)
     if close:
         return f"Did you mean `{folded[close[0]]}`?"
     if otherwise is not None:

@@ -34,6 +34,12 @@ WORDS = np.array(["refund", "late", "thank you", "where", "order", "parcel", "ne
         ("event_time", [int(time.timestamp() * 1000) for time in reversed(TIMES)], "it holds times"),
         ("createdAt", [str(int(time.timestamp())) for time in reversed(TIMES)], "it holds times"),
         ("month", ["11"] * ROWS, "it holds times"),
+        ("mixed", ["a", "b"] * 100 + [str(number) for number in range(50)] * 4, ""),
+        (
+            "mixed",
+            [None, *(time.isoformat() for time in TIMES[:300]), *(f"{time:%Y%m%d}" for time in TIMES[301:])],
+            "it holds times",
+        ),
         ("payment", RANDOM.permutation(ROWS) + 1000, "it numbers the rows"),
         ("payment", np.arange(ROWS) * 13, "it numbers the rows"),
         ("Unnamed: 0", [str(row % 300) for row in range(ROWS)], "it numbers the rows"),

@@ -242,7 +242,7 @@ def test_degenerate_columns_give_no_wrong_number(changed: dict[str, object], tmp
     [
         ({"score": np.linspace(-4, 4, ROWS)}, "there is no calibration: 'score' goes from -4 to 4, and a probability"),
         ({"label": ["no"] * ROWS}, "there is no calibration: every label is 'no'."),
-        ({"ms": ["12 ms"] * ROWS}, "'ms' holds no numbers, and is not published. Log a plain number"),
+        ({"ms": ["12 ms"] * ROWS}, "'ms' holds no numbers, and is not published. Where it is known"),
     ],
 )
 def test_what_cannot_be_published_is_a_note(changed: dict[str, object], note: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
@@ -49,4 +50,26 @@ def test_two_models_do_not_share_a_spool(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="this spool is that of the model 'churn'"):
         Recorder("other", spool=tmp_path / "spool", folder=tmp_path / "b")
     recorder(tmp_path / "spool", folder=tmp_path / "out").close()
+    assert recorded_profile(tmp_path / "out").rows == 1
+
+
+def test_closing_does_not_say_that_rows_arrived_which_a_sender_could_not_send(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where the folder should be")
+    made = recorder(tmp_path / "spool", folder=tmp_path / "file" / "out", send_seconds=0.2)
+    made.record({"age": 1.0})
+    state = tmp_path / "spool" / "sender.json"
+    end = time.monotonic() + 60.0
+    while not (state.exists() and [*(tmp_path / "spool" / "outbox").rglob("*.parquet")]):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert not made.close(20.0), "the sender in the background has failed"
+    assert not made.close(20.0), "and nothing has changed since"
+
+
+def test_closing_waits_for_a_sender_that_is_at_work(tmp_path: Path) -> None:
+    made = recorder(tmp_path / "spool", folder=tmp_path / "out", send_seconds=0.2)
+    made.record({"age": 1.0})
+    while not (tmp_path / "spool" / "sender.log").exists():
+        time.sleep(0.01)
+    assert made.close(60.0)
     assert recorded_profile(tmp_path / "out").rows == 1

@@ -50,10 +50,16 @@ def _reason_of_texts(name: str, cells: Any) -> str:
             return "it holds times"
         is_whole = all(number.is_integer() for number in numbers)
         return _reason_of_numbers(name, parse_numbers(cells)[0]) if is_whole else ""
-    if sum(parse_time_text(text) is not None for text in texts) > len(texts) * 0.9:
+    if sum(map(_is_time, texts, numbers)) > len(texts) * 0.9:
         return "it holds times"
     distinct = len(cells.dictionary_encode().dictionary)
     return "most rows have a text of their own" if distinct > MAX_DISTINCT_SHARE * len(cells) else ""
+
+
+def _is_time(text: str, number: float) -> bool:
+    """Of a text in a column that holds others than numbers: a small number is no time."""
+    seconds = parse_time_text(text)
+    return seconds is not None and (np.isnan(number) or FIRST_TIME <= seconds < LAST_TIME)
 
 
 def _reason_of_numbers(name: str, values: Floats) -> str:

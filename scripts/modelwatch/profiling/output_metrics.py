@@ -64,7 +64,7 @@ def output_notes(table: TableProfile, spec: MeasureSpec) -> Iterator[str]:
     latency, cost = table.distributions.get(LATENCY), table.outputs.get(COST)
     for name, known in ((operations.latency, latency and latency.n), (operations.cost, cost and cost.n)):
         if name and not known:
-            yield f"{name!r} holds no numbers, and is not published. Log a plain number a row, without its unit."
+            yield f"{name!r} holds no numbers, and is not published. Where it is known, log a number without its unit."
 
 
 def _prediction_scalars(table: TableProfile, segment: Labels, spec: MeasureSpec) -> Scalars:

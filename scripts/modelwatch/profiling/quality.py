@@ -74,7 +74,11 @@ def _bad_cells(name: str, table: TableProfile, reference: ColumnProfile | None =
         elif isinstance(reference, NumericProfile) and reference.n:
             counts["out_of_range"] = count_outside(column, reference.low, reference.high)
         return counts
-    if reference is None or isinstance(reference, CategoricalProfile):
+    # Without a reference a recorder knows no categories; a column of a file knows its own.
+    is_known = (
+        bool(column.vocabulary) or not column.n if reference is None else isinstance(reference, CategoricalProfile)
+    )
+    if is_known:
         counts["new"] = column.n - sum(column.counts.values())
     formats = table.formats.get(name)
     if formats is not None and formats.vocabulary:

@@ -23,6 +23,8 @@ from .protection import protect_cells
 from .settings import RecorderSettings
 from .spool_files import (
     ASIDE,
+    BATCH_PREFIX,
+    OUTBOX,
     SENDER_LOCK,
     SENDER_LOG,
     SENDER_STATE,
@@ -59,6 +61,7 @@ class SpoolWriter:
         self.invalid_reason = ""
         """Of the last row that could not be read."""
         self.is_closed = False
+        self._has_arrived = True
         self._hash_key = hash_key
         self._journal = Journal(settings.spool_folder, self.process, settings.disk_bytes)
         self._writing = threading.RLock()
@@ -129,26 +132,45 @@ class SpoolWriter:
             return False
 
     def settle(self, timeout: float) -> bool:
-        """``send``, unless everything was given to a sender before."""
+        """``send``, unless a sender that got everything before has sent it, or does so within ``timeout`` seconds."""
+        end = time.monotonic() + timeout
         with self._writing:
             written = self.write()
+            sender = self._sender
             if not self._has_unsent:
                 self._count_deleted(self._journal.close())
+        if self._has_unsent:
+            return self.send(timeout)
+        if sender is None:
+            return written
+        try:
+            if sender.wait(timeout) == 0 and not self._has_waiting_files():
                 return written
-        return self.send(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return self.send(max(0.0, end - time.monotonic()))
 
     def close(self, timeout: float) -> bool:
-        """Write everything, and wait up to ``timeout`` seconds until it is sent; the sender goes on after that."""
+        """Write everything, and wait up to ``timeout`` seconds until it is sent; the sender goes on after that. Called
+        again: what it returned."""
         if self.is_closed:
-            return True
+            return self._has_arrived
         self.is_closed = True
         self.wake()
         if timeout > 0:
-            return self.settle(timeout)
+            self._has_arrived = self.settle(timeout)
+            return self._has_arrived
         with self._writing:
             written = self.write()
             self._count_deleted(self._journal.close())
+        self._has_arrived = written
         return written
+
+    def _has_waiting_files(self) -> bool:
+        """Whether rows wait in the spool, such as those that a sender found while another one was at work."""
+        spool = self.settings.spool_folder
+        rows = next(spool.glob(f"{BATCH_PREFIX}*"), None) or next((spool / OUTBOX).rglob("*.parquet"), None)
+        return rows is not None or bool(whole_journals(spool))
 
     @property
     def rows_stuck(self) -> int:

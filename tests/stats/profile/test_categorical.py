@@ -53,6 +53,14 @@ def test_the_number_of_categories_is_estimated_beyond_the_bound() -> None:
     assert CategoricalProfile.of({"a": 1, "z": 2}, KNOWN).cardinality == 2
 
 
+def test_cells_without_a_name_are_no_categories() -> None:
+    """As those that a recorder counted as numbers."""
+    unnamed = CategoricalProfile(other=10)
+    assert CategoricalProfile.of({"true": 150}).merge(unnamed).cardinality == 1
+    known = frozenset({"a", "b"})
+    assert CategoricalProfile.of({"a": 1, "b": 1}, known).merge(CategoricalProfile(known, other=10)).cardinality == 2
+
+
 def test_another_vocabulary_or_bound_does_not_add_up() -> None:
     for other in (CategoricalProfile(frozenset({"a"}), 4), CategoricalProfile(KNOWN, 5)):
         with pytest.raises(ProfileMismatchError):

@@ -81,8 +81,9 @@ class CategoricalProfile:
         """Different categories: exact up to ``bound`` unseen ones, beyond it estimated.
 
         From the k-th least of uniformly spread ranks (Bar-Yossef et al. 2002); standard error about 1/sqrt(bound).
+        Cells without a name, which a column of mixed types has, count as none of their own beside others.
         """
-        if not self.other:
+        if not self.other or 0 < len(self.unseen) < self.bound or (self.counts and not self.unseen):
             return float(len(self.counts) + len(self.unseen))
         last = max((hash_category(name) for name in self.unseen), default=0)
         return len(self.counts) + (len(self.unseen) - 1) * (2.0**64 / max(last, 1)) if self.unseen else float("nan")
