@@ -1,0 +1,110 @@
+"""``modelwatch dashboard`` with the services that it reads: what fires, what is done, what cannot be read."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from modelwatch.errors import Exit
+from modelwatch.testing.standins.faults import Fault
+
+from .test_diagnose import furnish
+from .world import World
+
+
+class Answers(HTMLParser):
+    """The text of each answer, by what it answers."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self._name = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._name = dict(attrs).get("data-answer") or self._name
+        if tag == "nav":
+            self._name = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._name and data.strip():
+            self.texts[self._name] = f"{self.texts.get(self._name, '')} {data.strip()}".strip()
+
+
+def page_of(world: World, name: str = "index.html") -> str:
+    return (world.folder / "site/models/churn" / name).read_text("utf-8")
+
+
+def test_the_page_of_a_model_that_broke_tells_what_diagnose_tells(world: World) -> None:
+    furnish(world)
+    world.run("run")
+    ran = world.run("dashboard", "--out", "site")
+    assert (ran.code, ran.out) == (Exit.OK, "site/index.html: 1 models written, 0 unchanged\n")
+    answers = Answers(page_of(world)).texts
+    assert answers["health"].startswith("Is it healthy? No: an alert fires that pages. Since 2026-11-20 ")
+    assert "accuracy (region=latam alone) is 0.6, 34.8 % below its baseline" in answers["problem"]
+    assert "No: inputs fires (tenure)" in answers["inputs"] or "No: inputs fires" in answers["inputs"]
+    assert "version v6 (healthy) → v7" in answers["change"]
+    assert "the on-call was paged at" in answers["doing"].lower()
+    assert re.search(r"issue #\d+ is open", answers["doing"])
+    page = page_of(world)
+    assert world.issues[0].title
+    assert f"{world.github.url}/acme/churn-model/issues/{world.issues[0].number}" in page
+    assert ">Incident</a>" in page
+    fleet = (world.folder / "site/index.html").read_text("utf-8")
+    assert '<tr data-health="red"' in fleet
+    assert "rollback" in fleet.lower()
+
+
+def test_it_changes_nothing_at_the_services(world: World) -> None:
+    furnish(world)
+    world.run("run")
+    before = [(issue.title, issue.body, issue.state) for issue in world.issues]
+    incidents = [(one.status, one.title) for one in world.pagerduty.standin.state.incidents]
+    assert world.run("dashboard").code == Exit.OK
+    assert [(issue.title, issue.body, issue.state) for issue in world.issues] == before
+    assert [(one.status, one.title) for one in world.pagerduty.standin.state.incidents] == incidents
+
+
+def test_a_github_that_is_down_is_said_and_the_rest_is_shown(world: World) -> None:
+    furnish(world)
+    world.run("run")
+    world.github.inject(Fault("status", status=503, times=-1))
+    assert world.run("dashboard").code == Exit.OK
+    page = page_of(world)
+    assert "could not be read" in page
+    assert "cannot be observed" in page
+    assert "34.8 % below its baseline" in page
+
+
+def test_a_source_that_is_down_is_grey_with_what_is_open(world: World) -> None:
+    furnish(world)
+    world.run("run")
+    (world.folder / "metrics.csv").unlink()
+    assert world.run("dashboard").code == Exit.OK
+    answers = Answers(page_of(world)).texts
+    assert answers["health"].startswith("Is it healthy? Unknown: there is no data to judge.")
+    assert "metrics.csv" in answers["problem"]
+    assert 'data-health="grey"' in (world.folder / "site/index.html").read_text("utf-8")
+
+
+def test_a_healthy_model_is_green_and_made_once(world: World) -> None:
+    furnish(world, bad_from=100)
+    assert world.run("dashboard").out == "site/index.html: 1 models written, 0 unchanged\n"
+    answers = Answers(page_of(world)).texts
+    assert answers["health"] == "Is it healthy? Yes: no alert fires."
+    assert answers["doing"] == "What is being done? Nothing has to be done."
+    assert answers["next"] == "What do I do next? Nothing."
+    world.clock.now += 60
+    assert world.run("dashboard").out == "site/index.html: 0 models written, 1 unchanged\n"
+
+
+def test_the_results_of_a_run_become_the_same_pages_without_the_services(world: World) -> None:
+    furnish(world)
+    world.run("run")
+    world.run("dashboard", "--from", "modelwatch-out", "--observe", "--out", "site")
+    assert re.search(r"issue #\d+ is open", Answers(page_of(world)).texts["doing"])
+    world.run("dashboard", "--from", "modelwatch-out", "--out", "site")
+    answers = Answers(page_of(world)).texts
+    assert "34.8 % below its baseline" in answers["problem"]
+    assert "GitHub and PagerDuty were not asked" in (world.folder / "site/index.html").read_text("utf-8")
