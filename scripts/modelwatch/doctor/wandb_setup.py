@@ -59,8 +59,9 @@ def _judge(plan: SetupPlan, root: Path) -> Iterator[SetupCheck]:
     automations = [name for kind, name in plan.same if kind is WandbKind.AUTOMATION]
     if automations:
         yield from _check_receiver(root)
-        text = f"{len(automations)} automations start evaluations with the GitHub token in the team's secrets of W&B"
-        yield report_ok(SUBJECT, f"{text}: its last day is known at GitHub only; renew it before")
+        some = "1 automation starts" if len(automations) == 1 else f"{len(automations)} automations start"
+        text = f"{some} evaluations with the GitHub token in the team's secrets of W&B"
+        yield report_ok(SUBJECT, f"{text}: only GitHub knows its last day (within a year); renew it before")
 
 
 def _check_receiver(root: Path) -> Iterator[SetupCheck]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -48,6 +49,23 @@ def test_the_variables_lead_to_servers_that_let_their_keys_in() -> None:
         assert call(f"{env['PAGERDUTY_EVENTS_URL']}/v2/enqueue", "", event)["dedup_key"] == "k"
         incidents = call(f"{env['PAGERDUTY_API_URL']}/incidents", f"Token token={env['PAGERDUTY_TOKEN']}")
         assert len(incidents["incidents"]) == 1
+
+
+def test_the_local_copies_can_be_set_up_from_a_new_configuration(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    with serve_all(worktree=tmp_path, seed_until=time.time()) as env:
+        own = {**os.environ, **env, "HOME": str(tmp_path), "MODELWATCH_WAIT_SCALE": "0.01"}
+
+        def run(*words: str) -> str:
+            command = [sys.executable, "-m", "modelwatch", *words]
+            done = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        run("init", "--model", "churn", "--owner", "@acme/growth-ml", "--people", "ada")
+        assert "3 done" in run("wandb", "apply", "--yes")
+        assert "No changes needed" in run("wandb", "plan")
+        assert "1 automation starts evaluations" in " ".join(run("doctor").split())
 
 
 @pytest.mark.parametrize("which", ["WANDB_BASE_URL", "GITHUB_API_URL", "PAGERDUTY_API_URL"])
