@@ -59,7 +59,7 @@ def test_amounts_have_two_digits_and_no_more_than_cents(amount: float, text: str
         (MoneyImpact(-50.0, "EUR"), "Costs about 50 EUR a day (interval unknown).", "−50 EUR a day"),
         (
             MoneyImpact(-50.0, "EUR", -60.0, -40.0, share=0.12),
-            "Costs about 50 EUR a day (95 % interval 40 to 60; of 12 % of the rows).",
+            "Costs about 50 EUR a day (95 % interval 40 to 60; for 12 % of the rows).",
             "−50 EUR a day",
         ),
         (
@@ -76,7 +76,7 @@ def test_both_signs_and_every_interval(impact: MoneyImpact | None, sentence: str
 
 
 def test_estimates_and_ratios() -> None:
-    assert estimate_text(Estimate(92_300.0, 78_100.0, 110_400.0), "EUR") == "92,300 (78,000 to 110,000) EUR"
+    assert estimate_text(Estimate(92_300.0, 78_100.0, 110_400.0), "EUR") == "92,300 (78,100 to 110,000) EUR"
     assert estimate_text(Estimate(-5.0), "EUR") == "−5.00 EUR"
     assert estimate_text(None, "EUR") == total_money(None, "EUR") == ratio_text(None) == "—"
     assert ratio_text(Estimate(2.5, 2.1, 2.9)) == "250 % (210 % to 290 %)"

@@ -59,16 +59,16 @@ def _interval_text(impact: MoneyImpact) -> str:
 
 
 def _share_text(impact: MoneyImpact) -> str:
-    return f"of {whole_percent(impact.share)} of the rows" if impact.share < 1 else ""
+    return f"for {whole_percent(impact.share)} of the rows" if impact.share < 1 else ""
 
 
 def estimate_text(estimate: Estimate | None, currency: str) -> str:
-    """``92,300 (78,000 to 110,000) EUR``: three digits, of the interval two; a dash for none."""
+    """``92,300 (78,100 to 110,000) EUR``: three digits; a dash for none."""
     if estimate is None:
         return "—"
     if estimate.low is None or estimate.high is None:
         return total_money(estimate.value, currency)
-    ends = f"{rounded_amount(estimate.low)} to {rounded_amount(estimate.high)}"
+    ends = f"{rounded_amount(estimate.low, 3)} to {rounded_amount(estimate.high, 3)}"
     return f"{rounded_amount(estimate.value, 3)} ({ends}) {currency}"
 
 

@@ -36,6 +36,16 @@ CONFIG = """\
     workflows:
       retrain: retrain.yml
       rollback: {file: rollback.yml, mode: act, automatic_within: 24h, settle: 6h}
+    business: # a right decision keeps a customer's fee
+      currency: EUR
+      units: {eval/n: predictions}
+      derived:
+        saved: "({eval/accuracy} - 80 %) * {eval/n} * 1.25 EUR/prediction" # without a model eight of ten are right
+      predictions: eval/n
+      value: "{saved}"
+      costs: {serving: 0.01 EUR/prediction}
+      worth: {eval/accuracy: "{eval/accuracy} * {eval/n} * 1.25 EUR/prediction"}
+      before: 7500 EUR/day # what the rules of the years before brought in
     rules:
       - name: accuracy
         kind: accuracy-drop
