@@ -50,3 +50,8 @@ def test_what_measure_leaves_out_it_gives_a_reason_for() -> None:
     assert hint == "`modelwatch measure` prints why it publishes none."
     assert similar_keys_hint(KeyPattern("mine/ece"), ("a", "b"), is_measured=True) == "Logged are a, b."
     assert similar_keys_hint(KeyPattern("mine/ece"), ()) == ""
+    scored = similar_keys_hint(KeyPattern("holdout/accuracy"), KNOWN, is_measured=True)
+    assert scored == "`modelwatch score` publishes it, once a day."
+    agreement = similar_keys_hint(KeyPattern("agreement/candidate_n"), ("agreement/champion",), is_measured=True)
+    assert agreement == "`modelwatch score` publishes it, once a day. Logged under agreement/ are agreement/champion."
+    assert similar_keys_hint(KeyPattern("a/b"), ("c/region=eu/d", "c/d")) == "Logged are c/d."

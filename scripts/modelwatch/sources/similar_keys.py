@@ -22,6 +22,9 @@ MEASURED_GROUPS = frozenset(
     )
 )
 """First parts of keys that ``modelwatch measure`` logs, and says in a note where it cannot."""
+SCORED_GROUPS = ("holdout",)
+SCORED_KEYS = ("holdout/", "agreement/candidate", "agreement/previous")
+"""Beginnings of keys that ``modelwatch score`` logs."""
 
 
 def similar_keys_hint(wanted: KeyPattern, known: Collection[str], *, is_measured: bool = False) -> str:
@@ -30,8 +33,10 @@ def similar_keys_hint(wanted: KeyPattern, known: Collection[str], *, is_measured
     if close := _misspelt(wanted.text, known):
         return f"Did you mean `{close}`?"
     group = wanted.text.partition("/")[0]
-    reason = is_measured and group in MEASURED_GROUPS
+    reason = is_measured and group in (*MEASURED_GROUPS, *SCORED_GROUPS)
     hints = ["`modelwatch measure` prints why it publishes none."] if reason else []
+    if reason and wanted.text.startswith(SCORED_KEYS):
+        hints = ["`modelwatch score` publishes it, once a day."]
     names = {_without_labels(key) for key in known}
     own = sorted(name for name in names if name.startswith(f"{group}/"))
     if drift_spec(wanted) is not None:
@@ -39,7 +44,7 @@ def similar_keys_hint(wanted: KeyPattern, known: Collection[str], *, is_measured
     if own:
         hints.append(f"Logged under {group}/ are {list_names(own)}.")
     elif known and not reason:
-        hints.append(f"Logged are {list_names(known)}.")
+        hints.append(f"Logged are {list_names(names)}.")
     return " ".join(hints)
 
 
