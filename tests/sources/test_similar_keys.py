@@ -54,4 +54,4 @@ def test_what_measure_leaves_out_it_gives_a_reason_for() -> None:
     assert scored == "`modelwatch score` publishes it, once a day."
     agreement = similar_keys_hint(KeyPattern("agreement/candidate_n"), ("agreement/champion",), is_measured=True)
     assert agreement == "`modelwatch score` publishes it, once a day. Logged under agreement/ are agreement/champion."
-    assert similar_keys_hint(KeyPattern("a/b"), ("c/region=eu/d", "c/d")) == "Logged are c/d."
+    assert similar_keys_hint(KeyPattern("mine/ece"), ("own/region=eu/d", "own/d")) == "Logged are own/d."
