@@ -137,11 +137,11 @@ def test_quantiles_of_latency_share_a_chart_with_the_limits_of_their_rule() -> N
     )
     charts = [panel for panel in panels_of(view) if isinstance(panel, TimeChart) and panel.id.startswith("latency")]
     (chart,) = charts
-    assert [line.name for line in chart.lines] == ["p50", "p95", "p99", "warning: above 300"]
+    assert [line.name for line in chart.lines] == ["p50", "p95", "p99", "warning: above 300 ms"]
     assert [line.role for line in chart.lines][1] is LineRole.VALUE
     assert chart.lines[3].values[-1] == 300.0
     assert chart.unit == "ms"
-    assert "slow is 310" in chart.sentence
+    assert "slow is 310 ms, above its limit 300 ms: warning since" in chart.sentence
     assert "p50 21 ms; p99 500 ms" in chart.sentence
     assert chart.decided[-1].severity is Severity.WARNING
     assert "rule--slow" not in ids(panels_of(view)), "one chart shows it"

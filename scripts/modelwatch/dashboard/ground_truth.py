@@ -224,7 +224,7 @@ def _coverage_bars(label: str, columns: Sequence[Series], whole: Series | None) 
     overall = newest_value(whole) if whole is not None else None
     what = "tenth of the score" if is_decile else plain_line(label, MAX_NAME)
     skewed = high[1] - low[1] >= 0.1
-    advice = " Labelled rows are not like all rows: see `weighted`." if skewed else ""
+    advice = " Labelled rows are not like all rows; `measure: {weighted: true}` weighs them." if skewed else ""
     lowest, highest = (f"{plain_line(row[0], MAX_NAME)} ({bare_value(row[1], '%')})" for row in (low, high))
     sentence = f"The share of rows with a label is lowest in {what} {lowest} and highest in {highest}.{advice}"
     if bare_value(low[1], "%") == bare_value(high[1], "%"):
@@ -412,16 +412,15 @@ def defect_bars(lookup: SeriesLookup) -> Iterator[BarChart]:
 def _doubt_charts(lookup: SeriesLookup, since: float) -> Iterator[TimeChart]:
     """Labels that are doubtful or were changed, and repeated rows."""
     parts = (
-        (SUSPICIOUS_SHARE, "Suspicious labels: share that the scores contradict"),
-        ("labels/changed_share", "Labels that differ from the first one of their id"),
-        ("labels/annotator_error", "Wrong judgements of annotators, as estimated"),
-        ("quality/duplicate_rate", "Rows whose id occurred before"),
+        (SUSPICIOUS_SHARE, "Suspicious labels: share that the scores contradict", "suspicious labels"),
+        ("labels/changed_share", "Labels that differ from the first one of their id", "changed labels"),
+        ("labels/annotator_error", "Wrong judgements of annotators, as estimated", "wrong judgements"),
+        ("quality/duplicate_rate", "Rows whose id occurred before", "repeated rows"),
     )
-    for name, title in parts:
+    for name, title, subject in parts:
         series = lookup.whole(name)
         if series is not None:
             low, high = (lookup.whole(f"{name}/{bound}") for bound in ("low", "high"))
             band = (low, high) if low is not None and high is not None else None
-            subject = title.partition(":")[0]
-            sentence = series_sentence(subject, series, "%")
+            sentence = series_sentence(f"The share of {subject}", series, "%")
             yield series_chart(panel_id("series", name), title, sentence, {subject: series}, since, unit="%", band=band)

@@ -15,7 +15,7 @@ from ..model.monitored_model import Model
 from ..model.rule import STATIC_LIMITS
 from ..model.series import Series
 from ..model.severity import Severity
-from ..model.unit import unit_of, unit_of_time
+from ..model.unit import unit_of_time
 from ..report.formatting import bare_value, duration, limit_text, utc_time
 from ..report.markdown import plain_line
 from ..sources.shown_keys import quantile_siblings
@@ -212,7 +212,7 @@ def _latency_charts(
         unit = _latency_unit(main, snapshot.model)
         whole = owners[0].whole if owners else None
         sentence = (
-            track_sentence(whole, owners[0].alerts, snapshot.now)
+            track_sentence(whole, owners[0].alerts, snapshot.now, unit)
             if owners and whole is not None
             else series_sentence(main, lines[main], unit)
         )
@@ -222,10 +222,10 @@ def _latency_charts(
             if name != main and (newest := newest_value(series))
         ]
         shown = {_quantile_name(name): series for name, series in lines.items()}
-        limits = {text: limit for own in owners for text, limit in _fixed_limits(own).items()}
+        limits = {text: limit for own in owners for text, limit in _fixed_limits(own, unit).items()}
         chart = series_chart(
             panel_id("latency", *siblings[:1]),
-            f"Latency: {plain_line(_QUANTILE.sub('', main).strip('/_-. ') or 'quantiles', MAX_NAME)}",
+            _latency_title(main),
             f"{sentence} {'; '.join(others)}.".replace("..", ".") if others else sentence,
             shown,
             since,
@@ -235,6 +235,12 @@ def _latency_charts(
             main=_quantile_name(main),
         )
         yield chart, frozenset(own.rule.name for own in owners if _has_fixed_limits_only(own))
+
+
+def _latency_title(key: str) -> str:
+    """``Latency: serve``, by what a key says beside the quantile."""
+    rest = _QUANTILE.sub("", key).strip("/_-. ")
+    return "Latency" if rest in ("", "latency") else f"Latency: {plain_line(rest, MAX_NAME)}"
 
 
 def _quantile_name(key: str) -> str:
@@ -248,8 +254,7 @@ def _latency_unit(key: str, model: Model) -> str:
     return series_unit(key) or (unit_of_time(column) if key.startswith("latency/") else "")
 
 
-def _fixed_limits(own: RuleTracks) -> dict[str, tuple[Severity, float]]:
-    unit = unit_of(own.rule)
+def _fixed_limits(own: RuleTracks, unit: str) -> dict[str, tuple[Severity, float]]:
     return {
         f"{tier.severity}: {limit_text(limit, unit)}": (tier.severity, limit.value)
         for tier in own.rule.tiers
@@ -275,19 +280,19 @@ def _unwatched(snapshot: ModelSnapshot, lookup: SeriesLookup, since: float) -> I
         f" In the unit of the column {plain_line(operations.cost, MAX_NAME)}." if operations and operations.cost else ""
     )
     parts = (
-        ("throughput", "Throughput, rows an hour", ""),
-        ("quality/volume", "Rows of a window", ""),
-        (ERRORS, "Error rate", ""),
-        ("cost/mean", "Cost of a prediction", column),
-        ("cost/sum", "Cost of a window", column),
+        ("throughput", "Throughput, rows an hour", "The number of rows an hour", ""),
+        ("quality/volume", "Rows of a window", "The number of rows of a window", ""),
+        (ERRORS, "Error rate", "The share of rows with an error", ""),
+        ("cost/mean", "Cost of a prediction", "The mean cost of a prediction", column),
+        ("cost/sum", "Cost of a window", "The cost of a window", column),
     )
-    found = {name: (title, note) for name, title, note in parts if name not in watched and lookup.whole(name)}
+    found = {name: rest for name, *rest in parts if name not in watched and lookup.whole(name)}
     if "throughput" in found:
         found.pop("quality/volume", None)
-    for name, (title, note) in found.items():
+    for name, (title, subject, note) in found.items():
         series = lookup.whole(name)
         if series is not None:
-            sentence = series_sentence(title, series, series_unit(name))
+            sentence = series_sentence(subject, series, series_unit(name))
             yield series_chart(
                 panel_id("series", name),
                 title,

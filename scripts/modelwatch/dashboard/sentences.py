@@ -36,14 +36,15 @@ def series_unit(key: str) -> str:
     return unit_of_time(key) or ("%" if is_share(key) or key.rpartition("/")[2] in ("coverage", "class_share") else "")
 
 
-def track_sentence(track: Track, alerts: Sequence[Alert], now: float) -> str:
-    """``accuracy is 0.8412 (95 % interval 0.836 to 0.846), 8.6 % below its baseline 0.9203: critical since ...``"""
+def track_sentence(track: Track, alerts: Sequence[Alert], now: float, unit: str = "") -> str:
+    """``accuracy is 0.8412 (95 % interval 0.836 to 0.846), 8.6 % below its baseline 0.9203: critical since ...``;
+    ``unit``: where the chart knows one that the rule does not."""
     subject = series_title(track.rule.name, track.labels)
     newest = track.finding(-1)
     alert = next((alert for alert in alerts if alert.labels == track.labels), None)
     if newest.value is None:
         return _absence(subject, track, newest, alert, now)
-    unit = unit_of(track.rule)
+    unit = unit_of(track.rule) or unit
     between = interval(newest, unit) if not has_drift_bounds(track) else ""
     bounds = f" (95 % interval {between})" if between else ""
     verb = ":" if quantity(newest.value, unit) != bare_value(newest.value, unit) else " is"

@@ -386,7 +386,7 @@ def _number_format(unit: str) -> str:
 
 
 def _number_axis(unit: str) -> Spec:
-    return {"format": ".2~%" if unit == PERCENT else "~g", "tickCount": 5}
+    return {"format": ".2~%" if unit == PERCENT else ",~r", "tickCount": 5}
 
 
 def _axis_title(unit: str) -> str | None:
