@@ -108,3 +108,26 @@ def test_series_that_end_early_name_the_line_and_keep_the_site(fleet: Path) -> N
     assert ended.returncode == Exit.USAGE
     assert f"series.jsonl:{len(lines)}: this is not what the line should hold" in ended.stderr
     assert (fleet / "site/index.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "vl_convert"])
+def test_a_missing_extra_is_one_line_that_says_how_to_install_it(fleet: Path, missing: str) -> None:
+    program = fleet / "without.py"
+    program.write_text(
+        f"""
+import sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name == {missing!r}:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Without())
+from modelwatch.cli import main
+main(["dashboard", "--from", "results"])
+"""
+    )
+    ended = subprocess.run([sys.executable, program], cwd=fleet, capture_output=True, text=True, check=False)
+    assert ended.returncode == Exit.USAGE
+    assert ended.stderr.startswith(f"error: {missing} is not installed. Install it with `")
+    assert "modelwatch[dashboard]" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (fleet / "site").exists()

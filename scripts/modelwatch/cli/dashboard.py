@@ -10,7 +10,7 @@ import click
 from ..config.annotations import annotations_path, read_annotations
 from ..dashboard.collect import ReadAnnotations, Results, collect_live, collect_results, read_results
 from ..dashboard.page import Annotation, AnnotationKind
-from ..dashboard.site import write_site
+from ..dashboard.site import check_extra, write_site
 from ..errors import ConfigError, Exit, UserError
 from ..model.monitored_model import Model
 from .options import FOLDER, format_option, path_option, print_json, read_context, run_options
@@ -44,6 +44,7 @@ def dashboard(
     """
     if observe and results is None:
         raise click.UsageError("--observe goes with --from: without it GitHub and PagerDuty are read anyway.")
+    check_extra()
     files = _read_results(results) if results is not None else None
     context = read_context(config_path, files.judgement.at if files else now, models, read_only=True)
     names = None if models else frozenset(model.name for model in context.config.models)

@@ -10,7 +10,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..errors import require_extra
 from ..report.formatting import duration
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import format_iso, format_utc
@@ -85,8 +84,7 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    with require_extra(EXTRA):
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("modelwatch.dashboard"),

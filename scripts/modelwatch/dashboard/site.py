@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata, resources
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from .. import __version__, typed_json
@@ -38,6 +39,7 @@ FORMAT = 1
 MAX_AGE = DAY
 """Seconds after which a model's pages are made anew though nothing changed: their charts end with the evaluation."""
 CODE_SUFFIXES = (".py", ".html", ".js", ".css")
+LIBRARY = "vl-convert-python"
 LIBRARY_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 """What the page's script needs of the bundled libraries; a page from a file can load no module."""
 _OWN_PATH = re.compile(r"(models|badges|assets)/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+){0,2}")
@@ -74,6 +76,15 @@ class SiteResult:
     removed: tuple[str, ...]
 
 
+def check_extra() -> None:
+    """Raises UserError, one line that says how to install it, where the extra of the dashboard is missing."""
+    with require_extra(EXTRA):
+        import jinja2  # noqa: F401
+
+        if find_spec("vl_convert") is None:  # its import costs more than a build of which nothing changed
+            raise ModuleNotFoundError(name="vl_convert")
+
+
 def write_site(folder: Path, collection: Collection) -> SiteResult:
     """Raises UserError for a folder that holds something else, or that cannot be written."""
     state, code = _read_state(folder), _code_digest()
@@ -108,8 +119,6 @@ def write_assets(folder: Path) -> dict[str, str]:
     """Write what all pages share; gives the address of each file below ``assets/``."""
     target = folder / "assets"
     target.mkdir(exist_ok=True)
-    with require_extra(EXTRA):
-        version = metadata.version("vl-convert-python")
     files = {"style": "dashboard.css", "script": "dashboard.js", "themes": "themes.js"}
     contents = {
         "style": _static("dashboard.css"),
@@ -120,7 +129,7 @@ def write_assets(folder: Path) -> dict[str, str]:
     for name, content in contents.items():
         _write(target / files[name], content)
         addresses[name] = f"{files[name]}?v={hashlib.sha256(content).hexdigest()[:8]}"
-    addresses["vega"] = f"vega-{version}.js"
+    addresses["vega"] = f"vega-{metadata.version(LIBRARY)}.js"
     if not (target / addresses["vega"]).exists():
         _write(target / addresses["vega"], _chart_library())
     return addresses
@@ -129,8 +138,7 @@ def write_assets(folder: Path) -> dict[str, str]:
 @cache
 def _chart_library() -> bytes:
     """Vega, Vega-Lite and vega-embed as one script; it takes a second to bundle."""
-    with require_extra(EXTRA):
-        import vl_convert
+    import vl_convert
 
     return vl_convert.javascript_bundle(LIBRARY_GLOBALS).encode()
 
@@ -182,7 +190,7 @@ def _is_current(state: ModelState | None, source: ModelSource, now: float, folde
 
 def _code_digest() -> str:
     """Of everything that makes a page from what was read."""
-    hashed = hashlib.sha256(f"{__version__} {metadata.version('vl-convert-python')}".encode())
+    hashed = hashlib.sha256(f"{__version__} {metadata.version(LIBRARY)}".encode())
     package = Path(__file__).parents[1]
     for path in sorted(path for path in package.rglob("*") if path.suffix in CODE_SUFFIXES):
         hashed.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())

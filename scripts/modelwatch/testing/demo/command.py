@@ -14,6 +14,7 @@ import click
 from ...cli import group, main
 from ...cli.options import Choice, now_option
 from ...config.loader import load_config
+from ...dashboard.site import check_extra
 from ...report.console import open_console
 from ...timeutil import DAY, HOUR
 from .environment import replace_environment, start_environment
@@ -75,6 +76,7 @@ def demo(
 
 
 def _run_story(folder: Path, models: tuple[str, ...], now: float) -> None:
+    check_extra()
     start = now // HOUR * HOUR - DAYS * DAY
     with start_environment(folder / "repository", start, [chapter.demo_model for chapter in CHAPTERS]) as world:
         replace_environment(world.variables)
