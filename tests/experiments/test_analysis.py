@@ -99,6 +99,7 @@ def test_a_covariate_makes_the_interval_narrower_and_may_be_missing(tmp_path: Pa
         found = first(run(tmp_path / str(place), table, covariates=covariates))
         widths.append((found.high or 0) - (found.low or 0))
     plain, whole, partial = widths
+    assert partial == pytest.approx(plain * np.sqrt(1 - 0.75 * 0.8), rel=0.05)
     assert whole == pytest.approx(plain * np.sqrt(1 - 0.8), rel=0.1)  # the correlation is 2 / sqrt 5
     assert whole < partial < plain
 
@@ -240,6 +241,26 @@ def test_no_segment_is_named_by_chance(tmp_path: Path) -> None:
         log["revenue"] = log["revenue"] - 0.5 * (log["arm"] == "new")
         named += sum(one.is_harmed for one in run(tmp_path / str(seed), log, segments=("region",)).segments)
     assert named <= 2
+
+
+def test_each_segment_pays_for_all_that_are_looked_at(tmp_path: Path) -> None:
+    """Harm that is named in a look at one segment is not named among twenty, and the interval is wider."""
+    log = segments_log(harm=1.25, seed=9)
+    many = run(tmp_path / "many", log, segments=("region",))
+    log["region"] = np.where(log["region"] == "r3", "r3", "")
+    one = run(tmp_path / "one", log, segments=("region",))
+    found = [next(part for part in result.segments if part.value == "r3") for result in (one, many)]
+    assert [part.is_harmed for part in found] == [True, False]
+    assert found[0].effect.difference == found[1].effect.difference
+    assert (found[0].effect.low or 0) > (found[1].effect.low or 0)
+
+
+def test_each_guardrail_pays_for_all(tmp_path: Path) -> None:
+    log = simple_log(2000, latency=np.random.default_rng(5).gamma(50, 2, 2000))
+    alone = run(tmp_path / "a", log, guardrails=(LATENCY,)).newest.guardrails[0]
+    second = replace(REVENUE, name="again", margin=0.5)
+    both = run(tmp_path / "b", log, guardrails=(LATENCY, second)).newest.guardrails[0]
+    assert (both.worst or 0) > (alone.worst or 0)
 
 
 def test_the_time_that_is_left_is_stated(tmp_path: Path) -> None:

@@ -78,6 +78,19 @@ def test_a_unit_is_worth_what_it_brought_in_the_time_it_was_followed(tmp_path: P
     assert any("another one, and the later one counts" in note for note in found.notes)
 
 
+def test_a_correction_after_the_follow_up_changes_nothing(tmp_path: Path) -> None:
+    """That of b on day 20 comes too late; that of c on day 8 is in time, and one that is empty changes nothing."""
+    found = run(tmp_path, paid=[*PAID, (4, 20, 500.0), (5, 8, 2.0), (5, 8.5, None)])
+    assert values(found) == (8.5, 9.0)
+
+
+def test_a_correction_counts_from_the_day_on_which_it_was_known(tmp_path: Path) -> None:
+    """Those who look on day 8.2, when b was followed for seven days, do not know what came on day 8.5."""
+    paid = [(4, 1.5, 7.0), (4, 7.5, 9.0), (4, 8.5, 50.0), (1, 8.3, 3.0)]
+    found = run(tmp_path, paid=paid, now=START + 8.2 * DAY)
+    assert values(found) == (None, 9.0)
+
+
 def test_outcomes_that_add_up(tmp_path: Path) -> None:
     found = run(tmp_path, table=replace(OUTCOMES, repeated=RepeatedOutcome.ADD))
     assert values(found) == (8.0, 16.0)

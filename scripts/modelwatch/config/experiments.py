@@ -66,8 +66,8 @@ METRIC_FIELDS = {
     "value": Field(TEXT, "The column of the value, in the outcomes or in the log.", required=True),
     "form": Field(
         Enumeration("a form of metric", MetricForm),
-        "What a unit counts: the `sum` of its values, its `share` (1 if any of them is positive), or that of every row "
-        "alone (`mean`).",
+        "What is compared: the `sum` of a unit's values, the `share` of units that brought something, or the `mean` of "
+        "all predictions.",
     ),
     "per": Field(TEXT, "A second column: the metric is the sum of values over the sum of this."),
     "better": Field(Enumeration("a direction", Direction), "Which direction is good."),

@@ -60,9 +60,9 @@ class MetricForm(StrEnum):
 
     SUM = "sum"
     SHARE = "share"
-    """Whether any of its values is positive."""
+    """Whether any of its predictions brought something."""
     MEAN = "mean"
-    """Of all rows of an arm: the sum of values over the number of rows."""
+    """Of all predictions of an arm: the sum of values over their number."""
 
 
 @dataclass(frozen=True, slots=True)

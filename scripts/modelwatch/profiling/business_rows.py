@@ -47,6 +47,7 @@ class Events:
     times: Floats
     """When it was known, seconds (UTC); NaN: with its prediction."""
     numbers: Mapping[str, Floats]
+    """What each adds to the value of its prediction; NaN: nothing that is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +138,18 @@ class IdIndex:
             return np.zeros(len(hashes), dtype=np.int64), np.zeros(len(hashes), dtype=np.bool_)
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return self.rows[places], valid & (self.hashes[places] == hashes)
+
+
+def _corrections(predictions: Ints, values: Floats) -> Floats:
+    """By event how much it changes the value of its prediction, so that the sum of those until any time is the latest
+    value until then. Events are in the order of predictions and times; NaN changes nothing."""
+    known = np.flatnonzero(~np.isnan(values))
+    before = np.zeros(len(known))
+    same = predictions[known][1:] == predictions[known][:-1]
+    before[1:][same] = values[known][:-1][same]
+    changes = np.full(len(values), np.nan)
+    changes[known] = values[known] - before
+    return changes
 
 
 class _LogReading:
@@ -266,7 +279,6 @@ class _OutcomesReading:
         order = np.lexsort((np.nan_to_num(times), predictions))
         is_last = np.append(predictions[order[1:]] != predictions[order[:-1]], np.ones(min(len(order), 1), np.bool_))
         last = order[is_last.astype(np.bool_)]
-        kept = last if self.table.repeated is RepeatedOutcome.LAST else order
         by_row = np.full(len(rows.times), -1, dtype=np.int64)
         by_row[predictions[last]] = last
         columns = buffers.columns()
@@ -275,10 +287,15 @@ class _OutcomesReading:
             rows,
             texts={**rows.texts, **spread.texts},
             keys={**rows.keys, **spread.keys},
-            outcomes=Events(predictions[kept], times[kept], columns.take(kept).numbers),
+            outcomes=self._events(predictions[order], times[order], columns.take(order).numbers),
             has_outcome=by_row >= 0,
             notes=(*rows.notes, *self._notes(len(order) - len(last)), *buffers.notes("the outcomes")),
         )
+
+    def _events(self, predictions: Ints, times: Floats, numbers: Mapping[str, Floats]) -> Events:
+        if self.table.repeated is RepeatedOutcome.LAST:
+            numbers = {name: _corrections(predictions, values) for name, values in numbers.items()}
+        return Events(predictions, times, numbers)
 
     def _notes(self, repeated: int) -> Iterator[str]:
         counts = self._counts
@@ -291,6 +308,6 @@ class _OutcomesReading:
         if repeated and self.table.repeated is RepeatedOutcome.LAST:
             which = "the later one counts" if self.table.time else "the one that is read last counts"
             yield (
-                f"{count_words(repeated, 'outcome')} left out: the same prediction has another one, and {which}. "
+                f"{count_words(repeated, 'outcome')} of predictions that have another one, and {which}. "
                 "`outcomes: {repeated: add}` adds them up."
             )

@@ -152,8 +152,8 @@ class _Worth:
         return np.where(known | is_zero, total, np.nan)[:, None]
 
     def _sum(self, column: str, form: MetricForm) -> tuple[Floats, Floats, bool]:
-        """By unit the sum (of a share, whether any is positive), the number of events, and whether these are outcomes
-        of a second table."""
+        """By unit the sum of what its predictions brought (of a share, whether any brought something), the number of
+        these predictions, and whether it is from a second table."""
         events = self.rows.events_with(column)
         values = events.numbers[column]
         units = self.unit_of_row[events.predictions]
@@ -163,12 +163,12 @@ class _Worth:
         if events is not self.rows.log:
             self.late += int(np.count_nonzero(inside & ~in_time))
         inside &= in_time
-        units, values = units[inside], values[inside]
-        size = len(self.entries)
-        count = np.bincount(units, minlength=size).astype(np.float64)
-        if form is MetricForm.SHARE:
-            values = (values > 0).astype(np.float64)
-        total = np.bincount(units, values, size).astype(np.float64)
+        size = len(self.rows.times)
+        by_row = np.bincount(events.predictions[inside], values[inside], size)
+        rows = np.flatnonzero(np.bincount(events.predictions[inside], minlength=size))
+        brought = (by_row[rows] > 0).astype(np.float64) if form is MetricForm.SHARE else by_row[rows]
+        total = np.bincount(self.unit_of_row[rows], brought, len(self.entries)).astype(np.float64)
+        count = np.bincount(self.unit_of_row[rows], minlength=len(self.entries)).astype(np.float64)
         if form is MetricForm.SHARE:
             total = np.minimum(total, 1.0)
         return total, count, events is self.rows.outcomes
@@ -184,9 +184,10 @@ class _Worth:
 def _covariate(rows: BusinessRows, name: str, firsts: Ints) -> Floats:
     """Of the first prediction of each unit."""
     events = rows.events_with(name)
-    by_row = np.full(len(rows.times), np.nan)
-    by_row[events.predictions] = events.numbers[name]
-    values = by_row[firsts]
+    known = ~np.isnan(events.numbers[name])
+    predictions = events.predictions[known]
+    total = np.bincount(predictions, events.numbers[name][known], len(rows.times))
+    values = np.where(np.bincount(predictions, minlength=len(rows.times)) > 0, total, np.nan)[firsts]
     is_missing = np.isnan(values)
     if not is_missing.any():
         return values[:, None]

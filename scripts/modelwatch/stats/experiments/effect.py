@@ -58,11 +58,11 @@ def measure_effect(
         adjusted = [_residual(arm, theta, covariates) for arm in arms]
         raw = arms[0].variance / n[0] + arms[1].variance / n[1]
         variance = adjusted[0] / n[0] + adjusted[1] / n[1]
-        cross = arms[1].variance - np.einsum("...j,...j->...", theta, arms[1].with_covariates)
+        cross = arms[1].variance - _dot(theta, arms[1].with_covariates)
         # What one arm has seen the other can see next, even if it has seen nothing like it yet.
         reach = np.maximum(*(_reach(arm, theta) for arm in arms))
         return Effect(
-            difference=plain[0] - plain[1] - np.einsum("...j,...j->...", theta, difference_of_covariates),
+            difference=plain[0] - plain[1] - _dot(theta, difference_of_covariates),
             variance=variance,
             planned_variance=adjusted[0] / planned[0] + adjusted[1] / planned[1],
             control=plain[1],
@@ -107,11 +107,11 @@ def _linearise(arm: Moments, values: int) -> _Linear:
     return _Linear(
         arm.n,
         value,
-        np.einsum("...i,...ij,...j->...", weights, covariance[..., :values, :values], weights),
-        np.einsum("...i,...ij->...j", weights, covariance[..., :values, values:]),
+        _quadratic(weights, covariance[..., :values, :values]),
+        (weights[..., None, :] @ covariance[..., :values, values:])[..., 0, :],
         covariance[..., values:, values:],
         arm.mean[..., values:],
-        np.einsum("...i,...i->...", np.abs(weights), reach[..., :values]),
+        _dot(np.abs(weights), reach[..., :values]),
         reach[..., values:],
     )
 
@@ -133,14 +133,15 @@ def _coefficients(arms: list[_Linear], covariates: int) -> tuple[Floats, Floats]
     scaled = inner / spread[..., :, None] / spread[..., None, :]
     usable = np.asarray(np.isfinite(scaled).all(axis=(-2, -1)))
     inverse = np.linalg.pinv(np.where(usable[..., None, None], scaled, 0.0), hermitian=True)
-    theta = np.einsum("...ij,...j->...i", inverse, np.where(usable[..., None], outer / spread, 0.0)) / spread
+    right = np.where(usable[..., None], outer / spread, 0.0)
+    theta = (inverse @ right[..., None])[..., 0] / spread
     return np.asarray(theta), gap
 
 
 def _residual(arm: _Linear, theta: Floats, covariates: int) -> Floats:
     """The variance of the number without what covariates explain."""
-    explained = 2 * np.einsum("...j,...j->...", theta, arm.with_covariates)
-    own = np.einsum("...i,...ij,...j->...", theta, arm.covariates, theta)
+    explained = 2 * _dot(theta, arm.with_covariates)
+    own = _quadratic(theta, arm.covariates)
     lost = (arm.n - 1) / np.where(arm.n - 1 > covariates, arm.n - 1 - covariates, np.nan)
     residual: Floats = np.maximum(arm.variance - explained + own, 0.0) * lost
     return residual
@@ -149,4 +150,14 @@ def _residual(arm: _Linear, theta: Floats, covariates: int) -> Floats:
 def _reach(arm: _Linear, theta: Floats) -> Floats:
     """How far a unit lies from the mean, at most. One far out is far out in its covariate, too, as a rule, so that the
     two do not add up."""
-    return np.asarray(np.maximum(arm.reach, np.einsum("...j,...j->...", np.abs(theta), arm.covariate_reach)))
+    return np.asarray(np.maximum(arm.reach, _dot(np.abs(theta), arm.covariate_reach)))
+
+
+def _dot(left: Floats, right: Floats) -> Floats:
+    """Along the last axis; 0 where that is empty. ``np.einsum`` leaves the sum over an empty axis uninitialised."""
+    total: Floats = (left * right).sum(axis=-1)
+    return total
+
+
+def _quadratic(vector: Floats, matrix: Floats) -> Floats:
+    return _dot(vector, (matrix @ vector[..., None])[..., 0])
