@@ -41,7 +41,7 @@ def test_the_page_of_a_model_that_broke_tells_what_diagnose_tells(world: World) 
     ran = world.run("dashboard", "--out", "site")
     assert (ran.code, ran.out) == (Exit.OK, "site/index.html: 1 models written, 0 unchanged\n")
     answers = Answers(page_of(world)).texts
-    assert answers["health"].startswith("Is it healthy? No: an alert fires that pages. Since 2026-11-20 ")
+    assert answers["health"].startswith("Is it healthy? No: 2 alerts fire (at worst critical). Since 2026-11-20 ")
     assert "accuracy (region=latam alone) is 0.6, 34.8 % below its baseline" in answers["problem"]
     assert "No: inputs fires (tenure)" in answers["inputs"] or "No: inputs fires" in answers["inputs"]
     assert "version v6 (healthy) → v7" in answers["change"]

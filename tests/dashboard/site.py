@@ -18,7 +18,7 @@ from . import samples
 HEADLINE = "accuracy (region=latam alone) is 0.829, 8.1 % below its baseline 0.902"
 DOING = "The on-call was paged at 2026-11-22 03:00 UTC; rollback to v6 waits for approval; issue #12 is open"
 ANSWER_TEXTS = {
-    "health": "No: an alert fires that pages. For 2 d.",
+    "health": "No: an alert fires (error). Since 2026-11-22 00:00 UTC.",
     "trend": "accuracy is 0.829; 7 d earlier it was 0.901 (−8.0 %).",
     "inputs": "No: income-drift fires (income).",
     "business": "About 3,100 EUR a day are lost (2,400 to 3,900).",

@@ -150,12 +150,28 @@ def test_the_answers_of_a_red_model() -> None:
     known = snapshot(group())
     said = diagnose(known)
     found = {one.id: one for one in answers(known, model_health(known, said), said, business="About 3,100 EUR a day.")}
-    assert found["health"].text == "No: an alert fires that pages. Since 2026-11-20 02:00 UTC."
+    assert found["health"].text == "No: an alert fires (error). Since 2026-11-20 02:00 UTC."
     assert found["problem"].text == "accuracy is 0.85, 7.6 % below its baseline 0.92"
     assert found["business"].text == "About 3,100 EUR a day."
     assert found["inputs"].text == "Unknown: no rule looks at them."
     assert found["next"].text == "Follow the runbook"
     assert found["next"].url == "https://example.org/runbooks/accuracy-drop.md"
+
+
+@pytest.mark.parametrize(
+    ("groups", "text"),
+    [
+        ((WARNING,), "Not quite: an alert fires (warning). Since 2026-11-20 02:00 UTC."),
+        ((HEALTHY, PENDING), "Not quite: an alert is pending. Since 2026-11-20 02:00 UTC."),
+        ((group(), replace(WARNING, rule="other")), "No: 2 alerts fire (at worst error). Since 2026-11-20 02:00 UTC."),
+        ((HEALTHY,), "Yes: no alert fires."),
+        ((UNKNOWN,), "Unknown: there is no data to judge."),
+    ],
+)
+def test_health_is_answered_with_what_fires(groups: tuple[Group, ...], text: str) -> None:
+    known = snapshot(*groups)
+    said = diagnose(known)
+    assert answers(known, model_health(known, said), said)[0].text == text
 
 
 def test_inputs_are_sound_only_if_a_rule_says_so() -> None:

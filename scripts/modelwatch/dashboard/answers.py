@@ -28,12 +28,6 @@ QUESTIONS = {
     "doing": "What is being done?",
     "next": "What do I do next?",
 }
-HEALTH_TEXTS = {
-    Health.RED: "No: an alert fires that pages.",
-    Health.YELLOW: "Mostly: an alert fires, or is pending, that can wait.",
-    Health.GREEN: "Yes: no alert fires.",
-    Health.GREY: "Unknown: there is no data to judge.",
-}
 _COMMAND = re.compile(r"`([^`]+)`")
 _URL = re.compile(r"https?://\S+")
 _ADDRESS = re.compile(r":?\s*https?://\S+")
@@ -77,7 +71,17 @@ def answers(snapshot: ModelSnapshot, health: ModelHealth, said: Diagnosis, busin
 
 
 def _health_text(health: ModelHealth) -> str:
-    text = HEALTH_TEXTS[health.health]
+    alerts = f"{health.firing} alerts fire" if health.firing > 1 else "an alert fires"
+    worst = f"{alerts} (at worst {health.severity})" if health.firing > 1 else f"{alerts} ({health.severity})"
+    match health.health:
+        case Health.RED:
+            text = f"No: {worst}."
+        case Health.YELLOW:
+            text = f"Not quite: {worst}." if health.firing else "Not quite: an alert is pending."
+        case Health.GREEN:
+            text = "Yes: no alert fires."
+        case Health.GREY:
+            text = "Unknown: there is no data to judge."
     return text if health.since is None else f"{text} Since {utc_time(health.since)}."
 
 

@@ -1,7 +1,7 @@
 // The pages' script: theme, ages of times, the fleet's filter, and charts, drawn when they come into view.
 (() => {
   "use strict";
-  const STALE_SECONDS = 3 * 3600, ROWS_AT_FIRST = 200;
+  const STALE_SECONDS = 3 * 3600, ROWS_AT_FIRST = 200, PRINT_COLUMNS = 2;
   const root = document.documentElement;
 
   // Theme: before the first paint, so that nothing flashes.
@@ -142,11 +142,11 @@
     }
     return figures.get(figure);
   };
-  const draw = async (figure, wanted = theme()) => {
+  const draw = async (figure, wanted = theme(), columns = 0) => {
     const chart = chartOf(figure), { tokens, legendWidth } = window.modelwatchThemes;
     if (chart.drawn === wanted || !window.vegaEmbed) return;
     const config = structuredClone(window.modelwatchThemes.config);
-    config.legend.columns = Math.max(1, Math.floor(figure.clientWidth / legendWidth));
+    config.legend.columns = columns || Math.max(1, Math.floor(figure.clientWidth / legendWidth));
     chart.drawn = figure.dataset.drawn = wanted;
     const place = figure.querySelector(".drawing");
     const spec = { ...paint(chart.spec, tokens[wanted]), datasets: chart.rows };
@@ -309,10 +309,15 @@
     window.modelwatchPrint = async () => {
       root.dataset.theme = "light";
       for (const details of all("details.folded")) details.open = true;
-      await Promise.all(found.map((figure) => draw(figure, "light")));
+      for (const figure of found) chartOf(figure).drawn = "";
+      await Promise.all(found.map((figure) => draw(figure, "light", PRINT_COLUMNS)));
     };
     addEventListener("beforeprint", () => { window.modelwatchPrint(); });
-    addEventListener("afterprint", () => { showTheme(); redraw(); });
+    addEventListener("afterprint", () => {
+      showTheme();
+      for (const figure of found) chartOf(figure).drawn = "on paper";
+      redraw();
+    });
   };
 
   ready(() => {
