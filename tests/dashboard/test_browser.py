@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,13 @@ from typing import Any
 
 import pytest
 
+from modelwatch.config.loader import load_config
+from modelwatch.context import make_context
+from modelwatch.dashboard.collect import collect_results, read_results
+from modelwatch.dashboard.site import write_site
+
 from ..injection.chromium import Chromium, Tab
+from .fleet import write_fleet
 from .pages import ALL_DRAWN, check_pages
 from .samples import NOW
 from .site import model_page, write_sample_site
@@ -46,6 +53,13 @@ def tab(browser: Chromium) -> Iterator[Tab]:
 def test_every_page_is_drawn_without_a_complaint_and_without_asking_anybody(site: Path, browser: Chromium) -> None:
     assert len(list(site.rglob("*.html"))) == 5
     assert check_pages(browser, site) == 10
+
+
+def test_every_page_of_a_real_evaluation_is_drawn(tmp_path: Path, browser: Chromium) -> None:
+    config = load_config(write_fleet(tmp_path, 4), os.environ)
+    results = read_results(tmp_path / "results")
+    write_site(tmp_path / "site", collect_results(make_context(config, results.judgement.at), results))
+    assert check_pages(browser, tmp_path / "site") > 4 * 12
 
 
 def test_charts_have_marks_and_say_what_they_show(site: Path, tab: Tab) -> None:

@@ -75,7 +75,7 @@
       if (colours.size < 4) state.set("health", [...colours].join(","));
       if (owner.value) state.set("owner", owner.value);
       if (search.value) state.set("search", search.value);
-      try { history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search); } catch { /* of a file some browsers forbid it */ }
+      try { history.replaceState(null, "", String(state) ? `#${state}` : location.pathname + location.search); } catch { /* of a file some browsers forbid it */ }
     };
     const given = new URLSearchParams(location.hash.slice(1));
     if (given.has("health")) {
@@ -85,7 +85,7 @@
     if ([...owner.options].some((option) => option.value === given.get("owner"))) owner.value = given.get("owner");
     search.value = given.get("search") || "";
     form.addEventListener("input", filter);
-    if (given.size) filter();
+    if (String(given)) filter();
     for (const head of all("th[data-sort]", table)) {
       const key = head.dataset.sort, button = make("button", head.textContent, { type: "button" });
       head.replaceChildren(button);
