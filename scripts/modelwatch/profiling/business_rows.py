@@ -136,7 +136,10 @@ class IdIndex:
         """By id the row, and whether there is one; without, any row."""
         if not len(self.hashes):
             return np.zeros(len(hashes), dtype=np.int64), np.zeros(len(hashes), dtype=np.bool_)
-        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        order = np.argsort(hashes)  # searching in order touches memory in order: twice as fast
+        places = np.empty(len(hashes), dtype=np.int64)
+        places[order] = np.searchsorted(self.hashes, hashes[order])
+        places = np.minimum(places, len(self.hashes) - 1)
         return self.rows[places], valid & (self.hashes[places] == hashes)
 
 
@@ -197,8 +200,9 @@ class _LogReading:
         again = np.zeros(len(times), dtype=np.bool_)
         again[order[1:][ids.hashes[order[1:]] == ids.hashes[order[:-1]]]] = True
         kept = np.flatnonzero(~again)
-        ids, order = ids.take(kept), order[~again[order]]
-        self._index = IdIndex(ids.hashes[np.searchsorted(kept, order)], np.searchsorted(kept, order), self._example)
+        order = order[~again[order]]
+        places = np.cumsum(~again) - 1
+        self._index = IdIndex(ids.hashes[order], places[order], self._example)
         notes = [*self._buffers.notes("the log")]
         if again.any():
             repeated = count_words(int(again.sum()), "row")
