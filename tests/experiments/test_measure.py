@@ -24,6 +24,7 @@ from modelwatch.model.monitored_model import WandbSpec
 from modelwatch.model.plan import ModelObservation
 from modelwatch.profiling.experiments import Reading, read_experiment
 from modelwatch.profiling.measure import MeasureResult, measure
+from modelwatch.stats.profile.codec import to_bytes
 from modelwatch.targets.plan import make_plan
 from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.wandb import WandbStandIn
@@ -88,6 +89,16 @@ def test_an_experiment_that_cannot_be_read_is_a_note_and_nothing_else_is_lost(tm
     assert len(result.rows) == 20
     assert not any(key.startswith("experiment/") for row in result.rows for key in row.scalars)
     assert any("experiment 'checkout': " in note and "the arm 'newer'" in note for note in result.notes)
+
+
+def test_nothing_is_published_of_a_part_of_the_rows(tmp_path: Path) -> None:
+    log, paid = lagged(300)
+    watched = model(tmp_path, log, paid, experiments=(SPEC,))
+    profile = tmp_path / "churn.npz"
+    profile.write_bytes(to_bytes(measure(watched, NOW, {}, RetryPolicy(), tmp_path).profile, {}))
+    found = measure(watched, NOW, {}, RetryPolicy(), tmp_path, profiles=[profile])
+    assert any("nothing is published of experiments and cohorts" in note for note in found.notes)
+    assert not any(key.startswith("experiment/") for row in found.rows for key in row.scalars)
 
 
 @pytest.mark.parametrize("is_table", [False, True])

@@ -123,6 +123,14 @@ def experiment_scalars(
     return scalars, tuple(notes)
 
 
+def unread_experiment_notes(model: Model) -> tuple[str, ...]:
+    """That nothing is published of experiments and cohorts, where not all rows are at hand."""
+    business = _business(model)
+    if not business.experiments and business.cohorts is None:
+        return ()
+    return ("nothing is published of experiments and cohorts: that takes all rows of the log, in one run.",)
+
+
 def _look_scalars(spec: ExperimentSpec, look: ExperimentLook) -> Iterator[tuple[str, float]]:
     yield experiment_key(spec.name, "units"), float(look.units)
     yield experiment_key(spec.name, "srm_p"), look.srm_p

@@ -24,7 +24,7 @@ from .arrow_columns import release_unused_memory, shown_cells
 from .class_names import mixed_spellings
 from .engines.engine import Engine
 from .estimates import EstimateResult, estimate_windows
-from .experiments import Reading, experiment_scalars
+from .experiments import Reading, experiment_scalars, unread_experiment_notes
 from .label_changes import change_scalars
 from .label_join import LabelChanges, label_changes, label_notes
 from .label_noise import noise_scalars
@@ -120,7 +120,9 @@ def measure(
     notes.extend(timing.notes())
     notes.extend(_selection_notes(read, finished, timing))
     read.add_scalars(timing.set_young_apart(read.noisy))
-    if read.log is not None:
+    if read.log is None or selection.partition:
+        notes.extend(unread_experiment_notes(model))
+    else:
         experimental, experiment_notes = experiment_scalars(
             last_cells(total), spec.window, now, Reading(model, env, retry, scratch)
         )
