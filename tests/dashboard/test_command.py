@@ -41,7 +41,7 @@ def test_results_become_a_site_without_a_network(fleet: Path) -> None:
     }
     assert "GitHub and PagerDuty were not asked" in (fleet / "site/index.html").read_text()
     ended = dashboard(fleet, "--from", "results", "--model", "model-001", "--out", "one")
-    assert ended.stdout == "one/index.html: 1 models written, 0 unchanged\n"
+    assert ended.stdout == "one/index.html: 1 model written, 0 unchanged\n"
 
 
 def test_targets_that_cannot_be_observed_are_a_problem_on_the_page(fleet: Path) -> None:

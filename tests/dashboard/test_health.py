@@ -97,7 +97,7 @@ def test_yellow_begins_with_the_alert_and_green_with_the_end_of_the_last_one() -
 
 def test_the_headline_is_that_of_diagnose_without_state_and_name() -> None:
     assert health(group()).headline == "accuracy is 0.85, 7.6 % below its baseline 0.92"
-    assert health(HEALTHY).headline.startswith("Nothing is firing; 1 rules judged at ")
+    assert health(HEALTHY).headline.startswith("Nothing is firing; 1 rule judged at ")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_the_answers_of_a_red_model() -> None:
         ((HEALTHY, PENDING), "Not quite: an alert is pending. Since 2026-11-20 02:00 UTC."),
         ((group(), replace(WARNING, rule="other")), "No: 2 alerts fire (at worst error). Since 2026-11-20 02:00 UTC."),
         ((HEALTHY,), "Yes: no alert fires."),
-        ((UNKNOWN,), "Unknown: there is no data to judge."),
+        ((UNKNOWN,), "Unknown: nothing could be judged."),
     ],
 )
 def test_health_is_answered_with_what_fires(groups: tuple[Group, ...], text: str) -> None:

@@ -19,6 +19,7 @@ from modelwatch.context import make_context
 from modelwatch.dashboard.collect import Collection, collect_results, read_results
 from modelwatch.dashboard.page import Annotation, AnnotationKind
 from modelwatch.dashboard.site import INDEX, STATE, write_site
+from modelwatch.dashboard.snapshot import ModelSnapshot
 from modelwatch.errors import UserError
 from modelwatch.model.site_paths import model_path
 from modelwatch.timeutil import DAY, HOUR
@@ -173,3 +174,19 @@ def test_a_build_that_is_killed_leaves_every_page_whole(fleet: Path) -> None:
     assert {name: text for name, text in contents(site).items() if name.endswith(".html")} == {
         name: text for name, text in contents(whole).items() if name.endswith(".html")
     }
+
+
+def test_a_first_build_that_was_killed_is_made_again(tmp_path: Path) -> None:
+    """Its files are known as ours from the first one on."""
+    write_fleet(tmp_path, 2, rules=1)
+    site = tmp_path / "site"
+    made = collection(tmp_path)
+    broken = replace(made, models=(replace(made.models[0], read=_die), *made.models[1:]))
+    with pytest.raises(KeyboardInterrupt):
+        write_site(site, broken)
+    assert not (site / INDEX).exists()
+    assert len(write_site(site, collection(tmp_path)).made) == 2
+
+
+def _die() -> ModelSnapshot:
+    raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..config.annotations import MAX_TEXT, annotations_path, append_annotation, read_annotations
-from ..errors import Exit, UserError
+from ..errors import ConfigError, Exit, UserError
 from ..model.added_annotation import AddedAnnotation
 from ..timeutil import format_iso
 from .options import config_option, models_option, now_option, read_config, select_models, time_option
@@ -46,7 +46,8 @@ def annotate(
         raise UserError("it ends before it begins.", hint="--until is later than --at, which is now by default.")
     path = annotations_path(config_path)
     # A file that cannot be read is not made longer.
-    read_annotations(path, frozenset(model.name for model in config.models))
+    if problems := read_annotations(path, frozenset(model.name for model in config.models))[1]:
+        raise ConfigError(problems)
     try:
         is_new = append_annotation(path, annotation)
     except OSError as error:

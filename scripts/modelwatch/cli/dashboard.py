@@ -60,7 +60,8 @@ def dashboard(
         parts = {"made": written.made, "kept": written.kept, "removed": written.removed}
         print_json({"index": str(out / "index.html"), **{name: list(names) for name, names in parts.items()}})
     else:
-        click.echo(f"{out / 'index.html'}: {len(written.made)} models written, {len(written.kept)} unchanged")
+        made = "1 model" if len(written.made) == 1 else f"{len(written.made)} models"
+        click.echo(f"{out / 'index.html'}: {made} written, {len(written.kept)} unchanged")
         for problem in collection.problems:
             click.echo(f"note: {problem}", err=True)
     return Exit.OK
@@ -75,9 +76,10 @@ def _read_results(folder: Path) -> Results:
 def _read_added(path: Path, models: frozenset[str] | None) -> tuple[ReadAnnotations, list[str]]:
     """What people added to the charts of each model, and why that cannot be read: a slip there hides no page."""
     try:
-        entries = read_annotations(path, models)
+        entries, problems = read_annotations(path, models)
     except ConfigError as error:
         return lambda _: (), [f"The annotations are not shown: {problem}" for problem in error.problems]
+    unreadable = [f"An annotation is not shown: {problem}" for problem in problems]
 
     def of_model(model: Model) -> tuple[Annotation, ...]:
         return tuple(
@@ -92,4 +94,4 @@ def _read_added(path: Path, models: frozenset[str] | None) -> tuple[ReadAnnotati
             if entry.is_about(model.name)
         )
 
-    return of_model, []
+    return of_model, unreadable

@@ -14,12 +14,12 @@ from ..errors import ConfigError, UserError, did_you_mean
 from ..model.added_annotation import AddedAnnotation
 from ..regular_file import read_regular_file
 from ..timeutil import format_iso
-from .field_types import ListOf, Text, one_or_more
+from .field_types import Text, one_or_more
 from .reader import Reader, shorten
 from .secrets import Vault
-from .sections import Field, Section
+from .sections import Field, ParsedSection, Section
 from .vocabulary import NAME, TIMESTAMP, URL
-from .yaml_nodes import parse_yaml
+from .yaml_nodes import SequenceNode, parse_yaml
 
 ANNOTATIONS_FILE = "annotations.yml"
 MAX_FILE_BYTES = 4 << 20
@@ -44,42 +44,59 @@ def annotations_path(config: Path) -> Path:
     return (config if config.is_dir() else config.parent) / ANNOTATIONS_FILE
 
 
-def read_annotations(path: Path, models: frozenset[str] | None) -> tuple[AddedAnnotation, ...]:
-    """By time; none where there is no file. ``models``: the names that are configured; ``None``: names
-    are not checked. Raises ConfigError with all
-    problems."""
+def read_annotations(
+    path: Path, models: frozenset[str] | None
+) -> tuple[tuple[AddedAnnotation, ...], tuple[UserError, ...]]:
+    """The entries by time, and the problems of those that are left out; none where there is no file. ``models``: the
+    names that are configured; ``None``: names are not checked. Raises ConfigError for a file that is no list."""
     try:
         content = read_regular_file(path, MAX_FILE_BYTES)
     except FileNotFoundError:
-        return ()
+        return (), ()
     except OSError as error:
         raise ConfigError((UserError(f"the file cannot be read: {error.strerror}.", where=str(path)),)) from error
     if not any(line.strip() and not line.lstrip().startswith(b"#") for line in content.splitlines()):
-        return ()
+        return (), ()
     return _parse(content, str(path), models)
 
 
-def _parse(content: bytes, file: str, models: frozenset[str] | None) -> tuple[AddedAnnotation, ...]:
-    reader = Reader(file, Path(file).parent, Vault({}, require=False))
-    found = []
-    for section in ListOf(_ENTRY).read(parse_yaml(content, file), reader) or []:
-        annotation: AddedAnnotation = section.build(models=tuple(section.get("models", ())))
-        if annotation.until is not None and annotation.until < annotation.at:
-            section.add_problem("it ends before it begins.", value="until")
-        for name in annotation.models:
-            if models is not None and name not in models:
-                section.add_problem(f"there is no model `{shorten(name)}`.", did_you_mean(name, models), value="models")
-        found.append(annotation)
-    if problems := reader.problems():
-        raise ConfigError(tuple(problems))
-    return tuple(sorted(found, key=lambda annotation: annotation.at))
+def _parse(
+    content: bytes, file: str, models: frozenset[str] | None
+) -> tuple[tuple[AddedAnnotation, ...], tuple[UserError, ...]]:
+    root = parse_yaml(content, file)
+    if not isinstance(root, SequenceNode):
+        hint = "`modelwatch annotate` shows how one looks."
+        raise ConfigError((UserError("the file is no list of annotations.", hint=hint, where=file),))
+    found: list[AddedAnnotation] = []
+    problems: list[UserError] = []
+    for node in root.items:
+        reader = Reader(file, Path(file).parent, Vault({}, require=False))
+        section = _ENTRY.read(node, reader)
+        if section is not None:
+            annotation = _build(section, models)
+            if not reader.problems():
+                found.append(annotation)
+        problems += reader.problems()
+    return tuple(sorted(found, key=lambda annotation: annotation.at)), tuple(problems)
+
+
+def _build(section: ParsedSection, models: frozenset[str] | None) -> AddedAnnotation:
+    named = tuple(section.get("models", ()))
+    annotation: AddedAnnotation = section.build(models=named)
+    if "until" in section and "at" in section and section.get("until", 0.0) < section.get("at", 0.0):
+        section.add_problem("it ends before it begins.", value="until")
+    for name in named:
+        if models is not None and name not in models:
+            section.add_problem(f"there is no model `{shorten(name)}`.", did_you_mean(name, models), value="models")
+    return annotation
 
 
 def append_annotation(path: Path, annotation: AddedAnnotation) -> bool:
     """Append one entry; whether it is new: the same entry is not written twice. Raises ConfigError for one that could
     not be read again, OSError."""
     text = _to_yaml(annotation)
-    _parse(text.encode(), "the new entry", None)
+    if problems := _parse(text.encode(), "the new entry", None)[1]:
+        raise ConfigError(problems)
     present = path.read_text("utf-8") if path.exists() else _HEADER
     if text in present:
         return False

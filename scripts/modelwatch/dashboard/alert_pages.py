@@ -5,7 +5,6 @@ Issue and page link to it. It is written as long as the alert fires, once more w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from ..report.model_health import Health
 from ..report.move_effect import runbook_url
 from ..report.next_steps import first_step
 from ..targets.incidents.render import incident_details
+from .answers import split_address
 from .bars import drift_bars, segment_bars
 from .distributions import feature_charts
 from .html import render_alert
@@ -28,7 +28,6 @@ from .rule_views import RuleTracks
 from .snapshot import ModelSnapshot
 from .time_charts import track_chart
 
-_URL = re.compile(r"https?://\S+")
 MAX_FEATURES = 4
 """Of the features that drifted, whose distributions are shown."""
 _SHOWN_ELSEWHERE = frozenset({"next", "next_as_of", "model", "rule", "since"})
@@ -74,7 +73,7 @@ def alert_page(
     rule = next((rule for rule in model.rules if rule.name == group.rule), None)
     details = incident_details(group, register, snapshot.now, rule=rule, model=model)
     step = first_step(group, register, model, snapshot.now) if group.state is AlertState.FIRING else ""
-    url = _URL.search(step)
+    step, url = split_address(step.replace("`", ""))
     return AlertPage(
         link,
         model.name,
@@ -88,8 +87,8 @@ def alert_page(
             if name not in _SHOWN_ELSEWHERE
         ),
         annotations,
-        _URL.sub("", step).rstrip(" :"),
-        safe_url(url[0].rstrip(".,;)")) if url else "",
+        step,
+        url,
         runbook_url=safe_url(runbook_url(group, register, model)),
     )
 

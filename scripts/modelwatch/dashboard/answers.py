@@ -46,8 +46,8 @@ KINDS_THAT_MATTER = (
 
 def answers(snapshot: ModelSnapshot, health: ModelHealth, said: Diagnosis, business: str = "") -> tuple[Answer, ...]:
     """All eight, in the order of ``QUESTIONS``. ``business``: what the view of that name answers; empty: nothing."""
-    step = said.next.replace("`", "")
-    url, command = _URL.search(step), _COMMAND.search(said.next)
+    step, url = split_address(said.next.replace("`", ""))
+    command = _COMMAND.search(said.next)
     texts = {
         "health": _health_text(health),
         "trend": trend_text(snapshot),
@@ -56,18 +56,26 @@ def answers(snapshot: ModelSnapshot, health: ModelHealth, said: Diagnosis, busin
         "problem": "Nothing fires." if health.health is Health.GREEN else health.headline,
         "change": _change_text(snapshot, said),
         "doing": health.doing or "Nothing has to be done.",
-        "next": (_ADDRESS.sub("", step) if url else step) or "Nothing.",
+        "next": step or "Nothing.",
     }
     return tuple(
         Answer(
             question,
             name,
             texts[name],
-            safe_url(url[0].rstrip(".,;)")) if url and name == "next" else "",
+            url if name == "next" else "",
             command[1] if command and name == "next" else "",
         )
         for name, question in QUESTIONS.items()
     )
+
+
+def split_address(step: str) -> tuple[str, str]:
+    """A step without the address that it ends with, and the address: it becomes a link of the words."""
+    found = _URL.search(step)
+    if found is None:
+        return step, ""
+    return _ADDRESS.sub("", re.sub(r"\b(on|in) https?://\S+", r"\1 the issue", step)), safe_url(found[0].rstrip(".,;)"))
 
 
 def _health_text(health: ModelHealth) -> str:
@@ -81,7 +89,7 @@ def _health_text(health: ModelHealth) -> str:
         case Health.GREEN:
             text = "Yes: no alert fires."
         case Health.GREY:
-            text = "Unknown: there is no data to judge."
+            text = "Unknown: nothing could be judged."
     return text if health.since is None else f"{text} Since {utc_time(health.since)}."
 
 

@@ -128,11 +128,11 @@ def collect_results(
 ) -> Collection:
     """From the files of an evaluation; ``context`` has its time. ``observes``: read GitHub and PagerDuty, too;
     without it nothing is asked of any service."""
-    judgement, encoded, problems = results.judgement, results.series, list[str]()
+    judgement, encoded, problems, doubts = results.judgement, results.series, list[str](), tuple[str, ...]()
     if judgement.config != context.config.digest:
-        problems.append(
-            "The results were made with another configuration than the present one: run `modelwatch run` again."
-        )
+        other = "The results were made with another configuration than the present one: run `modelwatch run` again."
+        problems.append(other)
+        doubts = (f"{other} Limits on this page are the present ones, alerts those of then.",)
     if observes:
         observed = observe(context)
         groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
@@ -145,11 +145,13 @@ def collect_results(
         pull = encoded.get(model.name)
         if pull is None:
             missing = pipeline.add_missing_models(replace(context.config, models=(model,)), {})[model.name]
-            snapshot = _snapshot(model, context.now, missing, ModelFindings(()), groups, registers, observed, added)
+            snapshot = _snapshot(
+                model, context.now, missing, ModelFindings(()), groups, registers, observed, added, doubts
+            )
             models.append(ModelSource(model, _digest(snapshot, ()), _constant(snapshot)))
             continue
         unread = PulledSeries(model.name, ())
-        snapshot = _snapshot(model, context.now, unread, ModelFindings(()), groups, registers, observed, added)
+        snapshot = _snapshot(model, context.now, unread, ModelFindings(()), groups, registers, observed, added, doubts)
         models.append(ModelSource(model, _digest(snapshot, pull.lines), _reader(context, snapshot, pull)))
     return Collection(tuple(models), context.now, tuple(problems))
 
@@ -182,7 +184,9 @@ def _snapshot(
     registers: Mapping[str, Register],
     observed: Observations,
     added: ReadAnnotations | None,
+    doubts: tuple[str, ...] = (),
 ) -> ModelSnapshot:
+    """``doubts``: what a reader has to know of every model."""
     own = tuple(group for group in groups if group.model == model.name)
     observation = observed.by_model.get(model.name)
     leading = tuple(
@@ -203,7 +207,7 @@ def _snapshot(
         observation=observation,
         other_issues=leading,
         added=added(model) if added else (),
-        problems=tuple(problems),
+        problems=(*doubts, *problems),
     )
 
 

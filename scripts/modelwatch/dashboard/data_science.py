@@ -77,8 +77,10 @@ def data_science_view(snapshot: ModelSnapshot) -> View:
 
 
 def _main_chart(own: RuleTracks, snapshot: ModelSnapshot) -> TimeChart:
-    """The whole; without one the series that is worst."""
-    track = own.whole or max(own.tracks, key=own.rank_of)
+    """What fires, worst first; while nothing does the whole, or the series that is worst."""
+    fires = any(own.severity_of(track) is not None for track in own.tracks)
+    whole_fires = own.whole is not None and own.severity_of(own.whole) is not None
+    track = own.whole if own.whole is not None and (whole_fires or not fires) else max(own.tracks, key=own.rank_of)
     return track_chart(track, own.alerts, snapshot.now)
 
 

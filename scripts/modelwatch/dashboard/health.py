@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..model.alert import Alert, AlertState, Group
+from ..model.alert import MONITORING_SILENT, Alert, AlertState, Group
 from ..model.register import ACKNOWLEDGED, PAGE_TRIGGERED, DispatchState, Register
 from ..model.severity import Severity
 from ..report import diagnosis
@@ -87,7 +87,10 @@ def _since(snapshot: ModelSnapshot, health: Health) -> float | None:
         case Health.GREEN:
             return _green_since(snapshot)
         case Health.GREY:
-            return newest_point(snapshot)
+            # Data that cannot be judged is there: then the silence has begun when judging ended.
+            silent = (alert for alert in _alerts(snapshot, AlertState.FIRING) if alert.rule == MONITORING_SILENT)
+            began = min((alert.start for alert in silent), default=None)
+            return newest_point(snapshot) if snapshot.pull.error or began is None else began
 
 
 def _alerts(snapshot: ModelSnapshot, state: AlertState) -> Iterator[Alert]:

@@ -99,6 +99,7 @@ def _environment() -> Environment:
         "path": quote,
         "time": _time_element,
         "since": _since_element,
+        "inline": inline_code,
         "json": script_json,
         "chart": chart_json,
         "sparkline": sparkline,
@@ -119,6 +120,17 @@ def _markup(text: str) -> Markup:
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704 - of numbers and times only, or of JSON whose signs are escaped
+
+
+def inline_code(text: object) -> Markup:
+    """A text in which what stands between backticks is code."""
+    from markupsafe import Markup, escape
+
+    parts = plain_line(str(text), MAX_TEXT).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its other half
+        return Markup(escape("`".join(parts)))  # noqa: S704 - escaped
+    cells = (Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+    return Markup("").join(cells)
 
 
 def _time_element(time: float | None) -> Markup | str:

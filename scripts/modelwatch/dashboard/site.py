@@ -96,8 +96,8 @@ def write_site(folder: Path, collection: Collection) -> SiteResult:
     }
     changed = [source for source in collection.models if source.model.name not in kept]
     _make_folder(folder)
-    if changed and before:
-        # What is half made when the build ends is made again.
+    if changed:
+        # What is half made when the build ends is made again; and the folder is known as ours from the first file on.
         _write_state(folder, SiteState(code, kept, state.alerts))
     assets, alerts = write_assets(folder), dict(state.alerts)
     made = {}

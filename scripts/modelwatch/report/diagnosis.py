@@ -384,10 +384,12 @@ def _judged_times(pull: PulledSeries, rule: Rule) -> Sequence[float]:
 
 def _diagnose_healthy(known: DiagnosisInput, now: float) -> Diagnosis:
     pending = [group for group in known.groups if group.state is AlertState.PENDING]
-    judged = sum(group.latest is not None for group in known.groups)
+    decided = (Outcome.OK, Outcome.BREACH)
+    judged = sum(group.latest is not None and group.latest.outcome in decided for group in known.groups)
     version = max(known.pull.deployments, key=lambda deployment: deployment.since, default=None)
     stale = list(_overdue_rules(known, now))
-    head = f"HEALTHY · {known.model.name}: nothing is firing; {judged} rules judged at {utc_time(now)}"
+    rules = "1 rule" if judged == 1 else f"{judged} rules"
+    head = f"HEALTHY · {known.model.name}: nothing is firing; {rules} judged at {utc_time(now)}"
     if unproven := list(_unproven_rules(known)):
         head = f"NOT PROVEN · {known.model.name}: nothing is firing, but beyond a limit: {'; '.join(unproven)}"
     if stale:

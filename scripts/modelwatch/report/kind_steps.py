@@ -23,6 +23,9 @@ from .explanation import Quote
 from .group_states import wrong_name
 from .markdown import plain_line
 
+_FAULTS_OF_RULES = frozenset({Cause.NOT_A_PROPORTION, Cause.ZERO_BASELINE})
+"""Why data that is there cannot be judged by a rule as it is written."""
+
 
 def kind_steps(group: Group, model: Model | None, followers: Sequence[FollowerRecord], quote: Quote) -> Iterator[str]:
     """What the kind of the alert asks for first; nothing where the kind alone says too little. ``followers``: what
@@ -34,7 +37,11 @@ def kind_steps(group: Group, model: Model | None, followers: Sequence[FollowerRe
         rule = quote(describe_alert(group).rule)
         if note := wrong_name(group):
             yield f"Check the configuration: {quote(plain_line(note, 400))}"
-        yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
+        cause = group.alerts[0].finding.cause if group.alerts else Cause.NONE
+        if cause in _FAULTS_OF_RULES:
+            yield f"Change the rule {rule}: {cause.text}. Nothing closes until it is judged again."
+        else:
+            yield f"Check the job that logs the data of {rule}. Nothing closes until it is judged again."
     if group.rule == SOURCE_OUTAGE:
         error = plain_line(next(iter(group.evidence.notes), "it cannot be read"), 250)
         why = quote(error)
