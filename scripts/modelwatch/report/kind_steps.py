@@ -24,7 +24,7 @@ from .group_states import wrong_name
 from .markdown import plain_line
 
 _FAULTS_OF_RULES = frozenset({Cause.NOT_A_PROPORTION, Cause.ZERO_BASELINE})
-"""Why data that is there cannot be judged by a rule as it is written."""
+"""Why a rule cannot judge data that is there: the rule has to change."""
 
 
 def kind_steps(group: Group, model: Model | None, followers: Sequence[FollowerRecord], quote: Quote) -> Iterator[str]:
