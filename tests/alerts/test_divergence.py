@@ -5,22 +5,17 @@ from __future__ import annotations
 from array import array
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from modelwatch.alerts.divergence import BUSINESS_KIND, derive_divergence_tracks
-from modelwatch.alerts.grouping import judge_model
 from modelwatch.alerts.state_machine import latest_alert
-from modelwatch.evaluate.evaluator import evaluate_model
-from modelwatch.model.alert import BUSINESS_DIVERGENCE, AlertState
+from modelwatch.model.alert import BUSINESS_DIVERGENCE
 from modelwatch.model.finding import Cause, Track
-from modelwatch.model.keys import KeyPattern
 from modelwatch.model.monitored_model import BuiltInRule, Model
-from modelwatch.model.rule import BaselineKind, BaselineSpec, Interval, Limit, LimitKind, Rule, Tier
-from modelwatch.model.series import PulledSeries, Series
 from modelwatch.model.severity import Severity
-from modelwatch.timeutil import DAY, HOUR, WEEK
+from modelwatch.timeutil import HOUR
 
+from .divergence_worlds import divergences
 from .making import at, rule, track
 
 CHURN = Model("churn", ())
@@ -90,75 +85,6 @@ def test_its_severity_and_actions_are_the_models() -> None:
     assert alert.severity is Severity.ERROR
 
 
-# --- simulated worlds
-
-HOURS = 63 * 24
-NOW = 20_000 * DAY
-
-
-def rules() -> tuple[Rule, Rule]:
-    rolling = BaselineSpec(BaselineKind.ROLLING, length=28 * DAY)
-    one = (Tier(Severity.WARNING, (Limit(LimitKind.DROP, 0.05),), ("issue",)),)
-    return (
-        rule(
-            "margin",
-            kind=BUSINESS_KIND,
-            metric=KeyPattern("margin"),
-            interval=Interval.NORMAL,
-            tiers=one,
-            window=DAY,
-            baseline=rolling,
-        ),
-        rule(
-            "accuracy",
-            metric=KeyPattern("eval/accuracy"),
-            weight="eval/n",
-            interval=Interval.WILSON,
-            tiers=one,
-            window=DAY,
-            baseline=rolling,
-            improvement=0.03,
-        ),
-    )
-
-
-def pulled(seed: int, margin: float, accuracy: float, since: int) -> PulledSeries:
-    """Hourly values with a daily pattern and noise that resembles itself; from hour ``since`` on both change."""
-    random = np.random.default_rng(seed)
-    hours = np.arange(HOURS)
-    times = NOW - (HOURS - 1 - hours) * HOUR
-    noise = np.zeros(HOURS)
-    for hour in range(1, HOURS):
-        noise[hour] = 0.5 * noise[hour - 1] + random.normal(0, 0.04)
-    later = hours >= since
-    orders = random.poisson(400 * (1 + 0.5 * np.sin(hours * 2 * np.pi / 24)))
-    margins = 2 * (1 + noise + 0.02 * np.sin(hours * 2 * np.pi / 24)) * np.where(later, 1 + margin, 1)
-    shares = np.minimum(0.85 * np.where(later, 1 + accuracy, 1), 0.999)
-    accuracies = random.binomial(1000, shares) / 1000
-    return PulledSeries(
-        "churn",
-        (
-            Series("margin", (), array("d", times), array("d", margins), array("d", orders.astype(float))),
-            Series("eval/accuracy", (), array("d", times), array("d", accuracies), array("d", [1000.0] * HOURS)),
-        ),
-    )
-
-
-def divergences(seed: int, *, margin: float = 0.0, accuracy: float = 0.0, since: int = 55 * 24) -> list[str]:
-    """What the divergence says at the end of each of the last days, without what is quiet."""
-    model = Model("churn", rules(), history=14 * DAY)
-    said = []
-    everything = pulled(seed, margin, accuracy, since)
-    for day in range(7):
-        now = NOW - (6 - day) * DAY
-        findings = evaluate_model(model, everything, now)
-        groups = judge_model(model, findings, everything, now, lambda *_: None)
-        found = next(group for group in groups if group.rule == BUSINESS_DIVERGENCE)
-        if found.state is AlertState.FIRING:
-            said.append(found.alerts[0].finding.reason)
-    return said
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_healthy_worlds_are_quiet(seed: int) -> None:
     assert divergences(seed) == []
@@ -186,7 +112,3 @@ def test_worlds_in_which_accuracy_is_bought_with_margin_are_misaligned(seed: int
 @pytest.mark.parametrize("seed", range(2))
 def test_worlds_in_which_only_accuracy_falls_do_not_diverge(seed: int) -> None:
     assert divergences(seed, accuracy=-0.12) == []
-
-
-def test_history_is_long_enough_for_the_baseline() -> None:
-    assert HOURS * HOUR > 14 * DAY + 28 * DAY + 2 * WEEK

@@ -151,3 +151,21 @@ def test_doctor_says_from_what_a_derived_metric_is_computed(world: World, wandb_
     world.at(48)
     found = world.run("doctor", "--format", "json").out
     assert "region=*/margin, a segment of margin, has no point: it is computed from business/revenue, " in found
+
+
+def test_a_divergence_shares_the_issue_of_its_business_rule_however_late_it_is_known(
+    world: World, wandb_server: Wandb
+) -> None:
+    log(wandb_server, 90, business__cost=(52, 130.0))
+    slow = BUSINESS.replace(
+        "        weight: eval/n\n        window: 4h\n", "        weight: eval/n\n        window: 24h\n"
+    )
+    world.config(slow, WANDB)
+    for hour in (60, 90):
+        world.at(hour)
+        assert world.run("run").code == 0
+    (issue,) = world.issues
+    assert "business-divergence" in issue.body
+    summaries = [incident.event["payload"]["summary"] for incident in world.incidents]
+    assert summaries[-1].endswith("with 1 more alert")
+    assert all("churn margin" in summary for summary in summaries)

@@ -117,6 +117,14 @@ def test_the_interval_of_a_bent_function_is_its_least_and_its_most(tmp_path: Pat
     assert (found.low, found.high) == pytest.approx((-6000, -(0.9 - high) * 100_000))
 
 
+def test_the_interval_of_a_function_that_turns_holds_its_turning_point(tmp_path: Path) -> None:
+    worth = 'eval/accuracy: "100000 EUR/day * abs({eval/accuracy} - 0.842)"'
+    found = money(tmp_path, worth, ACCURACY, accuracies(0.9, 0.9, 0.842, weight=50.0))
+    low, high = wilson_bounds(0.842, 1200)
+    assert found.amount == found.low == pytest.approx(-5800)
+    assert found.high == pytest.approx(-5800 + max(0.842 - low, high - 0.842) * 100_000)
+
+
 def test_a_slope_in_another_unit(tmp_path: Path) -> None:
     rule = (
         "{name: latency, kind: latency, metric: latency, better: lower, window: 1d, baseline: {value: 200}, "

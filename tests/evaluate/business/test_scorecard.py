@@ -141,6 +141,11 @@ def test_too_few_days_have_no_interval(tmp_path: Path) -> None:
     assert found.total is not None
     assert found.total.gained is not None
     assert found.total.gained.low is None
+    keys = VALUE + "before: {from: 2026-03-01, to: 2026-03-06}\nsince: 2026-03-07"
+    short = card(tmp_path, keys, hourly("b/revenue", days(100, 40)))
+    assert short.total is not None
+    assert short.total.gained is not None
+    assert short.total.gained.low is None
 
 
 def test_incomplete_days_are_left_out_and_counted(tmp_path: Path) -> None:
