@@ -67,7 +67,7 @@ def test_the_stand_ins_and_the_demo_are_a_distribution_of_their_own(testing_whee
     assert packed(testing_wheel) == {name for name in sources() if name.startswith("modelwatch/testing/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     metadata = zipfile.ZipFile(testing_wheel).read(f"modelwatch_testing-{__version__}.dist-info/METADATA").decode()
-    assert f"Requires-Dist: modelwatch[profiling]=={__version__}" in metadata
+    assert f"Requires-Dist: modelwatch[dashboard,profiling]=={__version__}" in metadata
     assert "Requires-Dist: graphql-core" in metadata
 
 
@@ -77,7 +77,7 @@ def test_the_version_is_the_same_everywhere() -> None:
     )
     assert first["version"] == second["version"] == __version__
     assert first["optional-dependencies"]["testing"] == [f"modelwatch-testing=={__version__}"]
-    assert f"modelwatch[profiling]=={__version__}" in second["dependencies"]
+    assert f"modelwatch[dashboard,profiling]=={__version__}" in second["dependencies"]
 
 
 def test_every_extra_that_an_error_names_exists() -> None:
