@@ -576,3 +576,19 @@ def test_what_is_shown_fails_for_one_model_alone(wandb_server: Wandb) -> None:
     found = pull_shown([model(), model(name="other", project="missing")], NOW, sessions())
     assert [series.name for series in found["churn"].series] == ["errors/rate"]
     assert found["other"].error
+
+
+def test_a_history_without_anything_to_show_is_not_read_again(wandb_server: Wandb) -> None:
+    rows = [{"_step": step, "_timestamp": NOW - step * HOUR, "serve/p95": 1.0, "eval/accuracy": 0.9} for step in (2, 1)]
+    add(wandb_server, "a", rows[::-1])
+    assert pull_shown([model(rule("serve/p95"))], NOW, sessions())["churn"].series == ()
+    asked = counts(wandb_server)
+    assert "Runs" in asked
+    assert "HistoryPage" not in asked
+
+
+def test_histograms_alone_are_shown(wandb_server: Wandb) -> None:
+    histogram = {"_type": "histogram", "bins": [0.0, 1.0, 2.0], "values": [3, 4]}
+    add(wandb_server, "a", [{"_step": 0, "_timestamp": NOW - HOUR, "features/age": histogram}])
+    found = pull_shown([model()], NOW, sessions())["churn"]
+    assert [(one.name, one.labels) for one in found.histograms] == [("features", (("features", "age"),))]

@@ -61,6 +61,8 @@ class ReadRequest:
     """Id of the only W&B run to read; empty: every run that matches. Tables ignore it."""
     histograms_since: float = -math.inf
     """No histogram is kept that is older (seconds, UTC), even where numbers are."""
+    is_extra: bool = False
+    """Nothing is missed where there is none of it: a W&B run is read only if the name of a key says that there is."""
     is_measured: bool = False
     """Whether ``modelwatch measure`` logs for the model."""
 

@@ -39,7 +39,7 @@ def shown_request(model: Model, now: float) -> ReadRequest:
     histograms = tuple(pattern for pattern in _histograms(model.measure) if pattern not in drift)
     since = now - max(model.history, HISTORY)
     until = now + CLOCK_SKEW
-    return ReadRequest(tuple(keys.values()), since, until, histograms=histograms, logged_until=until)
+    return ReadRequest(tuple(keys.values()), since, until, histograms=histograms, logged_until=until, is_extra=True)
 
 
 def quantile_siblings(key: str) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ def read_runs(model: Model, request: ReadRequest, context: ReadContext) -> Sourc
 def _read_histories(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: ReadContext) -> SourceResult:
     builder = SeriesBuilder(request, spec.time, spec.version)
     runs = _list_runs(api, spec, request, context)
-    readable = [run for run in runs if _worth_reading(run, builder.key_resolver)]
+    resolver = KeyResolver(request.patterns)
+    readable = [run for run in runs if _worth_reading(run, resolver, exactly=request.is_extra)]
     for run in runs:
         builder.note_version(run.version, run.extent.begin)
     links: list[tuple[float, str, str]] = []
@@ -212,9 +213,15 @@ def run_info(run: Any, version_key: str) -> RunInfo:
     )
 
 
-def _worth_reading(run: RunInfo, resolver: KeyResolver) -> bool:
-    """Whether a W&B run's history can hold anything that is wanted."""
-    return run.extent.last_step >= 0 and (not run.keys or any(resolver.may_contain(key) for key in run.keys))
+def _worth_reading(run: RunInfo, resolver: KeyResolver, *, exactly: bool) -> bool:
+    """Whether a W&B run's history can hold anything that is wanted. ``exactly``: by the names of its keys, as far as
+    they have several parts; else a key is also wanted that begins as one does."""
+
+    def may_hold(key: str) -> bool:
+        is_leaf = exactly and ("/" in key or "." in key)
+        return resolver.resolve(key) is not None if is_leaf else resolver.may_contain(key)
+
+    return run.extent.last_step >= 0 and (not run.keys or any(map(may_hold, run.keys)))
 
 
 def _deduplicate_steps(rows: Iterable[HistoryRow]) -> Iterable[HistoryRow]:
