@@ -71,7 +71,9 @@ def write_fleet(
     labels = [names[place] if place < len(names) else f"model-{place:03}" for place in range(models)]
     path.write_text(HEAD + "".join(map(_model_text, labels, range(models), [rules] * models)), "utf-8")
     pulls = tuple(
-        _pull(name, place, rules, days, now, seed=place + (10_000 if place in changed else 0), worsens=worsens)
+        PulledSeries(name, (), error="W&B does not answer: 503 Service Unavailable")
+        if silent and place % 25 == 7
+        else _pull(name, place, rules, days, now, seed=place + (10_000 if place in changed else 0), worsens=worsens)
         for place, name in enumerate(labels)
     )
     context = make_context(load_config(path, os.environ), now)
