@@ -78,6 +78,21 @@ def test_json(folder: Path) -> None:
     assert found["cohorts"]["total"] == pytest.approx(14.21, abs=0.01)
 
 
+@pytest.mark.parametrize("style", ["text", "markdown", "json"])
+def test_an_experiment_that_has_not_begun_is_planned(folder: Path, style: str) -> None:
+    later = (folder / "modelwatch.yml").read_text().replace("start: 2026-10-01", "start: 2026-11-01")
+    (folder / "later.yml").write_text(later)
+    options = ["--config", str(folder / "later.yml"), "--now", NOW, "--format", style]
+    done = CliRunner(env={"COLUMNS": "120"}).invoke(group, ["experiment", "churn", "checkout", *options])
+    assert done.exit_code == 0, done.output
+    if style == "json":
+        (plan,) = json.loads(done.stdout)["models"][0]["plans"]
+        assert [effect["units"] for effect in plan["effects"]][2:4] == [16_328, 4_219]
+    else:
+        assert "By the last four weeks revenue is 22.91, of 499 units a day." in " ".join(done.output.split())
+        assert "16,328" in done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

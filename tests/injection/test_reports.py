@@ -196,6 +196,7 @@ def test_experiments_and_cohorts(sample: Sample) -> None:
             (experiments.SEGMENT_COLUMNS, experiments.segment_rows(result)),
         ):
             Console(file=shown, width=61, force_terminal=False).print(console.make_table(columns, rows))
+    check_markdown(experiments.plan_markdown(world.experiment_plan(sample.text)), OWN)
     check_markdown(experiments.cohort_markdown(world.cohorts(sample.text)), OWN)
     check_log(disarm_workflow_commands(shown.getvalue()))
 

@@ -15,11 +15,13 @@ from modelwatch.model.experiment import (
     ExperimentDecision,
     ExperimentLook,
     ExperimentMetric,
+    ExperimentPlan,
     ExperimentResult,
     ExperimentSpec,
     GuardrailEffect,
     GuardrailState,
     MetricEffect,
+    PlannedEffect,
     SegmentEffect,
 )
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
@@ -190,6 +192,11 @@ def experiment(text: str, reason: DecisionReason) -> ExperimentResult:
         text,
         (text,),
     )
+
+
+def experiment_plan(text: str) -> ExperimentPlan:
+    spec = experiment(text, DecisionReason.BETTER).spec
+    return ExperimentPlan(spec, NOW, 0.0, 1.0, 10.0, 0.1, (PlannedEffect(0.1, 0.1, 100, None),))
 
 
 def cohorts(text: str) -> CohortValues:

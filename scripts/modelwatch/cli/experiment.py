@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import Exit, UserError
-from ..profiling.experiments import Reading, read_cohorts, read_experiment, select_experiments
+from ..profiling.experiments import Reading, read_cohorts, read_experiment, read_plan, select_experiments
 from ..report.console import make_table, make_text, open_console
 from ..report.experiments import (
     ARM_COLUMNS,
     COHORT_COLUMNS,
     EFFECT_COLUMNS,
     GUARDRAIL_COLUMNS,
+    PLAN_COLUMNS,
     SEGMENT_COLUMNS,
     arm_rows,
     cohort_line,
@@ -28,6 +29,9 @@ from ..report.experiments import (
     experiment_markdown,
     fact_lines,
     guardrail_rows,
+    plan_line,
+    plan_markdown,
+    plan_rows,
     segment_rows,
 )
 from ..report.markdown import plain_line
@@ -36,7 +40,7 @@ from .options import Choice, config_option, now_option, print_json, read_config,
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..model.experiment import CohortValues, ExperimentResult
+    from ..model.experiment import CohortValues, ExperimentPlan, ExperimentResult
     from ..model.monitored_model import Model
 
 
@@ -57,7 +61,8 @@ def experiment(name: str | None, experiment_name: str | None, config_path: Path,
     """Print what experiments show so far: arms, differences with intervals, guardrails, who is harmed; ship, stop or
     go on. And the value of predictions by cohort.
 
-    Intervals hold at all looks together: you may look daily, and stop when you like. Changes nothing.
+    Intervals hold at all looks together: you may look daily, and stop when you like. Of an experiment that has not
+    begun, how long it will take. Changes nothing.
     """
     config = read_config(config_path, (name,) if name else (), read_only=True, judges=False)
     models = [model for model in config.models if _has_experiments(model) or name]
@@ -65,38 +70,68 @@ def experiment(name: str | None, experiment_name: str | None, config_path: Path,
         found = [
             _read(model, experiment_name or "", now, Path(scratch) / str(place)) for place, model in enumerate(models)
         ]
-    if not any(results or cohorts for _, results, cohorts in found):
+    if not any(one.results or one.plans or one.cohorts for one in found):
         hint = "Give `business: {experiments: [...]}`; .github/EXPERIMENTS.md has an example."
         raise UserError("no model here has an experiment.", hint=hint, where=str(config_path))
     if style == "json":
-        print_json({"models": [_to_json(*one) for one in found]})
+        print_json({"models": [one.to_json() for one in found]})
         return Exit.OK
-    console = open_console()
-    for model, results, cohorts in found:
-        for result in results:
-            if style == "markdown":
-                click.echo(experiment_markdown(result))
-            else:
-                _print_experiment(console, model, result)
-        if cohorts is not None:
-            if style == "markdown":
-                click.echo(cohort_markdown(cohorts))
-            else:
-                _print_cohorts(console, model, cohorts)
+    for one in found:
+        _show_markdown(one) if style == "markdown" else _print_model(one)
     return Exit.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelExperiments:
+    """What was read of one model."""
+
+    model: Model
+    results: list[ExperimentResult]
+    plans: list[ExperimentPlan]
+    cohorts: CohortValues | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model.name,
+            "experiments": [asdict(result) | {"decision_text": decision_line(result)} for result in self.results],
+            "plans": [asdict(plan) for plan in self.plans],
+            "cohorts": None if self.cohorts is None else asdict(self.cohorts),
+        }
 
 
 def _has_experiments(model: Model) -> bool:
     return model.business is not None and bool(model.business.experiments or model.business.cohorts)
 
 
-def _read(
-    model: Model, name: str, now: float, scratch: Path
-) -> tuple[Model, list[ExperimentResult], CohortValues | None]:
+def _read(model: Model, name: str, now: float, scratch: Path) -> _ModelExperiments:
     reading = Reading(model, os.environ, retry_policy(), scratch)
-    results = [read_experiment(reading, spec, now) for spec in select_experiments(model, name)]
+    specs = select_experiments(model, name)
+    results = [read_experiment(reading, spec, now) for spec in specs if spec.start <= now]
+    plans = [read_plan(reading, spec, now) for spec in specs if spec.start > now]
     cohorts = model.business.cohorts if model.business and not name else None
-    return model, results, read_cohorts(reading, cohorts, [now])[0] if cohorts else None
+    return _ModelExperiments(model, results, plans, read_cohorts(reading, cohorts, [now])[0] if cohorts else None)
+
+
+def _show_markdown(found: _ModelExperiments) -> None:
+    for result in found.results:
+        click.echo(experiment_markdown(result))
+    for plan in found.plans:
+        click.echo(plan_markdown(plan))
+    if found.cohorts is not None:
+        click.echo(cohort_markdown(found.cohorts))
+
+
+def _print_model(found: _ModelExperiments) -> None:
+    console = open_console()
+    for result in found.results:
+        _print_experiment(console, found.model, result)
+    for plan in found.plans:
+        console.print(make_text(plain_line(f"{found.model.name}: {plan.spec.name} {plan_line(plan)}", 800)))
+        console.print()
+        console.print(make_table(PLAN_COLUMNS, plan_rows(plan)))
+        console.print()
+    if found.cohorts is not None:
+        _print_cohorts(console, found.model, found.cohorts)
 
 
 def _print_experiment(console: Console, model: Model, result: ExperimentResult) -> None:
@@ -124,11 +159,3 @@ def _print_cohorts(console: Console, model: Model, values: CohortValues) -> None
     console.print(make_table(COHORT_COLUMNS, cohort_rows(values)))
     for note in values.notes:
         console.print(make_text(plain_line(note, 600), "dim"))
-
-
-def _to_json(model: Model, results: list[ExperimentResult], cohorts: CohortValues | None) -> dict[str, Any]:
-    return {
-        "model": model.name,
-        "experiments": [asdict(result) | {"decision_text": decision_line(result)} for result in results],
-        "cohorts": None if cohorts is None else asdict(cohorts),
-    }

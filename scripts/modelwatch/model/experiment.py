@@ -272,6 +272,33 @@ class ExperimentResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedEffect:
+    """How long it takes to find an effect with a probability of 80 %, at most. ``None``: never."""
+
+    lift: float
+    difference: float
+    units: int | None
+    """In all arms."""
+    days: float | None
+    """With the follow-up of the last unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPlan:
+    """What an experiment that has not begun can find, by the first metric of the last weeks."""
+
+    spec: ExperimentSpec
+    as_of: float
+    follow_up: float
+    value: float
+    daily: float
+    """Units with a value in a day."""
+    reduction: float
+    """The share of the variance that covariates take off."""
+    effects: tuple[PlannedEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CohortCurve:
     """One cohort: the value of a prediction, on average, by age."""
 

@@ -16,6 +16,7 @@ from ..model.experiment import (
     CohortsSpec,
     CohortValues,
     ExperimentLook,
+    ExperimentPlan,
     ExperimentResult,
     ExperimentSpec,
     GuardrailState,
@@ -30,6 +31,7 @@ from .business_rows import read_business_rows
 from .cohort_values import measure_cohorts
 from .column_buffers import ColumnNames
 from .experiment_analysis import analyse_experiment
+from .experiment_plan import plan_experiment
 from .experiment_units import column_names
 from .label_timing import AGES
 from .outcome_lag import outcome_lag
@@ -72,12 +74,24 @@ def read_experiment(reading: Reading, spec: ExperimentSpec, now: float) -> Exper
         reading.model, column_names(spec), now, reading.env, reading.retry, _folder(reading, spec.name), since
     )
     follow_up = outcome_lag(business, rows, now) if spec.follow_up == AUTO_LAG else spec.follow_up
-    missing = business.outcomes.missing if business.outcomes else MissingOutcome.UNKNOWN
-    result = analyse_experiment(spec, rows, now, follow_up, missing)
+    result = analyse_experiment(spec, rows, now, follow_up, _missing(business))
     if math.isinf(follow_up):
         note = "when outcomes are complete is not known yet, so that no unit counts. State it: `follow_up: 14d`."
         return replace(result, notes=(note, *result.notes))
     return result
+
+
+def read_plan(reading: Reading, spec: ExperimentSpec, now: float) -> ExperimentPlan:
+    """What an experiment that has not begun can find. Raises as above, and for too few units."""
+    business = _business(reading.model)
+    names = column_names(spec)
+    names = ColumnNames(keys=names.keys, numbers=names.numbers)
+    folder = _folder(reading, spec.name)
+    rows = read_business_rows(reading.model, names, now, reading.env, reading.retry, folder)
+    follow_up = outcome_lag(business, rows, now) if spec.follow_up == AUTO_LAG else spec.follow_up
+    if math.isinf(follow_up):
+        raise UserError("when outcomes are complete is not known yet.", hint="State it: `follow_up: 14d`.")
+    return plan_experiment(spec, rows, now, follow_up, _missing(business))
 
 
 def read_cohorts(reading: Reading, spec: CohortsSpec, times: Sequence[float]) -> list[CohortValues]:
@@ -103,6 +117,8 @@ def experiment_scalars(
     notes: list[str] = []
     ends = {begin + window: cell for begin, cell in cells.items() if begin + window <= now}
     for spec in select_experiments(reading.model):
+        if spec.start > now:
+            continue
         try:
             result = read_experiment(reading, spec, now)
         except UserError as error:
@@ -162,6 +178,10 @@ def _cohort_scalars(values: CohortValues) -> Iterator[tuple[str, float]]:
 
 def _business(model: Model) -> BusinessSpec:
     return model.business or BusinessSpec()
+
+
+def _missing(business: BusinessSpec) -> MissingOutcome:
+    return business.outcomes.missing if business.outcomes else MissingOutcome.UNKNOWN
 
 
 def _folder(reading: Reading, name: str) -> Path:

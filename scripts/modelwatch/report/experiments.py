@@ -10,6 +10,7 @@ from ..model.experiment import (
     CohortCurve,
     CohortValues,
     DecisionReason,
+    ExperimentPlan,
     ExperimentResult,
     GuardrailEffect,
     GuardrailState,
@@ -23,6 +24,7 @@ GUARDRAIL_COLUMNS = ("guardrail", "arm", "worse by at most", "margin", "state")
 ARM_COLUMNS = ("arm", "planned", "entered", "share", "followed", "with a value")
 SEGMENT_COLUMNS = ("segment", "units", "arm", "difference", "interval", "")
 COHORT_COLUMNS = ("cohort", "predictions", "age", "value", "")
+PLAN_COLUMNS = ("lift", "difference", "units", "days")
 SHOWN_COHORTS = 12
 
 
@@ -167,6 +169,33 @@ def fact_lines(result: ExperimentResult) -> Iterator[str]:
         )
     if result.mixed_units:
         yield f"{count(result.mixed_units)} units were in several arms, and are left out."
+
+
+def plan_rows(plan: ExperimentPlan) -> list[tuple[str, ...]]:
+    """By ``PLAN_COLUMNS``."""
+    return [
+        (percent(effect.lift), number(effect.difference), count(effect.units), count(effect.days))
+        for effect in plan.effects
+    ]
+
+
+def plan_line(plan: ExperimentPlan) -> str:
+    """What is known before an experiment begins."""
+    metric = plan.spec.metrics[0].name
+    covariates = (
+        f" Covariates take off {whole_percent(plan.reduction)} of the variance." if plan.spec.covariates else ""
+    )
+    return (
+        f"begins at {utc_time(plan.spec.start)}. By the last four weeks {metric} is {number(plan.value)}, of "
+        f"{count(plan.daily)} units a day.{covariates} How long it takes at most to find a difference, with a "
+        "probability of 80 %:"
+    )
+
+
+def plan_markdown(plan: ExperimentPlan) -> str:
+    """A section, in which names are code."""
+    head = f"### Experiment {code(plan.spec.name)}\n\n{code(plan_line(plan), 600)}"
+    return f"{head}\n\n{table(PLAN_COLUMNS, plan_rows(plan))}\n"
 
 
 def experiment_markdown(result: ExperimentResult) -> str:
