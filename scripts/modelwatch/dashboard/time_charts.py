@@ -94,20 +94,22 @@ def limit_columns(track: Track, rows: Sequence[int]) -> LimitColumns:
     baseline, another version with other tiers, or a limit in standard deviations."""
     columns: LimitColumns = {}
     unit = unit_of(track.rule)
-    limits: dict[int, list[tuple[tuple[Severity, str], Limit]]] = {}
-    """By index of the version."""
+    limits: dict[int, list[tuple[Limit, list[float]]]] = {}
+    """By index of the version, each with its column."""
     for place, row in enumerate(rows):
         version, baseline = track.version[row], track.baseline[row]
         if version not in limits:
             tiers = track.rule.tiers_for(track.versions[version] if version >= 0 else "")
-            limits[version] = [((tier.severity, limit_text(one, unit)), one) for tier in tiers for one in tier.limits]
-        for key, limit in limits[version]:
+            limits[version] = [
+                (one, columns.setdefault((tier.severity, limit_text(one, unit)), [NAN] * len(rows)))
+                for tier in tiers
+                for one in tier.limits
+            ]
+        for limit, column in limits[version]:
             boundary = limit.boundary(baseline)
             if boundary is not None and math.isfinite(boundary):
-                if key not in columns:
-                    columns[key] = [NAN] * len(rows)
-                columns[key][place] = boundary
-    return columns
+                column[place] = boundary
+    return {key: column for key, column in columns.items() if any(map(math.isfinite, column))}
 
 
 def _near_limits(limits: LimitColumns, values: Sequence[float]) -> tuple[LimitColumns, list[str]]:
