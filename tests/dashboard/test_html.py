@@ -115,7 +115,8 @@ def test_a_sparkline_keeps_gaps_and_needs_two_values() -> None:
 
 
 def test_five_hundred_models_are_less_than_500_kb() -> None:
-    rows = fleet_rows(500)
+    long = "accuracy (region=latam alone) is 0.829, below its baseline; " * 12
+    rows = [replace(row, headline=long) if number % 10 == 0 else row for number, row in enumerate(fleet_rows(500))]
     assert len(render_fleet(fleet_page(rows, samples.NOW), ASSETS).encode()) < 500_000
 
 

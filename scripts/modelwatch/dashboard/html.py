@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 EXTRA = "dashboard"
 MAX_TEXT = 600
 """Characters of a text that are shown."""
+MAX_CELL = 160
+"""Of a text in a row of the fleet; the page of the model has all of it."""
 SPARK_WIDTH, SPARK_HEIGHT = 240, 48
 VIEW_TITLES = {
     ViewName.DATA_SCIENCE: "Data science",
@@ -103,6 +105,7 @@ def _environment() -> Environment:
         "json": script_json,
         "chart": chart_json,
         "sparkline": sparkline,
+        "short": lambda text: plain_line(text, MAX_CELL),
         "panel_kind": lambda panel: type(panel).__name__,
     }
     environment.globals |= {"health_words": HEALTH_WORDS, "kind_words": KIND_WORDS}
