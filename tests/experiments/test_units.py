@@ -114,6 +114,14 @@ def test_no_outcome_is_unknown_or_zero(tmp_path: Path) -> None:
     assert zero.arms[0].analysed == 2
 
 
+def test_a_row_without_a_number_is_unknown_where_no_row_is_nothing(tmp_path: Path) -> None:
+    """An export with decimal commas is no fall in revenue: customer a, of whom one value cannot be read, has none."""
+    paid = [(1, 0.5, "12,5"), (2, 3.5, "5"), (4, 1.5, "9"), (5, 3, "1")]
+    found = run(tmp_path, paid=paid, table=replace(OUTCOMES, missing=MissingOutcome.ZERO))
+    assert values(found) == (1.0, 9.0)
+    assert [arm.analysed for arm in found.arms] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("metric", "missing", "expected"),
     [

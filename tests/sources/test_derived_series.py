@@ -89,6 +89,17 @@ def test_other_expressions_have_no_count() -> None:
     assert series.weights is None
 
 
+def test_the_root_of_a_negative_number_gives_no_point_and_a_note_with_the_count() -> None:
+    series, notes = derive(
+        business(size="sqrt({b/orders} / 1 orders - 4)"), made("b/orders", {0: 5.0, 60: 1.0, 120: 8.0})
+    )
+    assert series is not None
+    assert points(series) == {0: 1.0, 120: 2.0}
+    assert notes == (
+        "size: 1 of 3 times left out: no number (the root or logarithm of a negative number, or too large a one)",
+    )
+
+
 def test_division_by_zero_gives_no_point_and_a_note_with_the_count() -> None:
     parts = (
         made("b/revenue", {0: 1.0, 60: 1.0, 120: 1.0}),

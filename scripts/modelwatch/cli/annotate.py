@@ -10,7 +10,16 @@ from ..config.annotations import MAX_TEXT, annotations_path, append_annotation, 
 from ..errors import ConfigError, Exit, UserError
 from ..model.added_annotation import AddedAnnotation
 from ..timeutil import format_iso
-from .options import config_option, models_option, now_option, read_config, select_models, time_option
+from .options import (
+    config_option,
+    format_option,
+    models_option,
+    now_option,
+    print_json,
+    read_config,
+    select_models,
+    time_option,
+)
 
 
 @click.command("annotate")
@@ -21,6 +30,7 @@ from .options import config_option, models_option, now_option, read_config, sele
 @time_option("--until", "When it ended; without it a moment is marked.")
 @click.option("--url", default="", help="Where to read more.")
 @click.option("--by", default="", help="Who says so; by default nobody is named.")
+@format_option
 @now_option
 def annotate(
     text: str,
@@ -30,6 +40,7 @@ def annotate(
     until: float | None,
     url: str,
     by: str,
+    style: str,
     now: float,
 ) -> Exit:
     """Mark on the charts of the dashboard that something happened: a campaign, a price change, a holiday.
@@ -53,7 +64,9 @@ def annotate(
     except OSError as error:
         raise UserError(f"the file cannot be written: {error.strerror}.", where=str(path)) from error
     whom = ", ".join(models) or "every model"
-    if is_new:
+    if style == "json":
+        print_json({"file": str(path), "added": is_new})
+    elif is_new:
         click.echo(f"{path}: added for {whom} at {format_iso(annotation.at)}. Commit the file to publish it.")
     else:
         click.echo(f"{path}: has this entry already. No changes needed.")

@@ -82,7 +82,10 @@ GUARDRAIL = Section(
     {
         **METRIC_FIELDS,
         "margin": Field(
-            Percentage(high=1.0), "How much worse it may be at most, as a share of the control's value.", required=True
+            Percentage(high=1.0),
+            "How much worse it may be at most, as a share of the control's value; more than 0.",
+            required=True,
+            show_default=False,
         ),
     },
     "What an experiment must not harm.",

@@ -136,32 +136,37 @@ class _Worth:
 
     def values(self, metric: ExperimentMetric) -> Floats:
         """``(units, 1 or 2)``; NaN without an event."""
-        total, count, events = self._sum(metric.value, metric.form)
+        total, count, events, broken = self._sum(metric.value, metric.form)
         if metric.cap is not None:
             total = np.clip(total, -metric.cap, metric.cap)
         if metric.per:
-            per, per_count, _ = self._sum(metric.per, MetricForm.SUM)
-            known = (count > 0) & (per_count > 0)
+            per, per_count, _, per_broken = self._sum(metric.per, MetricForm.SUM)
+            known = (count > 0) & (per_count > 0) & ~broken & ~per_broken
             return np.where(known[:, None], np.stack([total, per], axis=1), np.nan)
         known = count > 0
         is_zero = events and self.missing is MissingOutcome.ZERO
         if metric.form is MetricForm.MEAN:
             predictions = self._predictions() if is_zero else count
-            known = predictions > 0
+            known = (predictions > 0) & ~broken
             return np.where(known[:, None], np.stack([total, predictions], axis=1), np.nan)
-        return np.where(known | is_zero, total, np.nan)[:, None]
+        return np.where((known | is_zero) & ~broken, total, np.nan)[:, None]
 
-    def _sum(self, column: str, form: MetricForm) -> tuple[Floats, Floats, bool]:
+    def _sum(self, column: str, form: MetricForm) -> tuple[Floats, Floats, bool, Bools]:
         """By unit the sum of what its predictions brought (of a share, whether any brought something), the number of
-        these predictions, and whether it is from a second table."""
+        these predictions, whether it is from a second table; and where no row means nothing, whether a row is there
+        that holds no number: then it is not known what the unit brought."""
         events = self.rows.events_with(column)
         values = events.numbers[column]
         units = self.unit_of_row[events.predictions]
-        inside = (units >= 0) & ~np.isnan(values)
+        assigned, is_number = units >= 0, ~np.isnan(values)
+        inside = assigned & is_number
         times = np.where(np.isnan(events.times), self.rows.times[events.predictions], events.times)
         in_time = times <= self.entries[units] + self.follow_up if len(self.entries) else inside
         if events is not self.rows.log:
             self.late += int(np.count_nonzero(inside & ~in_time))
+        broken = np.zeros(len(self.entries), dtype=np.bool_)
+        if events is self.rows.outcomes and self.missing is MissingOutcome.ZERO:
+            broken[units[assigned & ~is_number & in_time]] = True
         inside &= in_time
         size = len(self.rows.times)
         by_row = np.bincount(events.predictions[inside], values[inside], size)
@@ -171,7 +176,7 @@ class _Worth:
         count = np.bincount(self.unit_of_row[rows], minlength=len(self.entries)).astype(np.float64)
         if form is MetricForm.SHARE:
             total = np.minimum(total, 1.0)
-        return total, count, events is self.rows.outcomes
+        return total, count, events is self.rows.outcomes, broken
 
     def _predictions(self) -> Floats:
         units = self.unit_of_row[:-1]

@@ -7,6 +7,7 @@ divided by zero, or two known versions differ gives no point.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,11 +100,15 @@ class _Join:
         computed = evaluate_columns(metric.expression, columns, business.unit_of, len(self._joined.times))
         self._values = [value / metric.unit.scale for value in computed.values]
         self._by_zero = computed.divided_by_zero
+        is_known = [all(map(math.isfinite, row)) for row in zip(*columns.values(), strict=True)]
+        undefined = sum(known and not math.isfinite(value) for known, value in zip(is_known, self._values))
+        self._undefined = max(0, undefined - self._by_zero)
+        """Times at which the keys have values and the expression has none, besides division by zero."""
 
     def series(self, weight_key: str) -> Series:
         """The points that have a value."""
         versions, version_of = self._versions
-        rows = [row for row, value in enumerate(self._values) if value == value and version_of[row] != _DIFFERENT]
+        rows = [row for row, value in enumerate(self._values) if math.isfinite(value) and version_of[row] != _DIFFERENT]
         weights = self._weights(weight_key)
         return Series(
             name=self._metric.name,
@@ -121,6 +126,11 @@ class _Join:
         what, total, notes = f"{self._metric.name}{segment}", len(self._values), []
         if self._by_zero:
             notes.append(f"{what}: {self._by_zero:,} of {total:,} times left out: division by zero")
+        if self._undefined:
+            notes.append(
+                f"{what}: {self._undefined:,} of {total:,} times left out: no number (the root or logarithm of a "
+                "negative number, or too large a one)"
+            )
         differing = sum(version == _DIFFERENT for version in self._versions[1])
         if differing:
             notes.append(f"{what}: {differing:,} of {total:,} times left out: its keys are of different versions")
