@@ -368,4 +368,8 @@ class _BusinessReader:
             return None
         stated, since = section.get("amount"), _seconds(section.get("from"))
         amount = self._rate(stated) if stated else None
+        if stated and amount and keys_of(amount.expression):
+            message = "a promise is a constant amount in a time, not one of each prediction or by a key."
+            self._reader.add_problem(stated.node, message, f"Such as `3000 {self.spec.currency or 'EUR'}/day`.")
+            return None
         return PredictedSpec(amount, since) if amount and since is not None else None

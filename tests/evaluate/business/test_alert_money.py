@@ -155,6 +155,19 @@ def test_a_metric_that_is_money_needs_no_worth(
     assert found.worth == ""
 
 
+@pytest.mark.parametrize("lost", [[], [-1], [-1, -2, -3, -5, -8]])
+def test_points_that_are_late_or_lost_make_no_day_cheaper(tmp_path: Path, lost: list[int]) -> None:
+    rule = (
+        "{name: own, kind: business-metric, metric: b/profit, better: higher, window: 6h, "
+        "baseline: {value: 100}, tiers: {warning: {drop: 10%, do: [issue]}}}"
+    )
+    whole = metric("b/profit", *[100.0] * 6, 75.0)
+    kept = [place for place in range(len(whole.times)) if place - len(whole.times) not in lost]
+    times, values = (array("d", [column[place] for place in kept]) for column in (whole.times, whole.values))
+    series = replace(whole, times=times, values=values, version_of=array("i", [-1] * len(kept)))
+    assert money(tmp_path, "x: 1 EUR/day", rule, series).amount == pytest.approx(-25 * 24)
+
+
 def test_money_for_each_counts_with_its_count(tmp_path: Path) -> None:
     rule = (
         "{name: margin, kind: business-metric, metric: b/margin, weight: b/orders, interval: normal, window: 1d, "

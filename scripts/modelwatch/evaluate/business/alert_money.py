@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...model.alert import Group
+from ...model.alert import IMPLAUSIBLE_METRIC, MONITORING_SILENT, SEGMENT_GONE, SOURCE_OUTAGE, Group
 from ...model.alert_scope import find_scope
 from ...model.business import Amount, BusinessSpec
+from ...model.cadence import usual_gap
 from ...model.expression import format_expression, keys_of
 from ...model.expression_values import evaluate_columns
 from ...model.finding import Finding
@@ -21,6 +22,8 @@ from ...model.series import PulledSeries
 from ...timeutil import DAY, WEEK
 from .daily_amounts import join_keys
 
+_ABOUT_MONITORING = frozenset({MONITORING_SILENT, SOURCE_OUTAGE, SEGMENT_GONE, IMPLAUSIBLE_METRIC})
+"""Rules that say nothing about how good the model is."""
 STEPS = 16
 """Into so many parts a metric's interval is divided, to find the least and the most that it is worth."""
 
@@ -35,7 +38,7 @@ def measure_money(model: Model, group: Group, pull: PulledSeries) -> MoneyImpact
     segment has. The interval is that of the metric's value: the baseline counts as exact.
     """
     business, alert = model.business, find_scope(group).alert
-    if business is None or alert is None:
+    if business is None or alert is None or group.rule in _ABOUT_MONITORING:
         return None
     name = dict(alert.labels).get("rule", group.rule) if group.built_in else group.rule
     rule = next((rule for rule in model.rules if rule.name == name), None)
@@ -43,7 +46,7 @@ def measure_money(model: Model, group: Group, pull: PulledSeries) -> MoneyImpact
         return None
     finding, share, stated = alert.finding, 1.0, _stated_amount(business, rule)
     if stated is None:
-        worth = _money_of_itself(business, rule, finding)
+        worth = _money_of_itself(business, rule, finding, _points_a_day(pull, rule, finding))
     else:
         worth = _stated_worth(business, stated, rule, pull, finding.time)
         segment = tuple(pair for pair in alert.labels if pair != ("rule", name))
@@ -118,7 +121,17 @@ def _is_money_of_each(unit: MeasurementUnit) -> bool:
     return (unit.currency, 1) in unit.powers and len(others) == 1 and others[0][1] == -1 and others[0][0] != TIME
 
 
-def _money_of_itself(business: BusinessSpec, rule: Rule, finding: Finding) -> Worth | None:
+def _points_a_day(pull: PulledSeries, rule: Rule, finding: Finding) -> float:
+    """By the usual gap of the week before; by the points in the window where there are too few. A point that is late or
+    lost makes no day cheaper."""
+    own = (series for series in pull.series if series.name == rule.metric.name and series.labels == finding.labels)
+    series = next(own, None)
+    recent = [time for time in series.times if finding.time - WEEK < time <= finding.time] if series else []
+    gap = usual_gap(recent)
+    return DAY / gap if len(recent) > 2 and gap > 0 else finding.points * DAY / rule.window
+
+
+def _money_of_itself(business: BusinessSpec, rule: Rule, finding: Finding, points_a_day: float) -> Worth | None:
     """Of a metric whose unit is money, in a time or for each of what its count counts."""
     unit = business.unit_of(rule.metric.name)
     if unit is None or not unit.currency:
@@ -129,9 +142,9 @@ def _money_of_itself(business: BusinessSpec, rule: Rule, finding: Finding) -> Wo
     elif unit.is_money and rule.aggregate is Aggregate.SUM:
         factor = windows
     elif unit.is_money and rule.aggregate is Aggregate.MEAN:
-        factor = finding.points * windows
-    elif _is_money_of_each(unit) and finding.n:
-        factor = finding.n * windows
+        factor = points_a_day
+    elif _is_money_of_each(unit) and finding.n and finding.points:
+        factor = finding.n / finding.points * points_a_day
     else:
         return None
     return lambda value: value * unit.scale * factor
