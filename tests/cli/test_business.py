@@ -88,7 +88,7 @@ def test_a_rule_on_a_derived_metric_fires_with_its_money(world: World, wandb_ser
     summary = world.read("modelwatch-out/summary.md")
     assert "−720 EUR a day" in summary
     shown = world.run("diagnose", "churn")
-    assert "Costs about 720 EUR a day" in " ".join(shown.out.split())
+    assert "; costs about 720 EUR a day" in " ".join(shown.out.split())
 
 
 def test_what_a_drop_of_accuracy_is_worth_has_the_interval_of_the_metric(world: World, wandb_server: Wandb) -> None:

@@ -7,6 +7,7 @@ import pytest
 from modelwatch.model.money import Estimate, MoneyImpact
 from modelwatch.report.money import (
     estimate_text,
+    impact_clause,
     impact_sentence,
     impact_text,
     money,
@@ -73,6 +74,13 @@ def test_amounts_have_two_digits_and_no_more_than_cents(amount: float, text: str
 def test_both_signs_and_every_interval(impact: MoneyImpact | None, sentence: str, cell: str) -> None:
     assert impact_sentence(impact) == sentence
     assert impact_text(impact) == cell
+
+
+def test_a_clause_has_little_room() -> None:
+    lost = MoneyImpact(-3096.0, "EUR", -4300.0, -1900.0, share=0.3)
+    assert impact_clause(lost) == "costs about 3,100 EUR a day (1,900 to 4,300)"
+    assert impact_clause(MoneyImpact(50.0, "EUR")) == "gains about 50 EUR a day"
+    assert impact_clause(MoneyImpact(0.0, "EUR")) == impact_clause(None) == ""
 
 
 def test_estimates_and_ratios() -> None:

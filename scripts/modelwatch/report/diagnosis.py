@@ -28,7 +28,7 @@ from .explanation import contribution_of, drift_sentence, drift_share_text, expl
 from .facts_table import confidence_facts, window_text
 from .formatting import bare_value, duration, finding_labels, percent, quantity, row_count, start_text, utc_time
 from .markdown import plain_line
-from .money import impact_sentence
+from .money import impact_clause
 from .next_steps import first_step, target_clause, version_lead
 from .past_episodes import past_episode_lines
 from .recent_changes import recent_change_lines
@@ -44,7 +44,7 @@ MAX_STEPS = 50
 MAX_CANDIDATES = 3
 _LASTING_TITLES = ("Data", "Deployed", "Go back", "Open", "Unknown")
 SECTION_TITLES = frozenset(
-    ("Page", "Since", "Money", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
+    ("Page", "Since", "Earlier", "Also", "Where", "Why", "Drifted", "Changed", "Before", *_LASTING_TITLES)
 )
 _COMMAND, _NO_BREAK = re.compile("`[^`]*`"), "\ue000"
 """The second stands for a space at which no line breaks."""
@@ -130,7 +130,6 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
         "Muted": filter(None, (plain_line(mutes[worst.key], 300),)),
         "Page": filter(None, (next_page_sentence(kept.get(worst.key), known.model, now),)),
         "Since": _onset_lines(worst, known.model, now),
-        "Money": filter(None, (impact_sentence(worst.evidence.money),)),
         "Earlier": past_episode_lines(known.past_episodes),
         "Also": _other_alerts(firing[1:], mutes),
         "Where": _segment_lines(worst),
@@ -147,7 +146,8 @@ def diagnose(known: DiagnosisInput, now: float) -> Diagnosis:
     }
     state = str(worst.severity).upper() + (", recovering" if recovery_streak(worst) or is_recovering(worst) else "")
     state += " (muted)" if mutes[worst.key] else ""
-    headline = plain_line(f"{state} · {worst.model}: {describe_alert(worst).sentence}", 400)
+    cost = f"; {clause}" if (clause := impact_clause(worst.evidence.money)) else ""
+    headline = plain_line(f"{state} · {worst.model}: {describe_alert(worst).sentence}{cost}", 400)
     return Diagnosis(headline, _non_empty(sections), _next_step(known, worst, now), firing=True)
 
 

@@ -36,6 +36,15 @@ def impact_sentence(impact: MoneyImpact | None) -> str:
     return f"{text} ({'; '.join(details)})." if details else f"{text}."
 
 
+def impact_clause(impact: MoneyImpact | None) -> str:
+    """The same within a sentence that has little room: ``costs about 3,100 EUR a day (1,900 to 4,300)``."""
+    if impact is None or abs(impact.amount) < 0.005:
+        return ""
+    text = f"{_verb(impact).lower()} about {money(abs(impact.amount), impact.currency)} a day"
+    ends = _ends_text(impact)
+    return f"{text} ({ends})" if ends else text
+
+
 def impact_text(impact: MoneyImpact | None) -> str:
     """The same for a cell of a table: ``−3,100 EUR a day``; empty where nothing is known."""
     if impact is None:
@@ -49,13 +58,18 @@ def _verb(impact: MoneyImpact) -> str:
 
 
 def _interval_text(impact: MoneyImpact) -> str:
+    ends = _ends_text(impact)
+    return f"95 % interval {ends}" if ends else "interval unknown"
+
+
+def _ends_text(impact: MoneyImpact) -> str:
     if impact.low is None or impact.high is None:
-        return "interval unknown"
+        return ""
     ends = sorted((impact.low, impact.high), key=abs) if impact.low * impact.high >= 0 else []
     if ends:
-        return f"95 % interval {rounded_amount(abs(ends[0]))} to {rounded_amount(abs(ends[1]))}"
+        return f"{rounded_amount(abs(ends[0]))} to {rounded_amount(abs(ends[1]))}"
     lost, gained = (impact.low, impact.high) if impact.low < impact.high else (impact.high, impact.low)
-    return f"95 % interval {rounded_amount(-lost)} lost to {rounded_amount(gained)} gained"
+    return f"{rounded_amount(-lost)} lost to {rounded_amount(gained)} gained"
 
 
 def _share_text(impact: MoneyImpact) -> str:
