@@ -255,6 +255,21 @@ def test_on_paper_everything_is_open_and_drawn(site: Path, tab: Tab) -> None:
     assert len(pdf) > 50_000
 
 
+def test_without_the_library_the_numbers_are_still_there(site: Path, browser: Chromium) -> None:
+    opened = browser.open_tab()
+    opened.call("Network.setBlockedURLs", urls=["*vega-*"])
+    opened.go((site / MODEL).as_uri())
+    text = "document.querySelector('#accuracy .drawing').textContent"
+    said = opened.evaluate(f"new Promise((done) => setTimeout(() => done({text}), 500))")
+    assert said == "The chart library was not loaded; the numbers are in the table below."
+    opened.evaluate("document.querySelector('#accuracy details.data').open = true")
+    rows = (
+        "new Promise((done) => setTimeout(() => done(document.querySelectorAll('#accuracy details tr').length), 200))"
+    )
+    assert opened.evaluate(rows) == 201
+    opened.close()
+
+
 def test_without_scripts_the_main_content_is_there(site: Path, browser: Chromium) -> None:
     opened = browser.open_tab()
     opened.call("Emulation.setScriptExecutionDisabled", value=True)

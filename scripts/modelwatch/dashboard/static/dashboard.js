@@ -144,7 +144,11 @@
   };
   const draw = async (figure, wanted = theme(), columns = 0) => {
     const chart = chartOf(figure), { tokens, legendWidth } = window.modelwatchThemes;
-    if (chart.drawn === wanted || !window.vegaEmbed) return;
+    if (chart.drawn === wanted) return;
+    if (!window.vegaEmbed) {
+      figure.querySelector(".drawing").textContent = "The chart library was not loaded; the numbers are in the table below.";
+      return;
+    }
     const config = structuredClone(window.modelwatchThemes.config);
     config.legend.columns = columns || Math.max(1, Math.floor(figure.clientWidth / legendWidth));
     chart.drawn = figure.dataset.drawn = wanted;
