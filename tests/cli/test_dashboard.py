@@ -39,7 +39,7 @@ def test_the_page_of_a_model_that_broke_tells_what_diagnose_tells(world: World) 
     furnish(world)
     world.run("run")
     ran = world.run("dashboard", "--out", "site")
-    assert (ran.code, ran.out) == (Exit.OK, "site/index.html: 1 models written, 0 unchanged\n")
+    assert (ran.code, ran.out) == (Exit.OK, "site/index.html: 1 model written, 0 unchanged\n")
     answers = Answers(page_of(world)).texts
     assert answers["health"].startswith("Is it healthy? No: 2 alerts fire (at worst critical). Since 2026-11-20 ")
     assert "accuracy (region=latam alone) is 0.6, 34.8 % below its baseline" in answers["problem"]
@@ -83,14 +83,14 @@ def test_a_source_that_is_down_is_grey_with_what_is_open(world: World) -> None:
     (world.folder / "metrics.csv").unlink()
     assert world.run("dashboard").code == Exit.OK
     answers = Answers(page_of(world)).texts
-    assert answers["health"].startswith("Is it healthy? Unknown: there is no data to judge.")
+    assert answers["health"].startswith("Is it healthy? Unknown: nothing could be judged.")
     assert "metrics.csv" in answers["problem"]
     assert 'data-health="grey"' in (world.folder / "site/index.html").read_text("utf-8")
 
 
 def test_a_healthy_model_is_green_and_made_once(world: World) -> None:
     furnish(world, bad_from=100)
-    assert world.run("dashboard").out == "site/index.html: 1 models written, 0 unchanged\n"
+    assert world.run("dashboard").out == "site/index.html: 1 model written, 0 unchanged\n"
     answers = Answers(page_of(world)).texts
     assert answers["health"] == "Is it healthy? Yes: no alert fires."
     assert answers["doing"] == "What is being done? Nothing has to be done."
