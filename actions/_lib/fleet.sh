@@ -19,7 +19,14 @@ case $1 in
     line site MW_SITE required
     option results MW_RESULTS --from
     [[ -z $MW_RESULTS ]] || flags+=(--observe)
-    modelwatch dashboard --out="$MW_SITE" "${flags[@]}"
+    code=0
+    modelwatch dashboard --out="$MW_SITE" "${flags[@]}" || code=$?
+    # 3 and 4: the site is whole, and says itself what could not be read.
+    case $code in
+      0) ;;
+      3 | 4) echo "::warning title=modelwatch::The site is made, but something could not be read: see the log." ;;
+      *) exit "$code" ;;
+    esac
     output site "$MW_SITE"
     ;;
 esac

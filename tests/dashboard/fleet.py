@@ -62,9 +62,11 @@ def write_fleet(
     names: Sequence[str] = (),
     now: float = NOW,
     worsens: bool = True,
+    recovers: bool = False,
 ) -> Path:
     """Write ``modelwatch.yml`` and ``results/``; gives the path of the configuration. ``changed``: places of models
-    whose points differ from those of another call. ``silent``: the source of some cannot be read."""
+    whose points differ from those of another call. ``silent``: the source of some cannot be read.
+    ``recovers``: what worsened three days ago became healthy again in the last day."""
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
     path = folder / "modelwatch.yml"
@@ -73,7 +75,16 @@ def write_fleet(
     pulls = tuple(
         PulledSeries(name, (), error="W&B does not answer: 503 Service Unavailable")
         if silent and place % 25 == 7
-        else _pull(name, place, rules, days, now, seed=place + (10_000 if place in changed else 0), worsens=worsens)
+        else _pull(
+            name,
+            place,
+            rules,
+            days,
+            now,
+            seed=place + (10_000 if place in changed else 0),
+            worsens=worsens,
+            recovers=recovers,
+        )
         for place, name in enumerate(labels)
     )
     context = make_context(load_config(path, os.environ), now)
@@ -98,7 +109,9 @@ def json_string(text: str) -> str:
     return json.dumps(text)
 
 
-def _pull(name: str, place: int, rules: int, days: int, now: float, seed: int, worsens: bool) -> PulledSeries:
+def _pull(
+    name: str, place: int, rules: int, days: int, now: float, seed: int, worsens: bool, recovers: bool
+) -> PulledSeries:
     random = np.random.default_rng(seed)
     hours = days * 24
     times = array("d", (now - (hours - hour) * HOUR for hour in range(hours)))
@@ -107,7 +120,7 @@ def _pull(name: str, place: int, rules: int, days: int, now: float, seed: int, w
         metric = f"{METRICS[number % len(METRICS)]}{number // len(METRICS) or ''}"
         values = random.normal(200, 6, hours) if "latency" in metric else random.normal(0.9, 0.003, hours)
         if worsens and place % 10 == 3 and number == 0:
-            values[-72:] *= 0.93
+            values[-72 : -24 if recovers else None] *= 0.93
         if worsens and place % 10 == 5 and number == 1:
             values[-48:] *= 0.97
         weights = None if "latency" in metric else array("d", [1000.0] * hours)

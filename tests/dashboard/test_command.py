@@ -46,8 +46,12 @@ def test_results_become_a_site_without_a_network(fleet: Path) -> None:
 
 def test_targets_that_cannot_be_observed_are_a_problem_on_the_page(fleet: Path) -> None:
     ended = dashboard(fleet, "--from", "results", "--observe", MODELWATCH_TIMEOUT_SCALE="0.05")
-    assert ended.returncode == Exit.OK, ended.stderr
-    assert "could not be read" in (fleet / "site/models/model-000/index.html").read_text()
+    assert ended.returncode == Exit.PARTIAL, ended.stderr
+    assert ended.stderr.startswith("note: issue and dispatch cannot be observed: GitHub (http://127.0.0.1:9)")
+    page = (fleet / "site/models/model-000/index.html").read_text()
+    assert "could not be read" in page
+    assert "GitHub ((address not shown))" in page
+    assert "127.0.0.1" not in page
 
 
 def test_results_of_another_configuration_are_shown_with_a_note(fleet: Path) -> None:

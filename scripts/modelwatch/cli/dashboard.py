@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from ..dashboard.page import Annotation, AnnotationKind
 from ..dashboard.site import check_extra, write_site
 from ..errors import ConfigError, Exit, UserError
 from ..model.monitored_model import Model
+from ..report.markdown import plain_line
 from .options import FOLDER, format_option, path_option, print_json, read_context, run_options
 from .runner import progress_bar
+
+MAX_NOTES, MAX_NOTE = 5, 600
 
 
 @click.command("dashboard")
@@ -40,7 +44,8 @@ def dashboard(
     """Write a static site: every model with its colour, and for each its metrics, inputs, alerts and what is done.
 
     Reads metrics, GitHub and PagerDuty, and changes nothing there. Open index.html of the folder, or publish it: pages
-    load nothing from elsewhere. Only models that changed are written again.
+    load nothing from elsewhere. Only models that changed are written again. What cannot be read is named on its page;
+    the exit code is then 3 (a source) or 4 (GitHub, PagerDuty, a registry).
     """
     if observe and results is None:
         raise click.UsageError("--observe goes with --from: without it GitHub and PagerDuty are read anyway.")
@@ -55,16 +60,24 @@ def dashboard(
         with progress_bar(len(context.config.models)) as progress:
             collection = collect_live(replace(context, progress=progress), added)
     collection = replace(collection, problems=(*collection.problems, *unreadable))
-    written = write_site(out, collection)
+    written = write_site(out, collection, others_stay=bool(models))
     if style == "json":
         parts = {"made": written.made, "kept": written.kept, "removed": written.removed}
         print_json({"index": str(out / "index.html"), **{name: list(names) for name, names in parts.items()}})
     else:
         made = "1 model" if len(written.made) == 1 else f"{len(written.made)} models"
         click.echo(f"{out / 'index.html'}: {made} written, {len(written.kept)} unchanged")
-        for problem in collection.problems:
-            click.echo(f"note: {problem}", err=True)
-    return Exit.OK
+    for problem in (*collection.problems, *_shortened(collection.unread_sources), *collection.unread_targets):
+        click.echo(f"note: {plain_line(problem, MAX_NOTE)}", err=True)
+    if collection.unread_targets:
+        return Exit.PARTIAL
+    return Exit.SOURCE_DOWN if collection.unread_sources else Exit.OK
+
+
+def _shortened(texts: Sequence[str]) -> list[str]:
+    """The first of them, and how many more there are."""
+    more = [f"and {len(texts) - MAX_NOTES} more models whose metrics cannot be read"] if len(texts) > MAX_NOTES else []
+    return [*texts[:MAX_NOTES], *more]
 
 
 def _read_results(folder: Path) -> Results:

@@ -1,23 +1,26 @@
 """The permalink of an alert: what fires, the evidence as it was, and what to do.
 
-Issue and page link to it. It is written as long as the alert fires, once more when it has ended, and never again.
+Issue and page link to it. As long as the alert fires it is written with the present evidence; when it has ended, once
+more with the evidence of the last time it fired, and never again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from ..model.alert import AlertState, Group
+from ..model.alert import BUILT_IN_RULES, AlertState, Group
 from ..model.plan import ObservedIssue
+from ..model.register import Register
 from ..model.site_paths import alert_path
-from ..report.alert_phrase import describe_alert
-from ..report.formatting import bare_value, utc_time
+from ..report.alert_phrase import at_worst, describe_alert
+from ..report.formatting import bare_value, quantity, utc_time
 from ..report.markdown import plain_line, safe_url
-from ..report.model_health import Health
+from ..report.model_health import Health, severity_health
 from ..report.move_effect import runbook_url
 from ..report.next_steps import first_step
 from ..targets.incidents.render import incident_details
+from .alert_records import encode_page, end_page, record_path
 from .answers import split_address
 from .bars import drift_bars, segment_bars
 from .distributions import feature_charts
@@ -31,6 +34,21 @@ from .time_charts import track_chart
 MAX_FEATURES = 4
 """Of the features that drifted, whose distributions are shown."""
 _SHOWN_ELSEWHERE = frozenset({"next", "next_as_of", "model", "rule", "since"})
+UNREAD_TARGETS = (
+    "GitHub or PagerDuty could not be read, or was not asked: issue, incident and next step are those of an "
+    "earlier build."
+)
+ReadPage = Callable[[AlertLink], AlertPage | None]
+"""What an earlier build has kept of the page of an alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAlerts:
+    """What earlier builds of the site know of a model's alerts."""
+
+    links: tuple[AlertLink, ...]
+    """Those that have a page, newest first."""
+    read: ReadPage
 
 
 def picture_path(link: AlertLink) -> str:
@@ -38,31 +56,156 @@ def picture_path(link: AlertLink) -> str:
     return f"{link.page.removesuffix('.html')}.png"
 
 
-def merge_links(current: Iterable[AlertLink], before: Iterable[AlertLink]) -> tuple[AlertLink, ...]:
+def merge_links(
+    current: Iterable[AlertLink], before: Iterable[AlertLink], *, is_unread: bool = False
+) -> tuple[AlertLink, ...]:
     """Every alert that has a page, newest first. Those of ``before`` that are no longer there have ended; when is
-    known where their end was seen."""
-    links = {link.page: replace(link, health=Health.GREEN) for link in before}
+    known where their end was seen. ``is_unread``: the source of the model cannot be read, so nothing has ended."""
+    links = {link.page: link if is_unread else replace(link, health=Health.GREEN) for link in before}
     links |= {link.page: link for link in current if link.page}
     return tuple(sorted(links.values(), key=lambda link: (link.health is not Health.GREEN, link.since or 0.0))[::-1])
 
 
+def remember_links(
+    snapshot: ModelSnapshot, current: Iterable[AlertLink], before: tuple[AlertLink, ...]
+) -> tuple[AlertLink, ...]:
+    """``current`` with what an earlier build knew, and this one could not read."""
+    links = [_remember(snapshot, link, before) if link.page else link for link in current]
+    if snapshot.pull.error:
+        known = {link.page for link in (*links, *before)}
+        links += (link for link in _open_links(snapshot) if link.page not in known)
+    return tuple(links)
+
+
+def _open_links(snapshot: ModelSnapshot) -> Iterator[AlertLink]:
+    """The alerts that open issues tell, while nothing can be judged."""
+    for issue in snapshot.observation.issues if snapshot.observation else ():
+        if issue.register is not None and issue.trusted and issue.state == "open":
+            yield _recorded_link(snapshot.model.name, issue, issue.register)
+
+
+def _remember(snapshot: ModelSnapshot, link: AlertLink, before: tuple[AlertLink, ...]) -> AlertLink:
+    is_unread = _targets_are_unread(snapshot)
+    if is_unread and link.group not in snapshot.registers:
+        # Without its issue nobody knows which episode it is: the one that the site has seen last.
+        last = max((old for old in before if old.group == link.group), key=lambda old: old.episode, default=None)
+        if last is not None:
+            episode = last.episode + (last.until is not None and link.until is None)
+            link = replace(link, episode=episode, page=alert_path(snapshot.model.name, link.group, episode))
+    if snapshot.pull.error and link.until is None and link.health is Health.GREEN:
+        register = snapshot.registers.get(link.group)
+        link = replace(link, health=severity_health(register.severity) if register else Health.GREY)
+    old = next((old for old in before if old.page == link.page), None)
+    if old is None:
+        return link
+    if is_unread:
+        link = replace(
+            link,
+            issue_url=link.issue_url or old.issue_url,
+            incident_url=link.incident_url or old.incident_url,
+        )
+    if link.until is not None:
+        return replace(link, title=old.title)
+    if snapshot.pull.error and old.until is None:
+        return replace(link, title=old.title, health=old.health, severity=old.severity, urgent_since=old.urgent_since)
+    return link
+
+
+def _targets_are_unread(snapshot: ModelSnapshot) -> bool:
+    return snapshot.observation is None or bool(snapshot.observation.errors)
+
+
 def alert_files(
-    snapshot: ModelSnapshot, page: ModelPage, before: tuple[AlertLink, ...], assets: dict[str, str]
+    snapshot: ModelSnapshot, page: ModelPage, earlier: EarlierAlerts, assets: dict[str, str]
 ) -> Iterator[tuple[str, bytes]]:
-    """The page and the picture of each alert that fires, or whose end the alerts of ``before`` do not know yet."""
-    ended = {link.page for link in before if link.until is not None}
+    """The page, the record and the picture of each alert that fires, or whose end the site does not show yet."""
     groups = {group.key: group for group in snapshot.groups}
-    known = {link.page for link in (*page.alerts, *before)}
+    judged = [link for link in page.alerts if link.page and link.group in groups and groups[link.group].alerts]
+    known = {link.page for link in (*judged, *earlier.links)}
     for issue in snapshot.observation.issues if snapshot.observation else ():
         if (made := recorded_page(snapshot, issue)) is not None and made.link.page not in known:
+            yield record_path(made.link), encode_page(made)
             yield made.link.page, render_alert(made, assets).encode()
-    for link in page.alerts:
-        if not link.page or (link.until is not None and link.page in ended):
+    ended = {link.page for link in earlier.links if _has_ended(link)}
+    for link in judged:
+        if link.until is not None and link.page in ended:
             continue
-        made = alert_page(snapshot, groups[link.group], link, page.annotations)
+        group, kept = groups[link.group], earlier.read(link)
+        if snapshot.pull.error or link.until is not None or _has_ended(link):
+            made = _closing_page(snapshot, group, link, kept, page.annotations)
+        else:
+            made, kept = _firing_page(snapshot, group, link, kept, page.annotations), None
         yield link.page, render_alert(made, assets).encode()
+        if kept is not None:
+            continue
+        yield record_path(link), encode_page(made)
         if made.charts and isinstance(chart := made.charts[0], TimeChart):
             yield picture_path(link), chart_png(chart, f"{made.model}: {chart.title}", page.annotations)
+    current = {link.page for link in judged}
+    for link in earlier.links:
+        if link.page not in current and not _has_ended(link) and (kept := earlier.read(link)) is not None:
+            yield link.page, render_alert(_gone_page(snapshot, link, kept), assets).encode()
+
+
+def unwatched_page(link: AlertLink, model: str, kept: AlertPage | None, now: float) -> AlertPage:
+    """The page of an alert whose model is no longer in the configuration. ``kept``: what was known of it."""
+    made = kept or AlertPage(link, model, link.title, now, link.title, (), (), ())
+    fired = "" if _has_ended(link) else " The alert fired when it was judged last."
+    notice = f"{model} is no longer watched: at {utc_time(now)} it was not in the configuration.{fired}"
+    health = link.health if _has_ended(link) else Health.GREY
+    return replace(end_page(made, replace(link, health=health), notice), is_watched=False)
+
+
+def _has_ended(link: AlertLink) -> bool:
+    return link.until is not None or link.health is Health.GREEN
+
+
+def _firing_page(
+    snapshot: ModelSnapshot,
+    group: Group,
+    link: AlertLink,
+    kept: AlertPage | None,
+    annotations: tuple[Annotation, ...],
+) -> AlertPage:
+    made = alert_page(snapshot, group, link, annotations)
+    if kept is None or not _targets_are_unread(snapshot) or not (kept.link.issue_url or kept.link.incident_url):
+        return made
+    return replace(
+        made, notice=UNREAD_TARGETS, next_step=kept.next_step, next_url=kept.next_url, runbook_url=kept.runbook_url
+    )
+
+
+def _closing_page(
+    snapshot: ModelSnapshot,
+    group: Group,
+    link: AlertLink,
+    kept: AlertPage | None,
+    annotations: tuple[Annotation, ...],
+) -> AlertPage:
+    """Of an alert that ended, or that cannot be judged now: what was known of it, else what it was at its worst."""
+    made = kept or alert_page(snapshot, at_worst(group), link, annotations)
+    if snapshot.pull.error:
+        notice = f"At {utc_time(snapshot.now)} the metrics could not be read. This is what was known before."
+        return replace(made, link=link, notice=notice)
+    peak = max((alert.peak for alert in group.alerts), default=None)
+    newest = group.alerts[0].finding.value if group.alerts else None
+    is_known = newest is not None and not group.built_in
+    value = f" The newest value was {quantity(newest, group.unit)}." if is_known else ""
+    when = f" at {utc_time(link.until)}" if link.until is not None else ""
+    worst = f" It was {peak} at its worst." if peak else ""
+    how = "its series has sent no data" if all(alert.gone for alert in group.alerts) else "it recovered"
+    return end_page(made, link, f"This alert ended{when}: {how}.{value}{worst}")
+
+
+def _gone_page(snapshot: ModelSnapshot, link: AlertLink, kept: AlertPage) -> AlertPage:
+    """Of an alert of which this evaluation says nothing."""
+    if snapshot.pull.error:
+        notice = f"At {utc_time(snapshot.now)} the metrics could not be read. This is what was known before."
+        return replace(kept, link=link, notice=notice)
+    rules = {rule.name for rule in snapshot.model.rules} | BUILT_IN_RULES
+    why = "" if kept.rule in rules else f": the rule {kept.rule} is not in the configuration"
+    notice = f"At {utc_time(snapshot.now)} this alert no longer fired{why}."
+    return end_page(kept, replace(link, health=Health.GREEN), notice)
 
 
 def alert_page(
@@ -99,19 +242,8 @@ def recorded_page(snapshot: ModelSnapshot, issue: ObservedIssue) -> AlertPage | 
     register, model = issue.register, snapshot.model
     if register is None or not issue.trusted:
         return None
-    ended = register.closed if register.closed is not None else issue.closed_at
-    link = AlertLink(
-        group=register.group,
-        episode=register.episode,
-        title=f"{model.name} {register.rule}",
-        health=Health.GREEN,
-        severity=register.peak,
-        since=register.start,
-        until=ended,
-        page=alert_path(model.name, register.group, register.episode),
-        issue_url=issue.url,
-        incident_url=register.page.url if register.page else "",
-    )
+    link = _recorded_link(model.name, issue, register)
+    ended = link.until
     facts = [("Severity", f"{register.peak} at its worst")]
     if impact := register.impact:
         before = f" instead of {bare_value(impact.baseline, impact.unit)}" if impact.baseline is not None else ""
@@ -132,6 +264,24 @@ def recorded_page(snapshot: ModelSnapshot, issue: ObservedIssue) -> AlertPage | 
     headline = f"{link.title}: {plain_line(register.title, 300) or 'an alert that has ended'}"
     charts = (ledger,) if rows else ()
     return AlertPage(link, model.name, register.rule, ended or register.start, headline, charts, tuple(facts), ())
+
+
+def _recorded_link(model: str, issue: ObservedIssue, register: Register) -> AlertLink:
+    """What the issue knows of the episode; an open one was as its register says when it was judged last."""
+    ended = register.closed if register.closed is not None else issue.closed_at
+    is_open = issue.state == "open" and ended is None
+    return AlertLink(
+        group=register.group,
+        episode=register.episode,
+        title=f"{model} {register.rule}",
+        health=severity_health(register.severity) if is_open else Health.GREEN,
+        severity=register.severity if is_open else register.peak,
+        since=register.start,
+        until=ended,
+        page=alert_path(model, register.group, register.episode),
+        issue_url=issue.url,
+        incident_url=register.page.url if register.page else "",
+    )
 
 
 def _panels(snapshot: ModelSnapshot, group: Group) -> Iterator[Panel]:

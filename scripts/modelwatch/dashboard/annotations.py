@@ -14,7 +14,7 @@ from ..model.plan import ObservedIssue
 from ..model.register import FALSE_POSITIVE, Register
 from ..model.release import MoveState, MoveVerb
 from ..model.series import StartOrigin
-from ..report.alert_phrase import describe_title
+from ..report.alert_phrase import at_worst, describe_title
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import DAY, WEEK
 from .page import Annotation, AnnotationKind
@@ -24,7 +24,8 @@ MAX_OF_KIND = 20
 """The newest of each kind."""
 AHEAD = WEEK
 """How far (seconds) silences and days of the calendar reach into the future."""
-MAX_TEXT = 160
+MAX_TEXT = 320
+"""Characters: the longest text that ``modelwatch annotate`` takes, and who says so."""
 _DATA_KINDS = frozenset({"data-quality", MONITORING_SILENT, SOURCE_OUTAGE, IMPLAUSIBLE_METRIC})
 
 
@@ -94,7 +95,8 @@ def _episodes(snapshot: ModelSnapshot) -> Iterator[Annotation]:
         if lasts and group.start is not None and not _covers(known, group.key, group.start):
             ended = snapshot.now if group.state is AlertState.FIRING else group.end
             severity = group.severity or max((alert.peak for alert in group.alerts), default=None)
-            text = f"{describe_title(group) if group.alerts else group.rule}{f': {severity}' if severity else ''}"
+            title = describe_title(at_worst(group)) if group.alerts else group.rule
+            text = f"{title}{f': {severity}' if severity else ''}"
             yield Annotation(group.start, _kind(group.kind), text, ended)
 
 

@@ -26,6 +26,7 @@ from ..model.series import FailureScope, PulledSeries
 from ..sources.pull import pull_shown
 from ..step_files import read_file, split_series
 from ..targets.plan import observation_problems
+from .addresses import hide_addresses
 from .page import Annotation
 from .snapshot import ModelSnapshot
 
@@ -51,6 +52,10 @@ class Collection:
     now: float
     problems: tuple[str, ...] = ()
     """What could not be read of any model."""
+    unread_sources: tuple[str, ...] = ()
+    """Whose metrics could not be read, and why."""
+    unread_targets: tuple[str, ...] = ()
+    """Why GitHub, PagerDuty or a registry could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,11 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
         shown = pull_shown(context.config.models, context.now, context.wandb)
         observed = observing.result()
     groups, registers = pipeline.sync_groups(context, judgement, observed.by_model)
-    models = []
+    models, failures = [], []
     for model in context.config.models:
         registry, failure = _read_registry(context, model)
+        if failure:
+            failures.append(f"{model.name}: {failure}")
         snapshot = _snapshot(
             model, context.now, pulls[model.name], findings[model.name], groups, registers, observed, added
         )
@@ -80,7 +87,21 @@ def collect_live(context: RunContext, added: ReadAnnotations | None = None) -> C
         unread = f"what no rule reads cannot be shown: {more.error}" if more.error and not snapshot.pull.error else ""
         problems = (*snapshot.problems, *filter(None, (failure, unread)))
         models.append(_known_source(replace(snapshot, registry=registry, shown=more, problems=problems)))
-    return Collection(tuple(models), context.now)
+    sources = (f"{name}: the metrics cannot be read: {pull.error}" for name, pull in pulls.items() if pull.error)
+    return Collection(
+        tuple(models),
+        context.now,
+        unread_sources=context.redactor.redact(tuple(sources)),
+        unread_targets=context.redactor.redact((*_observation_failures(observed), *failures)),
+    )
+
+
+def _observation_failures(observed: Observations) -> tuple[str, ...]:
+    """Each once, whichever models it is about."""
+    texts = [observed.problem] if observed.problem else []
+    for one in observed.by_model.values():
+        texts += observation_problems(one.errors)
+    return tuple(dict.fromkeys(texts))
 
 
 def collect_evaluation(
@@ -102,7 +123,13 @@ def collect_evaluation(
 def _known_source(snapshot: ModelSnapshot) -> ModelSource:
     pulls = (snapshot.pull, *([snapshot.shown] if snapshot.shown is not None else []))
     content = series_jsonl.encode(pulls, 0.0)
-    return ModelSource(snapshot.model, _digest(snapshot, (content,)), _constant(snapshot))
+    return ModelSource(snapshot.model, _digest(snapshot, (content,)), _constant(_for_everybody(snapshot)))
+
+
+def _for_everybody(snapshot: ModelSnapshot) -> ModelSnapshot:
+    """``snapshot`` without addresses in what it says of failures."""
+    pull = replace(snapshot.pull, error=hide_addresses(snapshot.pull.error)) if snapshot.pull.error else snapshot.pull
+    return replace(snapshot, pull=pull, problems=tuple(map(hide_addresses, snapshot.problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +180,8 @@ def collect_results(
         unread = PulledSeries(model.name, ())
         snapshot = _snapshot(model, context.now, unread, ModelFindings(()), groups, registers, observed, added, doubts)
         models.append(ModelSource(model, _digest(snapshot, pull.lines), _reader(context, snapshot, pull)))
-    return Collection(tuple(models), context.now, tuple(problems))
+    failures = context.redactor.redact(_observation_failures(observed))
+    return Collection(tuple(models), context.now, tuple(problems), unread_targets=failures)
 
 
 def _reader(
@@ -166,7 +194,8 @@ def _reader(
         except Exception as error:  # noqa: BLE001 - the barrier between models
             pull = replace(pull, error=f"judging failed: {error}", scope=FailureScope.DATA)
             findings = ModelFindings(())
-        return replace(snapshot, model=follow_labels(snapshot.model, pull), pull=pull, findings=findings)
+        model = follow_labels(snapshot.model, pull)
+        return _for_everybody(replace(snapshot, model=model, pull=pull, findings=findings))
 
     return read
 

@@ -80,7 +80,7 @@ def _since(snapshot: ModelSnapshot, health: Health) -> float | None:
     match health:
         case Health.RED:
             firing = (alert for alert in _alerts(snapshot, AlertState.FIRING) if alert.severity >= Severity.ERROR)
-            return min(map(_urgent_since, firing), default=None)
+            return min(map(urgent_since, firing), default=None)
         case Health.YELLOW:
             states = (AlertState.FIRING, AlertState.PENDING)
             return min((alert.start for state in states for alert in _alerts(snapshot, state)), default=None)
@@ -97,7 +97,7 @@ def _alerts(snapshot: ModelSnapshot, state: AlertState) -> Iterator[Alert]:
     return (alert for group in snapshot.groups for alert in group.alerts if alert.state is state)
 
 
-def _urgent_since(alert: Alert) -> float:
+def urgent_since(alert: Alert) -> float:
     """When the alert last became an error, or worse."""
     since = alert.start
     for before, step in zip((None, *alert.steps), alert.steps):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..report.formatting import duration
 from ..report.markdown import plain_line, safe_url
 from ..timeutil import format_iso, format_utc
-from .page import AlertPage, FleetPage, FleetRow, ModelPage, Panel, View, ViewName
+from .page import AlertPage, FleetPage, FleetRow, ModelPage, Panel, TimeChart, View, ViewName
 from .vega import Chart, charts_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def render_view(page: ModelPage, view: View, assets: dict[str, str]) -> str:
 def render_alert(page: AlertPage, assets: dict[str, str]) -> str:
     """The permalink of an alert."""
     drawn = {panel.id: charts_of(panel, page.annotations) for panel in page.charts}
-    return _render("alert.html", page=page, drawn=drawn, assets=assets, root="../../../", as_of=page.as_of)
+    has_picture = bool(page.charts) and isinstance(page.charts[0], TimeChart)
+    picture = PurePosixPath(page.link.page).with_suffix(".png").name if has_picture and page.link.page else ""
+    return _render(
+        "alert.html", page=page, drawn=drawn, picture=picture, assets=assets, root="../../../", as_of=page.as_of
+    )
 
 
 def _render(template: str, **values: Any) -> str:

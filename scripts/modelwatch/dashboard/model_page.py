@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..model.alert import AlertState, Group
+from ..model.severity import Severity
 from ..model.site_paths import alert_path
 from ..report.alert_phrase import describe_alert
-from ..report.model_health import group_health
+from ..report.model_health import Health, group_health
 from .annotations import model_annotations
 from .answers import answers
 from .business import business_answer, business_view
 from .data_science import data_science_view
 from .ground_truth import ground_truth_view
-from .health import ModelHealth, diagnose, model_health
+from .health import ModelHealth, diagnose, model_health, urgent_since
 from .operations import operations_view
 from .page import AlertLink, ModelPage, View, ViewName
 from .snapshot import ModelSnapshot
@@ -67,4 +68,14 @@ def _alert_link(snapshot: ModelSnapshot, group: Group) -> AlertLink:
         page="" if group.state is AlertState.PENDING else alert_path(snapshot.model.name, group.key, episode),
         issue_url=issue,
         incident_url=incident or (register.page.url if register and register.page else ""),
+        urgent_since=_urgent_since(group),
     )
+
+
+def _urgent_since(group: Group) -> float | None:
+    """When a group that fires became an error, where it was milder before."""
+    if group.state is not AlertState.FIRING or group_health(group) is not Health.RED:
+        return None
+    firing = [alert for alert in group.alerts if alert.state is AlertState.FIRING and alert.severity >= Severity.ERROR]
+    since = min(map(urgent_since, firing), default=None)
+    return since if since is not None and group.start is not None and since > group.start else None

@@ -251,6 +251,8 @@ class AlertLink:
     """Path of its page, relative to the root of the site; empty while it is pending: it may never fire."""
     issue_url: str = ""
     incident_url: str = ""
+    urgent_since: float | None = None
+    """When it became an error or worse, where it was milder before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,3 +323,7 @@ class AlertPage:
     next_url: str = ""
     """Where the next step leads, where it names an address."""
     runbook_url: str = ""
+    notice: str = ""
+    """What came of it after the evidence was taken: that it ended, is no longer watched, or cannot be read."""
+    is_watched: bool = True
+    """Whether the model still has pages."""

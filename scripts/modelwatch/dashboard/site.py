@@ -21,13 +21,14 @@ from .. import __version__, typed_json
 from ..errors import UserError, require_extra
 from ..model.site_paths import model_path
 from ..timeutil import DAY
-from .alert_pages import alert_files, merge_links, picture_path
+from .alert_pages import EarlierAlerts, alert_files, merge_links, picture_path, remember_links, unwatched_page
+from .alert_records import decode_page, record_path
 from .badges import fleet_badge, model_badge
 from .collect import Collection, ModelSource
 from .fleet import fleet_page, fleet_row
-from .html import EXTRA, render_fleet, render_view, script_json, view_file
+from .html import EXTRA, render_alert, render_fleet, render_view, script_json, view_file
 from .model_page import model_page
-from .page import AlertLink, FleetRow, ModelPage
+from .page import AlertLink, AlertPage, FleetRow, ModelPage
 from .themes import LEGEND_WIDTH, TOKENS, chart_config
 
 STATE, INDEX, BADGE = "state.json", "index.html", "badge.svg"
@@ -85,8 +86,9 @@ def check_extra() -> None:
             raise ModuleNotFoundError(name="vl_convert")
 
 
-def write_site(folder: Path, collection: Collection) -> SiteResult:
-    """Raises UserError for a folder that holds something else, or that cannot be written."""
+def write_site(folder: Path, collection: Collection, *, others_stay: bool = False) -> SiteResult:
+    """``others_stay``: the collection is a part of the fleet; what the site has of other models stays. Raises
+    UserError for a folder that holds something else, or that cannot be written."""
     state, code = _read_state(folder), _code_digest()
     before = state.models if state.code == code else {}
     kept = {
@@ -95,23 +97,29 @@ def write_site(folder: Path, collection: Collection) -> SiteResult:
         if _is_current(before.get(source.model.name), source, collection.now, folder)
     }
     changed = [source for source in collection.models if source.model.name not in kept]
+    collected = {source.model.name for source in collection.models}
+    unmade = {name: one if name in before else replace(one, digest="") for name, one in state.models.items()}
+    others = {name: one for name, one in unmade.items() if others_stay and name not in collected}
     _make_folder(folder)
     if changed:
         # What is half made when the build ends is made again; and the folder is known as ours from the first file on.
-        _write_state(folder, SiteState(code, kept, state.alerts))
+        half = {name: one if name in others else replace(one, digest="") for name, one in unmade.items()}
+        _write_state(folder, SiteState(code, half | kept, state.alerts))
     assets, alerts = write_assets(folder), dict(state.alerts)
     made = {}
     for source in changed:
         name = source.model.name
         made[name], alerts[name] = _make_model(folder, source, assets, alerts.get(name, ()))
-    states = {source.model.name: (made | kept)[source.model.name] for source in collection.models}
+    states = others | {source.model.name: (made | kept)[source.model.name] for source in collection.models}
+    removed = tuple(name for name in state.models if name not in states)
+    for name in removed:
+        alerts[name] = _unwatch(folder, name, alerts.get(name, ()), assets, collection.now)
     page = fleet_page((one.row for one in states.values()), collection.now, collection.problems)
     _write(folder / "assets" / "built.js", f"window.modelwatchBuilt = {collection.now:.0f};\n".encode())
     _write(folder / INDEX, render_fleet(page, assets).encode())
     _write(folder / BADGE, fleet_badge(page.rows).encode())
     _write_state(folder, SiteState(code, states, alerts))
     _remove_old(folder, state.models, states)
-    removed = tuple(name for name in state.models if name not in states)
     return SiteResult(tuple(made), tuple(kept), removed)
 
 
@@ -159,11 +167,13 @@ def _make_model(
     """``before``: the alerts that have a page; the second value are those that have one now."""
     snapshot = source.read()
     page, health = model_page(snapshot)
-    for path, content in alert_files(snapshot, page, before, dict(assets)):
+    page = replace(page, alerts=remember_links(snapshot, page.alerts, before))
+    earlier = EarlierAlerts(before, lambda link: _read_alert(folder, link))
+    for path, content in alert_files(snapshot, page, earlier, dict(assets)):
         _write(folder / path, content)
-    known = merge_links(page.alerts, before)
+    known = merge_links(page.alerts, before, is_unread=bool(snapshot.pull.error))
     for link in known[MAX_ALERTS:]:
-        for path in (link.page, picture_path(link)):
+        for path in (link.page, picture_path(link), record_path(link)):
             _remove(folder, path)
     page = replace(page, alerts=(*(link for link in page.alerts if not link.page), *known[:MAX_SHOWN]))
     files = []
@@ -174,6 +184,26 @@ def _make_model(
     files.append(f"{model_path(page.model)}{BADGE}")
     _write(folder / files[-1], model_badge(row).encode())
     return ModelState(source.digest, snapshot.now, tuple(files), row), known[:MAX_ALERTS]
+
+
+def _unwatch(
+    folder: Path, model: str, links: tuple[AlertLink, ...], assets: Mapping[str, str], now: float
+) -> tuple[AlertLink, ...]:
+    """Say on the pages of alerts that their model is gone; its alerts, of which nobody knows any more how they are."""
+    pages = [unwatched_page(link, model, _read_alert(folder, link), now) for link in links if _is_own(link.page)]
+    for page in pages:
+        _write(folder / page.link.page, render_alert(page, dict(assets)).encode())
+    return tuple(page.link for page in pages)
+
+
+def _read_alert(folder: Path, link: AlertLink) -> AlertPage | None:
+    """What an earlier build has kept of the page of an alert."""
+    if not _is_own(link.page):
+        return None
+    try:
+        return decode_page((folder / record_path(link)).read_bytes())
+    except OSError:
+        return None
 
 
 def _model_files(page: ModelPage, assets: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
@@ -253,9 +283,14 @@ def _remove_old(folder: Path, before: Mapping[str, ModelState], now: Mapping[str
         _remove(folder, path)
 
 
+def _is_own(path: str) -> bool:
+    """Whether a path that ``state.json`` names can be one of the site's files."""
+    return _OWN_PATH.fullmatch(path) is not None and ".." not in PurePosixPath(path).parts
+
+
 def _remove(folder: Path, path: str) -> None:
     """Remove a file that ``state.json`` names, if it can be one of ours, and its folder, if nothing else is there."""
-    if not _OWN_PATH.fullmatch(path) or ".." in PurePosixPath(path).parts:
+    if not _is_own(path):
         return
     with suppress(OSError):
         (folder / path).unlink()

@@ -275,6 +275,11 @@ def limit_comparison(finding: Finding, limits: Sequence[Limit], unit: str = "") 
     return baseline_comparison(finding, lambda value: bare_value(value, unit))
 
 
+def at_worst(group: Group) -> Group:
+    """``group`` with each alert as it was at its worst, not now."""
+    return replace(group, alerts=tuple(replace(alert, finding=alert.worst) for alert in group.alerts))
+
+
 def describe_title(group: Group) -> str:
     """``accuracy (every region) below its baseline (limit 5 %)``: what stays true while the severity does, so that a
     title does not change with every value."""

@@ -34,9 +34,13 @@ _WORDS = {Health.RED: "red", Health.GREY: "without data", Health.YELLOW: "yellow
 def group_health(group: Group) -> Health:
     """The colour of one alert: what ended, and what never fired, is green."""
     if group.state is AlertState.FIRING:
-        is_urgent = group.severity is not None and group.severity >= Severity.ERROR
-        return Health.RED if is_urgent else Health.YELLOW
+        return severity_health(group.severity)
     return Health.YELLOW if group.state is AlertState.PENDING else Health.GREEN
+
+
+def severity_health(severity: Severity | None) -> Health:
+    """The colour of what fires."""
+    return Health.RED if severity is not None and severity >= Severity.ERROR else Health.YELLOW
 
 
 def model_colour(groups: Sequence[Group], *, has_failed: bool) -> Health:
