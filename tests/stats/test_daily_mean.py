@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from modelwatch.stats.daily_mean import DailyMean, daily_mean, difference_of_means, t_interval
+from modelwatch.stats.daily_mean import DailyMean, daily_mean, difference_of_means, t_interval, widen
 
 
 @pytest.mark.parametrize("days", [2, 5, 8, 30, 365])
@@ -72,3 +72,14 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says(rho: float) -> 
         low, high = t_interval(found.mean, found.se, found.days - 1)
         covered += low <= 0 <= high
     assert covered >= 170
+
+
+@pytest.mark.parametrize("days", [8, 14, 29, 60])
+def test_intervals_of_few_days_cover_as_often_as_they_say(days: int) -> None:
+    """The error alone covers 75 % at 8 independent days: a variance with seven lags of so few is too small."""
+    random, covered = np.random.default_rng(days), 0
+    for _ in range(1000):
+        mean = widen(daily_mean(random.normal(size=days)))
+        low, high = t_interval(mean.mean, mean.se, math.inf)
+        covered += low <= 0.0 <= high
+    assert 0.93 <= covered / 1000 <= 0.98

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Floats
+from .intervals import z_value
 
 WEEK_LAGS = 7
 """Days over which amounts resemble each other, the same weekday included."""
@@ -21,6 +22,17 @@ class DailyMean:
     mean: float
     se: float
     days: int
+
+
+def widen(mean: DailyMean, lags: int = WEEK_LAGS) -> DailyMean:
+    """``mean`` with a standard error whose normal 95 % interval holds for few days, too: a variance with so many lags
+    is otherwise too small. Critical values by Kiefer and Vogelsang (2005, Econometric Theory 21:1130-1164) for Bartlett
+    weights."""
+    if mean.days < 2:
+        return mean
+    share = min(1.0, (lags + 1) / mean.days)
+    critical = z_value() + 2.9694 * share + 0.4160 * share**2 - 0.5324 * share**3
+    return DailyMean(mean.mean, mean.se * critical / z_value(), mean.days)
 
 
 def daily_mean(values: Floats, lags: int = WEEK_LAGS) -> DailyMean:

@@ -19,7 +19,7 @@ from ...model.measurement_unit import MeasurementUnit
 from ...model.money import DailyValue, Estimate, Scorecard, ScorecardRow
 from ...model.monitored_model import Model
 from ...model.series import Labels, PulledSeries
-from ...stats.daily_mean import DailyMean, daily_mean, difference_of_means, t_interval
+from ...stats.daily_mean import DailyMean, daily_mean, difference_of_means, t_interval, widen
 from ...timeutil import DAY, format_utc
 from .daily_amounts import DailyAmounts, constant_amount, daily_amounts
 
@@ -209,10 +209,10 @@ class _Accounts:
         rate = constant_amount(predicted.amount, self._business) if predicted else 0.0
         retrainings = self._retrainings
         own = None if retrainings is None else [cost for at, cost in retrainings.items() if since <= at < until]
-        retraining = _total(self._retraining, since, until) if own is None else math.fsum(own)
+        retraining = _total(self._retraining, days) if own is None else math.fsum(own)
         if own is not None and not retrainings and "no `release`" in " ".join(self._missing):
             retraining = None
-        serving, labelling = (_total(daily, since, until) for daily in (self._serving, self._labelling))
+        serving, labelling = (_total(daily, days) for daily in (self._serving, self._labelling))
         known = [cost for cost in (serving, retraining, labelling) if cost is not None]
         cost = math.fsum(known) if known else None
         net = _shift(gained, cost) if gained and cost is not None else None
@@ -243,22 +243,20 @@ class _Accounts:
             return None
         if comparison.mean is not None:
             own = daily_mean(np.array([self._value[day] for day in days]))
-            mean, se, df = difference_of_means(own, comparison.mean)
+            mean, se, _ = difference_of_means(widen(own), widen(comparison.mean))
             enough = min(own.days, comparison.mean.days) >= MIN_DAYS
-            return _estimate(mean, se, df, len(days), is_sure=enough)
+            return _estimate(mean, se, len(days), is_sure=enough)
         known = comparison.days or {}
         both = [self._value[day] - known[day] for day in days if day in known]
         if not both:
             return None
-        differences = daily_mean(np.array(both))
-        return _estimate(
-            differences.mean, differences.se, differences.days - 1, len(both), is_sure=len(both) >= MIN_DAYS
-        )
+        differences = widen(daily_mean(np.array(both)))
+        return _estimate(differences.mean, differences.se, len(both), is_sure=len(both) >= MIN_DAYS)
 
 
-def _estimate(mean: float, se: float, df: float, days: int, *, is_sure: bool) -> Estimate:
+def _estimate(mean: float, se: float, days: int, *, is_sure: bool) -> Estimate:
     """Of the total of ``days``."""
-    low, high = t_interval(mean, se, df)
+    low, high = t_interval(mean, se, math.inf)
     if not is_sure or math.isnan(low):
         return Estimate(mean * days)
     return Estimate(mean * days, low * days, high * days)
@@ -274,7 +272,6 @@ def _divide(estimate: Estimate, cost: float) -> Estimate:
     return Estimate(estimate.value / cost, *ends)
 
 
-def _total(daily: Mapping[float, float] | None, since: float, until: float) -> float | None:
-    if daily is None:
-        return None
-    return math.fsum(amount for day, amount in daily.items() if since <= day < until)
+def _total(daily: Mapping[float, float] | None, days: Sequence[float]) -> float | None:
+    """Of the days whose value is known: gain and cost are of the same days."""
+    return None if daily is None else math.fsum(daily.get(day, 0.0) for day in days)
