@@ -112,7 +112,8 @@ def test_costs_are_of_the_days_whose_value_is_known(tmp_path: Path) -> None:
     series = replace(whole, times=times, values=values, version_of=array("i", [-1] * len(kept)))
     found = card(tmp_path, VALUE + "before: 50 EUR/day\ncosts: {labelling: 30 EUR/day}", series)
     assert found.total is not None
-    assert (found.total.days, found.total.labelling) == (9, pytest.approx(270.0))
+    assert found.total.days == 9
+    assert found.total.labelling == pytest.approx(270.0)
 
 
 def test_value_by_prediction_costs_and_return(tmp_path: Path) -> None:
