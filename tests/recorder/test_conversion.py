@@ -17,6 +17,7 @@ import attrs
 import msgspec
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -24,11 +25,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
-from modelwatch.recorder import Recorder
+from modelwatch.recorder import Recorder, containers
 from modelwatch.recorder.conversion import MAX_DEPTH, MAX_NODES, REST, Conversion, plain_value
 from modelwatch.recorder.protection import MASKED, Protection, hash_cell
 from modelwatch.recorder.row_fields import MAX_CLASSES
-from modelwatch.recorder.values import UNREADABLE
+from modelwatch.recorder.values import MAX_CHARACTERS, MAX_COLUMNS, UNREADABLE
 
 from .recorders import recorded_rows, recorder
 
@@ -149,6 +150,11 @@ HOLDERS: dict[str, Callable[[Any], Any]] = {
     "structs": lambda value: pa.array([{"name": str(value)}]),
     "chunks": lambda value: pa.chunked_array([[{"name": str(value)}]]),
     "struct": lambda value: pa.scalar({"name": str(value)}),
+    "frame of Polars": lambda value: pl.DataFrame({"name": [str(value)]}),
+    "structs of Polars": lambda value: pl.DataFrame({"s": [{"name": str(value)}]}),
+    "series of Polars": lambda value: pl.Series("name", [str(value)]),
+    "structs in a series": lambda value: pl.Series("s", [{"name": str(value)}]),
+    "lists of structs": lambda value: pl.Series("s", [[{"name": str(value)}]]),
     "map": lambda value: pa.array([[("name", str(value))]], pa.map_(pa.string(), pa.string())),
 }
 """By kind: a value with another one under a protected name."""
@@ -166,6 +172,7 @@ WRAPPERS: list[Callable[[Any], Any]] = [
     lambda value: Pair(None, value),
     lambda value: pd.Series([value, None], dtype=object),
     lambda value: pd.DataFrame({"more": pd.Series([value, None], dtype=object)}),
+    lambda value: pl.Series("s", [value, None], dtype=pl.Object),
 ]
 wrapped = st.tuples(st.sampled_from([*HOLDERS]), st.lists(st.sampled_from(WRAPPERS), max_size=4))
 
@@ -246,7 +253,23 @@ def test_what_is_replaced_and_what_is_not() -> None:
     assert protect(pd.Timestamp(0)) == "1970-01-01T00:00:00"
     assert protect(Property(1)) == f"{UNREADABLE} (Property)"
     assert protect([Property(1), {"a": object()}]) == (f'["{UNREADABLE} (Property)", {{"a": "{UNREADABLE} (object)"}}]')
-    assert plain_value(Property(1)) == "Property(name=1)"
+    assert plain_value(Property(1)) == f"{UNREADABLE} (Property)"
+
+
+def test_no_text_of_an_unknown_value_is_asked_for() -> None:
+    class Talker:
+        calls = 0
+
+        def __str__(self) -> str:
+            type(self).calls += 1
+            return SECRET
+
+        __repr__ = __format__ = __str__  # type: ignore[assignment]
+
+    for value in (Talker(), [Talker()], {"name": Talker()}, {Talker(): 1}, pd.Series([Talker()])):
+        for protection in (PROTECTION, Protection()):
+            assert SECRET not in str(plain_value(value, protection))
+    assert not Talker.calls
 
 
 def shared(levels: int) -> list[Any]:
@@ -308,6 +331,15 @@ GRAPHS: dict[str, Callable[[], Any]] = {
     "keys": lambda: {(number, as_tuples(shared(10))): 1 for number in range(50)},
     "under a hashed name": lambda: [{"mail": shared(100)} for _ in range(1000)],
     "request": request,
+    "frames": lambda: [pd.DataFrame({"a": [1.0]})] * 3000,
+    "wide frame": lambda: pd.DataFrame(np.ones((2, 5000))),
+    "wide table": lambda: pa.table({f"a{number}": ["x"] for number in range(5000)}),
+    "texts": lambda: ["x" * 100_000] * 3000,
+    "bytes": lambda: [b"\xff" * 20_000] * 3000,
+    "hashed texts": lambda: [{"mail": "x" * 100_000}] * 3000,
+    "lists of Arrow": lambda: pa.array([list(range(1000))] * 10_000),
+    "lists of Polars": lambda: pl.Series([list(range(1000))] * 10_000),
+    "array": lambda: [np.ones(3_000_000)] * 100,
 }
 
 
@@ -317,6 +349,7 @@ def test_a_conversion_is_bounded(kind: str, protection: Protection) -> None:
     conversion = Conversion(protection)
     cells = [conversion.cell(GRAPHS[kind]()) for _ in range(3)]
     assert -MAX_DEPTH - 1000 <= conversion.nodes_left < MAX_NODES
+    assert len(str(cells)) < 3 * (MAX_CHARACTERS + 100)
     assert protection is not PROTECTION or SECRET not in str(cells)
 
 
@@ -335,12 +368,40 @@ def test_a_call_looks_at_a_bounded_number_of_values(tmp_path: Path, settings: di
     made.close(0.0)
 
 
+@pytest.mark.parametrize("settings", [{"mask": "name"}, {}], ids=["protected", "open"])
+def test_features_that_never_end_lose_their_row_alone(tmp_path: Path, settings: dict[str, Any]) -> None:
+    made = recorder(tmp_path / "spool", folder=tmp_path / "out", **settings)
+    Endless.looks = 0
+    assert made.record(Endless()) is None
+    assert made.record_batch(Endless()) == 0
+    assert made.record_batch([Endless()]) == 0
+    assert 0 < Endless.looks <= 3 * (MAX_COLUMNS + 1) + MAX_NODES
+    assert made.record({f"x{number}": 1.0 for number in range(MAX_COLUMNS)}) is not None
+    assert made.close(60.0)
+    assert made.stats().lost == 3
+    assert len(recorded_rows(tmp_path / "out")) == 1
+
+
+def test_long_texts_keep_digests_that_tell_them_apart() -> None:
+    texts = ["x" * MAX_CHARACTERS, "x" * (MAX_CHARACTERS + 1), "x" * 100_000, "x" * 100_001, "x" * 99_999 + "y"]
+    assert len({plain_value(text) for text in texts}) == len(texts)
+    arrays = [np.zeros(20_000), np.zeros(20_001), np.zeros((200, 100)), np.arange(20_000.0), np.arange(40_000.0)[::2]]
+    assert len({plain_value(array) for array in arrays}) == len(arrays)
+
+
+def test_cells_that_were_not_read_are_marked() -> None:
+    for cells in (pa.array([[1] * 1000] * 1000), pl.Series([[1] * 1000] * 1000), pa.array([[1] * 100_000])):
+        cell = Conversion(nodes=10**6).cell([cells])
+        assert UNREADABLE in str(containers.reader_of(type(cells))(cells))  # type: ignore[misc]
+        assert cell.__class__ is str
+
+
 def test_what_was_not_visited_is_marked() -> None:
     assert plain_value(circle()) == f'{{"a": "{UNREADABLE}", "b": "{UNREADABLE}"}}'
     conversion = Conversion()
     assert conversion.cell([{"a": number} for number in range(100_000)]).startswith('[{"a": 0}, {"a": 1}')
     assert conversion.cell({"a": {"b": 1}}) == UNREADABLE
-    assert Conversion(nodes=1).cell({"a": 1, "b": 2}) == f'{{"a": 1, "{REST}": "{UNREADABLE}"}}'
+    assert Conversion(nodes=2).cell({"a": 1, "b": 2}) == f'{{"a": 1, "{REST}": "{UNREADABLE}"}}'
 
 
 def test_names_of_columns_that_are_cells_are_refused(tmp_path: Path) -> None:

@@ -176,4 +176,4 @@ def test_generators_are_recorded_when_they_end(tmp_path: Path) -> None:
         ("[0, 1]", None),
     ]
     assert all(row["latency"] > 0 for row in rows[:4])
-    assert rows[4]["stream"] == UNREADABLE
+    assert rows[4]["stream"] == f"{UNREADABLE} (list_iterator)"

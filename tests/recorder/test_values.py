@@ -77,9 +77,9 @@ class Hostile:
         (np.array([(1, "a")], dtype=[("n", int), ("t", "U1")])[0], '{"n": 1, "t": "a"}'),
         (np.datetime64("NaT"), None),
         (np.timedelta64(3, "s"), 3.0),
-        (time.gmtime(0), str(time.gmtime(0))),
+        (time.gmtime(0), f"{UNREADABLE} (struct_time)"),
         (["a", "b"], '["a", "b"]'),
-        (Hostile(), UNREADABLE),
+        (Hostile(), f"{UNREADABLE} (Hostile)"),
     ],
 )
 def test_cells_become_plain(value: Any, plain: Any) -> None:

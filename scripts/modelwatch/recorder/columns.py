@@ -8,7 +8,7 @@ from typing import Any
 from .containers import NUMBERS, Inner, Parts, reader_of
 from .conversion import Conversion, plain_value
 from .protection import UNPROTECTED, Protection
-from .values import SHORT_TEXT, RowError
+from .values import SHORT_TEXT, RowError, bounded_columns
 
 
 def columns_of(
@@ -19,7 +19,7 @@ def columns_of(
     same. Raises RowError for anything else."""
     found: dict[str, tuple[Any, Any]] = {}
     conversion = Conversion(protection)
-    for label, cells in _pairs(batch, protection):
+    for label, cells in bounded_columns(_pairs(batch, protection)):
         name = conversion.label(label)
         if name in found:
             warn(name)
@@ -32,7 +32,7 @@ def _pairs(batch: Any, protection: Protection) -> Iterable[tuple[Any, Any]]:
     if isinstance(batch, Mapping):
         return batch.items()
     if isinstance(batch, list | tuple) and batch and all(isinstance(row, Mapping) for row in batch):
-        keys = dict.fromkeys(name for row in batch for name in row)
+        keys = dict.fromkeys(name for row in batch for name in bounded_columns(row))
         return [(name, [row.get(name) for row in batch]) for name in keys]
     if isinstance(batch, type):
         raise RowError("record_batch takes columns by name, a list of mappings, or a data frame")
@@ -122,7 +122,10 @@ def _labelled_cells(series: Any, conversion: Conversion) -> Any:
 
 
 def _rows_of_frame(frame: Any, protection: Protection) -> Any:
-    """Rows as lists, such as of embeddings; as mappings where a name within them is protected."""
+    """Rows as lists, such as of embeddings; as mappings where a name within them is protected, or Polars has nested
+    columns, of whose parts NumPy gets no names."""
+    if any(column.dtype.is_nested() for column in getattr(frame, "get_columns", list)()):
+        return frame.to_dicts()
     labels, cells = list(frame.columns), frame.to_numpy()
     if Conversion(protection).replacement(*labels) is None:
         return cells

@@ -17,13 +17,18 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, cast
 
-from .values import MAX_CHARACTERS, MAX_NUMBERS
+from .values import HEAD_CHARACTERS, MAX_CHARACTERS, MAX_NUMBERS, UNREADABLE
 
 MAX_ITEMS = MAX_NUMBERS + 1
 """Of a column or a series, which tells a list of numbers from one that is too long."""
+MAX_ARROW_BYTES = 131_072
+"""Of the cells of an array of Arrow or Polars that become objects."""
+DIGESTED_NUMBERS = 4096
+"""At both ends of a long array."""
+FRAME_COST = 24
 MISSING_TEXTS = ("NaT", "<NA>")
 NUMBERS = "iufbMm"
 """NumPy's kinds of labels that are no names."""
@@ -39,11 +44,12 @@ class Part(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Parts:
     """By label. ``names``: of the whole, such as that of a series. ``label_names``: of what the labels are themselves,
-    such as the index of a data frame."""
+    such as the index of a data frame. ``cost``: of the whole, and of each part, in values of a mapping."""
 
     parts: Iterable[Part]
     names: tuple[Any, ...] = ()
     label_names: tuple[Any, ...] = ()
+    cost: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ def _read_scalar(value: Any) -> Plain:
     if isinstance(value, str):
         return Plain(str.__str__(value))
     if isinstance(value, bytes | bytearray):
-        return Plain(bytes(value[: 4 * MAX_CHARACTERS]).decode("utf-8", "backslashreplace"))
+        return _read_bytes(bytes(value[: 4 * MAX_CHARACTERS]))
     if isinstance(value, Decimal):
         return Plain(None if value.is_nan() else float(value))
     if isinstance(value, timedelta):
@@ -124,6 +130,14 @@ def _read_scalar(value: Any) -> Plain:
         return Plain(None if math.isnan(seconds) else seconds)
     text = value.isoformat()
     return Plain(None if text in MISSING_TEXTS else text)
+
+
+def _read_bytes(value: bytes) -> Plain:
+    try:
+        return Plain(value.decode(), 1 + len(value) // 16)
+    except UnicodeDecodeError:  # slow to write, byte by byte
+        head = value[:HEAD_CHARACTERS]
+        return Plain(head.decode("utf-8", "backslashreplace"), 1 + 4 * len(head))
 
 
 def _read_text(value: Any) -> Plain:
@@ -199,17 +213,19 @@ def _read_numpy_array(value: Any) -> Content:
         return Parts(Part(name, value[name]) for name in value.dtype.names)
     if value.dtype.kind in "fiub":
         if value.size > MAX_NUMBERS:
-            return Plain(_array_text(value))
+            return Plain(_array_text(value), DIGESTED_NUMBERS // 4)
         return Plain((value.astype(float) if value.dtype.itemsize > 8 else value).tolist(), value.size)
     return Items(value) if value.ndim else Inner(value.item())
 
 
 def _array_text(value: Any) -> str:
-    """A long array of numbers: its beginning, and a digest of the whole."""
+    """A long array of numbers: its beginning, and a digest of its shape and both ends."""
     import hashlib
 
-    digest = hashlib.sha256(value.tobytes()).hexdigest()[:16]
-    return f"{str(value.reshape(-1)[:100].tolist())[:-1]}~{digest}"
+    digest = hashlib.sha256(str(value.shape).encode())
+    for end in (value.flat[:DIGESTED_NUMBERS], value.flat[-DIGESTED_NUMBERS:]):
+        digest.update(end.tobytes())
+    return f"{str(value.flat[:100].tolist())[:-1]}~{digest.hexdigest()[:16]}"
 
 
 def _read_pandas_series(value: Any) -> Parts | Inner:
@@ -219,20 +235,22 @@ def _read_pandas_series(value: Any) -> Parts | Inner:
     cells, index = value.to_numpy(), value.index
     if index.dtype.kind in NUMBERS:
         return Inner(cells, (value.name,))
-    parts = (Part(label, cell) for label, cell in zip(index, cells, strict=True))
+    if cells.dtype.kind in "fiub":
+        cells = cells[:MAX_ITEMS].tolist()
+    parts = (Part(label, cell) for label, cell in zip(index[:MAX_ITEMS], cells, strict=True))
     return Parts(parts, (value.name,), tuple(index.names))
 
 
 def _read_pandas_frame(value: Any) -> Parts:
     """Its columns, and the levels of its index that have a name."""
     value = value.iloc[:MAX_ITEMS]
-    columns = [Part(label, value.iloc[:, place].to_numpy()) for place, label in enumerate(value.columns[:MAX_ITEMS])]
-    levels = [
+    columns = (Part(label, value.iloc[:, place].to_numpy()) for place, label in enumerate(value.columns))
+    levels = (
         Part(name, value.index.get_level_values(place).to_numpy())
         for place, name in enumerate(value.index.names)
         if name is not None
-    ]
-    return Parts([*levels, *columns], (), tuple(value.columns.names))
+    )
+    return Parts(chain(levels, columns), (), tuple(value.columns.names), FRAME_COST)
 
 
 def _read_pandas_index(value: Any) -> Inner:
@@ -240,16 +258,35 @@ def _read_pandas_index(value: Any) -> Inner:
 
 
 def _read_polars_frame(value: Any) -> Parts:
-    return Parts(Part(column.name, column.head(MAX_ITEMS).to_list()) for column in value.get_columns())
+    return Parts((Part(column.name, _polars_cells(column)) for column in value.get_columns()), cost=4)
 
 
 def _read_polars_series(value: Any) -> Inner:
-    return Inner(value.head(MAX_ITEMS).to_list(), (value.name,))
+    return Inner(_polars_cells(value), (value.name,))
+
+
+def _polars_cells(series: Any) -> list[Any]:
+    head = series.head(MAX_ITEMS)
+    while len(head) and head.estimated_size() > MAX_ARROW_BYTES:
+        head = head.head(len(head) // 2)
+    return _cut(head.to_list(), len(series))
 
 
 def _read_arrow_table(value: Any) -> Parts:
-    pairs = zip(value.schema.names, value.columns, strict=True)
-    return Parts(Part(name, column.slice(0, MAX_ITEMS).to_pylist()) for name, column in pairs)
+    places = range(value.num_columns)
+    parts = (Part(value.schema.field(place).name, _arrow_cells(value.column(place))) for place in places)
+    return Parts(parts, cost=4)
+
+
+def _arrow_cells(array: Any) -> list[Any]:
+    head = array.slice(0, MAX_ITEMS)
+    while len(head) and head.nbytes > MAX_ARROW_BYTES:
+        head = head.slice(0, len(head) // 2)
+    return _cut(head.to_pylist(), len(array))
+
+
+def _cut(cells: list[Any], length: int) -> list[Any]:
+    return cells if len(cells) == length else [*cells, UNREADABLE]
 
 
 def _texts(*names: Any) -> tuple[str, ...]:
@@ -270,8 +307,8 @@ _LIBRARIES: dict[tuple[str, str], Reader] = {
     ("polars", "Series"): _read_polars_series,
     ("pyarrow", "Table"): _read_arrow_table,
     ("pyarrow", "RecordBatch"): _read_arrow_table,
-    ("pyarrow", "Array"): lambda value: Inner(value.slice(0, MAX_ITEMS).to_pylist()),
-    ("pyarrow", "ChunkedArray"): lambda value: Inner(value.slice(0, MAX_ITEMS).to_pylist()),
+    ("pyarrow", "Array"): lambda value: Inner(_arrow_cells(value)),
+    ("pyarrow", "ChunkedArray"): lambda value: Inner(_arrow_cells(value)),
     ("pyarrow", "Scalar"): lambda value: Inner(value.as_py()),
     ("pydantic", "BaseModel"): _read_pydantic,
     ("msgspec", "Struct"): _read_msgspec,

@@ -27,7 +27,7 @@ from .roles import take_roles
 from .row_fields import RowFields, id_or_none
 from .settings import RecorderSettings, default_spool, wandb_fields
 from .spool_files import model_of_spool
-from .values import MAX_INTEGER, SHORT_TEXT, RowError
+from .values import MAX_INTEGER, SHORT_TEXT, RowError, bounded_columns
 from .writer import SpoolWriter
 
 ROW_BYTES = 400
@@ -204,12 +204,11 @@ class Recorder:
         ``None`` if the row was lost.
 
         ``features``: by column any values. Those with parts, such as mappings, data classes and data frames, become
-        JSON; others that are neither number, text nor a list of numbers become text, or ``unreadable`` where columns
-        are masked or hashed. ``score``: the probability, or one by class. ``latency``: seconds. ``error``: an
-        exception, or any text; ``None`` for success. ``time``: seconds (UTC) or a ``datetime``, by default now.
-        ``extra``: further columns, such as segments. A feature that has the name of one of these columns stands for an
-        argument that is not given; else the argument counts, and a warning says so once. Within a request of the
-        middleware, latency and error are filled in.
+        JSON; what is of no known type, or beyond the bounds of a row, becomes ``unreadable``. ``score``: the
+        probability, or one by class. ``latency``: seconds. ``error``: an exception, or any text; ``None`` for success.
+        ``time``: seconds (UTC) or a ``datetime``, by default now. ``extra``: further columns, such as segments. A
+        feature that has the name of one of these columns stands for an argument that is not given; else the argument
+        counts, and a warning says so once. Within a request of the middleware, latency and error are filled in.
         """
         try:
             cells: dict[str, Any] = {}
@@ -217,7 +216,7 @@ class Recorder:
             fields, conversion = self._fields, Conversion(self._protection)
             for part in (features, extra):
                 if part:
-                    for label, cell in part.items():
+                    for label, cell in bounded_columns(part.items()):
                         kind = cell.__class__
                         if label.__class__ is str and (
                             kind is float

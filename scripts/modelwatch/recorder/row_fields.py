@@ -13,7 +13,7 @@ from .roles import seconds_of
 from .settings import RecorderSettings
 from .values import RowError, is_missing, is_unreadable
 
-MAX_CLASSES = 4096
+MAX_CLASSES = 1024
 """With scores, in one row."""
 
 
@@ -55,13 +55,14 @@ class RowFields:
         """By column the scores of classes. Where the column of the score is protected, so is each of them."""
         settings, found = self.settings, dict[str, Any]()
         whole = settings.columns["score"]
+        is_protected = whole in self.protection.names
         for label, value in islice(score.items(), MAX_CLASSES):
             name = conversion.label(label)
             column = settings.scores.get(name, f"score_{name}")
             if column in self.protection.names:
                 found[column] = conversion.column_cell(column, column, value)
             else:
-                found[column] = conversion.part((label, whole), value)
+                found[column] = conversion.part((label, whole) if is_protected else label, value)
         return found
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 MAX_CHARACTERS = 4000
-"""Of a text. A longer one is its beginning and a digest of the whole."""
+"""Of a text. A longer one is its beginning and a digest."""
 HEAD_CHARACTERS = 1000
+MAX_DIGESTED = 32_768
+"""Characters of a text that its digest reads; of a longer one those at both ends, and its length."""
 SHORT_TEXT = 64
 """Characters that need no look: neither long, nor counted as memory."""
 MAX_NUMBERS = 8192
 """Of a list, such as an embedding; a longer one counts as a text."""
+MAX_COLUMNS = 4096
+"""Of a row or a batch."""
 MAX_INTEGER = 2**63
 SCALARS = frozenset((int, float, bool, type(None), str))
 """The exact types of plain values that are no list."""
@@ -22,6 +29,14 @@ UNREADABLE = "unreadable"
 
 class RowError(ValueError):
     """A row cannot be recorded; the text says why, and holds nothing of the row."""
+
+
+def bounded_columns(columns: Iterable[T]) -> Iterator[T]:
+    """At most ``MAX_COLUMNS``, then RowError: a mapping may never end, and its length say otherwise."""
+    for number, column in enumerate(columns):
+        if number >= MAX_COLUMNS:
+            raise RowError(f"a row has more than {MAX_COLUMNS:,} columns; give a list of numbers as one column")
+        yield column
 
 
 def plain_scalar(value: Any) -> Any:
@@ -37,7 +52,9 @@ def plain_scalar(value: Any) -> Any:
 def shorten_text(text: str) -> str:
     """The text, or of a long one its beginning and a digest; as UTF-8 can write it."""
     if len(text) > MAX_CHARACTERS:
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        half = MAX_DIGESTED // 2
+        whole = text if len(text) <= MAX_DIGESTED else f"{text[:half]}{len(text)}{text[-half:]}"
+        digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         text = f"{text[:HEAD_CHARACTERS]}~{digest}"
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
