@@ -51,7 +51,7 @@ models:
 
 
 @pytest.mark.parametrize(
-    ("keys", "direction"), [(HIGHER, Direction.HIGHER), (LOWER, Direction.LOWER), (NEITHER, None)], ids=str
+    ("keys", "direction"), [(HIGHER, Direction.HIGHER), (LOWER, Direction.LOWER), (NEITHER, None)], ids=["higher", "lower", "neither"]
 )
 def test_the_good_direction_of_each_key(keys: set[str], direction: Direction | None) -> None:
     assert len(keys) > 20
