@@ -54,6 +54,8 @@ def test_what_fires_has_a_page_and_a_picture(fleet: Path) -> None:
     assert 'data-answer="next"' in text
     assert '<th scope="row">How sure</th>' in text
     picture = page.with_suffix(".png").read_bytes()
+    assert '<noscript><p class="notice">The charts need JavaScript.' in text
+    assert f'<img class="picture" src="{page.stem}.png" alt="accuracy is 0.8' in text
     width, height = struct.unpack(">II", picture[16:24])
     assert picture.startswith(b"\x89PNG")
     assert width >= 1200

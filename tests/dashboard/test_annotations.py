@@ -37,6 +37,12 @@ def test_versions_are_annotated_when_they_were_first_seen() -> None:
     assert found(pull=pull) == [(-3, None, "v7 first seen; rolled back since: accuracy fell")]
 
 
+def test_the_longest_text_that_people_can_add_is_whole() -> None:
+    text = f"{'x' * 200} ({'a' * 80})"
+    note = Annotation(NOW - DAY, AnnotationKind.PERSON, text)
+    assert found(AnnotationKind.PERSON, added=(note,)) == [(-1, None, text)]
+
+
 def test_moves_are_annotated_and_not_once_more_as_a_version() -> None:
     deployment = Deployment("v7", NOW - 3 * DAY)
     moves = (

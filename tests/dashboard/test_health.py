@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from modelwatch.dashboard.answers import QUESTIONS, answers
+from modelwatch.dashboard.answers import DOWN_STEP, QUESTIONS, answers
 from modelwatch.dashboard.fleet import fleet_page, fleet_row
-from modelwatch.dashboard.health import ModelHealth, diagnose, model_health
+from modelwatch.dashboard.health import ModelHealth, diagnose, model_health, newest_point
+from modelwatch.dashboard.model_page import model_page
 from modelwatch.dashboard.page import FleetRow
 from modelwatch.dashboard.snapshot import ModelSnapshot
 from modelwatch.model.alert import MONITORING_SILENT, SOURCE_OUTAGE, AlertState, Group, Mute, SeverityChange
@@ -21,6 +22,7 @@ from modelwatch.model.severity import Severity
 from modelwatch.report.model_health import Health
 
 from ..report.making import HOUR, NEWEST, NOW, alert, finding, group, model, record, register
+from .making import series as points
 
 QUIET = group(state=AlertState.QUIET, severity=None, start=None, latest=finding(outcome=Outcome.OK, severity=None))
 HEALTHY = replace(QUIET, alerts=())
@@ -74,6 +76,17 @@ def test_a_source_that_cannot_be_read_is_grey_and_says_why() -> None:
     assert found.health is Health.GREY
     assert found.headline == "The metrics cannot be read: W&B does not answer: 503"
     assert found.doing == "The next evaluation reads it again"
+    known = snapshot(HEALTHY, pull=PulledSeries("churn", (), error="W&B does not answer: 503"))
+    said = diagnose(known)
+    texts = {one.id: one.text for one in answers(known, model_health(known, said), said)}
+    assert texts["next"] == DOWN_STEP
+    assert texts["change"] == "Unknown: the metrics cannot be read, and no open issue reports an alert."
+
+
+def test_a_point_after_the_evaluation_is_not_its_newest_data() -> None:
+    known = snapshot(pull=PulledSeries("churn", (points("m", [1.0, 2.0], step=HOUR, end=NOW + HOUR),)))
+    assert newest_point(known) == NOW
+    assert newest_point(replace(known, now=NOW - HOUR)) is None
 
 
 def test_red_begins_when_the_alert_became_an_error_not_when_it_began() -> None:
@@ -83,6 +96,10 @@ def test_red_begins_when_the_alert_became_an_error_not_when_it_began() -> None:
     assert health(group(alert(steps=worse, severity=Severity.CRITICAL))).since == NEWEST - 4 * HOUR
     again = (*steps, SeverityChange(NEWEST - 3 * HOUR, Severity.WARNING), SeverityChange(NEWEST, Severity.ERROR))
     assert health(group(alert(steps=again))).since == NEWEST
+    (link,) = model_page(snapshot(group(alert(steps=steps))))[0].alerts
+    assert (link.since, link.urgent_since) == (NEWEST - 10 * HOUR, NEWEST - 4 * HOUR), "both times are told"
+    (link,) = model_page(snapshot(group()))[0].alerts
+    assert link.urgent_since is None
 
 
 def test_yellow_begins_with_the_alert_and_green_with_the_end_of_the_last_one() -> None:

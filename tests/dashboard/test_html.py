@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ import pytest
 from modelwatch.dashboard.fleet import fleet_page
 from modelwatch.dashboard.html import render_fleet, render_view, script_json, sparkline
 from modelwatch.dashboard.page import Annotation, AnnotationKind, Answer
+from modelwatch.timeutil import HOUR
 
 from ..injection.corpus import CORPUS, EVIL, Sample
 from . import samples
@@ -87,6 +89,22 @@ def test_no_text_gets_out_of_its_place(sample: Sample) -> None:
             ) or (address in ("operations.html", "ground-truth.html")), address
         for data in page.data:
             assert json.loads(data)["spec"]
+
+
+def test_both_times_of_an_alert_that_became_an_error_are_told() -> None:
+    page = model_page()
+    begun, urgent = samples.NOW - 9 * HOUR, samples.NOW - 2 * HOUR
+    listed = replace(page.alerts[0], since=begun, urgent_since=urgent)
+    html = render_view(replace(page, alerts=(listed,)), page.views[0], ASSETS)
+    assert re.search(r"since <time[^>]*>2026-11-23 15:00 UTC</time>, error since <time[^>]*>2026-11-23 22:00 UTC", html)
+    assert "Red for <time" in html
+
+
+def test_without_scripts_a_page_says_what_is_missing() -> None:
+    page = model_page()
+    hint = '<noscript><p class="notice">The charts need JavaScript.'
+    assert hint in render_view(page, page.views[0], ASSETS)
+    assert hint not in render_view(page, page.views[1], ASSETS), "no charts"
 
 
 def test_a_page_has_its_policy_before_anything_it_loads() -> None:

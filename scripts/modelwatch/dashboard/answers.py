@@ -32,6 +32,10 @@ _COMMAND = re.compile(r"`([^`]+)`")
 _URL = re.compile(r"https?://\S+")
 _ADDRESS = re.compile(r":?\s*https?://\S+")
 """An address at the end of a step, which becomes a link of the words before it."""
+DOWN_STEP = (
+    "Nothing closes or starts while the metrics cannot be read. Fix what the headline names, or wait until the source "
+    "is back, and make this page again."
+)
 KINDS_THAT_MATTER = (
     "accuracy-drop",
     "business-metric",
@@ -56,7 +60,7 @@ def answers(snapshot: ModelSnapshot, health: ModelHealth, said: Diagnosis, busin
         "problem": "Nothing fires." if health.health is Health.GREEN else health.headline,
         "change": _change_text(snapshot, said),
         "doing": health.doing or "Nothing has to be done.",
-        "next": step or "Nothing.",
+        "next": DOWN_STEP if said.down else step or "Nothing.",
     }
     return tuple(
         Answer(
@@ -160,6 +164,8 @@ def _change_text(snapshot: ModelSnapshot, said: Diagnosis) -> str:
     """What changed before it began: a version, drifted inputs, or what else ``diagnose`` found."""
     for title in ("Changed", "Why", "Drifted", "Before"):
         lines = said.sections.get(title, ())
+        if said.down and title == "Before" and not said.firing:
+            return "Unknown: the metrics cannot be read, and no open issue reports an alert."
         if lines and not lines[0].startswith(NO_HEALTHY_VERSION):
             return lines[0]
     newest = max(snapshot.pull.deployments, key=lambda deployment: deployment.since, default=None)

@@ -5,6 +5,7 @@ Its sentences are those of ``modelwatch diagnose``, of the issue and of the page
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -116,9 +117,10 @@ def _green_since(snapshot: ModelSnapshot) -> float | None:
 
 
 def newest_point(snapshot: ModelSnapshot) -> float | None:
-    """The time of the newest point that was read (seconds, UTC)."""
+    """The time of the newest point that was read (seconds, UTC); none that is later than the evaluation."""
     columns = [series.times for series in snapshot.pull.series] + [series.times for series in snapshot.pull.histograms]
-    return max((times[-1] for times in columns if times), default=None)
+    counts = [(times, bisect_right(times, snapshot.now)) for times in columns]
+    return max((times[count - 1] for times, count in counts if count), default=None)
 
 
 def describe_action(snapshot: ModelSnapshot, group: Group) -> str:
