@@ -51,7 +51,9 @@ models:
 
 
 @pytest.mark.parametrize(
-    ("keys", "direction"), [(HIGHER, Direction.HIGHER), (LOWER, Direction.LOWER), (NEITHER, None)], ids=["higher", "lower", "neither"]
+    ("keys", "direction"),
+    [(HIGHER, Direction.HIGHER), (LOWER, Direction.LOWER), (NEITHER, None)],
+    ids=["higher", "lower", "neither"],
 )
 def test_the_good_direction_of_each_key(keys: set[str], direction: Direction | None) -> None:
     assert len(keys) > 20
