@@ -64,6 +64,13 @@ def test_segments_that_are_fine_are_said_to_be() -> None:
     assert segment_bars(owned(segmented(eu="...._", na="____")), at(3)) is None
 
 
+def test_a_segment_beyond_a_limit_that_is_not_proven_is_not_called_fine() -> None:
+    """Without counts 11 % less is undecided: no tier holds, and nobody should read that all is well."""
+    chart = segment_bars(owned(segmented(eu="....", na="...e")), at(3))
+    assert chart is not None
+    assert "1 of 2 segments is beyond a limit, which is not proven" in chart.sentence
+
+
 def test_intervals_of_segments_are_drawn_where_both_sides_are_known() -> None:
     tracks = segmented(eu="....", na="....")
     known = array("d", [0.88] * 4)

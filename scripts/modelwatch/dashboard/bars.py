@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ..model.alert import AlertState
 from ..model.alert_scope import FEATURE_LABELS
 from ..model.drift import drift_spec
-from ..model.finding import Finding, Outcome, Track
+from ..model.finding import Finding, Outcome, Track, is_beyond_limits
 from ..model.rule import STATIC_LIMITS, Rule
 from ..model.unit import unit_of
 from ..report.formatting import column_heading, labels_text, limit_text, quantity
@@ -37,7 +38,7 @@ def segment_bars(own: RuleTracks, now: float) -> BarChart | None:
     start = _start(own, worst_track)
     state = f" ({severity} {since_text(start, now)})" if severity is not None and start is not None else ""
     one = "column" if {label for label, _ in worst_track.labels} <= FEATURE_LABELS else "segment"
-    rest = f"{firing} of {len(rows)} {one}s {_are(firing)} beyond a limit" if firing else f"No {one} is beyond a limit"
+    rest = f"{firing} of {len(rows)} {one}s {_are(firing)} beyond a limit" if firing else _unproven(rows, rule, one)
     overall = f"; overall it is {quantity(whole.value, unit)}" if whole is not None and whole.value is not None else ""
     return BarChart(
         panel_id("segments", rule.name),
@@ -48,6 +49,14 @@ def segment_bars(own: RuleTracks, now: float) -> BarChart | None:
         finite(whole.value) if whole is not None and whole.value is not None else None,
         _left_out(len(rows), f"{one}s"),
     )
+
+
+def _unproven(rows: Sequence[tuple[Track, Finding]], rule: Rule, one: str) -> str:
+    """Where no tier holds: a value that passes a limit is not proven to, and not fine either."""
+    beyond = sum(is_beyond_limits(finding, rule) for _, finding in rows)
+    if not beyond:
+        return f"No {one} is beyond a limit"
+    return f"{beyond} of {len(rows)} {one}s {_are(beyond)} beyond a limit, which is not proven"
 
 
 def drift_bars(own: RuleTracks, now: float) -> BarChart | None:

@@ -37,9 +37,9 @@ METRIC_STEP = 3
 """Of what fires alike a metric goes before its segments, and these before drift, and all of it before the next
 metric."""
 EMPTY = (
-    "Nothing to show: no rule of this model is about its metrics or inputs. Give `rules:`, such as "
-    '`metric: eval/accuracy` or `drift: "features/*"`; with `measure:` metrics, inputs, scores and calibration are '
-    "computed from its log."
+    "Nothing to show: no rule of this model is about its metrics or inputs; other rules are under the other views. "
+    'For these give `metric: eval/accuracy` or `drift: "features/*"` under `rules:`; with `measure:` metrics, inputs, '
+    "scores and calibration are computed from its log."
 )
 
 
