@@ -27,7 +27,7 @@ from modelwatch.model.expression import (
     required_keys,
     unit_of_expression,
 )
-from modelwatch.model.expression_values import evaluate_columns, evaluate_once
+from modelwatch.model.expression_values import evaluate_columns
 from modelwatch.model.measurement_unit import MeasurementUnit, parse_unit
 
 UNITS = {
@@ -61,7 +61,8 @@ def unit_of(key: str) -> MeasurementUnit | None:
 def result(text: str, **values: float) -> tuple[float, str]:
     expression = parse_expression(text)
     unit = unit_of_expression(expression, unit_of).shown
-    return evaluate_once(expression, VALUES | values, unit_of) / unit.scale, unit.text
+    columns = {key: [value] for key, value in (VALUES | values).items()}
+    return evaluate_columns(expression, columns, unit_of, 1).values[0] / unit.scale, unit.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Which direction of a metric is good, for the keys that ``modelwatch measure`` publishes."""
+"""Which direction of a metric is good, and which metrics are no shares, for the keys that ``modelwatch measure``
+publishes."""
 
 from __future__ import annotations
 
@@ -33,6 +34,14 @@ _DIRECTIONS: dict[str, dict[str, Direction]] = {
 }
 """By the first two parts of a name, segments aside. Others are worse in neither direction alone: counts, shares
 of a class, how confident scores are, the slope of calibration, throughput."""
+
+
+_NO_SHARES = frozenset(("mae", "rmse", "mse", "mape", "bias", "r2", "log_loss", "mae_by_value"))
+
+
+def is_no_share(metric: KeyPattern) -> bool:
+    """Whether a metric is, by the last part of its key, a mean of numbers and no share of rows."""
+    return metric.name.rpartition("/")[2] in _NO_SHARES
 
 
 def metric_direction(metric: KeyPattern) -> Direction | None:

@@ -39,6 +39,7 @@ from .digest import rule_digest, settings_digest
 from .drift import check_drift, check_drift_keys, count_key, default_limits
 from .estimates import check_estimate_actions
 from .field_types import AnyOf, Count, Enumeration, ListOf, MapOf, Number, Percentage, Text, duration, one_or_more
+from .metric_directions import is_no_share
 from .reader import shorten
 from .sections import Field, ParsedSection, Section
 from .tiers import first_limit, infer_direction, read_limits, read_tiers
@@ -232,9 +233,6 @@ RULE = Section(
 _WITHOUT_PROPORTION_INTERVAL = frozenset((Aggregate.SUM, Aggregate.P50, Aggregate.P95, Aggregate.P99))
 """Aggregates to which a proportion's interval does not apply."""
 
-_NO_SHARES = frozenset(("mae", "rmse", "mse", "mape", "bias", "r2", "log_loss", "mae_by_value"))
-"""Metrics, by the last part of their key, that are means of numbers and no share of rows."""
-
 _INAPPLICABLE = {
     Interval.NORMAL: frozenset((Aggregate.LAST, Aggregate.RATIO)),
     Interval.AUC: frozenset((Aggregate.RATIO,)),
@@ -422,9 +420,7 @@ def _read_interval(section: ParsedSection, metric: KeyPattern | None) -> Interva
     aggregate = section.setting("aggregate")
     stated: Interval | None = section.get("interval")
     if stated is None:
-        kind = Interval.WILSON
-        if metric is not None and metric.name.rpartition("/")[2] in _NO_SHARES:
-            kind = Interval.NORMAL
+        kind = Interval.NORMAL if metric is not None and is_no_share(metric) else Interval.WILSON
         inapplicable = _WITHOUT_PROPORTION_INTERVAL | _INAPPLICABLE.get(kind, frozenset())
         return kind if "weight" in section and aggregate not in inapplicable else Interval.NONE
     if stated in PROPORTION_INTERVALS and "weight" not in section:

@@ -43,11 +43,6 @@ def evaluate_columns(
     return ExpressionValues(finite, sum(math.isnan(finite[row]) for row in by_zero))
 
 
-def evaluate_once(expression: Expression, values: Mapping[str, float], unit_of: UnitOfKey) -> float:
-    """The value of one row, in base units."""
-    return evaluate_columns(expression, {key: [value] for key, value in values.items()}, unit_of, 1).values[0]
-
-
 def _values(
     part: Expression, columns: Mapping[str, Sequence[float]], unit_of: UnitOfKey, size: int, by_zero: set[int]
 ) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +100,3 @@ def _by_day(days: Ints, values: Floats, *, is_rate: bool) -> DailyAmounts:
         {float(day) * DAY: float(amount) for day, amount, keep in zip(names, amounts, full, strict=True) if keep},
         tuple(float(day) * DAY for day, keep in zip(names, full, strict=True) if not keep),
     )
-
-
-def mean_daily(daily: Sequence[float]) -> float:
-    return math.fsum(daily) / len(daily) if daily else math.nan
