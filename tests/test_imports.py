@@ -57,6 +57,7 @@ NOT_FOR = {
     "history": NOT_IN_THE_STORY,
     "doctor": NOT_IN_THE_STORY,
     "dashboard": NOT_IN_THE_STORY,
+    "backtest": NOT_IN_THE_STORY,
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""
