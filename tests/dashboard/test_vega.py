@@ -13,7 +13,7 @@ import vl_convert
 
 from modelwatch.dashboard.page import Annotation, AnnotationKind, Panel, TimeChart
 from modelwatch.dashboard.themes import TOKENS, Theme, chart_config
-from modelwatch.dashboard.vega import charts_of, full_spec
+from modelwatch.dashboard.vega import charts_of, draw_time_chart, full_spec
 from modelwatch.timeutil import DAY
 
 from .samples import NOW, bars, curves, distribution, panels, some_annotations, time_chart
@@ -108,9 +108,11 @@ def test_bins_of_different_widths_are_drawn_by_name() -> None:
     assert drawn.data.rows()["bars"][1]["x"] == "1 to 50"
 
 
-def test_a_chart_without_points_is_drawn_empty() -> None:
+def test_the_picture_of_a_chart_without_points_is_empty() -> None:
     chart = TimeChart("none", "none", "No point.", (), ())
-    assert "<svg" in vl_convert.vegalite_to_svg(full_spec(charts_of(chart, some_annotations())[0], Theme.LIGHT, 400))
+    assert charts_of(chart) == ()
+    drawn = draw_time_chart(chart, some_annotations())
+    assert "<svg" in vl_convert.vegalite_to_svg(full_spec(drawn, Theme.LIGHT, 400))
 
 
 def test_a_specification_is_small() -> None:
@@ -119,3 +121,18 @@ def test_a_specification_is_small() -> None:
         assert len(json.dumps(chart.spec)) < 6_000
     size = len(json.dumps(charts_of(time_chart(), some_annotations())[0].data.as_json(), separators=(",", ":")))
     assert size < 30_000  # 720 hours of value, interval, baseline and two limits
+
+
+def test_a_value_without_neighbours_is_a_dot() -> None:
+    chart = time_chart()
+    alone = replace(chart.lines[0], values=tuple(1.5 if row == 3 else None for row in range(len(chart.times))))
+    (drawn,) = charts_of(replace(chart, lines=(alone,), bands=(), decided=()))
+    svg = vl_convert.vegalite_to_svg(full_spec(drawn, Theme.LIGHT, 600))
+    assert drawn.data.rows()["dots"][3]["v"] == 1.5
+    assert svg.count('aria-roledescription="point"') == 1
+
+
+def test_nothing_is_drawn_where_there_is_no_value() -> None:
+    chart = time_chart()
+    lines = tuple(replace(line, values=(None,) * len(chart.times)) for line in chart.lines)
+    assert charts_of(replace(chart, lines=lines)) == ()

@@ -11,7 +11,7 @@ from ..report.markdown import plain_line
 from .html import EXTRA
 from .page import Annotation, TimeChart
 from .themes import TOKENS, Theme
-from .vega import charts_of, full_spec
+from .vega import draw_time_chart, full_spec
 
 WIDTH, SCALE = 640, 2
 """In pixels of the page; PagerDuty shows it on phones of twice the density."""
@@ -26,7 +26,7 @@ def chart_png(panel: TimeChart, title: str, annotations: Sequence[Annotation] = 
     """The chart under its ``title`` and its sentence, on white; outside text is no more than text there."""
     with require_extra(EXTRA):
         import vl_convert
-    (chart,) = charts_of(panel, annotations)
+    chart = draw_time_chart(panel, annotations)
     spec = full_spec(chart, Theme.LIGHT, WIDTH)
     tokens = TOKENS[Theme.LIGHT]
     spec["title"] = {

@@ -60,7 +60,7 @@ def charts_of(panel: Panel, annotations: Sequence[Annotation] = ()) -> tuple[Cha
     """The drawings of a panel, the main one first; none of a table."""
     match panel:
         case TimeChart():
-            return (_time_chart(panel, annotations),)
+            return (draw_time_chart(panel, annotations),) if _has_values(panel) else ()
         case DistributionChart():
             return (_distribution(panel), *([_weeks(panel)] if panel.weeks else []))
         case BarChart():
@@ -82,14 +82,30 @@ def full_spec(chart: Chart, theme: Theme, width: int, columns: int = 6) -> Spec:
     return {**themed, "datasets": chart.data.rows()}
 
 
-def _time_chart(panel: TimeChart, annotations: Sequence[Annotation]) -> Chart:
+def _has_values(panel: TimeChart) -> bool:
+    return any(value is not None for line in panel.lines for value in line.values)
+
+
+def _lone_values(line: Line) -> list[float | None]:
+    """The values without one before and after, of which a line shows nothing."""
+    padded = [None, *line.values, None]
+    return [
+        value if before is None and after is None else None
+        for before, value, after in zip(padded, padded[1:], padded[2:])
+    ]
+
+
+def draw_time_chart(panel: TimeChart, annotations: Sequence[Annotation]) -> Chart:
+    """The lines of ``panel``, even where it has no value."""
     data = ChartData()
     times, names = data.add_times(panel.times), _unique([line.name for line in panel.lines])
     for name, line in zip(names, panel.lines):
         data.add_block("lines", {"t": times, "v": data.add(line.values)}, {"n": name})
+        lone = _lone_values(line)
+        if any(value is not None for value in lone):
+            data.add_block("dots", {"t": times, "v": data.add(lone)}, {"n": name})
     for band in panel.bands:
         data.add_block("bands", {"t": times, "lo": data.add(band.low), "hi": data.add(band.high)})
-    data.datasets.setdefault("lines", [])
     start, end = (panel.times[0], panel.times[-1]) if panel.times else (0.0, 0.0)
     _add_spans(panel, data, start, end)
     _add_annotations(data, annotations, start, end)
@@ -114,6 +130,9 @@ def _time_chart(panel: TimeChart, annotations: Sequence[Annotation]) -> Chart:
         "strokeDash": {"field": "n", "type": "nominal", "scale": dashes, "legend": legend},
     }
     layers.append(_layer("lines", {"type": "line", "clip": True, "strokeWidth": 1.75}, line_encoding))
+    if "dots" in data.datasets:
+        dot = {"type": "point", "filled": True, "size": 18, "opacity": 1, "clip": True}
+        layers.append(_layer("dots", dot, {key: line_encoding[key] for key in ("x", "y", "color")}))
     return Chart(_spec(layers, HEIGHT), data, is_over_time=True)
 
 
