@@ -112,7 +112,7 @@ def test_derived_metrics_are_pulled_like_any_key(world: World, wandb_server: Wan
     assert sum("margin" in row for row in rows) == 3
 
 
-def test_the_scorecard_of_four_days(world: World, wandb_server: Wandb) -> None:
+def test_the_return_of_four_days(world: World, wandb_server: Wandb) -> None:
     log(wandb_server, 24 * 10, business__cost=(24 * 7, 120.0))
     world.config(BUSINESS, WANDB)
     world.at(24 * 10)

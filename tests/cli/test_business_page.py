@@ -48,12 +48,12 @@ def test_the_configuration_of_the_page_works_as_it_says(world: World, wandb_serv
     roi = world.run("business", "roi", "churn")
     assert roi.code == 0
     assert "return on its costs" in roi.out
-    card = world.run("business", "roi", "churn", "--format", "json").json
-    days = card["total"]["days"]
-    assert card["total"]["value"] / days == pytest.approx(24 * 108.3, rel=0.01)
-    assert card["total"]["serving"] / days == pytest.approx(24 * 1040 * 0.002, rel=0.01)
-    assert card["total"]["labelling"] == pytest.approx(30 * days)
-    assert "retrainings cannot be counted: the model has no `release`" in card["missing"]
+    result = world.run("business", "roi", "churn", "--format", "json").json
+    days = result["total"]["days"]
+    assert result["total"]["value"] / days == pytest.approx(24 * 108.3, rel=0.01)
+    assert result["total"]["serving"] / days == pytest.approx(24 * 1040 * 0.002, rel=0.01)
+    assert result["total"]["labelling"] == pytest.approx(30 * days)
+    assert "retrainings cannot be counted: the model has no `release`" in result["missing"]
 
 
 def test_a_unit_that_does_not_fit_is_the_error_of_the_page(world: World) -> None:

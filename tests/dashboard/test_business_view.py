@@ -76,11 +76,11 @@ def test_a_healthy_model_shows_value_gain_and_return(tmp_path: Path) -> None:
     gain = found["business--gain"]
     assert isinstance(gain, TimeChart)
     assert gain.sentence == "The gain of the last 7 days: 20 EUR a day; 10 EUR a day were promised."
-    card = found["business--scorecard"]
-    assert isinstance(card, Table)
+    result = found["business--roi"]
+    assert isinstance(result, Table)
     # From 2024-09-25 on, 9 days: 180 EUR more, at 90 EUR of costs: 90 EUR, 100 %.
-    assert card.rows[-1][:2] == ("since 2024-09-25 (9 d)", "1,080 EUR")
-    assert card.rows[-1][-1].startswith("100 %")
+    assert result.rows[-1][:2] == ("since 2024-09-25 (9 d)", "1,080 EUR")
+    assert result.rows[-1][-1].startswith("100 %")
     costs = found["business--costs"]
     assert isinstance(costs, Table)
     assert costs.rows == (("serving", "90 EUR"),)

@@ -18,7 +18,7 @@ from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
 from modelwatch.model.experiment import DecisionReason
 from modelwatch.model.ledger import EntryKind, LedgerEntry
-from modelwatch.model.money import Estimate, MoneyImpact, Scorecard, ScorecardRow
+from modelwatch.model.money import Estimate, MoneyImpact, ReturnOnInvestment, ReturnPeriod
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.pagerduty_event import PagerDutyPerson
 from modelwatch.model.past_episode import PastEpisodes
@@ -50,8 +50,8 @@ from modelwatch.report import (
     recent_changes,
     release,
     release_verdicts,
+    return_on_investment,
     review,
-    scorecard,
     summary,
     team_links,
 )
@@ -157,13 +157,13 @@ def test_job_summary(sample: Sample) -> None:
 
 
 @every_sample
-def test_scorecard_and_worth(sample: Sample) -> None:
+def test_return_on_investment_and_worth(sample: Sample) -> None:
     text = sample.text
     gained = Estimate(2.0, 1.0, 3.0)
-    row = ScorecardRow("2026-03", 0.0, 1.0, 1, 5.0, 3.0, gained, 1.0, 1, gained, 1.0, 1.0, 1, 1.0, None, None)
-    card = Scorecard(text, "EUR", 0.0, 1.0, row, (row,), (), (text,), (text,))
-    check_markdown(scorecard.scorecard_markdown(card), OWN)
-    for line in scorecard.scorecard_text(card).splitlines():
+    row = ReturnPeriod("2026-03", 0.0, 1.0, 1, 5.0, 3.0, gained, 1.0, 1, gained, 1.0, 1.0, 1, 1.0, None, None)
+    result = ReturnOnInvestment(text, "EUR", 0.0, 1.0, row, (row,), (), (text,), (text,))
+    check_markdown(return_on_investment.roi_markdown(result), OWN)
+    for line in return_on_investment.roi_text(result).splitlines():
         check_line(line, 2000)
     impact = MoneyImpact(-5.0, "EUR", -7.0, -3.0, text, 0.5)
     check_line(money.impact_sentence(impact), 200)
@@ -341,7 +341,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         recent_changes,
         ledger_table,
     }
-    tried |= {review, team_links, dispatch_command, scorecard, money}
+    tried |= {review, team_links, dispatch_command, return_on_investment, money}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

@@ -14,7 +14,7 @@ from .options import Choice, config_option, now_option, print_json, read_context
 
 if TYPE_CHECKING:
     from ..context import RunContext
-    from ..model.money import Scorecard
+    from ..model.money import ReturnOnInvestment
     from ..model.monitored_model import Model
 
 
@@ -36,33 +36,33 @@ def business() -> None:
 )
 @now_option
 def roi(name: str, config_path: Path, style: str, now: float) -> Exit:
-    """Print the scorecard of MODEL, or of every model with a `business` section: what it earned, what it would have
+    """Print what MODEL, or every model with a `business` section, is worth: what it earned, what it would have
     earned without this model, whether what was promised came true, what it costs, and the return.
 
     By month and since it began to earn, each with a 95 % interval; it says what it assumes and what is missing.
     """
-    from ..report.scorecard import scorecard_markdown, scorecard_text
+    from ..report.return_on_investment import roi_markdown, roi_text
 
     context = read_context(config_path, now, (name,) if name else (), read_only=True)
     models = [model for model in context.config.models if model.business is not None]
     if not models:
         hint = 'State at least `currency` and `value`: `business: {currency: EUR, value: "{business/revenue}"}`.'
         raise UserError("no model has a `business` section.", hint=hint, where=str(config_path))
-    cards = [_scorecard(context, model) for model in models]
+    results = [_read_roi(context, model) for model in models]
     if style == "json":
-        print_json([asdict(card) for card in cards] if not name else asdict(cards[0]))
+        print_json([asdict(result) for result in results] if not name else asdict(results[0]))
     else:
-        write = scorecard_markdown if style == "markdown" else scorecard_text
-        click.echo("\n\n".join(write(card) for card in cards).rstrip())
+        write = roi_markdown if style == "markdown" else roi_text
+        click.echo("\n\n".join(write(result) for result in results).rstrip())
     return Exit.OK
 
 
-def _scorecard(context: RunContext, model: Model) -> Scorecard:
-    from ..evaluate.business.scorecard import make_scorecard, scorecard_period
+def _read_roi(context: RunContext, model: Model) -> ReturnOnInvestment:
+    from ..evaluate.business.return_on_investment import compute_roi, roi_history_start
     from ..history import read_period
 
-    pulled = read_period(context, model, scorecard_period(model, context.now), context.now)
+    pulled = read_period(context, model, roi_history_start(model, context.now), context.now)
     retrainings = None
     if model.release is not None:
         retrainings = [version.created for version in context.read_registry(model, producers=False).versions]
-    return context.redactor.redact(make_scorecard(model, pulled, retrainings, context.now))
+    return context.redactor.redact(compute_roi(model, pulled, retrainings, context.now))

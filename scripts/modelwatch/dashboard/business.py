@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..evaluate.business.scorecard import make_scorecard
+from ..evaluate.business.return_on_investment import compute_roi
 from ..model.alert import BUSINESS_DIVERGENCE, AlertState, Group
-from ..model.money import DailyValue, Scorecard
+from ..model.money import DailyValue, ReturnOnInvestment
 from ..report.alert_phrase import describe_alert
 from ..report.formatting import utc_time
 from ..report.markdown import plain_line
 from ..report.money import impact_sentence, impact_text, money
-from ..report.scorecard import COLUMNS, cost_rows, scorecard_rows, scorecard_sentence
+from ..report.return_on_investment import COLUMNS, cost_rows, roi_rows, roi_sentence
 from ..timeutil import DAY
 from .bars import segment_bars
 from .experiment_panels import cohort_panels, experiment_panels
@@ -33,13 +33,15 @@ EMPTY = (
 
 
 def business_view(snapshot: ModelSnapshot) -> View:
-    """What fires first, then value and gain, the scorecard and what alerts cost."""
-    card, lookup = snapshot_scorecard(snapshot), SeriesLookup(snapshot)
+    """What fires first, then value and gain, the return on investment and what alerts cost."""
+    result, lookup = snapshot_roi(snapshot), SeriesLookup(snapshot)
     rules = rules_of(snapshot, ViewName.BUSINESS)
     charts = [(own, track_chart(own.whole or own.tracks[0], own.alerts, snapshot.now)) for own in rules]
     ranked: list[Panel] = [chart for own, chart in charts if own.badness]
-    ranked += [panel for panel in (_divergence(snapshot), _value_chart(card), _gain_chart(card)) if panel is not None]
-    ranked += [panel for panel in (_scorecard_table(card), _money_table(snapshot), _cost_table(card)) if panel]
+    ranked += [
+        panel for panel in (_divergence(snapshot), _value_chart(result), _gain_chart(result)) if panel is not None
+    ]
+    ranked += [panel for panel in (_roi_table(result), _money_table(snapshot), _cost_table(result)) if panel]
     ranked += [chart for own, chart in charts if not own.badness]
     ranked += _derived_charts(snapshot, lookup, {own.rule.metric.text for own in rules})
     business = snapshot.model.business
@@ -58,63 +60,63 @@ def business_answer(snapshot: ModelSnapshot) -> str:
     if costs:
         worst = min(costs, key=lambda group: group.evidence.money.amount if group.evidence.money else 0.0)
         return f"{plain_line(worst.rule, MAX_NAME)}: {impact_sentence(worst.evidence.money)}"
-    card = snapshot_scorecard(snapshot)
-    if card is not None and card.total is not None:
-        return scorecard_sentence(card)
+    result = snapshot_roi(snapshot)
+    if result is not None and result.total is not None:
+        return roi_sentence(result)
     firing = [group for group in snapshot.groups if group.state is AlertState.FIRING]
     if snapshot.model.business is None:
         return ""
     return "No alert has a stated worth." if firing else "Nothing fires, so nothing is lost that is known."
 
 
-def snapshot_scorecard(snapshot: ModelSnapshot) -> Scorecard | None:
+def snapshot_roi(snapshot: ModelSnapshot) -> ReturnOnInvestment | None:
     """Of the history that was read; `modelwatch business roi` reads it from the beginning."""
     if snapshot.model.business is None or snapshot.pull.error:
         return None
     registry = snapshot.registry
     retrainings = [version.created for version in registry.versions] if registry else None
-    return make_scorecard(snapshot.model, snapshot.pull, retrainings, snapshot.now)
+    return compute_roi(snapshot.model, snapshot.pull, retrainings, snapshot.now)
 
 
-def _value_chart(card: Scorecard | None) -> TimeChart | None:
+def _value_chart(result: ReturnOnInvestment | None) -> TimeChart | None:
     """Value, that of the model before, and costs, by day."""
-    if card is None or not card.days:
+    if result is None or not result.days:
         return None
-    newest = card.days[-1]
-    against = f", against {money(newest.before, card.currency)} before" if newest.before is not None else ""
-    lines = [Line("value", LineRole.VALUE, tuple(day.value for day in card.days))]
-    if any(day.before is not None for day in card.days):
-        lines.append(Line("before", LineRole.BASELINE, tuple(day.before for day in card.days)))
-    if any(day.cost is not None for day in card.days):
-        lines.append(Line("cost", LineRole.OTHER, tuple(day.cost for day in card.days)))
+    newest = result.days[-1]
+    against = f", against {money(newest.before, result.currency)} before" if newest.before is not None else ""
+    lines = [Line("value", LineRole.VALUE, tuple(day.value for day in result.days))]
+    if any(day.before is not None for day in result.days):
+        lines.append(Line("before", LineRole.BASELINE, tuple(day.before for day in result.days)))
+    if any(day.cost is not None for day in result.days):
+        lines.append(Line("cost", LineRole.OTHER, tuple(day.cost for day in result.days)))
     return TimeChart(
         panel_id("business", "value"),
-        f"Value a day ({card.currency})",
-        f"On {utc_time(newest.day)[:10]} the model earned {money(newest.value, card.currency)}{against}.",
-        tuple(day.day for day in card.days),
+        f"Value a day ({result.currency})",
+        f"On {utc_time(newest.day)[:10]} the model earned {money(newest.value, result.currency)}{against}.",
+        tuple(day.day for day in result.days),
         tuple(lines),
         note="Whole days (UTC).",
     )
 
 
-def _gain_chart(card: Scorecard | None) -> TimeChart | None:
+def _gain_chart(result: ReturnOnInvestment | None) -> TimeChart | None:
     """The mean gain of the last seven days, and what was promised."""
-    if card is None or card.total is None or card.total.gained is None:
+    if result is None or result.total is None or result.total.gained is None:
         return None
-    gains = [(day.day, gain) for day in card.days if (gain := _gain(day)) is not None]
+    gains = [(day.day, gain) for day in result.days if (gain := _gain(day)) is not None]
     if not gains:
         return None
     means = [_mean([gain for _, gain in gains[max(0, row + 1 - WEEK_DAYS) : row + 1]]) for row in range(len(gains))]
     lines = [Line("gain, mean of 7 days", LineRole.VALUE, tuple(means))]
-    total, promised = card.total, ""
+    total, promised = result.total, ""
     if total.predicted is not None:
-        rate = _promised_rate(card)
+        rate = _promised_rate(result)
         lines.append(Line("promised", LineRole.BASELINE, (rate,) * len(gains)))
-        promised = f"; {money(rate, card.currency)} a day were promised"
+        promised = f"; {money(rate, result.currency)} a day were promised"
     return TimeChart(
         panel_id("business", "gain"),
-        f"Gain a day against the model before ({card.currency})",
-        f"The gain of the last {min(WEEK_DAYS, len(gains))} days: {money(means[-1], card.currency)} a day{promised}.",
+        f"Gain a day against the model before ({result.currency})",
+        f"The gain of the last {min(WEEK_DAYS, len(gains))} days: {money(means[-1], result.currency)} a day{promised}.",
         tuple(day for day, _ in gains),
         tuple(lines),
     )
@@ -128,36 +130,36 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _promised_rate(card: Scorecard) -> float:
+def _promised_rate(result: ReturnOnInvestment) -> float:
     """What was promised a day, from the total of the days that it is about."""
-    months = [row for row in card.months if row.predicted is not None]
-    own = months[-1] if months else card.total
+    months = [row for row in result.months if row.predicted is not None]
+    own = months[-1] if months else result.total
     assert own is not None  # noqa: S101
     return (own.predicted or 0.0) / max(own.promised_days, 1)
 
 
-def _scorecard_table(card: Scorecard | None) -> Table | None:
-    if card is None or card.total is None:
+def _roi_table(result: ReturnOnInvestment | None) -> Table | None:
+    if result is None or result.total is None:
         return None
-    rows = scorecard_rows(card)
-    missing = f" Missing: {'; '.join(card.missing)}." if card.missing else ""
+    rows = roi_rows(result)
+    missing = f" Missing: {'; '.join(result.missing)}." if result.missing else ""
     note = f"Of the history that was read; `modelwatch business roi` reads all of it.{missing}"
     return Table(
-        panel_id("business", "scorecard"),
+        panel_id("business", "roi"),
         "Value, costs and return",
-        scorecard_sentence(card),
+        roi_sentence(result),
         COLUMNS,
         tuple(tuple(plain_line(cell) for cell in row) for row in rows),
         note=plain_line(note, 1000),
     )
 
 
-def _cost_table(card: Scorecard | None) -> Table | None:
-    rows = cost_rows(card) if card else []
-    if card is None or not rows:
+def _cost_table(result: ReturnOnInvestment | None) -> Table | None:
+    rows = cost_rows(result) if result else []
+    if result is None or not rows:
         return None
-    total = card.total.cost if card.total else None
-    sentence = f"It cost {money(total or 0.0, card.currency)} in the history that was read."
+    total = result.total.cost if result.total else None
+    sentence = f"It cost {money(total or 0.0, result.currency)} in the history that was read."
     return Table(panel_id("business", "costs"), "Costs", sentence, ("Cost", "Amount"), tuple(rows))
 
 

@@ -195,7 +195,7 @@ class CurveChart:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows that no chart shows better, such as who is on call, or a scorecard."""
+    """Rows that no chart shows better, such as who is on call, or what a model earned."""
 
     id: str
     title: str

@@ -1,4 +1,4 @@
-"""Amounts of money with their uncertainty, and the scorecard of a model."""
+"""Amounts of money with their uncertainty, and the return on the investment in a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class ScorecardRow:
+class ReturnPeriod:
     """One month, or all of the time; money of the whole period. ``None``: not known."""
 
     name: str
@@ -76,14 +76,14 @@ class DailyValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Scorecard:
+class ReturnOnInvestment:
     model: str
     currency: str
     since: float
     until: float
-    total: ScorecardRow | None
+    total: ReturnPeriod | None
     """``None`` where no day has a value."""
-    months: tuple[ScorecardRow, ...] = ()
+    months: tuple[ReturnPeriod, ...] = ()
     days: tuple[DailyValue, ...] = ()
     assumptions: tuple[str, ...] = ()
     """What the numbers rest on, as text."""

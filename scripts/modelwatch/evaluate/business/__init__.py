@@ -1,1 +1,1 @@
-"""What a model is worth: daily amounts, the money of alerts, the scorecard."""
+"""What a model is worth: daily amounts, the money of alerts, the return on investment."""

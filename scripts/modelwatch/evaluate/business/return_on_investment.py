@@ -1,4 +1,4 @@
-"""The scorecard of a model: value against the model before, the promise, and the costs, by month and in all.
+"""The return on the investment in a model: value against the model before, the promise and the costs, by month, in all.
 
 Everything is by whole day (UTC). Intervals say how far the mean of the days could be off: Newey and West's standard
 errors over a week, so that weekdays and streaks do not make the result look surer than it is.
@@ -16,7 +16,7 @@ import numpy as np
 from ...model.business import Amount, BeforeSpec, BusinessSpec
 from ...model.expression import KeyReference, format_expression, keys_of
 from ...model.measurement_unit import MeasurementUnit
-from ...model.money import DailyValue, Estimate, Scorecard, ScorecardRow
+from ...model.money import DailyValue, Estimate, ReturnOnInvestment, ReturnPeriod
 from ...model.monitored_model import Model
 from ...model.series import Labels, PulledSeries
 from ...stats.daily_mean import DailyMean, daily_mean, difference_of_means, t_interval, widen
@@ -29,7 +29,7 @@ MIN_DAYS = 7
 """Fewer days have no interval: not even every weekday is among them."""
 
 
-def scorecard_period(model: Model, now: float) -> float:
+def roi_history_start(model: Model, now: float) -> float:
     """From when on (seconds, UTC) the history has to be read."""
     business = model.business
     since = (business.since if business else None) or now - FIRST_READ
@@ -37,11 +37,13 @@ def scorecard_period(model: Model, now: float) -> float:
     return min(since, before) if before is not None else since
 
 
-def make_scorecard(model: Model, pull: PulledSeries, retrainings: Sequence[float] | None, now: float) -> Scorecard:
-    """``pull``: the history from ``scorecard_period`` on; ``retrainings``: their times (seconds, UTC), ``None`` where
+def compute_roi(
+    model: Model, pull: PulledSeries, retrainings: Sequence[float] | None, now: float
+) -> ReturnOnInvestment:
+    """``pull``: the history from ``roi_history_start`` on; ``retrainings``: their times (seconds, UTC), ``None`` where
     nobody knows them. A model without ``business.value`` has no total."""
     business = model.business or BusinessSpec()
-    return _Accounts(business, pull, retrainings, now).scorecard(model.name)
+    return _Accounts(business, pull, retrainings, now).result(model.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class _Accounts:
         self._retrainings = self._read_retrainings(costs.retraining, retrainings)
         self._retraining = self._read_cost("retraining", costs.retraining) if self._retrainings is None else None
 
-    def scorecard(self, model: str) -> Scorecard:
+    def result(self, model: str) -> ReturnOnInvestment:
         days = [day for day in sorted(self._value) if self.since <= day]
         months: dict[str, list[float]] = {}
         for day in days:
@@ -81,7 +83,7 @@ class _Accounts:
         total = self._row(f"since {format_utc(self.since)[:10]}", days) if days else None
         if self._business.predicted is None:
             self._missing.append("`predicted`: no impact was promised, so there is nothing to compare with")
-        return Scorecard(
+        return ReturnOnInvestment(
             model=model,
             currency=self._business.currency,
             since=self.since,
@@ -201,7 +203,7 @@ class _Accounts:
             return None
         return comparison.mean.mean if comparison.mean else (comparison.days or {}).get(day)
 
-    def _row(self, name: str, days: Sequence[float]) -> ScorecardRow:
+    def _row(self, name: str, days: Sequence[float]) -> ReturnPeriod:
         since, until = days[0], days[-1] + DAY
         gained = self._gained(days)
         promised = [day for day in days if self._business.predicted and day >= self._business.predicted.since]
@@ -217,7 +219,7 @@ class _Accounts:
         cost = math.fsum(known) if known else None
         net = _shift(gained, cost) if gained and cost is not None else None
         before = [value for day in days if (value := self._before_on(day)) is not None]
-        return ScorecardRow(
+        return ReturnPeriod(
             name=name,
             since=since,
             until=until,

@@ -1,4 +1,4 @@
-"""The scorecard against cases that are computed by hand, and by SciPy."""
+"""The return on investment against cases that are computed by hand, and by SciPy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelwatch.evaluate.business.scorecard import make_scorecard, scorecard_period
-from modelwatch.model.money import Scorecard
+from modelwatch.evaluate.business.return_on_investment import compute_roi, roi_history_start
+from modelwatch.model.money import ReturnOnInvestment
 from modelwatch.model.series import PulledSeries, Series, labels_of
-from modelwatch.report.scorecard import promise_sentence, scorecard_markdown, scorecard_text
+from modelwatch.report.return_on_investment import promise_sentence, roi_markdown, roi_text
 from modelwatch.stats.daily_mean import daily_mean
 from modelwatch.timeutil import DAY, HOUR, parse_iso
 
@@ -29,13 +29,13 @@ def hourly(name: str, days: Sequence[float], first: float = FIRST, **labels: str
     return Series(name, labels_of(labels), times, values, None, (), array("i", [-1] * len(values)))
 
 
-def card(
+def roi(
     folder: Path, keys: str, *series: Series, retrainings: Sequence[float] | None = None, now: float | None = None
-) -> Scorecard:
+) -> ReturnOnInvestment:
     head = "business:\n  currency: EUR\n  units: {b/revenue: EUR, calls: predictions, labels: labels, cost: EUR}\n"
     model = load_model(folder, head + "".join(f"  {line}\n" for line in keys.splitlines()))
     end = max(one.times[-1] for one in series) if series else FIRST
-    return make_scorecard(model, PulledSeries("m", series), retrainings, end + HOUR if now is None else now)
+    return compute_roi(model, PulledSeries("m", series), retrainings, end + HOUR if now is None else now)
 
 
 VALUE = 'value: "{b/revenue}"\n'
@@ -54,7 +54,7 @@ def critical(days: int) -> float:
 
 def test_against_a_constant(tmp_path: Path) -> None:
     earned = days(100, 40)
-    found = card(tmp_path, VALUE + "before: 2400 EUR/month", hourly("b/revenue", earned))
+    found = roi(tmp_path, VALUE + "before: 2400 EUR/month", hourly("b/revenue", earned))
     before = 2400 / (365.25 / 12)
     total = found.total
     assert total is not None
@@ -73,7 +73,7 @@ def test_against_a_constant(tmp_path: Path) -> None:
 def test_against_a_period_before(tmp_path: Path) -> None:
     old, new = days(80, 20), days(100, 30, 20)
     keys = VALUE + "before: {from: 2026-03-01, to: 2026-03-20}\nsince: 2026-03-21"
-    found = card(tmp_path, keys, hourly("b/revenue", old + new))
+    found = roi(tmp_path, keys, hourly("b/revenue", old + new))
     total = found.total
     assert total is not None
     assert (total.name, total.days) == ("since 2026-03-21", 30)
@@ -89,7 +89,7 @@ def test_against_a_period_before(tmp_path: Path) -> None:
 def test_against_a_holdout_that_gets_a_tenth_of_the_traffic(tmp_path: Path) -> None:
     keys = VALUE + "predictions: calls\nbefore: {holdout: arm=old}"
     arms = [hourly("b/revenue", [8.0] * 10, arm="old"), hourly("calls", [100.0] * 10, arm="old")]
-    found = card(tmp_path, keys, hourly("b/revenue", [98.0] * 10), hourly("calls", [1000.0] * 10), *arms)
+    found = roi(tmp_path, keys, hourly("b/revenue", [98.0] * 10), hourly("calls", [1000.0] * 10), *arms)
     assert found.total is not None
     assert found.total.before == pytest.approx(800.0)  # 8 cents a prediction, 1,000 a day
     assert found.total.gained is not None
@@ -98,7 +98,7 @@ def test_against_a_holdout_that_gets_a_tenth_of_the_traffic(tmp_path: Path) -> N
 
 def test_against_an_expression(tmp_path: Path) -> None:
     keys = VALUE + 'before: "0.05 EUR/prediction * {calls}"'
-    found = card(tmp_path, keys, hourly("b/revenue", [98.0] * 8), hourly("calls", [1000.0] * 8))
+    found = roi(tmp_path, keys, hourly("b/revenue", [98.0] * 8), hourly("calls", [1000.0] * 8))
     assert found.total is not None
     assert found.total.gained is not None
     assert found.total.gained.value == pytest.approx(8 * 48.0)
@@ -110,7 +110,7 @@ def test_costs_are_of_the_days_whose_value_is_known(tmp_path: Path) -> None:
     kept = [place for place in range(len(whole.times)) if not 96 <= place < 120]
     times, values = (array("d", [column[place] for place in kept]) for column in (whole.times, whole.values))
     series = replace(whole, times=times, values=values, version_of=array("i", [-1] * len(kept)))
-    found = card(tmp_path, VALUE + "before: 50 EUR/day\ncosts: {labelling: 30 EUR/day}", series)
+    found = roi(tmp_path, VALUE + "before: 50 EUR/day\ncosts: {labelling: 30 EUR/day}", series)
     assert found.total is not None
     assert found.total.days == 9
     assert found.total.labelling == pytest.approx(270.0)
@@ -123,7 +123,7 @@ def test_value_by_prediction_costs_and_return(tmp_path: Path) -> None:
     )
     times = [FIRST + DAY, FIRST + 3 * DAY, FIRST - DAY]
     series = hourly("calls", [1000.0] * 10), hourly("labels", [4.0] * 10)
-    found = card(tmp_path, keys, *series, retrainings=times)
+    found = roi(tmp_path, keys, *series, retrainings=times)
     total = found.total
     assert total is not None
     assert total.value == pytest.approx(1000.0)
@@ -144,7 +144,7 @@ def test_value_by_prediction_costs_and_return(tmp_path: Path) -> None:
 )
 def test_what_was_promised_is_compared_with_its_days(tmp_path: Path, promise: str, verdict: str) -> None:
     keys = VALUE + f"before: 80 EUR/day\nsince: 2026-03-01\npredicted: {{amount: {promise}, from: 2026-03-11}}"
-    found = card(tmp_path, keys, hourly("b/revenue", days(100, 40)))
+    found = roi(tmp_path, keys, hourly("b/revenue", days(100, 40)))
     total = found.total
     assert total is not None
     assert total.predicted == pytest.approx(float(promise.split()[0]) * 30)
@@ -154,12 +154,12 @@ def test_what_was_promised_is_compared_with_its_days(tmp_path: Path, promise: st
 
 
 def test_too_few_days_have_no_interval(tmp_path: Path) -> None:
-    found = card(tmp_path, VALUE + "before: 80 EUR/day", hourly("b/revenue", days(100, 6)))
+    found = roi(tmp_path, VALUE + "before: 80 EUR/day", hourly("b/revenue", days(100, 6)))
     assert found.total is not None
     assert found.total.gained is not None
     assert found.total.gained.low is None
     keys = VALUE + "before: {from: 2026-03-01, to: 2026-03-06}\nsince: 2026-03-07"
-    short = card(tmp_path, keys, hourly("b/revenue", days(100, 40)))
+    short = roi(tmp_path, keys, hourly("b/revenue", days(100, 40)))
     assert short.total is not None
     assert short.total.gained is not None
     assert short.total.gained.low is None
@@ -171,7 +171,7 @@ def test_incomplete_days_are_left_out_and_counted(tmp_path: Path) -> None:
     cut = Series(
         whole.name, (), array("d", (whole.times[p] for p in keep)), array("d", (whole.values[p] for p in keep)), None
     )
-    found = card(tmp_path, VALUE + "before: 80 EUR/day", cut)
+    found = roi(tmp_path, VALUE + "before: 80 EUR/day", cut)
     assert found.total is not None
     assert found.total.days == 9
     assert any("1 days with fewer than 80 %" in text for text in found.assumptions)
@@ -192,16 +192,16 @@ def test_incomplete_days_are_left_out_and_counted(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_missing_is_said(tmp_path: Path, keys: str, missing: str) -> None:
-    found = card(tmp_path, keys, hourly("b/revenue", [100.0] * 8))
+    found = roi(tmp_path, keys, hourly("b/revenue", [100.0] * 8))
     assert any(missing in text for text in found.missing), found.missing
-    assert found.model in scorecard_text(found)
-    assert scorecard_markdown(found).startswith("## `m`")
+    assert found.model in roi_text(found)
+    assert roi_markdown(found).startswith("## `m`")
 
 
 def test_the_period_that_is_read_begins_with_what_is_compared(tmp_path: Path) -> None:
     def begin(keys: str) -> float:
         model = load_model(tmp_path, f"business:\n  currency: EUR\n  units: {{b/revenue: EUR}}\n{keys}")
-        return scorecard_period(model, FIRST + 100 * DAY)
+        return roi_history_start(model, FIRST + 100 * DAY)
 
     value = '  value: "{b/revenue}"\n'
     assert begin(value) == FIRST - 80 * DAY

@@ -1,10 +1,10 @@
-"""The scorecard of a model as text: a table by month and in all, for a terminal or in Markdown."""
+"""The return on the investment in a model as text: a table by month and in all, for a terminal or in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..model.money import Estimate, Scorecard, ScorecardRow
+from ..model.money import Estimate, ReturnOnInvestment, ReturnPeriod
 from ..timeutil import DAY, format_utc
 from .markdown import bullet_list, code, plain_line, table
 from .money import estimate_text, ratio_text, total_money
@@ -12,18 +12,18 @@ from .money import estimate_text, ratio_text, total_money
 COLUMNS = ("Period", "Value", "Before", "Gained", "Predicted", "Cost", "Net", "Return")
 
 
-def scorecard_sentence(card: Scorecard) -> str:
+def roi_sentence(result: ReturnOnInvestment) -> str:
     """The result in one or two sentences."""
-    total = card.total
+    total = result.total
     if total is None or total.value is None:
         return "Nothing is known of its value."
-    text = f"It earned {total_money(total.value, card.currency)} in {total.days} days"
+    text = f"It earned {total_money(total.value, result.currency)} in {total.days} days"
     if total.gained is None:
         return f"{text}."
-    text += f", {_against(total.gained, card.currency)} the value before"
+    text += f", {_against(total.gained, result.currency)} the value before"
     if total.roi is not None:
         text += f"; the return on its costs is {ratio_text(total.roi)}"
-    return f"{text}. {promise_sentence(total, card.currency)}".rstrip()
+    return f"{text}. {promise_sentence(total, result.currency)}".rstrip()
 
 
 def _against(gained: Estimate, currency: str) -> str:
@@ -33,7 +33,7 @@ def _against(gained: Estimate, currency: str) -> str:
     return f"{size} {'more' if gained.value >= 0 else 'against'} than".replace("against than", "against")
 
 
-def promise_sentence(row: ScorecardRow, currency: str) -> str:
+def promise_sentence(row: ReturnPeriod, currency: str) -> str:
     """Whether what was promised came true; empty where nothing was."""
     if row.predicted is None or row.predicted_gained is None:
         return ""
@@ -49,13 +49,13 @@ def promise_sentence(row: ScorecardRow, currency: str) -> str:
     return f"Promised were {promised}; {verdict}: {estimate_text(actual, currency)}."
 
 
-def scorecard_rows(card: Scorecard) -> list[tuple[str, ...]]:
+def roi_rows(result: ReturnOnInvestment) -> list[tuple[str, ...]]:
     """A row a month, and the total last."""
-    rows = [*card.months, *([card.total] if card.total else [])]
-    return [tuple(_cells(row, card.currency)) for row in rows]
+    rows = [*result.months, *([result.total] if result.total else [])]
+    return [tuple(_cells(row, result.currency)) for row in rows]
 
 
-def _cells(row: ScorecardRow, currency: str) -> Iterator[str]:
+def _cells(row: ReturnPeriod, currency: str) -> Iterator[str]:
     yield f"{row.name} ({row.days} d)"
     yield total_money(row.value, currency)
     yield total_money(row.before, currency)
@@ -66,37 +66,37 @@ def _cells(row: ScorecardRow, currency: str) -> Iterator[str]:
     yield ratio_text(row.roi)
 
 
-def cost_rows(card: Scorecard) -> list[tuple[str, str]]:
+def cost_rows(result: ReturnOnInvestment) -> list[tuple[str, str]]:
     """What the costs are made of, in all."""
-    total = card.total
+    total = result.total
     if total is None:
         return []
     count = f" ({total.retrainings})" if total.retrainings is not None else ""
     costs = (("serving", total.serving), (f"retraining{count}", total.retraining), ("labelling", total.labelling))
-    return [(name, total_money(cost, card.currency)) for name, cost in costs if cost is not None]
+    return [(name, total_money(cost, result.currency)) for name, cost in costs if cost is not None]
 
 
-def scorecard_text(card: Scorecard) -> str:
+def roi_text(result: ReturnOnInvestment) -> str:
     """For a terminal."""
-    lines = [plain_line(f"{card.model}: {scorecard_sentence(card)}", 600), ""]
-    if card.total:
-        lines += [*_aligned([COLUMNS, *scorecard_rows(card)]), ""]
-    if costs := cost_rows(card):
+    lines = [plain_line(f"{result.model}: {roi_sentence(result)}", 600), ""]
+    if result.total:
+        lines += [*_aligned([COLUMNS, *roi_rows(result)]), ""]
+    if costs := cost_rows(result):
         lines += [f"Costs: {', '.join(f'{name} {amount}' for name, amount in costs)}.", ""]
-    for title, texts in (("Assumed", card.assumptions), ("Missing", card.missing)):
+    for title, texts in (("Assumed", result.assumptions), ("Missing", result.missing)):
         lines += [f"{title}:", *(f"  - {plain_line(text, 400)}" for text in texts), ""] if texts else []
     return "\n".join(lines).rstrip()
 
 
-def scorecard_markdown(card: Scorecard) -> str:
+def roi_markdown(result: ReturnOnInvestment) -> str:
     """For an issue, a page or a job summary."""
-    until = format_utc(card.until - DAY)[:10]
-    parts = [f"## {code(card.model)}: value and costs until {until}", scorecard_sentence(card)]
-    if card.total:
-        parts.append(table(COLUMNS, scorecard_rows(card)))
-    if costs := cost_rows(card):
+    until = format_utc(result.until - DAY)[:10]
+    parts = [f"## {code(result.model)}: value and costs until {until}", roi_sentence(result)]
+    if result.total:
+        parts.append(table(COLUMNS, roi_rows(result)))
+    if costs := cost_rows(result):
         parts.append(table(("Cost", "Amount"), costs))
-    for title, texts in (("Assumed", card.assumptions), ("Missing", card.missing)):
+    for title, texts in (("Assumed", result.assumptions), ("Missing", result.missing)):
         if texts:
             parts.append(f"### {title}\n\n{bullet_list(texts)}")
     return "\n\n".join(parts) + "\n"
