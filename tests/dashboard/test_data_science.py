@@ -282,3 +282,14 @@ def test_an_empty_view_names_what_fills_it() -> None:
     assert panels_of(view) == []
     assert "`metric: eval/accuracy`" in view.empty
     assert data_science_view(snapshot(series("eval/f1", [NAN, NAN]))).empty
+
+
+def test_what_was_not_judged_is_in_the_fold() -> None:
+    left = "the 50 largest of 73 segments in the newest window are judged, 23 left out"
+    own = track("oooo")
+    shown = snapshot(rules=(own.rule,), tracks=(own,))
+    shown = replace(shown, findings=replace(shown.findings, notes=(f"{shown.model.name} / accuracy: {left}",)))
+    table = next(panel for panel in data_science_view(shown).folded if panel.title == "Notes on the data")
+    assert isinstance(table, Table)
+    assert table.rows == ((f"accuracy: {left}",),)
+    assert table.sentence == "1 note says what was left out, not judged or not found."

@@ -32,6 +32,7 @@ MAX_DRIFTED = 3
 """Distributions before the fold."""
 MAX_UNWATCHED = 6
 MAX_SIGNALS = 20
+MAX_NOTES = 40
 RELIABILITY_BINS = 10
 METRIC_STEP = 3
 """Of what fires alike a metric goes before its segments, and these before drift, and all of it before the next
@@ -72,6 +73,8 @@ def data_science_view(snapshot: ModelSnapshot) -> View:
         *_signals(rules),
         *_unwatched_metrics(snapshot, lookup, since),
     ]
+    if ordered or folded:
+        folded = [*_reading_notes(snapshot), *folded]
     empty = f"The source cannot be read: {plain_line(snapshot.pull.error)}" if snapshot.pull.error else EMPTY
     return arrange_view(ViewName.DATA_SCIENCE, ordered, folded, empty)
 
@@ -284,3 +287,20 @@ def _unwatched_metrics(snapshot: ModelSnapshot, lookup: SeriesLookup, since: flo
     for name, series in found[:MAX_UNWATCHED]:
         sentence = series_sentence(name, series, series_unit(name))
         yield series_chart(panel_id("series", name), name, sentence, {name: series}, since, unit=series_unit(name))
+
+
+def _reading_notes(snapshot: ModelSnapshot) -> Iterator[Table]:
+    """What the evaluation left out or could not use, as `modelwatch check` reports it."""
+    own = [note.removeprefix(f"{snapshot.model.name} / ") for note in snapshot.findings.notes]
+    notes = tuple(dict.fromkeys((*own, *snapshot.pull.notes)))
+    if not notes:
+        return
+    many = len(notes) > 1
+    yield Table(
+        panel_id("notes"),
+        "Notes on the data",
+        f"{len(notes)} {'notes say' if many else 'note says'} what was left out, not judged or not found.",
+        ("Note",),
+        tuple((plain_line(note),) for note in notes[:MAX_NOTES]),
+        note=f"The first {MAX_NOTES} of {len(notes)}." if len(notes) > MAX_NOTES else "",
+    )
