@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.config.expressions import MAX_LENGTH, MAX_PARTS, parse_expression
+from modelwatch.config.expressions import MAX_LENGTH, MAX_PARTS, check_expression, parse_expression
 from modelwatch.model.expression import (
     FUNCTIONS,
     MAX_DEPTH,
@@ -116,7 +116,6 @@ def test_values_and_units(text: str, value: float, unit: str) -> None:
         ("max({orders}, {revenue})", 0, "`max` cannot compare orders with EUR", ""),
         ("2 * log({revenue})", 4, "`log` takes a plain number, not EUR", "Divide"),
         ("sqrt({revenue})", 0, "no square root", ""),
-        ("{revenue} / 0", 10, "divides by 0", ""),
         ("{revenue} / {nope", 12, "`{` is not closed", "braces"),
         ("({revenue}", 0, "`(` is not closed", ""),
         ("{revenue})", 9, "`)` was not opened", ""),
@@ -277,3 +276,34 @@ def test_keys_and_those_without_which_there_is_no_value() -> None:
 
 def test_every_function_is_listed_with_what_it_does() -> None:
     assert all(re.match("the |its |`|e ", each.description) for each in FUNCTIONS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("{cost} / (1 - 1)", 7, "divides by 0"),
+        ("{revenue} / 0", 10, "divides by 0"),
+        ("clip({accuracy}, 1, 0)", 0, "lower bound"),
+        ("clip({latency}, 2 s, 300 ms)", 0, "lower bound"),
+        ("1 - default({accuracy}, 0)", 4, "never fills in"),
+    ],
+)
+def test_parts_that_never_have_the_expected_value_are_refused(text: str, column: int, message: str) -> None:
+    with pytest.raises(ExpressionError, match=message) as found:
+        check_expression(parse_expression(text))
+    assert found.value.column == column
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{cost} / 2",
+        "clip({accuracy}, 0, 1)",
+        "clip({latency}, 200 ms, 3 s)",
+        "{revenue} - default({cost}, 0)",
+        "default({cost}, {revenue})",
+        "{cost} / log(1 + {orders})",
+    ],
+)
+def test_parts_that_can_have_a_value_are_accepted(text: str) -> None:
+    check_expression(parse_expression(text))

@@ -21,7 +21,7 @@ from .experiments import (
     read_experiments,
     read_outcomes,
 )
-from .expressions import MAX_LENGTH, parse_expression
+from .expressions import MAX_LENGTH, check_expression, parse_expression
 from .field_types import AnyOf, ListOf, MapOf, ScalarType, Schema, Text
 from .reader import Reader
 from .sections import Field, ParsedSection, Section
@@ -76,7 +76,9 @@ class ExpressionText(ScalarType[StatedExpression]):
 
     def read_scalar(self, node: ScalarNode, reader: Reader) -> StatedExpression | None:
         try:
-            return StatedExpression(parse_expression(node.text), node)
+            expression = parse_expression(node.text)
+            check_expression(expression)
+            return StatedExpression(expression, node)
         except ExpressionError as error:
             add_expression_problem(node, error, reader)
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isnan
 
 from ..errors import did_you_mean
 from ..model.expression import (
@@ -22,7 +23,10 @@ from ..model.expression import (
     Negation,
     Operation,
     Power,
+    keys_of,
+    walk,
 )
+from ..model.expression_values import evaluate_columns
 from ..model.measurement_unit import PLAIN, UnitError, parse_unit
 
 MAX_LENGTH = 1000
@@ -53,6 +57,32 @@ def parse_expression(text: str) -> Expression:
     expression = parser.sum(0)
     parser.expect_end()
     return expression
+
+
+def check_expression(expression: Expression) -> None:
+    """Raises ``ExpressionError`` at the first part that can never have the value that its writer expects."""
+    for part in walk(expression):
+        match part:
+            case Operation("/", _, right) if _constant(right) == 0:
+                raise ExpressionError(part.column, "this divides by 0.")
+            case Call("clip", (_, low, high)):
+                bounds = _constant(low), _constant(high)
+                if bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
+                    message = "the lower bound of `clip` is above the upper one."
+                    raise ExpressionError(part.column, message, "Write `clip(x, low, high)`.")
+            case Call("default", (replaced, _)) if keys_of(replaced) and set(keys_of(replaced)) == set(
+                keys_of(expression)
+            ):
+                hint = "It fills in at times at which another key of the expression has a value; here is no other key."
+                raise ExpressionError(part.column, "this `default` never fills in.", hint)
+
+
+def _constant(part: Expression) -> float | None:
+    """The value in base units of a part without keys; ``None`` where it has keys or no value."""
+    if keys_of(part):
+        return None
+    (value,) = evaluate_columns(part, {}, lambda _: None, 1).values
+    return None if isnan(value) else value
 
 
 _SPLIT = "Split it into several derived metrics: one can use another."

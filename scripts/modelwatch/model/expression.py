@@ -212,8 +212,6 @@ def _unit(part: Expression, unit_of: UnitOfKey) -> MeasurementUnit:
         case Operation("+" | "-", left, right):
             verb = "be added to" if part.operator == "+" else "be subtracted from"
             return _common(part.column, (left, right), unit_of, lambda a, b: f"{b} cannot {verb} {a}")
-        case Operation("/", _, Literal(value)) if value == 0:
-            raise ExpressionError(part.column, "this divides by 0.")
         case Operation(operator, left, right):
             one, other = _unit(left, unit_of), _unit(right, unit_of)
             try:
