@@ -61,6 +61,19 @@ class ReplayedEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayedRefusal:
+    """One change that an evaluation would not have made, and why. Of the same refusal in a row the first."""
+
+    at: float
+    action: str
+    """As in ``Skip.what``: a ``ChangeKind``, or a verb."""
+    model: str
+    rule: str
+    guard: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayResult:
     """What the evaluations of a span would have found and done, oldest first."""
 
@@ -70,6 +83,7 @@ class ReplayResult:
     evaluations: int
     episodes: tuple[ReplayedEpisode, ...]
     effects: tuple[ReplayedEffect, ...] = ()
+    refusals: tuple[ReplayedRefusal, ...] = ()
     errors: tuple[tuple[str, str], ...] = ()
     """``(model, reason)`` of models that could not be replayed."""
     notes: tuple[str, ...] = ()
