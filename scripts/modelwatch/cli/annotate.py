@@ -30,6 +30,9 @@ from .options import (
 @time_option("--until", "When it ended; without it a moment is marked.")
 @click.option("--url", default="", help="Where to read more.")
 @click.option("--by", default="", help="Who says so; by default nobody is named.")
+@click.option(
+    "--incident", is_flag=True, help="The model was worse in this period: `backtest` checks that rules find it."
+)
 @format_option
 @now_option
 def annotate(
@@ -40,6 +43,7 @@ def annotate(
     until: float | None,
     url: str,
     by: str,
+    incident: bool,
     style: str,
     now: float,
 ) -> Exit:
@@ -52,9 +56,11 @@ def annotate(
     words = " ".join(text.split())
     if not words or len(words) > MAX_TEXT:
         raise UserError(f"the text has {len(words)} characters.", hint=f"Write 1 to {MAX_TEXT}.")
-    annotation = AddedAnnotation(now if at is None else at, words, until, models, url, by)
+    annotation = AddedAnnotation(now if at is None else at, words, until, models, url, by, incident)
     if until is not None and until < annotation.at:
         raise UserError("it ends before it begins.", hint="--until is later than --at, which is now by default.")
+    if incident and until is None:
+        raise UserError("an incident has an end.", hint="Say when it ended with --until.")
     path = annotations_path(config_path)
     # A file that cannot be read is not made longer.
     if problems := read_annotations(path, frozenset(model.name for model in config.models))[1]:

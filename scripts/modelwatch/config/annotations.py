@@ -14,7 +14,7 @@ from ..errors import ConfigError, UserError, did_you_mean
 from ..model.added_annotation import AddedAnnotation
 from ..regular_file import read_regular_file
 from ..timeutil import format_iso
-from .field_types import Text, one_or_more
+from .field_types import BOOLEANS, Enumeration, Text, one_or_more
 from .reader import Reader, shorten
 from .secrets import Vault
 from .sections import Field, ParsedSection, Section
@@ -34,6 +34,10 @@ _ENTRY = Section(
         "models": Field(one_or_more(NAME), "Which models it is about; by default all."),
         "url": Field(URL, "Where to read more."),
         "by": Field(Text("a name", max_length=80, literal=True), "Who says so."),
+        "incident": Field(
+            Enumeration("`true` or `false`", BOOLEANS),
+            "Whether rules should find it: `modelwatch backtest` checks that.",
+        ),
     },
     dataclass=AddedAnnotation,
 )
@@ -85,6 +89,8 @@ def _build(section: ParsedSection, models: frozenset[str] | None) -> AddedAnnota
     annotation: AddedAnnotation = section.build(models=named)
     if "until" in section and "at" in section and section.get("until", 0.0) < section.get("at", 0.0):
         section.add_problem("it ends before it begins.", value="until")
+    if annotation.incident and annotation.until is None:
+        section.add_problem("an incident needs `until`: when it ended.", key="incident")
     for name in named:
         if models is not None and name not in models:
             section.add_problem(f"there is no model `{shorten(name)}`.", did_you_mean(name, models), value="models")
@@ -114,6 +120,7 @@ def _to_yaml(annotation: AddedAnnotation) -> str:
         "text": annotation.text,
         "url": annotation.url,
         "by": annotation.by,
+        "incident": annotation.incident,
     }
     shown = [
         f"{name}: {value if name in ('at', 'until') else json.dumps(value, ensure_ascii=False)}"

@@ -17,6 +17,8 @@ class AddedAnnotation:
     """Names; none: every model."""
     url: str = ""
     by: str = ""
+    incident: bool = False
+    """Whether the model was worse in this period: what its rules should find."""
 
     def is_about(self, model: str) -> bool:
         return not self.models or model in self.models
