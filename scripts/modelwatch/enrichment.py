@@ -12,7 +12,7 @@ from .alerts.past_episodes import summarize_episodes
 from .context import RunContext
 from .errors import UserError, shorten
 from .model.alert import AlertState, Group, Judgement, group_key
-from .model.monitored_model import Model
+from .model.monitored_model import Config, Model
 from .model.past_episode import PastEpisodes
 from .model.plan import ModelObservation, ObservedIssue
 from .model.recent_change import LOOKBACK, MAX_CHANGES, RecentChange, RecentChangeKind, RecentChanges
@@ -26,20 +26,27 @@ from .timeutil import DAY, HOUR
 
 
 def add_registries(context: RunContext, judgement: Judgement, observed: dict[str, ModelObservation]) -> None:
-    """Add the versions and moves at W&B for models with alerts that an earlier version can fix, with commands on their
-    issues, or with a move of the release that PagerDuty is not notified of yet."""
+    """Add the versions and moves at W&B to what was observed of models whose plan needs them."""
+    for model in models_with_releases(context.config, judgement, observed):
+        try:
+            observed[model.name] = replace(observed[model.name], registry=context.read_registry(model))
+        except UserError as error:
+            observed[model.name] = replace(observed[model.name], registry_error=str(error))
+
+
+def models_with_releases(
+    config: Config, judgement: Judgement, observed: Mapping[str, ModelObservation]
+) -> Iterator[Model]:
+    """The models whose plan needs the versions and moves of their release: those with alerts that an earlier version
+    can fix, with commands on their issues, or with a move that PagerDuty is not notified of yet."""
     firing = [group for group in judgement.groups if group.state is AlertState.FIRING]
     rollbacks = {group.model for group in firing if "rollback" in group.do or group.kind in ROLLBACK_KINDS}
-    for model in context.config.models:
+    for model in config.models:
         observation = observed[model.name]
         commanded = any(issue.commands for issue in observation.issues)
         unannounced = _has_unannounced_move(observation, judgement.at)
-        if model.release is None or not (model.name in rollbacks or commanded or unannounced):
-            continue
-        try:
-            observed[model.name] = replace(observation, registry=context.read_registry(model))
-        except UserError as error:
-            observed[model.name] = replace(observation, registry_error=str(error))
+        if model.release is not None and (model.name in rollbacks or commanded or unannounced):
+            yield model
 
 
 def _has_unannounced_move(observed: ModelObservation, now: float) -> bool:

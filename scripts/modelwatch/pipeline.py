@@ -97,20 +97,22 @@ def pull(context: RunContext) -> dict[str, PulledSeries]:
         second_look=context.second_look,
     )
     for name, registry in registries.items():
-        pulled = pulls[name]
-        by_move = move_starts(pulled.deployments, registry)
-        known = {(start.version, start.since): start for start in (*pulled.starts, *by_move)}
-        versions = {deployment.version: registry.version(deployment.version) for deployment in pulled.deployments}
-        reasons = registry.rolled_back
-        rolled_back = [
-            (text, reasons[version.name]) for text, version in versions.items() if version and version.name in reasons
-        ]
-        pulls[name] = replace(
-            pulled, moves=registry.moves, starts=tuple(known.values()), rolled_back=tuple(rolled_back)
-        )
+        pulls[name] = add_release(pulls[name], registry)
     for name, texts in notes.items():
         pulls[name] = replace(pulls[name], notes=(*pulls[name].notes, *texts))
     return {name: context.redactor.redact(series) for name, series in pulls.items()}
+
+
+def add_release(pulled: PulledSeries, registry: Registry) -> PulledSeries:
+    """``pulled`` with the moves of its release, and what they say about the versions that served."""
+    by_move = move_starts(pulled.deployments, registry)
+    known = {(start.version, start.since): start for start in (*pulled.starts, *by_move)}
+    versions = {deployment.version: registry.version(deployment.version) for deployment in pulled.deployments}
+    reasons = registry.rolled_back
+    rolled_back = [
+        (text, reasons[version.name]) for text, version in versions.items() if version and version.name in reasons
+    ]
+    return replace(pulled, moves=registry.moves, starts=tuple(known.values()), rolled_back=tuple(rolled_back))
 
 
 def _read_releases(context: RunContext) -> tuple[dict[str, Registry], dict[str, list[str]]]:

@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelwatch.sources.series_builder import deployment_starts
+from modelwatch.sources.deployment_starts import deployment_starts
 
 HOUR = 3600.0
 

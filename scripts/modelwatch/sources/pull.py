@@ -9,8 +9,9 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from ..clients.wandb import WandbSessions
 from ..errors import SourceError, SourceNameError, SourceSetupError, UserError, unforeseen
@@ -46,6 +47,21 @@ MODEL_WORKERS = 8
 """As above, for one model."""
 PULL_SECONDS = 300.0
 """In which a model has to be read, so that a source that is slow without end hides no other model."""
+
+
+@dataclass(frozen=True, slots=True)
+class PulledWrites:
+    """Everything that a model's source has of a stretch of time, with when each value was logged."""
+
+    builder: SeriesBuilder
+    """Keeps log times."""
+    references: tuple[Histograms, ...] = ()
+    """As in ``PulledSeries``."""
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    """Why the source failed; then the builder is empty."""
+    scope: FailureScope = FailureScope.EVALUATOR
+
 
 Progress = Callable[[str, int, int], None]
 """Called with (model, models done, number of models)."""
@@ -105,21 +121,60 @@ def pull_shown(
     return _pull_each(models, pull, sessions, workers, seconds)
 
 
+def pull_writes(
+    models: Sequence[Model],
+    since: float,
+    sessions: WandbSessions,
+    *,
+    workers: int = WORKERS,
+    seconds: float = PULL_SECONDS,
+    progress: Progress | None = None,
+) -> dict[str, PulledWrites]:
+    """Every write that evaluations at ``since`` (seconds, UTC) and later could have known, by model name, so that
+    ``SeriesBuilder.as_of`` gives what each of them knew. ``models``: as an evaluation at ``since`` has them."""
+
+    def pull(model: Model, context: ReadContext) -> PulledWrites:
+        request = replace(plan_read(model, since), logged_until=math.inf, keeps_log_times=True)
+        try:
+            result = _read_source(model, request, context)
+            references, notes = _read_references(model, request, context)
+        except Exception as error:  # noqa: BLE001 - the barrier between models
+            failed = _failed_pull(model, error)
+            return PulledWrites(SeriesBuilder(request), error=failed.error, scope=failed.scope)
+        return PulledWrites(result.builder, references, (*result.notes, *result.builder.notes(), *notes))
+
+    return _pull_each(models, pull, sessions, workers, seconds, progress)
+
+
+def _read_references(
+    model: Model, request: ReadRequest, context: ReadContext
+) -> tuple[tuple[Histograms, ...], tuple[str, ...]]:
+    if not request.histograms:
+        return (), ()
+    from .measured_profiles import fetch_profiles, read_references
+
+    fetch = partial(fetch_profiles, context, model.wandb.base_url if model.wandb else "")
+    return read_references(model.rules, fetch)
+
+
+_Pulled = TypeVar("_Pulled")
+
+
 def _pull_each(
     models: Sequence[Model],
-    pull: Callable[[Model, ReadContext], PulledSeries],
+    pull: Callable[[Model, ReadContext], _Pulled],
     sessions: WandbSessions,
     workers: int,
     seconds: float,
     progress: Progress | None = None,
-) -> dict[str, PulledSeries]:
+) -> dict[str, _Pulled]:
     places = max(min(workers // 2, len(models)), 1)
 
-    def pull_one(model: Model) -> PulledSeries:
+    def pull_one(model: Model) -> _Pulled:
         with ThreadPoolExecutor(max(workers // places, 1)) as executor:
             return pull(model, ReadContext(sessions, executor, time.monotonic() + seconds))
 
-    pulls: dict[str, PulledSeries] = {}
+    pulls: dict[str, _Pulled] = {}
     with ThreadPoolExecutor(places) as pool:
         tasks = {pool.submit(pull_one, model): model for model in models}
         for count, task in enumerate(as_completed(tasks), start=1):
@@ -166,34 +221,43 @@ def _failure_scope(error: Exception) -> FailureScope:
 
 def _read_model(model: Model, request: ReadRequest, now: float, context: ReadContext) -> PulledSeries:
     result = _read_source(model, request, context)
-    builder = result.builder
-    histograms, references = builder.histograms(), tuple[Histograms, ...]()
+    pulled = build_series(model, result.builder)
+    notes, histograms = (*result.notes, *result.builder.notes(), *pulled.notes), pulled.histograms
+    references, unreadable = _read_references(model, request, context)
+    if request.histograms:
+        from .measured_profiles import fetch_profiles, refine_histograms
+
+        fetch = partial(fetch_profiles, context, model.wandb.base_url if model.wandb else "")
+        histograms, judged_by = refine_histograms(model, request.histograms, histograms, fetch, context.executor)
+        notes += (*unreadable, *judged_by)
+    return replace(
+        pulled,
+        notes=(*notes, *_staleness_notes(model, result.builder, now)),
+        links=result.links,
+        histograms=histograms,
+        references=references,
+    )
+
+
+def build_series(model: Model, builder: SeriesBuilder) -> PulledSeries:
+    """The series of ``model``, derived ones included, from the rows that ``builder`` holds. Its notes are about derived
+    series only; references and measured profiles are not read."""
     series, canary_series = builder.series(), builder.series(canary=True)
-    notes = (*result.notes, *builder.notes())
+    notes: tuple[str, ...] = ()
     if model.business is not None and model.business.derived:
         from .derived_series import derive_series
 
-        series, about_derived = derive_series(model.business, model.rules, series)
+        series, notes = derive_series(model.business, model.rules, series)
         canary_series, _ = derive_series(model.business, model.rules, canary_series)
-        notes += about_derived
-    if request.histograms:
-        from .measured_profiles import fetch_profiles, read_references, refine_histograms
-
-        fetch = partial(fetch_profiles, context, model.wandb.base_url if model.wandb else "")
-        references, unreadable = read_references(model.rules, fetch)
-        histograms, judged_by = refine_histograms(model, request.histograms, histograms, fetch, context.executor)
-        notes += (*unreadable, *judged_by)
     return PulledSeries(
         model=model.name,
         series=series,
         deployments=builder.deployments(),
         starts=builder.service_starts(),
-        notes=(*notes, *_staleness_notes(model, builder, now)),
-        links=result.links,
-        histograms=histograms,
-        canary_periods=request.canary_periods,
+        notes=notes,
+        histograms=builder.histograms(),
+        canary_periods=builder.request.canary_periods,
         canary_series=canary_series,
-        references=references,
     )
 
 

@@ -65,6 +65,8 @@ class ReadRequest:
     """Nothing is missed where there is none of it: a W&B run is read only if the name of a key says that there is."""
     is_measured: bool = False
     """Whether ``modelwatch measure`` logs for the model."""
+    keeps_log_times: bool = False
+    """Whether what was known at an earlier time can be found out afterwards: ``SeriesBuilder.as_of``."""
 
     @property
     def patterns(self) -> tuple[KeyPattern, ...]:

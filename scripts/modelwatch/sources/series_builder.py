@@ -22,12 +22,12 @@ from ..model.series import (
     ServiceStart,
     StartOrigin,
 )
-from ..timeutil import HOUR, MINUTE
+from ..timeutil import MINUTE
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
+from .deployment_starts import SILENCE_SECONDS, SILENCE_SPACINGS, UNKNOWN_VERSION, deployment_starts
 from .requirements import KeyRequest, KeyResolver, ReadRequest
 from .similar_keys import similar_keys_hint
 
-UNKNOWN_VERSION = -1
 MAX_KEYS = 5_000
 """Keys that are compared with one that nothing logs."""
 MIN_COUNT_REACH, MAX_COUNT_REACH = 1.0, 10 * MINUTE
@@ -43,6 +43,18 @@ class PointColumn:
     written: array[float] = field(default_factory=lambda: array("d"))
     """When each was written: of two for one time the newest write wins."""
     versions: array[int] = field(default_factory=lambda: array("i"))
+    logged: array[float] = field(default_factory=lambda: array("d"))
+    """When each became known; empty unless the request keeps it."""
+
+    def select(self, rows: Any) -> PointColumn:
+        """Only these rows: a mask."""
+        import numpy as np
+
+        def doubles(column: array[float]) -> array[float]:
+            return _to_doubles(np.asarray(column)[rows])
+
+        versions = array("i", np.asarray(self.versions)[rows].tobytes())
+        return PointColumn(doubles(self.times), doubles(self.values), doubles(self.written), versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,8 @@ class _LoggedHistogram:
     bins: Bins
     version: int
     """Index into the names of versions; ``UNKNOWN_VERSION`` where unknown."""
+    logged: float
+    """When it became known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,9 @@ class SeriesBuilder:
         self._version_times = array("d")
         self._first_seen: dict[str, float] = {}
         self._version_places = array("i")
+        self._version_logged = array("d")
+        self._announced: list[tuple[str, float]] = []
+        """Versions that something else than a row named, and when."""
         self._rows_without_time = 0
         self._rows_logged_later = 0
         self._not_numbers: dict[str, int] = {}
@@ -121,22 +138,31 @@ class SeriesBuilder:
         if time is None:
             self._rows_without_time += 1
             return False
-        written = time if logged is None else logged
+        written = known = time if logged is None else logged
         if self._event_time is not None and written > self.request.logged_until:
             if not self._is_measured:
                 self._rows_logged_later += 1
                 return False
             # What was measured by then goes before what was measured later, which counts where there is nothing else.
             written -= self.request.logged_until
-        return self.add_cells(cells, time, written, version_text(self._row_version) or version)
+        return self.add_cells(cells, time, written, version_text(self._row_version) or version, known)
 
-    def add_cells(self, cells: Iterable[tuple[str, float]], time: float, written: float, version: str) -> bool:
-        """Values under wanted keys, all of one time; False where that time is not wanted."""
-        self.note_version(version, time)
+    def add_cells(
+        self,
+        cells: Iterable[tuple[str, float]],
+        time: float,
+        written: float,
+        version: str,
+        logged: float | None = None,
+    ) -> bool:
+        """Values under wanted keys, all of one time; False where that time is not wanted. ``logged``: when they became
+        known; by default at that time."""
+        self._note_version(version, time)
         if time < self.request.since or (self.request.until is not None and time > self.request.until):
             return False
         canary = any(period.covers(version, time) for period in self.request.canary_periods)
-        place = self._version_index(version) if canary else self._record_version(version, time)
+        known = time if logged is None else logged
+        place = self._version_index(version) if canary else self._record_version(version, time, known)
         columns = self._canary_columns if canary else self._columns
         for key, value in cells:
             column = columns.get(key)
@@ -146,10 +172,58 @@ class SeriesBuilder:
             column.values.append(value)
             column.written.append(written)
             column.versions.append(place)
+            if self.request.keeps_log_times:
+                column.logged.append(known)
         for key, bins in () if canary or time < self.request.histograms_since else self._row_histograms:
-            self._histograms.setdefault(key, []).append(_LoggedHistogram(time, written, bins, place))
+            self._histograms.setdefault(key, []).append(_LoggedHistogram(time, written, bins, place, known))
         self.newest = max(self.newest, time)
         return True
+
+    def as_of(self, request: ReadRequest, now: float) -> SeriesBuilder:
+        """A builder of what ``request`` wants and was known at ``now`` (seconds, UTC): of a value that was written
+        again the last write by then. This one has to keep log times, of no canaries, and to go back as far."""
+        import numpy as np
+
+        known = SeriesBuilder(request)
+        known._versions = self._versions
+        for version, time in self._announced:
+            if time <= now:
+                known.note_version(version, time)
+        names = tuple(self._versions)
+        until = np.inf if request.until is None else request.until
+
+        def is_canary(times: Any, versions: Any) -> Any:
+            found = np.zeros(len(times), bool)
+            for period in request.canary_periods:
+                own = [place for place, name in enumerate(names) if name in period.names]
+                end = np.inf if period.until is None else period.until
+                found |= np.isin(versions, own) & (period.since <= times) & (times < end)
+            return found
+
+        times, places = np.asarray(self._version_times), np.asarray(self._version_places)
+        is_known = np.asarray(self._version_logged) <= now
+        for place, name in enumerate(names):
+            if len(own := times[is_known & (places == place)]):
+                known._note_version(name, float(own.min()))
+        is_wanted = is_known & (times >= request.since) & (times <= until)
+        known.newest = float(times[is_wanted].max(initial=-np.inf))
+        is_wanted &= ~is_canary(times, places)
+        known._version_times = _to_doubles(times[is_wanted])
+        known._version_places = array("i", places[is_wanted].tobytes())
+        for key, column in self._columns.items():
+            times, places = np.asarray(column.times), np.asarray(column.versions)
+            is_wanted = (np.asarray(column.logged) <= now) & (times >= request.since) & (times <= until)
+            canary = is_canary(times, places)
+            for rows, columns in ((is_wanted & ~canary, known._columns), (is_wanted & canary, known._canary_columns)):
+                if rows.any():
+                    columns[key] = column.select(rows)
+        since = max(request.since, request.histograms_since)
+        for key, histograms in self._histograms.items():
+            kept = [each for each in histograms if each.logged <= now and since <= each.time <= until]
+            canary = is_canary(np.array([each.time for each in kept]), np.array([each.version for each in kept]))
+            if own_rows := [each for each, beside in zip(kept, canary, strict=True) if not beside]:
+                known._histograms[key] = own_rows
+        return known
 
     def series(self, *, canary: bool = False) -> tuple[Series, ...]:
         """Every series that the rules name, in the rules' order, the whole before its segments; ``canary``: of what
@@ -197,6 +271,10 @@ class SeriesBuilder:
 
     def note_version(self, version: str, time: float) -> None:
         """Remember that ``version`` was there at ``time``, in the history that is wanted or before."""
+        self._announced.append((version, time))
+        self._note_version(version, time)
+
+    def _note_version(self, version: str, time: float) -> None:
         if version:
             self._first_seen[version] = min(time, self._first_seen.get(version, time))
 
@@ -316,10 +394,12 @@ class SeriesBuilder:
         )
         return _NO_ROLE if role == _NO_ROLE else role
 
-    def _record_version(self, version: str, time: float) -> int:
+    def _record_version(self, version: str, time: float, logged: float) -> int:
         place = self._version_index(version)
         self._version_times.append(time)
         self._version_places.append(place)
+        if self.request.keeps_log_times:
+            self._version_logged.append(logged)
         return place
 
     def _version_index(self, version: str) -> int:
@@ -410,46 +490,3 @@ def _own_versions(places: Iterable[int], names: tuple[str, ...]) -> tuple[tuple[
 
 def _to_doubles(column: Any) -> array[float]:
     return array("d", column.astype("d").tobytes())
-
-
-SILENCE_SECONDS = HOUR
-"""Seconds without a point after which a version counts as no longer serving, where its points usually stand closer."""
-SILENCE_SPACINGS = 3
-"""As above, in usual spacings of its points."""
-
-
-def deployment_starts(times: array[float], versions: array[int]) -> list[tuple[float, int]]:
-    """``(since, version)``, oldest first, no version twice in a row, from points in any order (seconds, UTC).
-
-    A version that was never seen before serves from its first point on. An older one serves again from its first point
-    after the present one has fallen silent (a rollback); while both are seen, the newer one keeps serving. Negative
-    versions are unknown and ignored.
-    """
-    import numpy as np
-
-    when, which = np.asarray(times), np.asarray(versions)
-    order = np.argsort(when, kind="stable")
-    order = order[which[order] >= 0]
-    when, which = when[order], which[order]
-    times_of = {place: np.unique(when[which == place]) for place in dict.fromkeys(which.tolist())}
-    starts: list[tuple[float, int]] = []
-    known: set[int] = set()
-    for place in np.flatnonzero(np.diff(which, prepend=UNKNOWN_VERSION)):
-        time, version = float(when[place]), int(which[place])
-        if starts and version == starts[-1][1]:
-            continue
-        if version not in known or _has_gone_silent(times_of[starts[-1][1]], time):
-            starts.append((time, version))
-            known.add(version)
-    return starts
-
-
-def _has_gone_silent(times: Any, time: float) -> bool:
-    """Whether a version with points at ``times`` has none for long from ``time`` on."""
-    import numpy as np
-
-    later = np.searchsorted(times, time, side="left")
-    if later == len(times):
-        return True
-    spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return bool(times[later] - time > max(SILENCE_SECONDS, SILENCE_SPACINGS * spacing))

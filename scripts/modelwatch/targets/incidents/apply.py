@@ -10,7 +10,7 @@ from ...model.ledger import MODELWATCH
 from ...model.plan import STEP_PREFIX, Change, ChangeKind, ChangeResult
 from ...model.register import ACKNOWLEDGED, PAGE_RESOLVED, PAGE_TRIGGERED, PageRecord, Register, alert_keys
 from ...timeutil import DAY
-from ..base import ChangeOutcome, GroupRun
+from ..base import ChangeOutcome, GroupRun, RegisterUpdate
 from ..register.ledger import add_entries, page_entry, page_status_entry
 from .render import incident_fields
 
@@ -55,7 +55,7 @@ def _trigger_incident(change: Change, run: GroupRun) -> ChangeOutcome:
 def _resolve_incident(change: Change, run: GroupRun) -> ChangeOutcome:
     if _is_recorded(change, run, PAGE_RESOLVED):
         return ChangeOutcome(ChangeResult.ALREADY)
-    for key in alert_keys(change.group, _alert_count(run)):
+    for key in alert_keys(change.group, open_alert_count(run.register)):
         run.sessions.events(change.model).resolve(key)
     return _record_page(change, run, PAGE_RESOLVED)
 
@@ -85,9 +85,8 @@ def _muting_person(register: Register | None) -> tuple[str, str]:
     return by, f"acknowledged by {by}" if by else ""
 
 
-def _alert_count(run: GroupRun) -> int:
+def open_alert_count(register: Register | None) -> int:
     """How many alerts can be open: one more than is recorded where a crash can have kept the last from being so."""
-    register = run.register
     page = register.page if register else None
     if register is None or page is None:
         return 1
@@ -96,20 +95,26 @@ def _alert_count(run: GroupRun) -> int:
 
 
 def _record_page(change: Change, run: GroupRun, state: str) -> ChangeOutcome:
-    before = run.register.page if run.register else None
+    page, record = page_receipt(change, run.register, run.now, state)
+    return ChangeOutcome(ChangeResult.DONE, url=page.url, record=record)
+
+
+def page_receipt(
+    change: Change, register: Register | None, now: float, state: str
+) -> tuple[PageRecord, RegisterUpdate]:
+    """What the register says of the page once the event of ``change`` was accepted, and what writes it there."""
+    before = register.page if register else None
     severity = before.severity if before and state == PAGE_RESOLVED else change.severity
     count = before.alerts if before and (change.about or state == PAGE_RESOLVED) else 1
-    times = [time for time in before.page_times if run.now - time < DAY] if before else []
-    if state == PAGE_TRIGGERED and run.register and run.register.flap:
-        times.append(run.now)
+    times = [time for time in before.page_times if now - time < DAY] if before else []
+    if state == PAGE_TRIGGERED and register and register.flap:
+        times.append(now)
     is_open = before is not None and before.state == PAGE_TRIGGERED and before.status != PAGE_RESOLVED
     is_same = state == PAGE_RESOLVED or (is_open and not change.about)
     url = before.url if before and is_same else ""  # of a new incident not known yet
-    page = PageRecord(state, severity, run.now, url, count + bool(change.about), page_times=tuple(times))
+    page = PageRecord(state, severity, now, url, count + bool(change.about), page_times=tuple(times))
     entry = page_entry(before, page, change.reason)
-    return ChangeOutcome(
-        ChangeResult.DONE, url=page.url, record=lambda register: add_entries(replace(register, page=page), entry)
-    )
+    return page, lambda register: add_entries(replace(register, page=page), entry)
 
 
 def _is_recorded(change: Change, run: GroupRun, state: str) -> bool:
@@ -138,7 +143,7 @@ def _notify_workflow_end(change: Change, run: GroupRun) -> ChangeOutcome:
         details={"key": change.about, "incident": change.group, "by": record.by},
         links=[(text, url) for text, url in links if url],
     )
-    return ChangeOutcome(ChangeResult.DONE, record=lambda register: _mark_told(register, change.about))
+    return ChangeOutcome(ChangeResult.DONE, record=lambda register: mark_told(register, change.about))
 
 
 def _notify_next_step(change: Change, run: GroupRun) -> ChangeOutcome:
@@ -153,6 +158,6 @@ def _notify_next_step(change: Change, run: GroupRun) -> ChangeOutcome:
     return ChangeOutcome(ChangeResult.DONE)
 
 
-def _mark_told(register: Register, key: str) -> Register:
+def mark_told(register: Register, key: str) -> Register:
     records = (replace(record, told=True) if record.key == key else record for record in register.dispatches)
     return replace(register, dispatches=tuple(records))

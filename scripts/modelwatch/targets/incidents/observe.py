@@ -25,8 +25,8 @@ def observe_incidents(sessions: TargetSessions, models: Sequence[ObservationBuil
         try:
             incidents = sessions.incidents(builder.model)
             if incidents is not None:
-                counts = _alert_counts(builder)
-                keys = [(group, key) for group in _paging_groups(builder) for key in alert_keys(group, counts[group])]
+                counts = alert_counts(builder)
+                keys = [(group, key) for group in paging_groups(builder) for key in alert_keys(group, counts[group])]
                 rows = [(group, incidents.latest_incident(key)) for group, key in keys]
                 found = [(_read_incident(group, row), row) for group, row in rows if row is not None]
                 if _lacks_registers(builder):
@@ -36,7 +36,7 @@ def observe_incidents(sessions: TargetSessions, models: Sequence[ObservationBuil
             builder.add_error(error, Target.PAGE)
 
 
-def _paging_groups(builder: ObservationBuilder) -> list[str]:
+def paging_groups(builder: ObservationBuilder) -> list[str]:
     """The groups that page or have paged."""
     groups = builder.groups
     paging = {group.key for group in groups if group.state is AlertState.FIRING and "page" in group.do}
@@ -66,7 +66,7 @@ def _add_severity(incidents: IncidentsApi, incident: ObservedIncident, row: Mapp
     return replace(incident, severity=next((severity for severity in Severity if str(severity) == text), None))
 
 
-def _alert_counts(builder: ObservationBuilder) -> Counter[str]:
+def alert_counts(builder: ObservationBuilder) -> Counter[str]:
     """How many alerts of each group were opened, as far as is recorded; at least one. Without registers a second one is
     looked for."""
     least = 2 if _lacks_registers(builder) else 1

@@ -54,7 +54,9 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
         # Not taken: the next evaluation sends it, if the address is right by then.
         raise failures[0]
     client = run.issue_client(change)
-    run.issue = update_register(client, run.issue.number, change.group, lambda register: _take(register, change.about))
+    run.issue = update_register(
+        client, run.issue.number, change.group, lambda register: take_message(register, change.about)
+    )
     if run.register is None:
         return ChangeOutcome(ChangeResult.REFUSED, "the issue was changed meanwhile")
     title, body = message_text(run, change.notes[0], run.register)
@@ -66,7 +68,7 @@ def send_message(change: Change, run: GroupRun) -> ChangeOutcome:
     ]
     if reasons := [*(failure.message for failure in failures), *refusals]:
         raise ServiceError("; ".join(reasons), hint="It is not sent again; the issue has everything.")
-    return ChangeOutcome(ChangeResult.DONE, record=lambda register: _take(register, change.about))
+    return ChangeOutcome(ChangeResult.DONE, record=lambda register: take_message(register, change.about))
 
 
 def _open_services(addresses: Sequence[Secret]) -> tuple[list[tuple[Secret, apprise.NotifyBase]], list[UserError]]:
@@ -80,7 +82,7 @@ def _open_services(addresses: Sequence[Secret]) -> tuple[list[tuple[Secret, appr
     return services, failures
 
 
-def _take(register: Register, key: str) -> Register:
+def take_message(register: Register, key: str) -> Register:
     records = tuple(
         replace(record, state=MessageState.TAKEN) if record.key == key else record for record in register.messages
     )

@@ -47,7 +47,7 @@ def apply_dispatch(change: Change, run: GroupRun) -> ChangeOutcome:
         raise
     result = ChangeResult.ALREADY if existed else ChangeResult.DONE
     sent = replace(record, state=DispatchState.SENT, run_id=accepted.run_id, url=accepted.url)
-    return ChangeOutcome(result, url=accepted.url, record=lambda register: _record_dispatch(register, sent))
+    return ChangeOutcome(result, url=accepted.url, record=lambda register: record_dispatch(register, sent))
 
 
 def describe_dispatch(change: Change) -> str:
@@ -75,7 +75,7 @@ def _find_intent(run: GroupRun, key: str) -> tuple[DispatchRecord | None, str]:
     return record, ""
 
 
-def _record_dispatch(register: Register, sent: DispatchRecord) -> Register:
+def record_dispatch(register: Register, sent: DispatchRecord) -> Register:
     """``register`` with the receipt, whether another evaluation has left the intent there or not."""
     records = {record.key: record for record in register.dispatches}
     known = records.get(sent.key)

@@ -36,7 +36,7 @@ def observe_workflows(sessions: TargetSessions, models: Sequence[ObservationBuil
         if any(error.target is Target.DISPATCH for error in builder.errors):
             continue
         model, runs, failures = builder.model, dict[tuple[str, int], ObservedRun](), dict[str, UserError]()
-        for workflow in _relevant_workflows(builder, now):
+        for workflow in relevant_workflows(builder, now):
             repository = workflow.repository or model.github.repository
             key = (repository.lower(), "" if workflow.event_type else workflow.file)
             if key not in lists:
@@ -107,7 +107,7 @@ def _read_run(github: GitHubClient, repository: str, record: DispatchRecord, mod
     return _make_run(row, record.key, record.verb, model)
 
 
-def _relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[WorkflowSpec]:
+def relevant_workflows(builder: ObservationBuilder, now: float | None) -> list[WorkflowSpec]:
     """The workflows whose runs matter: the actions of firing groups, those that a person commands, those under way, and
     those that are proposed: a person can start these by hand."""
     if not builder.judged:

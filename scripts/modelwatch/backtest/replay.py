@@ -1,0 +1,92 @@
+"""Replays evaluations over history: what a configuration would have found and done, as of then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ..alerts.moved_baselines import keep_firing
+from ..alerts.source_outage import add_source_outages
+from ..enrichment import models_with_releases
+from ..model.alert import Judgement
+from ..model.monitored_model import Config, Model
+from ..model.secret import Secret
+from ..targets.plan import make_plan
+from .episodes import EpisodeRecorder
+from .judging import judge_span
+from .logged_history import LoggedHistory
+from .result import ReplayedEffect, ReplayedEpisode, ReplayResult, Span
+from .world import World
+
+Progress = Callable[[float, int, int], None]
+"""Called with (time of the evaluation, evaluations done, number of evaluations)."""
+
+
+def replay(
+    config: Config, histories: Mapping[str, LoggedHistory], span: Span, *, progress: Progress | None = None
+) -> ReplayResult:
+    """What the evaluations of ``span`` would have found and done with ``config``; ``histories`` by model name.
+
+    Models whose source cannot be read now are left out, and named in ``errors``. A routing key that is not set here
+    counts as set: its pages are sent to nobody.
+    """
+    errors = {model.name: _problem(model, histories) for model in config.models}
+    models = tuple(_with_key(model) for model in config.models if not errors[model.name])
+    own = replace(config, models=models)
+    known = {model.name: replace(histories[model.name], model=model) for model in models}
+    world, episodes, effects = World(own), EpisodeRecorder(), list[ReplayedEffect]()
+    times = span.times
+    for done, judgement in enumerate(judge_span(own, known, span), start=1):
+        now = judgement.at
+        effects += _act(own, known, judgement, world, episodes)
+        if progress:
+            progress(now, done, len(times))
+    notes = tuple(f"{name}: {note}" for name, history in known.items() for note in history.notes)
+    failed = tuple((name, reason) for name, reason in errors.items() if reason)
+    return ReplayResult(config.digest, span, len(times), episodes.finish(), tuple(effects), failed, notes)
+
+
+def replay_alerts(model: Model, history: LoggedHistory, span: Span) -> tuple[ReplayedEpisode, ...]:
+    """When the groups of one model would have fired: judged alone, and without what issues remember of a baseline that
+    has moved into an incident. Raises ValueError for a source that could not be read."""
+    if history.error:
+        raise ValueError(history.error)
+    episodes = EpisodeRecorder()
+    own = {model.name: replace(history, model=model)}
+    for judgement in judge_span(Config((model,), ""), own, span):
+        episodes.see(judgement.groups, judgement.at, {failure.model for failure in judgement.failures})
+    return episodes.finish()
+
+
+def _act(
+    config: Config,
+    histories: Mapping[str, LoggedHistory],
+    judgement: Judgement,
+    world: World,
+    episodes: EpisodeRecorder,
+) -> tuple[ReplayedEffect, ...]:
+    """Plan what ``judgement`` requires, and make its changes in memory."""
+    now = judgement.at
+    observed = world.observe(judgement)
+    judgement = add_source_outages(judgement, config, observed, now)
+    judgement = keep_firing(judgement, config, observed, now)
+    for model in models_with_releases(config, judgement, observed):
+        registry = histories[model.name].registry_at(now)
+        unread = "" if registry is not None else "it cannot be read now"
+        observed[model.name] = replace(observed[model.name], registry=registry, registry_error=unread)
+    plan = make_plan(judgement, config, observed, now)
+    episodes.see(judgement.groups, now, {failure.model for failure in judgement.failures})
+    return world.apply(plan)
+
+
+def _problem(model: Model, histories: Mapping[str, LoggedHistory]) -> str:
+    history = histories.get(model.name)
+    return "its history was not read" if history is None else history.error
+
+
+def _with_key(model: Model) -> Model:
+    """``model`` with a routing key where it names one: what would be paged does not depend on who replays it."""
+    pagerduty = model.pagerduty
+    if pagerduty.routing_key is not None or not pagerduty.key_name:
+        return model
+    return replace(model, pagerduty=replace(pagerduty, routing_key=Secret(pagerduty.key_name, "replay")))
