@@ -58,6 +58,7 @@ NOT_FOR = {
     "doctor": NOT_IN_THE_STORY,
     "dashboard": NOT_IN_THE_STORY,
     "backtest": NOT_IN_THE_STORY,
+    "scorecard": NOT_IN_THE_STORY,
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""

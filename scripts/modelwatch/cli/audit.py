@@ -12,7 +12,6 @@ import click
 from ..context import RunContext, make_context
 from ..enrichment import find_past_episodes
 from ..errors import Exit, TargetError, UserError
-from ..model.ledger import EntryKind, LedgerEntry, merge_entries
 from ..model.monitored_model import Config, GitHubSpec, Model
 from ..report.console import make_text, open_console, wrap_text
 from ..report.formatting import utc_time
@@ -21,7 +20,7 @@ from ..report.review import PersonComment, ReviewInput, review_text
 from ..targets.register.archive import fetch_ledger, read_archive, read_ledger
 from ..targets.register.authorization import trusted_authors, untrusted_reason
 from ..targets.register.client import IssueView, author_login, is_bot, parse_issue_url
-from ..targets.register.ledger import closing_entry, make_entry
+from ..targets.register.ledger import complete_entries
 from ..timeutil import format_iso, parse_iso_or_none
 from .options import (
     config_option,
@@ -37,7 +36,6 @@ from .status import read_issues, unknown_issue
 
 if TYPE_CHECKING:
     from ..model.plan import ObservedIssue
-    from ..model.register import Register
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +102,6 @@ def _issue_entries(
         identity = (register.group, register.episode, entry.key)
         texts = (register.model, register.rule, entry.who, entry.what, entry.url or issue.url, entry.why)
         yield identity, AuditEntry(entry.at, *texts, f"#{issue.number}")
-
-
-def complete_entries(
-    entries: tuple[LedgerEntry, ...], register: Register, created_at: float, closed_at: float | None, reason: str
-) -> tuple[LedgerEntry, ...]:
-    """``entries`` with what only the issue itself shows: an opening before there were ledgers, a closing by hand."""
-    shown = []
-    if not any(entry.kind is EntryKind.ISSUE and entry.key == "opened" for entry in entries):
-        # modelwatch stamps what it did with the beginning of its evaluation; GitHub's clock came to the issue later.
-        acts = [entry.at for entry in entries if entry.kind in (EntryKind.DISPATCH, EntryKind.PAGE)]
-        shown.append(make_entry("opened", min([created_at, *acts]), EntryKind.ISSUE, "opened the issue"))
-    if closed_at is not None and register.closed is None:
-        shown.append(closing_entry(closed_at, reason))
-    return merge_entries(tuple(shown), entries)
 
 
 def _print_entries(entries: list[AuditEntry]) -> None:

@@ -153,6 +153,12 @@ class WandbSessions:
         self._lock = threading.Lock()
         self._open: dict[str, wandb.Api | SourceError] = {}
         self._failures: dict[str, int] = {}
+        self.calls = 0
+        """Calls that listed W&B runs or read their history."""
+
+    def count_calls(self, calls: int = 1) -> None:
+        with self._lock:
+            self.calls += calls
 
     def session(self, base_url: str, entity: str = "") -> wandb.Api:
         """Raises SourceError if the session cannot be opened, or after too many failures of the server."""
@@ -239,15 +245,23 @@ def default_entity(sessions: WandbSessions) -> str:
 class RunHistory:
     """The rows of one W&B run, from any step on, as often as needed; opening it costs one call, a page another."""
 
-    def __init__(self, run: Any, last_step: int, retry: RetryPolicy, keys: list[str] | None = None) -> None:
-        """``last_step`` as the list of runs gave it: the client's own ``scan_history`` would ask for it again."""
+    def __init__(
+        self,
+        run: Any,
+        last_step: int,
+        retry: RetryPolicy,
+        keys: list[str] | None = None,
+        on_call: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``last_step`` as the list of runs gave it: the client's own ``scan_history`` would ask for it again.
+        ``on_call`` is called before each call."""
         from wandb.apis.public import HistoryScan
 
         self._where = "/".join(run.path)
         try:
             self._scan = HistoryScan(
                 run,
-                service_api=_TimeoutService(run._service_api, call_timeout(retry)),  # type: ignore[arg-type]
+                service_api=_TimeoutService(run._service_api, call_timeout(retry), on_call),  # type: ignore[arg-type]
                 min_step=0,
                 max_step=last_step + 1,
                 keys=keys,
@@ -269,11 +283,13 @@ class RunHistory:
 class _TimeoutService:
     """The client's service with a time-out on every request; the client waits for history without one."""
 
-    def __init__(self, service: Any, deadline: float) -> None:
+    def __init__(self, service: Any, deadline: float, on_call: Callable[[], None]) -> None:
         self._service = service
         self._deadline = deadline
+        self._on_call = on_call
 
     def send_api_request(self, request: Any, timeout: float | None = None) -> Any:
+        self._on_call()
         return self._service.send_api_request(request, timeout=timeout or self._deadline)
 
     def finalize(self, scan: Any, cleanup: Any) -> Any:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..clients.wandb import (
+    PER_PAGE,
     RunHistory,
     WandbDownError,
     WandbProjectError,
@@ -138,6 +139,7 @@ def _list_runs(api: wandb.Api, spec: WandbSpec, request: ReadRequest, context: R
 
     # A new W&B run can hold old points: it was logged offline and synced later, or filled in.
     runs = [run_info(run, spec.version) for run in find_runs(api, path, filters, ended_before)]
+    context.sessions.count_calls(len(runs) // PER_PAGE + 1)
     alive = [run for run in runs if run.heartbeat >= since]
     if request.wandb_run and not alive:
         message = f"there is no W&B run {request.wandb_run!r} in this period."
@@ -149,7 +151,7 @@ def _read_history(spec: WandbSpec, request: ReadRequest, context: ReadContext, r
     rows: list[HistoryRow] = []
     for keys in plan_reads(run.keys, run.extent.rows, request.patterns, spec):
         context.check_time()
-        history = RunHistory(run.run, run.extent.last_step, context.sessions.retry, keys)
+        history = RunHistory(run.run, run.extent.last_step, context.sessions.retry, keys, context.sessions.count_calls)
         read = partial(_rows_in_time, history.rows, context)
         rows += _deduplicate_steps(read_rows_since(read, run.extent, request.since - CLOCK_SKEW))
     return rows

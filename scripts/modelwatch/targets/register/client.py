@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ MAX_PAGES = 20
 MAX_COMMENT_PAGES = 20
 """Of 100 comments each: so many are read of an issue, the newest."""
 MAX_CLOSED_PAGES = 5
+MAX_PERIOD_PAGES = 20
+"""Of 100 issues each, of a list over a long time."""
 CLOSED_MAX_AGE = 60 * DAY
 """Closed issues that were last changed before this (seconds) are ignored."""
 RECENT_AGE = DAY
@@ -95,6 +98,26 @@ class IssueClient:
             issues += _issues(page)
             more = page.more
         return ClosedIssues(tuple(issues), complete=not more)
+
+    def list_period(self, since: float) -> PeriodIssues:
+        """Issues with our label that are open, or have changed after ``since``; at most 2,000 of each.
+
+        Newest first by when they were opened: that never changes, so an issue that is changed between two pages is not
+        left out.
+        """
+        what = f"list the issues of {self.repository}"
+        query: dict[str, str | int] = {"labels": LABEL, "sort": "created", "direction": "desc"}
+        issues: dict[int, IssueView] = {}
+        complete_since = since
+        for filters in ({"state": "open"}, {"state": "all", "since": format_iso(since)}):
+            pages = self.github.paginate(self._path, what, query | filters, permission=READ)
+            for number, page in enumerate(islice(pages, MAX_PERIOD_PAGES), start=1):
+                listed = list(_issues(page))
+                issues.update((issue.number, issue) for issue in listed)
+                if page.more and number == MAX_PERIOD_PAGES:
+                    oldest = min((issue.created_at for issue in listed), default=math.inf)
+                    complete_since = max(complete_since, oldest)
+        return PeriodIssues(tuple(sorted(issues.values(), key=lambda issue: issue.number)), complete_since)
 
     def list_newest(self, since: float) -> Iterator[IssueView]:
         """The newest issues, labelled or not, created after ``since``, and the rest of their page."""
@@ -320,6 +343,13 @@ class ClosedIssues:
     issues: tuple[IssueView, ...]
     complete: bool
     """Whether there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodIssues:
+    issues: tuple[IssueView, ...]
+    complete_since: float
+    """Of the issues that were opened before this (seconds, UTC) some may be missing: there were too many."""
 
 
 def parse_issue(row: dict[str, Any]) -> IssueView:

@@ -23,6 +23,7 @@ from ...model.ledger import (
     WORKFLOW,
     EntryKind,
     LedgerEntry,
+    merge_entries,
 )
 from ...model.plan import ChangeKind, Command
 from ...model.register import (
@@ -361,3 +362,22 @@ def _moves(draft: GroupPlan, register: Register) -> Iterator[LedgerEntry]:
         why = ": ".join(filter(None, (f"to {move.destination}" if move.destination else "", move.reason, move.detail)))
         what = f"move {move.verb}: {move.state}"
         yield make_entry(f"move.{move.key}", at, EntryKind.MOVE, what, who=move.by, why=why, url=move.url)
+
+
+def complete_entries(
+    entries: tuple[LedgerEntry, ...],
+    register: Register,
+    created_at: float,
+    closed_at: float | None,
+    reason: str,
+    closed_by: str = "",
+) -> tuple[LedgerEntry, ...]:
+    """``entries`` with what only the issue itself shows: an opening before there were ledgers, a closing by hand."""
+    shown = []
+    if not any(entry.kind is EntryKind.ISSUE and entry.key == "opened" for entry in entries):
+        # modelwatch stamps what it did with the beginning of its evaluation; GitHub's clock came to the issue later.
+        acts = [entry.at for entry in entries if entry.kind in (EntryKind.DISPATCH, EntryKind.PAGE)]
+        shown.append(make_entry("opened", min([created_at, *acts]), EntryKind.ISSUE, "opened the issue"))
+    if closed_at is not None and register.closed is None:
+        shown.append(closing_entry(closed_at, reason, closed_by))
+    return merge_entries(tuple(shown), entries)
