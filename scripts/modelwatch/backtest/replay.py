@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..alerts.moved_baselines import keep_firing
 from ..alerts.source_outage import add_source_outages
 from ..enrichment import models_with_releases
 from ..model.alert import Judgement
 from ..model.monitored_model import Config, Model
+from ..model.plan import Skip
 from ..model.secret import Secret
 from ..targets.plan import make_plan
 from .episodes import EpisodeRecorder
 from .judging import judge_span
 from .logged_history import LoggedHistory
-from .result import ReplayedEffect, ReplayedEpisode, ReplayResult, Span
+from .result import ReplayedEffect, ReplayedEpisode, ReplayedRefusal, ReplayResult, Span
 from .world import World
 
 Progress = Callable[[float, int, int], None]
@@ -34,16 +35,22 @@ def replay(
     models = tuple(_with_key(model) for model in config.models if not errors[model.name])
     own = replace(config, models=models)
     known = {model.name: replace(histories[model.name], model=model) for model in models}
-    world, episodes, effects = World(own), EpisodeRecorder(), list[ReplayedEffect]()
+    run = _Replay(own, known)
     times = span.times
     for done, judgement in enumerate(judge_span(own, known, span), start=1):
-        now = judgement.at
-        effects += _act(own, known, judgement, world, episodes)
+        run.act(judgement)
         if progress:
-            progress(now, done, len(times))
-    notes = tuple(f"{name}: {note}" for name, history in known.items() for note in history.notes)
-    failed = tuple((name, reason) for name, reason in errors.items() if reason)
-    return ReplayResult(config.digest, span, len(times), episodes.finish(), tuple(effects), failed, notes)
+            progress(judgement.at, done, len(times))
+    return ReplayResult(
+        config.digest,
+        span,
+        len(times),
+        run.episodes.finish(),
+        tuple(run.effects),
+        tuple(run.refusals),
+        tuple((name, reason) for name, reason in errors.items() if reason),
+        tuple(f"{name}: {note}" for name, history in known.items() for note in history.notes),
+    )
 
 
 def replay_alerts(model: Model, history: LoggedHistory, span: Span) -> tuple[ReplayedEpisode, ...]:
@@ -58,25 +65,47 @@ def replay_alerts(model: Model, history: LoggedHistory, span: Span) -> tuple[Rep
     return episodes.finish()
 
 
-def _act(
-    config: Config,
-    histories: Mapping[str, LoggedHistory],
-    judgement: Judgement,
-    world: World,
-    episodes: EpisodeRecorder,
-) -> tuple[ReplayedEffect, ...]:
-    """Plan what ``judgement`` requires, and make its changes in memory."""
-    now = judgement.at
-    observed = world.observe(judgement)
-    judgement = add_source_outages(judgement, config, observed, now)
-    judgement = keep_firing(judgement, config, observed, now)
-    for model in models_with_releases(config, judgement, observed):
-        registry = histories[model.name].registry_at(now)
-        unread = "" if registry is not None else "it cannot be read now"
-        observed[model.name] = replace(observed[model.name], registry=registry, registry_error=unread)
-    plan = make_plan(judgement, config, observed, now)
-    episodes.see(judgement.groups, now, {failure.model for failure in judgement.failures})
-    return world.apply(plan)
+@dataclass(slots=True)
+class _Replay:
+    """What one evaluation after another finds and does."""
+
+    config: Config
+    histories: Mapping[str, LoggedHistory]
+    episodes: EpisodeRecorder = field(default_factory=EpisodeRecorder)
+    effects: list[ReplayedEffect] = field(default_factory=list)
+    refusals: list[ReplayedRefusal] = field(default_factory=list)
+    _world: World = field(init=False)
+    _refused: frozenset[tuple[str, str, str, str]] = frozenset()
+    """What the evaluation before refused: model, rule, action, guard."""
+
+    def __post_init__(self) -> None:
+        self._world = World(self.config)
+
+    def act(self, judgement: Judgement) -> None:
+        """Plan what ``judgement`` requires, and make its changes in memory."""
+        now, config = judgement.at, self.config
+        observed = self._world.observe(judgement)
+        judgement = add_source_outages(judgement, config, observed, now)
+        judgement = keep_firing(judgement, config, observed, now)
+        for model in models_with_releases(config, judgement, observed):
+            registry = self.histories[model.name].registry_at(now)
+            unread = "" if registry is not None else "it cannot be read now"
+            observed[model.name] = replace(observed[model.name], registry=registry, registry_error=unread)
+        plan = make_plan(judgement, config, observed, now)
+        self.episodes.see(judgement.groups, now, {failure.model for failure in judgement.failures})
+        self.effects += self._world.apply(plan)
+        self._add_refusals(plan.skips, {group.key: group.rule for group in judgement.groups}, now)
+
+    def _add_refusals(self, skips: Sequence[Skip], rules: Mapping[str, str], now: float) -> None:
+        """What a guard refuses; of the same refusal at one evaluation after another the first."""
+        refused = {
+            (skip.model, rules.get(skip.group, ""), skip.what, skip.guard): skip.reason for skip in skips if skip.guard
+        }
+        for key, reason in refused.items():
+            if key not in self._refused:
+                model, rule, action, guard = key
+                self.refusals.append(ReplayedRefusal(now, action, model, rule, guard, reason))
+        self._refused = frozenset(refused)
 
 
 def _problem(model: Model, histories: Mapping[str, LoggedHistory]) -> str:
