@@ -59,6 +59,7 @@ NOT_FOR = {
     "dashboard": NOT_IN_THE_STORY,
     "backtest": NOT_IN_THE_STORY,
     "scorecard": NOT_IN_THE_STORY,
+    "rule_tests": NOT_IN_THE_STORY,
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""

@@ -79,7 +79,7 @@ def result(
     errors: tuple[tuple[str, str], ...] = (),
 ) -> ReplayResult:
     replayed = span()
-    return ReplayResult(digest, replayed, len(replayed.times), episodes, effects, errors)
+    return ReplayResult(digest, replayed, len(replayed.times), episodes, effects, errors=errors)
 
 
 def incident(start: float, end: float, *rules: str, name: str = "the drop", model: str = "churn") -> MarkedIncident:

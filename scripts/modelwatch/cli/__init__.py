@@ -34,6 +34,7 @@ COMMANDS = {
     "review": ("audit", "Write the review of an incident as Markdown, from its issue."),
     "business": ("business", "What a model is worth: value, gain, costs and return."),
     "config": ("config", "Check the configuration, or print its keys."),
+    "test": ("rule_tests", "Run tests of rules: series in, alerts and actions expected."),
     "doctor": ("doctor", "Check everything an evaluation needs: configuration, W&B, tokens, people, workflows."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "score": ("score", "Let the versions that serve score a fixed holdout, and log how they do."),

@@ -27,6 +27,8 @@ MAX_FILES = 2_000
 MAX_FILE_BYTES = 64 << 20
 """Far more than is parsed: the error says how large a file is."""
 SUFFIXES = (".yml", ".yaml")
+TESTS_SUFFIXES = ("modelwatch-tests.yml", "modelwatch-tests.yaml")
+"""How the names of files of rule tests end: they are no part of the configuration in their folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ def _config_files(path: Path) -> list[Path]:
         files = sorted(
             file
             for file in path.iterdir()
-            if file.suffix in SUFFIXES and file.name != ANNOTATIONS_FILE and file.is_file()
+            if file.suffix in SUFFIXES
+            and file.name != ANNOTATIONS_FILE
+            and not file.name.endswith(TESTS_SUFFIXES)
+            and file.is_file()
         )
     except (OSError, ValueError) as error:
         raise ConfigError((_unreadable_error(path, error),)) from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 from ..model.monitored_model import (
@@ -31,6 +29,7 @@ from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, S
 from .measure import MEASURE
 from .pagerduty import PAGERDUTY
 from .quality_rules import QUALITY
+from .reference import reference_markdown
 from .release import RELEASE
 from .rules import BUDGET, DO_FIELD, RULE, RULE_FIELDS
 from .sections import Field, Section
@@ -420,55 +419,4 @@ JSON Schema for editors, and `modelwatch config check` reports every problem in 
 
 def reference_page() -> str:
     """Markdown: a table for each section, in the order of ``FIRST_SECTIONS`` and then as they are named."""
-    page = _Page()
-    return "\n".join([INTRODUCTION, *(part for section in page.sections for part in page.describe(section))])
-
-
-class _Page:
-    """A field is described in the first section that has it; other sections point there."""
-
-    def __init__(self) -> None:
-        self.sections = list(FIRST_SECTIONS)
-        """Grows while the earlier ones are described."""
-        self._described_in: dict[int, Section] = {}
-
-    def describe(self, section: Section) -> Iterator[str]:
-        yield f"## {_heading(section)}\n"
-        if section.doc:
-            yield f"{section.doc}\n"
-        known: dict[str, list[str]] = {}
-        rows = []
-        for name, field in section.fields.items():
-            first = self._described_in.setdefault(id(field), section)
-            if first is section:
-                rows.append(self._row(name, field, section.shown_default(name)))
-            else:
-                known.setdefault(self._link(first), []).append(f"`{name}`")
-        if rows:
-            yield "\n".join(["| Key | Type | Description |", "|---|---|---|", *rows, ""])
-        for where, names in known.items():
-            yield f"As in {where}: {', '.join(names)}.\n"
-
-    def _row(self, name: str, field: Field, default: Any) -> str:
-        key = f"`{name}`" + (" (required)" if field.required else "")
-        takes, says = field.field_type.to_markdown(self._link), field.doc
-        if default is not None:
-            says = f"{says} Default: {_format_default(default)}."
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in (key, takes, says)) + " |"
-
-    def _link(self, section: Section) -> str:
-        if section not in self.sections:
-            self.sections.append(section)
-        heading = _heading(section)
-        return f"[{section.title}](#{re.sub('[^a-z0-9-]', '', heading.lower().replace(' ', '-'))})"
-
-
-def _heading(section: Section) -> str:
-    title = re.sub("^(?:an?|the) ", "", section.title)
-    return title[:1].upper() + title[1:]
-
-
-def _format_default(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"`{', '.join(value)}`" if isinstance(value, list) else f"`{value}`"
+    return reference_markdown(INTRODUCTION, FIRST_SECTIONS)

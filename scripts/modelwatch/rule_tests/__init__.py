@@ -1,0 +1,1 @@
+"""Tests of rules that people write in YAML: series in, alerts and actions expected."""

@@ -1,0 +1,77 @@
+"""Runs rule tests through the code that judges, groups and plans: a replay of what the test says was logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ..backtest.judging import judge_at
+from ..backtest.logged_history import LoggedHistory, history_of_rows
+from ..backtest.replay import replay
+from ..backtest.result import ReplayResult, Span
+from ..model.alert import Judgement
+from ..model.monitored_model import Config, Model, WandbSpec
+from .cases import RuleTest
+from .subject import subject_of
+
+VERSION_KEY = "model_version"
+"""Under which a row of a test has its version, whatever the configuration calls it."""
+
+
+@dataclass(slots=True)
+class TestRun:
+    """One test while its checks look at it."""
+
+    __test__ = False  # no test of pytest's, though its name begins like one
+
+    test: RuleTest
+    config: Config
+    """With the test's model alone."""
+    history: LoggedHistory
+    span: Span
+    result: ReplayResult
+    _judgements: dict[float, Judgement] = field(default_factory=dict)
+
+    def evaluation_at(self, moment: float) -> float:
+        """The last evaluation that is not after ``moment``."""
+        place = int((min(moment, self.span.until) - self.span.since) // self.span.every)
+        return self.span.since + max(place, 0) * self.span.every
+
+    def judgement_at(self, evaluation: float) -> Judgement:
+        """What the evaluation at that time finds."""
+        if evaluation not in self._judgements:
+            histories = {self.config.models[0].name: self.history}
+            self._judgements[evaluation] = judge_at(self.config, histories, evaluation)
+        return self._judgements[evaluation]
+
+
+def start_run(test: RuleTest, config: Config) -> TestRun:
+    """Replay the evaluations of a test."""
+    model = config.model(test.model)
+    assert model is not None  # noqa: S101 - the reader knows the model
+    subject = subject_of(model, test.values or {})
+    alone = replace(config, models=(subject,))
+    history = test_history(test, subject)
+    every = min(rule.every for rule in subject.rules)
+    span = Span(test.first_evaluation, test.end, every)
+    return TestRun(test, alone, history, span, replay(alone, {subject.name: history}, span))
+
+
+def test_history(test: RuleTest, model: Model) -> LoggedHistory:
+    """The series of a test as rows of W&B, logged at their own times."""
+    reading = replace(model, wandb=WandbSpec(version=VERSION_KEY), table=None)
+    return replace(history_of_rows(reading, _rows(test)), model=model)
+
+
+def _rows(test: RuleTest) -> Iterator[dict[str, object]]:
+    for place in range(test.points):
+        row: dict[str, object] = {
+            key: column[place]
+            for key, column in (test.values or {}).items()
+            if place < len(column) and column[place] is not None
+        }
+        if row:
+            row["_timestamp"] = test.start + place * test.every
+            if place < len(test.versions) and test.versions[place]:
+                row[VERSION_KEY] = test.versions[place]
+            yield row

@@ -1,0 +1,93 @@
+"""Runs files of rule tests, each against its configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..config.loader import TESTS_SUFFIXES
+from ..errors import ConfigError, UserError, unforeseen
+from ..model.monitored_model import Config
+from .cases import RuleTest, RuleTestResult
+from .checks import check_test
+from .execution import start_run
+from .files import RuleTestFile, read_test_file
+
+CONFIG_FILE = "modelwatch.yml"
+"""The configuration beside a file of tests, where the file names none."""
+
+LoadConfig = Callable[[Path], Config]
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of the tests of one file."""
+
+    path: Path
+    config: Path
+    results: tuple[RuleTestResult, ...]
+
+
+def find_test_files(config: Path) -> list[Path]:
+    """The files of rule tests beside the configuration, or in it where that is a folder: ``*tests.yml``."""
+    folder = config if config.is_dir() else config.parent
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(TESTS_SUFFIXES) and path.is_file())
+    except OSError as error:
+        raise ConfigError((UserError(f"the folder cannot be read: {error.strerror}.", where=str(folder)),)) from None
+
+
+def config_path(file: RuleTestFile, default: Path) -> Path:
+    """The configuration of a file: the one that it names, the one beside it, or ``default``."""
+    if file.config:
+        return file.path.parent / file.config
+    beside = file.path.parent / CONFIG_FILE
+    return beside if beside.is_file() and default.name == CONFIG_FILE else default
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    """The tests of one file, read."""
+
+    path: Path
+    config_path: Path
+    config: Config
+    tests: tuple[RuleTest, ...]
+
+
+def read_suites(paths: Sequence[Path], default: Path, load: LoadConfig) -> tuple[_Suite, ...]:
+    """Read every file and its configuration. Raises ConfigError with the problems of all files."""
+    problems: list[UserError] = []
+    suites = []
+    configs: dict[Path, Config] = {}
+    for path in paths:
+        try:
+            file = read_test_file(path)
+            place = config_path(file, default)
+            if place not in configs:
+                configs[place] = load(place)
+            suites.append(_Suite(path, place, configs[place], file.tests(configs[place])))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(tuple(dict.fromkeys(problems)))
+    return tuple(suites)
+
+
+def run_suites(suites: Iterable[_Suite], name: str = "") -> Iterator[FileResult]:
+    """Run every test, or those whose name contains ``name``, file by file."""
+    for suite in suites:
+        chosen = [test for test in suite.tests if name.lower() in test.name.lower()]
+        yield FileResult(suite.path, suite.config_path, tuple(run_test(test, suite.config) for test in chosen))
+
+
+def run_test(test: RuleTest, config: Config) -> RuleTestResult:
+    """Run one test of the rules in ``config``; what goes wrong is in the result."""
+    began = time.monotonic()
+    try:
+        result = check_test(start_run(test, config))
+    except Exception as error:  # noqa: BLE001 - the barrier between tests
+        result = RuleTestResult(test, (), error=unforeseen("running the test", error))
+    return replace(result, seconds=time.monotonic() - began)

@@ -1,0 +1,126 @@
+"""``modelwatch test`` as it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+import yaml
+
+from ..config.making import write
+from .making import CONFIG, command
+
+TESTS = """\
+version: 1
+tests:
+  - name: slow answers open an issue
+    warm_up: 2h
+    series: {latency/p95: 100x1d 400x12h}
+    expect:
+      - {at: 23h, none: true}
+      - {at: 25h, alerts: [{rule: latency}], do: issue}
+  - name: "<b>nobody</b> \\u202e is paged"
+    warm_up: 2h
+    series: {latency/p95: 100x1d 400x12h}
+    expect:
+      - {at: 25h, not: page}
+      - {never: latency}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, CONFIG)
+    write(tmp_path, TESTS, "modelwatch-tests.yml")
+    return tmp_path
+
+
+def test_a_failure_is_printed_with_its_place_and_ends_with_2(folder: Path) -> None:
+    found = command(folder, "test")
+    assert found.returncode == 2
+    assert found.stderr == "", "that a secret is not set does not matter here"
+    lines = found.stdout.splitlines()
+    assert lines[:3] == [
+        "modelwatch-tests.yml (rules of modelwatch.yml)",
+        "  ok    slow answers open an issue",
+        "  FAIL  <b>nobody</b> \N{REPLACEMENT CHARACTER} is paged (modelwatch-tests.yml:9:5)",
+    ]
+    assert lines[3].startswith(
+        "        modelwatch-tests.yml:14:9: expected latency never to fire; latency fired at 24h"
+    )
+    assert lines[-1].startswith("2 tests, 1 failed, in ")
+
+
+def test_tests_that_pass_end_with_0(folder: Path) -> None:
+    found = command(folder, "test", "--name", "SLOW")
+    assert found.returncode == 0
+    assert found.stdout.splitlines()[-1].startswith("1 test, none failed, in ")
+
+
+def test_json_and_junit(folder: Path) -> None:
+    found = command(folder, "test", "--format", "json", "--junit", "results.xml", GITHUB_ACTIONS="true")
+    assert found.returncode == 2
+    parsed = json.loads(found.stdout)
+    assert parsed["passed"] is False
+    first, second = parsed["files"][0]["tests"]
+    assert (first["passed"], second["passed"]) == (True, False)
+    assert [check["passed"] for check in second["checks"]] == [True, False]
+    suite = ElementTree.fromstring((folder / "results.xml").read_bytes())[0]  # noqa: S314 - our own
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
+    failure = suite[1].find("failure")
+    assert failure is not None
+    assert "never to fire" in str(failure.get("message"))
+    assert "what happened" in str(failure.text)
+    assert found.stderr.startswith("::error file=modelwatch-tests.yml,line=14,col=9::")
+    assert len(found.stderr.splitlines()) == 1
+
+
+def test_a_file_names_its_configuration_or_lies_beside_it(tmp_path: Path) -> None:
+    write(tmp_path, CONFIG, "fleet/churn.yml")
+    path = write(tmp_path, TESTS.replace("version: 1", "version: 1\nconfig: ../fleet/churn.yml"), "tests/churn.yml")
+    found = command(tmp_path, "test", str(path), "--name", "slow")
+    assert found.returncode == 0, found.stderr
+    assert "(rules of " in found.stdout.splitlines()[0]
+    assert found.stdout.splitlines()[0].endswith("fleet/churn.yml)")
+    write(tmp_path, CONFIG, "tests/modelwatch.yml")
+    write(tmp_path, TESTS, "tests/churn.yml")
+    assert command(tmp_path, "test", "tests/churn.yml", "--name", "slow").returncode == 0, "the one beside it"
+    (tmp_path / "tests/modelwatch.yml").unlink()
+    lost = command(tmp_path, "test", "tests/churn.yml")
+    assert lost.returncode == 2
+    assert "modelwatch.yml: there is no such file" in lost.stderr
+    write(tmp_path, TESTS, "fleet/modelwatch-tests.yml")
+    found = command(tmp_path, "test", "--config", "fleet", "--name", "slow")
+    assert found.returncode == 0, found.stderr
+
+
+def test_what_is_wrong_with_the_files_is_reported_at_once(folder: Path) -> None:
+    write(folder, TESTS.replace("latency/p95", "latency/p96"), "other.yml")
+    found = command(folder, "test", "other.yml", "none.yml")
+    assert found.returncode == 2
+    assert found.stdout == "", "nothing is run"
+    assert "other.yml:5:14: no rule of churn reads `latency/p96`. Did you mean `latency/p95`?" in found.stderr
+    assert "none.yml: there is no such file" in found.stderr
+
+
+def test_nothing_to_run_is_no_success(tmp_path: Path) -> None:
+    write(tmp_path, CONFIG)
+    found = command(tmp_path, "test")
+    assert found.returncode == 2
+    assert "there is no file of rule tests" in found.stderr
+    write(tmp_path, TESTS, "modelwatch-tests.yml")
+    found = command(tmp_path, "test", "--name", "fast")
+    assert found.returncode == 2
+    assert "no test has 'fast' in its name" in found.stderr
+
+
+def test_the_schema_accepts_what_is_read(tmp_path: Path) -> None:
+    schema = json.loads(command(tmp_path, "test", "--print", "schema").stdout)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    validator.validate(yaml.safe_load(TESTS))
+    wrong = yaml.safe_load(TESTS.replace("warm_up: 2h", "warmup: 2h"))
+    assert list(validator.iter_errors(wrong))
