@@ -1,6 +1,6 @@
 """Confidence intervals on arrays: Wilson for a proportion, normal for a mean, and the interval of a difference.
 
-SciPy is not used here on purpose: importing ``scipy.stats`` costs more than judging a hundred healthy rules.
+``scipy.stats`` is not used here on purpose: importing it costs more than judging a hundred healthy rules.
 """
 
 from __future__ import annotations
@@ -66,3 +66,11 @@ def difference_interval(
     low = change - np.hypot(p1 - l1, u2 - p2)
     high = change + np.hypot(u1 - p1, p2 - l2)
     return low, high
+
+
+def poisson_upper(count: int, exposure: float, level: float = LEVEL) -> float:
+    """One-sided upper bound of a rate from ``count`` events in ``exposure`` (any unit of time): the rate at which so
+    few events have a probability of ``1 - level`` (Garwood 1936, Biometrika 28:437-442). Infinite without exposure."""
+    from scipy.special import gammainccinv
+
+    return float(gammainccinv(count + 1, 1 - level)) / exposure if exposure > 0 else math.inf

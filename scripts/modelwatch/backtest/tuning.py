@@ -1,0 +1,375 @@
+"""Suggests a setting of a rule that finds marked incidents sooner, within a budget of false alerts.
+
+Nothing is tuned and judged on the same span: settings are tried on its first part, and the one that is chosen is
+replayed on the last, which lies so much later that no window shares data with a window of the first.
+
+**What keeps the choice honest.** The best of 200 settings looks better than it is. So a setting is within the budget
+only in one of two ways.
+
+- Its detectors promise it (``is_promised``, with a budget of the mildest tier that is not shorter): the promise holds
+  for every setting alike, so no choice among them breaks it. The tuning span must not contradict it: no more false
+  alerts than the budget has in it.
+- Else the span has to prove it. Settings that differ only in the limits and the budget of their detectors are a family;
+  each is tried from the longest budget and the furthest limits on, and the walk ends at the first whose upper bound
+  (Poisson, exact: Garwood 1936) is beyond the budget. Such a walk in an order that the data did not choose keeps its
+  level without a correction for its length (fixed sequence: Maurer, Hothorn and Lehmacher 1995; Angelopoulos et al.
+  2021, Learn then Test). The doubt of 5 % is shared by the families (Bonferroni), half of it for that of the present
+  setting.
+
+Delays of a few incidents are as noisy. So the present setting, where it is within the budget, is left only for one that
+finds no marked incident later by more than one evaluation, and all of them sooner by one on average. Of these the one
+is chosen that misses fewest incidents, and then finds them soonest; where the present setting is not within the
+budget, of all that are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from statistics import median
+
+from ..evaluate.evaluator import evaluate_model
+from ..model.backtest import MarkedIncident
+from ..model.monitored_model import Model
+from ..model.rule import STATIC_LIMITS, Rule
+from ..model.tuning import (
+    AlertBudget,
+    HeldOutScore,
+    IncidentDelay,
+    Setting,
+    SettingScore,
+    Suggestion,
+    TriedSetting,
+    mark_curve,
+)
+from ..report.formatting import duration
+from ..stats.intervals import poisson_upper
+from ..timeutil import DAY
+from .logged_history import LoggedHistory
+from .replay import replay_alerts
+from .result import ReplayedEpisode, Span
+from .scoring import news_times
+from .tuning_grid import MOST_SETTINGS, is_promised, tuning_grid
+
+DOUBT = 0.05
+"""How often a setting that is proven within the budget may be beyond it."""
+BROKEN = 10
+"""A promise that is broken so many times over has to show on the tuning span, with the same doubt."""
+AT_ONCE = 16
+"""Settings that one replay judges: series and points are prepared once for all."""
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class TuningOptions:
+    """How to tune."""
+
+    split: float = 2 / 3
+    """The share of the span to tune on; the rest is held out."""
+    settings: int = MOST_SETTINGS
+    margin: float = DAY
+    """Seconds after an incident in which an alert still belongs to it, as do alerts of its recovery."""
+    processes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSpan:
+    tune: Span
+    held_out: Span
+
+
+def suggest(
+    model: Model,
+    rule: Rule,
+    history: LoggedHistory,
+    span: Span,
+    incidents: Sequence[MarkedIncident],
+    budget: AlertBudget | None = None,
+    options: TuningOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Suggestion:
+    """The suggestion for one rule of ``model``, whose ``history`` covers ``span``.
+
+    ``incidents``: those of the model; ``budget``: ``None`` is that of the rule's own mildest tier. ``progress`` is
+    called with how many settings of how many were tried.
+    """
+    options = options or TuningOptions()
+    incidents = [one for one in incidents if one.model == model.name and one.is_about(rule.name)]
+    budget = budget or own_budget(model, rule)
+    empty = Suggestion(model.name, rule.name, rule.where, budget, (), "", margin=options.margin)
+    if budget is None:
+        return replace(empty, reason="There is no budget of false alerts to keep: state one with `--budget`.")
+    grid = tuning_grid(model, rule, budget, _usual_level(model, rule, history, span), options.settings)
+    if len(grid) < 2:
+        return replace(empty, reason="The rule has no setting that can be varied.")
+    parts = split_span(span, options.split, max(setting.rule.window for setting in grid))
+    if parts is None:
+        return replace(empty, reason=f"{duration(span.until - span.since)} of history cannot be split into two parts.")
+    episodes = _replay(model, history, parts.tune, grid, options.processes, progress)
+    scores = [score_alerts(own, incidents, parts.tune, options.margin) for own in episodes]
+    tried = _judge(grid, scores, budget)
+    best, reason = _choose(tried, budget, rule)
+    found = replace(empty, tried=mark_curve(tried), chosen=best, reason=reason)
+    return _add_held_out(found, model, history, parts.held_out, incidents, options)
+
+
+def own_budget(model: Model, rule: Rule) -> AlertBudget | None:
+    """The budget of the rule's mildest tier, which is a share of the model's where the rule states none; the model's
+    where the rule's tiers have none."""
+    period = rule.tiers[0].false_alarms if rule.tiers else None
+    if period is None and model.false_alarms is not None:
+        period = model.false_alarms.warnings
+    return AlertBudget(1.0, period) if period else None
+
+
+def split_span(span: Span, share: float, apart: float) -> SplitSpan | None:
+    """Two spans on the same grid of evaluations, the second at least ``apart`` seconds after the first; ``None`` where
+    one of them would have no evaluation."""
+    steps = math.floor(share * (span.until - span.since) / span.every)
+    until = span.since + steps * span.every
+    since = until + (math.ceil(apart / span.every) + 1) * span.every
+    if steps < 1 or since > span.until:
+        return None
+    return SplitSpan(replace(span, until=until), replace(span, since=since))
+
+
+def score_alerts(
+    episodes: Iterable[ReplayedEpisode], incidents: Iterable[MarkedIncident], span: Span, margin: float
+) -> SettingScore:
+    """What one setting alerted in ``span``, by the definitions of ``scoring``, but for two: every alert that is about
+    no incident counts as false, also where nobody said so, and one that comes up to ``margin`` seconds after an
+    incident is still about it. Delays are of the incidents that lie in the span."""
+    own = list(episodes)
+    marked = sorted(incidents, key=lambda one: one.start)
+    windows = [(one.start, one.end + margin) for one in marked]
+    outside = [
+        one
+        for one in own
+        if not any(begin <= time <= end for time in (one.start, *news_times(one)) for begin, end in windows)
+    ]
+    news = [time for episode in own for time in news_times(episode)]
+    delays = [
+        IncidentDelay(
+            one.name,
+            one.start,
+            min((time - one.start for time in news if one.start <= time <= one.end), default=None),
+            one.end - one.start,
+        )
+        for one in marked
+        if span.since <= one.start and one.end <= span.until
+    ]
+    exposure = span.until - span.since - _covered(windows, span)
+    return SettingScore(span.since, span.until, exposure, len(own), len(outside), tuple(delays))
+
+
+def _covered(windows: Iterable[tuple[float, float]], span: Span) -> float:
+    """Seconds of ``span`` in the union of ``windows``, which are in order."""
+    total, reached = 0.0, span.since
+    for begin, end in windows:
+        first, last = max(begin, reached), min(end, span.until)
+        total += max(0.0, last - first)
+        reached = max(reached, last)
+    return total
+
+
+def _usual_level(model: Model, rule: Rule, history: LoggedHistory, span: Span) -> float | None:
+    """The median of the windows of the first series, of what was known at the beginning of the span: it belongs to no
+    part that is judged. Only static limits need it."""
+    if not any(limit.form in STATIC_LIMITS for tier in rule.tiers for limit in tier.limits):
+        return None
+    known = history.as_of(span.since)
+    tracks = evaluate_model(replace(model, rules=(rule,)), known, span.since).tracks
+    values = [value for track in tracks[:1] for value in track.value if value == value]
+    return median(values) if values else None
+
+
+def _replay(
+    model: Model,
+    history: LoggedHistory,
+    span: Span,
+    settings: Sequence[Setting],
+    processes: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[ReplayedEpisode]]:
+    """The alerts of each setting."""
+    chunks = [settings[first : first + AT_ONCE] for first in range(0, len(settings), AT_ONCE)]
+    models = [_with_rules(model, [setting.rule for setting in chunk]) for chunk in chunks]
+    found: list[list[ReplayedEpisode]] = []
+    if processes < 2 or len(chunks) < 2:
+        for chunk, one in zip(chunks, models, strict=True):
+            found += _sort_episodes(len(chunk), replay_alerts(one, history, span))
+            if progress is not None:
+                progress(len(found), len(settings))
+        return found
+    context = get_context("spawn")  # a fork would copy the threads of NumPy and of W&B's client
+    with ProcessPoolExecutor(processes, context, _keep_history, (history, span)) as pool:
+        for chunk, episodes in zip(chunks, pool.map(_replay_here, models), strict=True):
+            found += _sort_episodes(len(chunk), episodes)
+            if progress is not None:
+                progress(len(found), len(settings))
+    return found
+
+
+_history: list[tuple[LoggedHistory, Span]] = []
+"""Of this worker: sent once, not with every chunk."""
+
+
+def _keep_history(history: LoggedHistory, span: Span) -> None:
+    _history[:] = [(history, span)]
+
+
+def _replay_here(model: Model) -> tuple[ReplayedEpisode, ...]:
+    return replay_alerts(model, *_history[0])
+
+
+def _with_rules(model: Model, rules: Sequence[Rule]) -> Model:
+    """The model with these rules alone, each under its place as name. Nothing is muted: a mute hides no alert, and
+    depends on other rules."""
+    named = tuple(replace(rule, name=_name(place)) for place, rule in enumerate(rules))
+    return replace(model, rules=named, silences=(), inhibitions=())
+
+
+def _name(place: int) -> str:
+    return f"setting-{place}"
+
+
+def _sort_episodes(count: int, episodes: Iterable[ReplayedEpisode]) -> list[list[ReplayedEpisode]]:
+    """By setting, without those of built-in rules."""
+    by_name: dict[str, list[ReplayedEpisode]] = {_name(place): [] for place in range(count)}
+    for episode in episodes:
+        if episode.rule in by_name:
+            by_name[episode.rule].append(episode)
+    return list(by_name.values())
+
+
+def _judge(grid: Sequence[Setting], scores: Sequence[SettingScore], budget: AlertBudget) -> tuple[TriedSetting, ...]:
+    """Which settings are within the budget; see the module."""
+    kept = set[int]()
+    families: dict[Hashable, list[int]] = {}
+    for place, (setting, score) in enumerate(zip(grid, scores, strict=True)):
+        if _promises(setting, budget):
+            if score.false_alerts <= budget.rate * score.exposure + _ROUNDING:
+                kept.add(place)
+        else:
+            families.setdefault(_family(setting), []).append(place)
+    own = _family(grid[0])
+    for family, places in families.items():
+        doubt = family_doubt(families, family, own)
+        for place in sorted(places, key=lambda place: _sensitivity(grid[place])):
+            score = scores[place]
+            if poisson_upper(score.false_alerts, score.exposure, 1 - doubt) > budget.rate:
+                break
+            kept.add(place)
+    return tuple(
+        TriedSetting(setting, score, place in kept)
+        for place, (setting, score) in enumerate(zip(grid, scores, strict=True))
+    )
+
+
+def family_doubt(families: Iterable[Hashable], family: Hashable, present: Hashable) -> float:
+    """Its share of the doubt: half for the family of the present setting."""
+    others = [one for one in families if one != present]
+    if len(others) == len(list(families)):
+        return DOUBT / len(others)
+    if not others:
+        return DOUBT
+    return DOUBT / 2 if family == present else DOUBT / 2 / len(others)
+
+
+def _promises(setting: Setting, budget: AlertBudget) -> bool:
+    period = setting.rule.tiers[0].false_alarms
+    return is_promised(setting.rule) and period is not None and period >= budget.interval * (1 - _ROUNDING)
+
+
+def _family(setting: Setting) -> Hashable:
+    """All but how far out the limits lie, and the budget of the detectors."""
+    rule = setting.rule
+    mildest = rule.tiers[0]
+    return (rule.window, rule.for_, mildest.for_, mildest.chart)
+
+
+def _sensitivity(setting: Setting) -> tuple[float, float]:
+    """Ascending within a family, by what a rule says alone."""
+    return (-(setting.rule.tiers[0].false_alarms or 0.0), -setting.scale)
+
+
+def _choose(tried: Sequence[TriedSetting], budget: AlertBudget, rule: Rule) -> tuple[Setting | None, str]:
+    """The setting, and why it or why none."""
+    span = tried[0].score
+    within = [one for one in tried if one.within_budget]
+    stated = budget_text(budget)
+    if any(_promises(one.setting, budget) for one in tried):
+        least = -math.log(DOUBT) * budget.interval / BROKEN
+        if span.exposure < least:
+            return None, (
+                f"The {duration(span.exposure)} to tune on are too short for {stated}: in less than {duration(least)} "
+                f"even a setting with {BROKEN} times as many could show none, so nothing is suggested."
+            )
+    elif not within and poisson_upper(0, span.exposure, 1 - DOUBT / 2) > budget.rate:
+        least = -math.log(DOUBT / 2) / budget.rate
+        return None, (
+            f"The {duration(span.exposure)} to tune on cannot prove {stated}, which takes {duration(least)} without a "
+            "false alert: nothing is suggested."
+        )
+    if not within:
+        return None, f"No setting is shown to keep {stated}: nothing is suggested."
+    if not span.delays:
+        best = min(within, key=lambda one: (one.setting.scale, len(one.setting.changes)))
+        return best.setting, (
+            f"No incident is marked in the part to tune on, so there was none to find: this is the most sensitive "
+            f"setting within {stated}."
+        )
+    return _soonest(within, tried[0], rule.every, stated)
+
+
+def _soonest(within: Sequence[TriedSetting], present: TriedSetting, every: float, stated: str) -> tuple[Setting, str]:
+    """The setting that is better than the present one; else that one."""
+    better = list(within)
+    if present.within_budget:
+        better = [one for one in within if _is_better(one.score, present.score, every)]
+    if not better:
+        return present.setting, (
+            f"Within {stated} no setting finds the incidents sooner by one evaluation, and none of them later: keep "
+            "this one."
+        )
+    least = min(one.score.missed for one in better)
+    found = [one for one in better if one.score.missed == least]
+    soonest = min(one.score.mean_delay or 0.0 for one in found)
+    # The grid goes on from the present setting to the nearest ones.
+    best = next(one for one in found if (one.score.mean_delay or 0.0) <= soonest + every)
+    return best.setting, f"It misses fewest of the incidents and finds them soonest, within {stated}."
+
+
+def _is_better(score: SettingScore, present: SettingScore, every: float) -> bool:
+    """Sooner on average by one evaluation, and for no incident later by more than one."""
+    pairs = zip(score.delays, present.delays, strict=True)
+    is_later = any(own.seconds > other.seconds + every for own, other in pairs)
+    return not is_later and (score.mean_delay or 0.0) <= (present.mean_delay or 0.0) - every
+
+
+def budget_text(budget: AlertBudget) -> str:
+    """``1 false alert in 90 d``"""
+    return f"{budget.alerts:g} false alert{'' if budget.alerts == 1 else 's'} in {duration(budget.period)}"
+
+
+def _add_held_out(
+    found: Suggestion,
+    model: Model,
+    history: LoggedHistory,
+    span: Span,
+    incidents: Sequence[MarkedIncident],
+    options: TuningOptions,
+) -> Suggestion:
+    """The present setting, and the chosen one, on the span that nothing was chosen by."""
+    settings = [found.tried[0].setting]
+    if found.changes_something and found.chosen is not None:
+        settings.append(found.chosen)
+    scores = []
+    for own in _replay(model, history, span, settings, 1):
+        score = score_alerts(own, incidents, span, options.margin)
+        scores.append(HeldOutScore(score, poisson_upper(score.false_alerts, score.exposure)))
+    chosen = scores[-1] if found.chosen is not None else None
+    return replace(found, present_held_out=scores[0], chosen_held_out=chosen)
