@@ -292,7 +292,7 @@ def _family(setting: Setting) -> Hashable:
 
 
 def _sensitivity(setting: Setting) -> tuple[float, float]:
-    """Ascending within a family, by what a rule says alone."""
+    """Ascending within a family, by the configuration alone."""
     return (-(setting.rule.tiers[0].false_alarms or 0.0), -setting.scale)
 
 

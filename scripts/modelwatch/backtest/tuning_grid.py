@@ -64,11 +64,11 @@ class _Axes:
     scale: float = 1.0
     window: float = 1.0
     for_: int = 0
-    """0: as it is."""
+    """0: unchanged."""
     chart: ControlChart | None = None
     """In addition to the limits."""
     false_alarms: float | None = None
-    """Of the mildest tier (seconds); ``None``: as it is."""
+    """Of the mildest tier (seconds); ``None``: unchanged."""
 
     @property
     def distance(self) -> float:
@@ -133,7 +133,7 @@ def _budgets(rule: Rule, budget: AlertBudget | None) -> list[float]:
 
 
 def has_deciding_window(rule: Rule) -> bool:
-    """Whether the window decides when a tier is reached. Where every point is proven by itself it only says what is
+    """Whether the window decides when a tier is reached. Where every point is proven alone it only says what is
     shown; against a static limit it says whether an evening counts."""
     limits = [limit for tier in rule.tiers for limit in tier.limits]
     return not is_promised(rule) or any(limit.form in STATIC_LIMITS for limit in limits)
