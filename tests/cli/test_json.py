@@ -34,6 +34,7 @@ def test_every_command_has_a_format_or_a_reason(path: tuple[str, ...]) -> None:
 COMMANDS = {
     "check": {"groups"},
     "sensitivity": {"models"},
+    "backtest --since 6h": {"rules", "incidents", "alerts", "marks", "totals"},
     "run": {"judgement", "plan", "receipts"},
     "status": {"groups", "troubles"},
     "diagnose": {"headline", "next"},

@@ -55,7 +55,8 @@ class ReplayedEffect:
     reason: str
     severity: Severity | None = None
     verb: str = ""
-    """Of a dispatch: ``retrain``, ``rollback`` or what the configuration names."""
+    """Of a dispatch: ``retrain``, ``rollback`` or what the configuration names; the same of an issue's change that
+    proposes one."""
     notifies: bool = False
     """Of a page: whether it calls somebody, rather than update an incident that is open."""
 

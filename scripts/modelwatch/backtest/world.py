@@ -91,6 +91,8 @@ class World:
         self._runs: dict[str, list[ObservedRun]] = {}
         """By model."""
         self._run_count = 0
+        self._proposed: set[str] = set()
+        """Keys of the dispatches that were proposed."""
 
     def observe(self, judgement: Judgement) -> dict[str, ModelObservation]:
         """What exists for each model, as far as ``judgement`` calls for it."""
@@ -158,9 +160,17 @@ class World:
                     group.issue = self._by_number[number]
                 notifies = self._make(change, group, plan.at)
                 rule = rules.get(change.group) or (group.register.rule if group.register else "")
-                effects.append(_effect(change, rule, plan.at, notifies=notifies))
+                verb = change.dispatch.verb if change.dispatch else self._proposed_verb(change)
+                effects.append(_effect(change, rule, plan.at, verb, notifies=notifies))
             self._record(group, plan.at)
         return tuple(effects)
+
+    def _proposed_verb(self, change: Change) -> str:
+        """The workflow that an issue's change proposes for the first time; empty where it proposes none."""
+        records = change.register.dispatches if change.register else ()
+        new = [one for one in records if one.state is DispatchState.PROPOSED and one.key not in self._proposed]
+        self._proposed.update(record.key for record in new)
+        return new[-1].verb if new else ""
 
     def _make(self, change: Change, group: _Group, now: float) -> bool:
         """Make one change; whether it calls somebody."""
@@ -249,6 +259,5 @@ def _repository(model: Model) -> str:
     return f"{model.github.api_url} {model.github.repository}".lower()
 
 
-def _effect(change: Change, rule: str, now: float, *, notifies: bool) -> ReplayedEffect:
-    verb = change.dispatch.verb if change.dispatch else ""
+def _effect(change: Change, rule: str, now: float, verb: str, *, notifies: bool) -> ReplayedEffect:
     return ReplayedEffect(now, change.kind, change.model, rule, change.reason, change.severity, verb, notifies)

@@ -21,6 +21,7 @@ COMMANDS = {
     "pull": ("steps", "Read the metrics of every model into series.jsonl."),
     "evaluate": ("steps", "Evaluate the rules on series.jsonl; write alerts.json."),
     "check": ("check", "Pull, evaluate and print which alerts fire."),
+    "backtest": ("backtest", "Replay history: what the rules would have found, paged and started."),
     "sensitivity": ("sensitivity", "Print what each rule can see: how small a change, how soon."),
     "plan": ("steps", "Compare alerts.json with GitHub and PagerDuty; write plan.json."),
     "apply": ("steps", "Apply plan.json; write receipts.json."),

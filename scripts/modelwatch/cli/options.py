@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -138,13 +138,13 @@ def retry_policy() -> RetryPolicy:
     return RetryPolicy().scale(os.environ)
 
 
-def print_json(value: object) -> None:
-    """``value`` as JSON, which has no number that is none: it becomes null."""
+def print_json(value: object, file: TextIO | None = None) -> None:
+    """``value`` as JSON, which has no number that is none: it becomes null. ``file``: instead of standard output."""
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), indent=2, ensure_ascii=False)
-    click.echo(text)
+    click.echo(text, file)
 
 
 def _finite(value: Any) -> Any:

@@ -206,6 +206,16 @@ def progress_bar(models: int) -> Iterator[Progress | None]:
         yield advance
 
 
+@contextmanager
+def count_up(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal: what to call with the number of steps that are done."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    with click.progressbar(length=total, label=label, file=sys.stderr) as shown:
+        yield lambda done: shown.update(done - shown.pos)
+
+
 def _item_text(model: str | None) -> str:
     return model or ""
 
