@@ -16,6 +16,7 @@ from modelwatch.cli.runner import disarm_workflow_commands
 from modelwatch.clients.workflow_commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
+from modelwatch.model.earned_mode import AttemptOutcome, AutomationAttempt, EarnedMode
 from modelwatch.model.experiment import DecisionReason
 from modelwatch.model.ledger import EntryKind, LedgerEntry
 from modelwatch.model.money import Estimate, MoneyImpact, ReturnOnInvestment, ReturnPeriod
@@ -25,6 +26,7 @@ from modelwatch.model.past_episode import PastEpisodes
 from modelwatch.model.plan import ChangeResult, ModelObservation
 from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
 from modelwatch.model.register import DispatchState
+from modelwatch.model.rule import Mode
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.setup_plan import (
     FieldChange,
@@ -40,6 +42,7 @@ from modelwatch.report import (
     console,
     diagnosis,
     dispatch_command,
+    earned_modes,
     experiments,
     ledger_table,
     markdown,
@@ -170,6 +173,20 @@ def test_return_on_investment_and_worth(sample: Sample) -> None:
     group = world.plain_group(text)
     group = replace(group, evidence=replace(group.evidence, money=impact))
     check_markdown(issues_render.issue_body(group, world.register(text), making.NOW, model=making.model()), OWN, OWNER)
+
+
+@every_sample
+def test_modes_that_are_proposed(sample: Sample) -> None:
+    text = sample.text
+    url = "" if text.startswith("http") else text
+    attempts = (AutomationAttempt(making.NOW, text, AttemptOutcome.HELPED, text, url),)
+    mode = EarnedMode(
+        text, text, Mode.PROPOSE, Mode.ACT, True, 1, 1, 0.5, 1.0, 0, outcomes=((AttemptOutcome.HELPED, 1),)
+    )
+    modes = (replace(mode, attempts=attempts), replace(mode, step_back=Mode.OBSERVE, step_back_reason="it harms"))
+    check_markdown(earned_modes.modes_section(modes), OWN)
+    check_markdown(earned_modes.pull_request_body(modes), OWN)
+    check_line(earned_modes.pull_request_title(modes[:1]), 200)
 
 
 @every_sample
@@ -334,6 +351,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
     tried |= {
         release_verdicts,
         summary,
+        earned_modes,
         experiments,
         messages_render,
         plan_tables,

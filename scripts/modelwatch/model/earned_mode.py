@@ -64,8 +64,10 @@ class EarnedModeRule:
     agreed: float = 0.4
     """in which people did the same, by the lower bound."""
     harmful: int = 2
-    """It should step back with so many harmful attempts among the newest ``harmless``, or where even the upper bound is
-    below the share that its own mode needs."""
+    """From ``act`` back to ``propose``: so many harmful attempts among the newest ``harmless``,"""
+    recent: int = 20
+    """or of the newest so many attempts even the upper bound is below ``helped``; from ``propose`` back to ``observe``:
+    below ``agreed``."""
     confidence: float = 0.95
     """Of each bound (one-sided, Clopper and Pearson)."""
     memory: float = 365 * DAY

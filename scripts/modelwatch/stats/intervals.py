@@ -1,4 +1,5 @@
-"""Confidence intervals on arrays: Wilson for a proportion, normal for a mean, and the interval of a difference.
+"""Confidence intervals on arrays: Wilson for a proportion, normal for a mean, and the interval of a difference. Of a
+single proportion exact bounds, too.
 
 ``scipy.stats`` is not used here on purpose: importing it costs more than judging a hundred healthy rules.
 """
@@ -46,6 +47,16 @@ def wilson_bounds(p: float, n: float, level: float = LEVEL) -> tuple[float, floa
     half = math.sqrt(max(p * (1 - p), 0.0) * share + share * share / 4)
     low, high = (centre - half) / (1 + share), (centre + half) / (1 + share)
     return min(max(low, 0.0), p), max(min(high, 1.0), p)
+
+
+def binomial_bounds(count: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Exact bounds of a proportion of ``count`` in ``n`` trials, each one-sided at ``level`` (Clopper and Pearson
+    1934, Biometrika 26:404-413). ``(0.0, 1.0)`` of no trial."""
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(count, n - count + 1, 1 - level)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, level)) if count < n else 1.0
+    return low, high
 
 
 def normal_interval(mean: Floats, se: Floats) -> tuple[Floats, Floats]:

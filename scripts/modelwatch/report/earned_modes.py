@@ -1,0 +1,120 @@
+"""What the records of automations say about their modes, as text. They are proposals: people change the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..model.earned_mode import AttemptOutcome, EarnedMode
+from ..model.rule import Mode
+from ..timeutil import format_utc
+from .formatting import whole_percent
+from .markdown import code, link, plain_line, table
+
+MODE_COLUMNS = ("Model", "Workflow", "Mode", "Record", "Proposal")
+OUTCOME_TEXTS = {
+    AttemptOutcome.HELPED: "helped",
+    AttemptOutcome.WITHOUT_EFFECT: "without effect",
+    AttemptOutcome.FAILED: "failed",
+    AttemptOutcome.HARMFUL: "harmful",
+    AttemptOutcome.REJECTED: "rejected",
+    AttemptOutcome.UNANSWERED: "unanswered",
+    AttemptOutcome.AGREED: "people did the same",
+    AttemptOutcome.DISAGREED: "people did something else",
+    AttemptOutcome.OPEN: "open",
+}
+CAVEAT = (
+    "An attempt counts as helpful if the alert recovered within a day after it and nothing got worse in between; "
+    "the order is no proof."
+)
+
+
+def record_text(mode: EarnedMode) -> str:
+    """``12 attempts: 10 helped, 1 failed, 1 rejected (at least 56 % help)``; plain text."""
+    counts = dict(mode.outcomes)
+    parts = [f"{counts[outcome]} {text}" for outcome, text in OUTCOME_TEXTS.items() if counts.get(outcome)]
+    if not parts:
+        return "nothing on record"
+    if mode.refused:
+        parts.append(f"{mode.refused} refused by guards")
+    what = "times it would have acted" if mode.mode is Mode.OBSERVE else "attempts"
+    share = f" (at least {whole_percent(mode.low)} are good)" if mode.counted else ""
+    return f"{sum(counts.values())} {what}: {', '.join(parts)}{share}"
+
+
+def proposal_text(mode: EarnedMode) -> str:
+    """What is proposed, or why nothing is; plain text."""
+    if mode.step_back is not None:
+        return f"step back to {mode.step_back}: {mode.step_back_reason}"
+    if mode.earned:
+        return f"{mode.next_mode} is earned"
+    if mode.next_mode is None:
+        return "stays"
+    more = f"; {mode.missing} more good in a row would earn it" if mode.missing else ""
+    return f"not {mode.next_mode} yet: {'; '.join(mode.reasons)}{more}"
+
+
+def mode_rows(modes: Sequence[EarnedMode]) -> list[tuple[str, ...]]:
+    """Plain text, with ``MODE_COLUMNS``."""
+    return [(mode.model, mode.verb, str(mode.mode), record_text(mode), proposal_text(mode)) for mode in modes]
+
+
+def modes_section(modes: Sequence[EarnedMode]) -> str:
+    """A Markdown table; empty where no model has a workflow."""
+    rows = [(code(model), code(verb), mode, record, text) for model, verb, mode, record, text in mode_rows(modes)]
+    return f"{table(MODE_COLUMNS, rows)}\n\n{CAVEAT}" if rows else ""
+
+
+def changed_modes(modes: Sequence[EarnedMode]) -> tuple[EarnedMode, ...]:
+    """Those for which another mode is proposed."""
+    return tuple(mode for mode in modes if mode.earned or mode.step_back is not None)
+
+
+def proposed_mode(mode: EarnedMode) -> Mode:
+    """The mode that the record speaks for: its own where nothing is proposed."""
+    if mode.step_back is not None:
+        return mode.step_back
+    return mode.next_mode if mode.earned and mode.next_mode is not None else mode.mode
+
+
+def pull_request_title(modes: Sequence[EarnedMode]) -> str:
+    changed = changed_modes(modes)
+    if len(changed) == 1:
+        (mode,) = changed
+        return plain_line(f"Let {mode.verb} of {mode.model} {proposed_mode(mode)}")
+    return f"Change the modes of {len(changed)} automations"
+
+
+def pull_request_body(modes: Sequence[EarnedMode]) -> str:
+    """Why each mode is proposed, with its newest attempts, as Markdown; empty where nothing is proposed."""
+    return "\n\n".join(_parts(changed_modes(modes)))
+
+
+MAX_ATTEMPTS = 10
+
+
+def _parts(changed: Sequence[EarnedMode]) -> Iterator[str]:
+    if not changed:
+        return
+    yield "The records on the issues speak for these modes. Nothing changes unless you merge this."
+    for mode in changed:
+        yield f"### {code(mode.model)} {code(mode.verb)}: {mode.mode} → {proposed_mode(mode)}"
+        yield f"{record_text(mode)[:1].upper()}{record_text(mode)[1:]}. {_why(mode)}"
+        rows = [
+            (
+                format_utc(attempt.at),
+                code(attempt.rule),
+                link(OUTCOME_TEXTS[attempt.outcome], attempt.url),
+                code(attempt.by) if attempt.by else "",
+            )
+            for attempt in reversed(mode.attempts[-MAX_ATTEMPTS:])
+        ]
+        yield table(("When", "Alert", "Outcome", "By"), rows)
+    yield CAVEAT
+
+
+def _why(mode: EarnedMode) -> str:
+    if mode.step_back is not None:
+        return f"It should step back: {mode.step_back_reason}."
+    if mode.mode is Mode.OBSERVE:
+        return "People do what it would have done often enough; proposals still wait for an approval."
+    return "It helps often enough, and none of its newest attempts was harmful; guards still hold."

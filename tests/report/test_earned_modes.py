@@ -1,0 +1,78 @@
+"""What is said about the modes of automations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelwatch.model.earned_mode import AttemptOutcome, AutomationAttempt, EarnedMode
+from modelwatch.model.rule import Mode
+from modelwatch.report.earned_modes import (
+    changed_modes,
+    mode_rows,
+    modes_section,
+    proposal_text,
+    proposed_mode,
+    pull_request_body,
+    pull_request_title,
+    record_text,
+)
+
+NOT_YET = EarnedMode(
+    "churn",
+    "retrain",
+    Mode.PROPOSE,
+    Mode.ACT,
+    earned=False,
+    counted=9,
+    good=8,
+    low=0.571,
+    high=0.99,
+    harmful=0,
+    missing=1,
+    reasons=("9 of 10 attempts whose outcome is known",),
+    outcomes=((AttemptOutcome.HELPED, 8), (AttemptOutcome.OPEN, 1), (AttemptOutcome.REJECTED, 1)),
+    refused=2,
+    attempts=(
+        AutomationAttempt(1_795_132_800.0, "accuracy", AttemptOutcome.HELPED, "ada", "https://x.example/1"),
+        AutomationAttempt(1_795_136_400.0, "accuracy", AttemptOutcome.REJECTED, "", "https://x.example/2"),
+    ),
+)
+EARNED = replace(NOT_YET, earned=True, reasons=(), missing=0)
+BACK = replace(NOT_YET, mode=Mode.ACT, next_mode=None, step_back=Mode.PROPOSE, step_back_reason="2 were harmful")
+
+
+def test_the_record_and_what_is_missing() -> None:
+    assert record_text(NOT_YET) == (
+        "10 attempts: 8 helped, 1 rejected, 1 open, 2 refused by guards (at least 57 % are good)"
+    )
+    assert proposal_text(NOT_YET) == (
+        "not act yet: 9 of 10 attempts whose outcome is known; 1 more good in a row would earn it"
+    )
+    empty = replace(NOT_YET, mode=Mode.OBSERVE, outcomes=(), counted=0)
+    assert record_text(empty) == "nothing on record"
+    assert proposal_text(replace(NOT_YET, next_mode=None)) == "stays"
+
+
+def test_what_is_proposed() -> None:
+    assert proposal_text(EARNED) == "act is earned"
+    assert proposal_text(BACK) == "step back to propose: 2 were harmful"
+    assert [proposed_mode(mode) for mode in (NOT_YET, EARNED, BACK)] == [Mode.PROPOSE, Mode.ACT, Mode.PROPOSE]
+    assert changed_modes((NOT_YET, EARNED, BACK)) == (EARNED, BACK)
+
+
+def test_the_section_has_every_automation() -> None:
+    assert len(mode_rows((NOT_YET, EARNED))) == 2
+    assert modes_section((NOT_YET,)).startswith("| Model | Workflow | Mode | Record | Proposal |")
+    assert modes_section(()) == ""
+
+
+def test_the_pull_request_says_why_and_that_nothing_changes_by_itself() -> None:
+    assert pull_request_title((NOT_YET, EARNED)) == "Let retrain of churn act"
+    assert pull_request_title((EARNED, BACK)) == "Change the modes of 2 automations"
+    body = pull_request_body((NOT_YET, EARNED, BACK))
+    assert body.startswith("The records on the issues speak for these modes. Nothing changes unless you merge this.")
+    assert "### `churn` `retrain`: propose → act" in body
+    assert "### `churn` `retrain`: act → propose" in body
+    assert "It should step back: 2 were harmful." in body
+    assert "| 2026-11-20 01:00 UTC | `accuracy` | [rejected](https://x.example/2) |  |" in body
+    assert pull_request_body((NOT_YET,)) == ""
