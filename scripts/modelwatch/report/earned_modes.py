@@ -1,4 +1,4 @@
-"""What the records of automations say about their modes, as text. They are proposals: people change the configuration."""
+"""What the records of automations say about their modes, as text: proposals, since people change the configuration."""
 
 from __future__ import annotations
 
