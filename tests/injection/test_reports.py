@@ -44,6 +44,7 @@ from modelwatch.report import (
     dispatch_command,
     earned_modes,
     experiments,
+    handover,
     ledger_table,
     markdown,
     money,
@@ -55,6 +56,7 @@ from modelwatch.report import (
     release_verdicts,
     return_on_investment,
     review,
+    scorecard,
     summary,
     team_links,
 )
@@ -321,6 +323,17 @@ def test_runbook_page_of_an_alert(sample: Sample) -> None:
 
 
 @every_sample
+def test_scorecard_and_handover(sample: Sample) -> None:
+    """Names of models, rules and people, keys, reasons and what services answered."""
+    card, page = world.scorecard(sample.text), world.handover(sample.text)
+    check_markdown(scorecard.scorecard_markdown(card, about="https://github.com/acme/page"), OWN)
+    check_markdown(handover.handover_markdown(page), OWN)
+    for text in (scorecard.scorecard_text(card), handover.handover_text(page)):
+        for line in text.splitlines():
+            check_line(line, 4000)
+
+
+@every_sample
 def test_plan_for_pagerduty(sample: Sample) -> None:
     """Names and texts as they stand at PagerDuty, where anybody may have written them."""
     from rich.console import Console
@@ -359,7 +372,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         recent_changes,
         ledger_table,
     }
-    tried |= {review, team_links, dispatch_command, return_on_investment, money}
+    tried |= {review, team_links, dispatch_command, return_on_investment, money, scorecard, handover}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

@@ -27,14 +27,36 @@ from modelwatch.model.experiment import (
 from modelwatch.model.explanation import DriftedInput, Explanation, SegmentContribution
 from modelwatch.model.finding import Outcome
 from modelwatch.model.gate import GateCheck, GateDecision, GateReport, GateRow, GateVerdict
+from modelwatch.model.handover import (
+    ConfiguredSilence,
+    Handover,
+    HandoverAlert,
+    HandoverChange,
+    LearnedAlert,
+    WaitingProposal,
+)
 from modelwatch.model.past_episode import Ending, PastEpisode, PastEpisodes
 from modelwatch.model.plan import ChangeResult, Note, Plan, Receipt, Receipts, Skip
 from modelwatch.model.register import DispatchRecord, DispatchState, Register
 from modelwatch.model.release import CanaryCheck as CanaryCheck
 from modelwatch.model.release import CanaryDecision, CanaryVerdict, Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.model.rule import BaselineKind
+from modelwatch.model.scorecard import (
+    Cost,
+    Coverage,
+    DurationFigure,
+    LabelDelay,
+    Period,
+    PeriodFigures,
+    RuleFigures,
+    Scorecard,
+    ShareFigure,
+    WorkflowCost,
+    WorkflowFigures,
+)
 from modelwatch.model.severity import Severity
 from modelwatch.report.markdown import safe_url
+from modelwatch.timeutil import DAY
 
 from ..report import making
 
@@ -202,3 +224,34 @@ def experiment_plan(text: str) -> ExperimentPlan:
 def cohorts(text: str) -> CohortValues:
     curve = CohortCurve(NOW - 86400, NOW, 10, (3600.0,), (1.0,), False, 0.9)
     return CohortValues(text, 86400.0, True, (curve, replace(curve, is_mature=True)), 1.0, 10, (text,))
+
+
+def scorecard(text: str) -> Scorecard:
+    """With this text as every name and reason."""
+    times, share = DurationFigure(2, 60.0, 90.0, 1), ShareFigure(1, 4, 0.05, 0.4)
+    rule = RuleFigures(text, text, 4, 0.3, 1, share, 2, times, 0.5, over_budget=True)
+    flow = WorkflowFigures(text, text, 4, 2, 1, share, share, 3)
+    figures = PeriodFigures(
+        Period(NOW - 7 * DAY, NOW), 4, 1, 1, 2, times, times, times, times, share, share, share, (rule,), (flow,), 1
+    )
+    pair = ((text, text),)
+    coverage = Coverage(1, 1, (text,), pair, pair, ((text, (text,)),), 2, pair)
+    cost = Cost((WorkflowCost(text, text, 1, 2),), 3, 4, (text,))
+    delays = (LabelDelay(text, 1.0, None, text),)
+    return Scorecard(NOW, figures.period, figures, figures, coverage, delays, cost, cost, (text,))
+
+
+def handover(text: str) -> Handover:
+    """With this text as every name, reason and address that a service does not check."""
+    url = address(text)
+    alert = HandoverAlert(text, text, 1, url, Severity.ERROR, NOW - DAY, text, text, text, 2)
+    learned = LearnedAlert(text, text, 1, url, NOW - DAY, DAY, text)
+    return Handover(
+        NOW,
+        (alert,),
+        (WaitingProposal(text, text, 1, url, text, text, NOW - DAY),),
+        (ConfiguredSilence(text, NOW + DAY, text, text),),
+        (HandoverChange(NOW - DAY, text, text, text, text, url),),
+        (learned, replace(learned, false_reason=text), replace(learned, helped="")),
+        (text,),
+    )

@@ -33,6 +33,7 @@ COMMANDS = {
     "annotate": ("annotate", "Mark on the dashboard's charts that something happened."),
     "audit": ("audit", "List who did what, when and why, from the record on the issues."),
     "review": ("audit", "Write the review of an incident as Markdown, from its issue."),
+    "scorecard": ("scorecard", "What the alerts were worth: times, false alarms, automation, coverage, cost."),
     "business": ("business", "What a model is worth: value, gain, costs and return."),
     "config": ("config", "Check the configuration, or print its keys."),
     "test": ("rule_tests", "Run tests of rules: series in, alerts and actions expected."),

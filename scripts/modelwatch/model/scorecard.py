@@ -193,14 +193,15 @@ class WorkflowFigures:
     success: ShareFigure
     """Of those that ended."""
     helped: ShareFigure
-    """Of those that succeeded, for alerts that have recovered."""
+    """Of those that succeeded, for real alerts that have recovered."""
     too_soon: int
     """Started less than a week after the one before it, of the same model."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodFigures:
-    """What the alerts of one period say."""
+    """What the alerts of one period say. Lengths of time and shares of automation are those of real alerts: neither
+    false ones, nor those whose record has gaps."""
 
     period: Period
     alerts: int
@@ -215,9 +216,9 @@ class PeriodFigures:
     false: ShareFigure
     """Of the alerts that are decided."""
     answered: ShareFigure
-    """Answered by automation alone, of the alerts that have recovered."""
+    """Answered by automation alone, of the real alerts that have recovered."""
     helped: ShareFigure
-    """The automation helped, of the recovered alerts in which a workflow that no person had started ran to its end."""
+    """The automation helped, of those of them in which a workflow that no person had started ran to its end."""
     rules: tuple[RuleFigures, ...] = ()
     workflows: tuple[WorkflowFigures, ...] = ()
     incomplete: int = 0
@@ -236,7 +237,7 @@ class Coverage:
     rules: int = 0
     without_rules: tuple[str, ...] = ()
     without_runbook: tuple[tuple[str, str], ...] = ()
-    """(model, rule)"""
+    """(model, rule) of rules without a page of the team: they link to the general runbook of their kind."""
     never_fired: tuple[tuple[str, str], ...] | None = None
     """(model, rule) of rules without an alert in all that was read."""
     unwatched: tuple[tuple[str, tuple[str, ...]], ...] = ()

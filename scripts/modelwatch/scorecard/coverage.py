@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..config.resolve import OUR_RUNBOOKS
 from ..context import RunContext
 from ..doctor.wandb_runs import LoggedRuns, read_runs, server_of
 from ..errors import SourceError, UserError
@@ -60,6 +61,7 @@ def find_coverage(
     one. Segments of one metric are one key here.
     """
     rules = [(model.name, rule) for model in config.models for rule in model.rules]
+    general = {model.name for model in config.models if model.runbook_base in ("", OUR_RUNBOOKS)}
     fired = {(alert.model, alert.rule) for alert in alerts or ()}
     fired |= {name for alert in alerts or () for name in alert.followers}
     unwatched, unread, count = [], [], 0
@@ -75,7 +77,7 @@ def find_coverage(
         models=len(config.models),
         rules=len(rules),
         without_rules=tuple(model.name for model in config.models if not model.rules),
-        without_runbook=tuple((model, rule.name) for model, rule in rules if not rule.runbook),
+        without_runbook=tuple((model, rule.name) for model, rule in rules if not rule.runbook and model in general),
         never_fired=None
         if alerts is None
         else tuple((model, rule.name) for model, rule in rules if (model, rule.name) not in fired),

@@ -31,9 +31,13 @@ SURELY = 0.05
 
 
 def period_figures(alerts: Sequence[LedgerAlert], period: Period, config: Config) -> PeriodFigures:
-    """The figures of the alerts that began in ``period``; ``alerts`` are all that were read, from before it, too."""
+    """The figures of the alerts that began in ``period``; ``alerts`` are all that were read, from before it, too.
+
+    Lengths of time, and what automation did, are those of real alerts: not of false ones, and not of those whose record
+    has gaps.
+    """
     own = [alert for alert in alerts if period.contains(alert.began)]
-    whole = [alert for alert in own if not alert.gaps]
+    whole = [alert for alert in own if is_measured(alert)]
     recovered = [alert for alert in whole if alert.recovered is not None]
     tried = [alert for alert in recovered if any(flow.is_automatic and flow.has_ended for flow in alert.workflows)]
     helped = [alert for alert in tried if any(flow.is_automatic and flow.helped for flow in alert.workflows)]
@@ -52,8 +56,13 @@ def period_figures(alerts: Sequence[LedgerAlert], period: Period, config: Config
         helped=share_figure(len(helped), len(tried)),
         rules=rule_figures(own, period, config),
         workflows=workflow_figures(alerts, period),
-        incomplete=len(own) - len(whole),
+        incomplete=sum(bool(alert.gaps) for alert in own),
     )
+
+
+def is_measured(alert: LedgerAlert) -> bool:
+    """Whether its lengths of time count: it is no false alarm, and its record has no gaps."""
+    return not alert.false_reason and not alert.gaps
 
 
 def _length(start: float, end: float | None) -> float | None:
@@ -110,7 +119,7 @@ def rule_figures(own: Sequence[LedgerAlert], period: Period, config: Config) -> 
                 joined[model, rule],
                 false,
                 sum(alert.pages for alert in alerts),
-                duration_figure([_length(alert.began, alert.recovered) for alert in alerts if not alert.gaps]),
+                duration_figure([_length(alert.began, alert.recovered) for alert in alerts if is_measured(alert)]),
                 allowed,
                 allowed is not None and poisson_tail(false.count, allowed) < SURELY,
             )
@@ -144,8 +153,8 @@ def poisson_tail(count: int, mean: float) -> float:
 def workflow_figures(alerts: Sequence[LedgerAlert], period: Period) -> tuple[WorkflowFigures, ...]:
     """A row for each workflow of each model that alerts of ``period`` started or proposed.
 
-    *Helped* is counted among the runs that succeeded for alerts that have recovered. *Too soon* is a start less than a
-    week after the one before it, of the same workflow of the same model, whichever alert that was for.
+    *Helped* is counted among the runs that succeeded for real alerts that have recovered. *Too soon* is a start less
+    than a week after the one before it, of the same workflow of the same model, whichever alert that was for.
     """
     soon = _too_soon(alerts)
     rows: dict[tuple[str, str], list[tuple[LedgerAlert, AlertWorkflow]]] = {}
@@ -161,7 +170,7 @@ def _workflow_row(
 ) -> WorkflowFigures:
     flows = [flow for _, flow in pairs]
     ended = [flow for flow in flows if flow.has_ended]
-    judged = [flow for alert, flow in pairs if flow.succeeded and alert.recovered is not None and not alert.gaps]
+    judged = [flow for alert, flow in pairs if flow.succeeded and alert.recovered is not None and is_measured(alert)]
     return WorkflowFigures(
         model,
         verb,

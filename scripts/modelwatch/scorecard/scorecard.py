@@ -27,6 +27,8 @@ class ScorecardParts:
     records: tuple[EpisodeRecord, ...]
     alerts: tuple[LedgerAlert, ...]
     """All that were read, from before the period, too."""
+    unread: frozenset[str]
+    """Models whose issues could not be read."""
 
 
 def make_scorecard(
@@ -57,7 +59,7 @@ def make_scorecard(
         costs[1] if shown == period else Cost(),
         tuple(problems),
     )
-    return ScorecardParts(context.redactor.redact(scorecard), records, alerts)
+    return ScorecardParts(context.redactor.redact(scorecard), records, alerts, frozenset(found.unread))
 
 
 def _readable_period(period: Period, found: ReadRecords, problems: list[str]) -> Period:

@@ -119,6 +119,12 @@ class IssueClient:
                     complete_since = max(complete_since, oldest)
         return PeriodIssues(tuple(sorted(issues.values(), key=lambda issue: issue.number)), complete_since)
 
+    def list_by_label(self, label: str) -> tuple[IssueView, ...]:
+        """The newest 100 issues with ``label``, open or closed."""
+        what = f"list the issues of {self.repository} with the label {label}"
+        query: dict[str, str | int] = {"labels": label, "state": "all", "sort": "created", "direction": "desc"}
+        return tuple(_issues(next(self.github.paginate(self._path, what, query, permission=READ))))
+
     def list_newest(self, since: float) -> Iterator[IssueView]:
         """The newest issues, labelled or not, created after ``since``, and the rest of their page."""
         what = f"list the newest issues of {self.repository}"
