@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The actions that split a fleet over jobs and gather what came of it; sourced by run.sh, which has named the action in $1.
+# The actions that split a fleet over jobs, gather what came of it, and look back at it; sourced by run.sh, which has named the action in $1.
 : "${library:?}" "${out:?}"
 
 case $1 in
@@ -14,6 +14,12 @@ case $1 in
     folders=("$MW_RESULTS"/*/)
     modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" -- "${folders[@]:-$MW_RESULTS}"
     output report "$out/report.md"
+    ;;
+  scorecard)
+    option weeks MW_WEEKS --weeks
+    option incidents MW_INCIDENTS --incidents
+    flag issue MW_ISSUE --issue
+    modelwatch scorecard --format=markdown "${flags[@]}"
     ;;
   build-dashboard)
     line site MW_SITE required

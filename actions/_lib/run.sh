@@ -46,7 +46,7 @@ case $1 in
     export MODELWATCH_PAYLOAD=$MW_PAYLOAD
     modelwatch receive
     ;;
-  shards | gather | build-dashboard)
+  shards | gather | build-dashboard | scorecard)
     # shellcheck source=actions/_lib/fleet.sh
     source "$library/fleet.sh"
     ;;

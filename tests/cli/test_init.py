@@ -45,6 +45,14 @@ def test_what_it_writes_passes_the_check_and_a_second_time_is_kept(
     assert (folder / "modelwatch.yml").read_text() == "mine"
 
 
+def test_the_weekly_scorecard_is_written_on_request(world: World, tmp_path: Path) -> None:
+    assert world.run("init", str(tmp_path / "new"), "--scorecard", now=False).code == 0
+    text = (tmp_path / "new/.github/workflows/modelwatch-scorecard.yml").read_text("utf-8")
+    job = yaml.safe_load(text)["jobs"]["scorecard"]
+    assert job["permissions"] == {"contents": "read", "issues": "write", "actions": "read"}
+    assert "/actions/scorecard@" in job["steps"][-1]["uses"]
+
+
 def test_the_deploy_command_to_fill_in_names_what_must_serve_and_fails(world: World, tmp_path: Path) -> None:
     assert world.run("init", str(tmp_path / "new"), "--release", now=False).code == 0
     script = tmp_path / "new/deploy.sh"

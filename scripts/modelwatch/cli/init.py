@@ -56,6 +56,9 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
     type=Choice([*DASHBOARDS]),
     help="Also write a workflow that writes the dashboard every hour: published with Pages, or kept as an artifact.",
 )
+@click.option(
+    "--scorecard", is_flag=True, help="Also write a workflow that posts the scorecard as an issue every week."
+)
 @rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @level_option
 @format_option
@@ -69,6 +72,7 @@ def init(
     people: tuple[str, ...],
     release: bool,
     dashboard: str | None,
+    scorecard: bool,
     rows_per_hour: float | None,
     level: float,
     style: str,
@@ -95,15 +99,20 @@ def init(
         "owner": owner,
     }
     people = people or _ask_for_people(owner)
-    files = render_starter_files(**names, people=people, release=release, dashboard=dashboard or "", proposal=proposal)
+
+    def render(choice: Proposal) -> dict[str, str]:
+        site = dashboard or ""
+        return render_starter_files(
+            **names, people=people, release=release, dashboard=site, scorecard=scorecard, proposal=choice
+        )
+
+    files = render(proposal)
     first = _validate_config(files[DEFAULT_CONFIG]).models[0]
     limits = () if rows_per_hour is None else _choose_limits(talk, first.rules[0], rows_per_hour, level)
     if limits:
         raised = replace(proposal.rules[0], own_limits=limits)
         proposal = replace(proposal, rules=(raised, *proposal.rules[1:]))
-        files = render_starter_files(
-            **names, people=people, release=release, dashboard=dashboard or "", proposal=proposal
-        )
+        files = render(proposal)
     written, kept = _write_files(talk, folder, files)
     next_steps = []
     if release:

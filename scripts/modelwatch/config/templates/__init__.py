@@ -41,6 +41,7 @@ def render_starter_files(
     people: Sequence[str] = (),
     release: bool = False,
     dashboard: str = "",
+    scorecard: bool = False,
     proposal: Proposal = EXAMPLE,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
@@ -48,7 +49,7 @@ def render_starter_files(
     ``people``: whose commands count; by default the owner, where it is a person. ``proposal``: which W&B runs are read,
     and the rules. ``release``: with workflows that call ours for retraining,
     canaries, promotions, rollbacks and degrading, and the beginning of a deploy command. ``dashboard``: one of
-    ``DASHBOARDS``, with a workflow that writes it every hour.
+    ``DASHBOARDS``, with a workflow that writes it every hour. ``scorecard``: with one that posts it every week.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -81,6 +82,8 @@ def render_starter_files(
             "dashboard.yml",
             {"dashboard_where": DASHBOARDS[dashboard], "publish": _render(f"dashboard_{dashboard}.yml")},
         )
+    if scorecard:
+        files[".github/workflows/modelwatch-scorecard.yml"] = _render("scorecard.yml")
     if not release:
         for verb, texts in _DISPATCHED_WORKFLOWS.items():
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})
