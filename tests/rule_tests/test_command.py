@@ -106,6 +106,14 @@ def test_what_is_wrong_with_the_files_is_reported_at_once(folder: Path) -> None:
     assert "none.yml: there is no such file" in found.stderr
 
 
+def test_a_configuration_that_several_files_share_is_reported_once(folder: Path) -> None:
+    write(folder, TESTS, "other-modelwatch-tests.yml")
+    write(folder, CONFIG.replace("above: 300", "abvoe: 300"))
+    found = command(folder, "test")
+    assert found.returncode == 2
+    assert found.stderr.count("abvoe") == 1
+
+
 def test_nothing_to_run_is_no_success(tmp_path: Path) -> None:
     write(tmp_path, CONFIG)
     found = command(tmp_path, "test")

@@ -115,6 +115,12 @@ def test_what_a_failure_says(tmp_path: Path, check: str, problem: str) -> None:
     assert any(line.startswith("latency/p95") for line in result.samples)
 
 
+def test_a_point_that_is_logged_late_is_seen_late(tmp_path: Path) -> None:
+    late = LATENCY.replace("warm_up: 2h", "delay: 3h")
+    assert problems(run(tmp_path, "{fires: {rule: latency, since: 27h, by: 27h}}", late)) == []
+    assert problems(run(tmp_path, "{fires: {rule: latency, since: 24h, by: 24h}}")) == []
+
+
 ROLLBACK = """\
 - name: a bad release
   series:

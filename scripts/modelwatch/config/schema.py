@@ -408,7 +408,8 @@ INTRODUCTION = """\
 Every key of the configuration. `modelwatch config reference` prints this page, `modelwatch config schema` prints the
 JSON Schema for editors, and `modelwatch config check` reports every problem in a file with its line and column.
 
-- A configuration is one file, or a folder of files whose models belong together.
+- A configuration is one file, or a folder of files whose models belong together. Files whose names end in
+  `modelwatch-tests.yml` are [tests of rules](RULE-TESTS.md), and no part of it.
 - Durations are written `30m`, `24h`, `7d`, `1d12h`; shares `2%` or `0.02`. Times without an offset are UTC.
 - `${NAME}` is replaced from the environment, or from the lines of `MODELWATCH_SECRETS`. Keys that hold a secret accept
   only `${NAME}`.

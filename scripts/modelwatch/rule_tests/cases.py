@@ -122,6 +122,8 @@ class RuleTest:
     every: float = HOUR
     warm_up: float | None = None
     """How long (seconds) after the start evaluations begin; ``None`` only while a test is read."""
+    delay: float = 0.0
+    """How long (seconds) after its time each point is logged."""
     seed: int = 0
     values: Mapping[str, tuple[float | None, ...]] | None = None
     """By W&B key; ``None`` where nothing is logged."""

@@ -14,8 +14,8 @@ from ..model.monitored_model import Config, Model, WandbSpec
 from .cases import RuleTest
 from .subject import subject_of
 
-VERSION_KEY = "model_version"
-"""Under which a row of a test has its version, whatever the configuration calls it."""
+TIME_KEY, VERSION_KEY = "_test_time", "_test_version"
+"""Under which a row of a test has its time and version, whatever the configuration calls them."""
 
 
 @dataclass(slots=True)
@@ -58,8 +58,8 @@ def start_run(test: RuleTest, config: Config) -> TestRun:
 
 
 def test_history(test: RuleTest, model: Model) -> LoggedHistory:
-    """The series of a test as rows of W&B, logged at their own times."""
-    reading = replace(model, wandb=WandbSpec(version=VERSION_KEY), table=None)
+    """The series of a test as rows of W&B."""
+    reading = replace(model, wandb=WandbSpec(time=TIME_KEY, version=VERSION_KEY), table=None)
     return replace(history_of_rows(reading, _rows(test)), model=model)
 
 
@@ -71,7 +71,8 @@ def _rows(test: RuleTest) -> Iterator[dict[str, object]]:
             if place < len(column) and column[place] is not None
         }
         if row:
-            row["_timestamp"] = test.start + place * test.every
+            row[TIME_KEY] = test.start + place * test.every
+            row["_timestamp"] = test.start + place * test.every + test.delay
             if place < len(test.versions) and test.versions[place]:
                 row[VERSION_KEY] = test.versions[place]
             yield row

@@ -99,7 +99,7 @@ def _build_test(section: ParsedSection, config: Config) -> RuleTest | None:
         model=model.name,
         values=values,
         versions=tuple(served),
-        warm_up=section.get("warm_up", default_warm_up(subject)),
+        warm_up=section.get("warm_up", default_warm_up(subject) + section.setting("delay")),
         where=section.reader.location(section.node),
     )
     is_whole = len(columns) == len(section.get("series", {}))  # else the length is not known

@@ -144,10 +144,13 @@ TEST = Section(
         "model": Field(NAME, "The model whose rules are tested; by default the only one of the configuration."),
         "start": Field(START, "The time of the first point (UTC unless it has an offset)."),
         "every": Field(duration(MINUTE), "The time between two points."),
+        "delay": Field(
+            duration(), "How long after its time each point is logged, as with metrics that wait for labels."
+        ),
         "warm_up": Field(
             duration(),
-            "Evaluations begin so long after the start; by default when the longest window of the rules is full, since "
-            "they report before that that they cannot judge anything.",
+            "Evaluations begin so long after the start; by default when the longest window of the rules is full (and "
+            "`delay` is over), since they report before that that they cannot judge anything.",
         ),
         "seed": Field(Count(low=0), "Another number gives other noise."),
         "series": Field(

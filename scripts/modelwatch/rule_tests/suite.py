@@ -72,7 +72,7 @@ def read_suites(paths: Sequence[Path], default: Path, load: LoadConfig) -> tuple
         except ConfigError as error:
             problems += error.problems
     if problems:
-        raise ConfigError(tuple(dict.fromkeys(problems)))
+        raise ConfigError(tuple({str(problem): problem for problem in problems}.values()))
     return tuple(suites)
 
 
