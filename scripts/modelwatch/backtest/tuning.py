@@ -2,30 +2,13 @@
 
 Nothing is tuned and judged on the same span: settings are tried on its first part, and the one that is chosen is
 replayed on the last, which lies so much later that no window shares data with a window of the first.
-
-**What keeps the choice honest.** The best of 200 settings looks better than it is. So a setting is within the budget
-only in one of two ways.
-
-- Its detectors promise it (``is_promised``, with a budget of the mildest tier that is not shorter): the promise holds
-  for every setting alike, so no choice among them breaks it. The tuning span must not contradict it: no more false
-  alerts than the budget has in it.
-- Else the span has to prove it. Settings that differ only in the limits and the budget of their detectors are a family;
-  each is tried from the longest budget and the furthest limits on, and the walk ends at the first whose upper bound
-  (Poisson, exact: Garwood 1936) is beyond the budget. Such a walk in an order that the data did not choose keeps its
-  level without a correction for its length (fixed sequence: Maurer, Hothorn and Lehmacher 1995; Angelopoulos et al.
-  2021, Learn then Test). The doubt of 5 % is shared by the families (Bonferroni), half of it for that of the present
-  setting.
-
-Delays of a few incidents are as noisy. So the present setting, where it is within the budget, is left only for one that
-finds no marked incident later by more than one evaluation, and all of them sooner by one on average. Of these the one
-is chosen that misses fewest incidents, and then finds them soonest; where the present setting is not within the
-budget, of all that are.
+``tuning_choice.py`` says which setting is chosen, and what keeps that honest.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -42,7 +25,6 @@ from ..model.tuning import (
     Setting,
     SettingScore,
     Suggestion,
-    TriedSetting,
     mark_curve,
 )
 from ..report.formatting import duration
@@ -52,15 +34,11 @@ from .logged_history import LoggedHistory
 from .replay import replay_alerts
 from .result import ReplayedEpisode, Span
 from .scoring import news_times
-from .tuning_grid import MOST_SETTINGS, is_promised, tuning_grid
+from .tuning_choice import choose_setting, find_within_budget
+from .tuning_grid import MOST_SETTINGS, tuning_grid
 
-DOUBT = 0.05
-"""How often a setting that is proven within the budget may be beyond it."""
-BROKEN = 10
-"""A promise that is broken so many times over has to show on the tuning span, with the same doubt."""
 AT_ONCE = 16
 """Settings that one replay judges: series and points are prepared once for all."""
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +88,8 @@ def suggest(
         return replace(empty, reason=f"{duration(span.until - span.since)} of history cannot be split into two parts.")
     episodes = _replay(model, history, parts.tune, grid, options.processes, progress)
     scores = [score_alerts(own, incidents, parts.tune, options.margin) for own in episodes]
-    tried = _judge(grid, scores, budget)
-    best, reason = _choose(tried, budget, rule)
+    tried = find_within_budget(grid, scores, budget)
+    best, reason = choose_setting(tried, budget, rule.every)
     found = replace(empty, tried=mark_curve(tried), chosen=best, reason=reason)
     return _add_held_out(found, model, history, parts.held_out, incidents, options)
 
@@ -243,116 +221,6 @@ def _sort_episodes(count: int, episodes: Iterable[ReplayedEpisode]) -> list[list
         if episode.rule in by_name:
             by_name[episode.rule].append(episode)
     return list(by_name.values())
-
-
-def _judge(grid: Sequence[Setting], scores: Sequence[SettingScore], budget: AlertBudget) -> tuple[TriedSetting, ...]:
-    """Which settings are within the budget; see the module."""
-    kept = set[int]()
-    families: dict[Hashable, list[int]] = {}
-    for place, (setting, score) in enumerate(zip(grid, scores, strict=True)):
-        if _promises(setting, budget):
-            if score.false_alerts <= budget.rate * score.exposure + _ROUNDING:
-                kept.add(place)
-        else:
-            families.setdefault(_family(setting), []).append(place)
-    own = _family(grid[0])
-    for family, places in families.items():
-        doubt = family_doubt(families, family, own)
-        for place in sorted(places, key=lambda place: _sensitivity(grid[place])):
-            score = scores[place]
-            if poisson_upper(score.false_alerts, score.exposure, 1 - doubt) > budget.rate:
-                break
-            kept.add(place)
-    return tuple(
-        TriedSetting(setting, score, place in kept)
-        for place, (setting, score) in enumerate(zip(grid, scores, strict=True))
-    )
-
-
-def family_doubt(families: Iterable[Hashable], family: Hashable, present: Hashable) -> float:
-    """Its share of the doubt: half for the family of the present setting."""
-    others = [one for one in families if one != present]
-    if len(others) == len(list(families)):
-        return DOUBT / len(others)
-    if not others:
-        return DOUBT
-    return DOUBT / 2 if family == present else DOUBT / 2 / len(others)
-
-
-def _promises(setting: Setting, budget: AlertBudget) -> bool:
-    period = setting.rule.tiers[0].false_alarms
-    return is_promised(setting.rule) and period is not None and period >= budget.interval * (1 - _ROUNDING)
-
-
-def _family(setting: Setting) -> Hashable:
-    """All but how far out the limits lie, and the budget of the detectors."""
-    rule = setting.rule
-    mildest = rule.tiers[0]
-    return (rule.window, rule.for_, mildest.for_, mildest.chart)
-
-
-def _sensitivity(setting: Setting) -> tuple[float, float]:
-    """Ascending within a family, by the configuration alone."""
-    return (-(setting.rule.tiers[0].false_alarms or 0.0), -setting.scale)
-
-
-def _choose(tried: Sequence[TriedSetting], budget: AlertBudget, rule: Rule) -> tuple[Setting | None, str]:
-    """The setting, and why it or why none."""
-    span = tried[0].score
-    within = [one for one in tried if one.within_budget]
-    stated = budget_text(budget)
-    if any(_promises(one.setting, budget) for one in tried):
-        least = -math.log(DOUBT) * budget.interval / BROKEN
-        if span.exposure < least:
-            return None, (
-                f"The {duration(span.exposure)} to tune on are too short for {stated}: in less than {duration(least)} "
-                f"even a setting with {BROKEN} times as many could show none, so nothing is suggested."
-            )
-    elif not within and poisson_upper(0, span.exposure, 1 - DOUBT / 2) > budget.rate:
-        least = -math.log(DOUBT / 2) / budget.rate
-        return None, (
-            f"The {duration(span.exposure)} to tune on cannot prove {stated}, which takes {duration(least)} without a "
-            "false alert: nothing is suggested."
-        )
-    if not within:
-        return None, f"No setting is shown to keep {stated}: nothing is suggested."
-    if not span.delays:
-        best = min(within, key=lambda one: (one.setting.scale, len(one.setting.changes)))
-        return best.setting, (
-            f"No incident is marked in the part to tune on, so there was none to find: this is the most sensitive "
-            f"setting within {stated}."
-        )
-    return _soonest(within, tried[0], rule.every, stated)
-
-
-def _soonest(within: Sequence[TriedSetting], present: TriedSetting, every: float, stated: str) -> tuple[Setting, str]:
-    """The setting that is better than the present one; else that one."""
-    better = list(within)
-    if present.within_budget:
-        better = [one for one in within if _is_better(one.score, present.score, every)]
-    if not better:
-        return present.setting, (
-            f"Within {stated} no setting finds the incidents sooner by one evaluation, and none of them later: keep "
-            "this one."
-        )
-    least = min(one.score.missed for one in better)
-    found = [one for one in better if one.score.missed == least]
-    soonest = min(one.score.mean_delay or 0.0 for one in found)
-    # The grid goes on from the present setting to the nearest ones.
-    best = next(one for one in found if (one.score.mean_delay or 0.0) <= soonest + every)
-    return best.setting, f"It misses fewest of the incidents and finds them soonest, within {stated}."
-
-
-def _is_better(score: SettingScore, present: SettingScore, every: float) -> bool:
-    """Sooner on average by one evaluation, and for no incident later by more than one."""
-    pairs = zip(score.delays, present.delays, strict=True)
-    is_later = any(own.seconds > other.seconds + every for own, other in pairs)
-    return not is_later and (score.mean_delay or 0.0) <= (present.mean_delay or 0.0) - every
-
-
-def budget_text(budget: AlertBudget) -> str:
-    """``1 false alert in 90 d``"""
-    return f"{budget.alerts:g} false alert{'' if budget.alerts == 1 else 's'} in {duration(budget.period)}"
 
 
 def _add_held_out(

@@ -115,6 +115,8 @@ def _places(rule: Rule, budget: AlertBudget | None) -> Iterator[_Axes]:
         return
     windows = WINDOW_SCALES if has_deciding_window(rule) else (1.0,)
     counts = (0, *(count for count in COUNTS if count != _own_for(rule)))
+    if rule.tiers[0].derived and rule.tiers[0].for_ is not None:
+        counts = (0,)
     for scale in SCALES:
         yield from (_Axes(scale, window, count) for window in windows for count in counts)
         yield from (_Axes(scale, false_alarms=own) for own in budgets)
@@ -124,7 +126,7 @@ def _places(rule: Rule, budget: AlertBudget | None) -> Iterator[_Axes]:
 def _budgets(rule: Rule, budget: AlertBudget | None) -> list[float]:
     """Other budgets of the mildest tier (seconds, whole days), where it has one."""
     own = rule.tiers[0].false_alarms
-    if own is None:
+    if own is None or rule.tiers[0].derived:  # a tier that is not written has no budget of its own
         return []
     wanted = [own * scale for scale in BUDGET_SCALES]
     wanted += [budget.interval] if budget is not None else []

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 import click
+from click.core import ParameterSource
 
 from ..backtest.comparison import compare, join_for_pull
 from ..backtest.git_ref import NoConfigurationError, load_config_at
@@ -46,6 +47,7 @@ from ..report.console import make_table, make_text
 from ..report.markdown import plain_line
 from ..timeutil import MINUTE
 from .actions_env import write_outputs, write_summary
+from .backtest_tuning import TUNING_SINCE, TuningRequest, tune_rules, tuning_options
 from .options import (
     FILE,
     Choice,
@@ -115,6 +117,7 @@ def _parse_every(_ctx: click.Context, _param: click.Parameter, value: str) -> fl
     help="Tables, Markdown, or JSON for scripts.",
 )
 @click.option("--out", type=FILE, help="Write it to this file instead of standard output.")
+@tuning_options
 @now_option
 def backtest(
     config_path: Path,
@@ -128,14 +131,17 @@ def backtest(
     comment: str | None,
     style: str,
     out: Path | None,
+    tuning: TuningRequest | None,
     now: float,
 ) -> Exit:
     """Replay history through the present rules: what would have fired, been paged and been started, and when.
 
     Each evaluation sees only what was logged by then. Nothing is sent anywhere, but for --comment. With --incidents,
     with `modelwatch annotate --incident` or with what people said on issues it also says what was found, how soon, and
-    what was a false alarm.
+    what was a false alarm. --tune suggests settings instead.
     """
+    if tuning is not None:
+        since = _tuning_since(since, against, comment)
     with _failure_comment(comment, config_path, now), TemporaryDirectory(prefix="modelwatch-") as folder:
         whole = read_config(config_path, read_only=True)
         config = select_models(whole, models, config_path) if models else whole
@@ -143,9 +149,11 @@ def backtest(
         span = _make_span(since, now if until is None else until, every, now)
         other = _read_other(context, config_path, against, models, Path(folder)) if against else None
         marks = _read_marks(whole, other, config_path, incidents_path)
-        histories, moved = _pull(context, config, other, span)
         if issues or (issues is None and github_token(context.env)):
             marks = join_marks(marks, read_ledger_marks(context, span))
+        if tuning is not None:
+            return tune_rules(context, span, marks, tuning, style, out)
+        histories, moved = _pull(context, config, other, span)
         report = score(config, _replay(config, histories, span, "Replaying"), marks)
         result: BacktestReport | BacktestComparison = report
         if other is not None and other.config is not None:
@@ -173,6 +181,14 @@ class _BaseConfig:
     ref: str
     config: Config | None
     reason: str = ""
+
+
+def _tuning_since(since: str, against: str | None, comment: str | None) -> str:
+    """A year, where nothing else is stated."""
+    if against or comment:
+        raise UserError("--tune goes with neither --against nor --comment.", hint="Tune first, then compare the patch.")
+    stated = click.get_current_context().get_parameter_source("since")
+    return since if stated is not ParameterSource.DEFAULT else TUNING_SINCE
 
 
 def _make_span(since: str, until: float, every: float, now: float) -> Span:
