@@ -18,6 +18,7 @@ from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
 from modelwatch.model.earned_mode import AttemptOutcome, AutomationAttempt, EarnedMode
 from modelwatch.model.experiment import DecisionReason
+from modelwatch.model.keys import KeyPattern
 from modelwatch.model.ledger import EntryKind, LedgerEntry
 from modelwatch.model.money import Estimate, MoneyImpact, ReturnOnInvestment, ReturnPeriod
 from modelwatch.model.monitored_model import Config
@@ -26,7 +27,7 @@ from modelwatch.model.past_episode import PastEpisodes
 from modelwatch.model.plan import ChangeResult, ModelObservation
 from modelwatch.model.recent_change import RecentChange, RecentChangeKind, RecentChanges
 from modelwatch.model.register import DispatchState
-from modelwatch.model.rule import Mode
+from modelwatch.model.rule import Mode, Rule
 from modelwatch.model.series import PulledSeries
 from modelwatch.model.setup_plan import (
     FieldChange,
@@ -36,6 +37,15 @@ from modelwatch.model.setup_plan import (
     SetupReceipt,
     SetupRefusal,
     SetupVerb,
+)
+from modelwatch.model.tuning import (
+    HeldOutScore,
+    IncidentDelay,
+    Setting,
+    SettingChange,
+    SettingScore,
+    Suggestion,
+    TriedSetting,
 )
 from modelwatch.report import (
     comments,
@@ -59,6 +69,7 @@ from modelwatch.report import (
     scorecard,
     summary,
     team_links,
+    tuning,
 )
 from modelwatch.report.markdown import plain_line
 from modelwatch.report.recent_changes import recent_change_lines
@@ -334,6 +345,26 @@ def test_scorecard_and_handover(sample: Sample) -> None:
 
 
 @every_sample
+def test_tuning(sample: Sample) -> None:
+    """Names of the configuration and its patch, which quotes the file."""
+    change = SettingChange(("tiers", "warning", "drop"), "2%", "1.3%")
+    rule = Rule(sample.text, "accuracy-drop", KeyPattern("eval/accuracy"), ())
+    score = SettingScore(0.0, 9e6, 9e6, 1, 1, (IncidentDelay(sample.text, 0.0, 60.0, 3600.0),))
+    tried = (
+        TriedSetting(Setting(rule, ()), score, within_budget=True),
+        TriedSetting(Setting(rule, (change,), 0.65), score, within_budget=True, on_curve=True),
+    )
+    held_out = HeldOutScore(score, 1e-6)
+    found = Suggestion(
+        sample.text, sample.text, sample.text, None, tried, "It is.", tried[1].setting, held_out, held_out
+    )
+    diff = "".join(f"+{line}\n" for line in sample.text.split("\n"))
+    check_markdown(tuning.tuning_markdown([found], diff, [sample.text]), OWN)
+    for line in (*tuning.tuning_lines(found), tuning.curve_plot(found)):
+        check_line(plain_line(line, 4000), 4000)
+
+
+@every_sample
 def test_plan_for_pagerduty(sample: Sample) -> None:
     """Names and texts as they stand at PagerDuty, where anybody may have written them."""
     from rich.console import Console
@@ -372,7 +403,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         recent_changes,
         ledger_table,
     }
-    tried |= {review, team_links, dispatch_command, return_on_investment, money, scorecard, handover}
+    tried |= {review, team_links, dispatch_command, return_on_investment, money, scorecard, handover, tuning}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

@@ -273,5 +273,9 @@ def _name_in_repository(path: Path) -> str:
     root = next((folder for folder in whole.parents if (folder / ".git").exists()), whole.parent)
     name = whole.relative_to(root).as_posix()
     if _ODD_NAME.search(name):
-        raise UserError("the name of the file cannot stand in a patch.", hint="Rename it.", where=str(path))
+        raise UserError(
+            "a patch cannot name this file: its name has a quote or a control character.",
+            hint="Rename it.",
+            where=str(path),
+        )
     return name
