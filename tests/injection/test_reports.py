@@ -16,6 +16,20 @@ from modelwatch.cli.runner import disarm_workflow_commands
 from modelwatch.clients.workflow_commands import annotation, append_summary, escape_property, set_output
 from modelwatch.errors import TargetError
 from modelwatch.inbound import handle
+from modelwatch.model.backtest import (
+    AlertShift,
+    AlertVerdict,
+    BacktestComparison,
+    BacktestReport,
+    IncidentChange,
+    IncidentScore,
+    MarkedIncident,
+    Marks,
+    RuleChange,
+    RuleScore,
+    RuleStatus,
+    ScoredAlert,
+)
 from modelwatch.model.earned_mode import AttemptOutcome, AutomationAttempt, EarnedMode
 from modelwatch.model.experiment import DecisionReason
 from modelwatch.model.keys import KeyPattern
@@ -38,6 +52,7 @@ from modelwatch.model.setup_plan import (
     SetupRefusal,
     SetupVerb,
 )
+from modelwatch.model.severity import Severity
 from modelwatch.model.tuning import (
     HeldOutScore,
     IncidentDelay,
@@ -48,6 +63,8 @@ from modelwatch.model.tuning import (
     TriedSetting,
 )
 from modelwatch.report import (
+    backtest,
+    backtest_comparison,
     comments,
     console,
     diagnosis,
@@ -170,6 +187,40 @@ def test_what_changed_the_record_and_the_review(sample: Sample) -> None:
 def test_job_summary(sample: Sample) -> None:
     text = summary.job_summary(world.judgement(sample.text), world.plan(sample.text), world.receipts(sample.text))
     check_markdown(text, OWN)
+
+
+@every_sample
+def test_backtest_and_its_comparison(sample: Sample) -> None:
+    text = sample.text
+    incident = MarkedIncident(text, 0.0, 1e6, text, (text,))
+    scores = (RuleScore(text, text, text, alerts=1, pages=1, median_duration=60.0, dispatches=((text, 1),)),)
+    alert = ScoredAlert(text, text, 0.0, 3600.0, None, Severity.ERROR, AlertVerdict.INCIDENT)
+    marks = Marks((incident,), (), (text,), (text,))
+    found = IncidentScore(incident, 3600.0, text, 3600.0, ((text, 3600.0),))
+    missed = IncidentScore(incident, firing_before=(text,))
+    after = BacktestReport(
+        "c", 0.0, 1e6, 3600.0, 2, (text, "b"), scores, (found,), (alert,), marks, ((text, text),), (text,)
+    )
+    before = replace(after, incidents=(missed,), rules=())
+    compared = BacktestComparison(
+        text,
+        after,
+        before,
+        rules=(RuleChange(text, text, RuleStatus.ADDED, None, scores[0]),),
+        incidents=(IncidentChange(missed, found), IncidentChange(found, missed)),
+        only_before=(alert,),
+        only_after=(alert,),
+        shifts=(AlertShift(alert, replace(alert, fired=0.0)),),
+    )
+    same = replace(compared, only_before=(), only_after=(), shifts=(), incidents=(), rules=())
+    for one in (compared, same, replace(compared, before=None, reason=text)):
+        check_markdown(backtest_comparison.comparison_markdown(one))
+        for line in backtest_comparison.comparison_text(one).splitlines():
+            check_line(line, 600)
+    check_markdown(backtest.backtest_markdown(after))
+    check_markdown(backtest_comparison.failure_markdown([text]))
+    for line in backtest.backtest_text(after).splitlines():
+        check_line(line, 600)
 
 
 @every_sample
@@ -404,6 +455,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         ledger_table,
     }
     tried |= {review, team_links, dispatch_command, return_on_investment, money, scorecard, handover, tuning}
+    tried |= {backtest, backtest_comparison}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

@@ -72,10 +72,24 @@ class Call:
             return
         if level == "read" and not repo.private:
             return
-        if permission != "metadata" and not token.allows(permission, level):
+        if permission != "metadata" and not self._is_allowed(permission, level):
             raise self._not_accessible(permission, level)
         if user and level == "write" and permission != "issues" and not repo.has_role(token.login, "write"):
             raise errors.GitHubApiError(403, "Must have admin rights to Repository.")
+
+    def _is_allowed(self, permission: str, level: str) -> bool:
+        """Comments on a pull request may be written with the permission for either, issues or pull requests."""
+        if self.token.allows(permission, level):
+            return True
+        return permission == "issues" and self._is_pull_request() and self.token.allows("pull_requests", level)
+
+    def _is_pull_request(self) -> bool:
+        number = self.parameters.get("number", "")
+        if comment := self.parameters.get("comment"):
+            found = self.repo.comments.get(int(comment))
+            number = str(found.issue) if found else ""
+        issue = self.repo.issues.get(int(number)) if number.isdecimal() else None
+        return issue is not None and issue.pull is not None
 
     def _not_accessible(self, permission: str, level: str) -> errors.GitHubApiError:
         who = "integration" if self.token.kind == "app" else "personal access token"
