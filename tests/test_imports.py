@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "pagerduty_setup": frozenset({"model", "clients", "errors", "timeutil"}),
     "wandb_setup": frozenset({"model", "clients", "report", "errors", "timeutil"}),
     "relay": frozenset({"clients", "errors", "timeutil"}),
+    "watchdog": frozenset({"clients", "errors", "timeutil"}),
     "runbooks": SMALL | {"config", "report", "targets"},
 }
 NOT_IN_THE_STORY = frozenset({"cli", "relay", "testing"})

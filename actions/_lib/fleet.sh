@@ -12,7 +12,8 @@ case $1 in
     line expect MW_EXPECT required
     shopt -s nullglob
     folders=("$MW_RESULTS"/*/)
-    modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" -- "${folders[@]:-$MW_RESULTS}"
+    [[ -z ${HEARTBEAT_URL:-} ]] || flags+=(--heartbeat=HEARTBEAT_URL)
+    modelwatch gather --expect="$MW_EXPECT" --out="$out/report.md" "${flags[@]}" -- "${folders[@]:-$MW_RESULTS}"
     output report "$out/report.md"
     ;;
   scorecard)

@@ -50,6 +50,10 @@ case $1 in
     # shellcheck source=actions/_lib/fleet.sh
     source "$library/fleet.sh"
     ;;
+  watchdog)
+    # shellcheck source=actions/_lib/watching.sh
+    source "$library/watching.sh"
+    ;;
   *) refuse "There is no action of this name." ;;
 esac
 ended "$1"

@@ -327,15 +327,20 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     """Observe GitHub and PagerDuty, and plan what differs from what the judgement demands."""
     from .alerts.moved_baselines import keep_firing
     from .alerts.source_outage import add_source_outages
+    from .alerts.watchdog_silence import add_watchdog_silence, watchdog_host
     from .enrichment import add_past_episodes, add_recent_changes, add_registries
     from .targets.observe import observe_models
     from .targets.plan import make_plan as plan_changes
+    from .targets.watchdog_runs import read_watchdog_runs
 
     config, now = context.config, context.now
     observed = observe_models(context.sessions, config.models, judgement, now)
     # What a request is about was judged without the other models, so another model's outage looks like its own.
     if request is None or request.group == group_key(request.model, SOURCE_OUTAGE):
         judgement = add_source_outages(judgement, config, observed, now)
+    if config.watchdog is not None and (host := watchdog_host(config)) is not None:
+        runs = read_watchdog_runs(context.sessions, config.watchdog, host)
+        judgement = add_watchdog_silence(judgement, config, runs, now)
     judgement = keep_firing(judgement, config, observed, now)
     if request is not None:
         from .inbound.decide import with_request
@@ -353,6 +358,15 @@ def apply(context: RunContext, plan: Plan, digest: str, only: frozenset[Target],
 
     receipts = apply_plan(plan, digest, context.sessions, only, context.now, context.run_url, writer)
     return context.redactor.redact(receipts)
+
+
+def report_crash(context: RunContext, error: Exception) -> None:
+    """Tell the monitor outside, where it has an address for failures, that this evaluation has ended by ``error``."""
+    spec = context.config.heartbeat
+    if spec is not None and not context.config.is_partial:
+        from .targets.heartbeat.apply import report_failure
+
+        report_failure(spec, context.sessions, str(error) if isinstance(error, UserError) else type(error).__name__)
 
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:

@@ -52,6 +52,7 @@ def merge_judgements(parts: Sequence[Judgement]) -> Judgement:
         failures=tuple(failure for part in parts for failure in part.failures),
         notes=tuple(note for part in parts for note in part.notes),
         causes=tuple(cause for part in parts for cause in part.causes),
+        watchdog=next((part.watchdog for part in parts if part.watchdog), None),
     )
 
 
@@ -64,6 +65,7 @@ def merge_plans(parts: Sequence[Plan]) -> Plan:
         skips=tuple(skip for part in parts for skip in part.skips),
         groups=tuple(group for part in parts for group in part.groups),
         troubles=tuple(trouble for part in parts for trouble in part.troubles),
+        heartbeat=parts[0].heartbeat if parts and all(part.heartbeat for part in parts) else None,
     )
 
 

@@ -86,6 +86,8 @@ OMITTED_FIELDS = (
     ',"version_origin":"point"',
     ',"at_least":false',
     ',"scope":"evaluator"',
+    ',"watchdog":null',
+    ',"heartbeat":null',
 )
 """Younger than the format, so they are written only where they say something: what an older version wrote is written
 as it was, and a plan keeps its digest."""

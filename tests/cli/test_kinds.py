@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from modelwatch.alerts.builtin_rules import derived_rule, release_rule
+from modelwatch.cli.runbooks import PLANNED_KINDS
 from modelwatch.config.vocabulary import KINDS
-from modelwatch.model.alert import BUILT_IN_RULES, DELIVERY_FAILED, RELEASE_RULES, SOURCE_OUTAGE
+from modelwatch.model.alert import BUILT_IN_RULES, DELIVERY_FAILED, RELEASE_RULES
 from modelwatch.model.monitored_model import BuiltInRule
 
 from ..alerts.making import rule
@@ -14,9 +15,9 @@ from .world import CONFIG, ERROR, HEALTHY, TABLE, World
 
 OWN = {
     name: (release_rule(name) if name in RELEASE_RULES else derived_rule(name, rule(), BuiltInRule())).kind
-    for name in BUILT_IN_RULES - {SOURCE_OUTAGE}
-}
-"""The kinds of modelwatch's own rules; an outage of the source is *monitoring-silent*."""
+    for name in BUILT_IN_RULES - PLANNED_KINDS.keys()
+} | PLANNED_KINDS
+"""The kinds of modelwatch's own rules."""
 OF_RULES = (
     *(
         "accuracy-drop",

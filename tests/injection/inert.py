@@ -12,7 +12,9 @@ from markdown_it import MarkdownIt
 from .corpus import EVIL
 
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-TAGS = re.compile(r"</?(?:details|summary|sub)>|<!-- modelwatch:(?:begin|register|title|note|ledger|end)\b[^<>]*-->")
+TAGS = re.compile(
+    r"</?(?:details|summary|sub)>|<!-- modelwatch(?::(?:begin|register|title|note|ledger|end)|-watchdog)\b[^<>]*-->"
+)
 """The only HTML that our texts hold."""
 MERMAID = re.compile(
     r'%%\{init: \{"xyChart": \{"xAxis": \{"titlePadding": 8\}, "yAxis": \{"titlePadding": 8\}\}, '

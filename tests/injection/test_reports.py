@@ -97,6 +97,8 @@ from modelwatch.targets.issues import render as issues_render
 from modelwatch.targets.messages import render as messages_render
 from modelwatch.targets.register import codec
 from modelwatch.targets.sessions import TargetSessions
+from modelwatch.watchdog import texts as watchdog_texts
+from modelwatch.watchdog.condition import ConditionResult, State, quote
 
 from ..report import making
 from . import world
@@ -433,6 +435,20 @@ def test_plan_for_pagerduty(sample: Sample) -> None:
     check_log(disarm_workflow_commands(shown.getvalue()))
 
 
+@every_sample
+def test_issue_of_the_watchdog(sample: Sample) -> None:
+    """What services answer and what others named is quoted by the conditions."""
+    text = quote(sample.text)
+    results = [
+        ConditionResult("drill", State.BROKEN, f"the drill {text} failed", making.NOW, f"Start {text}."),
+        ConditionResult("dashboard", State.UNKNOWN, f"cannot be checked: {text}", None, text, checked=False),
+        ConditionResult("schedule", State.OK, text),
+    ]
+    check_markdown(watchdog_texts.issue_body(results, {}, making.NOW), OWN)
+    check_markdown(watchdog_texts.news_comment(results, ["drill"]))
+    check_log(disarm_workflow_commands("\n".join(watchdog_texts.console_lines(results))))
+
+
 def test_every_module_that_writes_is_tried_here() -> None:
     """A new one has to be placed: with a test of its own above, or among those that others call."""
     package = Path(modelwatch.__file__).parent
@@ -461,7 +477,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
         f"report.{name}"
         for name in (
             *("affected_alerts", "alert_phrase", "chart", "explanation", "facts_table", "formatting", "group_states"),
-            *("calibration", "estimates", "kind_steps", "model_health", "move_effect"),
+            *("calibration", "estimates", "heartbeat", "kind_steps", "model_health", "move_effect"),
             *("rollback_choice", "sensitivity"),
         )
     }

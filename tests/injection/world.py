@@ -153,19 +153,26 @@ def notes(text: str) -> list[Note]:
 
 
 def judgement(text: str) -> Judgement:
-    return Judgement(NOW, "digest", (plain_group(text), group(text, "other")), (SourceFailure("churn", text),), (text,))
+    return Judgement(
+        NOW,
+        "digest",
+        (plain_group(text), group(text, "other")),
+        (SourceFailure("churn", text),),
+        (text,),
+        watchdog=plain_group(text),
+    )
 
 
 def plan(text: str) -> Plan:
     change = making.change(reason=text)
     skip = Skip("rollback", "churn", making.group().key, text, "cooldown")
-    return Plan(NOW, "digest", (change,), (skip,), (plain_group(text),), (("churn", text),))
+    return Plan(NOW, "digest", (change,), (skip,), (plain_group(text),), (("churn", text),), heartbeat=change)
 
 
 def receipts(text: str) -> Receipts:
     change = making.change(reason=text)
     receipt = Receipt(change.id, change.kind, "churn", change.group, ChangeResult.FAILED, NOW, text, address(text))
-    return Receipts(NOW, "digest", (receipt,))
+    return Receipts(NOW, "digest", (receipt,), receipt)
 
 
 def canary(text: str) -> CanaryVerdict:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from modelwatch.config.templates import render_starter_files
+from modelwatch.config.templates import WATCHDOG_FILE, render_starter_files
+from modelwatch.distribution import PIN, SLUG
 from modelwatch.model.rule import BaselineEntry
 from modelwatch.step_files import encode_baselines
 from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.github.run_lifecycle import run_schedule
 from tests.cli.world import BEGIN, HOUR, REPOSITORY, World
 
 from .gh import MONITOR, Gh
@@ -83,11 +85,15 @@ class Scene:
     """A key whose healthy values differ from hour to hour."""
     fix: tuple[str, ...] = ()
     """The deploy command and the move that ends a trouble with releases."""
+    whole: str = ""
+    """What the configuration says beside its models."""
+    repair: Callable[[World], None] | None = None
+    """What ends the trouble, where that is not the model's."""
 
     def play(self, world: World) -> None:
         """Until somebody looks."""
         furnish(world)
-        world.write("modelwatch.yml", f"{_MODEL}{_RELEASE if self.moves else ''}    rules:\n{self.rules}")
+        world.write("modelwatch.yml", f"{_MODEL}{_RELEASE if self.moves else ''}    rules:\n{self.rules}{self.whole}")
         self._log(world, NOW)
         for hour in range(DEPLOYED, NOW + 1):
             world.at(hour)
@@ -110,6 +116,8 @@ class Scene:
             self._move(world, *self.fix)
         for hour in (NOW + 3, NOW + 4, NOW + DAY_AFTER - 1, NOW + DAY_AFTER):
             world.at(hour)
+            if self.repair:
+                self.repair(world)
             world.run("run")
 
     def _move(self, world: World, deploy: str, *move: str) -> None:
@@ -131,7 +139,9 @@ class Scene:
 
 def furnish(world: World) -> None:
     """The workflows as ``modelwatch init`` writes them, one that degrades, and a prediction log."""
-    files = render_starter_files(model="churn", entity="acme", project="p", repository=REPOSITORY, owner="@acme")
+    files = render_starter_files(
+        model="churn", entity="acme", project="p", repository=REPOSITORY, owner="@acme", watchdog=True
+    )
     files = {path: text for path, text in files.items() if path.startswith(".github/")}
     rollback = files[".github/workflows/rollback.yml"]
     files[".github/workflows/degrade.yml"] = rollback.replace("rollback", "degrade")
@@ -201,6 +211,24 @@ def _pagerduty_down(world: World) -> None:
     world.run("run")
     _alice(world).dispatch(MONITOR, {"dry-run": "false"})
     _end(world)
+
+
+def _origin(world: World) -> None:
+    """The checkout knows where it came from, and modelwatch's own actions are where they are published."""
+    world.setenv("GITHUB_REPOSITORY", REPOSITORY)
+    state = world.github.standin.state
+    library = state.add_repo(SLUG, private=False)
+    library.git.commits[PIN] = replace(library.git.commits[library.git.branches["main"]], sha=PIN)
+    library.git.branches["main"] = PIN
+    state.add_release(library, "v1.0.0")
+
+
+def _succeed(world: World) -> None:
+    """Both schedules run again."""
+    state = world.github.standin.state
+    for name in (MONITOR, WATCHDOG_FILE):
+        run = run_schedule(state, state.repo(REPOSITORY), name)
+        state.finish_run(run.id)
 
 
 # --- rules and rows
@@ -390,6 +418,15 @@ SCENES: dict[str, Scene] = {
     ),
     "delivery-failed": _page(
         ACCURACY, _accuracy, "cannot be observed:", "PagerDuty has trouble", after=_pagerduty_down
+    ),
+    "watchdog": _page(
+        ACCURACY,
+        lambda _: _accuracy(False),
+        *("nothing is watched", "has not succeeded for twice its period"),
+        alert="watchdog-silent",
+        whole=f"watchdog: {{workflow: {WATCHDOG_FILE}, every: 1h, repository: {REPOSITORY}}}\n",
+        repair=_succeed,
+        after=_origin,
     ),
     "canary-failed": _page(
         ACCURACY,

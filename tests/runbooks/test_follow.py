@@ -147,6 +147,8 @@ def expected(part: Part, line: str) -> int:
     """Where a service does not answer, what asks it says so; where the log has no times of labels, what needs them."""
     if line.startswith("modelwatch labels delay"):
         return Exit.USAGE
+    if line.startswith("modelwatch watchdog"):
+        return Exit.ERROR if part.name == FIRST else Exit.OK
     unanswered = ("modelwatch status",) if part.name == RECOVERY else ("modelwatch status", "modelwatch run --dry-run")
     return Exit.PARTIAL if part.kind == UNDELIVERED and line.startswith(unanswered) else Exit.OK
 
@@ -193,7 +195,9 @@ def recovered(lines: list[str], said: list[str]) -> None:
         if "modelwatch check" in line:
             assert " firing" not in text, text
             assert " healthy" in text, text
-        if "--dry-run" in line:
+        if "modelwatch watchdog" in line:
+            assert "every check is ok" in text, text
+        elif "--dry-run" in line:
             assert "No changes needed." in text, text
 
 

@@ -305,7 +305,7 @@ def derive_release_tracks(model: Model, moves: Sequence[Move], now: float) -> di
             for time in map(grid.time, range(grid.count))
         ]
         if any(values):
-            derived[name] = [_release_track(model, name, grid, values)]
+            derived[name] = [breach_track(model.name, release_rule(name), grid, values)]
     return derived
 
 
@@ -383,14 +383,15 @@ def release_rule(name: str) -> Rule:
     )
 
 
-def _release_track(model: Model, name: str, grid: Grid, values: Sequence[float]) -> Track:
-    severity = RELEASE_RULE_DEFAULTS[name].severity
+def breach_track(model: str, rule: Rule, grid: Grid, values: Sequence[float]) -> Track:
+    """The track of a built-in rule with one tier, which holds wherever a value is above 0."""
+    severity = rule.tiers[0].severity
     breaches = [value > 0 for value in values]
     unknown = array("d", [math.nan]) * grid.count
     zeros = array("b", [0]) * grid.count
     return Track(
-        model=model.name,
-        rule=release_rule(name),
+        model=model,
+        rule=rule,
         labels=(),
         grid=grid,
         outcome=array("b", (_BREACH if failed else _OK for failed in breaches)),

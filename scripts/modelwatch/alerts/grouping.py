@@ -10,6 +10,7 @@ from ..model.alert import (
     BUILT_IN_RULES,
     RELEASE_RULES,
     SEGMENT_GONE,
+    WATCHDOG,
     Alert,
     AlertState,
     Group,
@@ -30,6 +31,7 @@ from .evidence import add_serving_versions, collect_evidence
 from .muting import apply_mutes
 from .state_machine import healthy_streak, latest_alert
 from .version_health import judge_versions
+from .watchdog import watchdog_track
 
 _STATE_ORDER = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
 
@@ -75,7 +77,8 @@ def judge_models(
         own_notes = (*pull.notes, *own.notes, *unmatched, *_left_out_notes(own.tracks))
         notes.extend(f"{model.name}: {note}" for note in own_notes)
     causes = find_causes(config, groups)
-    return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes), causes)
+    watchdog = judge_watchdog(config.models[0], now) if config.heartbeat and config.models else None
+    return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes), causes, watchdog)
 
 
 def _left_out_notes(tracks: Sequence[Track]) -> Iterator[str]:
@@ -122,6 +125,12 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
             group = replace(group, evidence=replace(evidence, move=recovery_move(pull.moves, group.start)))
         groups.append(group)
     return groups
+
+
+def judge_watchdog(host: Model, now: float) -> Group:
+    """The group of the watchdog, which stands for the whole evaluation and belongs to ``host`` in name only."""
+    track = watchdog_track(host.name, now)
+    return _group(host, track.rule, [track], _alerts(host, [track], now).get(WATCHDOG, ()), now)
 
 
 def _alerts(model: Model, tracks: Sequence[Track], now: float) -> dict[str, list[Alert]]:

@@ -38,6 +38,7 @@ COMMANDS = {
     "config": ("config", "Check the configuration, or print its keys."),
     "test": ("rule_tests", "Run tests of rules: series in, alerts and actions expected."),
     "doctor": ("doctor", "Check everything an evaluation needs: configuration, W&B, tokens, people, workflows."),
+    "watchdog": ("watchdog", "Check from outside whether modelwatch itself still works; one issue, one page."),
     "measure": ("measure", "Turn prediction logs into W&B metrics and profiles."),
     "score": ("score", "Let the versions that serve score a fixed holdout, and log how they do."),
     "recorder": ("recorder", "Send what serving processes have recorded, or look at it."),

@@ -59,6 +59,9 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
 @click.option(
     "--scorecard", is_flag=True, help="Also write a workflow that posts the scorecard as an issue every week."
 )
+@click.option(
+    "--watchdog", is_flag=True, help="Also write a workflow that checks every hour whether modelwatch still works."
+)
 @rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @level_option
 @format_option
@@ -73,6 +76,7 @@ def init(
     release: bool,
     dashboard: str | None,
     scorecard: bool,
+    watchdog: bool,
     rows_per_hour: float | None,
     level: float,
     style: str,
@@ -101,9 +105,14 @@ def init(
     people = people or _ask_for_people(owner)
 
     def render(choice: Proposal) -> dict[str, str]:
-        site = dashboard or ""
         return render_starter_files(
-            **names, people=people, release=release, dashboard=site, scorecard=scorecard, proposal=choice
+            **names,
+            people=people,
+            release=release,
+            dashboard=dashboard or "",
+            scorecard=scorecard,
+            watchdog=watchdog,
+            proposal=choice,
         )
 
     files = render(proposal)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from .. import pipeline
 from ..config.literals import format_duration, parse_duration
 from ..context import RunContext, make_context
 from ..errors import Exit
+from ..model.plan import ChangeResult
 from ..model.severity import Severity
 from ..model.target import Target
 from ..report.console import open_console, show_judgement
@@ -24,7 +27,7 @@ from ..step_files import encode_result
 from ..timeutil import MINUTE, format_iso
 from . import actions_env, exit_codes
 from .options import RESULTS, exit_code_option, format_option, path_option, read_context, run_options, second_look
-from .runner import UnreportedError, print_error, progress_bar, reporting
+from .runner import UnreportedError, print_error, print_warning, progress_bar, reporting
 
 if TYPE_CHECKING:
     from ..model.monitored_model import Config
@@ -45,11 +48,13 @@ def run(
     if not dry_run:
         actions_env.require_default_branch()
     context = read_context(config_path, now, models, read_only=dry_run)
-    with progress_bar(len(context.config.models)) as progress:
-        wait = None if dry_run else second_look()
-        evaluation = pipeline.evaluate(replace(context, progress=progress, second_look=wait))
     only = frozenset() if dry_run else frozenset(Target)
-    done = pipeline.converge(context, evaluation, only)
+    with reporting_crash(context, only):
+        with progress_bar(len(context.config.models)) as progress:
+            wait = None if dry_run else second_look()
+            evaluation = pipeline.evaluate(replace(context, progress=progress, second_look=wait))
+        done = pipeline.converge(context, evaluation, only)
+    warn_about_heartbeat(done)
     with reporting(exit_codes.list_done(done.receipts)):
         pipeline.write_results(out, done, now)
         _print_result(done, style)
@@ -57,6 +62,24 @@ def run(
         outputs |= {"receipts": str(out / "receipts.json")} if done.receipts else {}
         actions_env.write_judgement(done.judgement, done.plan, done.receipts, outputs)
     return exit_codes.result_exit_code(done, exit_code)
+
+
+@contextmanager
+def reporting_crash(context: RunContext, only: frozenset[Target]) -> Iterator[None]:
+    """Around an evaluation: one that acts and ends by an error is reported to the monitor that expects heartbeats."""
+    try:
+        yield
+    except Exception as error:
+        if only:
+            pipeline.report_crash(context, error)
+        raise
+
+
+def warn_about_heartbeat(done: pipeline.RunResult) -> None:
+    """Say that the monitor was not reached. The exit code stays that of the evaluation."""
+    receipt = done.receipts.heartbeat if done.receipts else None
+    if receipt is not None and receipt.result is ChangeResult.FAILED:
+        print_warning(f"the heartbeat was not sent: {receipt.detail}")
 
 
 def _print_result(done: pipeline.RunResult, style: str) -> None:
@@ -150,7 +173,9 @@ def with_interval(config: Config, every: float) -> Config:
 
 def _evaluate_once(context: RunContext, only: frozenset[Target], out: Path, style: str) -> tuple[Exit, Severity | None]:
     """One evaluation: its exit code, and the worst severity that fires."""
-    done = pipeline.converge(context, pipeline.evaluate(context), only)
+    with reporting_crash(context, only):
+        done = pipeline.converge(context, pipeline.evaluate(context), only)
+    warn_about_heartbeat(done)
     code = exit_codes.result_exit_code(done)
     try:
         with reporting(exit_codes.list_done(done.receipts)):

@@ -13,7 +13,7 @@ from ..config.resolve import OUR_RUNBOOKS
 from ..config.vocabulary import KINDS
 from ..context import make_context
 from ..errors import ConfigError, Exit, UserError, did_you_mean
-from ..model.alert import RELEASE_RULES, group_key
+from ..model.alert import MONITORING_SILENT, RELEASE_RULES, SOURCE_OUTAGE, WATCHDOG, WATCHDOG_SILENT, group_key
 from ..report.console import open_console, show_markdown
 from ..report.diagnosis import diagnose
 from ..report.move_effect import runbook_url
@@ -40,6 +40,10 @@ from .status import unknown_issue
 if TYPE_CHECKING:
     from ..model.monitored_model import Config, Model
     from ..model.plan import ModelObservation
+
+
+PLANNED_KINDS = {SOURCE_OUTAGE: MONITORING_SILENT, WATCHDOG_SILENT: WATCHDOG}
+"""The kinds of rules that are judged when a plan is made, and not by what was pulled."""
 
 
 @click.group("runbooks", cls=CommandGroup)
@@ -125,13 +129,14 @@ def _page_for_alert(config: Config, alert: str, now: float) -> tuple[tuple[str, 
     issues = [issue for issue in observed if issue.register and issue.register.rule == rule]
     newest = max(issues, key=lambda issue: (issue.state == "open", issue.number), default=None)
     rules = [other.rule for other in known.groups]
-    if rule not in rules and not known.pull.error:
+    if rule not in rules and not known.pull.error and rule not in PLANNED_KINDS:
         hint = did_you_mean(rule, rules, f"Its rules: {', '.join(rules[:10])}.")
         raise UserError(f"model {model.name!r} has no rule {rule!r}.", hint=hint)
     registers = [issue.register for issue in observed if issue.trusted]
     groups = tuple(add_rollback_choice(part, known.registry, registers) for part in known.groups)
     group = next((part for part in groups if part.rule == rule), None)
-    kind = group.kind if group else next((part.kind for part in model.rules if part.name == rule), rule)
+    kinds = (part.kind for part in model.rules if part.name == rule)
+    kind = group.kind if group else next(kinds, PLANNED_KINDS.get(rule, rule))
     link = runbook_url(group, newest.register if newest else None, model) if group else ""
     page = _load_page(kind, model, link)
     needs_history = group is not None and group.rule in RELEASE_RULES and not group.evidence.previous

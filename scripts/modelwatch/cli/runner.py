@@ -178,6 +178,15 @@ def print_error(error: UserError) -> None:
         click.echo(f"{len(problems)} problems.", err=True)
 
 
+def print_warning(text: str) -> None:
+    """Show a warning on standard error; in GitHub Actions with an annotation beside it."""
+    click.echo(f"warning: {one_line(text)}", err=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from ..clients.workflow_commands import annotation
+
+        write_workflow_command(annotation("warning", text))
+
+
 def one_line(text: object) -> str:
     """One line, whatever a service said: a line that began with ``::`` would be a command to GitHub's runner."""
     return " ".join(str(text).split())

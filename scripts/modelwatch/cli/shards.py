@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from ..clients.http import call_monitor, monitor_retry_policy
 from ..config.loader import load_config
-from ..errors import Exit
+from ..errors import Exit, UserError
+from ..pipeline import RunResult
 from ..report.group_states import summary_line
 from ..report.summary import job_summary
 from ..shards import merge_shards, split_models
 from ..step_files import encode_result, write_text
 from . import actions_env, exit_codes
 from .options import config_option, exit_code_option, format_option, path_option
+from .runner import print_warning
 
 
 @click.command("shards")
@@ -46,11 +50,20 @@ def shards(config_path: Path, max_shards: int) -> None:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--expect", type=int, help="The number of shards; fewer results are an error.")
 @path_option("--out", help="Also write the Markdown report to this file.")
+@click.option(
+    "--heartbeat",
+    metavar="VARIABLE",
+    help="The environment variable with the address of the monitor that is called if every shard did everything.",
+)
 @format_option
 @exit_code_option
-def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, style: str, exit_code: bool) -> Exit:
+def gather(
+    folders: tuple[Path, ...], expect: int | None, out: Path | None, heartbeat: str | None, style: str, exit_code: bool
+) -> Exit:
     """Merge FOLDERS (each written by `modelwatch run --out`) into one report. Shards without results are reported."""
     done, missing = merge_shards(folders, expect)
+    if heartbeat:
+        _send_heartbeat(done, missing, heartbeat)
     if out:
         write_text(out, job_summary(done.judgement, done.plan, done.receipts))
     actions_env.write_judgement(done.judgement, done.plan, done.receipts)
@@ -63,3 +76,18 @@ def gather(folders: tuple[Path, ...], expect: int | None, out: Path | None, styl
     if missing:
         return Exit.SOURCE_DOWN
     return exit_codes.result_exit_code(done, exit_code)
+
+
+def _send_heartbeat(done: RunResult, missing: Sequence[str], variable: str) -> None:
+    """Call the monitor if no shard is missing and each did everything: a shard alone sends none. Never fails."""
+    if missing or done.receipts is None or done.plan.heartbeat is None or exit_codes.result_exit_code(done):
+        click.echo("watchdog: heartbeat not sent: not every shard did everything", err=True)
+        return
+    try:
+        address = os.environ.get(variable, "").strip()
+        text = b"modelwatch: the watchdog fires: every shard did everything"
+        call_monitor(address, variable, "POST", text, monitor_retry_policy(os.environ))
+    except UserError as error:
+        print_warning(f"the heartbeat was not sent: {error}")
+    else:
+        click.echo("watchdog: firing, heartbeat sent", err=True)

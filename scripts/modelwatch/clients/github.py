@@ -162,6 +162,13 @@ class GitHubClient:
             raise malformed_answer(action, self.api_url, uncertain=False)
         return data
 
+    def get_with_headers(self, path: str, action: str) -> tuple[dict[str, str], dict[str, Any]]:
+        """(headers by their names in lower case, the object). Raises ServiceError."""
+        headers, data = self._request("GET", path, action, "")
+        if not isinstance(data, dict):
+            raise malformed_answer(action, self.api_url, uncertain=False)
+        return {str(name).lower(): str(value) for name, value in headers.items()}, data
+
     def paginate(
         self, path: str, action: str, params: Mapping[str, str | int], *, permission: str = "", item: str = ""
     ) -> Iterator[Page]:

@@ -39,12 +39,14 @@ def settings_digest(rule: Rule) -> str:
     return "" if settings == rule else rule_digest(settings)
 
 
-def config_digest(models: Iterable[Model], blast_radius: BlastRadius) -> str:
-    """16 hex characters over a whole configuration; secrets count by their names."""
+def config_digest(models: Iterable[Model], blast_radius: BlastRadius, *others: object) -> str:
+    """16 hex characters over a whole configuration; secrets count by their names. ``others``: further sections about
+    the whole of it, ``None`` where they are missing."""
     parts = [
         [canonical(model), sorted([rule.name, rule.runbook, rule.digest] for rule in model.rules)] for model in models
     ]
-    return _hash_json([sorted(parts, key=lambda part: str(part[0]["name"])), canonical(blast_radius)])
+    further = [canonical(section) for section in others if section is not None]
+    return _hash_json([sorted(parts, key=lambda part: str(part[0]["name"])), canonical(blast_radius), *further])
 
 
 def canonical(value: object) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import ConfigError, UserError, did_you_mean
 from ..model.alert import BUILT_IN_RULES
 from ..model.monitored_model import BlastRadius, Config, Model
+from ..model.self_monitoring import HeartbeatSpec, WatchdogSpec
 from ..regular_file import read_regular_file
 from . import schema, vocabulary
 from .annotations import ANNOTATIONS_FILE
@@ -16,7 +17,7 @@ from .baselines import BaselineFiles
 from .digest import config_digest
 from .models import build_model
 from .reader import Entries, Reader, shorten
-from .resolve import resolve_model
+from .resolve import resolve_heartbeat, resolve_model, resolve_watchdog
 from .rules import RULE_FIELDS
 from .secrets import Vault
 from .yaml_nodes import MappingNode, Node, SequenceNode, parse_yaml
@@ -32,13 +33,22 @@ TESTS_SUFFIXES = ("modelwatch-tests.yml", "modelwatch-tests.yaml")
 
 
 @dataclass(frozen=True, slots=True)
+class _WholeSection:
+    """A section that applies to the whole configuration, such as ``blast_radius``: one file states it."""
+
+    key: str
+    spec: BlastRadius | HeartbeatSpec | WatchdogSpec
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class _ParsedFile:
     """One file."""
 
     reader: Reader
     models: tuple[Model, ...] = ()
-    blast_radius: BlastRadius | None = None
-    blast_where: str = ""
+    whole: tuple[_WholeSection, ...] = ()
+    """What it says about the whole configuration."""
     unreadable: tuple[UserError, ...] = ()
     """Why it cannot be read."""
 
@@ -67,15 +77,21 @@ def load_config(
 
 
 def _build_config(loaded: list[_ParsedFile], vault: Vault) -> Config:
-    blast_radius = next((file.blast_radius for file in loaded if file.blast_radius is not None), BlastRadius())
+    whole = [section.spec for file in loaded for section in file.whole]
+    blast_radius = next((spec for spec in whole if isinstance(spec, BlastRadius)), BlastRadius())
+    heartbeat = next((spec for spec in whole if isinstance(spec, HeartbeatSpec)), None)
+    watchdog = next((spec for spec in whole if isinstance(spec, WatchdogSpec)), None)
     models = [model for file in loaded for model in file.models]
     resolved = tuple(resolve_model(model, file.reader.folder, vault) for file in loaded for model in file.models)
     return Config(
         models=resolved,
-        digest=config_digest(models, blast_radius),
+        digest=config_digest(models, blast_radius, heartbeat, watchdog),
         blast_radius=blast_radius,
         warnings=tuple(warning for file in loaded for warning in file.reader.warnings()),
         secrets=vault.all_secrets(),
+        heartbeat=resolve_heartbeat(heartbeat) if heartbeat else None,
+        watchdog=resolve_watchdog(watchdog, vault) if watchdog else None,
+        all_models=tuple(model.name for model in resolved),
     )
 
 
@@ -127,9 +143,12 @@ def _load_file(path: Path, vault: Vault, files: BaselineFiles) -> _ParsedFile:
     models: tuple[Model, ...] = ()
     if "models" in section:
         models = _read_models(section.value_node("models"), defaults, reader, files)
-    blast = section.get("blast_radius")
-    where = reader.location(section.key_node("blast_radius"))
-    return _ParsedFile(reader, models, blast.build() if blast is not None else None, where)
+    whole = tuple(
+        _WholeSection(key, own.build(), reader.location(section.key_node(key)))
+        for key in schema.WHOLE_KEYS
+        if (own := section.get(key)) is not None
+    )
+    return _ParsedFile(reader, models, whole)
 
 
 def _read_models(node: Node, defaults: Node | None, reader: Reader, files: BaselineFiles) -> tuple[Model, ...]:
@@ -211,10 +230,13 @@ def _find_duplicates(loaded: list[_ParsedFile]) -> Iterable[UserError]:
                 message = f"there is a model `{shorten(model.name)}` already, at {first[model.name].where}."
                 yield UserError(message, hint="Names are unique in the whole configuration.", where=model.where)
             first.setdefault(model.name, model)
-    stating = [file for file in loaded if file.blast_radius is not None]
-    for file in stating[1:]:
-        message = f"`blast_radius` applies to the whole configuration, and is already set at {stating[0].blast_where}."
-        yield UserError(message, hint="Keep it in one file.", where=file.blast_where)
+    stated: dict[str, str] = {}
+    for section in (section for file in loaded for section in file.whole):
+        if section.key in stated:
+            first_place = stated[section.key]
+            message = f"`{section.key}` applies to the whole configuration, and is already set at {first_place}."
+            yield UserError(message, hint="Keep it in one file.", where=section.where)
+        stated.setdefault(section.key, section.where)
 
 
 def _find_dependency_circles(loaded: list[_ParsedFile]) -> Iterable[UserError]:

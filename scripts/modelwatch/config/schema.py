@@ -33,6 +33,7 @@ from .reference import reference_markdown
 from .release import RELEASE
 from .rules import BUDGET, DO_FIELD, RULE, RULE_FIELDS
 from .sections import Field, Section
+from .self_monitoring import HEARTBEAT, WATCHDOG
 from .vocabulary import (
     KIND,
     LOCAL_TIME_OF_DAY,
@@ -40,6 +41,7 @@ from .vocabulary import (
     NAME,
     ON_OR_MAPPING,
     PATH,
+    REPOSITORY,
     SEVERITY,
     TEXT,
     TEXTS,
@@ -47,6 +49,7 @@ from .vocabulary import (
     TIMESTAMP,
     URL,
     WEB_ADDRESS,
+    WORKFLOW_FILE,
 )
 from .wandb_setup import WANDB_SETUP
 
@@ -57,7 +60,6 @@ _person = Text(
     r"@?[A-Za-z0-9][A-Za-z0-9_-]{0,38}(?:\[bot\]|/[A-Za-z0-9_.-]{1,100})?",
     strip="@",
 )
-_repository = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 
 RUNS = Section(
     "the choice of W&B runs",
@@ -105,7 +107,7 @@ TABLE = Section(
 GITHUB = Section(
     "the GitHub section",
     {
-        "repository": Field(_repository, "The repository of issues and workflows; by default GITHUB_REPOSITORY."),
+        "repository": Field(REPOSITORY, "The repository of issues and workflows; by default GITHUB_REPOSITORY."),
         "labels": Field(one_or_more(Text("a label", max_length=50)), "Labels of the issues, in addition to ours."),
         "assignees": Field(
             one_or_more(_login), "Logins that issues are assigned to; by default the owner, where it is a login."
@@ -154,10 +156,10 @@ WORKFLOW = Section(
     "a workflow",
     {
         "file": Field(
-            Text("the name of a file in .github/workflows such as retrain.yml", r"[^/\s]+\.ya?ml"),
+            WORKFLOW_FILE,
             "The workflow's file in `.github/workflows`.",
         ),
-        "repository": Field(_repository, "Another repository, which gets a repository_dispatch with `event_type`."),
+        "repository": Field(REPOSITORY, "Another repository, which gets a repository_dispatch with `event_type`."),
         "event_type": Field(Text("an event type", r"\S+", max_length=100), "With `repository`: the type that is sent."),
         "ref": Field(TEXT, "The branch it is started on; by default the default branch."),
         "mode": Field(
@@ -377,6 +379,8 @@ BLAST_RADIUS = Section(
     "The most changes in one evaluation; further ones are refused and reported.",
     dataclass=BlastRadius,
 )
+WHOLE_KEYS = ("blast_radius", "heartbeat", "watchdog")
+"""Sections about the whole configuration: one file states each."""
 FILE = Section(
     "the configuration",
     {
@@ -385,6 +389,8 @@ FILE = Section(
         ),
         "defaults": Field(DEFAULTS, "Defaults for every model."),
         "blast_radius": Field(BLAST_RADIUS, "The most changes in one evaluation."),
+        "heartbeat": Field(HEARTBEAT, "The monitor outside that expects a call from every evaluation."),
+        "watchdog": Field(WATCHDOG, "The workflow that watches modelwatch, whose silence is an alert."),
         "models": Field(ListOf(MODEL, min_items=1), "The monitored models.", required=True),
     },
 )

@@ -32,6 +32,7 @@ KINDS = (
     "rollback-failed",
     "segment-drop",
     "sudden-improvement",
+    "watchdog",
 )
 """The kinds that have a runbook of ours."""
 
@@ -45,6 +46,7 @@ BUILT_IN_KINDS = (
     "retraining-failed",
     "rollback-failed",
     "sudden-improvement",
+    "watchdog",
 )
 """Those that are raised without a rule."""
 RULE_KINDS = tuple(kind for kind in KINDS if kind not in BUILT_IN_KINDS)
@@ -70,6 +72,8 @@ TEXT = Text()
 NAME = Text("a name (letters, digits, `.`, `_`, `-`; at most 64)", r"[A-Za-z0-9][A-Za-z0-9._-]*", max_length=64)
 TEXTS = one_or_more(TEXT)
 PATH = Text("a path")
+REPOSITORY = Text("a repository as owner/name", r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+WORKFLOW_FILE = Text("the name of a file in .github/workflows such as retrain.yml", r"[^/\s]+\.ya?ml")
 LINKS = MapOf(
     Text("a URL or a command", max_length=500),
     r"[A-Za-z0-9][A-Za-z0-9 ._/()-]*",

@@ -21,17 +21,20 @@ from .version_health import RollbackCandidate, VersionHealth
 
 MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE = "monitoring-silent", "sudden-improvement", "segment-gone"
 IMPLAUSIBLE_METRIC, SOURCE_OUTAGE = "implausible-metric", "source-outage"
-BUSINESS_DIVERGENCE = "business-divergence"
+BUSINESS_DIVERGENCE, WATCHDOG_SILENT = "business-divergence", "watchdog-silent"
 """Names of the rules that modelwatch adds to the configured ones."""
 ROLLBACK_FAILED, RETRAINING_FAILED = "rollback-failed", "retraining-failed"
 CANARY_FAILED, FREQUENT_ROLLBACKS = "canary-failed", "frequent-rollbacks"
 """The same, from the moves of a release."""
+WATCHDOG = "watchdog"
+"""The rule that always fires: its delivery is the heartbeat, so people are never told of it."""
 DELIVERY_FAILED = "delivery-failed"
 """The kind of what could not be delivered, which no rule finds: see ``targets/delivery.py``."""
 RELEASE_RULES = (ROLLBACK_FAILED, RETRAINING_FAILED, CANARY_FAILED, FREQUENT_ROLLBACKS)
 BUILT_IN_RULES = frozenset(
     {
         *(MONITORING_SILENT, SUDDEN_IMPROVEMENT, SEGMENT_GONE, IMPLAUSIBLE_METRIC, SOURCE_OUTAGE, BUSINESS_DIVERGENCE),
+        WATCHDOG_SILENT,
         *RELEASE_RULES,
     }
 )
@@ -301,6 +304,9 @@ class Judgement:
     notes: tuple[str, ...] = ()
     causes: tuple[SharedCause, ...] = ()
     """Causes that several of the groups share."""
+    watchdog: Group | None = None
+    """The group of the rule that always fires, where a heartbeat is configured. It is not among ``groups``: nothing
+    counts it, and no person sees it."""
     format: int = FORMAT
 
     @property

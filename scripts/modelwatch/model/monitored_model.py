@@ -18,6 +18,7 @@ from .pagerduty_setup import EscalationPolicy, EventRule, Urgency, WebhookSpec
 from .prediction_log import MeasureSpec
 from .rule import Direction, FalseAlarmBudget, Mode, Rule
 from .secret import Secret
+from .self_monitoring import HeartbeatSpec, WatchdogSpec
 from .series import Labels
 from .severity import Severity
 from .wandb_setup import WandbSetupSpec
@@ -366,6 +367,15 @@ class Config:
     warnings: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
     """Every secret that was read or that the environment has: what the redactor masks."""
+    heartbeat: HeartbeatSpec | None = None
+    watchdog: WatchdogSpec | None = None
+    all_models: tuple[str, ...] = ()
+    """The names of all models of the configuration, where ``models`` can be some of them."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some of its models are left out, as in a shard."""
+        return len(self.models) < len(self.all_models)
 
     def model(self, name: str) -> Model | None:
         return next((model for model in self.models if model.name == name), None)

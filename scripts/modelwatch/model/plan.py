@@ -17,6 +17,8 @@ UNOBSERVABLE = "unobservable"
 """``Skip.guard`` where what exists at a target cannot be read."""
 
 
+HEARTBEAT_FAILED = "failed"
+"""``Change.about`` of a heartbeat that says that the evaluation could not do all that it had to."""
 STEP_PREFIX = "step:"
 """How ``Change.about`` begins where the next step is reported."""
 
@@ -36,6 +38,8 @@ class ChangeKind(StrEnum):
     beside the incident and notifies nobody."""
     DISPATCH_WORKFLOW = "dispatch-workflow"
     SEND_MESSAGE = "send-message"
+    SEND_HEARTBEAT = "send-heartbeat"
+    """The delivery of the watchdog."""
 
     @property
     def target(self) -> Target:
@@ -51,6 +55,8 @@ class ChangeKind(StrEnum):
                 return Target.DISPATCH
             case ChangeKind.SEND_MESSAGE:
                 return Target.MESSAGE
+            case ChangeKind.SEND_HEARTBEAT:
+                return Target.HEARTBEAT
             case _:
                 return Target.ISSUE
 
@@ -254,7 +260,8 @@ class Change:
     repository: str = ""
     about: str = ""
     """TELL_INCIDENT: key of the dispatch that ended, or ``STEP_PREFIX`` and the digest of the next step. SEND_MESSAGE:
-    key of the message. TRIGGER_INCIDENT: ``dedup_key`` of a further alert; empty for the group's own."""
+    key of the message. SEND_HEARTBEAT: empty, or ``HEARTBEAT_FAILED``. TRIGGER_INCIDENT: ``dedup_key`` of a further
+    alert; empty for the group's own."""
 
     @property
     def id(self) -> str:
@@ -291,6 +298,9 @@ class Plan:
     """The groups that the changes are about: the evidence for the texts."""
     troubles: tuple[tuple[str, str], ...] = ()
     """``(model, what could not be observed or read)``."""
+    heartbeat: Change | None = None
+    """Sent after all other changes, if nothing failed before it. It is not among ``changes``: it changes nothing that
+    people see."""
     format: int = FORMAT
 
 
@@ -328,6 +338,8 @@ class Receipts:
     plan: str
     """The plan's digest."""
     receipts: tuple[Receipt, ...]
+    heartbeat: Receipt | None = None
+    """Never counts as a failure of the evaluation."""
     format: int = FORMAT
 
     @property

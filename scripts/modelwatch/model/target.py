@@ -12,3 +12,4 @@ class Target(StrEnum):
     PAGE = "page"
     DISPATCH = "dispatch"
     MESSAGE = "message"
+    HEARTBEAT = "heartbeat"

@@ -17,6 +17,7 @@ from ..model.alert import (
     SEGMENT_GONE,
     SOURCE_OUTAGE,
     SUDDEN_IMPROVEMENT,
+    WATCHDOG_SILENT,
     Alert,
     AlertState,
     Group,
@@ -257,6 +258,7 @@ def _builtin_predicate(rule: str, finding: Finding) -> str:
         ROLLBACK_FAILED: "did not restore the previous version",
         RETRAINING_FAILED: "produced no new version",
         CANARY_FAILED: "was withdrawn",
+        WATCHDOG_SILENT: "has not succeeded for twice its period",
     }[rule]
 
 
@@ -303,6 +305,7 @@ _LASTING_PREDICATES = {
     ROLLBACK_FAILED: "did not restore the previous version",
     RETRAINING_FAILED: "produced no new version",
     CANARY_FAILED: "was withdrawn",
+    WATCHDOG_SILENT: "has not succeeded for twice its period",
 }
 _LIMIT_PREDICATES = {
     LimitKind.DROP: "below its baseline (limit {})",
@@ -352,6 +355,8 @@ def subject_of(rule: str, labels: Labels) -> tuple[str, Labels]:
     subject = dict(labels).get("rule", rule)
     if rule in RELEASE_RULES:
         return _RELEASE_SUBJECTS[rule], labels
+    if rule == WATCHDOG_SILENT:
+        return "the watchdog", ()
     if rule == SOURCE_OUTAGE:
         return dict(labels).get("source", "the source"), ()
     if rule not in (MONITORING_SILENT, SEGMENT_GONE, SUDDEN_IMPROVEMENT, IMPLAUSIBLE_METRIC, BUSINESS_DIVERGENCE):

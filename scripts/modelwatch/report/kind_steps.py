@@ -11,6 +11,7 @@ from ..model.alert import (
     SEGMENT_GONE,
     SOURCE_OUTAGE,
     SUDDEN_IMPROVEMENT,
+    WATCHDOG_SILENT,
     Group,
 )
 from ..model.finding import Cause
@@ -48,6 +49,9 @@ def kind_steps(group: Group, model: Model | None, followers: Sequence[FollowerRe
         unknown = any(one.finding.cause is Cause.UNKNOWN_SOURCE for one in group.alerts[:1])
         what = "Correct the configuration, or what the key may see" if unknown else "Find out why it cannot be read"
         yield f"{what}: {why}. Until then nothing is judged, and nothing closes."
+    if group.rule == WATCHDOG_SILENT:
+        last = quote(plain_line(next(iter(group.evidence.notes), "it is silent"), 250))
+        yield f"Find out why the watchdog does not run: {last}. Until then nobody notices when modelwatch stops."
     if group.rule == SEGMENT_GONE:
         yield "Find out whether this segment still exists. If it does, its logging is broken."
     if group.rule == IMPLAUSIBLE_METRIC:

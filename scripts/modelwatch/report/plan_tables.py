@@ -10,6 +10,7 @@ from ..model.alert import Judgement
 from ..model.plan import Change, ChangeResult, Plan, Receipt, Receipts
 from ..model.setup_plan import FieldChange, SetupPlan, SetupReceipt, SetupVerb
 from .console import make_table, make_text
+from .heartbeat import heartbeat_line
 from .markdown import plain_line
 from .summary import change_title, changes_with_receipts, group_skips, no_changes_sentence, rule_names, short_reason
 
@@ -48,6 +49,8 @@ def show_plan(
         console.print(make_text(plain_line(line, 500), "dim"))
     for model, problem in plan.troubles:
         console.print(make_text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", "red"))
+    if judgement is not None and (watchdog := heartbeat_line(judgement, plan, receipts)):
+        console.print(make_text(watchdog, "dim"))
     urls = {receipt.url: receipt for receipt in receipts.receipts if receipt.url} if receipts else {}
     for url, receipt in urls.items():
         alert = " ".join(part for part in (receipt.model, rules.get(receipt.group, "")) if part)

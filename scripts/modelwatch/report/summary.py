@@ -10,6 +10,7 @@ from ..model.plan import Change, ChangeKind, ChangeResult, Plan, Receipt, Receip
 from .alert_phrase import describe_alert
 from .formatting import utc_time
 from .group_states import group_state, listed_groups, summary_line
+from .heartbeat import heartbeat_line
 from .markdown import bullet_list, code, link, table
 from .model_health import fleet_line
 from .money import impact_text
@@ -69,7 +70,8 @@ def short_reason(skip: Skip, plan: Plan) -> str:
 def job_summary(judgement: Judgement, plan: Plan | None = None, receipts: Receipts | None = None) -> str:
     """The whole page."""
     models = f"Models: {colours}. " if (colours := fleet_line(judgement)) else ""
-    parts = ["## modelwatch: " + summary_line(judgement), f"{models}Evaluated at {utc_time(judgement.at)}."]
+    watchdog = f" {code(line, 500)}" if (line := heartbeat_line(judgement, plan, receipts)) else ""
+    parts = ["## modelwatch: " + summary_line(judgement), f"{models}Evaluated at {utc_time(judgement.at)}.{watchdog}"]
     if judgement.failures:
         rows = [(code(failure.model), code(failure.error, 400)) for failure in judgement.failures]
         head = "### Sources that could not be read\n\nNothing was judged for these, so nothing was closed."

@@ -16,7 +16,7 @@ What planning relies on:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -77,7 +77,40 @@ def apply_plan(
         receipts += _apply_group(start(key), group_changes, only)
     if {Target.ISSUE, Target.PAGE} <= only:
         receipts += report_unwritten_issues(plan, receipts, sessions, now, run_url)
-    return Receipts(at=now, plan=digest, receipts=tuple(receipts))
+    heartbeat = _apply_heartbeat(plan, receipts, start, only) if plan.heartbeat else None
+    return Receipts(at=now, plan=digest, receipts=tuple(receipts), heartbeat=heartbeat)
+
+
+def _apply_heartbeat(
+    plan: Plan, receipts: Sequence[Receipt], start: Callable[[tuple[str, str]], GroupRun], only: AbstractSet[Target]
+) -> Receipt | None:
+    """Send the heartbeat of the plan, last of all: it says that everything before it worked. Never raises."""
+    change = plan.heartbeat
+    if change is None:
+        return None
+    run = start((change.model, change.group))
+    run.unfinished = _unfinished(plan, receipts)
+    outcome = _NOT_ASKED
+    if Target.HEARTBEAT in only:
+        try:
+            outcome = _TARGETS[Target.HEARTBEAT].apply(change, run)
+        except UserError as error:
+            outcome = ChangeOutcome(ChangeResult.FAILED, str(error))
+        except Exception as error:  # noqa: BLE001 - a sign of life must not end the life
+            outcome = ChangeOutcome(ChangeResult.FAILED, f"a bug in modelwatch: {type(error).__name__}")
+    return Receipt(change.id, change.kind, change.model, change.group, outcome.result, run.now, outcome.detail)
+
+
+def _unfinished(plan: Plan, receipts: Sequence[Receipt]) -> str:
+    """What the evaluation could not do, as a reason; empty where it did everything."""
+    if plan.troubles:
+        more = f" (and {len(plan.troubles) - 1} more)" if len(plan.troubles) > 1 else ""
+        return f"{plan.troubles[0][0]}: {plan.troubles[0][1]}{more}"
+    left = [receipt for receipt in receipts if receipt.result in (ChangeResult.FAILED, ChangeResult.REFUSED)]
+    if not left:
+        return ""
+    more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+    return f"{left[0].kind} of {left[0].model} was {left[0].result}: {left[0].detail}{more}"
 
 
 def _page_ahead(groups: Sequence[tuple[GroupRun, Sequence[Change]]]) -> set[str]:

@@ -94,6 +94,8 @@ class GroupRun:
     """The issue is known to be ours: no other evaluation acts on it."""
     sent_ahead: AbstractSet[str] = frozenset()
     """The ids of changes that were made before their turn: only the link to the issue is missing."""
+    unfinished: str = ""
+    """What this evaluation could not do, once all other changes are applied."""
     superseded: bool = False
     """Another evaluation has written the issue at the same time, and acts on it: nothing is recorded here."""
 

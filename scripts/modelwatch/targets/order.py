@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..model.target import Target
 from .base import TargetPort
+from .heartbeat.apply import send_heartbeat
+from .heartbeat.plan import plan_heartbeat
 from .incidents.apply import apply_incident_change, describe_incident_change
 from .incidents.observe import observe_incidents
 from .incidents.plan import plan_incident, sync_incident
@@ -51,6 +53,7 @@ TARGETS = (
     TargetPort(
         Target.MESSAGE, send_message, lambda _: "sending the message", observe=observe_addresses, plan=plan_messages
     ),
+    TargetPort(Target.HEARTBEAT, send_heartbeat, lambda _: "sending the heartbeat", plan=plan_heartbeat),
 )
 """The issue first, since it keeps the intent of whatever follows; pages before dispatches.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from ..errors import shorten, unforeseen
+from ..errors import list_names, shorten, unforeseen
 from ..model.alert import BUILT_IN_RULES, AlertState, Group, Judgement, group_key
 from ..model.monitored_model import Config
 from ..model.plan import (
     ANSWER,
+    HEARTBEAT_FAILED,
     UNOBSERVABLE,
     Change,
     ChangeKind,
@@ -70,7 +72,19 @@ def make_plan(judgement: Judgement, config: Config, observed: Mapping[str, Model
     shown |= {skip.group for skip in skips if skip.what == ChangeKind.OPEN_ISSUE and skip.guard == UNOBSERVABLE}
     shown |= {group.key for group in judgement.groups if group.outlasts_history}
     groups = tuple(drafts[group.key].group for group in judgement.groups if group.key in shown & drafts.keys())
-    return Plan(now, judgement.config, tuple(changes), tuple(skips), groups, tuple(dict.fromkeys(problems)))
+    heartbeat = next((change for change in changes if change.kind is ChangeKind.SEND_HEARTBEAT), None)
+    others = tuple(change for change in changes if change is not heartbeat)
+    if heartbeat is not None and judgement.failures:
+        heartbeat = replace(heartbeat, about=HEARTBEAT_FAILED, reason=_unread_reason(judgement))
+    if heartbeat is None and config.heartbeat and config.models:
+        problems.append((config.models[0].name, "the watchdog does not fire, so no heartbeat is sent"))
+    troubles = tuple(dict.fromkeys(problems))
+    return Plan(now, judgement.config, others, tuple(skips), groups, troubles, heartbeat)
+
+
+def _unread_reason(judgement: Judgement) -> str:
+    names = list_names((failure.model for failure in judgement.failures), MAX_NAMED)
+    return f"{len(judgement.failures)} of the models could not be read or judged: {names}"
 
 
 def sync_groups(
@@ -120,7 +134,8 @@ def _start_drafts(
 ) -> tuple[dict[str, GroupPlan], list[Skip]]:
     """A draft for each group, the worst first, by its key; and a skip for each whose model is not configured."""
     counter = BlastRadiusCounter(config.blast_radius)
-    groups = {group.key: _rank_versions(group, observed.get(group.model)) for group in judgement.groups}
+    judged = (*judgement.groups, *((judgement.watchdog,) if judgement.watchdog else ()))
+    groups = {group.key: _rank_versions(group, observed.get(group.model)) for group in judged}
     configured = {
         group_key(model.name, rule)
         for model in config.models

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..clients.github import GitHubClient, github_api_url, github_breaker, github_retry_policy, github_token
+from ..clients.http import monitor_retry_policy
 from ..clients.pagerduty import (
     EventsApi,
     IncidentsApi,
@@ -16,7 +17,7 @@ from ..clients.pagerduty import (
     pagerduty_retry_policy,
 )
 from ..clients.redaction import Redactor
-from ..clients.retry import CircuitBreaker, Clock, timeout_scale
+from ..clients.retry import CircuitBreaker, Clock, RetryPolicy, timeout_scale
 from ..errors import UserError
 from ..model.monitored_model import Config, GitHubSpec, Model, PagerDutySpec
 from ..model.secret import Secret
@@ -57,6 +58,10 @@ class TargetSessions:
     def timeout(self, seconds: float) -> float:
         """``seconds``, scaled as the environment says."""
         return seconds * timeout_scale(self._env)
+
+    def monitor_retry(self) -> RetryPolicy:
+        """The bounds of a call to the monitor that expects heartbeats."""
+        return monitor_retry_policy(self._env)
 
     def github_spec(self, model: str, repository: str = "") -> GitHubSpec:
         """The configured one; for a model that is no longer in the configuration, one with its repository alone."""

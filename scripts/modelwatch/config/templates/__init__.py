@@ -25,6 +25,7 @@ DASHBOARDS = {
     "artifact": " and keeps it as an artifact of the workflow run",
 }
 """Where the dashboard can go, and how the first line of its workflow says so."""
+WATCHDOG_FILE = "modelwatch-watchdog.yml"
 RETRAINING_ACTIONS = ("issue, retrain", *ACTIONS[1:])
 _PLACEHOLDER = re.compile(r"^# <(?P<lines>[a-z_]+)>\n|__(?P<value>[a-z_]+)__", re.MULTILINE)
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
@@ -42,6 +43,7 @@ def render_starter_files(
     release: bool = False,
     dashboard: str = "",
     scorecard: bool = False,
+    watchdog: bool = False,
     proposal: Proposal = EXAMPLE,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
@@ -50,6 +52,7 @@ def render_starter_files(
     and the rules. ``release``: with workflows that call ours for retraining,
     canaries, promotions, rollbacks and degrading, and the beginning of a deploy command. ``dashboard``: one of
     ``DASHBOARDS``, with a workflow that writes it every hour. ``scorecard``: with one that posts it every week.
+    ``watchdog``: with one that watches modelwatch itself.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -71,6 +74,7 @@ def render_starter_files(
     owner_name, _, name = repository.partition("/")
     site = f"https://{owner_name.lower()}.github.io/{name}"
     parts["dashboard"] = f"    dashboard: {{url: {json.dumps(site)}}}\n" if dashboard == PAGES else ""
+    parts["watchdog"] = f"watchdog: {{workflow: {WATCHDOG_FILE}, every: 1h}}\n" if watchdog else ""
     files = {
         "modelwatch.yml": _render("modelwatch.yml", quoted | parts),
         ".github/workflows/modelwatch.yml": _render("monitor.yml"),
@@ -84,6 +88,11 @@ def render_starter_files(
         )
     if scorecard:
         files[".github/workflows/modelwatch-scorecard.yml"] = _render("scorecard.yml")
+    if watchdog:
+        tags = f"      wandb-tags: {_quote_scalar(proposal.tag)}\n" if proposal.tag else ""
+        values = {"project_path": _quote_scalar(f"{entity}/{project}"), "tags": tags}
+        values["site"] = f"      dashboard: {json.dumps(site)}\n" if dashboard == PAGES else ""
+        files[f".github/workflows/{WATCHDOG_FILE}"] = _render("watchdog.yml", values)
     if not release:
         for verb, texts in _DISPATCHED_WORKFLOWS.items():
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...model.alert import IMPLAUSIBLE_METRIC, MONITORING_SILENT, SEGMENT_GONE, SOURCE_OUTAGE, Group
+from ...model.alert import IMPLAUSIBLE_METRIC, MONITORING_SILENT, SEGMENT_GONE, SOURCE_OUTAGE, WATCHDOG_SILENT, Group
 from ...model.alert_scope import find_scope
 from ...model.business import Amount, BusinessSpec
 from ...model.cadence import usual_gap
@@ -22,7 +22,7 @@ from ...model.series import PulledSeries
 from ...timeutil import DAY, WEEK
 from .daily_amounts import join_keys
 
-_ABOUT_MONITORING = frozenset({MONITORING_SILENT, SOURCE_OUTAGE, SEGMENT_GONE, IMPLAUSIBLE_METRIC})
+_ABOUT_MONITORING = frozenset({MONITORING_SILENT, SOURCE_OUTAGE, SEGMENT_GONE, IMPLAUSIBLE_METRIC, WATCHDOG_SILENT})
 """Rules that say nothing about how good the model is."""
 STEPS = 16
 """Into so many parts a metric's interval is divided, to find the least and the most that it is worth."""

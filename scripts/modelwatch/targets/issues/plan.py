@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...model.acknowledgement import ACKNOWLEDGEMENT_LENGTH, CLOSING
-from ...model.alert import AlertState
+from ...model.alert import WATCHDOG, AlertState
 from ...model.past_episode import PastEpisodes
 from ...model.plan import UNOBSERVABLE, ChangeKind, Precondition
 from ...model.recent_change import RecentChanges
@@ -84,6 +84,9 @@ def _detect_manual_changes(draft: GroupPlan) -> None:
 
 def assess_group(draft: GroupPlan) -> None:
     """Decide the group's situation, and write what the evaluation found into the draft."""
+    if draft.group.rule == WATCHDOG:
+        draft.situation = Situation.NO_ACTIONS
+        return
     register = draft.register
     if register is not None and register.closed is None and register.config != draft.group.config:
         # Recovery has to be confirmed again under the changed rule.

@@ -128,6 +128,17 @@ def list_jobs(call: Call) -> Response:
     return call.counted_response("jobs", range(len(run.jobs)), lambda index: workflow_json.job(call, run, index))
 
 
+@route(ROUTES, "GET", "/repos/{owner}/{repo}/check-runs/{check:int}/annotations", "checks:read")
+def list_annotations(call: Call) -> Response:
+    """Of a job, which is a check run: GitHub's runner adds one for the step that failed."""
+    number = call.int_parameter("check")
+    run = call.repo.runs.get(number // 100)
+    if run is None or number % 100 >= len(run.jobs):
+        raise errors.not_found_error()
+    failed = run.conclusion == "failure"
+    return call.list_response(range(failed), lambda _: workflow_json.failure_annotation(call, run))
+
+
 @route(ROUTES, "POST", _RUN + "/cancel", "actions:write")
 def cancel_run(call: Call) -> Response:
     run = _find_run(call)

@@ -40,10 +40,11 @@ def list_commits(call: Call) -> Response:
     since, until = first("since"), first("until")
     found = [commit for commit in found if not since or int(commit.at) >= parse_since(since)]
     found = [commit for commit in found if not until or int(commit.at) <= parse_since(until)]
-    return call.list_response(found, lambda commit: _listed_commit(call, commit))
+    return call.list_response(found, lambda commit: listed_commit(call, commit))
 
 
-def _listed_commit(call: Call, commit: Commit) -> dict[str, Any]:
+def listed_commit(call: Call, commit: Commit) -> dict[str, Any]:
+    """A commit as lists have it."""
     base, page = repository_url(call, call.repo), page_url(call, call.repo)
     inner = commit_json(call, commit)
     parents = [parent | {"html_url": f"{page}/commit/{parent['sha']}"} for parent in inner.pop("parents")]

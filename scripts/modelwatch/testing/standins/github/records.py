@@ -22,6 +22,8 @@ class Token:
     permissions: Mapping[str, str]
     kind: str = "app"
     repositories: frozenset[str] | None = None
+    expires: float | None = None
+    """Of a personal token; GitHub names it with every answer."""
 
     def allows(self, permission: str, level: str) -> bool:
         """Whether ``permission`` was given at ``level`` (``read`` or ``write``) or above."""
@@ -127,6 +129,16 @@ class WorkflowRun:
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The event's payload, as the workflow sees it in ``github.event``."""
     log: str = ""
+    exit_code: int = 1
+    """Of the step that failed, where one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    id: int
+    tag: str
+    created: float
+    prerelease: bool = False
 
 
 @dataclass(frozen=True, slots=True)

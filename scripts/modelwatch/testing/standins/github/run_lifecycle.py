@@ -25,10 +25,19 @@ def sync_workflows(state: GitHubState, repo: Repo) -> list[Workflow]:
             and path.endswith((".yml", ".yaml"))
             and "/" not in path.removeprefix(WORKFLOWS_FOLDER)
         ):
-            workflow = known.get(path) or Workflow(state.next_id(), path, state.clock())
+            workflow = known.get(path) or Workflow(state.next_id(), path, _added_at(repo, path))
             repo.workflows[workflow.id] = workflow
             found.append(workflow)
     return found
+
+
+def _added_at(repo: Repo, path: str) -> float:
+    """When the file was committed to the default branch: GitHub makes the workflow then."""
+    sha, at = repo.git.resolve_ref(repo.git.default_branch), repo.created
+    while sha is not None and path in repo.git.commits[sha].files:
+        at = repo.git.commits[sha].at
+        sha = next(iter(repo.git.commits[sha].parents), None)
+    return at
 
 
 def find_workflow(state: GitHubState, repo: Repo, name: str) -> Workflow:
@@ -92,6 +101,17 @@ def create_run(
     if not protected:
         launch_run(state, run)
     return repo.runs.items[run.id]
+
+
+def run_schedule(state: GitHubState, repo: Repo, path: str, event: str = "schedule") -> WorkflowRun:
+    """A workflow run that GitHub starts on the default branch, without a person. Raises ``GitHubApiError``."""
+    with state.lock:
+        workflow = find_workflow(state, repo, path)
+        file = read_workflow_file(repo, workflow, repo.git.default_branch)
+        if file is None or workflow.state != "active":
+            raise errors.not_found_error()
+        ref = f"refs/heads/{repo.git.default_branch}"
+        return create_run(state, repo, workflow, file, DispatchEvent(event, ref, repo.owner, {}, {}, file.name))
 
 
 def _expression_contexts(repo: Repo, file: WorkflowFile, by: DispatchEvent) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from ..http import Request, Response
-from . import actions, comments_and_labels, contents, dispatches, errors, history, issues, pulls, repos
+from . import actions, comments_and_labels, contents, dispatches, errors, history, issues, pulls, releases, repos
 from .issue_actions import Person
 from .records import Token
 from .routing import Call, Route
@@ -15,7 +16,7 @@ from .state import GitHubState
 
 _ROUTES: tuple[Route, ...] = tuple(
     entry
-    for table in (repos, comments_and_labels, issues, dispatches, actions, contents, history, pulls)
+    for table in (repos, comments_and_labels, issues, dispatches, actions, contents, history, pulls, releases)
     for entry in table.ROUTES
 )
 _PREFIX = "/api/v3"
@@ -40,13 +41,20 @@ class GitHubStandIn:
         with self.state.lock:
             key, kind = "", "user"
             extra: tuple[tuple[str, str], ...] = ()
+            expiry: tuple[tuple[str, str], ...] = ()
             try:
                 token = self._token(request)
                 key, kind = token.value, token.kind
+                expiry = _expiry_header(token)
                 response = self._answer(request, token)
             except errors.GitHubApiError as refusal:
                 response, extra = Response.of(refusal.body(), refusal.status), refusal.headers
-            common = (*extra, *self.state.limits.headers(key, kind), ("x-github-media-type", "github.v3; format=json"))
+            common = (
+                *extra,
+                *expiry,
+                *self.state.limits.headers(key, kind),
+                ("x-github-media-type", "github.v3; format=json"),
+            )
             have = {name for name, _ in response.headers}
             added = tuple(dict(pair for pair in common if pair[0] not in have).items())
             return Response(response.status, response.body, response.headers + added)
@@ -103,6 +111,14 @@ class GitHubStandIn:
                         shelf.remove(key)
                     shelf.catch_up()
                 repo.labels.clear()
+
+
+def _expiry_header(token: Token) -> tuple[tuple[str, str], ...]:
+    """GitHub names the end of a personal token that has one with every answer; that of an App it does not."""
+    if token.kind != "user" or token.expires is None:
+        return ()
+    text = f"{datetime.fromtimestamp(token.expires, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return (("github-authentication-token-expiration", text),)
 
 
 def _repo_snapshot(repo: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from .git_repo import GitRepo
 from .lagging_collection import LaggingCollection, ListLag
 from .rate_limits import RateLimits
-from .records import ROLES, Comment, Deployment, Issue, Label, Token, Workflow, WorkflowRun
+from .records import ROLES, Comment, Deployment, Issue, Label, Release, Token, Workflow, WorkflowRun
 
 BOT = "github-actions[bot]"
 _ALL_PERMISSIONS = {
@@ -22,6 +22,7 @@ _ALL_PERMISSIONS = {
     "deployments": "read",
     "pull_requests": "write",
     "members": "read",
+    "checks": "read",
 }
 
 
@@ -48,6 +49,7 @@ class Repo:
     """The setting "Allow GitHub Actions to create and approve pull requests"."""
     has_issues: bool = True
     deployments: list[Deployment] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
     pushed: float = 0.0
 
     @property
@@ -120,13 +122,14 @@ class GitHubState:
         kind: str = "app",
         repositories: Iterable[str] | None = None,
         value: str = "",
+        expires: float | None = None,
     ) -> str:
         """A new token (its value); by default like a ``GITHUB_TOKEN`` with every permission we use."""
         value = value or f"{'ghs' if kind == 'app' else 'github_pat'}_standin{self.next_id():030d}"
         reach = None if repositories is None else frozenset(repositories)
         self.account_id(login)
         self.tokens[value] = Token(
-            value, login, dict(_ALL_PERMISSIONS if permissions is None else permissions), kind, reach
+            value, login, dict(_ALL_PERMISSIONS if permissions is None else permissions), kind, reach, expires
         )
         return value
 
@@ -168,6 +171,14 @@ class GitHubState:
             repo.deployments.append(record)
             return record
 
+    def add_release(self, repo: Repo, tag: str, *, prerelease: bool = False) -> Release:
+        """The newest commit of the default branch is published as ``tag``."""
+        with self.lock:
+            repo.git.tags[tag] = repo.git.branches[repo.git.default_branch]
+            record = Release(self.next_id(), tag, self.clock(), prerelease)
+            repo.releases.append(record)
+            return record
+
     def add_file(self, repo: Repo, path: str, text: str, branch: str = "") -> None:
         """Commit one file, to the default branch unless told otherwise."""
         with self.lock:
@@ -203,8 +214,9 @@ class GitHubState:
             now = self.clock()
             return repo.runs.put(run_id, replace(run, status="in_progress", started=now, updated=now))
 
-    def finish_run(self, run_id: int, conclusion: str = "success", log: str = "") -> WorkflowRun:
-        """The workflow run ends with ``conclusion`` (success, failure, cancelled, timed_out, ...)."""
+    def finish_run(self, run_id: int, conclusion: str = "success", log: str = "", *, exit_code: int = 1) -> WorkflowRun:
+        """The workflow run ends with ``conclusion`` (success, failure, cancelled, timed_out, ...). ``exit_code``: of
+        the step that failed."""
         with self.lock:
             repo, run = self.run(run_id)
             now = self.clock()
@@ -212,6 +224,7 @@ class GitHubState:
             done = replace(
                 run, status="completed", conclusion=conclusion, started=started, updated=now, environments=()
             )
+            done = replace(done, exit_code=exit_code)
             return repo.runs.put(run_id, replace(done, log=log or run.log))
 
 

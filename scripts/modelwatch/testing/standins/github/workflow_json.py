@@ -102,6 +102,22 @@ def job(call: Call, record: WorkflowRun, index: int) -> dict[str, Any]:
     }
 
 
+def failure_annotation(call: Call, record: WorkflowRun) -> dict[str, Any]:
+    """What the runner says about a step that ended with another exit code than 0."""
+    return {
+        "path": ".github",
+        "blob_href": f"{page_url(call, call.repo)}/blob/{record.sha}/.github",
+        "start_line": 7,
+        "start_column": None,
+        "end_line": 7,
+        "end_column": None,
+        "annotation_level": "failure",
+        "title": "",
+        "message": f"Process completed with exit code {record.exit_code}.",
+        "raw_details": "",
+    }
+
+
 def environment_id(call: Call, name: str) -> int:
     return 1 + sorted(call.repo.environments).index(name)
 

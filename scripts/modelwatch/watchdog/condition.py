@@ -1,0 +1,58 @@
+"""The result of one condition, and how its texts quote what others wrote."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..errors import shorten
+from ..timeutil import DAY, HOUR, MINUTE
+
+
+class State(StrEnum):
+    OK = "ok"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    """It could not be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionResult:
+    """What the check of one condition found."""
+
+    name: str
+    state: State
+    what: str
+    """One sentence in plain English; names and messages of others are code spans."""
+    since: float | None = None
+    """Since when it is broken (seconds, UTC), where that is known."""
+    todo: str = ""
+    """What to do about it; empty where it is ok."""
+    checked: bool = True
+    """Whether it could be checked: what could not be, too often, is broken, too."""
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_PLAIN_ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"'`|\\\x00-\x1f\x7f]+")
+
+
+def quote(text: object, limit: int = 200) -> str:
+    """``text`` as a code span on one line: Markdown, HTML and mentions in it mean nothing, and nothing is invisible."""
+    flat = shorten(text, limit).rstrip(".").replace("`", "'")
+    flat = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _INVISIBLE else char for char in flat)
+    return f"`{flat or ' '}`"
+
+
+def address(url: str) -> str:
+    """``url`` as a link; as a code span where it is no plain address."""
+    return url if _PLAIN_ADDRESS.fullmatch(url) else quote(url)
+
+
+def length(seconds: float) -> str:
+    """``45 min``, ``1.5 h``, ``12.4 days``."""
+    for least, unit, name in ((2 * DAY, DAY, "days"), (HOUR, HOUR, "h")):
+        if seconds >= least:
+            return f"{seconds / unit:.1f} {name}".replace(".0 ", " ")
+    return f"{max(seconds, 0.0) / MINUTE:.0f} min"

@@ -1,0 +1,77 @@
+"""What the watchdog remembers between its runs, in the text of its own issue: since when a condition is not ok, and how
+often in a row it could not be checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .condition import ConditionResult, State
+
+MAX_UNKNOWN = 3
+"""The third time in a row that a condition cannot be checked, it counts as broken."""
+MARKER = "<!-- modelwatch-watchdog "
+_BLOCK = re.compile(re.escape(MARKER) + r"(\{[^\n]*\}) -->")
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionMemory:
+    """One condition that was not ok."""
+
+    state: State
+    since: float
+    """Seconds, UTC."""
+    unknown: int = 0
+    """How often in a row it could not be checked."""
+
+
+Memory = Mapping[str, ConditionMemory]
+"""By the name of the condition; those that are missing were ok."""
+
+
+def encode_memory(memory: Memory) -> str:
+    """The line for the issue's text."""
+    rows = {name: [one.state.value, one.since, one.unknown] for name, one in sorted(memory.items())}
+    return f"{MARKER}{json.dumps({'format': _FORMAT, 'conditions': rows})} -->"
+
+
+def decode_memory(body: str) -> Memory | None:
+    """What the text of an issue remembers; ``None`` where it is not an issue of the watchdog."""
+    match = _BLOCK.search(body)
+    try:
+        data = json.loads(match[1]) if match else {}
+        rows = data["conditions"] if data.get("format") == _FORMAT else {}
+        return {str(name): ConditionMemory(State(row[0]), float(row[1]), int(row[2])) for name, row in rows.items()}
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return {} if match else None
+
+
+def settle(
+    results: Sequence[ConditionResult], memory: Memory | None, now: float
+) -> tuple[list[ConditionResult], Memory]:
+    """The results as they count, and what to remember of them.
+
+    What was broken and cannot be checked stays broken: only a check that is ok ends it. What cannot be checked for the
+    third time in a row is broken. ``memory``: ``None`` where it cannot be read; then the first time counts as the
+    third.
+    """
+    settled, kept = [], dict[str, ConditionMemory]()
+    for result in results:
+        before = (memory or {}).get(result.name)
+        if result.state is State.UNKNOWN:
+            times = MAX_UNKNOWN if memory is None else (before.unknown if before else 0) + 1
+            since = before.since if before else now
+            if times >= MAX_UNKNOWN or (before is not None and before.state is State.BROKEN):
+                text = f"{result.what}; what cannot be checked counts as broken"
+                result = replace(result, state=State.BROKEN, what=text, since=since)
+            kept[result.name] = ConditionMemory(result.state, since, times)
+        elif result.state is State.BROKEN:
+            known = before.since if before else now
+            since = known if result.since is None else result.since
+            result = replace(result, since=since)
+            kept[result.name] = ConditionMemory(State.BROKEN, since)
+        settled.append(result)
+    return settled, kept

@@ -1,0 +1,1 @@
+"""The watch on modelwatch itself, by its command against the stand-ins."""

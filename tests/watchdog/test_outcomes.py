@@ -1,0 +1,241 @@
+"""One issue and one page for whatever is broken, however often and however interrupted; both end with proof."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.watchdog.condition import ConditionResult, State, quote
+from modelwatch.watchdog.memory import ConditionMemory, decode_memory, encode_memory, settle
+from tests.cli.world import REPOSITORY
+
+from .conftest import DAY, HOUR, MAIN, Watched
+
+OK, UNKNOWN, BROKEN, PARTIAL = 0, 10, 11, 4
+NO_GITHUB = Fault("status", path="^/repos/acme", status=503, times=-1)
+
+
+def look(watched: Watched, code: int, *arguments: str) -> str:
+    ran = watched.world.run("watchdog", "--repository", REPOSITORY, *arguments)
+    assert ran.code == code, ran.out + ran.err
+    return ran.out + ran.err
+
+
+def statuses(watched: Watched) -> list[str]:
+    return [incident.status for incident in watched.world.incidents]
+
+
+def test_one_issue_and_one_page_until_every_check_is_ok(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    for _ in range(3):
+        look(watched, BROKEN)
+    (issue,) = watched.world.issues
+    assert (issue.title, issue.state, issue.labels) == (
+        "Watchdog: evaluations have stopped",
+        "open",
+        ("modelwatch-watchdog",),
+    )
+    assert "Evaluations have stopped** (since 2026-11-20 01:00 UTC). `modelwatch.yml` succeeded last at" in issue.body
+    assert statuses(watched) == ["triggered"]
+    assert watched.world.comments == []
+    watched.run(MAIN)
+    look(watched, OK)
+    (issue,) = watched.world.issues
+    assert (issue.state, issue.state_reason) == ("closed", "completed")
+    assert "Every check is ok again" in issue.body
+    assert "- **evaluations**: `modelwatch.yml` succeeded last at 2026-11-20 03:00 UTC" in issue.body
+    assert statuses(watched) == ["resolved"]
+    look(watched, OK)
+    assert len(watched.world.issues) == 1
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    assert [issue.state for issue in watched.world.issues] == ["closed", "open"]
+    assert statuses(watched) == ["resolved", "triggered"]
+
+
+def test_what_breaks_meanwhile_is_one_comment(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    watched.run(MAIN, "failure", exit_code=4)
+    for _ in range(2):
+        look(watched, BROKEN)
+    (comment,) = watched.world.comments
+    assert "Pages or issues are not delivered" in comment
+    assert "Evaluations" not in comment
+    assert watched.world.issues[0].title == "Watchdog: evaluations have stopped, and 1 more"
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_write_without_an_answer_repeats_nothing(watched: Watched, method: str, times: int) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    watched.run(MAIN, "failure", exit_code=4)
+    watched.world.github.inject(Fault("drop", method=method, path="/issues/1", times=times))
+    for _ in range(times):
+        look(watched, PARTIAL)
+    look(watched, BROKEN)
+    look(watched, BROKEN)
+    assert len(watched.world.issues) == len(watched.world.comments) == 1
+
+
+def test_github_down_still_pages(watched: Watched) -> None:
+    """Nothing can be checked, nor can what was found before be read: that counts as broken."""
+    watched.world.github.inject(NO_GITHUB)
+    out = look(watched, PARTIAL)
+    assert "the issue cannot be read" in out
+    assert statuses(watched) == ["triggered"]
+    watched.world.github.faults.clear()
+    look(watched, OK)
+    assert statuses(watched) == ["resolved"]
+
+
+def test_pagerduty_down_still_opens_the_issue(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    watched.world.pagerduty.inject(Fault("status", status=400, times=-1))
+    out = look(watched, PARTIAL)
+    assert "nobody could be paged" in out
+    assert len(watched.world.issues) == 1
+    watched.world.pagerduty.faults.clear()
+    look(watched, BROKEN)
+    assert statuses(watched) == ["triggered"]
+
+
+def test_what_blinds_is_an_error_and_the_rest_a_warning(watched: Watched) -> None:
+    site = ("--dashboard", watched.site.url)
+    watched.site.standin.built = 1_000_000_000.0
+    look(watched, BROKEN, *site)
+    (incident,) = watched.world.incidents
+    assert incident.event["payload"]["severity"] == "warning"
+    assert incident.event["payload"]["summary"] == "modelwatch of acme/churn-model: the dashboard is stale"
+    assert "modelwatch works, but 1 of 7 checks" in watched.world.issues[0].body
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN, *site)
+    assert "modelwatch may be blind: 2 of 7 checks" in watched.world.issues[0].body
+
+
+def test_without_a_routing_key_there_is_the_issue_alone(watched: Watched) -> None:
+    watched.world.delenv("PAGERDUTY_ROUTING_KEY")
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    assert len(watched.world.issues) == 1
+    assert statuses(watched) == []
+
+
+def test_a_dry_run_writes_nothing(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN, "--dry-run")
+    assert watched.world.writes() == []
+
+
+def test_what_cannot_be_checked_pages_at_the_third_time(watched: Watched) -> None:
+    watched.world.github.inject(Fault("status", path="/releases", status=500, times=-1))
+    for code, pages in ((UNKNOWN, 0), (UNKNOWN, 0), (BROKEN, 1), (BROKEN, 1)):
+        look(watched, code)
+        assert len(statuses(watched)) == pages
+    (issue,) = watched.world.issues
+    assert "what cannot be checked counts as broken" in issue.body
+    watched.world.github.faults.clear()
+    look(watched, OK)
+    assert watched.world.issues[0].state == "closed"
+    assert statuses(watched) == ["resolved"]
+
+
+def test_one_that_can_be_checked_again_begins_anew(watched: Watched) -> None:
+    fault = Fault("status", path="/releases", status=500, times=-1)
+    for _ in range(3):
+        watched.world.github.inject(fault)
+        look(watched, UNKNOWN)
+        look(watched, UNKNOWN)
+        watched.world.github.faults.clear()
+        look(watched, OK)
+    assert statuses(watched) == []
+
+
+def test_what_was_broken_and_cannot_be_checked_stays_broken(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    watched.run(MAIN)
+    watched.world.github.inject(Fault("status", path="/runs$", status=500, times=-1))
+    look(watched, BROKEN)
+    assert watched.world.issues[0].state == "open"
+    assert statuses(watched) == ["triggered"]
+
+
+def test_an_issue_that_a_person_closed_rests_for_a_day(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    watched.world.github.standin.person(REPOSITORY, "alice").close_issue(1)
+    watched.wait(HOUR)
+    look(watched, BROKEN)
+    assert watched.world.issues[0].state == "closed"
+    watched.wait(DAY)
+    look(watched, BROKEN)
+    assert [issue.state for issue in watched.world.issues] == ["open"]
+
+
+def test_an_issue_without_its_label_is_found(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    (issue,) = watched.world.issues
+    watched.repo.issues.put(1, replace(issue, labels=()))
+    look(watched, BROKEN)
+    assert len(watched.world.issues) == 1
+
+
+def test_an_issue_of_somebody_else_is_not_ours(watched: Watched) -> None:
+    """Its text says that everything is known to be broken, with the label."""
+    forged = encode_memory({"evaluations": ConditionMemory(State.BROKEN, 0.0)})
+    person = watched.world.github.standin.person(REPOSITORY, "alice")
+    person.open_issue("Watchdog", forged, labels=["modelwatch-watchdog"])
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    assert [issue.login for issue in watched.world.issues] == ["alice", "github-actions[bot]"]
+
+
+def test_wrong_usage_is_one_clear_line(watched: Watched) -> None:
+    for arguments, told in (
+        (["--wandb", "churn"], "no project of W&B"),
+        (["--every", "soon"], "is not a duration"),
+        (["--without", "evaluation"], "Did you mean `evaluations`?"),
+        (["--repository", "churn"], "is not a repository"),
+    ):
+        ran = watched.world.run("watchdog", "--repository", REPOSITORY, *arguments)
+        assert told in ran.out + ran.err
+        assert ran.code in (2, PARTIAL)
+    assert "needs to know the repository" in watched.world.run("watchdog").err
+
+
+def test_hostile_text_stays_in_its_code_span() -> None:
+    text = quote("`](http://x) @alice\n<!-- --> **x**" + "x" * 500)
+    assert text.count("`") == 2
+    assert "\n" not in text
+    assert len(text) <= 202
+
+
+@pytest.mark.parametrize(
+    "body", ["", "no marker", "<!-- modelwatch-watchdog {} -->", "<!-- modelwatch-watchdog {x} -->"]
+)
+def test_memory_that_is_none(body: str) -> None:
+    assert not decode_memory(body)
+
+
+def test_memory_comes_back_as_it_was() -> None:
+    memory = {"drill": ConditionMemory(State.UNKNOWN, 12.5, 2), "schedule": ConditionMemory(State.BROKEN, 3.0)}
+    assert decode_memory(f"text\n{encode_memory(memory)}\n") == memory
+
+
+def test_every_path_of_three_looks_closes_only_with_proof() -> None:
+    """Whatever was seen before: only a check that is ok ends what is broken."""
+    for path in itertools.product(State, repeat=4):
+        memory: dict[str, ConditionMemory] = {}
+        state, broken = State.OK, False
+        for time, found in enumerate(path):
+            (result,), kept = settle([ConditionResult("drill", found, "it is")], memory, float(time))
+            memory, state = dict(kept), result.state
+            broken = state is State.BROKEN or (broken and found is not State.OK)
+            assert (state is State.OK) == (found is State.OK)
+            assert state is State.BROKEN or not broken
