@@ -88,7 +88,7 @@ from modelwatch.report import (
     team_links,
     tuning,
 )
-from modelwatch.report.markdown import plain_line
+from modelwatch.report.markdown import code, plain_line, table
 from modelwatch.report.recent_changes import recent_change_lines
 from modelwatch.runbooks import render as runbooks_render
 from modelwatch.targets.base import GroupRun
@@ -250,7 +250,9 @@ def test_modes_that_are_proposed(sample: Sample) -> None:
         text, text, Mode.PROPOSE, Mode.ACT, True, 1, 1, 0.5, 1.0, 0, outcomes=((AttemptOutcome.HELPED, 1),)
     )
     modes = (replace(mode, attempts=attempts), replace(mode, step_back=Mode.OBSERVE, step_back_reason="it harms"))
-    check_markdown(earned_modes.modes_section(modes), OWN)
+    rows = earned_modes.mode_rows(modes, code)
+    points = "\n".join(f"- {point}" for point in earned_modes.mode_points(modes, code))
+    check_markdown(f"{table(earned_modes.MODE_COLUMNS, rows)}\n\n{points}", OWN)
     check_markdown(earned_modes.pull_request_body(modes), OWN)
     check_line(earned_modes.pull_request_title(modes[:1]), 200)
 

@@ -8,14 +8,15 @@ from modelwatch.model.earned_mode import AttemptOutcome, AutomationAttempt, Earn
 from modelwatch.model.rule import Mode
 from modelwatch.report.earned_modes import (
     changed_modes,
+    mode_points,
     mode_rows,
-    modes_section,
     proposal_text,
     proposed_mode,
     pull_request_body,
     pull_request_title,
     record_text,
 )
+from modelwatch.report.markdown import code
 
 NOT_YET = EarnedMode(
     "churn",
@@ -60,10 +61,17 @@ def test_what_is_proposed() -> None:
     assert changed_modes((NOT_YET, EARNED, BACK)) == (EARNED, BACK)
 
 
-def test_the_section_has_every_automation() -> None:
-    assert len(mode_rows((NOT_YET, EARNED))) == 2
-    assert modes_section((NOT_YET,)).startswith("| Model | Workflow | Mode | Record | Proposal |")
-    assert modes_section(()) == ""
+def test_the_scorecard_has_every_automation() -> None:
+    assert mode_rows((NOT_YET, EARNED), code)[0] == (
+        "`retrain of churn`",
+        "propose",
+        record_text(NOT_YET),
+        proposal_text(NOT_YET),
+    )
+    assert list(mode_points((NOT_YET, EARNED, BACK), code)) == [
+        "**`retrain of churn` should step back to propose:** 2 were harmful.",
+        f"**`retrain of churn` has earned mode act:** {record_text(EARNED)}.",
+    ]
 
 
 def test_the_pull_request_says_why_and_that_nothing_changes_by_itself() -> None:

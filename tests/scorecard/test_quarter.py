@@ -10,9 +10,12 @@ import pytest
 from scipy.stats import binomtest, poisson
 
 from modelwatch.context import RunContext, make_context
+from modelwatch.model.earned_mode import AttemptOutcome
 from modelwatch.model.monitored_model import Config
+from modelwatch.model.rule import Mode
 from modelwatch.model.scorecard import DurationFigure, Period, PeriodFigures, ShareFigure
 from modelwatch.scorecard.alerts import ledger_alerts
+from modelwatch.scorecard.earned_modes import judge_modes
 from modelwatch.scorecard.figures import period_figures
 from modelwatch.scorecard.issues import ReadRecords, read_records
 from modelwatch.testing.standins.github import GitHubStandIn
@@ -20,7 +23,7 @@ from modelwatch.testing.standins.http import Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
 from modelwatch.timeutil import DAY, WEEK
 
-from .quarter import END, QUARTER, RULES, Quarter, TrueAlert
+from .quarter import ALICE, END, QUARTER, RULES, Quarter, TrueAlert
 
 PERIOD = Period(END - QUARTER, END)
 
@@ -167,3 +170,31 @@ def test_an_alert_belongs_to_the_period_in_which_it_began(context: RunContext, f
         counted = [period_figures(alerts, part, context.config).alerts for part in parts]
         assert sum(counted) == 240
         assert counted[1] == sum(alert.began >= cut for alert in alerts)
+
+
+OUTCOMES = {
+    "helped": AttemptOutcome.HELPED,
+    "setback": AttemptOutcome.HARMFUL,
+    "late": AttemptOutcome.WITHOUT_EFFECT,
+    "open": AttemptOutcome.OPEN,
+}
+"""Of the retraining; in the other stories it fails or is cancelled."""
+
+
+def test_the_record_of_each_automation(context: RunContext, found: ReadRecords, quarter: Quarter) -> None:
+    modes = {(mode.model, mode.verb): mode for mode in judge_modes(context.config, found.records, END)}
+    assert len(modes) == 2 * len(context.config.models)
+    for model in context.config.models:
+        own = sorted((alert.detected, alert.story) for alert in quarter.alerts if alert.model == model.name)
+        truth = [OUTCOMES.get(story, AttemptOutcome.FAILED) for _, story in own]
+        retrain, degrade = modes[model.name, "retrain"], modes[model.name, "degrade"]
+        assert [attempt.outcome for attempt in retrain.attempts] == truth
+        assert (retrain.counted, retrain.good) == (
+            sum(outcome is not AttemptOutcome.OPEN for outcome in truth),
+            truth.count(AttemptOutcome.HELPED),
+        )
+        assert (retrain.mode, retrain.next_mode, retrain.earned) == (Mode.ACT, None, False)
+        approved = [story for _, story in own if story == "approved"]
+        assert dict(degrade.outcomes) == ({AttemptOutcome.HELPED: len(approved)} if approved else {})
+        assert {attempt.by for attempt in degrade.attempts} <= {ALICE}
+    assert {modes[model.name, "retrain"].step_back for model in context.config.models} == {Mode.PROPOSE, None}

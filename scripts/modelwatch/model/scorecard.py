@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..timeutil import WEEK
+from .earned_mode import EarnedMode
 from .ledger import LedgerEntry
 from .register import DispatchState, Register
 from .severity import Severity
@@ -304,3 +305,5 @@ class Scorecard:
     cost_before: Cost = field(default_factory=Cost)
     problems: tuple[str, ...] = ()
     """What could not be read, or was left out, in plain words."""
+    modes: tuple[EarnedMode, ...] = ()
+    """Of the automations of models whose issues could be read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..model.earned_mode import AttemptOutcome, EarnedMode
 from ..model.rule import Mode
@@ -10,7 +10,9 @@ from ..timeutil import format_utc
 from .formatting import whole_percent
 from .markdown import code, link, plain_line, table
 
-MODE_COLUMNS = ("Model", "Workflow", "Mode", "Record", "Proposal")
+Quote = Callable[[str], str]
+"""How a text from outside is written."""
+MODE_COLUMNS = ("Workflow", "Mode", "Record", "Proposal")
 OUTCOME_TEXTS = {
     AttemptOutcome.HELPED: "helped",
     AttemptOutcome.WITHOUT_EFFECT: "without effect",
@@ -53,15 +55,23 @@ def proposal_text(mode: EarnedMode) -> str:
     return f"not {mode.next_mode} yet: {'; '.join(mode.reasons)}{more}"
 
 
-def mode_rows(modes: Sequence[EarnedMode]) -> list[tuple[str, ...]]:
-    """Plain text, with ``MODE_COLUMNS``."""
-    return [(mode.model, mode.verb, str(mode.mode), record_text(mode), proposal_text(mode)) for mode in modes]
+def mode_rows(modes: Sequence[EarnedMode], quote: Quote) -> tuple[tuple[str, ...], ...]:
+    """A table with ``MODE_COLUMNS``; ``quote`` writes names."""
+    return tuple(
+        (quote(f"{mode.verb} of {mode.model}"), str(mode.mode), record_text(mode), proposal_text(mode))
+        for mode in modes
+    )
 
 
-def modes_section(modes: Sequence[EarnedMode]) -> str:
-    """A Markdown table; empty where no model has a workflow."""
-    rows = [(code(model), code(verb), mode, record, text) for model, verb, mode, record, text in mode_rows(modes)]
-    return f"{table(MODE_COLUMNS, rows)}\n\n{CAVEAT}" if rows else ""
+def mode_points(modes: Sequence[EarnedMode], quote: Quote) -> Iterator[str]:
+    """The modes that are proposed, a sentence each; the steps back first."""
+    for mode in modes:
+        if mode.step_back is not None:
+            name = quote(f"{mode.verb} of {mode.model}")
+            yield f"**{name} should step back to {mode.step_back}:** {mode.step_back_reason}."
+    for mode in modes:
+        if mode.earned:
+            yield f"**{quote(f'{mode.verb} of {mode.model}')} has earned mode {mode.next_mode}:** {record_text(mode)}."
 
 
 def changed_modes(modes: Sequence[EarnedMode]) -> tuple[EarnedMode, ...]:

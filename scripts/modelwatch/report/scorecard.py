@@ -15,6 +15,7 @@ from ..model.scorecard import (
     WorkflowFigures,
 )
 from ..timeutil import format_utc
+from .earned_modes import CAVEAT, MODE_COLUMNS, mode_points, mode_rows
 from .formatting import duration, short_number, whole_percent
 from .markdown import code, plain_line, table
 
@@ -91,6 +92,8 @@ def scorecard_sections(card: Scorecard, quote: Quote, more: Sequence[Section]) -
         yield _rules(card.figures, quote)
     if card.figures and card.figures.workflows:
         yield _workflows(card.figures, quote)
+    if card.modes:
+        yield Section("Modes", (CAVEAT,), columns=MODE_COLUMNS, rows=mode_rows(card.modes, quote))
     yield _coverage(card.coverage, quote)
     if card.labels:
         rows = tuple(
@@ -155,6 +158,7 @@ def attention_points(card: Scorecard, quote: Quote) -> Iterator[str]:
     if figures is not None:
         yield from _budget_points(card, figures, quote)
         yield from _workflow_points(figures.workflows, quote)
+        yield from mode_points(card.modes, quote)
         if figures.incomplete:
             yield f"The record of {_alerts(figures.incomplete)} is not complete, so their times are unknown."
     if coverage.without_rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..context import RunContext
@@ -15,6 +15,7 @@ from ..report.formatting import utc_time
 from .alerts import NO_MARKS, ledger_alerts
 from .cost import find_workflow_files, read_cost
 from .coverage import find_coverage, label_delays, read_logged_keys
+from .earned_modes import judge_modes
 from .figures import period_figures
 from .issues import ReadRecords, read_records
 
@@ -38,12 +39,14 @@ def make_scorecard(
     found = read_records(context, period.before.start)
     records = context.redactor.redact(tuple(found.records))
     alerts = ledger_alerts(records, marks)
-    readable = len(found.unread) < len(context.config.models)
+    readable = replace(
+        context.config, models=tuple(model for model in context.config.models if model.name not in found.unread)
+    )
     problems = [*found.problems, *marks.problems]
     shown = _readable_period(period, found, problems)
-    figures = period_figures(alerts, shown, context.config) if readable else None
+    figures = period_figures(alerts, shown, context.config) if readable.models else None
     earlier = period.before if shown == period and found.complete_since <= period.before.start else None
-    before = period_figures(alerts, earlier, context.config) if readable and earlier else None
+    before = period_figures(alerts, earlier, context.config) if readable.models and earlier else None
     logged = read_logged_keys(context) if wandb else {}
     files = find_workflow_files(context.config, root)
     calls = _count_calls(context, problems) if wandb else None
@@ -58,6 +61,7 @@ def make_scorecard(
         costs[0],
         costs[1] if shown == period else Cost(),
         tuple(problems),
+        judge_modes(readable, records, context.now, marks),
     )
     return ScorecardParts(context.redactor.redact(scorecard), records, alerts, frozenset(found.unread))
 
