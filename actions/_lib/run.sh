@@ -50,9 +50,9 @@ case $1 in
     # shellcheck source=actions/_lib/fleet.sh
     source "$library/fleet.sh"
     ;;
-  watchdog)
-    # shellcheck source=actions/_lib/watching.sh
-    source "$library/watching.sh"
+  backtest | watchdog)
+    # shellcheck source=actions/_lib/backtest.sh
+    source "$library/$1.sh"
     ;;
   *) refuse "There is no action of this name." ;;
 esac

@@ -45,6 +45,16 @@ def test_what_it_writes_passes_the_check_and_a_second_time_is_kept(
     assert (folder / "modelwatch.yml").read_text() == "mine"
 
 
+def test_the_backtest_of_pull_requests_is_written_on_request(world: World, tmp_path: Path) -> None:
+    assert world.run("init", str(tmp_path / "new"), "--backtest", now=False).code == 0
+    text = (tmp_path / "new/.github/workflows/modelwatch-backtest.yml").read_text("utf-8")
+    document = yaml.safe_load(text)
+    assert list(document[True]) == ["pull_request"]
+    job = document["jobs"]["backtest"]
+    assert job["permissions"] == {"contents": "read", "pull-requests": "write", "issues": "read"}
+    assert "/.github/workflows/backtest.yml@" in job["uses"]
+
+
 def test_the_weekly_scorecard_is_written_on_request(world: World, tmp_path: Path) -> None:
     assert world.run("init", str(tmp_path / "new"), "--scorecard", now=False).code == 0
     text = (tmp_path / "new/.github/workflows/modelwatch-scorecard.yml").read_text("utf-8")

@@ -62,6 +62,11 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
 @click.option(
     "--watchdog", is_flag=True, help="Also write a workflow that checks every hour whether modelwatch still works."
 )
+@click.option(
+    "--backtest",
+    is_flag=True,
+    help="Also write a workflow that says on pull requests what a change of the rules would have done.",
+)
 @rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @level_option
 @format_option
@@ -77,6 +82,7 @@ def init(
     dashboard: str | None,
     scorecard: bool,
     watchdog: bool,
+    backtest: bool,
     rows_per_hour: float | None,
     level: float,
     style: str,
@@ -112,6 +118,7 @@ def init(
             dashboard=dashboard or "",
             scorecard=scorecard,
             watchdog=watchdog,
+            backtest=backtest,
             proposal=choice,
         )
 

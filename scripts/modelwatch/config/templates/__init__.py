@@ -44,6 +44,7 @@ def render_starter_files(
     dashboard: str = "",
     scorecard: bool = False,
     watchdog: bool = False,
+    backtest: bool = False,
     proposal: Proposal = EXAMPLE,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
@@ -53,6 +54,7 @@ def render_starter_files(
     canaries, promotions, rollbacks and degrading, and the beginning of a deploy command. ``dashboard``: one of
     ``DASHBOARDS``, with a workflow that writes it every hour. ``scorecard``: with one that posts it every week.
     ``watchdog``: with one that watches modelwatch itself.
+    ``backtest``: with one that comments on pull requests that change the rules.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -93,6 +95,8 @@ def render_starter_files(
         values = {"project_path": _quote_scalar(f"{entity}/{project}"), "tags": tags}
         values["site"] = f"      dashboard: {json.dumps(site)}\n" if dashboard == PAGES else ""
         files[f".github/workflows/{WATCHDOG_FILE}"] = _render("watchdog.yml", values)
+    if backtest:
+        files[".github/workflows/modelwatch-backtest.yml"] = _render("backtest.yml")
     if not release:
         for verb, texts in _DISPATCHED_WORKFLOWS.items():
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})

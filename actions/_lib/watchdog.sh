@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The action that watches over modelwatch; sourced by run.sh.
-: "${library:?}"
+: "${library:?}" "${code:?}"
 
 flag any-event MW_ANY_EVENT --any-event
 for pair in workflow every interval dashboard drill token-notice max-rate outdated-after; do
