@@ -104,6 +104,56 @@ def find_causes(config: Config, groups: Sequence[Group]) -> tuple[SharedCause, .
     return tuple(causes)
 
 
+def unsettled_groups(config: Config, groups: Sequence[Group], leaders: Mapping[str, str]) -> frozenset[str]:
+    """The keys of those of ``groups`` whose shared causes can depend on since when exactly they have got worse, and by
+    which segments: on their explanations. ``leaders``: of groups that are led already the key of the one that leads.
+
+    Groups that are led together stay so. If nothing but the time of their onset can relate them, it changes nothing.
+    """
+    models = {model.name: model for model in config.models}
+    ancestors = {name: upstream_models(models, name) for name in models}
+    candidates = [
+        _Candidate(group, models[group.model], group.start - _reach(group, models[group.model]), group.start)
+        for group in groups
+        if _can_share(group) and group.model in models and group.start is not None
+    ]
+    unsettled: set[str] = set()
+    for place, one in enumerate(candidates):
+        for other in candidates[place + 1 :]:
+            keys = (one.group.key, other.group.key)
+            is_settled = leaders.get(keys[0], keys[0]) == leaders.get(keys[1], keys[1])
+            if _may_relate(one, other, ancestors) and not (is_settled and _only_onsets(one, other)):
+                unsettled.update(keys)
+    return frozenset(unsettled)
+
+
+def _reach(group: Group, model: Model) -> float:
+    """How long (seconds) before its first breach it can have begun to get worse."""
+    names = _rule_names(group)
+    return max([MIN_TOLERANCE, *(rule.window for rule in model.rules if rule.name in names)]) + MIN_TOLERANCE
+
+
+def _may_relate(one: _Candidate, other: _Candidate, ancestors: Mapping[str, frozenset[str]]) -> bool:
+    same_model = one.model.name == other.model.name
+    if same_model and (one.is_lost_segment or other.is_lost_segment):
+        return True
+    names = (one.model.name, other.model.name)
+    is_upstream = names[0] in ancestors[names[1]] or names[1] in ancestors[names[0]]
+    if not same_model and not is_upstream and not share_source(one.model, other.model):
+        return False
+    latest = EXPLAINED_WITHIN + MIN_TOLERANCE
+    return one.earliest <= other.latest + latest and other.earliest <= one.latest + latest
+
+
+def _only_onsets(one: _Candidate, other: _Candidate) -> bool:
+    """Whether only the time of their onset can relate two groups, or a deployment does anyway."""
+    if one.model.name != other.model.name or BUSINESS_DIVERGENCE in (one.group.rule, other.group.rule):
+        return False
+    if any(candidate.is_about_data or candidate.is_lost_segment for candidate in (one, other)):
+        return False
+    return _deployed_version(one) == _deployed_version(other)
+
+
 def upstream_models(models: Mapping[str, Model], name: str) -> frozenset[str]:
     """The models that ``name`` depends on, directly or not."""
     found: set[str] = set()

@@ -89,9 +89,16 @@ def _left_out_notes(tracks: Sequence[Track]) -> Iterator[str]:
         yield f"{metric}: {points:,} point{'' if points == 1 else 's'} left out: NaN, infinite or beyond 1e100"
 
 
-def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: float, explain: Explain) -> list[Group]:
+def judge_model(
+    model: Model,
+    findings: ModelFindings,
+    pull: PulledSeries,
+    now: float,
+    explain: Explain,
+    judged: Sequence[Track] | None = None,
+) -> list[Group]:
     """The groups of one model: its rules in their order, then the built-in ones. Optional rules without a series have
-    none."""
+    none. ``judged``: the tracks by which versions were healthy; by default those of ``findings``."""
     derived, healthy = derive_health_tracks(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
@@ -105,7 +112,8 @@ def judge_model(model: Model, findings: ModelFindings, pull: PulledSeries, now: 
     alerts = _alerts(model, [track for tracks in everything.values() for track in tracks], now)
     rules = {rule.name: rule for rule in model.rules}
     noisy = any(alert.state is not AlertState.QUIET for own in alerts.values() for alert in own)
-    health = judge_versions(pull.deployments, findings.tracks, pull.starts, pull.rolled_back) if noisy else ()
+    judged = findings.tracks if judged is None else judged
+    health = judge_versions(pull.deployments, judged, pull.starts, pull.rolled_back) if noisy else ()
     groups = []
     for name, tracks in everything.items():
         healthy_rule = healthy.get(name)

@@ -114,6 +114,41 @@ def latest_alert(track: Track, now: float) -> Alert | None:
     return _alert(track, codes, counted, machine, now)
 
 
+@dataclass(frozen=True, slots=True)
+class AlertStretch:
+    """Findings, by their indices and both included, after which a track can have an alert."""
+
+    first: int
+    last: int
+    end: float | None = None
+    """Where an alert ended in it: when (seconds, UTC)."""
+
+
+def alert_stretches(track: Track) -> list[AlertStretch]:
+    """Where the history of ``track``, read up to any of its findings, has an alert that is pending or fires, oldest
+    first. What ended stays resolved for ``RESOLVED_RETENTION``."""
+    first = track.outcome.tobytes().find(_BREACH)
+    if first < 0:
+        return []
+    machine = AlertStateMachine(track.rule)
+    stretches: list[AlertStretch] = []
+    begun: int | None = None
+    for code, begin, length, version in _runs(track, _counted_codes(track, finding_codes(track)), first):
+        was_firing = machine.firing
+        machine.advance(code, begin, length, version)
+        is_quiet = not machine.firing and machine.breach_since is None
+        if begun is None and not is_quiet:
+            begun = begin
+        if begun is not None and is_quiet:
+            ended = machine.end if was_firing else None
+            last = begin if ended is None else ended
+            stretches.append(AlertStretch(begun, last, None if ended is None else track.grid.time(ended)))
+            begun = None
+    if begun is not None:
+        stretches.append(AlertStretch(begun, track.grid.count - 1))
+    return stretches
+
+
 def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, int, str]]:
     """(code, first index, length, version) of the findings that count from ``first`` on; the version only matters to
     a rule that has other tiers for some version, so only such a rule's runs end where the version changes."""

@@ -1,37 +1,284 @@
-"""Judges the history of models at each evaluation of a span, as a live evaluation would have."""
+"""Judges the history of models at each evaluation of a span, as a live evaluation would have.
+
+One pass judges a block of evaluations (see ``blocks``). It counts for those that were verified: a pass at the first
+evaluation of the block, rule by rule, has to find what the one at the end found until then; a rule for which it does
+not is judged by blocks half as long. Where no alert is pending, fires or has just ended, and nothing waits at GitHub or
+PagerDuty, an evaluation needs no more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from ..alerts.grouping import judge_models
+import numpy as np
+
+from ..alerts.builtin_rules import TRAINING_TIMEOUT, derive_health_tracks, derive_release_tracks, source_rule_name
+from ..alerts.causes import find_causes, unsettled_groups
+from ..alerts.divergence import BUSINESS_KIND
+from ..alerts.grouping import Explain, judge_model
+from ..alerts.state_machine import RESOLVED_RETENTION, alert_stretches
 from ..errors import unforeseen
-from ..evaluate.evaluator import evaluate_model
 from ..evaluate.explanation.explainer import explain
-from ..model.alert import Judgement
-from ..model.finding import ModelFindings
-from ..model.monitored_model import Config
-from ..model.series import FailureScope
+from ..model.alert import BUILT_IN_RULES, Alert, AlertState, Group, Judgement, SourceFailure, fingerprint
+from ..model.explanation import Explanation
+from ..model.finding import Cause, ModelFindings, Track
+from ..model.monitored_model import Config, Model
+from ..model.rule import Rule
+from ..model.series import FailureScope, PulledSeries
+from ..report.next_steps import version_lead
+from ..stats.arrays import Bools
+from ..timeutil import WEEK
+from .blocks import cut_blocks, deployments_until
 from .logged_history import LoggedHistory
-from .result import Span
+from .passes import Pass, cut_track, is_cut, run_pass, track_rows
+from .world import WatchedGroup
+
+_NEVER_WATCHED = (Cause.NO_DATA_YET.code, Cause.NOTHING_WATCHED.code)
 
 
-def judge_span(config: Config, histories: Mapping[str, LoggedHistory], span: Span) -> Iterator[Judgement]:
-    """What each evaluation of ``span`` finds, oldest first."""
-    for now in span.times:
-        yield judge_at(config, histories, now)
+@dataclass(frozen=True, slots=True)
+class JudgedBlock:
+    """Evaluations that one pass judges."""
+
+    rules: tuple[Rule, ...]
+    first: int
+    """Place of the first evaluation in the span."""
+    last: int
+    end: Pass
+    error: str = ""
+    """Why judging failed, of a single evaluation."""
 
 
-def judge_at(config: Config, histories: Mapping[str, LoggedHistory], now: float) -> Judgement:
-    """What an evaluation at ``now`` (seconds, UTC) finds: one live pass over what was known then."""
-    models = tuple(model.with_whole_history(now) for model in config.models)
-    findings, pulls = {}, {}
-    for model in models:
-        pulls[model.name] = histories[model.name].as_of(now)
-        try:
-            findings[model.name] = evaluate_model(model, pulls[model.name], now)
-        except Exception as error:  # noqa: BLE001 - the barrier between models
-            findings[model.name] = ModelFindings(())
-            pulls[model.name] = replace(pulls[model.name], error=unforeseen("judging", error), scope=FailureScope.DATA)
-    return judge_models(replace(config, models=models), findings, pulls, now, explain)
+def judge_block(
+    history: LoggedHistory, rules: tuple[Rule, ...], times: Sequence[float], first: int, last: int
+) -> list[JudgedBlock]:
+    """The evaluations from ``first`` to ``last`` in as few passes as agree with each other."""
+    try:
+        end = run_pass(history, rules, times[last])
+        begin = end if first == last else run_pass(history, rules, times[first])
+    except Exception as error:  # noqa: BLE001 - the barrier between models
+        if first == last:
+            failed = Pass(times[first], PulledSeries(history.model.name, ()), {})
+            return [JudgedBlock(rules, first, last, failed, unforeseen("judging", error))]
+        return _halve(history, rules, times, first, last)
+    model = history.model.with_whole_history(times[first])
+    same = [
+        rule
+        for rule in rules
+        if begin is end or is_cut(begin.tracks[rule.name], end.tracks[rule.name], model, times[first])
+    ]
+    others = tuple(rule for rule in rules if rule not in same)
+    blocks = [JudgedBlock(tuple(same), first, last, end)] if same else []
+    return [*blocks, *(_halve(history, others, times, first, last) if others else ())]
+
+
+def _halve(
+    history: LoggedHistory, rules: tuple[Rule, ...], times: Sequence[float], first: int, last: int
+) -> list[JudgedBlock]:
+    middle = (first + last) // 2
+    halves = ((first, middle), (middle + 1, last))
+    return [block for half in halves for block in judge_block(history, rules, times, *half)]
+
+
+@dataclass(slots=True)
+class _OpenBlock:
+    """A block while its evaluations are gone through."""
+
+    block: JudgedBlock
+    loud: dict[str, Bools]
+    """By rule the evaluations of the block, from its first one on, that have an alert of it, or of a built-in rule
+    about it."""
+
+
+class ModelJudge:
+    """One model through the evaluations at ``times``, in their order."""
+
+    def __init__(self, history: LoggedHistory, times: Sequence[float]) -> None:
+        self.history, self.model, self.times = history, history.model, times
+        self.is_business = {rule.name for rule in self.model.rules if rule.kind == BUSINESS_KIND}
+        self._waiting = [(rules, list(blocks)) for rules, blocks in cut_blocks(history, times).items()]
+        self._open: list[_OpenBlock] = []
+        self._ahead: list[JudgedBlock] = []
+
+    def advance(self, place: int) -> None:
+        """Judge what the evaluation at ``place`` needs."""
+        self._open = [one for one in self._open if one.block.last >= place]
+        for rules, blocks in self._waiting:
+            if blocks and blocks[0][0] <= place:
+                first, end = blocks.pop(0)
+                self._ahead += judge_block(self.history, rules, self.times, first, end - 1)
+        begun = [block for block in self._ahead if block.first <= place]
+        self._ahead = [block for block in self._ahead if block.first > place]
+        self._open += [_OpenBlock(block, self._loud(block)) for block in begun]
+
+    @property
+    def error(self) -> str:
+        """Why the model cannot be judged at the present evaluation; empty where it can."""
+        return next((one.block.error for one in self._open if one.block.error), "")
+
+    def loud_rules(self, place: int) -> set[str]:
+        """The rules of which an alert, or one of a built-in rule about them, is pending, fires or has just ended."""
+        return {rule for one in self._open for rule, places in one.loud.items() if places[place - one.block.first]}
+
+    def has_release_alerts(self, place: int) -> bool:
+        """Whether a built-in rule about moves can have an alert."""
+        now, registry = self.times[place], self.history.registry
+        if registry is None:
+            return False
+        moves = [move for move in registry.moves if move.at <= now]
+        if not any(move.at > now - self.model.history - WEEK - TRAINING_TIMEOUT for move in moves):
+            return False
+        return bool(derive_release_tracks(self.model.with_whole_history(now), self._pull(now).moves, now))
+
+    def rules_behind(self, fingerprints: Collection[str]) -> set[str]:
+        """The configured rules that alerts of built-in rules are about."""
+        found = set()
+        for one in self._open:
+            for tracks in one.block.end.tracks.values():
+                for track in tracks:
+                    labels = tuple(sorted((*track.labels, ("rule", track.rule.name))))
+                    names = (fingerprint(track.model, rule, labels) for rule in BUILT_IN_RULES)
+                    if any(name in fingerprints for name in names):
+                        found.add(track.rule.name)
+        return found
+
+    def judge(self, place: int, rules: Collection[str], exactly: Collection[str] = ()) -> list[Group]:
+        """The groups of ``rules``, and of the built-in rules as far as they are about these. ``exactly``: rules that
+        are judged again as of then, with their explanations."""
+        now = self.times[place]
+        model = self.model.with_whole_history(now)
+        pull = self._pull(now)
+        tracks = self._tracks(model, now)
+        explanation: Explain = _unexplained
+        if exactly:
+            again = run_pass(self.history, [rule for rule in model.rules if rule.name in exactly], now)
+            tracks |= {name: list(own) for name, own in again.tracks.items()}
+
+            def explanation(
+                own: Sequence[Track], alerts: Sequence[Alert], every: Sequence[Track], _: PulledSeries
+            ) -> Explanation | None:
+                return explain(own, alerts, every, again.pull) if own and own[0].rule.name in exactly else None
+
+        every = [track for rule in model.rules for track in tracks[rule.name]]
+        found = ModelFindings(tuple(track for track in every if track.rule.name in rules))
+        groups = judge_model(model, found, pull, now, explanation, every)
+        configured = {rule.name for rule in model.rules}
+        return [group for group in groups if group.rule in rules or group.rule not in configured]
+
+    def _pull(self, now: float) -> PulledSeries:
+        """What the evaluation pulled, but for points that came after it."""
+        pull = self._open[0].block.end.pull
+        series = {(series.name, series.labels): series for one in self._open for series in one.block.end.pull.series}
+        deployments = deployments_until(pull.deployments, now)
+        versions = {deployment.version for deployment in deployments}
+        return replace(
+            pull,
+            series=tuple(series.values()),
+            deployments=deployments,
+            starts=tuple(start for start in pull.starts if start.since <= now),
+            rolled_back=tuple(pair for pair in pull.rolled_back if pair[0] in versions),
+        )
+
+    def _tracks(self, model: Model, now: float) -> dict[str, list[Track]]:
+        return {
+            rule.name: [cut_track(track, track_rows(track, model, now)) for track in one.block.end.tracks[rule.name]]
+            for one in self._open
+            for rule in one.block.rules
+        }
+
+    def _loud(self, block: JudgedBlock) -> dict[str, Bools]:
+        """See ``_OpenBlock``."""
+        loud = {rule.name: np.zeros(block.last - block.first + 1, bool) for rule in block.rules}
+        if block.error:
+            return loud
+        now = np.asarray(self.times[block.first : block.last + 1])
+        tracks = [track for rule in block.rules for track in block.end.tracks[rule.name]]
+        for track in tracks:
+            if track.cause and track.cause[-1] in _NEVER_WATCHED:
+                loud[track.rule.name][:] = True
+        first_model = self.model.with_whole_history(self.times[block.first])
+        derived = self._derived(tracks, first_model, self.times[block.first])
+        for track, name in [*((track, track.rule.name) for track in tracks), *derived]:
+            for stretch in alert_stretches(track):
+                rule = track.rule
+                row = np.floor((now - rule.label_age - rule.lag) / rule.every) - round(track.grid.start / rule.every)
+                inside = (row >= stretch.first) & (row <= stretch.last)
+                if stretch.end is not None:
+                    inside |= (row >= stretch.first) & (now - RESOLVED_RETENTION < stretch.end)
+                loud[name] |= inside
+        return loud
+
+    def _derived(self, tracks: Sequence[Track], model: Model, first: float) -> Iterator[tuple[Track, str]]:
+        """The tracks of built-in rules that have a breach, or can have had one when only a part of the history was
+        known, with the rules that they are about."""
+        known = []
+        for track in tracks:
+            rows, young = track_rows(track, model, first), Cause.TOO_YOUNG.code
+            if young in track.cause[rows:]:
+                causes = (Cause.NONE.code if why == young else why for why in track.cause[rows:])
+                track = replace(track, cause=array("b", [*track.cause[:rows], *causes]))
+            known.append(track)
+        settings = [known]
+        if any(any(track.implausible) and 1 in track.improved for track in known):
+            settings.append([replace(track, improved=array("b", bytes(track.grid.count))) for track in known])
+        for setting in settings:
+            for own in derive_health_tracks(model, setting)[0].values():
+                yield from ((track, source_rule_name(track.labels)) for track in own)
+
+
+def _unexplained(*_: object) -> None:
+    return None
+
+
+class SpanJudge:
+    """All models through the evaluations at ``times``, in their order."""
+
+    def __init__(self, config: Config, histories: Mapping[str, LoggedHistory], times: Sequence[float]) -> None:
+        self._config, self._times = config, times
+        self._models = {model.name: ModelJudge(histories[model.name], times) for model in config.models}
+
+    def judge(self, place: int, watched: Sequence[WatchedGroup] = ()) -> Judgement | None:
+        """What the evaluation at ``place`` finds about groups that are not quiet, and about those in ``watched``;
+        ``None``: nothing."""
+        needed: dict[str, set[str]] = {}
+        failures = []
+        for name, model in self._models.items():
+            model.advance(place)
+            if model.error:
+                failures.append(SourceFailure(name, model.error, FailureScope.DATA))
+                continue
+            own = [group for group in watched if group.model == name]
+            rules = model.loud_rules(place)
+            rules |= {group.rule for group in own}
+            built_in = {one for group in own if group.rule in BUILT_IN_RULES for one in group.fingerprints}
+            rules |= model.rules_behind(built_in) if built_in else set()
+            if rules or own or model.has_release_alerts(place):
+                business = model.is_business & rules
+                needed[name] = {rule.name for rule in model.model.rules} if business else rules
+        if not needed and not failures:
+            return None
+        groups = {name: self._models[name].judge(place, rules) for name, rules in needed.items()}
+        exactly = self._unsettled([group for own in groups.values() for group in own], watched)
+        for name, rules in exactly.items():
+            groups[name] = self._models[name].judge(place, needed[name], rules)
+        every = [group for own in groups.values() for group in own]
+        causes = find_causes(self._config, every)
+        return Judgement(self._times[place], self._config.digest, tuple(every), tuple(failures), causes=causes)
+
+    def _unsettled(self, groups: Sequence[Group], watched: Sequence[WatchedGroup]) -> dict[str, set[str]]:
+        """By model the rules whose explanation matters to what is planned: to the causes that groups share, to whether
+        an alert began with a version, and to whether a page waits for working hours."""
+        leaders = {group.key: group.leader for group in watched if group.leader}
+        registers = {group.key: group.register for group in watched if group.register is not None}
+        keys = unsettled_groups(self._config, groups, leaders)
+        found: dict[str, set[str]] = {}
+        for group in groups:
+            if group.state is not AlertState.FIRING or group.built_in:
+                continue
+            waits = self._models[group.model].model.hours is not None
+            leads = any(version_lead(group, register) is not None for register in (None, registers.get(group.key)))
+            if group.key in keys or waits or (leads and group.evidence.previous):
+                found.setdefault(group.model, set()).add(group.rule)
+        return found

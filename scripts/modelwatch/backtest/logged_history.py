@@ -8,7 +8,7 @@ they are about.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +16,11 @@ from ..context import RunContext
 from ..errors import UserError
 from ..model.monitored_model import Model
 from ..model.release import ALIASES, Move, MoveState, Registry, Version
-from ..model.series import PulledSeries
+from ..model.rule import Rule
+from ..model.series import Deployment, PulledSeries
 from ..pipeline import add_release
 from ..sources.pull import PulledWrites, build_series, pull_writes
-from ..sources.requirements import plan_read
+from ..sources.requirements import only_rules, plan_read
 from ..sources.series_builder import SeriesBuilder
 from .result import Span
 
@@ -45,18 +46,25 @@ class LoggedHistory:
         """The registry as it was at ``now`` (seconds, UTC)."""
         return None if self.registry is None else registry_as_of(self.registry, now)
 
-    def as_of(self, now: float) -> PulledSeries:
-        """What an evaluation at ``now`` (seconds, UTC) would have pulled. Its notes and links are left out, and the
-        histograms of ``modelwatch measure`` are those in W&B, not the finer ones of its profiles."""
+    def as_of(self, now: float, rules: Collection[Rule] | None = None) -> PulledSeries:
+        """What an evaluation at ``now`` (seconds, UTC) would have pulled; ``rules``: only for these. Its notes and
+        links are left out, and the histograms of ``modelwatch measure`` are those in W&B, not the finer ones of its
+        profiles."""
         model, registry = self.model.with_whole_history(now), self.registry_at(now)
         if self.error:
             return PulledSeries(model.name, (), error=self.error, scope=self.writes.scope)
         request = plan_read(model, now)
+        if rules is not None:
+            request = only_rules(request, rules, model)
         if registry is not None:
             request = replace(request, canary_periods=registry.canary_periods)
         pulled = build_series(model, self.writes.builder.as_of(request, now))
         pulled = replace(pulled, notes=(), references=self.writes.references)
         return pulled if registry is None else add_release(pulled, registry)
+
+    def deployments_at(self, now: float) -> tuple[Deployment, ...]:
+        """The deployments that an evaluation at ``now`` (seconds, UTC) would have seen."""
+        return self.as_of(now, ()).deployments
 
 
 def pull_history(context: RunContext, span: Span) -> dict[str, LoggedHistory]:

@@ -14,7 +14,7 @@ from ..model.plan import Skip
 from ..model.secret import Secret
 from ..targets.plan import make_plan
 from .episodes import EpisodeRecorder
-from .judging import judge_span
+from .judging import SpanJudge
 from .logged_history import LoggedHistory
 from .result import ReplayedEffect, ReplayedEpisode, ReplayedRefusal, ReplayResult, Span
 from .world import World
@@ -35,12 +35,16 @@ def replay(
     models = tuple(_with_key(model) for model in config.models if not errors[model.name])
     own = replace(config, models=models)
     known = {model.name: replace(histories[model.name], model=model) for model in models}
-    run = _Replay(own, known)
-    times = span.times
-    for done, judgement in enumerate(judge_span(own, known, span), start=1):
-        run.act(judgement)
+    run, times = _Replay(own, known), span.times
+    judge = SpanJudge(own, known, times)
+    for place, now in enumerate(times):
+        judgement = judge.judge(place, run.world.watched_groups(now))
+        if judgement is None:
+            run.rest(now)
+        else:
+            run.act(judgement)
         if progress:
-            progress(judgement.at, done, len(times))
+            progress(now, place + 1, len(times))
     return ReplayResult(
         config.digest,
         span,
@@ -58,10 +62,12 @@ def replay_alerts(model: Model, history: LoggedHistory, span: Span) -> tuple[Rep
     has moved into an incident. Raises ValueError for a source that could not be read."""
     if history.error:
         raise ValueError(history.error)
-    episodes = EpisodeRecorder()
-    own = {model.name: replace(history, model=model)}
-    for judgement in judge_span(Config((model,), ""), own, span):
-        episodes.see(judgement.groups, judgement.at, {failure.model for failure in judgement.failures})
+    episodes, times = EpisodeRecorder(), span.times
+    judge = SpanJudge(Config((model,), ""), {model.name: replace(history, model=model)}, times)
+    for place, now in enumerate(times):
+        judgement = judge.judge(place)
+        groups = judgement.groups if judgement else ()
+        episodes.see(groups, now, {failure.model for failure in judgement.failures} if judgement else ())
     return episodes.finish()
 
 
@@ -74,17 +80,17 @@ class _Replay:
     episodes: EpisodeRecorder = field(default_factory=EpisodeRecorder)
     effects: list[ReplayedEffect] = field(default_factory=list)
     refusals: list[ReplayedRefusal] = field(default_factory=list)
-    _world: World = field(init=False)
+    world: World = field(init=False)
     _refused: frozenset[tuple[str, str, str, str]] = frozenset()
     """What the evaluation before refused: model, rule, action, guard."""
 
     def __post_init__(self) -> None:
-        self._world = World(self.config)
+        self.world = World(self.config)
 
     def act(self, judgement: Judgement) -> None:
         """Plan what ``judgement`` requires, and make its changes in memory."""
         now, config = judgement.at, self.config
-        observed = self._world.observe(judgement)
+        observed = self.world.observe(judgement)
         judgement = add_source_outages(judgement, config, observed, now)
         judgement = keep_firing(judgement, config, observed, now)
         for model in models_with_releases(config, judgement, observed):
@@ -93,8 +99,13 @@ class _Replay:
             observed[model.name] = replace(observed[model.name], registry=registry, registry_error=unread)
         plan = make_plan(judgement, config, observed, now)
         self.episodes.see(judgement.groups, now, {failure.model for failure in judgement.failures})
-        self.effects += self._world.apply(plan)
+        self.effects += self.world.apply(plan)
         self._add_refusals(plan.skips, {group.key: group.rule for group in judgement.groups}, now)
+
+    def rest(self, now: float) -> None:
+        """Nothing fires, and nothing is under way."""
+        self.episodes.see((), now)
+        self._refused = frozenset()
 
     def _add_refusals(self, skips: Sequence[Skip], rules: Mapping[str, str], now: float) -> None:
         """What a guard refuses; of the same refusal at one evaluation after another the first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..model.alert import Judgement
+from ..model.alert import BUILT_IN_RULES, Judgement, group_key
 from ..model.monitored_model import Config, Model
 from ..model.plan import (
     STEP_PREFIX,
@@ -31,11 +31,13 @@ from ..targets.messages.apply import take_message
 from ..targets.register.client import CLOSED_MAX_AGE
 from ..targets.workflows.apply import record_dispatch
 from ..targets.workflows.observe import RUN_MAX_AGE, relevant_workflows
-from ..timeutil import MINUTE
+from ..timeutil import DAY, MINUTE
 from .result import ReplayedEffect
 
 RUN_LENGTH = 30 * MINUTE
 """Seconds after which a workflow run has succeeded."""
+SETTLED_AFTER = 2 * DAY
+"""Seconds after which nothing is left to do about a closed issue: reports and messages are repeated for a day."""
 LISTED_PAGE = 100
 """Issues on one page of GitHub's list, which is read up to the first page that ends with an old closed one."""
 _STATES = {
@@ -43,6 +45,20 @@ _STATES = {
     ChangeKind.CLOSE_ISSUE: ("closed", "completed"),
     ChangeKind.CLOSE_DUPLICATE: ("closed", "duplicate"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedGroup:
+    """A group about which something is under way, or has just ended: a plan can change that while no alert fires."""
+
+    key: str
+    model: str
+    rule: str
+    fingerprints: frozenset[str] = frozenset()
+    """Of the alerts whose recovery must be proven."""
+    leader: str = ""
+    """Key of the group that leads it, if one does."""
+    register: Register | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +109,41 @@ class World:
         self._run_count = 0
         self._proposed: set[str] = set()
         """Keys of the dispatches that were proposed."""
+        self._active: dict[int, _Issue] = {}
+        """Issues that a plan may change, by number."""
+        self._rules = {
+            group_key(model.name, rule): (model.name, rule)
+            for model in config.models
+            for rule in (*(rule.name for rule in model.rules), *BUILT_IN_RULES)
+        }
+
+    def watched_groups(self, now: float) -> list[WatchedGroup]:
+        """The groups that an evaluation at ``now`` has to judge, whether they fire or not."""
+        self._active = {number: issue for number, issue in self._active.items() if _is_active(issue, now)}
+        watched: dict[str, WatchedGroup] = {}
+        for issue in self._active.values():
+            register = issue.issue.register
+            if register is None:
+                continue
+            leads = issue.issue.state == "open" and register.closed is None
+            for record in register.firing_followers:
+                leader = register.group if leads else ""
+                own = frozenset(record.alerts)
+                watched[record.group] = WatchedGroup(record.group, record.model, record.rule, own, leader)
+        for issue in self._active.values():
+            register = issue.issue.register
+            if register is not None:
+                known = watched.get(register.group)
+                own = frozenset(register.alerts) | (known.fingerprints if known else frozenset())
+                leader = known.leader if known else ""
+                watched[register.group] = WatchedGroup(
+                    register.group, register.model, register.rule, own, leader, register
+                )
+        for incidents in self._incidents.values():
+            key = incidents[-1].group
+            if incidents[-1].status != "resolved" and key not in watched and key in self._rules:
+                watched[key] = WatchedGroup(key, *self._rules[key])
+        return list(watched.values())
 
     def observe(self, judgement: Judgement) -> dict[str, ModelObservation]:
         """What exists for each model, as far as ``judgement`` calls for it."""
@@ -192,7 +243,7 @@ class World:
             issue = ObservedIssue(
                 number, f"issue:{number}", change.group, "open", "", None, now, "modelwatch", f"{number}.0", register
             )
-            group.issue = self._by_number[number] = _Issue(issue, change.model, now)
+            group.issue = self._by_number[number] = self._active[number] = _Issue(issue, change.model, now)
             model = self._config.model(change.model)
             self._issues.setdefault(_repository(model) if model else "", []).append(group.issue)
             return
@@ -205,6 +256,7 @@ class World:
             state, reason = _STATES[change.kind]
             fields |= {"state": state, "state_reason": reason, "closed_at": now if state == "closed" else None}
         place.issue, place.updated = replace(place.issue, **fields), now  # type: ignore[arg-type]
+        self._active[place.issue.number] = place
 
     def _send_event(self, change: Change, group: _Group, now: float) -> bool:
         notifies = False
@@ -253,6 +305,16 @@ class World:
                 digest = f"{group.issue.issue.body_digest}'"
                 group.issue.issue = replace(group.issue.issue, register=register, body_digest=digest)
                 group.issue.updated = now
+
+
+def _is_active(issue: _Issue, now: float) -> bool:
+    """Whether a plan may change the issue although its group does not fire."""
+    register = issue.issue.register
+    if register is None or register.closed is None or issue.issue.state == "open":
+        return True
+    settles = register.page is not None and register.page.state == PAGE_TRIGGERED
+    settles |= any(record.state.is_open for record in register.dispatches)
+    return settles or now - register.closed <= SETTLED_AFTER
 
 
 def _repository(model: Model) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..model.business import BusinessSpec
@@ -82,19 +82,19 @@ class ReadRequest:
 
 def plan_read(model: Model, now: float) -> ReadRequest:
     """What the evaluation of ``model`` at ``now`` needs."""
-    reach = max((max(history_reach(rule), _noise_reach(rule) - model.history) for rule in model.rules), default=0.0)
     requests, notes = key_requests(model.rules, model.business)
     waiting = [rule for rule in model.rules if waits_for_labels(rule, model.measure)]
     known = {request.pattern.text for request in requests}
     more = [KeyPattern(MATURITY_KEY), *map(young_metric, waiting)] if waiting else []
     own = [KeyRequest(pattern, optional=True) for pattern in dict.fromkeys(more) if pattern.text not in known]
     requests, wait = (*requests, *own), longest_wait(model)
+    back, least = read_lengths(model)
     patterns = histogram_patterns(model.rules)
     # Calendars and the memory of anomaly rules are about numbers: histograms of so long a time would be too many.
     short = max((history_reach(replace(rule, calendar=None, anomaly=None)) for rule in model.rules), default=0.0)
     return ReadRequest(
         requests,
-        now - model.history - reach - wait,
+        now - max(model.history + back, least) - wait,
         None,
         notes,
         patterns,
@@ -102,6 +102,21 @@ def plan_read(model: Model, now: float) -> ReadRequest:
         histograms_since=now - model.history - short - wait,
         is_measured=model.measure is not None,
     )
+
+
+def read_lengths(model: Model) -> tuple[float, float]:
+    """How far back the rules of ``model`` read (seconds), before they wait for labels: behind the beginning of its
+    history, and behind the evaluation, whichever is longer."""
+    back = max(map(history_reach, model.rules), default=0.0)
+    return back, max(map(_noise_reach, model.rules), default=0.0)
+
+
+def only_rules(request: ReadRequest, rules: Collection[Rule], model: Model) -> ReadRequest:
+    """``request``, which is for all rules of ``model``, without the keys that only rules other than these read."""
+    needed = {key.pattern.text for key in key_requests(rules, model.business)[0]}
+    every = {key.pattern.text for key in key_requests(model.rules, model.business)[0]}
+    keys = tuple(key for key in request.keys if key.pattern.text in needed or key.pattern.text not in every)
+    return replace(request, keys=keys, histograms=histogram_patterns(rules))
 
 
 def history_reach(rule: Rule) -> float:

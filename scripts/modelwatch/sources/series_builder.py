@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
@@ -22,52 +22,14 @@ from ..model.series import (
     ServiceStart,
     StartOrigin,
 )
-from ..timeutil import MINUTE
 from .cell_parsing import Bins, parse_histogram, parse_number, parse_time, version_text
 from .deployment_starts import SILENCE_SECONDS, SILENCE_SPACINGS, UNKNOWN_VERSION, deployment_starts
-from .requirements import KeyRequest, KeyResolver, ReadRequest
+from .point_columns import LoggedHistogram, PointColumn, build_column, build_histograms, to_doubles
+from .requirements import KeyResolver, ReadRequest
 from .similar_keys import similar_keys_hint
 
 MAX_KEYS = 5_000
 """Keys that are compared with one that nothing logs."""
-MIN_COUNT_REACH, MAX_COUNT_REACH = 1.0, 10 * MINUTE
-"""Seconds between a value and a count that is logged in another call."""
-
-
-@dataclass(slots=True)
-class PointColumn:
-    """The points of one key in the order in which they came."""
-
-    times: array[float] = field(default_factory=lambda: array("d"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-    written: array[float] = field(default_factory=lambda: array("d"))
-    """When each was written: of two for one time the newest write wins."""
-    versions: array[int] = field(default_factory=lambda: array("i"))
-    logged: array[float] = field(default_factory=lambda: array("d"))
-    """When each became known; empty unless the request keeps it."""
-
-    def select(self, rows: Any) -> PointColumn:
-        """Only these rows: a mask."""
-        import numpy as np
-
-        def doubles(column: array[float]) -> array[float]:
-            return _to_doubles(np.asarray(column)[rows])
-
-        versions = array("i", np.asarray(self.versions)[rows].tobytes())
-        return PointColumn(doubles(self.times), doubles(self.values), doubles(self.written), versions)
-
-
-@dataclass(frozen=True, slots=True)
-class _LoggedHistogram:
-    """One histogram of one key."""
-
-    time: float
-    written: float
-    bins: Bins
-    version: int
-    """Index into the names of versions; ``UNKNOWN_VERSION`` where unknown."""
-    logged: float
-    """When it became known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +69,7 @@ class SeriesBuilder:
         self._canary_columns: dict[str, PointColumn] = {}
         self._row_histograms: list[tuple[str, Bins]] = []
         """Histograms of the row that is being walked."""
-        self._histograms: dict[str, list[_LoggedHistogram]] = {}
+        self._histograms: dict[str, list[LoggedHistogram]] = {}
         self._versions: dict[str, int] = {}
         self._version_times = array("d")
         self._first_seen: dict[str, float] = {}
@@ -175,9 +137,27 @@ class SeriesBuilder:
             if self.request.keeps_log_times:
                 column.logged.append(known)
         for key, bins in () if canary or time < self.request.histograms_since else self._row_histograms:
-            self._histograms.setdefault(key, []).append(_LoggedHistogram(time, written, bins, place, known))
+            self._histograms.setdefault(key, []).append(LoggedHistogram(time, written, bins, place, known))
         self.newest = max(self.newest, time)
         return True
+
+    def log_times(self) -> Iterator[tuple[str, Any, Any]]:
+        """For each key, of histograms too: the times that its values are about, and when they were logged, in columns
+        of the same length; the builder has to keep log times."""
+        import numpy as np
+
+        for key, column in self._columns.items():
+            yield key, np.asarray(column.times), np.asarray(column.logged)
+        for key, rows in self._histograms.items():
+            yield key, np.array([row.time for row in rows]), np.array([row.logged for row in rows])
+
+    def version_log_times(self) -> tuple[Any, Any, Any]:
+        """For each row that named its version or did not: its time, when it was logged, and a number for the version,
+        negative where it is unknown."""
+        import numpy as np
+
+        columns = (self._version_times, self._version_logged, self._version_places)
+        return np.asarray(columns[0]), np.asarray(columns[1]), np.asarray(columns[2])
 
     def as_of(self, request: ReadRequest, now: float) -> SeriesBuilder:
         """A builder of what ``request`` wants and was known at ``now`` (seconds, UTC): of a value that was written
@@ -208,9 +188,11 @@ class SeriesBuilder:
         is_wanted = is_known & (times >= request.since) & (times <= until)
         known.newest = float(times[is_wanted].max(initial=-np.inf))
         is_wanted &= ~is_canary(times, places)
-        known._version_times = _to_doubles(times[is_wanted])
+        known._version_times = to_doubles(times[is_wanted])
         known._version_places = array("i", places[is_wanted].tobytes())
         for key, column in self._columns.items():
+            if known.key_resolver.resolve(key) is None:
+                continue
             times, places = np.asarray(column.times), np.asarray(column.versions)
             is_wanted = (np.asarray(column.logged) <= now) & (times >= request.since) & (times <= until)
             canary = is_canary(times, places)
@@ -219,6 +201,8 @@ class SeriesBuilder:
                     columns[key] = column.select(rows)
         since = max(request.since, request.histograms_since)
         for key, histograms in self._histograms.items():
+            if known._histogram_resolver.resolve(key) is None:
+                continue
             kept = [each for each in histograms if each.logged <= now and since <= each.time <= until]
             canary = is_canary(np.array([each.time for each in kept]), np.array([each.version for each in kept]))
             if own_rows := [each for each, beside in zip(kept, canary, strict=True) if not beside]:
@@ -235,7 +219,7 @@ class SeriesBuilder:
             matches = ((request.pattern.match(key), key) for key in columns)
             for labels, key in sorted((labels, key) for labels, key in matches if labels is not None):
                 if (request.pattern.name, labels) not in joined:
-                    series = _build_series(columns, request, labels, key, names)
+                    series = build_column(columns, request, labels, key, names)
                     joined[request.pattern.name, labels] = series
                     if not canary and series.weights and (lacking := sum(map(isnan, series.weights))):
                         self._without_count[key] = (lacking, len(series))
@@ -245,7 +229,7 @@ class SeriesBuilder:
         """Every histogram that a drift rule can need, in the rules' order."""
         names = tuple(self._versions)
         return tuple(
-            _build_histograms(pattern, key, self._histograms[key], names)
+            build_histograms(pattern, key, self._histograms[key], names)
             for pattern in self.request.histograms
             for key in sorted(self._histograms)
             if pattern.match(key) is not None
@@ -404,89 +388,3 @@ class SeriesBuilder:
 
     def _version_index(self, version: str) -> int:
         return self._versions.setdefault(version, len(self._versions)) if version else UNKNOWN_VERSION
-
-
-def _build_series(
-    columns: Mapping[str, PointColumn], request: KeyRequest, labels: Labels, key: str, names: tuple[str, ...]
-) -> Series:
-    import numpy as np
-
-    column = columns[key]
-    latest = _latest_positions(column)
-    times = np.asarray(column.times)[latest]
-    versions, version_of = _own_versions(np.asarray(column.versions)[latest].tolist(), names)
-    weights = columns.get(request.weight_of(key)) if request.weight else None
-    return Series(
-        name=request.pattern.name,
-        labels=labels,
-        times=_to_doubles(times),
-        values=_to_doubles(np.asarray(column.values)[latest]),
-        weights=_to_doubles(_weights_at(weights, times)) if weights else None,
-        versions=versions,
-        version_of=version_of,
-    )
-
-
-def _build_histograms(
-    pattern: KeyPattern, key: str, histograms: Sequence[_LoggedHistogram], names: tuple[str, ...]
-) -> Histograms:
-    """Everything under one key by time; of two for one time the one written last."""
-    by_write = sorted(histograms, key=lambda histogram: histogram.written)
-    newest = {histogram.time: histogram for histogram in by_write}
-    rows = [newest[time] for time in sorted(newest)]
-    versions, version_of = _own_versions((row.version for row in rows), names)
-    return Histograms(
-        name=pattern.name,
-        labels=pattern.match(key) or (),
-        times=array("d", (row.time for row in rows)),
-        edges=tuple(row.bins[0] for row in rows),
-        counts=tuple(row.bins[1] for row in rows),
-        versions=versions,
-        version_of=version_of,
-    )
-
-
-def _latest_positions(column: PointColumn) -> Any:
-    """Places of the points to keep, by time: of several for one time the one that was written last."""
-    import numpy as np
-
-    times = np.asarray(column.times)
-    order = np.lexsort((np.arange(len(times)), np.asarray(column.written), times))
-    last = np.append(times[order][1:] != times[order][:-1], True)
-    return order[last]
-
-
-def _weights_at(column: PointColumn, times: Any) -> Any:
-    """The counts at ``times``. A value without one has the nearest that no value was logged with, such as that of a
-    second ``wandb.log``, within half the usual distance of values; NaN if there is none."""
-    import numpy as np
-
-    latest = _latest_positions(column)
-    known, counts = np.asarray(column.times)[latest], np.asarray(column.values)[latest]
-    known, counts = known[~np.isnan(counts)], counts[~np.isnan(counts)]
-    if not len(known):
-        return np.full(len(times), np.nan)
-    places = np.minimum(np.searchsorted(known, times), len(known) - 1)
-    weights = np.where(known[places] == times, counts[places], np.nan)
-    alone = ~np.isin(known, times)
-    if alone.any() and np.isnan(weights).any():
-        known, counts, missing = known[alone], counts[alone], np.isnan(weights)
-        after = np.minimum(np.searchsorted(known, times[missing]), len(known) - 1)
-        before = np.maximum(after - 1, 0)
-        gaps = np.abs(known[[before, after]] - times[missing])
-        spacing = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        reach = min(max(MIN_COUNT_REACH, spacing / 2), MAX_COUNT_REACH)
-        nearest = np.where(gaps[0] <= gaps[1], before, after)
-        weights[missing] = np.where(gaps.min(axis=0) < reach, counts[nearest], np.nan)
-    return weights
-
-
-def _own_versions(places: Iterable[int], names: tuple[str, ...]) -> tuple[tuple[str, ...], array[int]]:
-    """The versions of one series in order of first appearance, and per point which it is."""
-    own: dict[int, int] = {UNKNOWN_VERSION: UNKNOWN_VERSION}
-    version_of = array("i", (own.setdefault(place, len(own) - 1) for place in places))
-    return tuple(names[place] for place in own if place != UNKNOWN_VERSION), version_of
-
-
-def _to_doubles(column: Any) -> array[float]:
-    return array("d", column.astype("d").tobytes())
