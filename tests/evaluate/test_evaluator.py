@@ -76,6 +76,18 @@ def test_every_rule_has_its_tracks_in_order() -> None:
     assert [one.rule.name for one in evaluate_model(replace(model, rules=(other,)), pull, NOW).tracks] == ["loss"]
 
 
+@pytest.mark.parametrize("first", [0.0, 2 * HOUR])
+def test_rules_that_differ_in_their_lag_share_no_windows(first: float) -> None:
+    """Both look at the same points, from the same time on: one of them until later."""
+    lags = (first, 2 * HOUR - first)
+    rules = tuple(Rule(f"lag-{lag}", "accuracy-drop", KeyPattern("eval/accuracy"), (LIMIT,), lag=lag) for lag in lags)
+    pull = PulledSeries("churn", (hourly([0.9] * 100),))
+    together = evaluate_model(Model("churn", rules, history=2 * DAY), pull, NOW).tracks
+    for own, found in zip(rules, together, strict=True):
+        (alone,) = evaluate_model(Model("churn", (own,), history=2 * DAY), pull, NOW).tracks
+        assert (found.grid, found.outcome, found.points) == (alone.grid, alone.outcome, alone.points)
+
+
 def test_columns_are_arrays_of_the_grids_length() -> None:
     found = track(BY_REGION, hourly([0.9, NAN], weight=3.0), deployed=[("a", 0.0)])
     for name, code in {

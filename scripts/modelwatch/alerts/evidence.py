@@ -38,8 +38,11 @@ def collect_evidence(
     pull: PulledSeries,
     notes: Sequence[str],
     why: Explanation | None = None,
+    *,
+    is_shown: bool = True,
 ) -> Evidence:
-    """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``health`` is of its model."""
+    """The evidence of one group. ``tracks`` and ``alerts`` are the group's, ``health`` is of its model. What nobody is
+    shown has no trend."""
     main = _main_track(tracks, alerts)
     labelled = [track for track in tracks if track.labels]
     described = find_alert_scope(alerts, why, len(labelled)).alert
@@ -50,7 +53,9 @@ def collect_evidence(
     since = start.began if start else None
     own = recount_judgements(health, tracks)
     return Evidence(
-        trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last)) if headline else (),
+        trend=trend(headline, min((alert.start for alert in alerts), default=headline.grid.last))
+        if headline and is_shown
+        else (),
         segments=tuple(
             track.finding(_newest_decided(track)) for track in _worst_first(labelled, alerts)[:MAX_SEGMENTS]
         ),

@@ -96,9 +96,12 @@ def judge_model(
     now: float,
     explain: Explain,
     judged: Sequence[Track] | None = None,
+    *,
+    is_shown: bool = True,
 ) -> list[Group]:
     """The groups of one model: its rules in their order, then the built-in ones. Optional rules without a series have
-    none. ``judged``: the tracks by which versions were healthy; by default those of ``findings``."""
+    none. ``judged``: the tracks by which versions were healthy; by default those of ``findings``. ``is_shown``: see
+    ``collect_evidence``."""
     derived, healthy = derive_health_tracks(model, findings.tracks)
     by_rule: dict[str, list[Track]] = {rule.name: [] for rule in model.rules}
     for track in findings.tracks:
@@ -127,7 +130,7 @@ def judge_model(
                 *(note for note in findings.notes if name in note),
             ]
             why = explain(tracks, group.alerts, findings.tracks, pull)
-            evidence = collect_evidence(tracks, group.alerts, health, pull, group_notes, why)
+            evidence = collect_evidence(tracks, group.alerts, health, pull, group_notes, why, is_shown=is_shown)
             if name in RELEASE_RULES:  # their own tracks know no versions
                 evidence = add_serving_versions(evidence, health, pull)
             group = replace(group, evidence=replace(evidence, move=recovery_move(pull.moves, group.start)))

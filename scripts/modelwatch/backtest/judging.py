@@ -27,6 +27,7 @@ from ..model.finding import Cause, ModelFindings, Track
 from ..model.monitored_model import Config, Model
 from ..model.rule import Rule
 from ..model.series import FailureScope, PulledSeries
+from ..model.unit import can_be_withheld
 from ..report.next_steps import version_lead
 from ..stats.arrays import Bools
 from ..timeutil import WEEK
@@ -97,7 +98,12 @@ class ModelJudge:
 
     def __init__(self, history: LoggedHistory, times: Sequence[float]) -> None:
         self.history, self.model, self.times = history, history.model, times
-        self.is_business = {rule.name for rule in self.model.rules if rule.kind == BUSINESS_KIND}
+        self._configured = {rule.name for rule in self.model.rules}
+        self._rolls_back = self.model.release is not None or self.model.workflow("rollback") is not None
+        """Whether it matters which versions were healthy, whenever an alert fires."""
+        measured = (rule.name for rule in self.model.rules if not can_be_withheld(rule.metric))
+        self._measured_rule = next(measured, "")
+        self.business_rules = {rule.name for rule in self.model.rules if rule.kind == BUSINESS_KIND}
         self._waiting = [(rules, list(blocks)) for rules, blocks in cut_blocks(history, times).items()]
         self._open: list[_OpenBlock] = []
         self._ahead: list[JudgedBlock] = []
@@ -150,7 +156,8 @@ class ModelJudge:
         now = self.times[place]
         model = self.model.with_whole_history(now)
         pull = self._pull(now)
-        tracks = self._tracks(model, now)
+        needs_health = bool(exactly) or self._rolls_back
+        tracks = self._tracks(model, now, None if needs_health else rules)
         explanation: Explain = _unexplained
         if exactly:
             again = run_pass(self.history, [rule for rule in model.rules if rule.name in exactly], now)
@@ -161,16 +168,20 @@ class ModelJudge:
             ) -> Explanation | None:
                 return explain(own, alerts, every, again.pull) if own and own[0].rule.name in exactly else None
 
-        every = [track for rule in model.rules for track in tracks[rule.name]]
+        every = [track for rule in model.rules for track in tracks.get(rule.name, ())]
         found = ModelFindings(tuple(track for track in every if track.rule.name in rules))
-        groups = judge_model(model, found, pull, now, explanation, every)
-        configured = {rule.name for rule in model.rules}
-        return [group for group in groups if group.rule in rules or group.rule not in configured]
+        # Where not every rule can be withheld, silence of those that can be is no alert: one of the others stays.
+        brief = replace(model, rules=tuple(r for r in model.rules if r.name in rules or r.name == self._measured_rule))
+        judged = every if needs_health else ()
+        groups = judge_model(brief, found, pull, now, explanation, judged, is_shown=False)
+        return [group for group in groups if group.rule in rules or group.rule not in self._configured]
 
     def _pull(self, now: float) -> PulledSeries:
         """What the evaluation pulled, but for points that came after it."""
-        pull = self._open[0].block.end.pull
-        series = {(series.name, series.labels): series for one in self._open for series in one.block.end.pull.series}
+        # Of a key that rules with different lags read, the least is known where the block ends first.
+        blocks = sorted((one.block for one in self._open), key=lambda block: -block.last)
+        pull = blocks[-1].end.pull
+        series = {(series.name, series.labels): series for block in blocks for series in block.end.pull.series}
         deployments = deployments_until(pull.deployments, now)
         versions = {deployment.version for deployment in deployments}
         return replace(
@@ -181,11 +192,12 @@ class ModelJudge:
             rolled_back=tuple(pair for pair in pull.rolled_back if pair[0] in versions),
         )
 
-    def _tracks(self, model: Model, now: float) -> dict[str, list[Track]]:
+    def _tracks(self, model: Model, now: float, rules: Collection[str] | None) -> dict[str, list[Track]]:
         return {
             rule.name: [cut_track(track, track_rows(track, model, now)) for track in one.block.end.tracks[rule.name]]
             for one in self._open
             for rule in one.block.rules
+            if rules is None or rule.name in rules
         }
 
     def _loud(self, block: JudgedBlock) -> dict[str, Bools]:
@@ -255,7 +267,7 @@ class SpanJudge:
             built_in = {one for group in own if group.rule in BUILT_IN_RULES for one in group.fingerprints}
             rules |= model.rules_behind(built_in) if built_in else set()
             if rules or own or model.has_release_alerts(place):
-                business = model.is_business & rules
+                business = model.business_rules & rules
                 needed[name] = {rule.name for rule in model.model.rules} if business else rules
         if not needed and not failures:
             return None
@@ -279,6 +291,8 @@ class SpanJudge:
                 continue
             waits = self._models[group.model].model.hours is not None
             leads = any(version_lead(group, register) is not None for register in (None, registers.get(group.key)))
-            if group.key in keys or waits or (leads and group.evidence.previous):
+            # By its segments an explanation says which alert of several describes the group.
+            several = len(group.alerts) > 1 and any(alert.labels for alert in group.alerts)
+            if group.key in keys or waits or several or (leads and group.evidence.previous):
                 found.setdefault(group.model, set()).add(group.rule)
         return found

@@ -35,20 +35,15 @@ def replay(
     models = tuple(_with_key(model) for model in config.models if not errors[model.name])
     own = replace(config, models=models)
     known = {model.name: replace(histories[model.name], model=model) for model in models}
-    run, times = _Replay(own, known), span.times
-    judge = SpanJudge(own, known, times)
-    for place, now in enumerate(times):
-        judgement = judge.judge(place, run.world.watched_groups(now))
-        if judgement is None:
-            run.rest(now)
-        else:
-            run.act(judgement)
+    run = ReplayRun(own, known, span.times)
+    for place, now in enumerate(run.times):
+        run.step(place)
         if progress:
-            progress(now, place + 1, len(times))
+            progress(now, place + 1, len(run.times))
     return ReplayResult(
         config.digest,
         span,
-        len(times),
+        len(run.times),
         run.episodes.finish(),
         tuple(run.effects),
         tuple(run.refusals),
@@ -72,25 +67,34 @@ def replay_alerts(model: Model, history: LoggedHistory, span: Span) -> tuple[Rep
 
 
 @dataclass(slots=True)
-class _Replay:
+class ReplayRun:
     """What one evaluation after another finds and does."""
 
     config: Config
     histories: Mapping[str, LoggedHistory]
+    times: Sequence[float]
     episodes: EpisodeRecorder = field(default_factory=EpisodeRecorder)
     effects: list[ReplayedEffect] = field(default_factory=list)
     refusals: list[ReplayedRefusal] = field(default_factory=list)
-    world: World = field(init=False)
+    _world: World = field(init=False)
+    _judge: SpanJudge = field(init=False)
     _refused: frozenset[tuple[str, str, str, str]] = frozenset()
     """What the evaluation before refused: model, rule, action, guard."""
 
     def __post_init__(self) -> None:
-        self.world = World(self.config)
+        self._world = World(self.config)
+        self._judge = SpanJudge(self.config, self.histories, self.times)
 
-    def act(self, judgement: Judgement) -> None:
-        """Plan what ``judgement`` requires, and make its changes in memory."""
-        now, config = judgement.at, self.config
-        observed = self.world.observe(judgement)
+    def step(self, place: int) -> Judgement | None:
+        """Judge the next evaluation, the one at ``place``, and make the changes that it plans in memory. What it found
+        about the groups that matter; ``None``: nothing."""
+        now, config = self.times[place], self.config
+        judgement = self._judge.judge(place, self._world.watched_groups(now))
+        if judgement is None:
+            self.episodes.see((), now)
+            self._refused = frozenset()
+            return None
+        observed = self._world.observe(judgement)
         judgement = add_source_outages(judgement, config, observed, now)
         judgement = keep_firing(judgement, config, observed, now)
         for model in models_with_releases(config, judgement, observed):
@@ -99,13 +103,9 @@ class _Replay:
             observed[model.name] = replace(observed[model.name], registry=registry, registry_error=unread)
         plan = make_plan(judgement, config, observed, now)
         self.episodes.see(judgement.groups, now, {failure.model for failure in judgement.failures})
-        self.effects += self.world.apply(plan)
+        self.effects += self._world.apply(plan)
         self._add_refusals(plan.skips, {group.key: group.rule for group in judgement.groups}, now)
-
-    def rest(self, now: float) -> None:
-        """Nothing fires, and nothing is under way."""
-        self.episodes.see((), now)
-        self._refused = frozenset()
+        return judgement
 
     def _add_refusals(self, skips: Sequence[Skip], rules: Mapping[str, str], now: float) -> None:
         """What a guard refuses; of the same refusal at one evaluation after another the first."""

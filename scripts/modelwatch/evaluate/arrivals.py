@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..model.cadence import LATE_GAPS, LONG_GAP, MIN_GAPS, Cadence, cadence_starts
+from ..model.finding import Grid
 from ..stats.arrays import Bools, Floats
 from .points import Points
 from .windows import EvaluationTimes, RowRanges, row_ranges, window_rows
@@ -33,11 +34,11 @@ class ArrivalsCache:
     """The arrivals of the newest columns of times: most series of a model are logged together."""
 
     def __init__(self) -> None:
-        self._arrivals: dict[tuple[bytes, float, float, float], Arrivals] = {}
+        self._arrivals: dict[tuple[bytes, float, Grid], Arrivals] = {}
 
     def of(self, points: Floats, window: float, times: EvaluationTimes) -> Arrivals:
         """``points``: their times, ascending; ``window``: seconds."""
-        key = (points.tobytes(), window, times.grid.step, times.grid.start)
+        key = (points.tobytes(), window, times.grid)
         if key not in self._arrivals:
             if len(self._arrivals) == MAX_COLUMNS:
                 self._arrivals.pop(next(iter(self._arrivals)))
