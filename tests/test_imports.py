@@ -83,7 +83,7 @@ LATE = {
     ("profiling", "stats.embeddings."): "scikit-learn loads for embeddings and texts only",
 }
 """(who, what): why a module of our own may be imported late."""
-NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "recorder", "release"})
+NUMPY_AT_THE_TOP = frozenset({"stats", "evaluate", "profiling", "recorder", "release", "backtest"})
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset(),
     "alerts": frozenset(),

@@ -108,7 +108,7 @@ def unsettled_groups(config: Config, groups: Sequence[Group], leaders: Mapping[s
     """The keys of those of ``groups`` whose shared causes can depend on since when exactly they have got worse, and by
     which segments: on their explanations. ``leaders``: of groups that are led already the key of the one that leads.
 
-    Groups that are led together stay so. If nothing but the time of their onset can relate them, it changes nothing.
+    Groups that are led together stay so. If only the time of their onset can relate them, it changes nothing.
     """
     models = {model.name: model for model in config.models}
     ancestors = {name: upstream_models(models, name) for name in models}
