@@ -253,7 +253,7 @@ def test_modes_that_are_proposed(sample: Sample) -> None:
     rows = earned_modes.mode_rows(modes, code)
     points = "\n".join(f"- {point}" for point in earned_modes.mode_points(modes, code))
     check_markdown(f"{table(earned_modes.MODE_COLUMNS, rows)}\n\n{points}", OWN)
-    check_markdown(earned_modes.pull_request_body(modes), OWN)
+    check_markdown(earned_modes.pull_request_body(modes, "", [text]), OWN)
     check_line(earned_modes.pull_request_title(modes[:1]), 200)
 
 

@@ -11,7 +11,6 @@ from modelwatch.report.earned_modes import (
     mode_points,
     mode_rows,
     proposal_text,
-    proposed_mode,
     pull_request_body,
     pull_request_title,
     record_text,
@@ -57,7 +56,7 @@ def test_the_record_and_what_is_missing() -> None:
 def test_what_is_proposed() -> None:
     assert proposal_text(EARNED) == "act is earned"
     assert proposal_text(BACK) == "step back to propose: 2 were harmful"
-    assert [proposed_mode(mode) for mode in (NOT_YET, EARNED, BACK)] == [Mode.PROPOSE, Mode.ACT, Mode.PROPOSE]
+    assert [mode.proposed_mode for mode in (NOT_YET, EARNED, BACK)] == [Mode.PROPOSE, Mode.ACT, Mode.PROPOSE]
     assert changed_modes((NOT_YET, EARNED, BACK)) == (EARNED, BACK)
 
 
@@ -77,10 +76,12 @@ def test_the_scorecard_has_every_automation() -> None:
 def test_the_pull_request_says_why_and_that_nothing_changes_by_itself() -> None:
     assert pull_request_title((NOT_YET, EARNED)) == "Let retrain of churn act"
     assert pull_request_title((EARNED, BACK)) == "Change the modes of 2 automations"
-    body = pull_request_body((NOT_YET, EARNED, BACK))
+    body = pull_request_body((NOT_YET, EARNED, BACK), "--- a/x\n+- ```\n", ["x.yml:1:1: by hand"])
     assert body.startswith("The records on the issues speak for these modes. Nothing changes unless you merge this.")
     assert "### `churn` `retrain`: propose → act" in body
     assert "### `churn` `retrain`: act → propose" in body
     assert "It should step back: 2 were harmful." in body
     assert "| 2026-11-20 01:00 UTC | `accuracy` | [rejected](https://x.example/2) |  |" in body
-    assert pull_request_body((NOT_YET,)) == ""
+    assert "````diff\n--- a/x\n+- ```\n````" in body
+    assert body.endswith("- `x.yml:1:1: by hand`")
+    assert pull_request_body((NOT_YET,), "") == ""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from scipy.stats import binomtest, poisson
 
+from modelwatch.cli.earned_modes import print_modes
+from modelwatch.config.loader import load_config
 from modelwatch.context import RunContext, make_context
 from modelwatch.model.earned_mode import AttemptOutcome
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.rule import Mode
 from modelwatch.model.scorecard import DurationFigure, Period, PeriodFigures, ShareFigure
-from modelwatch.scorecard.alerts import ledger_alerts
+from modelwatch.scorecard.alerts import NO_MARKS, ledger_alerts
 from modelwatch.scorecard.earned_modes import judge_modes
 from modelwatch.scorecard.figures import period_figures
 from modelwatch.scorecard.issues import ReadRecords, read_records
@@ -198,3 +202,32 @@ def test_the_record_of_each_automation(context: RunContext, found: ReadRecords, 
         assert dict(degrade.outcomes) == ({AttemptOutcome.HELPED: len(approved)} if approved else {})
         assert {attempt.by for attempt in degrade.attempts} <= {ALICE}
     assert {modes[model.name, "retrain"].step_back for model in context.config.models} == {Mode.PROPOSE, None}
+
+
+def test_the_pull_request_of_modes(
+    quarter: Quarter, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record of ``degrade``, which people started, and of ``retrain``, which helps too seldom."""
+    text = "".join(
+        f"""\
+  - name: {model.name}
+    table: {{path: t.csv}}
+    github: {{repository: acme/{model.name}}}
+    workflows: {{retrain: retrain.yml, degrade: {{file: degrade.yml, mode: propose}}}}
+    rules: [{{name: accuracy, kind: accuracy-drop, metric: a, tiers: {{error: {{below: 0.9}}}}}}]
+"""
+        for model in quarter.models
+    )
+    path = tmp_path / "modelwatch.yml"
+    path.write_text(f"version: 1\nmodels:\n{text}")
+    context = make_context(load_config(path, {}), END, quarter.env)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    assert print_modes(context, NO_MARKS, "json", tmp_path / "modes.patch") == 0
+    found = json.loads(capsys.readouterr().out)
+    back = [mode["model"] for mode in found["modes"] if mode["step_back"]]
+    assert found["title"] == f"Change the modes of {len(back)} automations"
+    assert 0 < len(back) < len(quarter.models)
+    assert found["diff"] == (tmp_path / "modes.patch").read_text()
+    assert found["diff"].count("\n+    workflows: {retrain: {file: retrain.yml, mode: propose}, ") == len(back)
+    assert all(f"### `{name}` `retrain`: act → propose" in found["body"] for name in back)
+    assert "mode: propose" not in path.read_text().replace("degrade.yml, mode: propose", ""), "nothing changes a mode"

@@ -1,4 +1,4 @@
-"""Writes a suggestion into the configuration as a patch that changes nothing else: comments, order and layout stay.
+"""Writes other values into the configuration as a patch that changes nothing else: comments, order and layout stay.
 
 Values are replaced, or keys inserted, at the places that ``config/yaml_nodes.py`` knows. A value that the place in the
 file does not own alone (an alias, a merge key, a default) is left to people. Each file is parsed again: it must mean
@@ -47,17 +47,48 @@ class _UneditableError(Exception):
     """Why a change cannot be made."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigEdit:
+    """Other values of keys of one rule or model: all of them, or none."""
+
+    where: str
+    """Of the rule or model: ``file:line:column``."""
+    subject: str
+    """``rule accuracy of churn``"""
+    changes: tuple[SettingChange, ...]
+    otherwise: tuple[SettingChange, ...] = ()
+    """What is written instead where a key of ``changes`` is no mapping: a short form."""
+
+    @property
+    def file(self) -> str:
+        return self.where.rsplit(":", 2)[0]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        _, line, column = self.where.rsplit(":", 2)
+        return int(line), int(column)
+
+
 def make_patch(suggestions: Iterable[Suggestion]) -> ConfigPatch:
     """The patch that makes the changes of all ``suggestions``. Raises UserError for a file that cannot be read."""
-    by_file: dict[str, list[Suggestion]] = {}
-    for suggestion in suggestions:
-        if suggestion.changes_something:
-            by_file.setdefault(suggestion.where.rsplit(":", 2)[0], []).append(suggestion)
+    return edit_config(
+        ConfigEdit(suggestion.where, f"rule {suggestion.rule} of {suggestion.model}", suggestion.chosen.changes)
+        for suggestion in suggestions
+        if suggestion.changes_something and suggestion.chosen is not None
+    )
+
+
+def edit_config(edits: Iterable[ConfigEdit]) -> ConfigPatch:
+    """The patch that makes all ``edits``. Raises UserError for a file that cannot be read."""
+    by_file: dict[str, list[ConfigEdit]] = {}
+    for edit in edits:
+        by_file.setdefault(edit.file, []).append(edit)
     files, by_hand = [], []
     for name, own in by_file.items():
         editor = _FileEditor(Path(name))
-        for suggestion in own:
-            by_hand += editor.edit(suggestion)
+        # From the end on: a line that is inserted moves the places after it.
+        for edit in sorted(own, key=lambda edit: edit.place, reverse=True):
+            by_hand += editor.apply(edit)
         if editor.after != editor.before:
             files.append(PatchedFile(editor.path, editor.before, editor.after))
     return ConfigPatch(tuple(files), "".join(map(_unified_diff, files)), tuple(by_hand))
@@ -90,27 +121,34 @@ class _FileEditor:
         self.path = path
         self.before = self.after = _read(path)
 
-    def edit(self, suggestion: Suggestion) -> list[str]:
-        """Make all changes of a suggestion, or none of them: then say what to change by hand."""
-        assert suggestion.chosen is not None  # noqa: S101
-        changes = suggestion.chosen.changes
+    def apply(self, edit: ConfigEdit) -> list[str]:
+        """Make all changes of an edit, or none of them: then say what to change by hand."""
         try:
-            after = self.after
-            for change in changes:
-                after = _with_change(after, suggestion, change, str(self.path))
+            self.after = self._with_changes(edit, edit.changes)
         except _UneditableError as error:
-            wanted = ", ".join(f"`{'.'.join(change.path)}: {change.after}`" for change in changes)
-            return [
-                f"{suggestion.where}: change rule {suggestion.rule} of {suggestion.model} by hand to {wanted}: {error}."
-            ]
-        self.after = after
+            if edit.otherwise:
+                try:
+                    self.after = self._with_changes(edit, edit.otherwise)
+                except _UneditableError:
+                    pass
+                else:
+                    return []
+            wanted = ", ".join(f"`{'.'.join(change.path)}: {change.after}`" for change in edit.changes)
+            return [f"{edit.where}: change {edit.subject} by hand to {wanted}: {error}."]
         return []
 
+    def _with_changes(self, edit: ConfigEdit, changes: Iterable[SettingChange]) -> bytes:
+        after = self.after
+        for change in changes:
+            after = _with_change(after, edit, change)
+        return after
 
-def _with_change(data: bytes, suggestion: Suggestion, change: SettingChange, file: str) -> bytes:
+
+def _with_change(data: bytes, edit: ConfigEdit, change: SettingChange) -> bytes:
     """``data`` with one change. Raises _UneditableError."""
+    file = edit.file
     root = parse_yaml(data, file)
-    rule, path = _find_rule(root, suggestion)
+    rule, path = _find_mapping(root, edit)
     parent = _find_parent(rule, change, _shared_nodes(root))
     text = data.decode("utf-8")
     bom, text = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
@@ -130,19 +168,17 @@ def _with_change(data: bytes, suggestion: Suggestion, change: SettingChange, fil
     return after
 
 
-def _find_rule(root: Node, suggestion: Suggestion) -> tuple[MappingNode, list[str | int]]:
-    """The mapping of the rule, and the keys and places that lead to it."""
+def _find_mapping(root: Node, edit: ConfigEdit) -> tuple[MappingNode, list[str | int]]:
+    """The mapping of the rule or model, and the keys and places that lead to it."""
     for models in _values(root, "models"):
         for at, model in enumerate(_items(models)):
+            if isinstance(model, MappingNode) and (model.line, model.column) == edit.place:
+                return model, ["models", at]
             for rules in _values(model, "rules"):
                 for place, rule in enumerate(_items(rules)):
-                    if isinstance(rule, MappingNode) and _place(rule) == suggestion.where.rsplit(":", 2)[1:]:
+                    if isinstance(rule, MappingNode) and (rule.line, rule.column) == edit.place:
                         return rule, ["models", at, "rules", place]
-    raise _UneditableError("it is not written out as a rule in this file")
-
-
-def _place(node: Node) -> list[str]:
-    return [str(node.line), str(node.column)]
+    raise _UneditableError(f"it is not written out as a {edit.subject.partition(' ')[0]} in this file")
 
 
 def _items(node: Node) -> Sequence[Node]:

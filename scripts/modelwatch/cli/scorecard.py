@@ -38,6 +38,12 @@ HANDOVER_READS = 2 * WEEK
     help="How many weeks, until now; they are compared with as many before.",
 )
 @click.option("--handover", is_flag=True, help="Print the page for the next on call instead; reads no metrics.")
+@click.option(
+    "--modes",
+    is_flag=True,
+    help="Print the modes that automations have earned, as the text of a pull request with its patch, instead.",
+)
+@click.option("--patch", "patch_path", type=FILE, help="With --modes: write the patch of the configuration here.")
 @click.option("--issue", is_flag=True, help="Post both as an issue, one a week: it is edited when this runs again.")
 @click.option("--repository", default="", metavar="OWNER/NAME", help="Of the issue.  [default: GITHUB_REPOSITORY]")
 @click.option(
@@ -66,6 +72,8 @@ def scorecard(
     models: tuple[str, ...],
     weeks: int,
     handover: bool,
+    modes: bool,
+    patch_path: Path | None,
     issue: bool,
     repository: str,
     incidents: Path | None,
@@ -78,7 +86,13 @@ def scorecard(
     How soon they were found, acknowledged, mitigated and over; which were false; what automation did, and whether it
     helped; what nobody watches; what it cost. What cannot be read is reported, and its figures are unknown.
     """
+    if (modes and (handover or issue)) or (patch_path is not None and not modes):
+        raise UserError("--modes goes with neither --handover nor --issue, and --patch with --modes.")
     context = read_context(config_path, now, models, read_only=True)
+    if modes:
+        from .earned_modes import print_modes
+
+        return print_modes(context, _read_marks(context, config_path, incidents), style, patch_path)
     if handover and not issue:
         return _print_handover(context, style)
     from ..report.handover import handover_markdown

@@ -108,3 +108,10 @@ class EarnedMode:
     """Requests of people that a guard refused."""
     attempts: tuple[AutomationAttempt, ...] = ()
     """Oldest first."""
+
+    @property
+    def proposed_mode(self) -> Mode:
+        """The mode that the record speaks for: its own where nothing is proposed."""
+        if self.step_back is not None:
+            return self.step_back
+        return self.next_mode if self.earned and self.next_mode is not None else self.mode

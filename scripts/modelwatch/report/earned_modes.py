@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ..model.earned_mode import AttemptOutcome, EarnedMode
 from ..model.rule import Mode
 from ..timeutil import format_utc
 from .formatting import whole_percent
-from .markdown import code, link, plain_line, table
+from .markdown import bullet_list, code, link, plain_line, table
 
 Quote = Callable[[str], str]
 """How a text from outside is written."""
@@ -38,9 +39,11 @@ def record_text(mode: EarnedMode) -> str:
         return "nothing on record"
     if mode.refused:
         parts.append(f"{mode.refused} refused by guards")
-    what = "times it would have acted" if mode.mode is Mode.OBSERVE else "attempts"
+    one, many = ("time", "times") if mode.mode is Mode.OBSERVE else ("attempt", "attempts")
+    count = sum(counts.values())
+    what = f"{count} {one if count == 1 else many}{' it would have acted' if mode.mode is Mode.OBSERVE else ''}"
     share = f" (at least {whole_percent(mode.low)} are good)" if mode.counted else ""
-    return f"{sum(counts.values())} {what}: {', '.join(parts)}{share}"
+    return f"{what}: {', '.join(parts)}{share}"
 
 
 def proposal_text(mode: EarnedMode) -> str:
@@ -76,38 +79,32 @@ def mode_points(modes: Sequence[EarnedMode], quote: Quote) -> Iterator[str]:
 
 def changed_modes(modes: Sequence[EarnedMode]) -> tuple[EarnedMode, ...]:
     """Those for which another mode is proposed."""
-    return tuple(mode for mode in modes if mode.earned or mode.step_back is not None)
-
-
-def proposed_mode(mode: EarnedMode) -> Mode:
-    """The mode that the record speaks for: its own where nothing is proposed."""
-    if mode.step_back is not None:
-        return mode.step_back
-    return mode.next_mode if mode.earned and mode.next_mode is not None else mode.mode
+    return tuple(mode for mode in modes if mode.proposed_mode is not mode.mode)
 
 
 def pull_request_title(modes: Sequence[EarnedMode]) -> str:
     changed = changed_modes(modes)
     if len(changed) == 1:
         (mode,) = changed
-        return plain_line(f"Let {mode.verb} of {mode.model} {proposed_mode(mode)}")
+        return plain_line(f"Let {mode.verb} of {mode.model} {mode.proposed_mode}")
     return f"Change the modes of {len(changed)} automations"
 
 
-def pull_request_body(modes: Sequence[EarnedMode]) -> str:
-    """Why each mode is proposed, with its newest attempts, as Markdown; empty where nothing is proposed."""
-    return "\n\n".join(_parts(changed_modes(modes)))
+def pull_request_body(modes: Sequence[EarnedMode], diff: str, by_hand: Sequence[str] = ()) -> str:
+    """Why each mode is proposed, with its newest attempts, and the patch, as Markdown; empty where nothing is proposed.
+    ``by_hand``: what the patch does not contain."""
+    return "\n\n".join(_parts(changed_modes(modes), diff, by_hand))
 
 
 MAX_ATTEMPTS = 10
 
 
-def _parts(changed: Sequence[EarnedMode]) -> Iterator[str]:
+def _parts(changed: Sequence[EarnedMode], diff: str, by_hand: Sequence[str]) -> Iterator[str]:
     if not changed:
         return
     yield "The records on the issues speak for these modes. Nothing changes unless you merge this."
     for mode in changed:
-        yield f"### {code(mode.model)} {code(mode.verb)}: {mode.mode} → {proposed_mode(mode)}"
+        yield f"### {code(mode.model)} {code(mode.verb)}: {mode.mode} → {mode.proposed_mode}"
         yield f"{record_text(mode)[:1].upper()}{record_text(mode)[1:]}. {_why(mode)}"
         rows = [
             (
@@ -120,6 +117,11 @@ def _parts(changed: Sequence[EarnedMode]) -> Iterator[str]:
         ]
         yield table(("When", "Alert", "Outcome", "By"), rows)
     yield CAVEAT
+    if diff:
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", diff))])
+        yield f"{fence}diff\n{diff.rstrip()}\n{fence}"
+    if by_hand:
+        yield bullet_list(by_hand)
 
 
 def _why(mode: EarnedMode) -> str:

@@ -8,7 +8,7 @@ acted. Everything here is a proposal: nothing changes a mode.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..model.backtest import Marks
 from ..model.earned_mode import AttemptOutcome, AutomationAttempt, EarnedMode, EarnedModeRule
@@ -46,11 +46,13 @@ def judge_modes(
     now: float,
     marks: Marks = NO_MARKS,
     needed: EarnedModeRule = STATED_RULE,
+    unread: Collection[str] = (),
 ) -> tuple[EarnedMode, ...]:
-    """One verdict for each workflow of each model, in the order of the configuration; ``now`` in seconds (UTC)."""
+    """One verdict for each workflow of each model, in the order of the configuration; ``now`` in seconds (UTC). Of
+    models in ``unread``, whose issues could not be read, nothing is known."""
     recent = [record for record in records if record.register.start >= now - needed.memory]
     found = []
-    for model in config.models:
+    for model in (model for model in config.models if model.name not in unread):
         own = [(record, ledger_alert(record, marks)) for record in recent if record.register.model == model.name]
         for workflow in model.workflows:
             if workflow.mode is Mode.OBSERVE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..context import RunContext
@@ -39,14 +39,12 @@ def make_scorecard(
     found = read_records(context, period.before.start)
     records = context.redactor.redact(tuple(found.records))
     alerts = ledger_alerts(records, marks)
-    readable = replace(
-        context.config, models=tuple(model for model in context.config.models if model.name not in found.unread)
-    )
+    readable = len(found.unread) < len(context.config.models)
     problems = [*found.problems, *marks.problems]
     shown = _readable_period(period, found, problems)
-    figures = period_figures(alerts, shown, context.config) if readable.models else None
+    figures = period_figures(alerts, shown, context.config) if readable else None
     earlier = period.before if shown == period and found.complete_since <= period.before.start else None
-    before = period_figures(alerts, earlier, context.config) if readable.models and earlier else None
+    before = period_figures(alerts, earlier, context.config) if readable and earlier else None
     logged = read_logged_keys(context) if wandb else {}
     files = find_workflow_files(context.config, root)
     calls = _count_calls(context, problems) if wandb else None
@@ -61,7 +59,7 @@ def make_scorecard(
         costs[0],
         costs[1] if shown == period else Cost(),
         tuple(problems),
-        judge_modes(readable, records, context.now, marks),
+        judge_modes(context.config, records, context.now, marks, unread=found.unread),
     )
     return ScorecardParts(context.redactor.redact(scorecard), records, alerts, frozenset(found.unread))
 
