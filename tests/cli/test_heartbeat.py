@@ -188,6 +188,51 @@ def test_a_part_of_the_models_sends_none(world: World, monitor: Server[Monitor])
     assert SENT in world.run("run").out
 
 
+def two_shards(world: World) -> list[str]:
+    """The folders of a fleet of two, each evaluated in a shard of its own."""
+    text = CONFIG.replace("models:", HEARTBEAT)
+    world.config(text + text[text.index("  - name: churn") :].replace("name: churn", "name: other"))
+    for name in ("churn", "other"):
+        assert world.run("run", "--model", name, "--out", f"results/{name}").code == 0
+    return ["results/churn", "results/other"]
+
+
+def test_a_fleet_in_shards_sends_one_when_all_are_gathered(world: World, monitor: Server[Monitor]) -> None:
+    folders = two_shards(world)
+    assert calls(monitor) == []
+    gather = ["gather", "--expect", "2", "--heartbeat", "HEARTBEAT_URL"]
+    ran = world.run(*gather, folders[0], now=False)
+    assert ran.code == 3
+    assert "heartbeat not sent: not every shard did everything" in ran.err
+    assert calls(monitor) == []
+    ran = world.run(*gather, *folders, now=False)
+    assert ran.code == 0
+    assert SENT in ran.err
+    assert calls(monitor) == [f"POST /{SECRET}"]
+
+
+def test_a_shard_that_failed_stops_that_of_the_fleet(world: World, monitor: Server[Monitor]) -> None:
+    folders = two_shards(world)
+    world.metrics(HEALTHY, *[ERROR] * 9)
+    world.pagerduty.inject(Fault("status", path="/v2/enqueue", status=400, times=-1))
+    assert world.run("run", "--model", "other", "--out", folders[1]).code == 4
+    ran = world.run("gather", "--heartbeat", "HEARTBEAT_URL", *folders, now=False)
+    assert ran.code == 4
+    assert calls(monitor) == []
+
+
+def test_a_monitor_that_fails_does_not_fail_the_gathering(world: World, monitor: Server[Monitor]) -> None:
+    folders = two_shards(world)
+    monitor.inject(Fault("status", status=500, times=-1))
+    ran = world.run("gather", "--heartbeat", "HEARTBEAT_URL", *folders, now=False)
+    assert ran.code == 0
+    assert "warning: the heartbeat was not sent" in ran.err
+    world.delenv("HEARTBEAT_URL")
+    ran = world.run("gather", "--heartbeat", "HEARTBEAT_URL", *folders, now=False)
+    assert ran.code == 0
+    assert "HEARTBEAT_URL holds no https address" in ran.err
+
+
 def test_a_watchdog_that_was_not_judged_is_a_problem(world: World, monitor: Server[Monitor]) -> None:
     """The alerts of an evaluation that knew no heartbeat lead to no heartbeat, and the plan says so."""
     assert world.run("pull").code == 0

