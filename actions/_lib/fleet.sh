@@ -20,6 +20,8 @@ case $1 in
     option weeks MW_WEEKS --weeks
     option incidents MW_INCIDENTS --incidents
     flag issue MW_ISSUE --issue
+    flag suggest MW_SUGGEST --suggest
+    flag pull-request MW_PULL_REQUEST --pull-request
     modelwatch scorecard --format=markdown "${flags[@]}"
     ;;
   build-dashboard)

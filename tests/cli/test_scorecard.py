@@ -15,7 +15,7 @@ from modelwatch.testing.standins.faults import Fault
 from modelwatch.timeutil import DAY, WEEK
 
 from .test_status import episode
-from .world import BEGIN, CRITICAL, HEALTHY, HOUR, REPOSITORY, WANDB, World, log_to_wandb
+from .world import BEGIN, CRITICAL, HEALTHY, HOUR, REPOSITORY, WANDB, WARNING, World, log_to_wandb
 
 WEEKLY = "modelwatch-scorecard"
 
@@ -305,3 +305,31 @@ def test_modes_that_are_not_earned_say_so(world: World) -> None:
     assert "retrain of churn stays in act: 1 attempt: 1 harmful" in ran.out
     assert world.run("scorecard", "--modes", "--issue").code == 2
     assert world.run("scorecard", "--patch", "x.patch").code == 2
+
+
+def test_rules_over_their_budget_are_named(world: World) -> None:
+    """Two dips of three hours in a fortnight, both called false, where the budget is one in 90 days."""
+    levels = [HEALTHY] * (14 * 24)
+    for dip in (100, 280):
+        levels[dip : dip + 3] = [WARNING] * 3
+    world.metrics(*levels)
+    issues = person(world)
+    for number, dip in enumerate((100, 280), start=1):
+        world.at(dip + 4)
+        assert world.run("run").code == 0
+        issues.add_comment(number, "/modelwatch false-positive", "false", frozenset())
+        world.at(dip + 12)
+        assert world.run("run").code == 0
+    world.at(14 * 24)
+    plain = world.run("scorecard", "--weeks", "2")
+    assert "Over the budget of false alarms in 2 weeks: churn accuracy (2 false, allowed 0.16)." in plain.out
+    assert "WHAT TUNING SUGGESTS" not in plain.out
+    (row,) = figures(world, "--weeks", "2")["figures"]["rules"]
+    assert (row["over_budget"], row["false"]["count"]) == (True, 2)
+
+
+def test_nothing_is_tuned_or_proposed_where_no_rule_is_over_its_budget(firing: World) -> None:
+    ran = firing.run("scorecard", "--pull-request")
+    assert ran.code == 0
+    assert "No setting is proposed." in ran.err
+    assert not any("/pulls" in write for write in firing.writes())

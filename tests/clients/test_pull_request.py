@@ -122,3 +122,12 @@ def test_a_repository_that_has_moved_is_named_and_nothing_is_proposed() -> None:
     with Server(MovedRepository(301)) as server, pytest.raises(ServiceError, match="has moved to acme/loyalty"):
         propose_file(GitHubClient(server.url, "secret-token", QUICK), REPO, PROPOSAL)
     assert all(method == "GET" for method, _, _ in server.standin.asked)
+
+
+def test_a_file_that_changed_on_the_default_branch_is_not_taken_back(world: World) -> None:
+    repo = world.state.repo(REPO)
+    world.state.add_file(repo, PROPOSAL.path, "mine")
+    with pytest.raises(ServiceError, match="is another one on the branch main of acme/churn than here"):
+        make(world, replace(PROPOSAL, before=b"older"))
+    assert there(world) == []
+    assert make(world, replace(PROPOSAL, before=b"mine")).endswith("/pull/1")

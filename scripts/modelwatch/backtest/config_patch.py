@@ -291,7 +291,7 @@ def _key(node: Node) -> str:
 
 def _unified_diff(file: PatchedFile) -> str:
     """The difference, as ``git apply`` reads it."""
-    name = _name_in_repository(file.path)
+    name = name_in_repository(file.path)
     before, after = (_split(data.decode("utf-8")) for data in (file.before, file.after))
     tail = "\t" if " " in name else ""
     diff = difflib.unified_diff(before, after, f"a/{name}{tail}", f"b/{name}{tail}")
@@ -303,7 +303,7 @@ def _split(text: str) -> list[str]:
     return [line for line in re.split("(?<=\n)", text) if line]
 
 
-def _name_in_repository(path: Path) -> str:
+def name_in_repository(path: Path) -> str:
     """From the root of its git repository; outside of one its name alone."""
     whole = path.resolve()
     root = next((folder for folder in whole.parents if (folder / ".git").exists()), whole.parent)

@@ -23,6 +23,8 @@ class FileProposal:
     content: bytes
     title: str
     body: str
+    before: bytes | None = None
+    """What the default branch must have there, so that nothing else is taken back; ``None``: anything."""
 
 
 def find_pull_request(github: GitHubClient, repository: str, branch: str) -> str:
@@ -42,15 +44,21 @@ def propose_file(github: GitHubClient, repository: str, proposal: FileProposal) 
     """Make branch, commit and pull request, each only where it is missing, so that an interrupted proposal continues.
 
     Returns the pull request's address; empty where the default branch has the file already. One that was merged or
-    closed is not opened again. Raises ServiceError.
+    closed is not opened again. Raises ServiceError, also where the default branch has something else than ``before``.
     """
     if url := find_pull_request(github, repository, proposal.branch):
         return url
     with github.calls(f"read {repository}", permission="contents: read", reads=True) as hub:
         repo = hub.get_repo(repository)
         base = repo.default_branch
-    if _read_file(github, repo, proposal.path, base)[0] == proposal.content:
+    present = _read_file(github, repo, proposal.path, base)[0]
+    if present == proposal.content:
         return ""
+    if proposal.before is not None and present != proposal.before:
+        raise ServiceError(
+            f"{proposal.path} is another one on the branch {base} of {repository} than here",
+            hint="Pull that branch, and try again.",
+        )
     _create_branch(github, repo, proposal.branch, base)
     _commit_file(github, repo, proposal)
     title, body = github.redact(proposal.title), github.redact(proposal.body)

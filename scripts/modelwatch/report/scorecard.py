@@ -14,10 +14,12 @@ from ..model.scorecard import (
     ShareFigure,
     WorkflowFigures,
 )
+from ..model.tuning import Suggestion
 from ..timeutil import format_utc
 from .earned_modes import CAVEAT, MODE_COLUMNS, mode_points, mode_rows
 from .formatting import duration, short_number, whole_percent
 from .markdown import code, plain_line, table
+from .tuning import tuning_lines
 
 Quote = Callable[[str], str]
 """How a text from outside is written: ``code`` in Markdown, ``plain_line`` on a terminal."""
@@ -276,6 +278,15 @@ def time_text(figure: DurationFigure | None) -> str:
     if figure.median is None or figure.p90 is None:
         return f"none of {figure.without}" if figure.without else "none"
     return f"{duration(figure.median)}; 90 %: {duration(figure.p90)} ({figure.n} of {figure.n + figure.without})"
+
+
+def suggestions_section(suggestions: Sequence[Suggestion], quote: Quote) -> Section:
+    """A suggestion for each rule over its budget; the pull request and `backtest --tune` say more."""
+    points = []
+    for one in suggestions:
+        _, *lines = tuning_lines(one)
+        points.append(f"{quote(f'{one.model} {one.rule}')}: {' '.join(lines)}")
+    return Section("What tuning suggests", points=tuple(points))
 
 
 def _rules(figures: PeriodFigures, quote: Quote) -> Section:

@@ -194,8 +194,8 @@ def _fenced(diff: str) -> str:
 
 def _harmless(line: str) -> str:
     """Its indentation stays."""
-    text = plain_line(line, 400)
-    return line[: len(line) - len(line.lstrip(" "))] + text if text else ""
+    rest = line.lstrip("+-").lstrip(" ")
+    return line[: len(line) - len(rest)] + plain_line(rest, 400)
 
 
 def tuning_json(suggestions: Sequence[Suggestion], diff: str, by_hand: Sequence[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..report.formatting import utc_time
 from .alerts import NO_MARKS, ledger_alerts
 from .cost import find_workflow_files, read_cost
 from .coverage import find_coverage, label_delays, read_logged_keys
-from .earned_modes import judge_modes
+from .earned_modes import STATED_RULE, judge_modes
 from .figures import period_figures
 from .issues import ReadRecords, read_records
 
@@ -32,11 +32,12 @@ class ScorecardParts:
     """Models whose issues could not be read."""
 
 
-def make_scorecard(
-    context: RunContext, period: Period, root: Path, marks: Marks = NO_MARKS, *, wandb: bool = True
-) -> ScorecardParts:
-    """``root``: the working tree, whose workflow files are looked at. ``wandb``: whether W&B is read, too."""
-    found = read_records(context, period.before.start)
+def make_scorecard(context: RunContext, period: Period, root: Path, marks: Marks = NO_MARKS) -> ScorecardParts:
+    """``root``: the working tree, whose workflow files are looked at.
+
+    Issues of a year are read: for the modes of workflows, and for rules that never fired.
+    """
+    found = read_records(context, min(period.before.start, context.now - STATED_RULE.memory))
     records = context.redactor.redact(tuple(found.records))
     alerts = ledger_alerts(records, marks)
     readable = len(found.unread) < len(context.config.models)
@@ -45,9 +46,9 @@ def make_scorecard(
     figures = period_figures(alerts, shown, context.config) if readable else None
     earlier = period.before if shown == period and found.complete_since <= period.before.start else None
     before = period_figures(alerts, earlier, context.config) if readable and earlier else None
-    logged = read_logged_keys(context) if wandb else {}
+    logged = read_logged_keys(context)
     files = find_workflow_files(context.config, root)
-    calls = _count_calls(context, problems) if wandb else None
+    calls = _count_calls(context, problems)
     costs = [read_cost(context, files, span, calls) for span in (shown, period.before)]
     scorecard = Scorecard(
         context.now,
