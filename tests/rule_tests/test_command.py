@@ -132,3 +132,14 @@ def test_the_schema_accepts_what_is_read(tmp_path: Path) -> None:
     validator.validate(yaml.safe_load(TESTS))
     wrong = yaml.safe_load(TESTS.replace("warm_up: 2h", "warmup: 2h"))
     assert list(validator.iter_errors(wrong))
+
+
+def test_many_tests_run_in_several_processes_and_give_the_same(folder: Path) -> None:
+    head, _, body = TESTS.partition("tests:\n")
+    tests = "".join(body.replace('"<b>', f'"{n} <b>').replace("slow", f"{n} slow") for n in range(10))
+    write(folder, f"{head}tests:\n{tests}", "modelwatch-tests.yml")
+    side_by_side, alone = (command(folder, "test", "--format", "json", "--jobs", jobs) for jobs in ("2", "1"))
+    assert side_by_side.returncode == alone.returncode == 2
+    found, known = (json.loads(ran.stdout)["files"][0]["tests"] for ran in (side_by_side, alone))
+    assert len(found) == 20
+    assert [dict(test, seconds=0) for test in found] == [dict(test, seconds=0) for test in known]

@@ -218,3 +218,13 @@ def test_rules_without_a_series_are_left_out(tmp_path: Path) -> None:
     assert test.first_evaluation - test.start == 2 * HOUR, "the window of 24 h is that of another rule"
     found = problems(tmp_path, "- {name: a, series: {eval/n: 1x2d}, expect: [{at: 2h, none: true}]}")
     assert found[0].startswith("3:23: no rule has its metric among these series.")
+
+
+def test_noise_takes_no_share_out_of_its_range(tmp_path: Path) -> None:
+    """An accuracy that is weighed by a count is a share; a latency is none."""
+    series = "{eval/accuracy: 0.95~0.1x5d 1.2, latency/p95: 0.95~0.1x5d}"
+    (test,) = read(tmp_path, f"- {{name: a, series: {series}, expect: [{{at: 2d, none: true}}]}}")
+    shares = [value or 0.0 for value in (test.values or {})["eval/accuracy"]]
+    assert max(shares[:-1]) == 1.0
+    assert shares[-1] == 1.2, "what is written out is kept"
+    assert max(value or 0.0 for value in (test.values or {})["latency/p95"]) > 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ DEFAULT_FILE = "modelwatch-tests.yml"
 @config_option
 @click.option("--name", default="", metavar="TEXT", help="Only tests whose name contains this text.")
 @click.option("--junit", type=FILE, help="Write the results as JUnit XML to this file, too.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Processes, for many tests; by default one for each CPU.")
 @format_option
 @click.option(
     "--print",
@@ -33,7 +35,13 @@ DEFAULT_FILE = "modelwatch-tests.yml"
     help="Run nothing; print every key as Markdown, or the JSON Schema for editors.",
 )
 def test(
-    files: tuple[Path, ...], config_path: Path, name: str, junit: Path | None, style: str, page: str | None
+    files: tuple[Path, ...],
+    config_path: Path,
+    name: str,
+    junit: Path | None,
+    jobs: int | None,
+    style: str,
+    page: str | None,
 ) -> Exit:
     """Run the tests of rules in FILES: series in, alerts and actions expected.
 
@@ -51,8 +59,8 @@ def test(
     if not paths:
         hint = f"Write a {DEFAULT_FILE}; .github/BACKTEST.md shows how. Or name a file."
         raise UserError("there is no file of rule tests.", hint=hint, where=str(config_path.parent))
-    results: list[FileResult] = []
-    for result in run_suites(read_suites(paths, config_path, _load), name):
+    began, results = time.monotonic(), list[FileResult]()
+    for result in run_suites(read_suites(paths, config_path, _load), name, jobs or os.cpu_count() or 1):
         results.append(result)
         if style == "text":
             _print_file(result)
@@ -61,7 +69,7 @@ def test(
     if style == "json":
         print_json(to_json(results))
     else:
-        click.echo(summary_line(results))
+        click.echo(summary_line(results, time.monotonic() - began))
     if junit is not None:
         junit.write_bytes(to_junit(results))
     failures = list(failure_texts(results))

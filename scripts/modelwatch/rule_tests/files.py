@@ -25,7 +25,7 @@ from ..timeutil import DAY
 from .cases import AbsenceCheck, Check, ExpectedAlert, FiringCheck, RecoveryCheck, RuleTest, StateCheck
 from .notation import NotationError, Part, count_points, expand_values, parse_values, parse_versions
 from .schema import FILE
-from .subject import subject_of
+from .subject import is_share, subject_of
 
 T = TypeVar("T")
 MAX_FILE_BYTES = 4 << 20
@@ -93,7 +93,10 @@ def _build_test(section: ParsedSection, config: Config) -> RuleTest | None:
     if columns and not points:
         hint = "Say how many points one of them has, such as `0.91x28d`."
         section.add_problem("no series says how long the test is.", hint, value="series")
-    values = {key: expand_values(parts, points, f"{seed}/{key}") for key, parts in columns.items()}
+    values = {
+        key: expand_values(parts, points, f"{seed}/{key}", is_share=is_share(subject, key))
+        for key, parts in columns.items()
+    }
     served = [name for name, count in versions for _ in range(points if count is None else count)]
     test: RuleTest = section.build(
         model=model.name,

@@ -93,8 +93,11 @@ def parse_versions(text: str, every: float) -> tuple[tuple[str, int | None], ...
     return tuple(found)
 
 
-def expand_values(parts: tuple[Part, ...], points: int, stream: str) -> tuple[float | None, ...]:
-    """One value a point. ``points``: of the test, for parts that are at every time; ``stream`` seeds the noise."""
+def expand_values(
+    parts: tuple[Part, ...], points: int, stream: str, *, is_share: bool = False
+) -> tuple[float | None, ...]:
+    """One value a point. ``points``: of the test, for parts that are at every time; ``stream`` seeds the noise, which
+    takes no value out of [0, 1] with ``is_share``."""
     source = random.Random(stream)  # noqa: S311 - noise of a test
     values: list[float | None] = []
     for part in parts:
@@ -102,7 +105,8 @@ def expand_values(parts: tuple[Part, ...], points: int, stream: str) -> tuple[fl
         if part.value is None:
             values += [None] * count
         elif part.noise:
-            values += [part.value + part.step * place + source.gauss(0.0, part.noise) for place in range(count)]
+            noisy = (part.value + part.step * place + source.gauss(0.0, part.noise) for place in range(count))
+            values += [min(max(value, 0.0), 1.0) for value in noisy] if is_share else noisy
         else:
             values += [part.value + part.step * place for place in range(count)]
     return tuple(values)

@@ -34,10 +34,10 @@ def result_lines(result: RuleTestResult) -> Iterator[str]:
         yield "        what happened: nothing fired, and nothing was done"
 
 
-def summary_line(files: Sequence[FileResult]) -> str:
+def summary_line(files: Sequence[FileResult], seconds: float) -> str:
+    """How many tests failed, and how long all took."""
     results = [result for file in files for result in file.results]
     failed = sum(not result.passed for result in results)
-    seconds = sum(result.seconds for result in results)
     tests = "1 test" if len(results) == 1 else f"{len(results)} tests"
     return f"{tests}, {failed or 'none'} failed, in {seconds:.1f} s."
 

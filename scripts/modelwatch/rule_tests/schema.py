@@ -202,7 +202,8 @@ A series is a list of parts with blanks between them:
 | `_x5` | five times at which nothing is logged |
 | `nanx5`, `infx5` | points that are no number |
 
-The number after `x` is how many points there are (in promtool's notation there is one more). Versions are written in
+Noise takes no share (a metric with `interval: wilson` or `auc`) out of the range from 0 to 1. The number after `x` is
+how many points there are (in promtool's notation there is one more). Versions are written in
 the same way: `v1x28d v2x48`, and `_x5` where none is logged. What is logged at one time shares a row of W&B.
 
 The rules are evaluated as often as they say (`every`) by the code that judges and plans in production. An evaluation

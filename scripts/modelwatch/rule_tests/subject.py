@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..model.keys import KeyPattern
 from ..model.monitored_model import Model
-from ..model.rule import Rule
+from ..model.rule import PROPORTION_INTERVALS, Rule
 
 
 def subject_of(model: Model, keys: Collection[str]) -> Model:
@@ -24,3 +24,13 @@ def _reads(model: Model, rule: Rule, keys: Collection[str]) -> bool:
         inputs = business.inputs_of(rule.metric.name)
         return any(KeyPattern(key).name in inputs for key in keys)
     return any(pattern.match(key) is not None for pattern in (rule.metric, *rule.segments) for key in keys)
+
+
+def is_share(model: Model, key: str) -> bool:
+    """Whether a rule takes the values under ``key`` for shares, which lie in [0, 1]."""
+    return any(
+        pattern.match(key) is not None
+        for rule in model.rules
+        if rule.interval in PROPORTION_INTERVALS
+        for pattern in (rule.metric, *rule.segments)
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from ..config.loader import TESTS_SUFFIXES
@@ -18,6 +20,8 @@ from .files import RuleTestFile, read_test_file
 CONFIG_FILE = "modelwatch.yml"
 """The configuration beside a file of tests, where the file names none."""
 
+MIN_TESTS = 10
+"""Tests that a process has at least: it starts in about as long as they take."""
 LoadConfig = Callable[[Path], Config]
 
 
@@ -56,6 +60,9 @@ class _Suite:
     config: Config
     tests: tuple[RuleTest, ...]
 
+    def result(self, results: Iterable[RuleTestResult]) -> FileResult:
+        return FileResult(self.path, self.config_path, tuple(results))
+
 
 def read_suites(paths: Sequence[Path], default: Path, load: LoadConfig) -> tuple[_Suite, ...]:
     """Read every file and its configuration. Raises ConfigError with the problems of all files."""
@@ -76,11 +83,21 @@ def read_suites(paths: Sequence[Path], default: Path, load: LoadConfig) -> tuple
     return tuple(suites)
 
 
-def run_suites(suites: Iterable[_Suite], name: str = "") -> Iterator[FileResult]:
-    """Run every test, or those whose name contains ``name``, file by file."""
-    for suite in suites:
-        chosen = [test for test in suite.tests if name.lower() in test.name.lower()]
-        yield FileResult(suite.path, suite.config_path, tuple(run_test(test, suite.config) for test in chosen))
+def run_suites(suites: Sequence[_Suite], name: str = "", jobs: int = 1) -> Iterator[FileResult]:
+    """Run every test, or those whose name contains ``name``, file by file; in ``jobs`` processes where that is worth
+    their start."""
+    chosen = [[test for test in suite.tests if name.lower() in test.name.lower()] for suite in suites]
+    if jobs < 2 or sum(map(len, chosen)) < jobs * MIN_TESTS:
+        for suite, tests in zip(suites, chosen, strict=True):
+            yield suite.result(run_test(test, suite.config) for test in tests)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        running = [
+            [pool.submit(run_test, test, suite.config) for test in tests]
+            for suite, tests in zip(suites, chosen, strict=True)
+        ]
+        for suite, tasks in zip(suites, running, strict=True):
+            yield suite.result(task.result() for task in tasks)
 
 
 def run_test(test: RuleTest, config: Config) -> RuleTestResult:
