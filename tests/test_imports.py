@@ -61,6 +61,7 @@ NOT_FOR = {
     "backtest": NOT_IN_THE_STORY,
     "scorecard": NOT_IN_THE_STORY,
     "rule_tests": NOT_IN_THE_STORY,
+    "drill": NOT_IN_THE_STORY,
     "testing": frozenset({"cli"}),
 }
 """Parts that may import everything but these."""

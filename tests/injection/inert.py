@@ -13,7 +13,8 @@ from .corpus import EVIL
 
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 TAGS = re.compile(
-    r"</?(?:details|summary|sub)>|<!-- modelwatch(?::(?:begin|register|title|note|ledger|end)|-watchdog)\b[^<>]*-->"
+    r"</?(?:details|summary|sub)>"
+    r"|<!-- modelwatch(?::(?:begin|register|title|note|ledger|game-day|end)|-watchdog)\b[^<>]*-->"
 )
 """The only HTML that our texts hold."""
 MERMAID = re.compile(

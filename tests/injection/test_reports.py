@@ -30,6 +30,7 @@ from modelwatch.model.backtest import (
     RuleStatus,
     ScoredAlert,
 )
+from modelwatch.model.drill import Cleanup, DrillReport, GameDayTimes, Link, LinkResult, LinkState
 from modelwatch.model.earned_mode import AttemptOutcome, AutomationAttempt, EarnedMode
 from modelwatch.model.experiment import DecisionReason
 from modelwatch.model.keys import KeyPattern
@@ -63,12 +64,14 @@ from modelwatch.model.tuning import (
     TriedSetting,
 )
 from modelwatch.report import (
+    authority,
     backtest,
     backtest_comparison,
     comments,
     console,
     diagnosis,
     dispatch_command,
+    drill,
     earned_modes,
     experiments,
     handover,
@@ -451,6 +454,28 @@ def test_issue_of_the_watchdog(sample: Sample) -> None:
     check_log(disarm_workflow_commands("\n".join(watchdog_texts.console_lines(results))))
 
 
+@every_sample
+def test_drills_and_the_authority_page(sample: Sample) -> None:
+    text = sample.text
+    links = tuple(LinkResult(one, LinkState.FAILED, text, text, text, 1.0, 2.0) for one in Link)
+    cleanup = Cleanup((text,), (text,))
+    report = DrillReport(text, "accuracy-drop", text, text, making.NOW, links, (text,), cleanup, cleanup)
+    check_markdown(drill.drill_markdown([report]), OWN, OWNER)
+    check_line(drill.drill_title(report), 200)
+    for row in drill.link_rows(report):
+        for cell in row:
+            check_line(cell, 400)
+    for line in drill.broken_lines(report):
+        check_line(line[1], 600)
+    model = making.model()
+    model = replace(model, pagerduty=replace(model.pagerduty, people=((text, "ada"),)))
+    times = GameDayTimes(making.NOW, text, 1.0, 2.0, 3.0, 4.0, 5.0)
+    page = authority.authority_page({text: model}, {text: times})
+    check_markdown(page, OWN, (*OWNER, "@ada"))
+    if sample.name != "unicode-surrogate":
+        assert authority.read_times(page) == {text: times}
+
+
 def test_every_module_that_writes_is_tried_here() -> None:
     """A new one has to be placed: with a test of its own above, or among those that others call."""
     package = Path(modelwatch.__file__).parent
@@ -474,6 +499,7 @@ def test_every_module_that_writes_is_tried_here() -> None:
     }
     tried |= {review, team_links, dispatch_command, return_on_investment, money, scorecard, handover, tuning}
     tried |= {backtest, backtest_comparison}
+    tried |= {authority, drill}
     names = {module.__name__.removeprefix("modelwatch.") for module in tried}
     assert writers == names | {
         f"report.{name}"

@@ -47,6 +47,7 @@ COMMANDS = {
     "experiment": ("experiment", "Print what A/B experiments and cohorts show: ship, stop or go on."),
     "baseline": ("baseline", "Capture baselines from history, or propose new ones by pull request."),
     "release": ("release", "See which version serves, and change it: status, promote, rollback, canary."),
+    "drill": ("drill", "Break something on purpose, and verify that the chain from W&B to the page holds."),
     "relay": ("relay", "Receive PagerDuty's webhooks and start GitHub workflows."),
     "receive": ("receive", "Handle a PagerDuty event that arrived as a repository_dispatch."),
     "runbooks": ("runbooks", "Check the runbooks, or fill one in for an alert."),

@@ -20,6 +20,8 @@ from .retry import CircuitBreaker, RetryPolicy, timeout_scale
 
 EVENTS_URL = "https://events.pagerduty.com"
 API_URL = "https://api.pagerduty.com"
+OPEN_STATUSES = ("triggered", "acknowledged")
+"""Of an incident that is not resolved."""
 MAX_SUMMARY = 1024
 MAX_DEDUP_KEY = 255
 MAX_DETAILS_BYTES = 500_000
@@ -285,6 +287,17 @@ class IncidentsApi:
     def alert_severity(self, incident: str) -> str:
         """The severity of the first alert of an incident; empty where it has none. Raises ServiceError."""
         return self._first_alert(incident, "severity")
+
+    def open_incidents(self, service: str) -> list[dict[str, Any]]:
+        """The open incidents of the service with this id, at most 100. Raises ServiceError."""
+        params = {"service_ids[]": [service], "date_range": "all", "statuses[]": list(OPEN_STATUSES), "limit": 100}
+        return self._list("/incidents", "incidents", "list the open incidents", params=params)
+
+    def notification_times(self, incident: str) -> list[str]:
+        """When people were notified of an incident (ISO 8601), newest first. Raises ServiceError."""
+        path = f"/incidents/{quote(incident, safe='')}/log_entries"
+        rows = self._list(path, "log_entries", f"read the log of {incident}", params={"limit": 100})
+        return [str(row.get("created_at") or "") for row in rows if row.get("type") == "notify_log_entry"]
 
     def user_email(self, user: str) -> str:
         """The email address of a user; empty where PagerDuty does not show it. Raises ServiceError."""

@@ -25,7 +25,19 @@ from ..timeutil import DAY
 from . import rules, vocabulary
 from .business import BUSINESS
 from .calendars import CALENDAR_FIELDS, Country, Zone
-from .field_types import AnyOf, Count, Enumeration, JsonObject, ListOf, MapOf, SecretText, Text, duration, one_or_more
+from .field_types import (
+    BOOLEANS,
+    AnyOf,
+    Count,
+    Enumeration,
+    JsonObject,
+    ListOf,
+    MapOf,
+    SecretText,
+    Text,
+    duration,
+    one_or_more,
+)
 from .measure import MEASURE
 from .pagerduty import PAGERDUTY
 from .quality_rules import QUALITY
@@ -363,6 +375,11 @@ MODEL = Section(
     "a model",
     {
         "name": Field(NAME, "Its name, unique in the whole configuration.", required=True),
+        "drill": Field(
+            Enumeration("`true` or `false`", BOOLEANS),
+            "Whether the model exists for drills alone. `modelwatch drill --staging` refuses any other, and everything "
+            "that people see of it begins with `[DRILL]`.",
+        ),
         **MODEL_FIELDS,
         "rules": Field(ListOf(RULE, min_items=1), "The rules that are checked.", required=True),
     },

@@ -334,6 +334,8 @@ class Model:
     """Names of the models whose output it reads."""
     business: BusinessSpec | None = None
     wandb_setup: WandbSetupSpec = field(default_factory=WandbSetupSpec)
+    drill: bool = False
+    """Whether it exists for drills alone: everything that people see of it is marked."""
 
     def with_whole_history(self, now: float) -> Model:
         """This model with a history that begins at a whole week (of a short one: day, or hour) since 1970, and is at

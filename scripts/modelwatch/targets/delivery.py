@@ -21,6 +21,7 @@ from ..model.rule import Mode
 from ..model.severity import Severity
 from ..model.target import Target
 from ..report.comments import undelivered_text
+from ..report.drill import mark_drill
 from ..report.markdown import plain_line
 from .base import GroupRun
 from .register.authorization import trusted_authors
@@ -153,10 +154,11 @@ def _trigger(
         "problem": plain_line(reason, 500),
         "resolved": "automatically, when an issue of this model is written again",
     }
+    summary = plain_line(f"{model.name}: no issue could be written for {names}{more}: {reason}", 1000)
     redact = sessions.redactor.redact
     sessions.events(model.name).trigger(
         key,
-        summary=redact(plain_line(f"{model.name}: no issue could be written for {names}{more}: {reason}", 1000)),
+        summary=redact(mark_drill(summary, model)),
         source=f"modelwatch/{model.name}",
         severity=str(SEVERITY),
         timestamp=now,

@@ -74,8 +74,18 @@ def test_who_changed_the_status_last(world: Fixture) -> None:
     assert [(entry["type"], entry["agent"]["type"]) for entry in entries] == [
         ("resolve_log_entry", "user_reference"),
         ("acknowledge_log_entry", "user_reference"),
+        ("notify_log_entry", "service_reference"),
         ("trigger_log_entry", "integration_reference"),
     ]
+
+
+def test_nobody_is_notified_who_has_no_rules_for_it(world: Fixture) -> None:
+    rest, state, service = world
+    state.on_call_is_reachable = False
+    fire(state, service, "g1")
+    entries = rest.rget(f"/incidents/{state.incidents[0].id}/log_entries")
+    assert [entry["type"] for entry in entries] == ["trigger_log_entry"]
+    assert state.notifications == []
 
 
 def test_filters(world: Fixture) -> None:

@@ -17,6 +17,7 @@ from ...report.affected_alerts import affected_text, worse_follower
 from ...report.alert_phrase import describe_alert, onset_text, overall_value, worst_alert
 from ...report.calibration import calibration_sentence
 from ...report.comments import attempts_text
+from ...report.drill import mark_drill
 from ...report.explanation import drift_text, explanation_text
 from ...report.facts_table import confidence_facts, limits_text, retraining_data, worst_so_far
 from ...report.formatting import (
@@ -48,13 +49,13 @@ def incident_fields(change: Change, run: GroupRun) -> dict[str, Any]:
         "images": _incident_images(run),
     }
     if group is None:
-        summary = f"{change.model}: {change.reason or 'an alert fires'}"
+        summary = mark_drill(f"{change.model}: {change.reason or 'an alert fires'}", run.model(change.model))
         return fields | {"summary": summary, "severity": str(change.severity)}
     model = run.model(group.model)
     rule = next((rule for rule in model.rules if rule.name == group.rule), None) if model else None
     start = register.start if register else group.start if group.start is not None else run.now
     fields |= {
-        "summary": incident_summary(group, start, register, _call_reason(change, register)),
+        "summary": mark_drill(incident_summary(group, start, register, _call_reason(change, register)), model),
         "severity": str(change.severity),
         "component": model.pagerduty.service if model else "",
         "group": group.model,

@@ -47,6 +47,7 @@ from ...report.comments import (
     mute_sentence,
     next_page_sentence,
 )
+from ...report.drill import DRILL_NOTICE, mark_drill
 from ...report.explanation import contribution_of, drift_section, explanation_section
 from ...report.facts_table import alert_facts
 from ...report.formatting import (
@@ -77,7 +78,7 @@ def issue_text(run: GroupRun, register: Register) -> tuple[str, str]:
         return "", ""
     model = run.model(group.model)
     body = issue_body(group, register, run.now, model=model, run_url=run.run_url, followers=run.groups)
-    return run.redact(issue_title(group, register)), run.redact(body)
+    return run.redact(mark_drill(issue_title(group, register), model)), run.redact(body)
 
 
 def note_text(run: GroupRun, note: Note, register: Register, entries: Sequence[LedgerEntry] = ()) -> str:
@@ -120,6 +121,8 @@ def issue_body(
     ``followers`` are the groups that it leads, by key."""
     rule = _configured_rule(group, model)
     parts = [headline(group, register, now), next_steps(group, register, model, now)]
+    if model and model.drill:
+        parts[0] = f"{DRILL_NOTICE}\n\n{parts[0]}"
     if group.state is AlertState.FIRING and (money := impact_sentence(group.evidence.money)):
         parts[0] += f" **{money}**"
     if model and model.owner and group.state is AlertState.FIRING:

@@ -148,6 +148,15 @@ def cancel_run(call: Call) -> Response:
     return Response.of({}, 202)
 
 
+@route(ROUTES, "DELETE", _RUN, "actions:write")
+def delete_run(call: Call) -> Response:
+    run = _find_run(call)
+    if run.status != "completed":
+        raise errors.GitHubApiError(409, "Could not delete the workflow run: it has not completed.")
+    call.repo.runs.remove(run.id)
+    return Response(204)
+
+
 @route(ROUTES, "GET", _RUN + "/pending_deployments", "actions:read")
 def list_pending_deployments(call: Call) -> Response:
     run = _find_run(call)

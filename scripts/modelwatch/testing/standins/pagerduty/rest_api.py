@@ -123,7 +123,8 @@ def list_alerts(ask: RequestContext) -> Response:
 
 def list_log_entries(ask: RequestContext) -> Response:
     incident = ask.find_incident()
-    newest_first = list(reversed(incident.log))
+    entries = sorted([*incident.log, *ask.state.notification_entries(incident)], key=lambda entry: entry.at)
+    newest_first = list(reversed(entries))
     return ask.page_response("log_entries", newest_first, lambda entry: ask.serializer.log_entry(incident, entry))
 
 

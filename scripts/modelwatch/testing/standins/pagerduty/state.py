@@ -53,6 +53,8 @@ class PagerDutyState:
         self.incidents: list[Incident] = []
         self.notifications: list[Notification] = []
         """What reached the person on call, oldest first."""
+        self.on_call_is_reachable = True
+        """Whether the person on call has notification rules; without any, nobody is notified of an incident."""
         self.change_events: list[ChangeEvent] = []
         self.enforce_limits = False
         self.show_incident_keys = False
@@ -160,6 +162,7 @@ class PagerDutyState:
         now, payload = self.clock(), event["payload"]
         severity = payload["severity"]
         urgency = self._urgency(service, severity)
+        is_new = incident is None
         if incident is None:
             number = len(self.incidents) + 1
             ids = (self.new_id(), self.new_id())
@@ -168,17 +171,26 @@ class PagerDutyState:
                 *ids, number, service, event["dedup_key"], title, severity, urgency, event, now, now, now, by
             )
             self.incidents.append(incident)
-            self._notify(incident)
         else:
             # A repeated trigger makes an open alert worse, never milder, and does not touch its incident's status.
             incident.severity = max(incident.severity, severity, key=SEVERITIES.index)
             incident.urgency = "high" if "high" in (incident.urgency, urgency) else "low"
             incident.event, incident.updated = event, now
         self._log(incident, "trigger", by, "api", payload)
+        if is_new:
+            self._notify(incident)
 
     def _notify(self, incident: Incident) -> None:
+        if not self.on_call_is_reachable:
+            return
         texts = incident.id, incident.key, incident.title, incident.severity, incident.urgency
         self.notifications.append(Notification(self.clock(), *texts))
+
+    def notification_entries(self, incident: Incident) -> list[LogEntry]:
+        """How the log of an incident shows that somebody was notified."""
+        by = Actor("service", incident.service.id, incident.service.name)
+        times = [one.at for one in self.notifications if one.incident == incident.id]
+        return [LogEntry(f"{incident.id}N{place}", "notify", at, by, "auto") for place, at in enumerate(times)]
 
     def _urgency(self, service: Service, severity: str) -> str:
         rule = self.service_settings.get(service.id, {}).get("incident_urgency_rule", {"urgency": "severity_based"})

@@ -1,0 +1,104 @@
+"""One drill from beginning to end: what an earlier one has left, the chain, and taking everything away again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..clients.retry import RetryPolicy
+from ..errors import TargetError, UserError
+from ..model.drill import Cleanup, DrillReport, GameDayTimes, Link
+from ..model.rule import Rule, Tier
+from .chain import Chain
+from .cleanup import clean_up, forget_runs
+from .drilled_rule import choose_rule, find_companions, is_wanted_verb, make_timeline
+from .links import BrokenLinkError, LinkRecord
+from .rows import RowLogger
+from .scenarios import Degradation, Scenario, Service
+from .site import DrillSite
+
+
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """The report, and of a rollback what took how long."""
+
+    report: DrillReport
+    times: GameDayTimes
+
+
+def run_drill(
+    site: DrillSite, scenario: Scenario, service: str, stamp: str, tier: str = "", *, keep: bool = False
+) -> DrillResult:
+    """Drill ``scenario`` at ``site``, and clean up whatever happens. Raises UserError where it cannot begin.
+
+    ``service``: id of the drill's service at PagerDuty. ``stamp``: a short text that names this drill in W&B. ``tier``:
+    the severity to aim at; empty for the best.
+    """
+    rule, aimed = choose_rule(site.model, scenario, tier)
+    companions = find_companions(site.model, rule, scenario)
+    at = site.now
+    earlier = clean_up(site, service)
+    if earlier.left:
+        hint = "Remove it by hand: a drill that begins among leftovers proves nothing."
+        raise UserError(f"something of an earlier drill is left: {'; '.join(earlier.left)}.", hint=hint)
+    forget_runs(site)
+    model, env = site.model, site.env
+    retry = RetryPolicy().scale(env)
+    logger = RowLogger(model, stamp, env.get("WANDB_API_KEY", ""), retry, model.wandb_url(env))
+    record = LinkRecord(scenario, _not_part(site, scenario, rule, aimed))
+    timeline = make_timeline(rule, scenario, at)
+    chain = Chain(site, scenario, rule, aimed, companions, timeline, logger, record, at)
+    try:
+        chain.run()
+    except BrokenLinkError:
+        pass
+    except BaseException as error:
+        cleanup = Cleanup() if keep else clean_up(site, service)
+        if cleanup.left:
+            hint = "The next drill of this model tries again."
+            raise TargetError(
+                f"the drill ended early, and left behind: {'; '.join(cleanup.left)}.", hint=hint
+            ) from error
+        raise
+    cleanup = Cleanup() if keep else clean_up(site, service)
+    links = record.finish()
+    report = DrillReport(model.name, scenario.name, rule.name, site.name, at, links, site.notes, earlier, cleanup)
+    return DrillResult(report, _game_day_times(site, chain, report))
+
+
+def _not_part(site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier) -> dict[Link, str]:
+    """Links that the scenario or the configuration does not have."""
+    reasons = dict(scenario.not_part)
+    model = site.model
+    do, where = tier.do, f"the tier {tier.severity} of `{rule.name}`"
+    if scenario.away is Service.WANDB:
+        do, where = model.outage.do, "`outage`"
+        reasons[Link.RECEIVED] = "the evaluation that the event starts would find W&B there"
+    elif scenario.degradation is Degradation.SILENT:
+        do, where = model.silent.do, "`silent`"
+    if "page" not in do:
+        for link in (Link.INCIDENT, Link.NOTIFIED, Link.RECEIVED):
+            reasons.setdefault(link, f"{where} does not page")
+    if not site.has_webhook:
+        reasons.setdefault(Link.RECEIVED, "the model has no `pagerduty.webhook`")
+    if not any(is_wanted_verb(verb, scenario) for verb in do):
+        for link in {Link.DISPATCHED, Link.ENDED} - scenario.must_not.keys():
+            reasons.setdefault(link, f"{where} starts no workflow that this scenario is about")
+    return reasons
+
+
+def _game_day_times(site: DrillSite, chain: Chain, report: DrillReport) -> GameDayTimes:
+    moments = chain.moments
+
+    def between(first: str, second: str) -> float | None:
+        return moments[second] - moments[first] if {first, second} <= moments.keys() else None
+
+    recovered = report.link(Link.RECOVERED)
+    return GameDayTimes(
+        report.at,
+        site.name,
+        detection=report.link(Link.FIRED).took,
+        decision=between("fired", "decided"),
+        approval=between("decided", "approved"),
+        move=between("dispatched", "moved"),
+        recovery=recovered.took,
+    )

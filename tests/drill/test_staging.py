@@ -1,0 +1,179 @@
+"""A drill in staging: only where it is provably staging, real clients over HTTP, cleaned up whatever happens."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.github.records import Issue
+from tests.drill.staging import PRODUCTION, REPOSITORY, STAGING, Staging, open_staging_servers
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Iterator[Staging]:
+    with open_staging_servers(tmp_path) as found:
+        yield found
+
+
+REFUSALS = {
+    "no mark": (STAGING.replace("    drill: true\n", ""), PRODUCTION, "Set `drill: true`"),
+    "mark is false": (STAGING.replace("drill: true", "drill: false"), PRODUCTION, "Set `drill: true`"),
+    "project": (STAGING.replace("project: churn-drill", "project: churn-prod"), PRODUCTION, "W&B project 'churn-prod'"),
+    "half a word": (STAGING.replace("project: churn-drill", "project: drilling"), PRODUCTION, "W&B project 'drilling'"),
+    "offline": (
+        STAGING.replace("entity: acme, project: churn-drill", "offline: runs"),
+        PRODUCTION,
+        "reads no W&B project",
+    ),
+    "repository": (
+        STAGING.replace("repository: acme/churn-drill", "repository: drill/churn"),
+        PRODUCTION,
+        "repository 'drill/churn'",
+    ),
+    "another repository": (
+        STAGING.replace("retrain: retrain.yml", "retrain: {repository: acme/train, event_type: retrain}"),
+        PRODUCTION,
+        "dispatched to 'acme/train'",
+    ),
+    "service": (STAGING.replace("service: churn-drill", "service: churn"), PRODUCTION, "PagerDuty service 'churn'"),
+    "same name of the key": (
+        STAGING.replace("DRILL_ROUTING_KEY", "PRODUCTION_ROUTING_KEY"),
+        PRODUCTION,
+        "routing key is that of churn",
+    ),
+    "same project": (STAGING, PRODUCTION.replace("churn-prod", "churn-drill"), "project is that of churn"),
+}
+
+
+@pytest.mark.parametrize(("config", "production", "reason"), REFUSALS.values(), ids=REFUSALS)
+def test_what_is_not_provably_staging_is_refused(staging: Staging, config: str, production: str, reason: str) -> None:
+    staging.write(config, production)
+    done = staging.run("--scenario", "accuracy-drop")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert reason in done.stderr
+    assert staging.writes() == []
+
+
+def test_without_a_token_nobody_can_tell_what_is_paged(staging: Staging) -> None:
+    staging.write(STAGING.replace('token: "${PAGERDUTY_TOKEN}", ', ""))
+    del staging.env["PAGERDUTY_TOKEN"]
+    done = staging.run()
+    assert done.returncode == 2, done.stderr
+    assert "without `pagerduty.token`" in done.stderr
+    assert staging.writes() == []
+
+
+def test_the_value_of_the_key_counts_not_its_name(staging: Staging) -> None:
+    done = staging.run(env={"DRILL_ROUTING_KEY": staging.env["PRODUCTION_ROUTING_KEY"]})
+    assert done.returncode == 2
+    assert "routing key is that of churn" in done.stderr
+    assert staging.writes() == []
+
+
+def test_pagerduty_itself_says_whom_the_key_pages(staging: Staging) -> None:
+    """The configuration claims that the service is a drill's, and there is no production to compare with."""
+    (staging.folder / "modelwatch.yml").unlink()
+    done = staging.run(env={"DRILL_ROUTING_KEY": staging.env["PRODUCTION_ROUTING_KEY"]})
+    assert done.returncode == 2, done.stderr
+    assert "the routing key does not page a drill's service" in done.stderr
+    assert staging.writes() == []
+
+
+def test_pagerduty_that_cannot_be_asked_refuses(staging: Staging) -> None:
+    staging.pagerduty.inject(Fault("status", path="/services", status=503, times=-1))
+    done = staging.run()
+    assert done.returncode == 4, done.stderr
+    assert staging.writes() == []
+
+
+def test_a_drill_passes_again_and_again(staging: Staging) -> None:
+    """The second one begins afresh: no flapping, and no dispatch that counts as done already."""
+    runs: set[int] = set()
+    for number in (1, 2):
+        done = staging.run("--scenario", "accuracy-drop", "--format", "json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (report,) = json.loads(done.stdout)["drills"]
+        states = {one["link"]: one["state"] for one in report["links"]}
+        assert states.pop("webhook received") == "not part"
+        assert set(states.values()) == {"pass"}
+        assert staging.leftovers() == []
+        runs.update(staging.github.standin.state.repo(REPOSITORY).runs.items)
+        assert len(runs) == number, "of each drill its own"
+    assert len(staging.pagerduty.standin.state.notifications) == 2
+    titles = [one.title for one in staging.github.standin.state.repo(REPOSITORY).issues.items.values()]
+    assert len(titles) == 2
+    assert all(title.startswith("[DRILL] ") for title in titles)
+
+
+def _start(staging: Staging) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        staging.command("--scenario", "accuracy-drop"),
+        cwd=staging.folder,
+        env=staging.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_killed_drill_is_cleaned_up_by_the_next(staging: Staging) -> None:
+    pids: list[int] = []
+    staging.github.inject(Fault("kill", "after", method="POST", path="/dispatches$", pid=lambda: pids[0]))
+    killed = _start(staging)
+    pids.append(killed.pid)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(staging.leftovers()) == 3, "a W&B run, an issue and an incident"
+    done = staging.run("--scenario", "accuracy-drop")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        "Left by an earlier drill, and removed: incident 1 resolved; issue #1 closed; 1 W&B run deleted" in done.stdout
+    )
+    assert staging.leftovers() == []
+
+
+def test_an_interrupted_drill_cleans_up(staging: Staging) -> None:
+    staging.github.inject(Fault("hang", method="POST", path="/dispatches$", seconds=60))
+    process = _start(staging)
+    until = time.monotonic() + 60
+    while not any(one.is_open for one in staging.pagerduty.standin.state.incidents) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert staging.leftovers() == []
+
+
+def test_one_issue_tells_of_a_broken_chain(staging: Staging) -> None:
+    staging.pagerduty.standin.state.on_call_is_reachable = False
+    words = ("--scenario", "accuracy-drop", "--issue")
+    for _ in range(2):
+        done = staging.run(*words)
+        assert done.returncode == 4, done.stdout + done.stderr
+        (issue,) = _reports(staging)
+        assert issue.title == "[DRILL] churn: accuracy-drop: BROKEN at link 7, somebody notified."
+        assert "escalation policy" in (issue.body or "")
+        assert issue.state == "open"
+    staging.pagerduty.standin.state.on_call_is_reachable = True
+    assert staging.run(*words).returncode == 0
+    (issue,) = _reports(staging)
+    assert issue.state == "closed"
+
+
+def _reports(staging: Staging) -> list[Issue]:
+    issues = staging.github.standin.state.repo(REPOSITORY).issues.items.values()
+    return [one for one in issues if "modelwatch-drill-failed" in one.labels]
+
+
+def test_a_scenario_without_a_rule_is_refused(staging: Staging) -> None:
+    done = staging.run("--scenario", "latency")
+    assert done.returncode == 2
+    assert "churn has no rule of kind `latency`" in done.stderr
+    assert staging.writes() == []
