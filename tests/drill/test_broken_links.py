@@ -61,7 +61,7 @@ def _wait_for_a_reviewer(site: StandInSite) -> None:
 
 def _lose_the_rows_after_the_alert(site: StandInSite) -> None:
     site.wandb.inject(
-        Fault("status", path="/file_stream$", text=f'\\"{ROW_KEY}\\":{ROWS_BEFORE},', status=403, times=-1)
+        Fault("status", path="/file_stream$", text=f'\\"{ROW_KEY}\\":{ROWS_BEFORE}', status=403, times=-1)
     )
 
 
