@@ -267,9 +267,9 @@ class SpanJudge:
         self._config, self._times = config, times
         self._models = {model.name: ModelJudge(histories[model.name], times) for model in config.models}
 
-    def judge(self, place: int, watched: Sequence[WatchedGroup] = ()) -> Judgement | None:
+    def judge(self, place: int, watched: Sequence[WatchedGroup] = (), *, explains: bool = True) -> Judgement | None:
         """What the evaluation at ``place`` finds about groups that are not quiet, and about those in ``watched``;
-        ``None``: nothing."""
+        ``None``: nothing. Explanations, and the causes that groups share, matter where something is planned only."""
         needed: dict[str, set[str]] = {}
         failures = []
         for name, model in self._models.items():
@@ -288,11 +288,12 @@ class SpanJudge:
         if not needed and not failures:
             return None
         groups = {name: self._models[name].judge(place, rules) for name, rules in needed.items()}
-        exactly = self._unsettled([group for own in groups.values() for group in own], watched)
+        every = [group for own in groups.values() for group in own]
+        exactly = self._unsettled(every, watched) if explains else {}
         for name, rules in exactly.items():
             groups[name] = self._models[name].judge(place, needed[name], rules)
         every = [group for own in groups.values() for group in own]
-        causes = find_causes(self._config, every)
+        causes = find_causes(self._config, every) if explains else ()
         return Judgement(self._times[place], self._config.digest, tuple(every), tuple(failures), causes=causes)
 
     def _unsettled(self, groups: Sequence[Group], watched: Sequence[WatchedGroup]) -> dict[str, set[str]]:

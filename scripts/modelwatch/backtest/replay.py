@@ -60,7 +60,7 @@ def replay_alerts(model: Model, history: LoggedHistory, span: Span) -> tuple[Rep
     episodes, times = EpisodeRecorder(), span.times
     judge = SpanJudge(Config((model,), ""), {model.name: replace(history, model=model)}, times)
     for place, now in enumerate(times):
-        judgement = judge.judge(place)
+        judgement = judge.judge(place, explains=False)
         groups = judgement.groups if judgement else ()
         episodes.see(groups, now, {failure.model for failure in judgement.failures} if judgement else ())
     return episodes.finish()

@@ -204,10 +204,10 @@ def _replay_here(model: Model) -> tuple[ReplayedEpisode, ...]:
 
 
 def _with_rules(model: Model, rules: Sequence[Rule]) -> Model:
-    """The model with these rules alone, each under its place as name. Nothing is muted: a mute hides no alert, and
-    depends on other rules."""
+    """The model with these rules alone, each under its place as name. Nothing is muted, since a mute hides no alert and
+    depends on other rules; and nothing is rolled back."""
     named = tuple(replace(rule, name=_name(place)) for place, rule in enumerate(rules))
-    return replace(model, rules=named, silences=(), inhibitions=())
+    return replace(model, rules=named, silences=(), inhibitions=(), workflows=(), release=None)
 
 
 def _name(place: int) -> str:
