@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 from math import isfinite
 
 from ..model.alert import Alert, AlertState, DataSpan, Evidence, TrendPoint, UnconfirmedTier
@@ -168,12 +169,15 @@ def _data_span(
         return None
     begin = bisect_left(series.times, since)
     stop = bisect_right(series.times, track.grid.last) if end is None else bisect_left(series.times, end)
-    rows = [row for row in range(begin, stop) if isfinite(series.values[row])]
-    if not rows:
+    is_number = bytes(map(isfinite, series.values[begin:stop]))
+    times: Sequence[float] = series.times[begin:stop]
+    counts: Sequence[float] = () if series.weights is None else series.weights[begin:stop]
+    if 0 in is_number:
+        times, counts = (tuple(compress(column, is_number)) for column in (times, counts))
+    if not times:
         return None
-    counts = [series.weights[row] for row in rows] if series.weights is not None else []
-    known = [count for count in counts if isfinite(count)]
-    return DataSpan(series.times[rows[0]], series.times[rows[-1]], len(rows), sum(known) if known else None)
+    known = counts if all(map(isfinite, counts)) else tuple(filter(isfinite, counts))
+    return DataSpan(times[0], times[-1], len(times), sum(known) if known else None)
 
 
 def _affected_rows(track: Track | None, alerts: Sequence[Alert], pull: PulledSeries) -> DataSpan | None:

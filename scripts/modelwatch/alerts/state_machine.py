@@ -32,22 +32,37 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 def finding_codes(track: Track) -> bytes:
-    return bytes(map(_finding_code, track.outcome, track.severity, track.clear))
+    """The code of every finding, of all at once: columns of bytes are added as long numbers."""
+    outcome, severity = track.outcome.tobytes(), track.severity.tobytes()
+    is_clear = _number(outcome.translate(_OK_CAN_BE_CLEAR)) & _number(track.clear.tobytes())
+    codes = _number(outcome.translate(_NOT_CLEAR_OR_UNSEEN))
+    codes -= is_clear & _number(severity.translate(_IS_NONE))
+    codes += _number(outcome.translate(_IS_BREACH)) & _number(severity.translate(_ABOVE_NOT_CLEAR))
+    return codes.to_bytes(len(outcome), "little")
 
 
 def _counted_codes(track: Track, codes: bytes) -> bytes:
     """``codes`` as the machine sees them: without findings that know no new points."""
-    if not track.fresh:
+    fresh = track.fresh.tobytes()
+    if 0 not in fresh:
         return codes
-    return bytes(code if fresh else UNSEEN for code, fresh in zip(codes, track.fresh, strict=True))
+    counted = _number(codes) & _number(fresh.translate(_IS_SET)) | _number(fresh.translate(_UNSEEN_WHERE_UNSET))
+    return counted.to_bytes(len(codes), "little")
 
 
-def _finding_code(outcome: int, severity: int, clear: int) -> int:
-    if outcome in _UNDECIDED:
-        return UNSEEN
-    if severity < 0:
-        return CLEAR if clear and outcome == Outcome.OK.code else NOT_CLEAR
-    return REACHED + severity if outcome == Outcome.BREACH.code else NOT_CLEAR
+def _number(column: bytes) -> int:
+    return int.from_bytes(column, "little")
+
+
+_ALL = 0xFF
+"""Every bit of a byte. Numbers below 0 in a column of signed bytes are above 127."""
+_NOT_CLEAR_OR_UNSEEN = bytes(UNSEEN if code in _UNDECIDED else NOT_CLEAR for code in range(256))
+_OK_CAN_BE_CLEAR = bytes(NOT_CLEAR - CLEAR if code == Outcome.OK.code else 0 for code in range(256))
+_IS_NONE = bytes(_ALL if code > 127 else 0 for code in range(256))
+_IS_BREACH = bytes(_ALL if code == Outcome.BREACH.code else 0 for code in range(256))
+_ABOVE_NOT_CLEAR = bytes(REACHED + code - NOT_CLEAR if code < 128 else 0 for code in range(256))
+_IS_SET = bytes(_ALL if code else 0 for code in range(256))
+_UNSEEN_WHERE_UNSET = bytes(0 if code else UNSEEN for code in range(256))
 
 
 def healthy_streak(track: Track) -> HealthyStreak:

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..model.keys import KeyPattern
-from ..model.label_maturity import MATURITY_KEY, longest_wait, waits_for_labels
+from ..model.label_maturity import MATURITY_KEY, waits_for_labels
 from ..model.rule import Rule
 from ..model.series import Deployment
-from ..sources.requirements import KeyResolver, only_rules, plan_read, read_lengths
+from ..sources.requirements import KeyResolver, read_lengths
 from ..stats.arrays import Bools, Floats, Ints
 from .logged_history import LoggedHistory
 
@@ -29,8 +29,8 @@ def cut_blocks(history: LoggedHistory, times: Sequence[float]) -> dict[tuple[Rul
     model, at = history.model, np.asarray(times)
     starts = np.array([now - model.with_whole_history(now).history for now in times])
     begins = np.diff(starts, prepend=-np.inf) > 1.0
-    back, least = read_lengths(model)
-    since = np.minimum(starts - back, at - least) - longest_wait(model)
+    lengths = read_lengths(model)
+    since = np.minimum(starts - lengths.before_history, at - lengths.before_now) - lengths.wait
     begins |= _release_begins(history, at)
     begins |= _version_begins(history, at)
     if any(waits_for_labels(rule, model.measure) for rule in model.rules):
@@ -45,7 +45,7 @@ def cut_blocks(history: LoggedHistory, times: Sequence[float]) -> dict[tuple[Rul
 
 def _runs(begins: Bools) -> Iterator[tuple[int, int]]:
     first = np.flatnonzero(begins)
-    return zip(first.tolist(), np.append(first[1:], len(begins)).tolist(), strict=True)
+    return zip(first.tolist(), (np.append(first[1:], len(begins)) - 1).tolist(), strict=True)
 
 
 def _mark(begins: Bools, at: Floats, moments: Floats) -> None:
@@ -85,15 +85,15 @@ def _deployment_begins(history: LoggedHistory, at: Floats, begins: Bools) -> Boo
     version came back is known once the one before it has fallen silent."""
     changed = np.zeros(len(at), bool)
     _, logged, places = history.writes.builder.version_log_times()
-    for first, end in _runs(begins):
+    for first, last in _runs(begins):
         before = at[first - 1] if first else -np.inf
-        own = np.unique(places[(logged > before) & (logged <= at[end - 1]) & (places >= 0)])
+        own = np.unique(places[(logged > before) & (logged <= at[last]) & (places >= 0)])
         earlier = np.flatnonzero((logged <= before) & (places >= 0))
-        last = places[earlier[np.argmax(logged[earlier])]] if len(earlier) else None
-        if len(own) <= 1 and (not len(own) or last is None or own[0] == last):
+        newest_place = places[earlier[np.argmax(logged[earlier])]] if len(earlier) else None
+        if len(own) <= 1 and (not len(own) or newest_place is None or own[0] == newest_place):
             continue
-        newest = history.deployments_at(float(at[end - 1]))
-        for place in range(end - 2, first - 1, -1):
+        newest = history.deployments_at(float(at[last]))
+        for place in range(last - 1, first - 1, -1):
             seen = history.deployments_at(float(at[place]))
             if seen != deployments_until(newest, float(at[place])):
                 changed[place + 1], newest = True, seen
@@ -109,8 +109,7 @@ def _late_begins(history: LoggedHistory, rule: Rule, at: Floats, since: Floats, 
     """The first evaluations that know a value of ``rule`` which an earlier one could have judged, had it known it, and
     the first that know a series. ``since``: what each evaluation reads; ``weeks``: where blocks begin anyway."""
     begins = np.zeros(len(at), bool)
-    request = only_rules(plan_read(history.model, float(at[0])), (rule,), history.model)
-    resolver = KeyResolver(request.patterns)
+    resolver = KeyResolver(history.request_at(float(at[0]), (rule,)).patterns)
     for key, times, logged in history.writes.builder.log_times():
         if resolver.resolve(key) is None or not len(times):
             continue

@@ -1,15 +1,17 @@
 """Judges the history of models at each evaluation of a span, as a live evaluation would have.
 
-One pass judges a block of evaluations (see ``blocks``). It counts for those that were verified: a pass at the first
-evaluation of the block, rule by rule, has to find what the one at the end found until then; a rule for which it does
-not is judged by blocks half as long. Where no alert is pending, fires or has just ended, and nothing waits at GitHub or
+One pass judges a block of evaluations (see ``blocks``). Rules that found something bad there are verified: a pass at
+the first evaluation of the block has to find what the one at the end found until then; a rule for which it does not is
+judged by blocks half as long. Where no alert is pending, fires or has just ended, and nothing waits at GitHub or
 PagerDuty, an evaluation needs no more.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,15 +28,16 @@ from ..model.alert import BUILT_IN_RULES, Alert, AlertState, Group, Judgement, S
 from ..model.explanation import Explanation
 from ..model.finding import Cause, ModelFindings, Track
 from ..model.monitored_model import Config, Model
-from ..model.rule import Rule
 from ..model.series import FailureScope, PulledSeries
 from ..model.unit import can_be_withheld
 from ..report.next_steps import version_lead
 from ..stats.arrays import Bools
 from ..timeutil import WEEK
+from .block_pool import BlockQueue
 from .blocks import cut_blocks, deployments_until
+from .judged_block import JudgedBlock
 from .logged_history import LoggedHistory
-from .passes import Pass, cut_track, is_cut, run_pass, track_rows
+from .passes import cut_track, run_pass, track_rows
 from .world import WatchedGroup
 
 _NEVER_WATCHED = (Cause.NO_DATA_YET.code, Cause.NOTHING_WATCHED.code)
@@ -55,50 +58,6 @@ def judge_at(config: Config, histories: Mapping[str, LoggedHistory], now: float)
     return judge_models(replace(config, models=models), findings, pulls, now, explain)
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedBlock:
-    """Evaluations that one pass judges."""
-
-    rules: tuple[Rule, ...]
-    first: int
-    """Place of the first evaluation in the span."""
-    last: int
-    end: Pass
-    error: str = ""
-    """Why judging failed, of a single evaluation."""
-
-
-def judge_block(
-    history: LoggedHistory, rules: tuple[Rule, ...], times: Sequence[float], first: int, last: int
-) -> list[JudgedBlock]:
-    """The evaluations from ``first`` to ``last`` in as few passes as agree with each other."""
-    try:
-        end = run_pass(history, rules, times[last])
-        begin = end if first == last else run_pass(history, rules, times[first])
-    except Exception as error:  # noqa: BLE001 - the barrier between models
-        if first == last:
-            failed = Pass(times[first], PulledSeries(history.model.name, ()), {})
-            return [JudgedBlock(rules, first, last, failed, unforeseen("judging", error))]
-        return _halve(history, rules, times, first, last)
-    model = history.model.with_whole_history(times[first])
-    same = [
-        rule
-        for rule in rules
-        if begin is end or is_cut(begin.tracks[rule.name], end.tracks[rule.name], model, times[first])
-    ]
-    others = tuple(rule for rule in rules if rule not in same)
-    blocks = [JudgedBlock(tuple(same), first, last, end)] if same else []
-    return [*blocks, *(_halve(history, others, times, first, last) if others else ())]
-
-
-def _halve(
-    history: LoggedHistory, rules: tuple[Rule, ...], times: Sequence[float], first: int, last: int
-) -> list[JudgedBlock]:
-    middle = (first + last) // 2
-    halves = ((first, middle), (middle + 1, last))
-    return [block for half in halves for block in judge_block(history, rules, times, *half)]
-
-
 @dataclass(slots=True)
 class _OpenBlock:
     """A block while its evaluations are gone through."""
@@ -112,7 +71,9 @@ class _OpenBlock:
 class ModelJudge:
     """One model through the evaluations at ``times``, in their order."""
 
-    def __init__(self, history: LoggedHistory, times: Sequence[float]) -> None:
+    def __init__(
+        self, history: LoggedHistory, times: Sequence[float], executor: ProcessPoolExecutor | None = None
+    ) -> None:
         self.history, self.model, self.times = history, history.model, times
         self._configured = {rule.name for rule in self.model.rules}
         self._rolls_back = self.model.release is not None or self.model.workflow("rollback") is not None
@@ -120,17 +81,18 @@ class ModelJudge:
         measured = (rule.name for rule in self.model.rules if not can_be_withheld(rule.metric))
         self._measured_rule = next(measured, "")
         self.business_rules = {rule.name for rule in self.model.rules if rule.kind == BUSINESS_KIND}
-        self._waiting = [(rules, list(blocks)) for rules, blocks in cut_blocks(history, times).items()]
+        self._queues = [
+            BlockQueue(history, rules, times, deque(blocks), executor)
+            for rules, blocks in cut_blocks(history, times).items()
+        ]
         self._open: list[_OpenBlock] = []
         self._ahead: list[JudgedBlock] = []
 
     def advance(self, place: int) -> None:
         """Judge what the evaluation at ``place`` needs."""
         self._open = [one for one in self._open if one.block.last >= place]
-        for rules, blocks in self._waiting:
-            if blocks and blocks[0][0] <= place:
-                first, end = blocks.pop(0)
-                self._ahead += judge_block(self.history, rules, self.times, first, end - 1)
+        for queue in self._queues:
+            self._ahead += queue.take(place)
         begun = [block for block in self._ahead if block.first <= place]
         self._ahead = [block for block in self._ahead if block.first > place]
         self._open += [_OpenBlock(block, self._loud(block)) for block in begun]
@@ -263,9 +225,15 @@ def _unexplained(*_: object) -> None:
 class SpanJudge:
     """All models through the evaluations at ``times``, in their order."""
 
-    def __init__(self, config: Config, histories: Mapping[str, LoggedHistory], times: Sequence[float]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        histories: Mapping[str, LoggedHistory],
+        times: Sequence[float],
+        executor: ProcessPoolExecutor | None = None,
+    ) -> None:
         self._config, self._times = config, times
-        self._models = {model.name: ModelJudge(histories[model.name], times) for model in config.models}
+        self._models = {model.name: ModelJudge(histories[model.name], times, executor) for model in config.models}
 
     def judge(self, place: int, watched: Sequence[WatchedGroup] = (), *, explains: bool = True) -> Judgement | None:
         """What the evaluation at ``place`` finds about groups that are not quiet, and about those in ``watched``;

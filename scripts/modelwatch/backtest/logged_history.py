@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..context import RunContext
@@ -20,7 +20,7 @@ from ..model.rule import Rule
 from ..model.series import Deployment, PulledSeries
 from ..pipeline import add_release
 from ..sources.pull import PulledWrites, build_series, pull_writes
-from ..sources.requirements import only_rules, plan_read
+from ..sources.requirements import ReadLengths, ReadRequest, only_rules, plan_read, read_lengths
 from ..sources.series_builder import SeriesBuilder
 from .result import Span
 
@@ -36,6 +36,10 @@ class LoggedHistory:
     registry: Registry | None = None
     """Versions and moves up to now; ``None`` where the model has no ``release:``, or it cannot be read."""
     notes: tuple[str, ...] = ()
+    _requests: dict[frozenset[str] | None, tuple[ReadRequest, ReadLengths]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What is read for rules, by their names; ``None``: for all."""
 
     @property
     def error(self) -> str:
@@ -50,17 +54,24 @@ class LoggedHistory:
         """What an evaluation at ``now`` (seconds, UTC) would have pulled; ``rules``: only for these. Its notes and
         links are left out, and the histograms of ``modelwatch measure`` are those in W&B, not the finer ones of its
         profiles."""
-        model, registry = self.model.with_whole_history(now), self.registry_at(now)
         if self.error:
-            return PulledSeries(model.name, (), error=self.error, scope=self.writes.scope)
-        request = plan_read(model, now)
-        if rules is not None:
-            request = only_rules(request, rules, model)
-        if registry is not None:
-            request = replace(request, canary_periods=registry.canary_periods)
-        pulled = build_series(model, self.writes.builder.as_of(request, now))
+            return PulledSeries(self.model.name, (), error=self.error, scope=self.writes.scope)
+        registry = self.registry_at(now)
+        pulled = build_series(self.model, self.writes.builder.as_of(self.request_at(now, rules), now))
         pulled = replace(pulled, notes=(), references=self.writes.references)
         return pulled if registry is None else add_release(pulled, registry)
+
+    def request_at(self, now: float, rules: Collection[Rule] | None = None) -> ReadRequest:
+        """What an evaluation at ``now`` (seconds, UTC) reads; ``rules``: only for these."""
+        key = None if rules is None else frozenset(rule.name for rule in rules)
+        if key not in self._requests:
+            request = plan_read(self.model, now)
+            request = request if rules is None else only_rules(request, rules, self.model)
+            self._requests[key] = request, read_lengths(self.model)
+        request, lengths = self._requests[key]
+        request = lengths.request_at(request, now, self.model.with_whole_history(now).history)
+        registry = self.registry_at(now)
+        return request if registry is None else replace(request, canary_periods=registry.canary_periods)
 
     def deployments_at(self, now: float) -> tuple[Deployment, ...]:
         """The deployments that an evaluation at ``now`` (seconds, UTC) would have seen."""

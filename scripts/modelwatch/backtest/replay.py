@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from ..alerts.moved_baselines import keep_firing
@@ -13,6 +15,7 @@ from ..model.monitored_model import Config, Model
 from ..model.plan import Skip
 from ..model.secret import Secret
 from ..targets.plan import make_plan
+from .block_pool import open_pool
 from .episodes import EpisodeRecorder
 from .judging import SpanJudge
 from .logged_history import LoggedHistory
@@ -21,29 +24,42 @@ from .world import World
 
 Progress = Callable[[float, int, int], None]
 """Called with (time of the evaluation, evaluations done, number of evaluations)."""
+LONG = 20_000
+"""Evaluations times rules from which on a second process is worth its start."""
+PROCESSES = 2
 
 
 def replay(
-    config: Config, histories: Mapping[str, LoggedHistory], span: Span, *, progress: Progress | None = None
+    config: Config,
+    histories: Mapping[str, LoggedHistory],
+    span: Span,
+    *,
+    progress: Progress | None = None,
+    processes: int | None = None,
 ) -> ReplayResult:
     """What the evaluations of ``span`` would have found and done with ``config``; ``histories`` by model name.
 
     Models whose source cannot be read now are left out, and named in ``errors``. A routing key that is not set here
-    counts as set: its pages are sent to nobody.
+    counts as set: its pages are sent to nobody. ``processes``: by default two for a long span, if there are two cores.
     """
     errors = {model.name: _problem(model, histories) for model in config.models}
     models = tuple(_with_key(model) for model in config.models if not errors[model.name])
     own = replace(config, models=models)
     known = {model.name: replace(histories[model.name], model=model) for model in models}
-    run = ReplayRun(own, known, span.times)
-    for place, now in enumerate(run.times):
-        run.step(place)
-        if progress:
-            progress(now, place + 1, len(run.times))
+    times = span.times
+    if processes is None:
+        is_long = len(times) * sum(len(model.rules) for model in models) >= LONG
+        processes = min(os.cpu_count() or 1, PROCESSES) if is_long else 1
+    with open_pool(known, times, processes) as executor:
+        run = ReplayRun(own, known, times, executor)
+        for place, now in enumerate(times):
+            run.step(place)
+            if progress:
+                progress(now, place + 1, len(times))
     return ReplayResult(
         config.digest,
         span,
-        len(run.times),
+        len(times),
         run.episodes.finish(),
         tuple(run.effects),
         tuple(run.refusals),
@@ -73,6 +89,8 @@ class ReplayRun:
     config: Config
     histories: Mapping[str, LoggedHistory]
     times: Sequence[float]
+    executor: ProcessPoolExecutor | None = None
+    """Judges ahead in other processes."""
     episodes: EpisodeRecorder = field(default_factory=EpisodeRecorder)
     effects: list[ReplayedEffect] = field(default_factory=list)
     refusals: list[ReplayedRefusal] = field(default_factory=list)
@@ -83,7 +101,7 @@ class ReplayRun:
 
     def __post_init__(self) -> None:
         self._world = World(self.config)
-        self._judge = SpanJudge(self.config, self.histories, self.times)
+        self._judge = SpanJudge(self.config, self.histories, self.times, self.executor)
 
     def step(self, place: int) -> Judgement | None:
         """Judge the next evaluation, the one at ``place``, and make the changes that it plans in memory. What it found

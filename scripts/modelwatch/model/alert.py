@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from .calibration import CalibrationChange
 from .cause import SharedCause
@@ -40,11 +41,17 @@ BUILT_IN_RULES = frozenset(
 )
 
 
+MAX_KNOWN_KEYS = 4096
+"""Groups and alerts whose identities are not computed again."""
+
+
+@lru_cache(MAX_KNOWN_KEYS)
 def group_key(model: str, rule: str) -> str:
     """Identity of a group: the PagerDuty ``dedup_key`` and the issue's marker. 16 hex characters."""
     return _hash("group", model, rule)
 
 
+@lru_cache(MAX_KNOWN_KEYS)
 def fingerprint(model: str, rule: str, labels: Labels) -> str:
     """Identity of one alert: never value, severity or time. 16 hex characters."""
     return _hash("alert", model, rule, *(part for pair in labels for part in pair))

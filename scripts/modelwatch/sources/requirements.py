@@ -87,28 +87,46 @@ def plan_read(model: Model, now: float) -> ReadRequest:
     known = {request.pattern.text for request in requests}
     more = [KeyPattern(MATURITY_KEY), *map(young_metric, waiting)] if waiting else []
     own = [KeyRequest(pattern, optional=True) for pattern in dict.fromkeys(more) if pattern.text not in known]
-    requests, wait = (*requests, *own), longest_wait(model)
-    back, least = read_lengths(model)
-    patterns = histogram_patterns(model.rules)
-    # Calendars and the memory of anomaly rules are about numbers: histograms of so long a time would be too many.
-    short = max((history_reach(replace(rule, calendar=None, anomaly=None)) for rule in model.rules), default=0.0)
-    return ReadRequest(
-        requests,
-        now - max(model.history + back, least) - wait,
+    request = ReadRequest(
+        (*requests, *own),
+        -math.inf,
         None,
         notes,
-        patterns,
-        logged_until=now + CLOCK_SKEW,
-        histograms_since=now - model.history - short - wait,
+        histogram_patterns(model.rules),
         is_measured=model.measure is not None,
     )
+    return read_lengths(model).request_at(request, now, model.history)
 
 
-def read_lengths(model: Model) -> tuple[float, float]:
-    """How far back the rules of ``model`` read (seconds), before they wait for labels: behind the beginning of its
-    history, and behind the evaluation, whichever is longer."""
-    back = max(map(history_reach, model.rules), default=0.0)
-    return back, max(map(_noise_reach, model.rules), default=0.0)
+@dataclass(frozen=True, slots=True)
+class ReadLengths:
+    """How far back the rules of a model read, in seconds."""
+
+    before_history: float
+    """Behind the beginning of its history."""
+    before_now: float
+    """Behind the evaluation, at least."""
+    histograms: float
+    """Of histograms behind the beginning of its history."""
+    wait: float
+    """So much more, since rules wait for labels."""
+
+    def request_at(self, request: ReadRequest, now: float, history: float) -> ReadRequest:
+        """``request`` as an evaluation at ``now`` (seconds, UTC) reads it; ``history``: of the model (seconds)."""
+        return replace(
+            request,
+            since=now - max(history + self.before_history, self.before_now) - self.wait,
+            logged_until=now + CLOCK_SKEW,
+            histograms_since=now - history - self.histograms - self.wait,
+        )
+
+
+def read_lengths(model: Model) -> ReadLengths:
+    """How far back the rules of ``model`` read."""
+    # Calendars and the memory of anomaly rules are about numbers: histograms of so long a time would be too many.
+    short = max((history_reach(replace(rule, calendar=None, anomaly=None)) for rule in model.rules), default=0.0)
+    back, least = (max(map(reach, model.rules), default=0.0) for reach in (history_reach, _noise_reach))
+    return ReadLengths(back, least, short, longest_wait(model))
 
 
 def only_rules(request: ReadRequest, rules: Collection[Rule], model: Model) -> ReadRequest:
