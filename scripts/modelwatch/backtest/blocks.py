@@ -27,7 +27,7 @@ Blocks = tuple[tuple[int, int], ...]
 def cut_blocks(history: LoggedHistory, times: Sequence[float]) -> dict[tuple[Rule, ...], Blocks]:
     """The blocks of the evaluations at ``times`` (seconds, UTC, ascending), by the rules that have them in common."""
     model, at = history.model, np.asarray(times)
-    starts = np.array([now - model.with_whole_history(now).history for now in times])
+    starts = np.array([now - model.whole_history(now) for now in times])
     begins = np.diff(starts, prepend=-np.inf) > 1.0
     lengths = read_lengths(model)
     since = np.minimum(starts - lengths.before_history, at - lengths.before_now) - lengths.wait
@@ -92,6 +92,8 @@ def _deployment_begins(history: LoggedHistory, at: Floats, begins: Bools) -> Boo
         newest_place = places[earlier[np.argmax(logged[earlier])]] if len(earlier) else None
         if len(own) <= 1 and (not len(own) or newest_place is None or own[0] == newest_place):
             continue
+        if len(own) == 1 and logged[places == own[0]].min() > before:
+            continue  # a new version, which every evaluation of the block knows
         newest = history.deployments_at(float(at[last]))
         for place in range(last - 1, first - 1, -1):
             seen = history.deployments_at(float(at[place]))

@@ -69,7 +69,7 @@ class LoggedHistory:
             request = request if rules is None else only_rules(request, rules, self.model)
             self._requests[key] = request, read_lengths(self.model)
         request, lengths = self._requests[key]
-        request = lengths.request_at(request, now, self.model.with_whole_history(now).history)
+        request = lengths.request_at(request, now, self.model.whole_history(now))
         registry = self.registry_at(now)
         return request if registry is None else replace(request, canary_periods=registry.canary_periods)
 

@@ -341,11 +341,14 @@ class Model:
         """This model with a history that begins at a whole week (of a short one: day, or hour) since 1970, and is at
         least as long as it says. So all evaluations of one week begin with the same data: what one has found, the next
         does not lose because the oldest hour has left the history."""
+        length = self.whole_history(now)
+        return self if length == self.history else replace(self, history=length)
+
+    def whole_history(self, now: float) -> float:
+        """The length (seconds) of such a history."""
         step = next((step for step in (WEEK, DAY, HOUR) if step <= self.history / 4), 0.0)
-        if not step:
-            return self
         # Half a second more, since ``now - history`` has to come out as no later than the beginning.
-        return replace(self, history=now - (now - self.history) // step * step + 0.5)
+        return now - (now - self.history) // step * step + 0.5 if step else self.history
 
     def workflow(self, verb: str) -> WorkflowSpec | None:
         return next((workflow for workflow in self.workflows if workflow.name == verb), None)
