@@ -25,3 +25,8 @@ if [[ -n $fork && $code -eq 3 ]]; then
   echo "::warning title=modelwatch::A source could not be read, which a pull request from a fork has no key for: see the summary."
   code=0
 fi
+
+# Tests of rules beside the configuration, too: one that fails fails the job, after the comment is written.
+folder=$MW_CONFIG
+[[ -d $folder ]] || folder=$(dirname -- "$folder")
+if compgen -G "$folder/*modelwatch-tests.y*ml" >/dev/null; then modelwatch test; fi

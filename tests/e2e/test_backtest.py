@@ -103,6 +103,32 @@ def test_one_comment_is_written_and_then_edited(workplace: Workplace, github_ser
     assert "This change could not be replayed." in edited.body
 
 
+RULE_TESTS = """\
+version: 1
+tests:
+  - name: slow answers page
+    warm_up: 2h
+    series: {latency: 20x6h 80x6h}
+    expect: [{fires: {rule: latency, since: 6h, by: 8h}}]
+"""
+
+
+def test_a_rule_test_that_fails_fails_the_job_after_the_comment(
+    workplace: Workplace, github_server: Server[GitHubStandIn]
+) -> None:
+    repo, number = adopt(workplace, github_server, PERMISSIONS)
+    workplace.write({"modelwatch-tests.yml": RULE_TESTS})
+    done = push(workplace, number)
+    assert done.code == 0, done.told
+    assert "ok    slow answers page" in done.told
+    workplace.write({"modelwatch.yml": CONFIG.replace("above: 100", "above: 200")})
+    broken = push(workplace, number)
+    assert broken.code != 0
+    assert "expected latency to fire by 8h" in broken.told
+    (comment,) = repo.comments.items.values()
+    assert "paged 1 fewer time (0 instead of 1)" in comment.body
+
+
 def test_from_a_fork_there_is_a_summary_and_no_comment(
     workplace: Workplace, github_server: Server[GitHubStandIn]
 ) -> None:

@@ -143,3 +143,20 @@ def test_many_tests_run_in_several_processes_and_give_the_same(folder: Path) -> 
     found, known = (json.loads(ran.stdout)["files"][0]["tests"] for ran in (side_by_side, alone))
     assert len(found) == 20
     assert [dict(test, seconds=0) for test in found] == [dict(test, seconds=0) for test in known]
+
+
+def test_only_the_tests_of_a_model(folder: Path) -> None:
+    other = CONFIG.partition("models:\n")[2].replace("name: churn", "name: fraud")
+    write(folder, CONFIG + other)
+    write(folder, TESTS.replace("    warm_up", "    model: churn\n    warm_up"), "modelwatch-tests.yml")
+    assert command(folder, "test", "--model", "churn").stdout.splitlines()[-1].startswith("2 tests, 1 failed")
+    none = command(folder, "test", "--model", "fraud")
+    assert (none.returncode, none.stdout.splitlines()[-1].partition(",")[0]) == (0, "0 tests")
+    wrong = command(folder, "test", "--model", "frad")
+    assert (wrong.returncode, "Did you mean `fraud`?" in wrong.stderr) == (2, True)
+
+
+def test_results_that_cannot_be_written(folder: Path) -> None:
+    found = command(folder, "test", "--name", "slow", "--junit", "none/results.xml")
+    assert found.returncode == 2
+    assert "none/results.xml: the results cannot be written" in found.stderr

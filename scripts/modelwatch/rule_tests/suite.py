@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ..config.loader import TESTS_SUFFIXES
-from ..errors import ConfigError, UserError, unforeseen
+from ..errors import ConfigError, UserError, did_you_mean, unforeseen
 from ..model.monitored_model import Config
 from .cases import RuleTest, RuleTestResult
 from .checks import check_test
@@ -64,8 +64,11 @@ class _Suite:
         return FileResult(self.path, self.config_path, tuple(results))
 
 
-def read_suites(paths: Sequence[Path], default: Path, load: LoadConfig) -> tuple[_Suite, ...]:
-    """Read every file and its configuration. Raises ConfigError with the problems of all files."""
+def read_suites(
+    paths: Sequence[Path], default: Path, load: LoadConfig, models: Sequence[str] = ()
+) -> tuple[_Suite, ...]:
+    """Read every file and its configuration; of the tests those of ``models``, if any are named. Raises ConfigError
+    with the problems of all files."""
     problems: list[UserError] = []
     suites = []
     configs: dict[Path, Config] = {}
@@ -75,11 +78,16 @@ def read_suites(paths: Sequence[Path], default: Path, load: LoadConfig) -> tuple
             place = config_path(file, default)
             if place not in configs:
                 configs[place] = load(place)
-            suites.append(_Suite(path, place, configs[place], file.tests(configs[place])))
+            tests = file.tests(configs[place])
+            chosen = tuple(test for test in tests if not models or test.model in models)
+            suites.append(_Suite(path, place, configs[place], chosen))
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(tuple({str(problem): problem for problem in problems}.values()))
+    known = {model.name for config in configs.values() for model in config.models}
+    if unknown := [name for name in models if name not in known]:
+        raise UserError(f"there is no model {unknown[0]!r}.", hint=did_you_mean(unknown[0], known))
     return tuple(suites)
 
 
