@@ -9,7 +9,8 @@ from ..errors import UserError, unforeseen
 from ..model.backtest import FalseMark, MarkedIncident, Marks
 from ..model.ledger import MODELWATCH, UNKNOWN, EntryKind, LedgerEntry, find_successes
 from ..model.monitored_model import GitHubSpec
-from ..model.register import FALSE_POSITIVE, Register
+from ..model.register import Register
+from ..model.verdict import false_reason
 from ..targets.past_episodes import episodes_of
 from ..targets.register.archive import read_archive, read_ledger
 from ..targets.register.authorization import trusted_authors, untrusted_reason
@@ -64,7 +65,9 @@ def _issue_marks(issue: IssueView, register: Register) -> Iterator[MarkedInciden
     entries = read_ledger(register, read_archive((), frozenset()))
     names = {register.group: (register.model, register.rule)}
     names |= {record.group: (record.model, record.rule) for record in register.followers}
-    is_false = is_called_false(issue, register)
+    is_false = bool(
+        false_reason(register, entries, issue.labels, issue.state_reason, closed_by_bot=issue.closed_by_bot)
+    )
     if not is_false and not is_mitigated(entries, register):
         return
     for group, (model, rule) in names.items():
@@ -74,12 +77,6 @@ def _issue_marks(issue: IssueView, register: Register) -> Iterator[MarkedInciden
                 yield FalseMark(model, rule, episode.start, end)
             else:
                 yield MarkedIncident(model, episode.start, end, f"#{issue.number}", (rule,))
-
-
-def is_called_false(issue: IssueView, register: Register) -> bool:
-    """By the command or the label ``false-positive``, or by a person who closed the issue as not planned."""
-    by_hand = issue.state_reason == "not_planned" and not issue.closed_by_bot
-    return register.verdict == FALSE_POSITIVE or FALSE_POSITIVE in issue.labels or by_hand
 
 
 def is_mitigated(entries: Sequence[LedgerEntry], register: Register) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..model.backtest import Marks
 from ..model.ledger import (
@@ -16,13 +16,11 @@ from ..model.ledger import (
     find_setback,
     find_successes,
 )
-from ..model.register import FALSE_POSITIVE, DispatchRecord
+from ..model.register import DispatchRecord
 from ..model.scorecard import AlertWorkflow, EpisodeRecord, LedgerAlert
+from ..model.verdict import false_reason
 from ..targets.past_episodes import EFFECT_WITHIN
 
-FALSE_LABEL = "false-positive"
-"""A person puts it on the issue of an alert that was none."""
-NOT_PLANNED = "not_planned"
 NO_MARKS = Marks()
 _NOBODY = (MODELWATCH, WORKFLOW, PAGERDUTY, UNKNOWN, "")
 _ACTS = (EntryKind.COMMAND, EntryKind.ISSUE, EntryKind.PAGE, EntryKind.MOVE, EntryKind.DISPATCH)
@@ -119,21 +117,8 @@ def _workflow(record: DispatchRecord, success: LedgerEntry | None) -> AlertWorkf
 
 
 def _false_reason(record: EpisodeRecord) -> str:
-    """A label and a command say it; closing as not planned does where no bot did it."""
-    if FALSE_LABEL in record.labels:
-        return f"labelled {FALSE_LABEL}"
-    if record.register.verdict == FALSE_POSITIVE or _newest_verdict(record.entries) == f"command {FALSE_POSITIVE}":
-        return "called a false positive by command"
-    if record.state == "closed" and record.state_reason == NOT_PLANNED and not record.closed_by_bot:
-        return "closed as not planned"
-    return ""
-
-
-def _newest_verdict(entries: Iterable[LedgerEntry]) -> str:
-    """The last of the commands that call it false, or take that back."""
-    verdicts = (f"command {FALSE_POSITIVE}", "command unsilence")
-    said = [entry.what for entry in entries if entry.kind is EntryKind.COMMAND and entry.what in verdicts]
-    return said[-1] if said else ""
+    closing = record.state_reason if record.state == "closed" else ""
+    return false_reason(record.register, record.entries, record.labels, closing, closed_by_bot=record.closed_by_bot)
 
 
 def _gaps(record: EpisodeRecord) -> str:
