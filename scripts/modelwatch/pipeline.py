@@ -366,7 +366,9 @@ def report_crash(context: RunContext, error: Exception) -> None:
     if spec is not None and not context.config.is_partial:
         from .targets.heartbeat.apply import report_failure
 
-        report_failure(spec, context.sessions, str(error) if isinstance(error, UserError) else type(error).__name__)
+        bug = f"the evaluation has ended by a bug ({type(error).__name__})"
+        reason = str(error) if isinstance(error, UserError) else bug
+        report_failure(spec, context.sessions, f"{reason}: {context.run_url}" if context.run_url else reason)
 
 
 def write_results(folder: Path, result: RunResult, now: float) -> None:

@@ -11,6 +11,7 @@ from modelwatch.alerts.grouping import judge_models, judge_watchdog
 from modelwatch.model.alert import WATCHDOG, AlertState
 from modelwatch.model.monitored_model import Config, Matcher, Model, Silence
 from modelwatch.model.plan import ChangeKind, ModelObservation
+from modelwatch.model.secret import Secret
 from modelwatch.model.self_monitoring import HeartbeatSpec
 from modelwatch.targets.plan import make_plan
 from modelwatch.timeutil import DAY
@@ -30,7 +31,7 @@ def test_it_always_fires(host: Model) -> None:
 
 @pytest.mark.parametrize("host", [Model("churn", ()), MUTED], ids=["plain", "silenced"])
 def test_its_plan_is_the_heartbeat_and_nothing_else(host: Model) -> None:
-    config = Config((host,), "c", heartbeat=HeartbeatSpec())
+    config = Config((host,), "c", heartbeat=HeartbeatSpec(Secret("HEARTBEAT_URL", "")))
     judgement = judge_models(Config((), "c"), {}, {}, NOW, lambda *_: None)
     assert judgement.watchdog is None
     group = judge_watchdog(host, NOW)
@@ -41,7 +42,7 @@ def test_its_plan_is_the_heartbeat_and_nothing_else(host: Model) -> None:
 
 
 def test_without_it_the_plan_has_a_problem() -> None:
-    config = Config((Model("churn", ()),), "c", heartbeat=HeartbeatSpec())
+    config = Config((Model("churn", ()),), "c", heartbeat=HeartbeatSpec(Secret("HEARTBEAT_URL", "")))
     judgement = judge_models(Config((), "c"), {}, {}, NOW, lambda *_: None)
     plan = make_plan(judgement, config, {}, NOW)
     assert plan.heartbeat is None

@@ -438,6 +438,10 @@ MISTAKES: dict[str, tuple[Callable[[Project], None], str]] = {
     "nobody": (without_people, "proposes rollback, and nobody may approve it"),
     # workflows
     "workflow": (edit(("retrain: retrain.yml", "retrain: retrian.yml"), table=True), "no .*retrian.yml. Did you mean"),
+    "watchdog": (
+        edit(("version: 1\n", "version: 1\nwatchdog: {workflow: watchdog.yml}\n"), table=True),
+        "`watchdog`: there is no .*watchdog.yml. `modelwatch init --watchdog` writes one",
+    ),
     "trigger": (
         file(RETRAIN, workflow("retrain").replace("workflow_dispatch", "workflow_call")),
         "needs `on: workflow_di",

@@ -77,7 +77,12 @@ def judge_models(
         own_notes = (*pull.notes, *own.notes, *unmatched, *_left_out_notes(own.tracks))
         notes.extend(f"{model.name}: {note}" for note in own_notes)
     causes = find_causes(config, groups)
-    watchdog = judge_watchdog(config.models[0], now) if config.heartbeat and config.models else None
+    watchdog = None
+    if config.heartbeat and config.models:
+        try:
+            watchdog = judge_watchdog(config.models[0], now)
+        except Exception as error:  # noqa: BLE001 - without it there is no heartbeat; the alerts of people go on
+            notes.append(unforeseen("judging the watchdog", error))
     return Judgement(now, config.digest, tuple(groups), tuple(failures), tuple(notes), causes, watchdog)
 
 

@@ -99,6 +99,8 @@ class SecretText(ScalarType[Secret]):
     """``${NAME}`` and nothing else. A value written out is a problem that never shows it."""
 
     description = "the name of an environment variable as ${NAME}"
+    is_needed = True
+    """Whether a command that acts refuses to work without it."""
 
     def read_scalar(self, node: ScalarNode, reader: Reader) -> Secret | None:
         reference = VARIABLE_REFERENCE.fullmatch(node.text.strip())
@@ -108,12 +110,18 @@ class SecretText(ScalarType[Secret]):
             return None
         secret = reader.vault.secret(reference[1])
         if secret is None:
-            reader.add_missing_variable(node, reference[1])
+            reader.add_missing_variable(node, reference[1], is_needed=self.is_needed)
             return Secret(reference[1], "")
         return secret
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         return {"type": "string", "pattern": rf"^\s*\$\{{{VARIABLE_PATTERN}\}}\s*$"}
+
+
+class OptionalSecretText(SecretText):
+    """The same for what an evaluation goes on without: a variable that is not set is a warning."""
+
+    is_needed = False
 
 
 class Number(ScalarType[float]):

@@ -17,7 +17,7 @@ from .baselines import BaselineFiles
 from .digest import config_digest
 from .models import build_model
 from .reader import Entries, Reader, shorten
-from .resolve import resolve_heartbeat, resolve_model, resolve_watchdog
+from .resolve import resolve_model, resolve_watchdog
 from .rules import RULE_FIELDS
 from .secrets import Vault
 from .yaml_nodes import MappingNode, Node, SequenceNode, parse_yaml
@@ -89,7 +89,7 @@ def _build_config(loaded: list[_ParsedFile], vault: Vault) -> Config:
         blast_radius=blast_radius,
         warnings=tuple(warning for file in loaded for warning in file.reader.warnings()),
         secrets=vault.all_secrets(),
-        heartbeat=resolve_heartbeat(heartbeat) if heartbeat else None,
+        heartbeat=heartbeat,
         watchdog=resolve_watchdog(watchdog, vault) if watchdog else None,
         all_models=tuple(model.name for model in resolved),
     )

@@ -73,10 +73,10 @@ class Reader:
             return node.text if not self.vault.require else None
         return VARIABLE_REFERENCE.sub(lambda reference: self.vault.find(reference[1]) or "", node.text)
 
-    def add_missing_variable(self, node: Node, name: str) -> None:
+    def add_missing_variable(self, node: Node, name: str, *, is_needed: bool = True) -> None:
         """A variable that is not there: a problem, or a warning where secrets are not required."""
         message = f"the environment has no {name}, or it is empty."
-        if self.vault.require:
+        if self.vault.require and is_needed:
             hint = f"Set it in the step's `env:` from a secret, or put a line `{name}=...` into MODELWATCH_SECRETS."
             self.add_problem(node, message, hint)
         else:

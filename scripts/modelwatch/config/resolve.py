@@ -13,17 +13,12 @@ from ..model.monitored_model import Model, ReleaseSpec
 from ..model.prediction_log import RECORDER_WANDB, MeasureSpec, is_artifact
 from ..model.rule import Rule
 from ..model.secret import Secret
-from ..model.self_monitoring import HeartbeatSpec, WatchdogSpec
+from ..model.self_monitoring import WatchdogSpec
 from .false_alarms import share_budget
 from .secrets import PAGERDUTY_READ_TOKEN, Vault
 
 OUR_RUNBOOKS = f"https://github.com/{SLUG}/blob/HEAD/runbooks"
 """Our pages, one for every built-in kind."""
-
-
-def resolve_heartbeat(spec: HeartbeatSpec) -> HeartbeatSpec:
-    """``spec`` without secrets that are empty."""
-    return replace(spec, url=_without_empty(spec.url), failed_url=_without_empty(spec.failed_url))
 
 
 def resolve_watchdog(spec: WatchdogSpec, vault: Vault) -> WatchdogSpec:

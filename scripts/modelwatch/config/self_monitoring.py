@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model.self_monitoring import HeartbeatMethod, HeartbeatSpec, WatchdogSpec
 from ..timeutil import MINUTE
-from .field_types import Enumeration, SecretText, duration
+from .field_types import Enumeration, OptionalSecretText, duration
 from .sections import Field, Section
 from .vocabulary import REPOSITORY, WORKFLOW_FILE
 
@@ -12,13 +12,13 @@ HEARTBEAT = Section(
     "the heartbeat",
     {
         "url": Field(
-            SecretText(),
+            OptionalSecretText(),
             "The https address of a monitor such as healthchecks.io, as `${NAME}`: called by every evaluation that "
             "acts and could do all that it had to.",
             required=True,
         ),
         "failed_url": Field(
-            SecretText(), "Called instead by an evaluation that could not, as `${NAME}`; by default nothing is."
+            OptionalSecretText(), "Called instead by an evaluation that could not, as `${NAME}`; by default nothing is."
         ),
         "method": Field(Enumeration("`post` or `get`", HeartbeatMethod), "How the monitor is called."),
     },

@@ -38,6 +38,9 @@ def check_files(config: Config, root: Path) -> Iterator[SetupCheck]:
             if workflow.file and identity not in checked:
                 checked.add(identity)
                 yield from _check_file(model, workflow, names, folder)
+    if config.watchdog is not None and config.watchdog.workflow not in names:
+        text = f"`watchdog`: there is no {folder / config.watchdog.workflow}."
+        yield report_problem(SUBJECT, text, "`modelwatch init --watchdog` writes one.")
     for text in lint_commands(config, folder):
         yield report_warning(SUBJECT, text)
     texts = [path.read_text("utf-8", errors="replace") for path in names.values()]

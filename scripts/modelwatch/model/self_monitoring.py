@@ -24,8 +24,8 @@ class HeartbeatMethod(StrEnum):
 class HeartbeatSpec:
     """The monitor outside that expects to be called by every evaluation."""
 
-    url: Secret | None = None
-    """``None`` where its variable is not set."""
+    url: Secret
+    """Empty where its variable is not set."""
     failed_url: Secret | None = None
     method: HeartbeatMethod = HeartbeatMethod.POST
 

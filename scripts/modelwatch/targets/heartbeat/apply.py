@@ -24,8 +24,8 @@ def send_heartbeat(change: Change, run: GroupRun) -> ChangeOutcome:
     reason = change.reason if change.about == HEARTBEAT_FAILED else run.unfinished
     if reason:
         return ChangeOutcome(ChangeResult.REFUSED, report_failure(spec, run.sessions, reason))
-    if spec.url is None:
-        raise UserError("the variable of `heartbeat: {url}` is not set")
+    if not spec.url.reveal():
+        return ChangeOutcome(ChangeResult.REFUSED, f"{spec.url.name} is not set")
     _call(spec.url, spec.method, "the watchdog fires: this evaluation did everything", run.sessions)
     return ChangeOutcome(ChangeResult.DONE)
 
@@ -33,7 +33,7 @@ def send_heartbeat(change: Change, run: GroupRun) -> ChangeOutcome:
 def report_failure(spec: HeartbeatSpec, sessions: TargetSessions, reason: str) -> str:
     """Call the address for failures, where there is one. Returns ``reason``, and what became of the call. Never
     raises for what the monitor does."""
-    if spec.failed_url is None:
+    if spec.failed_url is None or not spec.failed_url.reveal():
         return reason
     try:
         _call(spec.failed_url, spec.method, reason, sessions)
