@@ -15,7 +15,7 @@ from modelwatch.testing.standins.faults import Fault
 from modelwatch.timeutil import DAY, WEEK
 
 from .test_status import episode
-from .world import BEGIN, CRITICAL, HEALTHY, HOUR, REPOSITORY, WANDB, WARNING, World, log_to_wandb
+from .world import BEGIN, CONFIG, CRITICAL, HEALTHY, HOUR, REPOSITORY, TABLE, WANDB, WARNING, World, log_to_wandb
 
 WEEKLY = "modelwatch-scorecard"
 
@@ -77,6 +77,17 @@ def test_github_away_makes_figures_unknown_and_not_0(firing: World) -> None:
     page = firing.run("scorecard", "--handover")
     assert page.code == 4
     assert "Not everything could be read" in page.out
+
+
+def test_of_two_repositories_the_one_that_can_be_read_is_counted(firing: World) -> None:
+    other = CONFIG.replace("SOURCE", TABLE).partition("  - name: churn")[2].replace(REPOSITORY, "acme/away")
+    firing.config(f"{CONFIG}  - name: offers{other}")
+    found = figures(firing, code=4)
+    assert found["figures"]["alerts"] == 1
+    assert found["unread"] == ["offers"]
+    assert found["cost"]["workflows"] is None, "half a sum is no sum"
+    ran = firing.run("scorecard")
+    assert "No figure has offers: the issues could not be read." in ran.out
 
 
 def test_a_marked_begin_and_a_marked_false_alarm_count(world: World) -> None:

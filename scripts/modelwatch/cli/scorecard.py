@@ -124,7 +124,7 @@ def scorecard(
         _post_issue(context, both, repository, config_path)
     if pull_request:
         _open_pull_requests(context, texts.suggestions, repository)
-    return Exit.PARTIAL if texts.parts.unread else Exit.OK
+    return Exit.PARTIAL if texts.parts.scorecard.unread else Exit.OK
 
 
 @dataclass(frozen=True, slots=True)

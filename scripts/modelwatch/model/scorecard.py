@@ -307,3 +307,5 @@ class Scorecard:
     """What could not be read, or was left out, in plain words."""
     modes: tuple[EarnedMode, ...] = ()
     """Of the automations of models whose issues could be read."""
+    unread: tuple[str, ...] = ()
+    """Models whose issues could not be read: no figure has them."""

@@ -67,7 +67,7 @@ def _proposal(one: WaitingProposal, now: float, quote: Quote) -> str:
     to = f" to {quote(one.target_version)}" if one.target_version else ""
     answers = " or ".join(quote(f"/modelwatch {verb} {one.name}") for verb in ("approve", "reject"))
     return (
-        f"{quote(one.name)}{to} for {quote(f'{one.model} {one.rule}')}, for {duration(now - one.since)}: read "
+        f"{quote(one.name)}{to} for {quote(f'{one.model} {one.rule}')} has waited {duration(now - one.since)}: read "
         f"{_issue(one.number, one.url, quote)}, then comment there {answers}"
     )
 

@@ -157,6 +157,8 @@ def interval_text(share: ShareFigure) -> str:
 def attention_points(card: Scorecard, quote: Quote) -> Iterator[str]:
     """What somebody should do something about, the most urgent first."""
     figures, coverage = card.figures, card.coverage
+    if card.unread and figures is not None:
+        yield f"**No figure has {_names(card.unread, quote)}:** the issues could not be read."
     if figures is not None:
         yield from _budget_points(card, figures, quote)
         yield from _workflow_points(figures.workflows, quote)

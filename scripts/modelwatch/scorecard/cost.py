@@ -71,7 +71,9 @@ def _read_repository(context: RunContext, model: Model, files: WorkflowFiles, pe
     name = model.github.repository
     if not name:
         raise UserError(f"no repository is configured for {model.name}.")
-    reader = _RunReader(context.sessions.github(model.github, name), name)
+    github = context.sessions.github(model.github, name)
+    github.get(repository_path(name), f"read the repository {name}")  # else a missing workflow file would be no cost
+    reader = _RunReader(github, name)
     for file in files.names:
         cost = WorkflowCost(name, file, 0, 0)
         start = period.start

@@ -28,8 +28,6 @@ class ScorecardParts:
     records: tuple[EpisodeRecord, ...]
     alerts: tuple[LedgerAlert, ...]
     """All that were read, from before the period, too."""
-    unread: frozenset[str]
-    """Models whose issues could not be read."""
 
 
 def make_scorecard(context: RunContext, period: Period, root: Path, marks: Marks = NO_MARKS) -> ScorecardParts:
@@ -61,8 +59,9 @@ def make_scorecard(context: RunContext, period: Period, root: Path, marks: Marks
         costs[1] if shown == period else Cost(),
         tuple(problems),
         judge_modes(context.config, records, context.now, marks, unread=found.unread),
+        tuple(sorted(found.unread)),
     )
-    return ScorecardParts(context.redactor.redact(scorecard), records, alerts, frozenset(found.unread))
+    return ScorecardParts(context.redactor.redact(scorecard), records, alerts)
 
 
 def _readable_period(period: Period, found: ReadRecords, problems: list[str]) -> Period:
