@@ -89,6 +89,14 @@ def test_what_passes(tmp_path: Path, check: str) -> None:
             "expected segment-gone to fire by 30h (2026-01-06 06:00 UTC); it did not fire, but",
         ),
         ("{fires: {rule: latency, by: 30h, severity: error}}", "expected latency (error) to fire by 30h"),
+        (
+            "{fires: {rule: latency, by: 30h, severity: error, labels: {}}}",
+            "expected latency (error) on the whole to fire by 30h (2026-01-06 06:00 UTC); it fired at 24h",
+        ),
+        (
+            "{fires: {rule: latency, by: 30h, labels: {region: eu}}}",
+            "expected latency on region=eu to fire by 30h",
+        ),
         ("{recovers: {rule: latency, by: 40h}}", "expected latency to recover by 40h (2026-01-06 16:00 UTC); it "),
         (
             "{recovers: {rule: segment-gone, by: 40h}}",
@@ -134,6 +142,8 @@ ROLLBACK = """\
 def test_what_is_planned_comes_from_the_planning_itself(tmp_path: Path) -> None:
     checks = "{at: 10d6h, alerts: [{rule: accuracy, severity: critical}], do: [issue, page], not: {rollback: proposed}}"
     assert problems(run(tmp_path, checks, ROLLBACK)) == []
+    (problem,) = problems(run(tmp_path, "{at: 10d6h, not: {rollback: cooldown}}", ROLLBACK))
+    assert problem == "expected that rollback is refused by `cooldown`; found `proposed`"
     acting = CONFIG.replace("mode: propose", "mode: act")
     (problem,) = problems(run(tmp_path, checks, ROLLBACK, acting))
     assert problem.startswith("expected no rollback by then; it was done at 10d")
