@@ -23,6 +23,7 @@ from . import (
     respond,
     rules,
     start,
+    tuning,
 )
 from .measure import Row, busy
 
@@ -30,6 +31,7 @@ PARTS = {
     "start": start.rows,
     "install": install.rows,
     "rules": rules.rows,
+    "tuning": tuning.rows,
     "drift rules": drift.rows,
     "anomaly rules": anomaly.rows,
     "fleet": fleet.rows,
