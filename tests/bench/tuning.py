@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from .measure import Row, best, python
+
 CODE = """
 import numpy as np
 from modelwatch.backtest.tuning import TuningOptions, suggest
