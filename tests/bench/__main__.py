@@ -6,6 +6,7 @@ import sys
 
 from . import (
     anomaly,
+    backtest,
     calibration,
     dashboard,
     diagnose,
@@ -46,6 +47,7 @@ PARTS = {
     "diagnose": diagnose.rows,
     "dashboard": dashboard.rows,
     "gate": gate.rows,
+    "backtest": backtest.rows,
     "estimates": estimates.rows,
 }
 

@@ -36,6 +36,8 @@ from .result import ReplayedEffect
 
 RUN_LENGTH = 30 * MINUTE
 """Seconds after which a workflow run has succeeded."""
+WRITTEN_AFTER = 1.0
+"""Seconds from the time of an evaluation until it writes what it will dispatch."""
 SETTLED_AFTER = 2 * DAY
 """Seconds after which nothing is left to do about a closed issue: reports and messages are repeated for a day."""
 LISTED_PAGE = 100
@@ -237,7 +239,7 @@ class World:
         return False
 
     def _write_issue(self, change: Change, group: _Group, now: float) -> None:
-        register = group.update(change.register) if change.register is not None else None
+        register = _sign(group.update(change.register), now) if change.register is not None else None
         if change.kind is ChangeKind.OPEN_ISSUE:
             number = len(self._by_number) + 1
             issue = ObservedIssue(
@@ -288,7 +290,7 @@ class World:
             return
         self._run_count += 1
         run = ObservedRun(
-            self._run_count, f"run:{self._run_count}", record.key, record.verb, change.model, "queued", "", now
+            self._run_count, f"run:{self._run_count}", record.key, record.verb, change.model, "queued", "", record.at
         )
         self._runs.setdefault(change.model, []).append(run)
         sent = replace(record, state=DispatchState.SENT)
@@ -305,6 +307,17 @@ class World:
                 digest = f"{group.issue.issue.body_digest}'"
                 group.issue.issue = replace(group.issue.issue, register=register, body_digest=digest)
                 group.issue.updated = now
+
+
+def _sign(register: Register, now: float) -> Register:
+    """``register`` as it is written: with the time of that in its new intents."""
+    records = (
+        replace(record, at=now + WRITTEN_AFTER)
+        if record.state is DispatchState.INTENDED and record.at == now
+        else record
+        for record in register.dispatches
+    )
+    return replace(register, dispatches=tuple(records))
 
 
 def _is_active(issue: _Issue, now: float) -> bool:
