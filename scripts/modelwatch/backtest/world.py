@@ -310,7 +310,7 @@ class World:
 
 
 def _sign(register: Register, now: float) -> Register:
-    """``register`` as it is written: with the time of that in its new intents."""
+    """``register`` with the time of writing in its new intents."""
     records = (
         replace(record, at=now + WRITTEN_AFTER)
         if record.state is DispatchState.INTENDED and record.at == now
