@@ -13,6 +13,7 @@ from modelwatch.testing.standins.github import GitHubStandIn
 from modelwatch.testing.standins.github.run_lifecycle import run_schedule
 from modelwatch.testing.standins.http import Request, Response, Server
 from modelwatch.testing.standins.pagerduty import PagerDutyStandIn
+from tests.e2e.test_monitor import scheduled
 from tests.e2e.workplace import REPOSITORY, WorkflowRun, Workplace
 
 HOUR = 3600.0
@@ -129,13 +130,35 @@ def test_a_watchdog_that_cannot_deliver_fails(scene: Scene) -> None:
     assert any("the issue cannot be read" in text for text in done.errors()), done.told
 
 
-def test_an_evaluation_sends_its_heartbeat(scene: Scene) -> None:
+def healthy() -> str:
+    """A table of two days."""
     now = time.time()
-    rows = [f"{now - hour * HOUR:.0f},20" for hour in range(48, 0, -1)]
-    scene.write(MAIN, **{"modelwatch.yml": CONFIG, "metrics.csv": "\n".join(["time,latency", *rows]) + "\n"})
+    return "time,latency\n" + "".join(f"{now - hour * HOUR:.0f},20\n" for hour in range(48, 0, -1))
+
+
+def test_an_evaluation_sends_its_heartbeat(scene: Scene) -> None:
+    scene.write(MAIN, **{"modelwatch.yml": CONFIG, "metrics.csv": healthy()})
     scene.workplace.secrets["HEARTBEAT_URL"] = f"{scene.monitor.url}/0f3c9b1a-ping"
     done = scene.workplace.start(MAIN, "schedule")
     assert done.code == 0, done.told
     assert [request.path for request in scene.monitor.requests] == ["/0f3c9b1a-ping"]
     assert "watchdog: firing, heartbeat sent" in done.summary
     assert "0f3c9b1a-ping" not in done.told
+
+
+def test_a_fleet_in_two_jobs_sends_one_when_both_did_everything(scene: Scene) -> None:
+    second = CONFIG[CONFIG.index("  - name: churn") :].replace("churn\n", "fraud\n", 1).replace("metrics", "fraud")
+    caller = scheduled().replace("config: ${{ vars", "shards: 2\n      config: ${{ vars")
+    files = {"modelwatch.yml": CONFIG + second, "metrics.csv": healthy(), "fraud.csv": healthy()}
+    scene.workplace.write({".github/workflows/monitoring.yml": caller, **files})
+    scene.workplace.variables = {"MODELWATCH_CONFIG": "modelwatch.yml"}
+    scene.workplace.secrets["HEARTBEAT_URL"] = f"{scene.monitor.url}/0f3c9b1a-ping"
+    done = scene.workplace.start("monitoring.yml", "schedule")
+    assert done.code == 0, done.told
+    assert done.outputs["shards"]["shards"] == "2"
+    assert done.summary.count("heartbeat not sent: only some of the models were evaluated") == 2
+    assert done.summary.count("watchdog: firing, heartbeat sent") == 1
+    assert [request.path for request in scene.monitor.requests] == ["/0f3c9b1a-ping"]
+    scene.workplace.write({"fraud.csv": "no table\n"})
+    assert scene.workplace.start("monitoring.yml", "schedule").code != 0
+    assert len(scene.monitor.requests) == 1

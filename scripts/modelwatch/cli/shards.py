@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,8 +13,10 @@ import click
 from ..clients.http import call_monitor, monitor_retry_policy
 from ..config.loader import load_config
 from ..errors import Exit, UserError
+from ..model.plan import ChangeResult, Receipt
 from ..pipeline import RunResult
 from ..report.group_states import summary_line
+from ..report.heartbeat import heartbeat_line
 from ..report.summary import job_summary
 from ..shards import merge_shards, split_models
 from ..step_files import encode_result, write_text
@@ -63,7 +66,7 @@ def gather(
     """Merge FOLDERS (each written by `modelwatch run --out`) into one report. Shards without results are reported."""
     done, missing = merge_shards(folders, expect)
     if heartbeat:
-        _send_heartbeat(done, missing, heartbeat)
+        done = _send_heartbeat(done, missing, heartbeat)
     if out:
         write_text(out, job_summary(done.judgement, done.plan, done.receipts))
     actions_env.write_judgement(done.judgement, done.plan, done.receipts)
@@ -78,16 +81,25 @@ def gather(
     return exit_codes.result_exit_code(done, exit_code)
 
 
-def _send_heartbeat(done: RunResult, missing: Sequence[str], variable: str) -> None:
-    """Call the monitor if no shard is missing and each did everything: a shard alone sends none. Never fails."""
-    if missing or done.receipts is None or done.plan.heartbeat is None or exit_codes.result_exit_code(done):
-        click.echo("watchdog: heartbeat not sent: not every shard did everything", err=True)
-        return
-    try:
-        address = os.environ.get(variable, "").strip()
-        text = b"modelwatch: the watchdog fires: every shard did everything"
-        call_monitor(address, variable, "POST", text, monitor_retry_policy(os.environ))
-    except UserError as error:
-        print_warning(f"the heartbeat was not sent: {error}")
+def _send_heartbeat(done: RunResult, missing: Sequence[str], variable: str) -> RunResult:
+    """Call the monitor if no shard is missing and each did everything: a shard alone sends none. Returns ``done`` with
+    the receipt. Never fails."""
+    change, receipts = done.plan.heartbeat, done.receipts
+    if receipts is None or change is None:
+        click.echo("watchdog: no heartbeat is planned by every shard, so none is sent", err=True)
+        return done
+    result, detail = ChangeResult.DONE, ""
+    if missing or exit_codes.result_exit_code(done):
+        result, detail = ChangeResult.REFUSED, "not every shard did everything"
     else:
-        click.echo("watchdog: firing, heartbeat sent", err=True)
+        try:
+            address = os.environ.get(variable, "").strip()
+            text = b"modelwatch: the watchdog fires: every shard did everything"
+            call_monitor(address, variable, "POST", text, monitor_retry_policy(os.environ))
+        except UserError as error:
+            result, detail = ChangeResult.FAILED, str(error)
+            print_warning(f"the heartbeat was not sent: {error}")
+    receipt = Receipt(change.id, change.kind, change.model, change.group, result, receipts.at, detail)
+    done = replace(done, receipts=replace(receipts, heartbeat=receipt))
+    click.echo(heartbeat_line(done.judgement, done.plan, done.receipts), err=True)
+    return done
