@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -56,7 +57,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "modelwatch/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert packed(wheel) == {name for name in sources() if not name.startswith("modelwatch/testing/")}
-    assert not [name for name in names if "test" in name.lower()]
+    assert not [name for name in names if re.search(r"(^|/)(tests?[/_]|conftest)", name.lower())]
 
 
 def test_the_stand_ins_and_the_demo_are_a_distribution_of_their_own(testing_wheel: Path) -> None:

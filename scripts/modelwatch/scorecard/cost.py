@@ -21,7 +21,7 @@ LIST_LIMIT = 10
 """Pages of 100: GitHub lists at most 1,000 workflow runs of a span of time. Longer lists are split."""
 LONGEST_SPAN = 28 * DAY
 SHORTEST_SPAN = DAY
-MAX_REQUESTS = 300
+MAX_REQUESTS = 200
 """For the workflow runs of one repository and period."""
 MENTION = "modelwatch"
 
