@@ -50,7 +50,7 @@ case $1 in
     # shellcheck source=actions/_lib/fleet.sh
     source "$library/fleet.sh"
     ;;
-  backtest | watchdog)
+  backtest | drill | watchdog)
     # shellcheck source=actions/_lib/backtest.sh
     source "$library/$1.sh"
     ;;

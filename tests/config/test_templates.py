@@ -15,8 +15,9 @@ import yaml
 from modelwatch.config.lint import check_workflow, lint_config
 from modelwatch.config.loader import load_config
 from modelwatch.config.proposals import EXAMPLE
-from modelwatch.config.templates import DASHBOARDS, PAGES, WATCHDOG_FILE, render_starter_files
+from modelwatch.config.templates import DASHBOARDS, DRILL_FILE, PAGES, WATCHDOG_FILE, render_starter_files
 from modelwatch.distribution import PIN, SLUG
+from modelwatch.drill.staging_guard import is_marked
 from modelwatch.errors import UserError
 from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
 from modelwatch.model.self_monitoring import WatchdogSpec
@@ -239,6 +240,36 @@ def test_the_watchdog_is_called_and_its_silence_noticed(tmp_path: Path, value: s
     assert caller["permissions"] == ours["jobs"]["watch"]["permissions"]
     config = load_config(tmp_path / "modelwatch.yml", {"PAGERDUTY_ROUTING_KEY": KEY, "GITHUB_REPOSITORY": "acme/x"})
     assert config.watchdog == WatchdogSpec(WATCHDOG_FILE, 3600.0, "acme/x")
+    zizmor = str(Path(sys.executable).with_name("zizmor"))
+    for tool in ([str(ACTIONLINT)], [zizmor, "--offline", "--pedantic", ".github"]):
+        done = subprocess.run(tool, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("value", ["churn", "on", "a.b-c"])
+def test_the_drill_is_called_and_its_staging_is_marked(tmp_path: Path, value: str) -> None:
+    files = render_starter_files(
+        model=value, entity="acme", project=value, repository=f"acme/{value}", owner="@ada", drill=True, watchdog=True
+    )
+    for name, text in files.items():
+        write(tmp_path, text, name)
+    caller = yaml.safe_load(files[f".github/workflows/{DRILL_FILE}"])["jobs"]["drill"]
+    assert caller["uses"] == f"{SLUG}/.github/workflows/drill.yml@{PIN}"
+    assert caller["with"]["model"] == value
+    ours = yaml.safe_load((ROOT / ".github/workflows/drill.yml").read_text("utf-8"))
+    call = ours[True]["workflow_call"]
+    assert caller["with"].keys() <= call["inputs"].keys()
+    assert caller["secrets"].keys() <= call["secrets"].keys()
+    assert caller["permissions"] == ours["jobs"]["drill"]["permissions"]
+    watch = yaml.safe_load(files[f".github/workflows/{WATCHDOG_FILE}"])["jobs"]["watch"]
+    assert watch["with"]["drill"] == DRILL_FILE, "its silence is noticed"
+    secrets = {"DRILL_ROUTING_KEY": KEY, "PAGERDUTY_TOKEN": "token"}
+    model = load_config(tmp_path / "staging.yml", secrets).models[0]
+    assert model.drill
+    assert model.wandb is not None
+    for name in (model.wandb.project, model.github.repository, model.pagerduty.service):
+        assert is_marked(name)
     zizmor = str(Path(sys.executable).with_name("zizmor"))
     for tool in ([str(ACTIONLINT)], [zizmor, "--offline", "--pedantic", ".github"]):
         done = subprocess.run(tool, cwd=tmp_path, capture_output=True, text=True, check=False)

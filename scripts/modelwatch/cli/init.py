@@ -67,6 +67,9 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
     is_flag=True,
     help="Also write a workflow that says on pull requests what a change of the rules would have done.",
 )
+@click.option(
+    "--drill", is_flag=True, help="Also write a workflow that drills a staging project every month, and staging.yml."
+)
 @rows_option("Labelled predictions an hour. If they are few, limits are raised to what can be seen within a week.")
 @level_option
 @format_option
@@ -83,6 +86,7 @@ def init(
     scorecard: bool,
     watchdog: bool,
     backtest: bool,
+    drill: bool,
     rows_per_hour: float | None,
     level: float,
     style: str,
@@ -119,6 +123,7 @@ def init(
             scorecard=scorecard,
             watchdog=watchdog,
             backtest=backtest,
+            drill=drill,
             proposal=choice,
         )
 
@@ -133,6 +138,8 @@ def init(
     next_steps = []
     if release:
         next_steps += ["Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains."]
+    if drill:
+        next_steps += ["Make the W&B project, repository and PagerDuty service of staging.yml, which exist for drills."]
     if dashboard == PAGES:
         next_steps += ["Choose GitHub Actions as the source of Pages in the repository's settings; the site is public."]
     if is_kept and people:

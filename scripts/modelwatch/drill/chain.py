@@ -15,7 +15,7 @@ from ..model.rule import Mode, Rule, Tier
 from ..model.severity import Severity
 from ..report.formatting import duration, number, utc_time
 from ..report.markdown import plain_line
-from ..timeutil import HOUR, MINUTE
+from ..timeutil import MINUTE
 from .drilled_rule import Timeline, is_wanted_verb, levels_of
 from .evaluation import DrillEvaluation, evaluate
 from .links import LinkObservation, LinkRecord
@@ -26,12 +26,12 @@ from .site import DrillSite
 
 NOTIFIED_WITHIN = MINUTE
 RECEIVED_WITHIN = 5 * MINUTE
-APPROVED_WITHIN = 30 * MINUTE
+APPROVED_WITHIN = 20 * MINUTE
 """A proposal that waits longer has not been answered by anybody."""
 LISTED_WITHIN = 2 * MINUTE
 """GitHub's lists show a new workflow run within this time (seconds)."""
-ENDED_WITHIN = HOUR
-"""After that modelwatch itself calls the on-call."""
+ENDED_WITHIN = 20 * MINUTE
+"""The drill's workflows are copies that do little; and the job of a monthly drill ends after an hour."""
 LOOK_AGAIN = MINUTE
 """Event time between two evaluations where nothing has to be logged."""
 MAX_CLOSING_EVALUATIONS = 4
@@ -345,7 +345,7 @@ class Chain:
             issue = self.probes.issue_of(self.key)
             self.site.approve(issue.number if issue else 0, f"/modelwatch approve {proposal.name}")
             if not self.site.wait(partial(self._is_dispatched_now, verb), APPROVED_WITHIN):
-                return LinkObservation(ok=False, text=f"{proposal.name} waits for approval on the issue", took=None)
+                return LinkObservation(ok=False, text=f"{proposal.name} waits for approval on the issue")
             took = self.site.now - asked
             self.moments["approved"] = self.site.now
         self.site.wait(lambda: bool(self._runs()), LISTED_WITHIN)

@@ -26,6 +26,7 @@ DASHBOARDS = {
 }
 """Where the dashboard can go, and how the first line of its workflow says so."""
 WATCHDOG_FILE = "modelwatch-watchdog.yml"
+DRILL_FILE = "modelwatch-drill.yml"
 RETRAINING_ACTIONS = ("issue, retrain", *ACTIONS[1:])
 _PLACEHOLDER = re.compile(r"^# <(?P<lines>[a-z_]+)>\n|__(?P<value>[a-z_]+)__", re.MULTILINE)
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
@@ -45,6 +46,7 @@ def render_starter_files(
     scorecard: bool = False,
     watchdog: bool = False,
     backtest: bool = False,
+    drill: bool = False,
     proposal: Proposal = EXAMPLE,
 ) -> dict[str, str]:
     """Path in the user's repository -> text. YAML reads every value back as it was given.
@@ -54,7 +56,8 @@ def render_starter_files(
     canaries, promotions, rollbacks and degrading, and the beginning of a deploy command. ``dashboard``: one of
     ``DASHBOARDS``, with a workflow that writes it every hour. ``scorecard``: with one that posts it every week.
     ``watchdog``: with one that watches modelwatch itself.
-    ``backtest``: with one that comments on pull requests that change the rules.
+    ``backtest``: with one that comments on pull requests that change the rules. ``drill``: with one that drills every
+    month, and the configuration of the staging project.
     """
     values = {"model": model, "entity": entity, "project": project, "repository": repository, "owner": owner}
     quoted = {name: _quote_scalar(value) for name, value in values.items()}
@@ -93,10 +96,18 @@ def render_starter_files(
     if watchdog:
         tags = f"      wandb-tags: {_quote_scalar(proposal.tag)}\n" if proposal.tag else ""
         values = {"project_path": _quote_scalar(f"{entity}/{project}"), "tags": tags}
+        values["drill"] = f"      drill: {DRILL_FILE}\n" if drill else ""
         values["site"] = f"      dashboard: {json.dumps(site)}\n" if dashboard == PAGES else ""
         files[f".github/workflows/{WATCHDOG_FILE}"] = _render("watchdog.yml", values)
     if backtest:
         files[".github/workflows/modelwatch-backtest.yml"] = _render("backtest.yml")
+    if drill:
+        staging = {"drill_project": f"{project}-drill", "drill_service": f"{model}-drill"}
+        staging["drill_repository"] = f"{repository}-drill"
+        files[f".github/workflows/{DRILL_FILE}"] = _render("drill.yml", quoted)
+        files["staging.yml"] = _render(
+            "staging.yml", quoted | {name: _quote_scalar(value) for name, value in staging.items()}
+        )
     if not release:
         for verb, texts in _DISPATCHED_WORKFLOWS.items():
             files[f".github/workflows/{verb}.yml"] = _render("dispatched.yml", {"verb": verb, **texts})
