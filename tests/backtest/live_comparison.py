@@ -28,11 +28,15 @@ def differences(seed: int, folder: Path, most: int = 60) -> tuple[list[str], int
     first = history.end - min(most * every, 20 * DAY) + offset
     times = [first + place * every for place in range(int((history.end - first) // every))]
     config = history.config
-    histories = {model.name: history_of_rows(model, history.rows[model.name]) for model in config.models}
+    registries = history.registries
+    histories = {
+        model.name: history_of_rows(model, history.rows[model.name], registry=registries.get(model.name))
+        for model in config.models
+    }
     run = ReplayRun(config, histories, times)
     found: list[str] = []
     alerts = done = 0
-    for place, (live, effects) in enumerate(live_evaluations(config, history.rows, times)):
+    for place, (live, effects) in enumerate(live_evaluations(config, history.rows, times, registries)):
         before = len(run.effects)
         replayed = run.step(place)
         when = f"seed {seed}, evaluation {place} at {times[place]:.0f}"

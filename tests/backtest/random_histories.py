@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from modelwatch.config.loader import load_config
 from modelwatch.model.monitored_model import Config
+from modelwatch.model.release import Move, MoveState, MoveVerb, Registry, Version
 from modelwatch.timeutil import DAY, HOUR
 
 START = 20_000 * DAY
@@ -54,6 +55,8 @@ class RandomHistory:
     config: Config
     rows: dict[str, list[Row]]
     end: float
+    registries: dict[str, Registry]
+    """Of models with a release."""
 
 
 def random_history(seed: int, folder: Path, days: int = 42) -> RandomHistory:
@@ -67,7 +70,37 @@ def random_history(seed: int, folder: Path, days: int = 42) -> RandomHistory:
     config = load_config(folder / "modelwatch.yml", {"PAGES": "k" * 32, "TOKEN": "t" * 20})
     incidents = [_incident(random, days) for _ in range(int(random.integers(1, 5)))]
     rows = {name: sorted(_rows(random, days, incidents), key=lambda row: row["_timestamp"]) for name in names}
-    return RandomHistory(config, rows, START + days * DAY)
+    released = [model.name for model in config.models if model.release is not None]
+    registries = {name: _registry(name, rows[name], random, days) for name in released}
+    return RandomHistory(config, rows, START + days * DAY, registries)
+
+
+def _registry(name: str, rows: list[Row], random: np.random.Generator, days: int) -> Registry:
+    """The moves behind what was served, a canary before the second version, and others at random."""
+    moves: list[Move] = []
+
+    def move(verb: MoveVerb, target: str, source: str, time: float) -> None:
+        failed = random.random() < 0.25
+        state = MoveState.FAILED if failed else MoveState.DONE
+        before = (("production", source), ("previous", "")) if verb is not MoveVerb.CANARY else (("canary", ""),)
+        key = f"{verb}-{len(moves)}"
+        own = Move(key, verb, name, source, target, "because", "ana", time, before, state=state)
+        moves.append(replace(own, ended=time + float(random.choice([60.0, 1200.0, 3 * HOUR]))))
+
+    serving = ""
+    for row in rows:
+        version = row["model_version"]
+        if version != serving:
+            verb = MoveVerb.ROLLBACK if version == "v1" and serving else MoveVerb.PROMOTE
+            if verb is MoveVerb.PROMOTE and serving and random.random() < 0.5:
+                move(MoveVerb.CANARY, version, serving, row["_timestamp"] - 12 * HOUR)
+            move(verb, version, serving, row["_timestamp"] - 600.0)
+            serving = version
+    for _ in range(int(random.integers(0, 3))):
+        verb = MoveVerb(random.choice(["retrain", "rollback", "abort", "degrade"]))
+        move(verb, "v1", "v2", START + random.uniform(0.5, 1) * days * DAY)
+    versions = [Version("v1", (), "a", START - DAY), Version("v2", ("production",), "b", START + 5 * DAY)]
+    return Registry(name, f"a/b/{name}", tuple(versions[::-1]), tuple(sorted(moves, key=lambda one: -one.at)))
 
 
 def _model(name: str, names: list[str], random: np.random.Generator) -> Iterator[str]:
@@ -81,6 +114,8 @@ def _model(name: str, names: list[str], random: np.random.Generator) -> Iterator
     yield f"    history: {random.choice(['5d', '10d', '29d'])}"
     if len(names) > 1 and name == names[1]:
         yield f"    depends_on: [{names[0]}]"
+    if random.random() < 0.4:
+        yield f"    release: {{artifact: a/b/{name}}}"
     if random.random() < 0.3:
         yield "    calendar: {country: DE, history: 30d}"
     if random.random() < 0.3:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from modelwatch.backtest.logged_history import history_of_rows
+from modelwatch.backtest.replay import replay
+from modelwatch.backtest.result import Span
+from modelwatch.timeutil import DAY, HOUR
+
 from .live_comparison import differences
+from .random_histories import random_history
 
 SEEDS = (5, 9, 21, 33, 40)
 
@@ -17,3 +23,14 @@ def test_a_replay_is_what_evaluations_would_have_done(seed: int, tmp_path: Path)
     assert found == []
     assert alerts
     assert changes
+
+
+def test_two_processes_replay_what_one_does(tmp_path: Path) -> None:
+    history = random_history(SEEDS[0], tmp_path)
+    (name,) = history.rows
+    known = {name: history_of_rows(history.config.models[0], history.rows[name])}
+    span = Span(history.end - 6 * DAY, history.end, 2 * HOUR)
+    one, two = (replay(history.config, known, span, processes=processes) for processes in (1, 2))
+    assert one == two
+    assert one.episodes
+    assert one.effects

@@ -109,7 +109,7 @@ class ModelJudge:
     def has_release_alerts(self, place: int) -> bool:
         """Whether a built-in rule about moves can have an alert."""
         now, registry = self.times[place], self.history.registry
-        if registry is None:
+        if registry is None or not self._open:
             return False
         moves = [move for move in registry.moves if move.at <= now]
         if not any(move.at > now - self.model.history - WEEK - TRAINING_TIMEOUT for move in moves):
