@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from modelwatch.testing.standins.faults import Fault
+from modelwatch.testing.standins.github.issue_actions import set_labels
 from modelwatch.watchdog.condition import ConditionResult, State, quote
 from modelwatch.watchdog.memory import ConditionMemory, decode_memory, encode_memory, settle
 from tests.cli.world import REPOSITORY
@@ -196,6 +197,47 @@ def test_an_issue_of_somebody_else_is_not_ours(watched: Watched) -> None:
     assert [issue.login for issue in watched.world.issues] == ["alice", "github-actions[bot]"]
 
 
+def open_alert(watched: Watched) -> None:
+    """An alert of modelwatch's own, by the same account: an issue, and an incident."""
+    watched.world.metrics(0.92, 0.85, 0.85)
+    watched.world.at(3)
+    watched.run(MAIN)
+    ran = watched.world.run("run")
+    assert ran.code == 0, ran.err
+    assert [issue.state for issue in watched.world.issues] == ["open"]
+    assert statuses(watched) == ["triggered"]
+
+
+@pytest.mark.parametrize("labels", [(), ("modelwatch-watchdog",)])
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_an_alert_of_the_same_account_is_never_written_to(
+    watched: Watched, labels: tuple[str, ...], state: str
+) -> None:
+    open_alert(watched)
+    (alert,) = watched.world.issues
+    if labels:
+        alert = set_labels(watched.state, watched.repo, alert, "alice", [*alert.labels, *labels])
+    alert = replace(alert, state=state)
+    watched.repo.issues.put(alert.number, alert)
+    for wait, code in ((0.0, OK), (3 * HOUR, BROKEN), (0.0, BROKEN)):
+        watched.wait(wait)
+        look(watched, code)
+    watched.run(MAIN)
+    look(watched, OK)
+    assert watched.repo.issues.items[alert.number] == alert
+    assert [issue.title for issue in watched.world.issues] == [alert.title, "Watchdog: evaluations have stopped"]
+    assert statuses(watched) == ["triggered", "resolved"]
+
+
+def test_the_evaluation_after_the_watchdog_pages_nobody_again(watched: Watched) -> None:
+    open_alert(watched)
+    look(watched, OK)
+    watched.wait(HOUR)
+    assert watched.world.run("run").code == 0
+    assert len(watched.world.issues) == 1
+    assert statuses(watched) == ["triggered"]
+
+
 def test_wrong_usage_is_one_clear_line(watched: Watched) -> None:
     for arguments, told in (
         (["--wandb", "churn"], "no project of W&B"),
@@ -216,11 +258,21 @@ def test_hostile_text_stays_in_its_code_span() -> None:
     assert len(text) <= 202
 
 
+OWN = encode_memory({})
+
+
 @pytest.mark.parametrize(
-    "body", ["", "no marker", "<!-- modelwatch-watchdog {} -->", "<!-- modelwatch-watchdog {x} -->"]
+    "body", ["", "no marker", f"> {OWN}", f"`{OWN}`", f"{OWN}\nand more", "<!-- modelwatch-watchdog: drill.1 -->"]
 )
-def test_memory_that_is_none(body: str) -> None:
-    assert not decode_memory(body)
+def test_a_text_without_the_marker_at_its_end_is_not_ours(body: str) -> None:
+    assert decode_memory(body) is None
+
+
+@pytest.mark.parametrize(
+    "body", ["<!-- modelwatch-watchdog {} -->", "<!-- modelwatch-watchdog {x} -->", f"one\n{OWN}\n"]
+)
+def test_a_memory_that_is_garbled_or_empty_is_empty(body: str) -> None:
+    assert decode_memory(body) == {}
 
 
 def test_memory_comes_back_as_it_was() -> None:

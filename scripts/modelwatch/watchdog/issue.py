@@ -49,8 +49,9 @@ class IssueKeeper:
         return f"{repository_path(self.repository)}/issues"
 
     def find(self) -> WatchdogIssue | None:
-        """The open issue with the lowest number, else the newest one; only those that our own account opened count, and
-        the label may be gone. Raises ServiceError."""
+        """The open issue with the lowest number, else the newest one. Only those count that our own account opened and
+        whose text ends as the watchdog's does: every bot of a repository can share the account. The label may be gone.
+        Raises ServiceError."""
         login = self.github.login()
         found = self._list({"labels": LABEL, "state": "all"}, login)
         if not any(issue.is_open for issue in found):

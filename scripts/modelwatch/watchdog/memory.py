@@ -13,7 +13,8 @@ from .condition import ConditionResult, State
 MAX_UNKNOWN = 3
 """The third time in a row that a condition cannot be checked, it counts as broken."""
 MARKER = "<!-- modelwatch-watchdog "
-_BLOCK = re.compile(re.escape(MARKER) + r"(\{[^\n]*\}) -->")
+_BLOCK = re.compile(rf"^{re.escape(MARKER)}(\{{[^\n]*\}}) -->\s*\Z", re.MULTILINE)
+"""The last line alone: a text that only quotes the watchdog's is not the watchdog's."""
 _FORMAT = 1
 
 
@@ -39,14 +40,17 @@ def encode_memory(memory: Memory) -> str:
 
 
 def decode_memory(body: str) -> Memory | None:
-    """What the text of an issue remembers; ``None`` where it is not an issue of the watchdog."""
+    """What the text of an issue remembers, nothing where a person has garbled it; ``None`` where the text does not end
+    with the watchdog's line: then it is not an issue of the watchdog, and nobody may write to it."""
     match = _BLOCK.search(body)
+    if match is None:
+        return None
     try:
-        data = json.loads(match[1]) if match else {}
+        data = json.loads(match[1])
         rows = data["conditions"] if data.get("format") == _FORMAT else {}
         return {str(name): ConditionMemory(State(row[0]), float(row[1]), int(row[2])) for name, row in rows.items()}
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return {} if match else None
+        return {}
 
 
 def settle(
