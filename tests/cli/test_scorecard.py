@@ -295,13 +295,44 @@ def test_minutes_are_those_of_the_runs_of_our_workflows(world: World) -> None:
     assert found["cost"]["wandb_calls"] == 0
 
 
+def test_a_long_list_of_runs_is_read_in_parts(world: World) -> None:
+    """GitHub lists at most 1,000 workflow runs of a span of time; one every half an hour are more in four weeks."""
+    episode(world)
+    (run,) = world.runs
+    runs = world.github.standin.state.repo(REPOSITORY).runs
+    for number in range(1, 1400):
+        at = run.created - number * HOUR / 2
+        runs.put(run.id + number, replace(run, id=run.id + number, created=at, started=at, updated=at + 60))
+    world.github.requests.clear()
+    (cost,) = figures(world)["cost"]["workflows"]
+    assert cost["runs"] == 1400
+    assert cost["minutes"] == 1399
+    assert len([asked for asked in world.github.requests if asked.path.endswith("retrain.yml/runs")]) < 40
+
+
+def test_entries_in_comments_count_too(firing: World) -> None:
+    """Alice acknowledges first, and then does so much that her first act is archived in a comment."""
+    issues = person(firing)
+    for number in range(9):
+        firing.at(4 + number)
+        verb = "unsilence" if number % 2 else f"silence {number + 1}h looking"
+        issues.add_comment(1, f"/modelwatch {'ack' if number == 0 else verb}", f"{number}", frozenset())
+        firing.at(4 + number + 0.5)
+        assert firing.run("run").code == 0
+    assert register_of(firing).ledger.archived > 0
+    period = figures(firing)["figures"]
+    assert (period["incomplete"], period["acknowledge"]["median"]) == (0, HOUR)
+
+
 def test_what_is_logged_and_unwatched_and_what_calls_cost(world: World, wandb_server: Any) -> None:
     world.config(source=WANDB)
     log_to_wandb(wandb_server, HEALTHY, HEALTHY)
+    wandb_server.standin.state.add_run("acme", "prices", "day-1", history=[], created_at=BEGIN)
     found = figures(world)
     assert found["coverage"]["unread"] == []
     assert found["coverage"]["logged"] == 2
     assert found["coverage"]["unwatched"] == []
+    assert found["coverage"]["unwatched_projects"] == ["acme/prices"]
     assert found["cost"]["calls_each"] >= 2
     assert found["cost"]["wandb_calls"] == 0, "no workflow evaluates here"
 

@@ -113,7 +113,8 @@ def scorecard(
     if handover and not issue:
         return _print_handover(context, style)
     marks = _read_marks(whole, config_path, incidents)
-    texts = _make(context, Period(now - weeks * WEEK, now), root, marks, suggest=suggest or pull_request)
+    period, tunes = Period(now - weeks * WEEK, now), suggest or pull_request
+    texts = _make(context, period, root, marks, whole, suggest=tunes)
     if style == "json":
         _print_as_json(texts)
     else:
@@ -139,14 +140,14 @@ class _Texts:
     handover_markdown: str
 
 
-def _make(context: RunContext, period: Period, root: Path, marks: Marks, *, suggest: bool) -> _Texts:
+def _make(context: RunContext, period: Period, root: Path, marks: Marks, whole: Config, *, suggest: bool) -> _Texts:
     from ..report.handover import handover_markdown
     from ..report.markdown import code
     from ..report.scorecard import scorecard_markdown, scorecard_text, suggestions_section
     from ..scorecard.handover import make_handover
     from ..scorecard.scorecard import make_scorecard
 
-    parts = make_scorecard(context, period, root, marks)
+    parts = make_scorecard(context, period, root, marks, whole)
     page = make_handover(context.config, parts.records, context.now)
     suggestions: tuple[Suggestion, ...] = ()
     if suggest:

@@ -236,7 +236,8 @@ class Coverage:
 
     models: int = 0
     rules: int = 0
-    without_rules: tuple[str, ...] = ()
+    unwatched_projects: tuple[str, ...] = ()
+    """``entity/project`` at W&B that no model of the configuration reads."""
     without_runbook: tuple[tuple[str, str], ...] = ()
     """(model, rule) of rules without a page of the team: they link to the general runbook of their kind."""
     never_fired: tuple[tuple[str, str], ...] | None = None
@@ -246,7 +247,7 @@ class Coverage:
     logged: int = 0
     """Keys of the models whose keys could be read."""
     unread: tuple[tuple[str, str], ...] = ()
-    """(model, reason) where the keys could not be read."""
+    """(model or entity, reason) where keys or projects could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

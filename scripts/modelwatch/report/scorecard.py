@@ -156,7 +156,7 @@ def interval_text(share: ShareFigure) -> str:
 
 def attention_points(card: Scorecard, quote: Quote) -> Iterator[str]:
     """What somebody should do something about, the most urgent first."""
-    figures, coverage = card.figures, card.coverage
+    figures = card.figures
     if card.unread and figures is not None:
         yield f"**No figure has {_names(card.unread, quote)}:** the issues could not be read."
     if figures is not None:
@@ -165,8 +165,6 @@ def attention_points(card: Scorecard, quote: Quote) -> Iterator[str]:
         yield from mode_points(card.modes, quote)
         if figures.incomplete:
             yield f"The record of {_alerts(figures.incomplete)} is not complete, so their times are unknown."
-    if coverage.without_rules:
-        yield f"**No rule watches {_names(coverage.without_rules, quote)}.**"
 
 
 def _budget_points(card: Scorecard, figures: PeriodFigures, quote: Quote) -> Iterator[str]:
@@ -333,7 +331,8 @@ def _workflows(figures: PeriodFigures, quote: Quote) -> Section:
 
 def _coverage(coverage: Coverage, quote: Quote) -> Section:
     points = [f"{coverage.rules} rules watch {coverage.models} {'model' if coverage.models == 1 else 'models'}."]
-    points += [f"Without rules: {_names(coverage.without_rules, quote)}."] if coverage.without_rules else []
+    if coverage.unwatched_projects:
+        points.append(f"Projects at W&B that no model reads: {_names(coverage.unwatched_projects, quote)}.")
     if coverage.without_runbook:
         names = [f"{model} {rule}" for model, rule in coverage.without_runbook]
         points.append(f"Without a runbook of yours, so issues link to the general one: {_names(names, quote)}.")

@@ -1,10 +1,11 @@
-"""What nobody watches: models without rules, keys that no rule reads, rules that never fired, or have no runbook."""
+"""What nobody watches: projects without a model, keys that no rule reads, rules that never fired."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..clients.wandb import find_projects
 from ..config.resolve import OUR_RUNBOOKS
 from ..context import RunContext
 from ..doctor.wandb_runs import LoggedRuns, read_runs, server_of
@@ -52,8 +53,38 @@ def _keys_of_runs(runs: LoggedRuns) -> LoggedKeys:
     return LoggedKeys(runs.keys, runs.summary) if runs.count else LoggedKeys(error="no W&B run matches")
 
 
+@dataclass(frozen=True, slots=True)
+class UnwatchedProjects:
+    """What W&B has beside the projects of the models."""
+
+    names: tuple[str, ...] = ()
+    """``entity/project``"""
+    unread: tuple[tuple[str, str], ...] = ()
+    """(entity, reason) where the projects could not be listed."""
+
+
+def find_unwatched_projects(context: RunContext, every: Config) -> UnwatchedProjects:
+    """The projects of the entities that the models read, but for those that a model of ``every`` reads; one list for
+    each entity."""
+    own = {(spec.base_url, spec.entity) for model in context.config.models if (spec := model.wandb) and spec.entity}
+    read = {(model.wandb.base_url, model.wandb.entity, model.wandb.project) for model in every.models if model.wandb}
+    names, unread = [], []
+    for server, entity in sorted(own):
+        try:
+            found = find_projects(context.wandb, server, entity)
+        except SourceError as error:
+            unread.append((entity, str(error)))
+            continue
+        names += [f"{entity}/{name}" for name in sorted(set(found)) if (server, entity, name) not in read]
+    return UnwatchedProjects(tuple(names), tuple(unread))
+
+
 def find_coverage(
-    config: Config, logged: Mapping[str, LoggedKeys], alerts: Sequence[LedgerAlert] | None, now: float
+    config: Config,
+    logged: Mapping[str, LoggedKeys],
+    alerts: Sequence[LedgerAlert] | None,
+    projects: UnwatchedProjects,
+    now: float,
 ) -> Coverage:
     """``alerts``: all that were read, ``None`` where issues could not be read, so that nobody knows what never fired.
 
@@ -76,14 +107,14 @@ def find_coverage(
     return Coverage(
         models=len(config.models),
         rules=len(rules),
-        without_rules=tuple(model.name for model in config.models if not model.rules),
+        unwatched_projects=projects.names,
         without_runbook=tuple((model, rule.name) for model, rule in rules if not rule.runbook and model in general),
         never_fired=None
         if alerts is None
         else tuple((model, rule.name) for model, rule in rules if (model, rule.name) not in fired),
         unwatched=tuple(unwatched),
         logged=count,
-        unread=tuple(unread),
+        unread=(*unread, *projects.unread),
     )
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from ..context import RunContext
 from ..errors import UserError
 from ..model.backtest import Marks
+from ..model.monitored_model import Config
 from ..model.scorecard import Cost, EpisodeRecord, LedgerAlert, Period, Scorecard
 from ..pipeline import pull
 from ..report.formatting import utc_time
 from .alerts import NO_MARKS, ledger_alerts
 from .cost import find_workflow_files, read_cost
-from .coverage import find_coverage, label_delays, read_logged_keys
+from .coverage import find_coverage, find_unwatched_projects, label_delays, read_logged_keys
 from .earned_modes import STATED_RULE, judge_modes
 from .figures import period_figures
 from .issues import ReadRecords, read_records
@@ -30,8 +31,11 @@ class ScorecardParts:
     """All that were read, from before the period, too."""
 
 
-def make_scorecard(context: RunContext, period: Period, root: Path, marks: Marks = NO_MARKS) -> ScorecardParts:
-    """``root``: the working tree, whose workflow files are looked at.
+def make_scorecard(
+    context: RunContext, period: Period, root: Path, marks: Marks = NO_MARKS, every: Config | None = None
+) -> ScorecardParts:
+    """``root``: the working tree, whose workflow files are looked at. ``every``: the whole configuration, where the
+    context has some of its models only.
 
     Issues of a year are read: for the modes of workflows, and for rules that never fired.
     """
@@ -45,6 +49,7 @@ def make_scorecard(context: RunContext, period: Period, root: Path, marks: Marks
     earlier = period.before if shown == period and found.complete_since <= period.before.start else None
     before = period_figures(alerts, earlier, context.config) if readable and earlier else None
     logged = read_logged_keys(context)
+    projects = find_unwatched_projects(context, every or context.config)
     files = find_workflow_files(context.config, root)
     calls = _count_calls(context, problems)
     costs = [read_cost(context, files, span, calls) for span in (shown, period.before)]
@@ -53,7 +58,7 @@ def make_scorecard(context: RunContext, period: Period, root: Path, marks: Marks
         shown,
         figures,
         before,
-        find_coverage(context.config, logged, alerts if not found.unread else None, context.now),
+        find_coverage(context.config, logged, alerts if not found.unread else None, projects, context.now),
         label_delays(context.config, logged),
         costs[0],
         costs[1] if shown == period else Cost(),
