@@ -123,6 +123,23 @@ def test_what_a_failure_says(tmp_path: Path, check: str, problem: str) -> None:
     assert any(line.startswith("latency/p95") for line in result.samples)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "{at: 23h, alerts: [{rule: latency, state: quiet}]}",
+        "{at: 24h, alerts: [{rule: latency, state: pending, severity: warning}]}",
+        "{at: 25h, alerts: [{rule: latency, state: pending, labels: {}}], not: issue}",
+        "{at: 26h, alerts: [{rule: latency}], do: issue}",
+        "{at: 48h, alerts: [{rule: latency}]}",
+        "{at: 49h, alerts: [{rule: latency, state: resolved, severity: warning}]}",
+        "{at: 51h, alerts: [{rule: latency, state: resolved, labels: {}}]}",
+    ],
+)
+def test_every_state_of_an_alert(tmp_path: Path, check: str) -> None:
+    lasting = CONFIG.replace("window: 1h\n", "window: 1h\n        for: 3\n")
+    assert problems(run(tmp_path, check, LATENCY, lasting)) == []
+
+
 def test_a_point_that_is_logged_late_is_seen_late(tmp_path: Path) -> None:
     late = LATENCY.replace("warm_up: 2h", "delay: 3h")
     assert problems(run(tmp_path, "{fires: {rule: latency, since: 27h, by: 27h}}", late)) == []

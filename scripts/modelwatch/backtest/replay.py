@@ -24,6 +24,8 @@ from .world import World
 
 Progress = Callable[[float, int, int], None]
 """Called with (time of the evaluation, evaluations done, number of evaluations)."""
+Observer = Callable[[float, Judgement | None], None]
+"""Called with (time of an evaluation, what it found about the groups that matter); ``None``: nothing."""
 LONG = 20_000
 """Evaluations times rules from which on a second process is worth its start."""
 PROCESSES = 2
@@ -35,6 +37,7 @@ def replay(
     span: Span,
     *,
     progress: Progress | None = None,
+    observer: Observer | None = None,
     processes: int | None = None,
 ) -> ReplayResult:
     """What the evaluations of ``span`` would have found and done with ``config``; ``histories`` by model name.
@@ -53,7 +56,9 @@ def replay(
     with open_pool(known, times, processes) as executor:
         run = ReplayRun(own, known, times, executor)
         for place, now in enumerate(times):
-            run.step(place)
+            judgement = run.step(place)
+            if observer:
+                observer(now, judgement)
             if progress:
                 progress(now, place + 1, len(times))
     return ReplayResult(

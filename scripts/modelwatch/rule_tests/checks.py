@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ..backtest.result import ReplayedEffect, ReplayedEpisode, ReplayedRefusal
-from ..model.alert import Alert, AlertState, Group
+from ..model.alert import AlertState, Group
 from ..model.plan import ChangeKind
 from ..model.series import Labels
 from ..model.severity import Severity
@@ -72,7 +72,7 @@ def _problems(run: TestRun, check: Check) -> Iterator[str]:
 def _state_problems(run: TestRun, check: StateCheck) -> Iterator[str]:
     evaluation = run.evaluation_at(check.at.at(run.test.start))
     if check.alerts is not None:
-        groups = {group.rule: group for group in run.judgement_at(evaluation).groups}
+        groups = run.groups_at(evaluation)
         for expected in check.alerts:
             found = _find(groups.get(expected.rule), expected)
             if found is not None:
@@ -166,25 +166,14 @@ def _severe_since(episode: ReplayedEpisode, severity: Severity | None) -> float 
 
 def _fired_on(run: TestRun, episode: ReplayedEpisode, labels: Labels, severity: Severity | None) -> float | None:
     """The same of one series: the first evaluation of the episode at which its own alert was so severe."""
-    if labels not in episode.labels:
-        return None
-    times = [time for time in run.span.times if episode.fired <= time and (episode.end is None or time < episode.end)]
-    newest = _find_alert(run, times[-1], episode.rule, labels) if times else None
-    if newest is not None and newest.fired is not None:
-        # Its beginning is where it is looked for first; data can lag behind the evaluation that sees it.
-        times = [time for time in times if time >= newest.fired] if severity is None else times
-    for time in times:
-        alert = _find_alert(run, time, episode.rule, labels)
-        if alert is not None and (severity is None or alert.severity >= severity):
-            return time
+    for time in run.span.times:
+        if episode.fired <= time and (episode.end is None or time < episode.end):
+            group = run.groups_at(time).get(episode.rule)
+            alerts = group.alerts if group is not None else ()
+            firing = (alert for alert in alerts if alert.labels == labels and alert.state is AlertState.FIRING)
+            if any(severity is None or alert.severity >= severity for alert in firing):
+                return time
     return None
-
-
-def _find_alert(run: TestRun, evaluation: float, rule: str, labels: Labels) -> Alert | None:
-    """The alert of one series that fires at an evaluation."""
-    groups = (group for group in run.judgement_at(evaluation).groups if group.rule == rule)
-    alerts = (alert for group in groups for alert in group.alerts)
-    return next((alert for alert in alerts if alert.labels == labels and alert.state is AlertState.FIRING), None)
 
 
 def _recovery_problems(run: TestRun, check: RecoveryCheck) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from ..backtest.judging import judge_at
 from ..backtest.logged_history import LoggedHistory, history_of_rows
 from ..backtest.replay import replay
 from ..backtest.result import ReplayResult, Span
-from ..model.alert import Judgement
+from ..model.alert import Group, Judgement
 from ..model.monitored_model import Config, Model, WandbSpec
 from .cases import RuleTest
 from .subject import subject_of
@@ -25,24 +24,19 @@ class TestRun:
     __test__ = False  # no test of pytest's, though its name begins like one
 
     test: RuleTest
-    config: Config
-    """With the test's model alone."""
-    history: LoggedHistory
     span: Span
     result: ReplayResult
-    _judgements: dict[float, Judgement] = field(default_factory=dict)
+    groups: Mapping[float, tuple[Group, ...]]
+    """What each evaluation found, by its time; without quiet groups."""
 
     def evaluation_at(self, moment: float) -> float:
         """The last evaluation that is not after ``moment``."""
         place = int((min(moment, self.span.until) - self.span.since) // self.span.every)
         return self.span.since + max(place, 0) * self.span.every
 
-    def judgement_at(self, evaluation: float) -> Judgement:
-        """What the evaluation at that time finds."""
-        if evaluation not in self._judgements:
-            histories = {self.config.models[0].name: self.history}
-            self._judgements[evaluation] = judge_at(self.config, histories, evaluation)
-        return self._judgements[evaluation]
+    def groups_at(self, evaluation: float) -> dict[str, Group]:
+        """What the evaluation at that time found, by rule."""
+        return {group.rule: group for group in self.groups.get(evaluation, ())}
 
 
 def start_run(test: RuleTest, config: Config) -> TestRun:
@@ -54,7 +48,14 @@ def start_run(test: RuleTest, config: Config) -> TestRun:
     history = test_history(test, subject)
     every = min(rule.every for rule in subject.rules)
     span = Span(test.first_evaluation, test.end, every)
-    return TestRun(test, alone, history, span, replay(alone, {subject.name: history}, span))
+    groups: dict[float, tuple[Group, ...]] = {}
+
+    def observe(time: float, judgement: Judgement | None) -> None:
+        if judgement is not None:
+            groups[time] = judgement.groups
+
+    result = replay(alone, {subject.name: history}, span, observer=observe)
+    return TestRun(test, span, result, groups)
 
 
 def test_history(test: RuleTest, model: Model) -> LoggedHistory:
