@@ -329,6 +329,7 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
     from .alerts.source_outage import add_source_outages
     from .alerts.watchdog_silence import add_watchdog_silence, watchdog_host
     from .enrichment import add_past_episodes, add_recent_changes, add_registries
+    from .model.plan import ObservationError
     from .targets.observe import observe_models
     from .targets.plan import make_plan as plan_changes
     from .targets.watchdog_runs import read_watchdog_runs
@@ -340,6 +341,10 @@ def make_plan(context: RunContext, judgement: Judgement, request: ManualRequest 
         judgement = add_source_outages(judgement, config, observed, now)
     if config.watchdog is not None and (host := watchdog_host(config)) is not None:
         runs = read_watchdog_runs(context.sessions, config.watchdog, host)
+        if runs.error:
+            error = ObservationError(Target.DISPATCH, runs.error, config.watchdog.workflow)
+            known = observed[host.name]
+            observed[host.name] = replace(known, errors=(*known.errors, error))
         judgement = add_watchdog_silence(judgement, config, runs, now)
     judgement = keep_firing(judgement, config, observed, now)
     if request is not None:

@@ -85,7 +85,9 @@ def test_what_cannot_be_read_opens_and_closes_nothing(watched: World) -> None:
     evaluate(watched, 13)
     succeed(watched)
     watched.github.inject(Fault("status", path="/watchdog.yml/runs", status=403, times=-1, body='{"message": "no"}'))
-    evaluate(watched, 14)
+    out = " ".join(evaluate(watched, 14, 4).split())
+    assert "dispatch cannot be observed: GitHub" in out
+    assert "could not list the runs of watchdog.yml in acme/churn-model: 403 no" in out
     assert watched.issues[0].state == "open"
 
 

@@ -39,14 +39,11 @@ def watchdog_host(config: Config) -> Model | None:
 
 
 def add_watchdog_silence(judgement: Judgement, config: Config, runs: WatchdogRuns | None, now: float) -> Judgement:
-    """``judgement`` with the group of the silence. ``runs``: as GitHub lists them; where they cannot be read, a note
-    says so, and nothing opens or closes."""
+    """``judgement`` with the group of the silence. ``runs``: as GitHub lists them; where they cannot be read, nothing
+    opens or closes."""
     host, spec = watchdog_host(config), config.watchdog
-    if host is None or spec is None or runs is None:
+    if host is None or spec is None or runs is None or runs.error:
         return judgement
-    if runs.error:
-        text = f"whether the watchdog still runs is unknown: {runs.error}"
-        return replace(judgement, notes=(*judgement.notes, text))
     return replace(judgement, groups=(*judgement.groups, _group(host, spec, runs, now)))
 
 
@@ -81,7 +78,7 @@ def _group(host: Model, spec: WatchdogSpec, runs: WatchdogRuns, now: float) -> G
         clear=(HealthyStreak(key, ()),),
         do=("issue",),
         mutes=alerts[0].mutes,
-        evidence=Evidence(notes=(_note(spec, runs),), links=((spec.workflow, runs.url),) if runs.url else ()),
+        evidence=Evidence(notes=(_note(spec, runs),)),
     )
 
 

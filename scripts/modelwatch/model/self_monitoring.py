@@ -49,7 +49,5 @@ class WatchdogRuns:
     """When its newest successful workflow run ended; ``None``: it has none."""
     since: float | None = None
     """The same; of a workflow that has never succeeded, when it was made. ``None``: there is no such workflow."""
-    url: str = ""
-    """Of that workflow run."""
     error: str = ""
     """Why it cannot be read."""

@@ -31,6 +31,6 @@ def _read(github: GitHubClient, repository: str, workflow: str) -> WatchdogRuns:
     rows = github.get(f"{path}/runs?status=success&per_page=1", action, permission=PERMISSION)["workflow_runs"]
     if rows:
         ended = parse_iso(str(rows[0]["updated_at"]))
-        return WatchdogRuns(repository, ended, ended, str(rows[0]["html_url"]))
+        return WatchdogRuns(repository, ended, ended)
     made = github.get(path, f"read {workflow} of {repository}", permission=PERMISSION)["created_at"]
     return WatchdogRuns(repository, None, parse_iso(str(made)))
