@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, poisson
 
+from modelwatch.model.earned_mode import EarnedMode
 from modelwatch.model.monitored_model import Config
 from modelwatch.model.register import DispatchState
-from modelwatch.model.scorecard import AlertWorkflow, LedgerAlert, Period
+from modelwatch.model.rule import Mode
+from modelwatch.model.scorecard import AlertWorkflow, Coverage, LabelDelay, LedgerAlert, Period, Scorecard
 from modelwatch.model.severity import Severity
+from modelwatch.report.scorecard import scorecard_markdown
 from modelwatch.scorecard.figures import (
     duration_figure,
     period_figures,
@@ -62,6 +67,10 @@ def alert(began: float, *flows: AlertWorkflow, recovered: float | None = None) -
     )  # fmt: skip
 
 
+def alert_of(model: str, *flows: AlertWorkflow) -> LedgerAlert:
+    return replace(alert(0.0, *flows), model=model)
+
+
 def start(at: float, verb: str = "retrain", state: DispatchState = DispatchState.FINISHED) -> AlertWorkflow:
     return AlertWorkflow(f"{verb}.{at}", verb, state, at, "", "success", at + 60)
 
@@ -84,3 +93,22 @@ def test_the_end_of_a_period_is_the_beginning_of_the_next() -> None:
     assert period_figures(alerts, PERIOD, NOTHING).alerts == 2
     assert period_figures(alerts, PERIOD.before, NOTHING).alerts == 0
     assert period_figures(alerts, Period(PERIOD.end, PERIOD.end + DAY), NOTHING).alerts == 1
+
+
+def test_a_fleet_fits_on_an_issue() -> None:
+    """A thousand models with rules, workflows, keys and labels: the rest is in the JSON, and the text says so."""
+    names = [f"model-{number:04}" for number in range(1000)]
+    alerts = [alert_of(name, start(60.0 + place)) for place, name in enumerate(names)]
+    figures = period_figures(alerts, PERIOD, NOTHING)
+    coverage = Coverage(
+        1000, 1000, tuple(names), tuple((name, "r") for name in names), tuple((name, "r") for name in names),
+        tuple((name, ("loss",)) for name in names), 1000, tuple((name, f"{name} is away") for name in names),
+    )  # fmt: skip
+    delays = tuple(LabelDelay(name, 1.0, 2.0) for name in names)
+    modes = tuple(
+        EarnedMode(name, "retrain", Mode.ACT, None, False, 1, 1, 0.05, 1.0, 0) for name in names
+    )  # fmt: skip
+    card = Scorecard(0.0, PERIOD, figures, figures, coverage, delays, problems=tuple(names[:20]), modes=modes)
+    text = scorecard_markdown(card)
+    assert len(text) < 30_000
+    assert text.count("985 more are in the JSON.") == 5

@@ -95,16 +95,27 @@ def scorecard_sections(card: Scorecard, quote: Quote, more: Sequence[Section]) -
     if card.figures and card.figures.workflows:
         yield _workflows(card.figures, quote)
     if card.modes:
-        yield Section("Modes", (CAVEAT,), columns=MODE_COLUMNS, rows=mode_rows(card.modes, quote))
+        first = sorted(card.modes, key=lambda mode: not mode.earned and mode.step_back is None)[:MAX_ROWS]
+        texts = (CAVEAT, *_left_out(len(card.modes)))
+        yield Section("Modes", texts, columns=MODE_COLUMNS, rows=mode_rows(first, quote))
     yield _coverage(card.coverage, quote)
     if card.labels:
         rows = tuple(
             (quote(delay.model), _days(delay.half), _days(delay.most), quote(delay.problem) if delay.problem else "")
-            for delay in card.labels
+            for delay in card.labels[:MAX_ROWS]
         )
-        yield Section("Labels", columns=("Model", "Half have come after", "90 % after", ""), rows=rows)
+        yield Section(
+            "Labels",
+            _left_out(len(card.labels)),
+            columns=("Model", "Half have come after", "90 % after", ""),
+            rows=rows,
+        )
     if card.problems:
         yield Section("Not read, or left out", points=tuple(quote(text) for text in card.problems))
+
+
+def _left_out(count: int) -> tuple[str, ...]:
+    return (f"{count - MAX_ROWS} more are in the JSON.",) if count > MAX_ROWS else ()
 
 
 def _days(days: float | None) -> str:
@@ -291,10 +302,8 @@ def suggestions_section(suggestions: Sequence[Suggestion], quote: Quote) -> Sect
 
 def _rules(figures: PeriodFigures, quote: Quote) -> Section:
     rows = tuple(_rule_cells(row, quote) for row in figures.rules[:MAX_ROWS])
-    more = len(figures.rules) - MAX_ROWS
-    texts = (f"{more} rules with fewer alerts are in the JSON.",) if more > 0 else ()
     columns = ("Rule", "Alerts", "A week", "False", "Budget allows", "Pages", "Half over after")
-    return Section("Rules", texts, columns=columns, rows=rows)
+    return Section("Rules", _left_out(len(figures.rules)), columns=columns, rows=rows)
 
 
 def _rule_cells(row: RuleFigures, quote: Quote) -> tuple[str, ...]:
@@ -323,10 +332,8 @@ def _workflows(figures: PeriodFigures, quote: Quote) -> Section:
         )
         for row in figures.workflows[:MAX_ROWS]
     )
-    more = len(figures.workflows) - MAX_ROWS
-    texts = (f"{more} more are in the JSON.",) if more > 0 else ()
     columns = ("Workflow", "Started (without a person)", "Only proposed", "Succeeded", "Helped", "Too soon")
-    return Section("Automation", texts, columns=columns, rows=rows)
+    return Section("Automation", _left_out(len(figures.workflows)), columns=columns, rows=rows)
 
 
 def _coverage(coverage: Coverage, quote: Quote) -> Section:
@@ -341,9 +348,10 @@ def _coverage(coverage: Coverage, quote: Quote) -> Section:
     elif coverage.never_fired:
         names = [f"{model} {rule}" for model, rule in coverage.never_fired]
         points.append(f"No alert in all that was read: {_names(names, quote)}. Healthy, or blind? See `sensitivity`.")
-    for model, keys in coverage.unwatched:
+    for model, keys in coverage.unwatched[:MAX_ROWS]:
         points.append(f"{quote(model)} logs {len(keys)} metrics that no rule reads: {_names(keys, quote)}.")
-    for reason in dict.fromkeys(reason for _, reason in coverage.unread):
+    points += _left_out(len(coverage.unwatched))
+    for reason in [*dict.fromkeys(reason for _, reason in coverage.unread)][:MAX_ROWS]:
         names = [model for model, own in coverage.unread if own == reason]
         points.append(f"What {_names(names, quote)} logs is unknown: {quote(reason)}.")
     return Section("What is watched", points=tuple(points))
