@@ -29,7 +29,7 @@ NOT_YET = EarnedMode(
     high=0.99,
     harmful=0,
     missing=1,
-    reasons=("9 of 10 attempts whose outcome is known",),
+    reasons=("it has 9 known outcomes, of 10 that are needed",),
     outcomes=((AttemptOutcome.HELPED, 8), (AttemptOutcome.OPEN, 1), (AttemptOutcome.REJECTED, 1)),
     refused=2,
     attempts=(
@@ -43,10 +43,10 @@ BACK = replace(NOT_YET, mode=Mode.ACT, next_mode=None, step_back=Mode.PROPOSE, s
 
 def test_the_record_and_what_is_missing() -> None:
     assert record_text(NOT_YET) == (
-        "10 attempts: 8 helped, 1 rejected, 1 open, 2 refused by guards (at least 57 % are good)"
+        "10 attempts: 8 helped, 1 rejected, 1 open, 2 refused by guards (surely at least 57 % help)"
     )
     assert proposal_text(NOT_YET) == (
-        "not act yet: 9 of 10 attempts whose outcome is known; 1 more good in a row would earn it"
+        "not yet act: it has 9 known outcomes, of 10 that are needed; 1 more good in a row would earn it"
     )
     empty = replace(NOT_YET, mode=Mode.OBSERVE, outcomes=(), counted=0)
     assert record_text(empty) == "nothing on record"

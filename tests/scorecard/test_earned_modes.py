@@ -152,12 +152,12 @@ class TestProposeToAct:
         verdict = judge(Mode.PROPOSE, [HELPED] * 9)
         assert not verdict.earned
         assert verdict.missing == 1
-        assert verdict.reasons == ("9 of 10 attempts whose outcome is known",)
+        assert verdict.reasons == ("it has 9 known outcomes, of 10 that are needed",)
 
     def test_the_lower_bound_counts_and_not_the_share(self) -> None:
         verdict = judge(Mode.PROPOSE, [WITHOUT, REJECTED, *[HELPED] * 8])
         assert not verdict.earned
-        assert verdict.reasons == ("8 of 10 helped, so at least 49 % do with 95 % confidence; 60 % are needed",)
+        assert verdict.reasons == ("8 of 10 helped (surely at least 49 %, and 60 % are needed)",)
         assert verdict.missing == 4, "12 of 14 are at least 61 %"
         assert judge(Mode.PROPOSE, [WITHOUT, REJECTED, *[HELPED] * 12]).earned
 
@@ -183,7 +183,7 @@ class TestObserveToPropose:
     def test_people_who_do_something_else_speak_against_it(self) -> None:
         verdict = judge(Mode.OBSERVE, [AGREED] * 5 + [DISAGREED] * 4)
         assert not verdict.earned
-        assert verdict.reasons[0].startswith("people did the same in 5 of 9, so at least 25 %")
+        assert verdict.reasons[0].startswith("people did the same in 5 of 9 (surely at least 25 %")
 
     def test_only_alerts_whose_tier_starts_it_count(self) -> None:
         """Retraining is of the warning tier; these alerts were critical at once."""
@@ -220,7 +220,7 @@ class TestStepBack:
         verdict = judge(Mode.ACT, [*[HELPED] * 30, *[WITHOUT] * 14, *[HELPED] * 6])
         assert verdict.step_back is Mode.PROPOSE
         assert verdict.step_back_reason == (
-            "6 of the newest 20 attempts helped, so at most 51 % do with 95 % confidence; 60 % are needed"
+            "6 of the newest 20 attempts helped (surely at most 51 %, and 60 % are needed)"
         )
 
     def test_few_attempts_prove_nothing(self) -> None:

@@ -21,8 +21,8 @@ OUTCOME_TEXTS = {
     AttemptOutcome.HARMFUL: "harmful",
     AttemptOutcome.REJECTED: "rejected",
     AttemptOutcome.UNANSWERED: "unanswered",
-    AttemptOutcome.AGREED: "people did the same",
-    AttemptOutcome.DISAGREED: "people did something else",
+    AttemptOutcome.AGREED: "in which people did the same",
+    AttemptOutcome.DISAGREED: "in which they did not",
     AttemptOutcome.OPEN: "open",
 }
 CAVEAT = (
@@ -32,7 +32,7 @@ CAVEAT = (
 
 
 def record_text(mode: EarnedMode) -> str:
-    """``12 attempts: 10 helped, 1 failed, 1 rejected (at least 56 % help)``; plain text."""
+    """``12 attempts: 10 helped, 1 failed, 1 rejected (surely at least 56 % help)``; plain text."""
     counts = dict(mode.outcomes)
     parts = [f"{counts[outcome]} {text}" for outcome, text in OUTCOME_TEXTS.items() if counts.get(outcome)]
     if not parts:
@@ -42,7 +42,8 @@ def record_text(mode: EarnedMode) -> str:
     one, many = ("time", "times") if mode.mode is Mode.OBSERVE else ("attempt", "attempts")
     count = sum(counts.values())
     what = f"{count} {one if count == 1 else many}{' it would have acted' if mode.mode is Mode.OBSERVE else ''}"
-    share = f" (at least {whole_percent(mode.low)} are good)" if mode.counted else ""
+    verb = "agree" if mode.mode is Mode.OBSERVE else "help"
+    share = f" (surely at least {whole_percent(mode.low)} {verb})" if mode.counted else ""
     return f"{what}: {', '.join(parts)}{share}"
 
 
@@ -55,7 +56,7 @@ def proposal_text(mode: EarnedMode) -> str:
     if mode.next_mode is None:
         return "stays"
     more = f"; {mode.missing} more good in a row would earn it" if mode.missing else ""
-    return f"not {mode.next_mode} yet: {'; '.join(mode.reasons)}{more}"
+    return f"not yet {mode.next_mode}: {', and '.join(mode.reasons)}{more}"
 
 
 def mode_rows(modes: Sequence[EarnedMode], quote: Quote) -> tuple[tuple[str, ...], ...]:

@@ -113,16 +113,14 @@ def _reasons(mode: Mode, counted: Sequence[AttemptOutcome], rule: EarnedModeRule
     """Why the next mode is not earned."""
     is_observed = mode is Mode.OBSERVE
     least, share = (rule.observed, rule.agreed) if is_observed else (rule.attempts, rule.helped)
-    what = "times when it would have acted" if is_observed else "attempts whose outcome is known"
     good = counted.count(AttemptOutcome.AGREED if is_observed else AttemptOutcome.HELPED)
     if len(counted) < least:
-        yield f"{len(counted)} of {least} {what}"
+        found = f"would have acted {len(counted)} times" if is_observed else f"has {len(counted)} known outcomes"
+        yield f"it {found}, of {least} that are needed"
     low, _ = binomial_bounds(good, len(counted), rule.confidence)
     if counted and low < share:
-        did = "people did the same in" if is_observed else "helped"
-        said = f"{did} {good} of {len(counted)}" if is_observed else f"{good} of {len(counted)} {did}"
-        sure = f"at least {whole_percent(low)} do with {whole_percent(rule.confidence)} confidence"
-        yield f"{said}, so {sure}; {whole_percent(share)} are needed"
+        said = f"people did the same in {good} of {len(counted)}" if is_observed else f"{good} of {len(counted)} helped"
+        yield f"{said} (surely at least {whole_percent(low)}, and {whole_percent(share)} are needed)"
     harmful = counted[-rule.harmless :].count(AttemptOutcome.HARMFUL)
     if harmful:
         were = "was" if harmful == 1 else "were"
@@ -153,8 +151,8 @@ def _step_back_reason(mode: Mode, counted: Sequence[AttemptOutcome], rule: Earne
     least = rule.helped if mode is Mode.ACT else rule.agreed
     if high >= least:
         return ""
-    share = f"at most {whole_percent(high)} do with {whole_percent(rule.confidence)} confidence"
-    return f"{good} of the newest {len(newest)} attempts helped, so {share}; {whole_percent(least)} are needed"
+    share = f"surely at most {whole_percent(high)}, and {whole_percent(least)} are needed"
+    return f"{good} of the newest {len(newest)} attempts helped ({share})"
 
 
 def _attempts(record: EpisodeRecord, alert: LedgerAlert, verb: str, now: float) -> Iterator[AutomationAttempt]:
