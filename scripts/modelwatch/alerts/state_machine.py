@@ -164,6 +164,33 @@ def alert_stretches(track: Track) -> list[AlertStretch]:
     return stretches
 
 
+@dataclass(frozen=True, slots=True)
+class FiringPeriod:
+    """One firing of a track; all numbers are indices of findings."""
+
+    start: int
+    """Where its breach began."""
+    fired: int
+    end: int | None
+    """The finding that proved its recovery; ``None``: it fires at the end."""
+    steps: tuple[tuple[int, int], ...]
+    """``(index, Severity.code)`` that holds from there on."""
+
+
+def firing_periods(track: Track) -> list[FiringPeriod]:
+    """Every firing in the history of ``track``, oldest first. What it is at a finding does not depend on later ones."""
+    first = track.outcome.tobytes().find(_BREACH)
+    if first < 0:
+        return []
+    machine, periods = AlertStateMachine(track.rule), list[FiringPeriod]()
+    for code, begin, length, version in _runs(track, _counted_codes(track, finding_codes(track)), first):
+        was_firing = machine.firing
+        machine.advance(code, begin, length, version)
+        if was_firing and not machine.firing:
+            periods.append(machine.period())
+    return [*periods, machine.period()] if machine.firing else periods
+
+
 def _runs(track: Track, codes: bytes, first: int) -> Iterator[tuple[int, int, int, str]]:
     """(code, first index, length, version) of the findings that count from ``first`` on; the version only matters to
     a rule that has other tiers for some version, so only such a rule's runs end where the version changes."""
@@ -229,6 +256,11 @@ class AlertStateMachine:
         self.clear = self.clear + length if code == CLEAR else 0
         if self.firing and self.clear >= self.rule.hold:
             self._resolve(begin + max(0, self.rule.hold - before - 1))
+
+    def period(self) -> FiringPeriod:
+        """The newest firing."""
+        steps = tuple((index, code) for index, code in self.steps if code is not None)
+        return FiringPeriod(self.start, steps[0][0] if self.fired is None else self.fired, self.end, steps)
 
     def _advance_tier(
         self, tier: TierState, severity: int, reaches: bool, need: int | None, begin: int, length: int

@@ -1,7 +1,7 @@
 """Suggests a setting of a rule that finds marked incidents sooner, within a budget of false alerts.
 
 Nothing is tuned and judged on the same span: settings are tried on its first part, and the one that is chosen is
-replayed on the last, which lies so much later that no window shares data with a window of the first.
+replayed in full on the last, which lies so much later that no window shares data with a window of the first.
 ``tuning_choice.py`` says which setting is chosen, and what keeps that honest.
 """
 
@@ -33,6 +33,7 @@ from ..timeutil import DAY
 from .logged_history import LoggedHistory
 from .replay import replay_alerts
 from .result import ReplayedEpisode, Span
+from .rule_alerts import replay_rules
 from .scoring import news_times
 from .tuning_choice import choose_setting, find_within_budget
 from .tuning_grid import MOST_SETTINGS, tuning_grid
@@ -86,7 +87,7 @@ def suggest(
     parts = split_span(span, options.split, max(setting.rule.window for setting in grid))
     if parts is None:
         return replace(empty, reason=f"{duration(span.until - span.since)} of history cannot be split into two parts.")
-    episodes = _replay(model, history, parts.tune, grid, options.processes, progress)
+    episodes = _try_settings(model, history, parts.tune, grid, options.processes, progress)
     scores = [score_alerts(own, incidents, parts.tune, options.margin) for own in episodes]
     tried = find_within_budget(grid, scores, budget)
     best, reason = choose_setting(tried, budget, rule.every)
@@ -164,30 +165,32 @@ def _usual_level(model: Model, rule: Rule, history: LoggedHistory, span: Span) -
     return median(values) if values else None
 
 
-def _replay(
+def _try_settings(
     model: Model,
     history: LoggedHistory,
     span: Span,
     settings: Sequence[Setting],
     processes: int,
     progress: Callable[[int, int], None] | None = None,
-) -> list[list[ReplayedEpisode]]:
+) -> list[tuple[ReplayedEpisode, ...]]:
     """The alerts of each setting."""
     chunks = [settings[first : first + AT_ONCE] for first in range(0, len(settings), AT_ONCE)]
-    models = [_with_rules(model, [setting.rule for setting in chunk]) for chunk in chunks]
-    found: list[list[ReplayedEpisode]] = []
+    models = [_with_rules(model, chunk) for chunk in chunks]
+    found: list[tuple[ReplayedEpisode, ...]] = []
+
+    def add(episodes: dict[str, tuple[ReplayedEpisode, ...]]) -> None:
+        found.extend(episodes.values())
+        if progress is not None:
+            progress(len(found), len(settings))
+
     if processes < 2 or len(chunks) < 2:
-        for chunk, one in zip(chunks, models, strict=True):
-            found += _sort_episodes(len(chunk), replay_alerts(one, history, span))
-            if progress is not None:
-                progress(len(found), len(settings))
+        for one in models:
+            add(replay_rules(one, history, span))
         return found
     context = get_context("spawn")  # a fork would copy the threads of NumPy and of W&B's client
     with ProcessPoolExecutor(processes, context, _keep_history, (history, span)) as pool:
-        for chunk, episodes in zip(chunks, pool.map(_replay_here, models), strict=True):
-            found += _sort_episodes(len(chunk), episodes)
-            if progress is not None:
-                progress(len(found), len(settings))
+        for episodes in pool.map(_replay_here, models):
+            add(episodes)
     return found
 
 
@@ -199,28 +202,15 @@ def _keep_history(history: LoggedHistory, span: Span) -> None:
     _history[:] = [(history, span)]
 
 
-def _replay_here(model: Model) -> tuple[ReplayedEpisode, ...]:
-    return replay_alerts(model, *_history[0])
+def _replay_here(model: Model) -> dict[str, tuple[ReplayedEpisode, ...]]:
+    return replay_rules(model, *_history[0])
 
 
-def _with_rules(model: Model, rules: Sequence[Rule]) -> Model:
+def _with_rules(model: Model, settings: Sequence[Setting]) -> Model:
     """The model with these rules alone, each under its place as name. Nothing is muted, since a mute hides no alert and
     depends on other rules; and nothing is rolled back."""
-    named = tuple(replace(rule, name=_name(place)) for place, rule in enumerate(rules))
-    return replace(model, rules=named, silences=(), inhibitions=(), workflows=(), release=None)
-
-
-def _name(place: int) -> str:
-    return f"setting-{place}"
-
-
-def _sort_episodes(count: int, episodes: Iterable[ReplayedEpisode]) -> list[list[ReplayedEpisode]]:
-    """By setting, without those of built-in rules."""
-    by_name: dict[str, list[ReplayedEpisode]] = {_name(place): [] for place in range(count)}
-    for episode in episodes:
-        if episode.rule in by_name:
-            by_name[episode.rule].append(episode)
-    return list(by_name.values())
+    rules = tuple(replace(setting.rule, name=f"setting-{place}") for place, setting in enumerate(settings))
+    return replace(model, rules=rules, silences=(), inhibitions=(), workflows=(), release=None)
 
 
 def _add_held_out(
@@ -236,8 +226,10 @@ def _add_held_out(
     if found.changes_something and found.chosen is not None:
         settings.append(found.chosen)
     scores = []
-    for own in _replay(model, history, span, settings, 1):
-        score = score_alerts(own, incidents, span, options.margin)
+    for setting in settings:
+        own = _with_rules(model, [setting])
+        alerts = [one for one in replay_alerts(own, history, span) if one.rule == own.rules[0].name]
+        score = score_alerts(alerts, incidents, span, options.margin)
         scores.append(HeldOutScore(score, poisson_upper(score.false_alerts, score.exposure)))
     chosen = scores[-1] if found.chosen is not None else None
     return replace(found, present_held_out=scores[0], chosen_held_out=chosen)
