@@ -76,6 +76,10 @@ false-alarms: setup ## False alarms and delays: each default on windows (WINDOWS
 	@$(BIN)/python -m tests.false_alarms.anomalies
 	@$(BIN)/python -m tests.false_alarms.early_detection
 
+.PHONY: tuning
+tuning: setup ## Tune rules on simulated years with known incidents: budgets and delays out of sample (WORLDS=n of each family)
+	@$(BIN)/python -m tests.tuning $(if $(WORLDS),--worlds $(WORLDS))
+
 .PHONY: check-peers
 check-peers: setup ## Hold our statistics to Evidently's and NannyML's, each in .tools/peers (needs the internet)
 	@$(BIN)/python -m tests.peers
