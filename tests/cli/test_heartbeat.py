@@ -139,7 +139,7 @@ def test_a_failed_change_stops_it(world: World, monitor: Server[Monitor]) -> Non
     ran = world.run("run")
     assert ran.code == 4
     assert calls(monitor) == []
-    assert "heartbeat not sent: trigger-incident of churn was failed" in " ".join(ran.out.split())
+    assert "heartbeat not sent: trigger-incident of churn failed" in " ".join(ran.out.split())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ OK, BROKEN, UNKNOWN, ALL_FINE = 0, 11, 10, {"evaluations": "ok", "schedule": "ok
 def test_all_is_in_order(watched: Watched) -> None:
     others = {"token_expiry": "ok", "rate_limits": "ok", "pinned_actions": "ok"}
     watched.watch(code=OK, **ALL_FINE, **others)
-    assert watched.world.writes() == ["POST /v2/enqueue"]  # the resolve that PagerDuty drops
+    assert watched.world.writes() == ["POST /v2/enqueue"] * 2  # the resolves that PagerDuty drops
     assert watched.world.issues == []
 
 
@@ -132,6 +132,27 @@ def test_what_failed_to_deliver_is_over_with_the_next_evaluation(watched: Watche
     watched.watch(code=OK, deliveries="ok")
 
 
+def test_runs_that_prove_nothing_end_nothing(watched: Watched) -> None:
+    """Cancelled, or with a source that was down: perhaps nothing was to be delivered."""
+    begin = watched.world.clock.now
+    watched.wait(60)
+    watched.run(MAIN, "failure", exit_code=4)
+    for exit_code in (3, 0, 3):
+        watched.wait(60)
+        watched.run(MAIN, "failure" if exit_code else "cancelled", exit_code=exit_code)
+        assert f'"since": {begin + 60:.1f}' in watched.watch(code=BROKEN, deliveries="broken")
+    watched.run(MAIN, "failure", exit_code=11)
+    watched.watch(code=OK, deliveries="ok")
+
+
+@pytest.mark.parametrize(("conclusion", "count"), [("cancelled", 50), ("skipped", 50), ("failure", 10)])
+def test_without_any_proof_deliveries_are_unknown(watched: Watched, conclusion: str, count: int) -> None:
+    for _ in range(count):
+        watched.run(MAIN, conclusion, exit_code=3)
+    watched.watch(code=UNKNOWN, deliveries="unknown")
+    assert "proves that pages and issues arrive" in watched.what("deliveries")
+
+
 def test_without_the_permission_deliveries_are_unknown(watched: Watched) -> None:
     watched.run(MAIN, "failure", exit_code=4)
     weak = watched.state.add_token(permissions={"issues": "write", "actions": "read", "contents": "read"})
@@ -174,6 +195,21 @@ def test_a_project_that_cannot_be_read_is_unknown(watched: Watched, wandb: Serve
     assert "no such project" in out
     watched.world.delenv("WANDB_API_KEY")
     watched.watch("--wandb", "acme/churn-prod", code=UNKNOWN, wandb_data="unknown")
+
+
+def test_what_cannot_be_checked_hides_nothing_that_is_broken(watched: Watched, wandb: Server[WandbStandIn]) -> None:
+    log(wandb, "old", watched.world.clock.now - 7 * HOUR)
+    watched.world.setenv("BAD", "github_pat_gone")
+    projects = ("--wandb", "acme/nothing", "--wandb", "acme/churn-prod")
+    tokens = ("--token", "MISSING", "--token", "BAD")
+    watched.watch(*projects, *tokens, code=BROKEN, wandb_data="broken", token_expiry="broken", rate_limits="unknown")
+    for condition in ("wandb-data", "token-expiry"):
+        assert "cannot be checked for `" in watched.what(condition, *projects, *tokens)
+    log(wandb, "new", watched.world.clock.now)
+    tokens = ("--token", "GITHUB_TOKEN", "--token", "MISSING")
+    without = watched.watch(*projects, *tokens, code=BROKEN, rate_limits="unknown")
+    assert without.count("what cannot be checked counts as broken") == 2, "they were broken before"
+    assert "or leave it out: `--without rate-limits`" in without
 
 
 def test_a_project_without_data_is_broken(watched: Watched, wandb: Server[WandbStandIn]) -> None:
@@ -219,7 +255,7 @@ def test_tokens_that_end(watched: Watched, kind: str, days: float | None, found:
 def test_a_token_that_has_ended(watched: Watched) -> None:
     watched.world.setenv("DISPATCH_TOKEN", "github_pat_gone")
     out = watched.watch("--token", "DISPATCH_TOKEN", code=BROKEN, token_expiry="broken", rate_limits="unknown")
-    assert "has expired, or was revoked" in out
+    assert "has expired or was revoked" in out
     assert "github_pat_gone" not in out
 
 

@@ -10,6 +10,7 @@ import pytest
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github.issue_actions import set_labels
 from modelwatch.watchdog.condition import ConditionResult, State, quote
+from modelwatch.watchdog.examination import CONDITIONS
 from modelwatch.watchdog.memory import ConditionMemory, decode_memory, encode_memory, settle
 from tests.cli.world import REPOSITORY
 
@@ -84,14 +85,37 @@ def test_a_write_without_an_answer_repeats_nothing(watched: Watched, method: str
 
 
 def test_github_down_still_pages(watched: Watched) -> None:
-    """Nothing can be checked, nor can what was found before be read: that counts as broken."""
+    """Nothing can be checked, nor counted: somebody is told, and nobody is woken by what may be over in an hour."""
     watched.world.github.inject(NO_GITHUB)
     out = look(watched, PARTIAL)
     assert "the issue cannot be read" in out
     assert statuses(watched) == ["triggered"]
+    payload = watched.world.incidents[0].event["payload"]
+    assert (payload["severity"], "evaluations cannot be checked" in payload["summary"]) == ("warning", True)
+    look(watched, PARTIAL)
+    assert statuses(watched) == ["triggered"]
     watched.world.github.faults.clear()
     look(watched, OK)
     assert statuses(watched) == ["resolved"]
+
+
+def test_github_down_ends_nothing_that_is_urgent(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    watched.world.github.inject(NO_GITHUB)
+    look(watched, PARTIAL)
+    assert statuses(watched) == ["triggered", "triggered"]
+    watched.world.github.faults.clear()
+    watched.run(MAIN)
+    look(watched, OK)
+    assert statuses(watched) == ["resolved", "resolved"]
+
+
+def test_what_cannot_be_remembered_is_paged_at_once(watched: Watched) -> None:
+    watched.world.github.inject(Fault("status", method="POST", path="/issues", status=410, times=-1))
+    watched.world.github.inject(Fault("status", path="/releases", status=500, times=-1))
+    look(watched, PARTIAL)
+    assert statuses(watched) == ["triggered"]
 
 
 def test_pagerduty_down_still_opens_the_issue(watched: Watched) -> None:
@@ -116,6 +140,17 @@ def test_what_blinds_is_an_error_and_the_rest_a_warning(watched: Watched) -> Non
     watched.wait(3 * HOUR)
     look(watched, BROKEN, *site)
     assert "modelwatch may be blind: 2 of 7 checks" in watched.world.issues[0].body
+    assert statuses(watched) == ["resolved", "triggered"]
+    urgent = watched.world.incidents[1].event["payload"]
+    assert (urgent["severity"], set(urgent["custom_details"])) == ("error", {"evaluations", "dashboard"})
+    assert urgent["summary"].endswith("acme/churn-model may be blind: evaluations have stopped, and 1 more")
+    watched.run(MAIN)
+    for _ in range(2):
+        look(watched, BROKEN, *site)
+        assert statuses(watched) == ["resolved", "resolved", "triggered"]
+    look(watched, OK, "--without", "dashboard")
+    assert statuses(watched) == ["resolved"] * 3
+    assert "### Not checked any more\n\n- **dashboard**" in watched.world.issues[0].body
 
 
 def test_without_a_routing_key_there_is_the_issue_alone(watched: Watched) -> None:
@@ -176,6 +211,73 @@ def test_an_issue_that_a_person_closed_rests_for_a_day(watched: Watched) -> None
     watched.wait(DAY)
     look(watched, BROKEN)
     assert [issue.state for issue in watched.world.issues] == ["open"]
+
+
+def test_a_closed_issue_goes_on_counting(watched: Watched) -> None:
+    site = ("--dashboard", watched.site.url)
+    watched.site.standin.built = 1_000_000_000.0
+    look(watched, BROKEN, *site)
+    watched.world.github.standin.person(REPOSITORY, "alice").close_issue(1)
+    watched.world.github.inject(Fault("status", path="/releases", status=500, times=-1))
+    for state in ("closed", "closed", "open"):
+        look(watched, BROKEN, *site)
+        assert [issue.state for issue in watched.world.issues] == [state]
+    assert "what cannot be checked counts as broken" in watched.world.issues[0].body
+
+
+def test_what_recovers_and_breaks_again_reopens_the_issue(watched: Watched) -> None:
+    site = ("--dashboard", watched.site.url)
+    watched.site.standin.built = 1_000_000_000.0
+    watched.run(MAIN, "failure", exit_code=4)
+    look(watched, BROKEN, *site)
+    watched.world.github.standin.person(REPOSITORY, "alice").close_issue(1)
+    watched.run(MAIN)
+    look(watched, BROKEN, *site)
+    assert watched.world.issues[0].state == "closed"
+    watched.run(MAIN, "failure", exit_code=4)
+    look(watched, BROKEN, *site)
+    assert watched.world.issues[0].state == "open"
+
+
+def resolve(watched: Watched) -> None:
+    """A person resolves the newest incident."""
+    state = watched.world.pagerduty.standin.state
+    state.resolve_as_person(state.incidents[-1])
+
+
+def test_an_incident_that_a_person_resolved_rests_for_a_day(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    resolve(watched)
+    look(watched, BROKEN)
+    assert statuses(watched) == ["resolved"]
+    watched.run(MAIN, "failure", exit_code=4)
+    look(watched, BROKEN)
+    assert statuses(watched) == ["resolved", "triggered"], "something else is broken"
+    resolve(watched)
+    watched.wait(DAY - 60)
+    look(watched, BROKEN)
+    assert statuses(watched) == ["resolved", "resolved"]
+    watched.world.github.standin.person(REPOSITORY, "alice").close_issue(1)
+    watched.wait(HOUR)
+    look(watched, BROKEN)
+    assert statuses(watched) == ["resolved", "resolved"], "the issue was closed an hour ago"
+    watched.wait(DAY)
+    look(watched, BROKEN)
+    assert statuses(watched) == ["resolved", "resolved", "triggered"]
+
+
+def test_a_page_that_failed_is_sent_by_the_next_look(watched: Watched) -> None:
+    watched.wait(3 * HOUR)
+    look(watched, BROKEN)
+    resolve(watched)
+    watched.run(MAIN, "failure", exit_code=4)
+    watched.world.pagerduty.inject(Fault("status", status=400, times=-1))
+    look(watched, PARTIAL)
+    watched.world.github.standin.person(REPOSITORY, "alice").close_issue(1)
+    watched.world.pagerduty.faults.clear()
+    look(watched, BROKEN)
+    assert statuses(watched) == ["resolved", "triggered"]
 
 
 def test_an_issue_without_its_label_is_found(watched: Watched) -> None:
@@ -239,15 +341,22 @@ def test_the_evaluation_after_the_watchdog_pages_nobody_again(watched: Watched) 
 
 
 def test_wrong_usage_is_one_clear_line(watched: Watched) -> None:
+    everything = [part for name in CONDITIONS for part in ("--without", name)]
     for arguments, told in (
         (["--wandb", "churn"], "no project of W&B"),
         (["--every", "soon"], "is not a duration"),
         (["--without", "evaluation"], "Did you mean `evaluations`?"),
         (["--repository", "churn"], "is not a repository"),
+        (["--repository", "../.."], "is not a repository"),
+        (["--actions", "modelwatch"], "is not a repository"),
+        (["--dashboard", "https://acme.example/?signature=k3y"], "has a query or a password"),
+        (everything, "every check is left out"),
     ):
         ran = watched.world.run("watchdog", "--repository", REPOSITORY, *arguments)
-        assert told in ran.out + ran.err
-        assert ran.code in (2, PARTIAL)
+        assert told in ran.err
+        assert (ran.code, ran.out) == (2, "")
+        assert "k3y" not in ran.err
+        assert watched.world.writes() == []
     assert "needs to know the repository" in watched.world.run("watchdog").err
 
 
@@ -276,13 +385,13 @@ def test_a_memory_that_is_garbled_or_empty_is_empty(body: str) -> None:
 
 
 def test_memory_comes_back_as_it_was() -> None:
-    memory = {"drill": ConditionMemory(State.UNKNOWN, 12.5, 2), "schedule": ConditionMemory(State.BROKEN, 3.0)}
+    memory = {"drill": ConditionMemory(State.UNKNOWN, 12.5, 2), "schedule": ConditionMemory(State.BROKEN, 3.0, 0, 4.5)}
     assert decode_memory(f"text\n{encode_memory(memory)}\n") == memory
 
 
 def test_every_path_of_three_looks_closes_only_with_proof() -> None:
     """Whatever was seen before: only a check that is ok ends what is broken."""
-    for path in itertools.product(State, repeat=4):
+    for path in itertools.product(State, repeat=3):
         memory: dict[str, ConditionMemory] = {}
         state, broken = State.OK, False
         for time, found in enumerate(path):

@@ -6,10 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from ..clients.environment import workflow_run_url
+from ..clients.github import repository_path
 from ..config.literals import parse_duration
 from ..config.resolve import OUR_RUNBOOKS
 from ..distribution import SLUG
@@ -127,12 +129,21 @@ def watchdog(dry_run: bool, style: str, now: float, without: tuple[str, ...], **
     """Check from outside whether modelwatch still works: evaluations, schedule, deliveries, data, dashboard, tokens.
 
     What is broken is one issue, and one page where PAGERDUTY_ROUTING_KEY is set; both end when every check is ok. It
-    reads no configuration. Exits with 11 if something is broken, 10 if something cannot be checked, 4 if neither the
-    issue nor the page could be delivered in full.
+    reads no configuration. Exits with 11 if something is broken, 10 if something cannot be checked, 4 if the issue or
+    the page could not be delivered.
     """
     settings["repository"] = settings["repository"] or origin_repository(Path())
     if not settings["repository"]:
         raise UserError("the watchdog needs to know the repository.", hint="Give --repository OWNER/NAME.")
+    repository_path(settings["repository"])
+    if settings["actions"]:
+        repository_path(settings["actions"])
+    if set(without) >= {*CONDITIONS}:
+        raise UserError("every check is left out, so nothing could be found.", hint="Leave one --without out.")
+    address = urlsplit(settings["dashboard"])
+    if address.query or address.username:
+        text = "the address of the dashboard has a query or a password."
+        raise UserError(text, hint="Give --dashboard the address of its folder.")
     for project in settings["projects"]:
         _require_project(project)
     chosen = WatchdogSettings(**settings, left_out=frozenset(without))

@@ -110,7 +110,8 @@ def _unfinished(plan: Plan, receipts: Sequence[Receipt]) -> str:
     if not left:
         return ""
     more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
-    return f"{left[0].kind} of {left[0].model} was {left[0].result}: {left[0].detail}{more}"
+    verb = "failed" if left[0].result is ChangeResult.FAILED else "was refused"
+    return f"{left[0].kind} of {left[0].model} {verb}: {left[0].detail}{more}"
 
 
 def _page_ahead(groups: Sequence[tuple[GroupRun, Sequence[Change]]]) -> set[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ..errors import shorten
+from ..errors import UserError, shorten
 from ..timeutil import DAY, HOUR, MINUTE
 
 
@@ -32,6 +33,26 @@ class ConditionResult:
     """What to do about it; empty where it is ok."""
     checked: bool = True
     """Whether it could be checked: what could not be, too often, is broken, too."""
+
+
+def worst_of(parts: Sequence[ConditionResult]) -> ConditionResult:
+    """The result of a condition that was checked for each of several things: the first that is broken, else the first
+    that cannot be checked, else the first. What else could not be checked is named, too."""
+    order = (State.BROKEN, State.UNKNOWN, State.OK)
+    worst = min(parts, key=lambda part: order.index(part.state))
+    if worst.state is not State.BROKEN:
+        return worst
+    others = [part.what for part in parts if part.state is State.UNKNOWN]
+    return replace(worst, what="; ".join([worst.what, *others]))
+
+
+def unknown_result(name: str, error: UserError, subject: str = "") -> ConditionResult:
+    """The condition cannot be checked, for this reason; ``subject``: of several things the one it is about."""
+    about = f" for {quote(subject)}" if subject else ""
+    hint = f": {quote(error.hint)}" if error.hint else ""
+    todo = f"Make it possible to check this{hint}, or leave it out: {quote(f'--without {name}')}."
+    what = f"cannot be checked{about}: {quote(error.message, 300)}"
+    return ConditionResult(name, State.UNKNOWN, what, None, todo, checked=False)
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})

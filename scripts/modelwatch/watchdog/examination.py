@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import UserError, unforeseen
-from .condition import ConditionResult, State, quote
+from .condition import ConditionResult, unknown_result
 from .dashboard_age import NAME as DASHBOARD
 from .dashboard_age import check_dashboard
 from .deliveries import NAME as DELIVERIES
@@ -53,8 +53,6 @@ def _examine_one(name: str, check: Check, access: Access) -> ConditionResult | N
     try:
         return check(access)
     except UserError as error:
-        reason, hint = error.message, error.hint
+        return unknown_result(name, error)
     except Exception as error:  # noqa: BLE001 - the others are checked all the same
-        reason, hint = unforeseen("the check", error), ""
-    todo = f"Make it possible to check this{f': {quote(hint)}' if hint else ', or leave it out'}."
-    return ConditionResult(name, State.UNKNOWN, f"cannot be checked: {quote(reason, 300)}", None, todo, checked=False)
+        return unknown_result(name, UserError(unforeseen("the check", error)))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..clients.github import GitHubClient, read_number, repository_path
 from ..errors import ServiceError
 from ..timeutil import DAY, parse_iso_or_none
 from .condition import ConditionResult, State
-from .memory import Memory, decode_memory
+from .memory import Memory, decode_memory, replace_memory
 from .texts import issue_body, issue_title, news_comment, worst_state
 
 LABEL = "modelwatch-watchdog"
@@ -34,6 +34,10 @@ class WatchdogIssue:
     def is_over(self) -> bool:
         """Whether the watchdog itself closed it."""
         return not self.is_open and not self.memory
+
+    def rests(self, now: float) -> bool:
+        """Whether a person closed it while something was broken, less than a day ago."""
+        return not self.is_open and self.closed is not None and now - self.closed < ACKNOWLEDGED_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +80,38 @@ class IssueKeeper:
         *,
         run_url: str = "",
         runbook: str = "",
-    ) -> str:
-        """Let the issue say what was found; returns its address, empty where there is none. Raises ServiceError."""
+    ) -> WatchdogIssue | None:
+        """Let the issue say what was found, and remember it; returns it, ``None`` where there is none. Raises
+        ServiceError."""
         is_ok = worst_state(results) is State.OK
-        body = issue_body(results, memory, self.now, run_url=run_url, runbook=runbook)
-        body = self.github.redact(body)
+        checked = {result.name for result in results}
+        dropped = [name for name in (known.memory if known else {}) if name not in checked]
+        text = issue_body(results, memory, self.now, dropped=dropped, run_url=run_url, runbook=runbook)
+        body = self.github.redact(text)
         if known is None or known.is_over:
-            return "" if is_ok else self._open(results, body)
+            return None if is_ok else self._open(results, body)
         if is_ok:
             self._write(known, {"body": body, "state": "closed", "state_reason": "completed"})
-            return known.url
+            return replace(known, body=body, is_open=False)
         new = [name for name, one in memory.items() if _is_new(name, one.state, known.memory)]
-        if not known.is_open:
-            acknowledged = known.closed is not None and self.now - known.closed < ACKNOWLEDGED_FOR
-            if acknowledged and not new:
-                return known.url
-        elif new:
+        if known.rests(self.now) and not new:
+            self._write(known, {"body": body})  # it goes on counting
+            return replace(known, body=body)
+        if known.is_open and new:
             self._comment_once(known, results, memory, new)
         self._write(known, {"title": issue_title(results), "body": body, "state": "open"})
-        return known.url
+        return replace(known, body=body, is_open=True)
 
-    def _open(self, results: Sequence[ConditionResult], body: str) -> str:
+    def remember(self, issue: WatchdogIssue, memory: Memory) -> None:
+        """Write down what has changed since ``keep``. Raises ServiceError."""
+        self._write(issue, {"body": replace_memory(issue.body, memory)})
+
+    def _open(self, results: Sequence[ConditionResult], body: str) -> WatchdogIssue:
         action = f"open an issue in {self.repository}"
         fields = {"title": issue_title(results), "body": body, "labels": [LABEL]}
         data = self.github.write("POST", self._path, action, fields, permission=WRITE)
-        return str(self.github.require_object(data, action, "number", "html_url")["html_url"])
+        found = self.github.require_object(data, action, "number", "html_url")
+        return WatchdogIssue(int(found["number"]), str(found["html_url"]), body, True, None, {})
 
     def _write(self, known: WatchdogIssue, fields: dict[str, Any]) -> None:
         action = f"update the issue {self.repository}#{known.number}"

@@ -1,5 +1,5 @@
-"""What the watchdog remembers between its runs, in the text of its own issue: since when a condition is not ok, and how
-often in a row it could not be checked."""
+"""What the watchdog remembers between its runs, in the text of its own issue: since when a condition is not ok, how
+often in a row it could not be checked, and when a page was about it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .condition import ConditionResult, State
 
@@ -27,6 +28,8 @@ class ConditionMemory:
     """Seconds, UTC."""
     unknown: int = 0
     """How often in a row it could not be checked."""
+    paged: float = 0.0
+    """When a page was delivered that is about it (seconds, UTC); 0: never since it is broken."""
 
 
 Memory = Mapping[str, ConditionMemory]
@@ -35,8 +38,13 @@ Memory = Mapping[str, ConditionMemory]
 
 def encode_memory(memory: Memory) -> str:
     """The line for the issue's text."""
-    rows = {name: [one.state.value, one.since, one.unknown] for name, one in sorted(memory.items())}
+    rows = {name: [one.state.value, one.since, one.unknown, one.paged] for name, one in sorted(memory.items())}
     return f"{MARKER}{json.dumps({'format': _FORMAT, 'conditions': rows})} -->"
+
+
+def replace_memory(body: str, memory: Memory) -> str:
+    """The text of the watchdog's issue with another memory."""
+    return _BLOCK.sub(lambda _: f"{encode_memory(memory)}\n", body)
 
 
 def decode_memory(body: str) -> Memory | None:
@@ -48,9 +56,14 @@ def decode_memory(body: str) -> Memory | None:
     try:
         data = json.loads(match[1])
         rows = data["conditions"] if data.get("format") == _FORMAT else {}
-        return {str(name): ConditionMemory(State(row[0]), float(row[1]), int(row[2])) for name, row in rows.items()}
+        return {str(name): _decode_row(row) for name, row in rows.items()}
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         return {}
+
+
+def _decode_row(row: Sequence[Any]) -> ConditionMemory:
+    """Raises IndexError, TypeError and ValueError."""
+    return ConditionMemory(State(row[0]), float(row[1]), int(row[2]), float(row[3]) if len(row) > 3 else 0.0)
 
 
 def settle(
@@ -59,23 +72,22 @@ def settle(
     """The results as they count, and what to remember of them.
 
     What was broken and cannot be checked stays broken: only a check that is ok ends it. What cannot be checked for the
-    third time in a row is broken. ``memory``: ``None`` where it cannot be read; then the first time counts as the
-    third.
+    third time in a row is broken. ``memory``: ``None`` where it cannot be read; then nothing is counted.
     """
     settled, kept = [], dict[str, ConditionMemory]()
     for result in results:
         before = (memory or {}).get(result.name)
         if result.state is State.UNKNOWN:
-            times = MAX_UNKNOWN if memory is None else (before.unknown if before else 0) + 1
+            times = (before.unknown if before else 0) + 1
             since = before.since if before else now
             if times >= MAX_UNKNOWN or (before is not None and before.state is State.BROKEN):
                 text = f"{result.what}; what cannot be checked counts as broken"
                 result = replace(result, state=State.BROKEN, what=text, since=since)
-            kept[result.name] = ConditionMemory(result.state, since, times)
+            kept[result.name] = ConditionMemory(result.state, since, times, before.paged if before else 0.0)
         elif result.state is State.BROKEN:
             known = before.since if before else now
             since = known if result.since is None else result.since
             result = replace(result, since=since)
-            kept[result.name] = ConditionMemory(State.BROKEN, since)
+            kept[result.name] = ConditionMemory(State.BROKEN, since, paged=before.paged if before else 0.0)
         settled.append(result)
     return settled, kept

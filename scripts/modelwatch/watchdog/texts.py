@@ -14,7 +14,7 @@ TITLES = {
     "deliveries": "pages or issues are not delivered",
     "wandb-data": "W&B gets no new data",
     "dashboard": "the dashboard is stale",
-    "token-expiry": "a token expires",
+    "token-expiry": "a token expires, or is refused",
     "rate-limits": "a rate limit is nearly used up",
     "pinned-actions": "the actions are outdated",
     "drill": "nobody rehearses",
@@ -52,9 +52,15 @@ def issue_title(results: Sequence[ConditionResult]) -> str:
 
 
 def issue_body(
-    results: Sequence[ConditionResult], memory: Memory, now: float, *, run_url: str = "", runbook: str = ""
+    results: Sequence[ConditionResult],
+    memory: Memory,
+    now: float,
+    *,
+    dropped: Sequence[str] = (),
+    run_url: str = "",
+    runbook: str = "",
 ) -> str:
-    """The text of the issue, with what the watchdog remembers."""
+    """The text of the issue, with what the watchdog remembers. ``dropped``: what was not ok and is not checked now."""
     broken, unknown, fine = (in_state(results, state) for state in (State.BROKEN, State.UNKNOWN, State.OK))
     parts = [_first_line(results, now)]
     if broken:
@@ -64,6 +70,8 @@ def issue_body(
         parts += [f"What cannot be checked {MAX_UNKNOWN} times in a row counts as broken."]
     if fine:
         parts += ["### In order", "\n".join(f"- **{result.name}**: {result.what}." for result in fine)]
+    if dropped:
+        parts += ["### Not checked any more", "\n".join(f"- **{name}**: it was not ok." for name in dropped)]
     links = [f"[{text}]({url})" for text, url in (("What to do", runbook), ("the workflow run", run_url)) if url]
     end = f"Checked at {format_utc(now)}."
     if len(fine) < len(results):

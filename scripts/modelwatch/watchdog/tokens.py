@@ -6,13 +6,14 @@ have none: they live for one job or an hour, and are made anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..clients.github import APP_TOKEN_PREFIX
 from ..errors import ServiceError
 from ..timeutil import format_utc, parse_time_text
-from .condition import ConditionResult, State, length, quote
+from .condition import ConditionResult, State, length, quote, unknown_result, worst_of
 from .settings import Access, open_github
 
 TOKEN_EXPIRY, RATE_LIMITS = "token-expiry", "rate-limits"
@@ -22,26 +23,31 @@ LIMITS = ("core", "graphql")
 
 
 def check_token_expiry(access: Access) -> ConditionResult:
-    """The token that ends first decides. Raises ServiceError."""
-    ends = dict[str, float | None]()
-    for name in _named_tokens(access):
-        try:
-            ends[name] = _read_end(access, name)
-        except ServiceError as error:
-            if error.status != 401:
-                raise
-            what = f"GitHub refuses the token in {quote(name)}: it has expired, or was revoked"
-            return ConditionResult(TOKEN_EXPIRY, State.BROKEN, what, None, _renew(name))
-    ending = {name: end for name, end in ends.items() if end is not None}
-    if not ending:
-        return ConditionResult(TOKEN_EXPIRY, State.OK, f"no token has an end: {', '.join(map(quote, ends))}")
-    name, end = min(ending.items(), key=lambda item: item[1])
+    """The worst token decides, of several that hold the one that ends first."""
+    found = [_check_end(access, name) for name in access.settings.tokens]
+    if all(end == math.inf for end, _ in found):
+        names = ", ".join(map(quote, access.settings.tokens))
+        return ConditionResult(TOKEN_EXPIRY, State.OK, f"no token has an end: {names}")
+    return worst_of([result for _, result in sorted(found, key=lambda item: item[0])])
+
+
+def _check_end(access: Access, name: str) -> tuple[float, ConditionResult]:
+    """When the token ends (infinite without an end, 0 where it is not known), and whether that is good."""
+    try:
+        end = _read_end(access, name)
+    except ServiceError as error:
+        if error.status != 401:
+            return 0.0, unknown_result(TOKEN_EXPIRY, error, name)
+        what = f"GitHub refuses what is in {quote(name)}: the token has expired or was revoked, or it is none of GitHub"
+        return 0.0, ConditionResult(TOKEN_EXPIRY, State.BROKEN, what, None, _renew(name))
+    if end is None:
+        return math.inf, ConditionResult(TOKEN_EXPIRY, State.OK, f"the token in {quote(name)} has no end")
     text = f"the token in {quote(name)} expires at {format_utc(end)}"
     notice = access.settings.token_notice
     if end - access.now > notice:
-        return ConditionResult(TOKEN_EXPIRY, State.OK, text)
+        return end, ConditionResult(TOKEN_EXPIRY, State.OK, text)
     what = f"{text}, in {length(end - access.now)}"
-    return ConditionResult(TOKEN_EXPIRY, State.BROKEN, what, end - notice, _renew(name))
+    return end, ConditionResult(TOKEN_EXPIRY, State.BROKEN, what, end - notice, _renew(name))
 
 
 def _renew(name: str) -> str:
@@ -49,7 +55,7 @@ def _renew(name: str) -> str:
 
 
 def _read_end(access: Access, name: str) -> float | None:
-    """When the token ends; ``None`` for one without an end."""
+    """When the token ends; ``None`` for one without an end. Raises ServiceError."""
     headers, _ = _ask(access, name)
     if _is_short_lived(access, name) or EXPIRY_HEADER not in headers:
         return None
@@ -60,15 +66,27 @@ def _read_end(access: Access, name: str) -> float | None:
 
 
 def check_rate_limits(access: Access) -> ConditionResult:
-    """The limit of which the most is used decides. Raises ServiceError."""
-    worst = (-1.0, "", 0, 0.0)
-    for name in _named_tokens(access):
-        _, data = _ask(access, name)
-        worst = max([worst, *_shares(data, name)])
-    share, what, limit, reset = worst
-    if share < 0:
-        raise ServiceError("GitHub names no rate limit")
-    text = f"{share:.0%} of the {limit:,} requests an hour of {what} are used"
+    """The worst token decides, of several that are in order the one of which the most is used."""
+    found = [_check_limits(access, name) for name in access.settings.tokens]
+    return worst_of([result for _, result in sorted(found, key=lambda item: -item[0])])
+
+
+def _check_limits(access: Access, name: str) -> tuple[float, ConditionResult]:
+    """The share that is used of its fullest limit (0 where it is not known), and whether that is good."""
+    try:
+        shares = list(_shares(_ask(access, name)[1], name))
+        if not shares:
+            raise ServiceError("GitHub names no rate limit")
+    except ServiceError as error:
+        # The client's hint is about GITHUB_TOKEN; that of a refused token is told by the condition above.
+        reason = ServiceError("GitHub refuses it") if error.status == 401 else error
+        return 0.0, unknown_result(RATE_LIMITS, reason, name)
+    share, what, limit, reset = max(shares)
+    return share, _judge_share(access, share, f"{limit:,} requests an hour of {what}", reset)
+
+
+def _judge_share(access: Access, share: float, requests: str, reset: float) -> ConditionResult:
+    text = f"{share:.0%} of the {requests} are used"
     if share < access.settings.max_rate:
         return ConditionResult(RATE_LIMITS, State.OK, text)
     todo = (
@@ -90,19 +108,13 @@ def _shares(data: Mapping[str, Any], name: str) -> Iterator[tuple[float, str, in
         raise ServiceError("GitHub's answer about rate limits is not what GitHub sends") from error
 
 
-def _named_tokens(access: Access) -> list[str]:
-    """The variables to check. Raises ServiceError where one is not set: then nobody knows what it holds."""
-    missing = [name for name in access.settings.tokens if not access.env.get(name)]
-    if missing:
-        raise ServiceError(f"the variable {missing[0]} is not set", hint="Set it, or leave it out.")
-    return list(access.settings.tokens)
-
-
 def _is_short_lived(access: Access, name: str) -> bool:
     return access.env[name].startswith(APP_TOKEN_PREFIX)
 
 
 def _ask(access: Access, name: str) -> tuple[Mapping[str, str], Mapping[str, Any]]:
-    """(headers, limits): a question that counts against no limit."""
+    """(headers, limits): a question that counts against no limit. Raises ServiceError."""
+    if not access.env.get(name, "").strip():
+        raise ServiceError(f"the variable {name} is not set", hint="Set it, or leave it out.")
     github = open_github(access.env, access.env[name].strip())
     return github.get_with_headers("/rate_limit", f"read the rate limits of the token in {name}")

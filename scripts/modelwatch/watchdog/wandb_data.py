@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..clients.wandb import WandbSessions, find_runs
-from ..errors import SourceError
+from ..errors import SourceError, UserError
 from ..timeutil import HOUR, format_utc, scale_to_seconds
-from .condition import ConditionResult, State, length, quote
+from .condition import ConditionResult, State, length, quote, unknown_result, worst_of
 from .settings import Access
 
 NAME = "wandb-data"
@@ -18,13 +18,24 @@ MAX_AHEAD = HOUR
 
 
 def check_wandb_data(access: Access) -> ConditionResult | None:
-    """The project with the oldest data decides. Raises SourceError."""
+    """The worst project decides, of several that are in order the one with the oldest data."""
     settings, sessions = access.settings, WandbSessions(access.env)
-    if not settings.projects:
-        return None
-    ages = {project: _newest_row(sessions, access, project) for project in settings.projects}
-    project, newest = min(ages.items(), key=lambda item: item[1] or 0.0)
-    name, todo = quote(project), "Look at the job that logs there. Until it logs, nothing is judged."
+    found = [_check_project(sessions, access, project) for project in settings.projects]
+    return worst_of([result for _, result in sorted(found, key=lambda item: item[0])]) if found else None
+
+
+def _check_project(sessions: WandbSessions, access: Access, project: str) -> tuple[float, ConditionResult]:
+    """When its newest row was logged (0 where that is not known), and whether that is good."""
+    try:
+        newest = _newest_row(sessions, access, project)
+    except UserError as error:
+        return 0.0, unknown_result(NAME, error, project)
+    return newest or 0.0, _judge(access, project, newest)
+
+
+def _judge(access: Access, project: str, newest: float | None) -> ConditionResult:
+    settings, name = access.settings, quote(project)
+    todo = "Look at the job that logs there. Until it logs, nothing is judged."
     if newest is None:
         return ConditionResult(NAME, State.BROKEN, f"no W&B run of {name} has logged anything", None, todo)
     text = f"the newest row of {name} is of {format_utc(newest)}"

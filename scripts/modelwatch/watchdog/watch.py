@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import UserError
 from .condition import ConditionResult
 from .examination import examine
-from .incident import send_page
+from .incident import Pager
 from .issue import IssueKeeper, WatchdogIssue
 from .memory import Memory, settle
 from .settings import Access
@@ -42,18 +42,36 @@ def watch(
         memory = None
         failures.append(f"the issue cannot be read: {error}")
     results, kept = settle(examine(access), memory, access.now)
-    url = known.url if known and not known.is_over else ""
+    shown = known if known and not known.is_over else None
     if dry_run:
-        return WatchdogReport(results, url, tuple(failures))
+        return WatchdogReport(results, shown.url if shown else "", tuple(failures))
+    written: WatchdogIssue | None = None
+    remembered: Memory | None = None
     if memory is not None:
         try:
-            url = keeper.keep(known, results, kept, run_url=run_url, runbook=runbook)
+            written = shown = keeper.keep(known, results, kept, run_url=run_url, runbook=runbook)
+            remembered = kept
         except UserError as error:
             failures.append(f"the issue cannot be written: {error}")
+    url = shown.url if shown else ""
     if routing_key:
+        pager = Pager(routing_key, access.env, settings.repository, access.now)
         links = (("Issue", url), ("Runbook", runbook), ("Workflow run", run_url))
+        rests = written is not None and written.rests(access.now)
+        paged: Memory | None = None
         try:
-            send_page(routing_key, access.env, settings.repository, results, access.now, links)
+            paged = pager.send(results, links, remembered, rests=rests)
         except UserError as error:
             failures.append(f"nobody could be paged: {error}")
+        if paged and written:
+            failures += _remember_page(keeper, written, paged)
     return WatchdogReport(results, url, tuple(failures))
+
+
+def _remember_page(keeper: IssueKeeper, issue: WatchdogIssue, memory: Memory) -> list[str]:
+    """Why it could not be written down who was paged about what: then the page is repeated."""
+    try:
+        keeper.remember(issue, memory)
+    except UserError as error:
+        return [f"the issue cannot be written: {error}"]
+    return []
