@@ -143,6 +143,13 @@ def test_static_limits_are_scaled_from_the_usual_level(tmp_path: Path) -> None:
         assert {one.scale for one in tuning_grid(model, model.rules[0], BUDGET, unknown)} == {1.0}
 
 
+def test_where_windows_decide_a_budget_of_detectors_changes_nothing(tmp_path: Path) -> None:
+    model = load(tmp_path, README.replace("        weight: eval/n\n", ""))
+    grid = tuning_grid(model, model.rules[0], BUDGET)
+    assert {one.rule.tiers[0].false_alarms for one in grid} == {90 * DAY}
+    assert {one.rule.window for one in grid} == {6 * HOUR, 12 * HOUR, DAY, 2 * DAY}
+
+
 def test_a_limit_inside_of_the_baselines_interval_is_not_tried(tmp_path: Path) -> None:
     model = load(tmp_path, README)
     entry = BaselineEntry("eval/accuracy", (), 0.9, n=1000, low=0.89, high=0.91)

@@ -14,6 +14,7 @@ from itertools import pairwise
 from ..config.lint import lint_models
 from ..config.literals import format_duration
 from ..config.tiers import derived_warning
+from ..evaluate.hypotheses import is_detectable
 from ..model.control_chart import ChartMethod, ControlChart
 from ..model.drift import drift_spec
 from ..model.monitored_model import Config, Model
@@ -126,7 +127,8 @@ def _places(rule: Rule, budget: AlertBudget | None) -> Iterator[_Axes]:
 def _budgets(rule: Rule, budget: AlertBudget | None) -> list[float]:
     """Other budgets of the mildest tier (seconds, whole days), where it has one."""
     own = rule.tiers[0].false_alarms
-    if own is None or rule.tiers[0].derived:  # a tier that is not written has no budget of its own
+    is_used = rule.anomaly is not None or rule.tiers[0].chart is not None or is_detectable(rule)
+    if own is None or not is_used or rule.tiers[0].derived:  # a tier that is not written has no budget of its own
         return []
     wanted = [own * scale for scale in BUDGET_SCALES]
     wanted += [budget.interval] if budget is not None else []
