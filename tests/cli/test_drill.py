@@ -87,6 +87,21 @@ def test_what_is_kept_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("missing", "extra"), [("modelwatch.testing.drill_site", "testing"), ("starlette", "relay"), ("graphql", "testing")]
+)
+def test_the_missing_extra_is_named_in_one_line(folder: Path, missing: str, extra: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from modelwatch.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "drill", "churn", "--stand-ins"],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "is not installed" in line
+    assert extra in line
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         ((), "Say where"),

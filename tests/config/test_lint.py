@@ -32,6 +32,22 @@ def advice(folder: Path, *rules: str, owner: str = "'@a'", key: str = KEY) -> li
     ]
 
 
+@pytest.mark.parametrize(("project", "warned"), [("churn-prod", True), ("drilling", True), ("churn-drill", False)])
+def test_the_alerts_of_a_model_in_production_are_no_drill(tmp_path: Path, project: str, warned: bool) -> None:
+    text = f"""\
+    version: 1
+    models:
+      - name: m
+        drill: true
+        owner: "@a"
+        wandb: {{entity: e, project: {project}}}
+        pagerduty: {{routing_key: "${{K}}"}}
+        rules: [{RULE}]
+    """
+    found = [str(one) for one in lint_config(load(tmp_path, text, {"K": KEY}), tmp_path)]
+    assert any("nobody acts on them" in one for one in found) == warned
+
+
 def test_a_sound_configuration_needs_no_advice(tmp_path: Path) -> None:
     assert advice(tmp_path) == []
 

@@ -17,8 +17,8 @@ from modelwatch.config.loader import load_config
 from modelwatch.config.proposals import EXAMPLE
 from modelwatch.config.templates import DASHBOARDS, DRILL_FILE, PAGES, WATCHDOG_FILE, render_starter_files
 from modelwatch.distribution import PIN, SLUG
-from modelwatch.drill.staging_guard import is_marked
 from modelwatch.errors import UserError
+from modelwatch.model.drill import is_drill_name
 from modelwatch.model.monitored_model import GitHubSpec, WorkflowSpec
 from modelwatch.model.self_monitoring import WatchdogSpec
 
@@ -269,7 +269,7 @@ def test_the_drill_is_called_and_its_staging_is_marked(tmp_path: Path, value: st
     assert model.drill
     assert model.wandb is not None
     for name in (model.wandb.project, model.github.repository, model.pagerduty.service):
-        assert is_marked(name)
+        assert is_drill_name(name)
     zizmor = str(Path(sys.executable).with_name("zizmor"))
     for tool in ([str(ACTIONLINT)], [zizmor, "--offline", "--pedantic", ".github"]):
         done = subprocess.run(tool, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from modelwatch.drill.scenarios import SCENARIOS, Scenario
 from modelwatch.errors import UserError
 from modelwatch.model.drill import DRILL_PREFIX, Link, LinkState
 from modelwatch.testing.drill_site import REPOSITORY, StandInSite
-from tests.drill.making import drill, read_model
+from tests.drill.making import CONFIG, drill, read_model
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
@@ -55,6 +55,14 @@ def test_a_rollback_is_approved_by_a_person_and_timed(tmp_path: Path) -> None:
     assert all(seconds is not None for seconds in times.values()), times
     assert result.times.detection == 3600.0
     assert result.times.move == 300.0
+
+
+def test_a_rollback_without_a_page_is_approved_too(tmp_path: Path) -> None:
+    config = CONFIG.replace("do: [issue, page, rollback]", "do: [issue, rollback]")
+    result, left = drill(read_model(tmp_path, config), "bad-deployment")
+    assert result.report.passed, result.report.broken
+    assert result.report.link(Link.INCIDENT).state is LinkState.NOT_PART
+    assert left == []
 
 
 def test_the_rules_of_the_model_are_drilled_where_they_fit(tmp_path: Path) -> None:

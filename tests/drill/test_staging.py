@@ -14,6 +14,7 @@ import pytest
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github.records import Issue
 from tests.drill.staging import PRODUCTION, REPOSITORY, STAGING, Staging, open_staging_servers
+from tests.stubs import workflows
 
 
 @pytest.fixture
@@ -170,6 +171,56 @@ def test_one_issue_tells_of_a_broken_chain(staging: Staging) -> None:
 def _reports(staging: Staging) -> list[Issue]:
     issues = staging.github.standin.state.repo(REPOSITORY).issues.items.values()
     return [one for one in issues if "modelwatch-drill-failed" in one.labels]
+
+
+ROLLBACK = STAGING.replace("retrain: retrain.yml", "rollback: {file: rollback.yml, mode: propose, remind: 0}").replace(
+    "do: [issue, page, retrain]", "do: [issue, page, rollback]"
+)
+
+
+def test_a_game_day_waits_for_a_real_person(staging: Staging) -> None:
+    """The drill approves nothing itself: ada does, on the issue."""
+    staging.write(ROLLBACK)
+    state = staging.github.standin.state
+    repo = state.repo(REPOSITORY)
+    for path, text in workflows("rollback").items():
+        state.add_file(repo, path, text)
+    process = subprocess.Popen(
+        staging.command("--game-day", "--authority", "WHO-MAY.md", "--format", "json"),
+        cwd=staging.folder,
+        env=staging.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not any("rollback.1" in (one.body or "") for one in repo.issues.items.values()):
+        time.sleep(0.05)
+    assert not repo.runs.items, "nothing starts before she has spoken"
+    time.sleep(1.1)  # GitHub's times are whole seconds, and an answer in that of the proposal is no answer to it
+    staging.github.standin.person(REPOSITORY, "ada").add_comment(1, "/modelwatch approve rollback.1")
+    told, problems = process.communicate(timeout=60)
+    assert process.returncode == 0, told + problems
+    (report,) = json.loads(told)["drills"]
+    (dispatched,) = (one for one in report["links"] if one["link"] == "workflow dispatched")
+    assert "after an approval" in dispatched["found"]
+    page = (staging.folder / "WHO-MAY.md").read_text("utf-8")
+    assert "| `rollback` | waits for approval | @ada |" in page
+    assert "approval: from the proposal to a person's word" in page
+    assert staging.leftovers() == []
+
+
+def test_an_issue_about_a_broken_chain_shows_no_secret(staging: Staging) -> None:
+    """What a service answers is quoted, and a service may quote what it was sent."""
+    key = staging.env["DRILL_ROUTING_KEY"]
+    body = json.dumps({"status": "invalid event", "message": f"no such key {key}", "errors": []})
+    staging.pagerduty.inject(Fault("status", path="/v2/enqueue", status=400, body=body, times=-1))
+    done = staging.run("--scenario", "accuracy-drop", "--issue")
+    assert done.returncode == 4
+    (issue,) = _reports(staging)
+    assert "no such key" in (issue.body or "")
+    for text in (issue.body or "", done.stdout, done.stderr):
+        assert key not in text
 
 
 def test_a_scenario_without_a_rule_is_refused(staging: Staging) -> None:

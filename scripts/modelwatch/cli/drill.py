@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from ..report.drill import (
 )
 from . import actions_env
 from .options import Choice, config_option, now_option, print_json, read_config, select_models
+from .runner import make_redactor
 
 if TYPE_CHECKING:
     from ..model.drill import DrillReport
@@ -171,17 +173,20 @@ def _drill_staging(
     from ..drill.staging_site import open_staging
 
     actions_env.require_default_branch()
+    began = time.monotonic()
     config = read_config(staging)
     model = select_models(config, (name,), staging).models[0]
     service = require_staging(model, _read_production(config_path, staging), os.environ)
     possible = chosen or [scenario for scenario in SCENARIOS.values() if can_drill(model, scenario, tier)]
     results = []
     for scenario in possible:
-        with open_staging(config, model, scenario, os.environ, now, tier, keep=keep) as site:
+        at = now + time.monotonic() - began  # each scenario begins when the one before is over
+        with open_staging(config, model, scenario, os.environ, at, tier, keep=keep) as site:
             result = run_drill(site, scenario, service, secrets.token_hex(3), tier, keep=keep)
             _show(result.report, style, keep=keep)
         results.append(result)
-    if with_issue and (address := report_failure(model, [one.report for one in results], os.environ)):
+    reports = [result.report for result in results]
+    if with_issue and (address := report_failure(model, reports, os.environ, make_redactor())):
         click.echo(f"The failure is reported: {address}", err=True)
     return results
 

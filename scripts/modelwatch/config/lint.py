@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import ConfigError, UserError, did_you_mean
+from ..model.drill import is_drill_name
 from ..model.monitored_model import Config, Model, WorkflowSpec
 from ..model.rule import RELATIVE_LIMITS, BaselineEntry, BaselineKind, Limit, LimitKind, Mode, Rule
 from ..model.series import format_labels
@@ -65,6 +66,13 @@ def _lint_model(model: Model) -> Iterator[str | UserError]:
         yield (
             f"{model.where}: {len(paging)} rules of {model.name} page ({', '.join(paging)}). More than "
             f"{MAX_PAGING_RULES} cause alert fatigue: page for what hurts users, and let the others open issues."
+        )
+    if model.drill and model.wandb and not is_drill_name(model.wandb.project):
+        yield UserError(
+            f"{model.name} has `drill: true`, so its alerts begin with [DRILL] and nobody acts on them, but its W&B "
+            f"project {model.wandb.project!r} is not a drill's.",
+            hint="Remove `drill: true` from a model in production.",
+            where=model.where,
         )
     if not model.owner:
         yield f"{model.where}: {model.name} has no `owner`: nobody is notified."

@@ -11,7 +11,7 @@ from ..model.drill import DRILL_PREFIX, Link
 from ..model.finding import Outcome
 from ..model.plan import ChangeKind, ObservedRun
 from ..model.register import DispatchRecord, DispatchState, Register, alert_keys
-from ..model.rule import Mode, Rule, Tier
+from ..model.rule import BaselineKind, Mode, Rule, Tier
 from ..model.severity import Severity
 from ..report.formatting import duration, number, utc_time
 from ..report.markdown import plain_line
@@ -20,7 +20,7 @@ from .drilled_rule import Timeline, is_wanted_verb, levels_of
 from .evaluation import DrillEvaluation, evaluate
 from .links import LinkObservation, LinkRecord
 from .probes import Probes, is_marked, time_of
-from .rows import BAD_VERSION, GOOD_VERSION, RowLogger, healthy_times, make_rows, phase_times
+from .rows import BAD_VERSION, EARLIER_VERSION, GOOD_VERSION, RowLogger, healthy_times, make_rows, phase_times
 from .scenarios import Degradation, Scenario, Service
 from .site import DrillSite
 
@@ -135,9 +135,12 @@ class Chain:
         times, version = self.timeline, BAD_VERSION if self.scenario.new_version else GOOD_VERSION
         bad_times = phase_times(times.degraded, times.alert, times.step)
         healthy = make_rows(levels, healthy_times(times), degraded=False)
+        has_earlier = self.rule.baseline.kind is BaselineKind.VERSION
+        early, late = (healthy[: len(healthy) // 2], healthy[len(healthy) // 2 :]) if has_earlier else ([], healthy)
 
         def log() -> LinkObservation:
-            self.logger.log(healthy, GOOD_VERSION)
+            self.logger.log(early, EARLIER_VERSION)
+            self.logger.log(late, GOOD_VERSION)
             if self.scenario.degradation is Degradation.NONE:
                 self.logger.log(make_rows(levels, bad_times, degraded=False), version)
             elif self.scenario.degradation is not Degradation.SILENT:
@@ -387,10 +390,10 @@ class Chain:
         if self.scenario.away is Service.WANDB:
             healed = until = self.site.now
         levels = [levels_of(rule, tier) for rule, tier in ((self.rule, self.tier), *self.companions)]
-        last = until + MAX_CLOSING_EVALUATIONS * self.timeline.step
-        rows = make_rows(
-            levels, phase_times(since, _ceil(last, since, self.timeline.step), self.timeline.step), degraded=False
-        )
+        # So many evaluations until it fires no more, and so many until it is closed, each with rows of its own.
+        late = MAX_CLOSING_EVALUATIONS * self._closing_step
+        times = phase_times(since, _ceil(until + 2 * late, since, self.timeline.step), self.timeline.step)
+        rows = make_rows(levels, times, degraded=False)
 
         def look() -> LinkObservation:
             self.logger.log(rows, GOOD_VERSION)
@@ -404,21 +407,26 @@ class Chain:
                     ends = [alert.end for alert in (group.alerts if group else ()) if alert.end is not None]
                     took = max(ends, default=self.site.now) - healed
                     return LinkObservation(ok=True, text="it fires no more", took=took)
-                self.site.advance(self.site.now + self.timeline.step)
+                self.site.advance(self.site.now + self._closing_step)
             return LinkObservation(
                 ok=False, text=f"it still fires {duration(self.site.now - healed)} after the last bad row"
             )
 
-        promised = last - healed
+        promised = until + late - healed
         self.record.verify(
             Link.RECOVERED, "it is proven healthy, and fires no more", look, promised=promised, is_event_time=True
         )
         self.record.verify(Link.CLOSED, "the issue is closed, and the incident resolved", self._look_closed)
 
+    @property
+    def _closing_step(self) -> float:
+        """Event time between two looks whether it is over: some rules need a window or two more than is usual."""
+        return max(self.timeline.step, self.rule.window)
+
     def _look_closed(self) -> LinkObservation:
         for attempt in range(MAX_CLOSING_EVALUATIONS):
             if attempt:
-                self.site.advance(self.site.now + self.timeline.step)
+                self.site.advance(self.site.now + self._closing_step)
                 self._evaluate()
             open_things = self._open_things()
             if not open_things:

@@ -38,8 +38,8 @@ def run_drill(
     at = site.now
     earlier = clean_up(site, service)
     if earlier.left:
-        hint = "Remove it by hand: a drill that begins among leftovers proves nothing."
-        raise UserError(f"something of an earlier drill is left: {'; '.join(earlier.left)}.", hint=hint)
+        hint = "A drill that begins among leftovers proves nothing: repair this, or remove them by hand."
+        raise UserError(f"leftovers of earlier drills cannot be removed: {'; '.join(earlier.left)}.", hint=hint)
     forget_runs(site)
     model, env = site.model, site.env
     retry = RetryPolicy().scale(env)

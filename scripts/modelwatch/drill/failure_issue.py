@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..clients.github import GitHubClient, github_api_url, github_retry_policy, github_token, repository_path
+from ..clients.redaction import Redactor
 from ..model.drill import DRILL_PREFIX, DrillReport
 from ..model.monitored_model import Model
 from ..report.drill import drill_markdown, verdict
@@ -15,10 +16,12 @@ LABEL = "modelwatch-drill-failed"
 ISSUES = "issues: write"
 
 
-def report_failure(model: Model, reports: Sequence[DrillReport], env: Mapping[str, str]) -> str:
-    """Open, update or close the issue; returns its address, empty where there is none. Raises ServiceError."""
+def report_failure(model: Model, reports: Sequence[DrillReport], env: Mapping[str, str], redactor: Redactor) -> str:
+    """Open, update or close the issue, without secrets; returns its address, empty where there is none. Raises
+    ServiceError."""
     repository = model.github.repository
-    github = GitHubClient(github_api_url(env, model.github.api_url), github_token(env), github_retry_policy(env))
+    url, retry = github_api_url(env, model.github.api_url), github_retry_policy(env)
+    github = GitHubClient(url, github_token(env), retry, redactor=redactor)
     path = f"{repository_path(repository)}/issues"
     marker = f"<!-- modelwatch:drill-failed {model.name} -->"
     query = {"labels": LABEL, "state": "open"}

@@ -16,15 +16,15 @@ from ..model.register import Register
 from ..targets.register.client import IssueClient, IssueView
 from ..targets.sessions import TargetSessions
 from ..targets.workflows.observe import parse_run
-from ..timeutil import MINUTE, format_iso, parse_iso
+from ..timeutil import format_iso, parse_iso
 from .rows import WANDB_TAG
 from .site import DrillSite
 
 ON_PAGERDUTY = "on-pagerduty"
 """How the workflow's file begins that receives PagerDuty's events."""
 TRIGGERED = "incident.triggered"
-CLOCK_SKEW = 5 * MINUTE
-"""Between this machine and the services."""
+CLOCK_SKEW = 30.0
+"""Seconds between the clocks of two services."""
 MAX_RUN_PAGES = 3
 
 

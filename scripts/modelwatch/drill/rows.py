@@ -17,7 +17,7 @@ WANDB_TAG = "modelwatch-drill"
 """Of every W&B run of a drill: by it leftovers are found."""
 ROW_KEY = "drill/row"
 """Counts the rows, to see whether all of them arrived."""
-GOOD_VERSION, BAD_VERSION = "drill-good", "drill-bad"
+EARLIER_VERSION, GOOD_VERSION, BAD_VERSION = "drill-earlier", "drill-good", "drill-bad"
 BINS = tuple(float(edge) for edge in range(11))
 HEALTHY_COUNTS = tuple(ROWS * share / 100 for share in (4, 8, 12, 14, 12, 14, 12, 10, 8, 6))
 DRIFTED_COUNTS = tuple(ROWS * share / 100 for share in (1, 1, 2, 3, 5, 8, 12, 18, 24, 26))

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..clients.pagerduty import pagerduty_api_url, pagerduty_retry_policy
 from ..clients.pagerduty_admin import AdminClient
 from ..errors import ConfigError, UserError
+from ..model.drill import DRILL_WORD, is_drill_name
 from ..model.monitored_model import Config, Model
-
-WORD = "drill"
-"""The word by which a project, a repository and a service are known to exist for drills."""
-_PARTS = re.compile(r"[^a-z0-9]+")
-
-
-def is_marked(name: str) -> bool:
-    """Whether one of the words of ``name`` is ``drill``: `churn-drill`, not `drilling`."""
-    return WORD in _PARTS.split(name.lower())
 
 
 def require_staging(model: Model, production: Config | None, env: Mapping[str, str]) -> str:
@@ -38,16 +29,16 @@ def _problems(model: Model, production: Config | None) -> Iterator[tuple[str, st
         )
     if spec is None or spec.offline or model.table is not None:
         yield f"{model.name} reads no W&B project, so there is nowhere to log rows.", "Give `wandb: {entity, project}`."
-    elif not is_marked(spec.project):
+    elif not is_drill_name(spec.project):
         yield f"the W&B project {spec.project!r} is not marked as a drill's.", _name_hint("churn-drill")
     repository = model.github.repository
-    if not is_marked(repository.rpartition("/")[2]):
+    if not is_drill_name(repository.rpartition("/")[2]):
         yield f"the repository {repository!r} is not marked as a drill's.", _name_hint("acme/churn-drill")
     for workflow in model.workflows:
-        if workflow.repository and not is_marked(workflow.repository.rpartition("/")[2]):
+        if workflow.repository and not is_drill_name(workflow.repository.rpartition("/")[2]):
             yield f"{workflow.name} is dispatched to {workflow.repository!r}, which is not a drill's.", "Use a copy."
     pagerduty = model.pagerduty
-    if not is_marked(pagerduty.service):
+    if not is_drill_name(pagerduty.service):
         yield f"the PagerDuty service {pagerduty.service!r} is not marked as a drill's.", _name_hint("churn-drill")
     if pagerduty.routing_key is None:
         yield "the drill's service has no routing key.", pagerduty.missing_key_reason or "Set `pagerduty.routing_key`."
@@ -60,7 +51,7 @@ def _problems(model: Model, production: Config | None) -> Iterator[tuple[str, st
 
 
 def _name_hint(example: str) -> str:
-    return f"Its name must have the word `{WORD}` in it, such as `{example}`."
+    return f"Its name must have the word `{DRILL_WORD}` in it, such as `{example}`."
 
 
 def _shared_with(model: Model, production: Config | None) -> Iterator[tuple[str, str]]:
@@ -92,10 +83,10 @@ def _find_service(model: Model, env: Mapping[str, str]) -> str:
     url = pagerduty_api_url(env, model.pagerduty.api_url)
     client = AdminClient(token.reveal(), url, pagerduty_retry_policy(env))
     services = client.list_all("/services", "services", "list the services", **{"include[]": "integrations"})
-    marked = [service for service in services if is_marked(str(service.get("name")))]
+    marked = [service for service in services if is_drill_name(str(service.get("name")))]
     owner = next((service for service in marked if key.reveal() in _keys(client, service)), None)
     if owner is None:
-        hint = f"PagerDuty shows it for none of the services with `{WORD}` in their name. Use the drill's own key."
+        hint = f"PagerDuty shows it for none of the services with `{DRILL_WORD}` in their name. Use its own key."
         raise UserError("the routing key does not page a drill's service.", hint=hint, where=model.where)
     return str(owner["id"])
 

@@ -17,7 +17,7 @@ from .scenarios import Scenario
 
 BUDGET = 1000
 """Dispatches of a workflow that drills may make."""
-POLL = 5.0
+POLL = 10.0
 """Seconds between two looks at a service."""
 
 

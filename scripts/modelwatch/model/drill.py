@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 DRILL_PREFIX = "[DRILL]"
 """How every title begins that people see."""
+DRILL_WORD = "drill"
+"""The word by which a project, a repository and a service are known to exist for drills."""
+
+
+def is_drill_name(name: str) -> bool:
+    """Whether one of the words of ``name`` is ``drill``: ``churn-drill``, not ``drilling``."""
+    return DRILL_WORD in re.split(r"[^a-z0-9]+", name.lower())
 
 
 class Link(StrEnum):

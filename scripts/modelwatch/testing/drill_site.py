@@ -135,6 +135,8 @@ class StandInSite:
         return True
 
     def approve(self, issue: int, command: str) -> bool:
+        """The person reads the issue for a minute, and answers."""
+        self.clock.now += MINUTE
         self.github.standin.person(REPOSITORY, PERSON).add_comment(issue, command)
         return True
 
