@@ -118,6 +118,19 @@ def test_what_cannot_be_remembered_is_paged_at_once(watched: Watched) -> None:
     assert statuses(watched) == ["triggered"]
 
 
+@pytest.mark.parametrize(
+    "fault", [Fault("hang", seconds=3.0, times=-1), Fault("drop", times=-1)], ids=["hangs", "drops"]
+)
+def test_a_github_that_does_not_answer_delays_no_page_for_long(watched: Watched, fault: Fault) -> None:
+    """Its time is bounded as a whole: what it cost already, no further check waits for."""
+    watched.world.setenv("MODELWATCH_TIMEOUT_SCALE", "0.01")
+    watched.world.github.inject(fault)
+    out = look(watched, PARTIAL)
+    assert "the issue cannot be read" in out
+    assert statuses(watched) == ["triggered"]
+    assert len([request for request in watched.world.github.requests if request.path.endswith("/runs")]) < 10
+
+
 def test_pagerduty_down_still_opens_the_issue(watched: Watched) -> None:
     watched.wait(3 * HOUR)
     watched.world.pagerduty.inject(Fault("status", status=400, times=-1))
