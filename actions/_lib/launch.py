@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+if __name__ == "__main__":  # a process that modelwatch starts imports this script, too
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from modelwatch.cli import main
+    from modelwatch.cli import main
 
-main()
+    main()

@@ -345,11 +345,11 @@ def test_a_label_that_is_not_ours_is_not_counted(firing: World) -> None:
 
 def test_modes_that_are_not_earned_say_so(world: World) -> None:
     episode(world)
-    ran = world.run("scorecard", "--modes")
+    ran = world.run("scorecard", "--earned-modes")
     assert ran.code == 0
     assert ran.out.splitlines()[0] == "No automation has earned another mode."
     assert "retrain of churn stays in act: 1 attempt: 1 harmful" in ran.out
-    assert world.run("scorecard", "--modes", "--issue").code == 2
+    assert world.run("scorecard", "--earned-modes", "--issue").code == 2
     assert world.run("scorecard", "--patch", "x.patch").code == 2
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -143,6 +145,24 @@ def test_many_tests_run_in_several_processes_and_give_the_same(folder: Path) -> 
     found, known = (json.loads(ran.stdout)["files"][0]["tests"] for ran in (side_by_side, alone))
     assert len(found) == 20
     assert [dict(test, seconds=0) for test in found] == [dict(test, seconds=0) for test in known]
+
+
+def test_processes_start_where_an_action_launches_the_command(folder: Path) -> None:
+    """Each of them imports the script that was launched, which must not begin anew."""
+    head, _, body = TESTS.partition("tests:\n")
+    tests = "".join(body.replace("slow", f"{n} slow").replace("nobody", f"{n} nobody") for n in range(10))
+    write(folder, f"{head}tests:\n{tests}", "modelwatch-tests.yml")
+    script = Path(__file__).resolve().parents[2] / "actions/_lib/launch.py"
+    ran = subprocess.run(
+        [sys.executable, "-I", str(script), "test", "--jobs", "2"],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert ran.stdout.count("slow answers open an issue") == 10
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith("20 tests, 10 failed")
 
 
 def test_only_the_tests_of_a_model(folder: Path) -> None:

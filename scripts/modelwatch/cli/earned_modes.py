@@ -1,4 +1,4 @@
-"""``modelwatch scorecard --modes``: the modes that automations have earned, as a pull request that people make."""
+"""``modelwatch scorecard --earned-modes``: the modes that automations have earned, as the text of a pull request."""
 
 from __future__ import annotations
 

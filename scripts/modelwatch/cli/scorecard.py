@@ -50,11 +50,14 @@ HANDOVER_READS = 2 * WEEK
 @click.option("--pull-request", is_flag=True, help="Propose what --suggest found by pull request, once.")
 @click.option("--handover", is_flag=True, help="Print the page for the next on call instead; reads no metrics.")
 @click.option(
-    "--modes",
+    "--earned-modes",
+    "modes",
     is_flag=True,
     help="Print the modes that automations have earned, as the text of a pull request with its patch, instead.",
 )
-@click.option("--patch", "patch_path", type=FILE, help="With --modes: write the patch of the configuration here.")
+@click.option(
+    "--patch", "patch_path", type=FILE, help="With --earned-modes: write the patch of the configuration here."
+)
 @click.option("--issue", is_flag=True, help="Post both as an issue, one a week: it is edited when this runs again.")
 @click.option(
     "--repository", default="", metavar="OWNER/NAME", help="Of issue and pull request.  [default: GITHUB_REPOSITORY]"
@@ -102,7 +105,7 @@ def scorecard(
     helped; what nobody watches; what it cost. What cannot be read is reported, and its figures are unknown.
     """
     if (modes and (handover or issue)) or (patch_path is not None and not modes):
-        raise UserError("--modes goes with neither --handover nor --issue, and --patch with --modes.")
+        raise UserError("--earned-modes goes with neither --handover nor --issue, and --patch with --earned-modes.")
     whole = read_config(config_path, read_only=True)
     config = select_models(whole, models, config_path) if models else whole
     context = make_context(config, now, run_url=workflow_run_url(os.environ))
