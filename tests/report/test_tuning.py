@@ -15,7 +15,15 @@ from modelwatch.model.tuning import (
     TriedSetting,
     mark_curve,
 )
-from modelwatch.report.tuning import budget_text, curve_plot, curve_rows, held_out_rows, setting_text, tuning_lines
+from modelwatch.report.tuning import (
+    budget_text,
+    curve_plot,
+    curve_rows,
+    held_out_rows,
+    setting_text,
+    tuning_lines,
+    tuning_markdown,
+)
 from modelwatch.timeutil import DAY, HOUR, WEEK
 
 RULE = Rule("accuracy", "accuracy-drop", KeyPattern("eval/accuracy"), ())
@@ -86,6 +94,13 @@ def test_the_plot_has_every_setting_at_its_place() -> None:
         "* suggested  P present  o on the curve  · other settings",
     ]
     assert curve_plot(suggestion(tried(3, 3), tried(3, 9, 2.0), chosen=0)) == ""
+
+
+def test_a_patch_in_markdown_keeps_its_spaces() -> None:
+    diff = "@@ -1 +1 @@\n-  warning:  {drop: 2%}  # ```\n+  warning:  {drop: 4%}  # ```\n"
+    page = tuning_markdown([FOUND], diff, ["by hand"])
+    assert f"````diff\n{diff}````\n" in page
+    assert page.endswith("\n\n- `by hand`\n")
 
 
 def test_the_words() -> None:

@@ -193,9 +193,8 @@ def _fenced(diff: str) -> str:
 
 
 def _harmless(line: str) -> str:
-    """Its indentation stays."""
-    rest = line.lstrip("+-").lstrip(" ")
-    return line[: len(line) - len(rest)] + plain_line(rest, 400)
+    """With all of its spaces."""
+    return " ".join(plain_line(part, 1000) for part in line.split(" "))
 
 
 def tuning_json(suggestions: Sequence[Suggestion], diff: str, by_hand: Sequence[str]) -> dict[str, Any]:
