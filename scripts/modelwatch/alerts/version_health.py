@@ -127,11 +127,9 @@ def breach_runs(track: Track, least: int) -> Iterator[BreachRun]:
     version before it did is not held against a version."""
     if _BREACH not in track.outcome.tobytes() or max(track.severity) < least:
         return
-    counted = [
-        row
-        for row, code in enumerate(track.outcome)
-        if code in _DECIDED and track.version[row] >= 0 and track.is_fresh(row)
-    ]
+    decided = compress(range(len(track.outcome)), track.outcome.tobytes().translate(_IS_DECIDED))
+    fresh = track.fresh
+    counted = [row for row in decided if track.version[row] >= 0 and (not fresh or fresh[row])]
     for version, group in groupby(counted, key=track.version.__getitem__):
         rows = list(group)
         need = _findings_to_fire(track.rule, track.versions[version], least)
@@ -171,17 +169,12 @@ def _damning_runs(track: Track, series: int) -> Iterator[BreachRun]:
     runs = list(breach_runs(track, _FAILING))
     if not runs:
         return
-    decided, failing = Counter[int](), Counter[int]()
-    whole: dict[int, list[int]] = {}  # by version the severities of its whole windows
-    first: dict[int, int] = {}
+    is_decided = track.outcome.tobytes().translate(_IS_DECIDED)
+    columns = (range(len(is_decided)), track.severity, track.version)
+    findings = list(zip(*(compress(column, is_decided) for column in columns), strict=True))
+    decided = Counter(version for _, _, version in findings)
+    failing = Counter(version for _, severity, version in findings if severity >= _FAILING)
     per_finding = min(1.0, track.grid.step / track.rule.window)
-    for row, (code, severity, version) in enumerate(zip(track.outcome, track.severity, track.version, strict=True)):
-        if code not in _DECIDED:
-            continue
-        decided[version] += 1
-        failing[version] += severity >= _FAILING
-        if (row - first.setdefault(version, row) + 1) * per_finding >= 1.0:
-            whole.setdefault(version, []).append(severity)
     calm = (decided.total() - failing.total()) * per_finding
     onset = min(1.0, max(len(runs) - 1, 1) / (calm + 1.0))
     least = 2 if track.noise is not None else 3
@@ -189,7 +182,9 @@ def _damning_runs(track: Track, series: int) -> Iterator[BreachRun]:
         windows = math.ceil(run.streak * per_finding)
         places, limit = (max(1.0, calm), CHANCE) if run.recovered else (1.0, END_CHANCE)
         mostly = failing[run.version] >= MOSTLY * decided[run.version]
-        if severities := whole.get(run.version):
+        own = [(row, severity) for row, severity, version in findings if version == run.version]
+        # Of whole windows.
+        if severities := [severity for row, severity in own if (row - own[0][0] + 1) * per_finding >= 1.0]:
             least_bad = _FAILING if run.recovered else 0  # replaced while it failed: its warnings were the beginning
             mostly = sum(severity >= least_bad for severity in severities) >= MOSTLY * len(severities)
         if mostly or (windows >= least and series * places * onset**windows < limit):

@@ -74,10 +74,8 @@ def _version_begins(history: LoggedHistory, at: Floats) -> Bools:
 
 
 def _mark_writes(begins: Bools, history: LoggedHistory, patterns: Sequence[KeyPattern], at: Floats) -> None:
-    resolver = KeyResolver(patterns)
-    for key, _, logged in history.writes.builder.log_times():
-        if resolver.resolve(key) is not None:
-            _mark(begins, at, logged)
+    for _, logged in history.writes.builder.log_times(KeyResolver(patterns)):
+        _mark(begins, at, logged)
 
 
 def _deployment_begins(history: LoggedHistory, at: Floats, begins: Bools) -> Bools:
@@ -112,9 +110,7 @@ def _late_begins(history: LoggedHistory, rule: Rule, at: Floats, since: Floats, 
     the first that know a series. ``since``: what each evaluation reads; ``weeks``: where blocks begin anyway."""
     begins = np.zeros(len(at), bool)
     resolver = KeyResolver(history.request_at(float(at[0]), (rule,)).patterns)
-    for key, times, logged in history.writes.builder.log_times():
-        if resolver.resolve(key) is None or not len(times):
-            continue
+    for times, logged in history.writes.builder.log_times(resolver):
         place = np.searchsorted(at, logged, side="left")
         inside = (place > 0) & (place < len(at))
         place, time = place[inside], times[inside]

@@ -12,14 +12,14 @@ from array import array
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..alerts.builtin_rules import TRAINING_TIMEOUT, derive_health_tracks, derive_release_tracks, source_rule_name
 from ..alerts.causes import find_causes, unsettled_groups
 from ..alerts.divergence import BUSINESS_KIND
-from ..alerts.grouping import Explain, judge_model, judge_models
+from ..alerts.grouping import judge_model, judge_models
 from ..alerts.state_machine import RESOLVED_RETENTION, alert_stretches
 from ..errors import unforeseen
 from ..evaluate.evaluator import evaluate_model
@@ -68,6 +68,18 @@ class _OpenBlock:
     about it."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenQuestions:
+    """Rules of one model about which a plan needs to know more, besides which versions were healthy."""
+
+    explained: set[str] = field(default_factory=set)
+    """Their explanation matters: to the causes that groups share, to which alert describes a group, to whether it began
+    with a version."""
+    exactly: set[str] = field(default_factory=set)
+    """Whether they got worse gradually matters, which only a pass of then knows: to whether a page waits for working
+    hours, and to what began with a version."""
+
+
 class ModelJudge:
     """One model through the evaluations at ``times``, in their order."""
 
@@ -76,7 +88,7 @@ class ModelJudge:
     ) -> None:
         self.history, self.model, self.times = history, history.model, times
         self._configured = {rule.name for rule in self.model.rules}
-        self._rolls_back = self.model.release is not None or self.model.workflow("rollback") is not None
+        self.rolls_back = self.model.release is not None or self.model.workflow("rollback") is not None
         """Whether it matters which versions were healthy, whenever an alert fires."""
         measured = (rule.name for rule in self.model.rules if not can_be_withheld(rule.metric))
         self._measured_rule = next(measured, "")
@@ -128,30 +140,30 @@ class ModelJudge:
                         found.add(track.rule.name)
         return found
 
-    def judge(self, place: int, rules: Collection[str], exactly: Collection[str] = ()) -> list[Group]:
-        """The groups of ``rules``, and of the built-in rules as far as they are about these. ``exactly``: rules that
-        are judged again as of then, with their explanations."""
+    def judge(self, place: int, rules: Collection[str], questions: OpenQuestions | None = None) -> list[Group]:
+        """The groups of ``rules``, and of the built-in rules as far as they are about these, with the answers to what
+        is open."""
         now = self.times[place]
         model = self.model.with_whole_history(now)
         pull = self._pull(now)
-        needs_health = bool(exactly) or self._rolls_back
+        explained, exactly = (questions.explained, questions.exactly) if questions else (set[str](), set[str]())
+        needs_health = questions is not None and (bool(exactly) or self.rolls_back)
         tracks = self._tracks(model, now, None if needs_health else rules)
-        explanation: Explain = _unexplained
         if exactly:
             again = run_pass(self.history, [rule for rule in model.rules if rule.name in exactly], now)
             tracks |= {name: list(own) for name, own in again.tracks.items()}
 
-            def explanation(
-                own: Sequence[Track], alerts: Sequence[Alert], every: Sequence[Track], _: PulledSeries
-            ) -> Explanation | None:
-                return explain(own, alerts, every, again.pull) if own and own[0].rule.name in exactly else None
+        def explain_some(
+            own: Sequence[Track], alerts: Sequence[Alert], every: Sequence[Track], known: PulledSeries
+        ) -> Explanation | None:
+            return explain(own, alerts, every, known) if own and own[0].rule.name in explained else None
 
         every = [track for rule in model.rules for track in tracks.get(rule.name, ())]
         found = ModelFindings(tuple(track for track in every if track.rule.name in rules))
         # Where not every rule can be withheld, silence of those that can be is no alert: one of the others stays.
         brief = replace(model, rules=tuple(r for r in model.rules if r.name in rules or r.name == self._measured_rule))
         judged = every if needs_health else ()
-        groups = judge_model(brief, found, pull, now, explanation, judged, is_shown=False)
+        groups = judge_model(brief, found, pull, now, explain_some, judged, is_shown=False)
         return [group for group in groups if group.rule in rules or group.rule not in self._configured]
 
     def _pull(self, now: float) -> PulledSeries:
@@ -218,10 +230,6 @@ class ModelJudge:
                 yield from ((track, source_rule_name(track.labels)) for track in own)
 
 
-def _unexplained(*_: object) -> None:
-    return None
-
-
 class SpanJudge:
     """All models through the evaluations at ``times``, in their order."""
 
@@ -257,20 +265,18 @@ class SpanJudge:
             return None
         groups = {name: self._models[name].judge(place, rules) for name, rules in needed.items()}
         every = [group for own in groups.values() for group in own]
-        exactly = self._unsettled(every, watched) if explains else {}
-        for name, rules in exactly.items():
-            groups[name] = self._models[name].judge(place, needed[name], rules)
+        for name, questions in (self._open_questions(every, watched) if explains else {}).items():
+            groups[name] = self._models[name].judge(place, needed[name], questions)
         every = [group for own in groups.values() for group in own]
         causes = find_causes(self._config, every) if explains else ()
         return Judgement(self._times[place], self._config.digest, tuple(every), tuple(failures), causes=causes)
 
-    def _unsettled(self, groups: Sequence[Group], watched: Sequence[WatchedGroup]) -> dict[str, set[str]]:
-        """By model the rules whose explanation matters to what is planned: to the causes that groups share, to whether
-        an alert began with a version, and to whether a page waits for working hours."""
+    def _open_questions(self, groups: Sequence[Group], watched: Sequence[WatchedGroup]) -> dict[str, OpenQuestions]:
+        """By model what else is to be known before anything is planned."""
         leaders = {group.key: group.leader for group in watched if group.leader}
         registers = {group.key: group.register for group in watched if group.register is not None}
         keys = unsettled_groups(self._config, groups, leaders)
-        found: dict[str, set[str]] = {}
+        found: dict[str, OpenQuestions] = {}
         for group in groups:
             if group.state is not AlertState.FIRING or group.built_in:
                 continue
@@ -278,6 +284,11 @@ class SpanJudge:
             leads = any(version_lead(group, register) is not None for register in (None, registers.get(group.key)))
             # By its segments an explanation says which alert of several describes the group.
             several = len(group.alerts) > 1 and any(alert.labels for alert in group.alerts)
-            if group.key in keys or waits or several or (leads and group.evidence.previous):
-                found.setdefault(group.model, set()).add(group.rule)
+            exactly = waits or (leads and bool(group.evidence.previous))
+            if self._models[group.model].rolls_back:
+                found.setdefault(group.model, OpenQuestions())
+            if group.key in keys or several or exactly:
+                questions = found.setdefault(group.model, OpenQuestions())
+                questions.explained.add(group.rule)
+                questions.exactly.update([group.rule] if exactly else ())
         return found

@@ -141,15 +141,17 @@ class SeriesBuilder:
         self.newest = max(self.newest, time)
         return True
 
-    def log_times(self) -> Iterator[tuple[str, Any, Any]]:
-        """For each key, of histograms too: the times that its values are about, and when they were logged, in columns
-        of the same length; the builder has to keep log times."""
+    def log_times(self, wanted: KeyResolver) -> Iterator[tuple[Any, Any]]:
+        """For each key that is ``wanted``, of histograms too: the times that its values are about, and when they were
+        logged, in columns of the same length; the builder has to keep log times."""
         import numpy as np
 
         for key, column in self._columns.items():
-            yield key, np.asarray(column.times), np.asarray(column.logged)
+            if wanted.resolve(key) is not None:
+                yield np.asarray(column.times), np.asarray(column.logged)
         for key, rows in self._histograms.items():
-            yield key, np.array([row.time for row in rows]), np.array([row.logged for row in rows])
+            if wanted.resolve(key) is not None:
+                yield np.array([row.time for row in rows]), np.array([row.logged for row in rows])
 
     def version_log_times(self) -> tuple[Any, Any, Any]:
         """For each row that named its version or did not: its time, when it was logged, and a number for the version,
