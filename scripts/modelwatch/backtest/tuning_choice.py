@@ -13,9 +13,11 @@ The best of 200 settings looks better than it is. So a setting is within the bud
   setting.
 
 Delays of a few incidents are as noisy. So the present setting, where it is within the budget, is left only for one that
-finds no marked incident later by more than one evaluation, and all of them sooner by one on average. Of these the one
-is chosen that misses fewest incidents, and then finds them soonest; where the present setting is not within the
-budget, of all that are. Where no incident is marked the most sensitive setting is chosen: the one that alerts most.
+is no less sensitive by its words (no longer window, `for` or budget, no limit further out; limits that points prove
+stay, since a nearer one is proven sooner or later, as the change has it), that finds no marked incident later by more
+than one evaluation, and all of them sooner by one on average. Of these the one is chosen that misses fewest incidents,
+and then finds them soonest; where the present setting is not within the budget, of all that are. Where no incident is
+marked the most sensitive setting is chosen: the one that alerts most.
 """
 
 from __future__ import annotations
@@ -122,7 +124,11 @@ def _soonest(within: Sequence[TriedSetting], present: TriedSetting, every: float
     """The setting that is better than the present one; else that one."""
     better = list(within)
     if present.within_budget:
-        better = [one for one in within if _is_better(one.score, present.score, every)]
+        better = [
+            one
+            for one in within
+            if _is_as_sensitive(one.setting, present.setting) and _is_better(one.score, present.score, every)
+        ]
     if not better:
         return present.setting, (
             f"Within {stated} no setting finds the incidents sooner by one evaluation, and none of them later: keep "
@@ -134,6 +140,15 @@ def _soonest(within: Sequence[TriedSetting], present: TriedSetting, every: float
     # The grid goes on from the present setting to the nearest ones.
     best = next(one for one in found if (one.score.mean_delay or 0.0) <= soonest + every)
     return best.setting, f"It misses fewest of the incidents and finds them soonest, within {stated}."
+
+
+def _is_as_sensitive(setting: Setting, present: Setting) -> bool:
+    """Whether, by the configuration alone, it has nothing that makes it later."""
+    own, other = setting.rule, present.rule
+    budgets = [rule.tiers[0].false_alarms or 0.0 for rule in (own, other)]
+    counts = [rule.tiers[0].for_ or rule.for_ for rule in (own, other)]
+    are_limits_near = setting.scale == 1 if is_promised(other) else setting.scale <= 1
+    return are_limits_near and budgets[0] <= budgets[1] and counts[0] <= counts[1] and own.window <= other.window
 
 
 def _is_better(score: SettingScore, present: SettingScore, every: float) -> bool:
