@@ -65,6 +65,14 @@ def test_figures_and_marks(world: World) -> None:
     assert world.writes() == []
 
 
+def test_a_proposal_counts_once(world: World) -> None:
+    begin(world)
+    world.config(CONFIG.replace("retrain: retrain.yml", "retrain: {file: retrain.yml, mode: propose}"))
+    found = backtest(world)
+    assert found["totals"]["proposals"] == 1  # of the warning alone, however many evaluations show it
+    assert found["totals"]["workflows"] == 0
+
+
 def test_for_people(world: World) -> None:
     begin(world)
     out = world.run("backtest", *SPAN, "--incidents", "incidents.yml").out

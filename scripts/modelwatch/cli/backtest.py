@@ -41,6 +41,7 @@ from ..report.backtest_comparison import (
     comparison_sentence,
     comparison_text,
     failure_markdown,
+    has_same_outcome,
     summary_rows,
 )
 from ..report.console import make_table, make_text
@@ -302,10 +303,11 @@ def _show(console: Console, result: BacktestReport | BacktestComparison) -> None
     if isinstance(result, BacktestComparison):
         console.print(make_text(comparison_text(result), "bold"))
         console.print()
-        if result.before is not None:
+        if result.before is not None and not has_same_outcome(result):
             columns = ("", plain_line(result.ref, 40), "this change", "difference")
             console.print(make_table(columns, summary_rows(result.before, report)))
             console.print()
+        console.print(make_text("This change alone", "bold"))
     console.print(make_text(backtest_text(report)))
     console.print()
     console.print(make_table(RULE_COLUMNS, list(map(_plain, rule_rows(report)))))

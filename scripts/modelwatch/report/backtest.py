@@ -71,7 +71,7 @@ def outcome_sentences(report: BacktestReport) -> Iterator[str]:
     rate = f" ({short_number(alerts / report.weeks)} a week)" if alerts and report.weeks >= 1 else ""
     done = [plural(report.issues, "issue"), plural(report.pages, "page")]
     done += [f"{plural(report.workflows, 'workflow')} started"] if report.workflows else []
-    done += [f"{report.proposals:,} proposed"] if report.proposals else []
+    done += [f"{plural(report.proposals, 'workflow')} proposed"] if report.proposals else []
     done += [plural(report.messages, "message")] if report.messages else []
     yield f"{plural(alerts, 'alert')}{rate}: {', '.join(done)}."
     if report.incidents:

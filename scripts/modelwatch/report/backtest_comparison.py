@@ -61,7 +61,7 @@ def comparison_sentence(comparison: BacktestComparison, quote: Quote) -> str:
         return f"There is nothing to compare with: {quote(comparison.reason)}"
     if not comparison.rules:
         return f"Nothing could be compared {where}."
-    if _is_same(comparison):
+    if has_same_outcome(comparison):
         alerts = "alert" if len(after.alerts) == 1 else f"{len(after.alerts):,} alerts"
         pages = f"page {_times(after.pages)}" if after.pages else "page nobody"
         same = f"raise the same {alerts} and {pages}" if after.alerts else "raise no alert"
@@ -70,7 +70,7 @@ def comparison_sentence(comparison: BacktestComparison, quote: Quote) -> str:
     return f"{where[0].upper()}{where[1:]}, this change would have {_join(parts)}."
 
 
-def _is_same(comparison: BacktestComparison) -> bool:
+def has_same_outcome(comparison: BacktestComparison) -> bool:
     """Whether alerts and all that is done about them are the same; rules that never fired can differ."""
     if comparison.only_before or comparison.only_after or comparison.shifts:
         return False
@@ -220,7 +220,7 @@ def comparison_markdown(comparison: BacktestComparison) -> str:
         head.append(f"This configuration alone, in {span_text(after)}: {' '.join(outcome_sentences(after))}")
         details += report_details(after)
     else:
-        if not _is_same(comparison):
+        if not has_same_outcome(comparison):
             head.append(table(("", code(comparison.ref, 60), "this change", "difference"), summary_rows(before, after)))
         details += _comparison_details(comparison)
     head += [f"⚠️ {code(text, 300)}" for text in _warnings(comparison)]
