@@ -119,6 +119,25 @@ def test_a_rule_of_one_side_reads_what_the_other_does_not(world: World) -> None:
     assert "accuracy" in world.run("backtest", *SPAN, "--against", "main").out
 
 
+def test_each_side_is_as_it_is_alone(world: World) -> None:
+    """Though history is pulled once for both, which read other keys and reach back for another time."""
+    begin(world, before=CONFIG)
+    volume = "      - {name: volume, kind: data-quality, metric: eval/n, window: 6h, tiers: {error: {below: 100}}}\n"
+    changed = CONFIG.replace("window: 1h", "window: 3h").replace(
+        "baseline: {value: 0.92, n: 100000}", "baseline: {rolling: 1d}"
+    )
+    world.config(changed.replace("      - name: accuracy\n", f"{volume}      - name: accuracy\n"))
+    both = backtest(world, "--against", "main", "--incidents", "incidents.yml")
+    after = backtest(world, "--incidents", "incidents.yml")
+    world.config(CONFIG)
+    before = backtest(world, "--incidents", "incidents.yml")
+    for side, alone in (("before", before), ("after", after)):
+        assert {name: both[side][name] for name in ("rules", "alerts", "incidents", "totals")} == {
+            name: alone[name] for name in ("rules", "alerts", "incidents", "totals")
+        }
+    assert before["alerts"] != after["alerts"]
+
+
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
