@@ -158,6 +158,34 @@ def test_without_secrets_a_missing_one_is_a_warning_and_none(tmp_path: Path) -> 
     assert config.secrets == ()
 
 
+def test_tiers_of_the_defaults_that_a_rule_replaces_are_a_warning(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """\
+    version: 1
+    defaults:
+      rule: {tiers: {warning: {above: 112}, error: {above: 150}}}
+    models:
+      - name: a
+        table: {path: x.csv}
+        rules:
+          - {name: some, kind: latency, metric: m, tiers: {error: {above: 160}}}
+          - {name: all, kind: latency, metric: m, tiers: {warning: {above: 1}, error: {above: 2}}}
+          - {name: none, kind: latency, metric: m}
+    """,
+    )
+    config = load_config(path, {})
+    assert [[str(tier.severity) for tier in rule.tiers] for rule in config.models[0].rules] == [
+        ["error"],
+        ["warning", "error"],
+        ["warning", "error"],
+    ]
+    (warning,) = config.warnings
+    assert warning.endswith(
+        ":8:48: this rule has tiers of its own, so warning of the defaults does not apply: state all of them here."
+    )
+
+
 def test_a_baseline_about_to_be_captured_is_a_warning(tmp_path: Path) -> None:
     rule = RULE.replace("tiers:", "baseline: {file: b.json}, tiers:")
     path = write(tmp_path, f"version: 1\nmodels: [{{name: a, table: {{path: x.csv}}, rules: [{rule}]}}]\n")

@@ -10,6 +10,7 @@ from ..errors import ConfigError, UserError, did_you_mean
 from ..model.alert import BUILT_IN_RULES
 from ..model.monitored_model import BlastRadius, Config, Model
 from ..model.self_monitoring import HeartbeatSpec, WatchdogSpec
+from ..model.severity import Severity
 from ..regular_file import read_regular_file
 from . import schema, vocabulary
 from .annotations import ANNOTATIONS_FILE
@@ -186,10 +187,30 @@ def _with_defaults(item: Node, base: MappingNode | None, rule_base: Node | None,
     if rule_base is not None and isinstance(merged, MappingNode) and "rules" in own:
         key, rules = own["rules"]
         if isinstance(rules, SequenceNode):
+            _warn_of_replaced_tiers(rule_base, rules, reader)
             items = [reader.overlay(rule_base, rule) for rule in rules.items]
             rule_list = SequenceNode(rules.line, rules.column, items)
             merged.pairs = [(key, rule_list) if pair[0] is key else pair for pair in merged.pairs]
     return merged
+
+
+def _warn_of_replaced_tiers(base: Node, rules: SequenceNode, reader: Reader) -> None:
+    """Tiers of the defaults do not reach a rule that has some of its own, whose unit may be another. Where milder ones
+    are lost, the rule fires later than its writer may think."""
+    common = reader.entries(base).get("tiers") if isinstance(base, MappingNode) else None
+    if common is None or not isinstance(common[1], MappingNode):
+        return
+    order = list(map(str, Severity))
+    usual = [name for name in order if name in reader.entries(common[1])]
+    for rule in rules.items:
+        own = reader.entries(rule).get("tiers") if isinstance(rule, MappingNode) else None
+        if own is None or not isinstance(own[1], MappingNode):
+            continue
+        stated = [name for name in order if name in reader.entries(own[1])]
+        lost = usual[: sum(order.index(name) < order.index(stated[0]) for name in usual)] if stated else []
+        if lost:
+            what = f"{' and '.join(lost)} of the defaults {'do' if len(lost) > 1 else 'does'} not apply"
+            reader.add_warning(own[0], f"this rule has tiers of its own, so {what}: state all of them here.")
 
 
 def _mixes_wandb_sources(own: Entries, base: MappingNode, reader: Reader) -> bool:

@@ -436,8 +436,8 @@ JSON Schema for editors, and `modelwatch config check` reports every problem in 
 - Durations are written `30m`, `24h`, `7d`, `1d12h`; shares `2%` or `0.02`. Times without an offset are UTC.
 - `${NAME}` is replaced from the environment, or from the lines of `MODELWATCH_SECRETS`. Keys that hold a secret accept
   only `${NAME}`.
-- Keys that a model does not set come from `defaults`, those of a rule from `defaults: {rule: ...}`. Sections are merged
-  key by key; lists are replaced.
+- Keys that a model does not set come from `defaults`, those of a rule from `defaults: {rule: ...}`. Sections of a model
+  are merged key by key; lists, and the keys of a rule, such as `tiers`, are replaced whole.
 """
 
 
