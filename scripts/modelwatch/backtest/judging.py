@@ -2,8 +2,8 @@
 
 One pass judges a block of evaluations (see ``blocks``). Rules that found something bad there are verified: a pass at
 the first evaluation of the block, and at those with which an alert begins or ends, has to find what the one at the end
-found until then; a rule for which it does not is judged by blocks half as long. Where no alert is pending, fires or has just ended, and nothing waits at GitHub or
-PagerDuty, an evaluation needs no more.
+found until then; a rule for which it does not is judged by blocks half as long. Where no alert is pending, fires or has
+just ended, and nothing waits at GitHub or PagerDuty, an evaluation needs no more.
 """
 
 from __future__ import annotations
