@@ -36,3 +36,22 @@ def test_a_file_that_cannot_be_read_is_not_made_longer(world: World) -> None:
     found = world.run("annotate", "x")
     assert (found.code, world.read("annotations.yml")) == (2, "- at: never\n")
     assert "annotations.yml:1:" in found.out + found.err
+
+
+def test_an_incident_has_an_end_and_is_marked(world: World) -> None:
+    ran = world.run("annotate", "a bad import", "--incident", "--at", "2026-11-05")
+    assert ran.code == 2
+    assert "an incident has an end" in ran.err
+    words = (
+        "annotate",
+        "a bad import",
+        "--incident",
+        "--at",
+        "2026-11-05",
+        "--until",
+        "2026-11-06",
+        "--model",
+        "churn",
+    )
+    assert world.run(*words).code == 0
+    assert "  incident: true\n" in world.read("annotations.yml")
