@@ -28,6 +28,8 @@ NOTIFIED_WITHIN = MINUTE
 RECEIVED_WITHIN = 5 * MINUTE
 APPROVED_WITHIN = 20 * MINUTE
 """A proposal that waits longer has not been answered by anybody."""
+VISIBLE_WITHIN = MINUTE
+"""What was written to a service is read back from it within this time (seconds): PagerDuty and W&B work off queues."""
 LISTED_WITHIN = 2 * MINUTE
 """GitHub's lists show a new workflow run within this time (seconds)."""
 ENDED_WITHIN = 20 * MINUTE
@@ -151,6 +153,7 @@ class Chain:
 
     def _count_rows(self) -> LinkObservation:
         sent = sum(self.logger.counts.values())
+        self.site.wait(lambda: self.probes.logged_rows(self.logger.counts) == sent, VISIBLE_WITHIN)
         there = self.probes.logged_rows(self.logger.counts)
         return LinkObservation(sent == there, f"{there} of {sent} rows are in W&B")
 
@@ -226,9 +229,12 @@ class Chain:
         away = self.scenario.away is Service.PAGERDUTY
 
         def look() -> LinkObservation:
+            refusal = seen.refusal(self.key, *_ISSUE)
+            if not refusal:
+                self.site.wait(lambda: self.probes.issue_of(self.key) is not None, LISTED_WITHIN)
             issue = self.probes.issue_of(self.key)
             if issue is None or issue.state != "open":
-                return LinkObservation(ok=False, text=seen.refusal(self.key, *_ISSUE) or "there is no open issue")
+                return LinkObservation(ok=False, text=refusal or "there is no open issue")
             register = issue.register_block.register
             if not is_marked(issue.title) or register is None:
                 return LinkObservation(
@@ -246,9 +252,11 @@ class Chain:
 
     def _verify_incident(self, seen: DrillEvaluation) -> None:
         def look() -> LinkObservation:
+            reason = seen.refusal(self.key, ChangeKind.TRIGGER_INCIDENT, "page")
+            if not reason:
+                self.site.wait(lambda: self.probes.incident_of(self.key) is not None, VISIBLE_WITHIN)
             incident = self.probes.incident_of(self.key)
             if incident is None or incident.get("status") == "resolved":
-                reason = seen.refusal(self.key, ChangeKind.TRIGGER_INCIDENT, "page")
                 return LinkObservation(ok=False, text=reason or "PagerDuty has no open incident")
             title = str(incident.get("title") or incident.get("summary") or "")
             if not is_marked(title):
@@ -428,6 +436,7 @@ class Chain:
             if attempt:
                 self.site.advance(self.site.now + self._closing_step)
                 self._evaluate()
+            self.site.wait(lambda: not self._open_things(), VISIBLE_WITHIN)
             open_things = self._open_things()
             if not open_things:
                 return LinkObservation(

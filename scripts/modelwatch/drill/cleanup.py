@@ -18,6 +18,8 @@ from .site import DrillSite
 
 DONE_LABEL = "modelwatch-drill"
 """Of the issues of drills that are over; it is not the label by which modelwatch finds its issues."""
+SETTLED_WITHIN = 30.0
+"""Seconds until a service shows that something is gone."""
 _MARKER = re.compile(r"<!-- modelwatch:[^>]*-->\n?")
 
 
@@ -38,6 +40,7 @@ def clean_up(site: DrillSite, service: str) -> Cleanup:
             removed += step()
         except UserError as error:
             left.append(f"{name}: {shorten(str(error), 300)}")
+    site.wait(lambda: not any(_verify(probes, service)), SETTLED_WITHIN)
     left += _verify(probes, service)
     return Cleanup(tuple(removed), tuple(dict.fromkeys(left)))
 
