@@ -98,7 +98,7 @@ class LinkRecord:
             if link in self.results:
                 results.append(self.results[link])
             elif self.is_part(link):
-                results.append(LinkResult(link, LinkState.NOT_REACHED, "", "a link before it is broken"))
+                results.append(LinkResult(link, LinkState.NOT_REACHED, ""))
             else:
                 results.append(LinkResult(link, LinkState.NOT_PART, self.not_part.get(link, "")))
         return tuple(results)
