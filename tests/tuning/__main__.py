@@ -1,8 +1,9 @@
 """``python -m tests.tuning [--worlds N] [--settings N] [--first N] [FAMILY ...]``: the table of tuning in FIGURES.
 
 Of each family so many worlds are drawn, a year each; two thirds are tuned on, and everything in the table is of the
-last third. The worlds that choices were made on (``DEVELOPMENT``) are others. Status 1 where a family does not keep its
-budget, or where tuned rules find incidents later than the hand-set ones on average.
+last third. The worlds that choices were made on (``DEVELOPMENT``) are others. The last row is of the families whose
+hand-set rule keeps the budget itself: where it does not, a tuned one cannot be as quick. Status 1 where all families
+with one budget are together beyond it (95 % bound), or the rules of the last row are later on average.
 """
 
 from __future__ import annotations
@@ -44,15 +45,19 @@ def main(arguments: list[str]) -> int:
     wanted = parser.parse_args(arguments)
     print(HEAD)
     print("|---" * (HEAD.count("|") - 1) + "|", flush=True)
-    holds = True
+    found: list[Tally] = []
     with ProcessPoolExecutor(2, initializer=threadpool_limits, initargs=(1,)) as pool:
         for name in wanted.families:
             places = range(wanted.first, wanted.first + wanted.worlds)
             tallies = list(pool.map(partial(tally_world, name, wanted.settings), places))
-            total = sum_up(tallies, tallies[0].budget)
-            print(row(name, total), flush=True)
-            holds &= total.keeps_budget and total.gained >= 0
-    return 0 if holds else 1
+            found.append(sum_up(tallies, tallies[0].budget))
+            print(row(name, found[-1]), flush=True)
+    quiet = [tally for tally in found if tally.present_keeps_budget]
+    if quiet:
+        print(row("hand-set rules within their budget", sum_up(quiet, quiet[0].budget)))
+    by_budget = [sum_up((one for one in found if one.budget == budget), budget) for budget in {t.budget for t in found}]
+    is_late = sum(tally.gained for tally in quiet) < 0
+    return 0 if all(tally.keeps_budget for tally in by_budget) and not is_late else 1
 
 
 if __name__ == "__main__":

@@ -49,6 +49,11 @@ class Tally:
         return self.upper <= self.budget
 
     @property
+    def present_keeps_budget(self) -> bool:
+        """Whether the hand-set rules had no more false alerts than their budget has."""
+        return self.present_false <= self.budget * self.exposure
+
+    @property
     def later_upper(self) -> float:
         """95 % upper bound of the share of incidents that are found later (Clopper and Pearson 1934, one-sided)."""
         count = self.later + self.sooner + self.alike
@@ -121,7 +126,7 @@ def row(name: str, tally: Tally) -> str:
         tally.present_false,
         count,
         tally.sooner,
-        tally.later,
+        f"{tally.later} (at most {tally.later_upper:.0%})",
         tally.tuned_missed,
         tally.present_missed,
         f"{tuned:.1f} h",
