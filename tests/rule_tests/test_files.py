@@ -74,7 +74,7 @@ def test_everything_that_a_test_can_say(tmp_path: Path) -> None:
                 ExpectedAlert("segment-gone", None, AlertState.PENDING, (("region", "eu"),)),
             ),
             ("issue", "page"),
-            (("rollback", "proposed"), ("retrain", "")),
+            (("rollback", "proposed"), ("retrain", "any")),
         ),
         StateCheck(Moment(parse_iso("2026-10-28T12:00Z"), is_offset=False), (), (), (("page", ""),)),
         FiringCheck("accuracy", Moment(28 * DAY + 4 * HOUR), Moment(28 * DAY), Severity.ERROR, (("region", "eu"),)),
@@ -162,6 +162,21 @@ FINE = """
         ("at: 2d, none: true", "fires: {rule: accuracy}", "5:22: an expected firing needs `by`"),
         ("at: 2d, none: true", "recovers: {rule: acuracy, by: 2d}", "5:32: churn has no rule `acuracy`"),
         ("[{at: 2d, none: true}]", "[]", "5:13: the list is empty"),
+        ("at: 2d, none: true", "never: {since: 60h, before: 50h}", "5:14: the period of this check ends before it"),
+        ("at: 2d, none: true", "never: {since: 60h, before: 60h}", "5:14: the period of this check ends before it"),
+        ("at: 2d, none: true", "fires: {rule: accuracy, since: 60h, by: 50h}", "5:14: the period of this check ends"),
+        ("at: 2d, none: true", "never: retraining-failed", "5:22: `retraining-failed` cannot fire in a test: its"),
+        ("at: 2d, none: true", "never: {rule: source-outage}", "5:29: `source-outage` cannot fire in a test"),
+        (
+            "0.9x3d}",
+            "0.9x3d, eval/n: 5x1d -5x2d}",
+            "4:37: `eval/n` counts rows, so it is never negative.",
+        ),
+        (
+            "0.9x3d}",
+            "0.9x3d, eval/region=eu/accuracy: 0.9, eval/region=eu/n: -5}",
+            "4:67: `eval/region=eu/n` counts rows",
+        ),
     ],
 )
 def test_slips_are_named_with_line_and_column(tmp_path: Path, before: str, after: str, problem: str) -> None:

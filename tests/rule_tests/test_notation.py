@@ -52,6 +52,14 @@ def test_a_value_alone_is_at_every_time_of_the_test() -> None:
     assert values("1000x1") == (1000,), "one point where that is said"
 
 
+def test_a_number_of_points_is_read_whole() -> None:
+    assert len(values("1x0000000048")) == 48
+    with pytest.raises(NotationError, match="at most"):
+        values(f"1x0000{MAX_POINTS + 1}")
+    with pytest.raises(NotationError, match="at least one point"):
+        values("1x00000000000000")
+
+
 def test_noise_has_its_standard_deviation_and_is_the_same_every_time() -> None:
     drawn = values("0.9~0.01x4000")
     assert drawn == values("0.9~0.01x4000")
@@ -92,6 +100,7 @@ def test_slips_are_named_where_they_are(text: str, index: int, message: str) -> 
 
 def test_versions() -> None:
     assert parse_versions("v1x28d v2x3 _x2 v-x2", HOUR) == (("v1", 672), ("v2", 3), ("", 2), ("v-", 2))
+    assert parse_versions("model-x2x48", HOUR) == (("model-x2", 48),)
     assert parse_versions("v1", HOUR) == (("v1", None),)
     assert parse_versions("max v2", HOUR) == (("max", 1), ("v2", 1))
     with pytest.raises(NotationError, match="no multiple"):

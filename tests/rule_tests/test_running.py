@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from modelwatch.rule_tests.cases import RuleTestResult
-from modelwatch.rule_tests.suite import run_test
+from modelwatch.rule_tests.report import failure_texts, to_junit
+from modelwatch.rule_tests.suite import FileResult, run_test
 from modelwatch.timeutil import format_iso
 
 from .making import CONFIG, command, config, read
@@ -138,6 +139,121 @@ def test_what_a_failure_says(tmp_path: Path, check: str, problem: str) -> None:
 def test_every_state_of_an_alert(tmp_path: Path, check: str) -> None:
     lasting = CONFIG.replace("window: 1h\n", "window: 1h\n        for: 3\n")
     assert problems(run(tmp_path, check, LATENCY, lasting)) == []
+
+
+LIMITS = """\
+version: 1
+models:
+  - name: churn
+    wandb: {entity: acme, project: churn-prod}
+    github: {repository: acme/churn-model}
+    rules:
+      - name: floor
+        kind: latency
+        metric: eval/latency
+        segments: "eval/region=*/latency"
+        window: 1h
+        every: 1h
+        baseline: {value: 100}
+        tiers: {warning: {rise: 10%, do: [issue]}, critical: {rise: 50%, do: [issue]}}
+"""
+STEPS = """\
+- name: worse, then better
+  warm_up: 2h
+  series: {eval/latency: 100x24 200x24 125x60}
+  expect: [%s]
+"""
+REGIONS = """\
+- name: a region twice within one episode
+  warm_up: 2h
+  series: {eval/latency: 100x24 200x96, eval/region=eu/latency: 100x30 300x8 100x40 300x42}
+  expect: [%s]
+"""
+UNJUDGED = """\
+- name: shorter than the baseline
+  series: {eval/accuracy: 0.91x20 0.10x10, eval/n: %s}
+  expect: [%s]
+"""
+ONLY_ACCURACY = CONFIG.partition("      - name: latency")[0]
+
+
+@pytest.mark.parametrize(
+    ("tests", "check", "problem"),
+    [
+        (STEPS, "{never: {rule: floor, severity: critical, since: 90h}}", ""),
+        (STEPS, "{never: {rule: floor, severity: critical, since: 30h}}", "floor fired at 24h"),
+        (STEPS, "{never: {rule: floor, severity: critical, before: 20h}}", ""),
+        (STEPS, "{never: {rule: floor, since: 90h}}", "floor fired at 24h"),
+        (REGIONS, "{fires: {rule: floor, since: 30h, by: 40h, labels: {region: eu}}}", ""),
+        (REGIONS, "{fires: {rule: floor, since: 60h, by: 90h, labels: {region: eu}}}", "it fired at 30h"),
+        (REGIONS, "{at: 34h, alerts: [{rule: floor, labels: {region: eu}}]}", ""),
+        (REGIONS, "{at: 25h, alerts: [{rule: floor}, {rule: floor, state: quiet, labels: {region: eu}}]}", ""),
+    ],
+)
+def test_a_check_is_about_its_own_time_and_series(tmp_path: Path, tests: str, check: str, problem: str) -> None:
+    found = problems(run(tmp_path, check, tests, LIMITS))
+    assert [problem in text for text in found] == ([True] if problem else []), found
+
+
+@pytest.mark.parametrize(
+    ("check", "problem"),
+    [
+        ("{never: {}}", "accuracy was judged at no evaluation in this test, so this check could not fail: "),
+        ("{never: accuracy}", "accuracy was judged at no evaluation in this test"),
+        ("{never: {rule: accuracy, severity: error}}", "accuracy was judged at no evaluation in this test"),
+        ("{at: 29h, none: true}", "accuracy was judged at no evaluation until then"),
+        ("{at: 29h, not: page}", "accuracy was judged at no evaluation until then"),
+    ],
+)
+def test_a_check_that_could_not_fail_fails(tmp_path: Path, check: str, problem: str) -> None:
+    (found,) = problems(run(tmp_path, check, UNJUDGED.replace("%s", "1000", 1), ONLY_ACCURACY))
+    assert found.startswith(problem)
+    assert found.endswith("a limit is passed at every evaluation, but too little came before to prove it")
+
+
+@pytest.mark.parametrize(("since", "when"), [("", "in this test"), (", since: 26h", "then")])
+def test_a_rule_without_rows_cannot_be_silent(tmp_path: Path, since: str, when: str) -> None:
+    check = f"{{never: {{rule: accuracy{since}}}}}"
+    (found,) = problems(run(tmp_path, check, UNJUDGED.replace("%s", "0", 1), ONLY_ACCURACY))
+    assert found.startswith(f"accuracy was judged at no evaluation {when}, so this check could not fail: ")
+    assert found.rpartition(": ")[2].strip()
+
+
+def test_few_rows_prove_little_and_may_be_tested(tmp_path: Path) -> None:
+    few = """\
+- name: few rows
+  series: {eval/accuracy: 0.91x10d 0.85x3d, eval/n: 1000x10d 2x3d}
+  expect: [%s]
+"""
+    assert problems(run(tmp_path, "{never: {rule: accuracy, since: 11d12h}}", few, ONLY_ACCURACY)) == []
+
+
+def test_labels_that_no_series_has_are_told(tmp_path: Path) -> None:
+    checks = "{at: 25h, alerts: [{rule: floor}, {rule: floor, state: quiet, labels: {regoin: eu}}]}"
+    (found,) = problems(run(tmp_path, checks, REGIONS, LIMITS))
+    assert found == "no series of floor is regoin=eu, so this check could not fail"
+
+
+def test_any_guard_has_to_have_refused(tmp_path: Path) -> None:
+    (found,) = problems(run(tmp_path, "{at: 20h, not: {page: any}}"))
+    assert found == "expected that page is refused by a guard; found no refusal: no tier called for it"
+    assert problems(run(tmp_path, "{at: 10d6h, not: {rollback: any}}", ROLLBACK)) == []
+
+
+def test_what_a_name_hides_is_seen_in_annotations_and_xml(tmp_path: Path) -> None:
+    tests = LATENCY.replace("slow for a day", '"a\\x1b[2J\\u202eb"')
+    result = run(tmp_path, "{never: latency}", tests)
+    file = FileResult(tmp_path, tmp_path, (result,))
+    ((_, text),) = failure_texts([file])
+    shown = "a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}b"
+    assert text.startswith(f"{shown}: expected latency never to fire")
+    assert shown in to_junit([file]).decode()
+
+
+def test_the_history_names_the_series_that_fired_first(tmp_path: Path) -> None:
+    result = run(tmp_path, "{never: floor}", REGIONS, LIMITS)
+    assert "floor fires, critical, on the whole" in result.history[0]
+    assert "region=eu" not in result.history[0]
 
 
 def test_a_point_that_is_logged_late_is_seen_late(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from ..model.series import Labels
 from ..model.severity import Severity
 from ..timeutil import HOUR
 
+ANY_GUARD = "any"
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -45,7 +47,8 @@ class StateCheck:
     actions: tuple[str, ...] = ()
     """``issue``, ``page`` and verbs that have to have happened."""
     without: tuple[tuple[str, str], ...] = ()
-    """``(action, guard)``: what must not have happened, and which guard has to have refused it (empty: any or none)."""
+    """``(action, guard)``: what must not have happened, and which guard has to have refused it (``ANY_GUARD``: some
+    guard; empty: none has to)."""
     where: str = ""
 
     @property

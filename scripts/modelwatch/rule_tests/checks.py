@@ -11,6 +11,7 @@ from ..model.plan import ChangeKind
 from ..model.series import Labels
 from ..model.severity import Severity
 from .cases import (
+    ANY_GUARD,
     AbsenceCheck,
     Check,
     CheckResult,
@@ -46,7 +47,7 @@ def check_test(run: TestRun) -> RuleTestResult:
         return result
     failed = next((found.check for found in checks if found.problems), None)
     samples = tuple(list_samples(run.test, _moment_of(run, failed))) if failed is not None else ()
-    return RuleTestResult(run.test, checks, tuple(list_events(run.test, run.result)), samples, errors)
+    return RuleTestResult(run.test, checks, tuple(list_events(run)), samples, errors)
 
 
 def _moment_of(run: TestRun, check: Check) -> float:
@@ -58,6 +59,38 @@ def _moment_of(run: TestRun, check: Check) -> float:
 
 
 def _problems(run: TestRun, check: Check) -> Iterator[str]:
+    """What is wrong; where nothing is, why the check could not have failed."""
+    found = list(_compare(run, check))
+    yield from found or _blind_spots(run, check)
+
+
+def _blind_spots(run: TestRun, check: Check) -> Iterator[str]:
+    """Rules that are silent because they were never judged, and labels that no series has."""
+    start, end = run.test.start, math.inf
+    since, before = -math.inf, end
+    names: set[str] | None = set()
+    labels: list[tuple[str, Labels]] = []
+    match check:
+        case AbsenceCheck():
+            names = {check.rule} if check.rule else None
+            since = check.since.at(start) if check.since is not None else since
+            before = check.before.at(start) if check.before is not None else end
+        case StateCheck() if check.alerts is not None or check.without:
+            names = None
+            before = math.nextafter(run.evaluation_at(check.at.at(start)), math.inf)
+            labels = [(alert.rule, alert.labels) for alert in check.alerts or () if alert.labels is not None]
+    for rule in run.rules:
+        if names is None or rule.name in names:
+            why = run.coverage(rule).gap(since, before)
+            if why is not None:
+                when = "then" if since > -math.inf else "until then" if before < end else "in this test"
+                yield f"{rule.name} was judged at no evaluation {when}, so this check could not fail: {why}"
+        for name, own in labels:
+            if rule.name == name and own not in run.coverage(rule).series:
+                yield f"no series of {name} is {describe_series(own)}, so this check could not fail"
+
+
+def _compare(run: TestRun, check: Check) -> Iterator[str]:
     match check:
         case StateCheck():
             yield from _state_problems(run, check)
@@ -116,10 +149,11 @@ def _action_problems(run: TestRun, check: StateCheck, evaluation: float) -> Iter
             yield f"expected no {action} by then; it was done at {format_moment(run.test, first.at)}: {first.reason}"
             continue
         refusals = list(_refusals(run, action, evaluation))
-        if guard and not any(refusal.guard == guard for refusal in refusals):
+        if guard and not any(guard in (refusal.guard, ANY_GUARD) for refusal in refusals):
             guards = " and ".join(sorted({f"`{refusal.guard}`" for refusal in refusals}))
             found = guards or "no refusal: no tier called for it"
-            yield f"expected that {action} is refused by `{guard}`; found {found}"
+            by = "by a guard" if guard == ANY_GUARD else f"by `{guard}`"
+            yield f"expected that {action} is refused {by}; found {found}"
 
 
 def _is_action(effect: ReplayedEffect, action: str) -> bool:
@@ -164,6 +198,19 @@ def _severe_since(episode: ReplayedEpisode, severity: Severity | None) -> float 
     return next((max(time, episode.fired) for time in reached), None)
 
 
+def _severe_within(episode: ReplayedEpisode, severity: Severity | None, since: float, before: float) -> float | None:
+    """When the episode was first so severe of the stretches that reach into this time; ``None``: never then."""
+    end = math.inf if episode.end is None else episode.end
+    times = [*(step.time for step in episode.steps), math.inf]
+    stretches = (
+        (max(step.time, episode.fired), min(until, end))
+        for step, until in zip(episode.steps, times[1:], strict=True)
+        if step.severity is not None and (severity is None or step.severity >= severity)
+    )
+    own = ((episode.fired, end),) if severity is None else stretches
+    return next((begin for begin, until in own if begin < before and until > max(since, begin)), None)
+
+
 def _fired_on(run: TestRun, episode: ReplayedEpisode, labels: Labels, severity: Severity | None) -> float | None:
     """The same of one series: the first evaluation of the episode at which its own alert was so severe."""
     for time in run.span.times:
@@ -194,9 +241,8 @@ def _absence_problems(run: TestRun, check: AbsenceCheck) -> Iterator[str]:
     for episode in run.result.episodes:
         if check.rule not in ("", episode.rule):
             continue
-        fired = _severe_since(episode, check.severity)
-        is_over = episode.end is not None and episode.end <= since
-        if fired is not None and fired < before and not is_over:
+        fired = _severe_within(episode, check.severity, since, before)
+        if fired is not None:
             end = (
                 f"until {format_moment(run.test, episode.end)}"
                 if episode.end is not None

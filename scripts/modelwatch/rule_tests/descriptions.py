@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..backtest.result import ReplayedEffect, ReplayedEpisode, ReplayResult
 from ..config.literals import format_duration
-from ..model.alert import Alert, Group
+from ..model.alert import Alert, AlertState, Group
 from ..model.plan import ChangeKind
 from ..model.series import Labels, format_labels
 from ..model.severity import Severity
 from ..timeutil import format_utc
 from .cases import ExpectedAlert, RuleTest
+from .execution import TestRun
 
 MAX_EVENTS = 30
 MAX_SERIES = 6
@@ -81,11 +82,14 @@ def _format_offset(seconds: float) -> str:
     return f"-{format_duration(-seconds)}" if seconds < 0 else format_duration(seconds)
 
 
-def list_events(test: RuleTest, result: ReplayResult) -> Iterator[str]:
+def list_events(run: TestRun) -> Iterator[str]:
     """What happened when, oldest first."""
+    test, result = run.test, run.result
     events: list[tuple[float, str]] = []
     for episode in result.episodes:
-        events += _episode_events(episode)
+        group = run.groups_at(episode.fired).get(episode.rule)
+        firing = [alert.labels for alert in group.alerts if alert.state is AlertState.FIRING] if group else ()
+        events += _episode_events(episode, firing or episode.labels)
     for effect in result.effects:
         if text := _effect_text(effect):
             events.append((effect.at, f"{effect.rule}: {text} ({effect.reason})"))
@@ -99,8 +103,9 @@ def list_events(test: RuleTest, result: ReplayResult) -> Iterator[str]:
         yield f"... and {len(events) - MAX_EVENTS} more"
 
 
-def _episode_events(episode: ReplayedEpisode) -> Iterator[tuple[float, str]]:
-    series = ", ".join(describe_series(labels) for labels in episode.labels[:3])
+def _episode_events(episode: ReplayedEpisode, firing: Sequence[Labels]) -> Iterator[tuple[float, str]]:
+    """``firing``: the series that fired at first."""
+    series = ", ".join(describe_series(labels) for labels in firing[:3])
     first = next((step.severity for step in reversed(episode.steps) if step.time <= episode.fired), None)
     yield episode.fired, f"{episode.rule} fires{f', {first},' if first else ''}{f' on {series}' if series else ''}"
     for step in episode.steps:

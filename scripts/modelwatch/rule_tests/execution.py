@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..backtest.logged_history import LoggedHistory, history_of_rows
 from ..backtest.replay import replay
 from ..backtest.result import ReplayResult, Span
 from ..model.alert import Group, Judgement
 from ..model.monitored_model import Config, Model, WandbSpec
+from ..model.rule import Rule
 from .cases import RuleTest
+from .coverage import RuleCoverage, cover_rule
 from .subject import subject_of
 
 TIME_KEY, VERSION_KEY = "_test_time", "_test_version"
@@ -28,6 +30,19 @@ class TestRun:
     result: ReplayResult
     groups: Mapping[float, tuple[Group, ...]]
     """What each evaluation found, by its time; without quiet groups."""
+    history: LoggedHistory
+    _coverages: dict[str, RuleCoverage] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of which the test gives a series."""
+        return self.history.model.rules
+
+    def coverage(self, rule: Rule) -> RuleCoverage:
+        """When it was judged, and on which series."""
+        if rule.name not in self._coverages:
+            self._coverages[rule.name] = cover_rule(self.history, rule, self.span)
+        return self._coverages[rule.name]
 
     def evaluation_at(self, moment: float) -> float:
         """The last evaluation that is not after ``moment``."""
@@ -55,7 +70,7 @@ def start_run(test: RuleTest, config: Config) -> TestRun:
             groups[time] = judgement.groups
 
     result = replay(alone, {subject.name: history}, span, observer=observe)
-    return TestRun(test, span, result, groups)
+    return TestRun(test, span, result, groups, history)
 
 
 def test_history(test: RuleTest, model: Model) -> LoggedHistory:

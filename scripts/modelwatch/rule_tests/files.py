@@ -16,7 +16,7 @@ from ..config.sections import ParsedSection
 from ..config.vocabulary import BUILT_IN_ACTIONS
 from ..config.yaml_nodes import Node, ScalarNode, parse_yaml
 from ..errors import ConfigError, UserError, did_you_mean
-from ..model.alert import BUILT_IN_RULES
+from ..model.alert import BUILT_IN_RULES, RELEASE_RULES, SOURCE_OUTAGE, WATCHDOG_SILENT
 from ..model.monitored_model import Config, Model
 from ..model.series import Labels, labels_of
 from ..regular_file import read_regular_file
@@ -25,11 +25,16 @@ from ..timeutil import DAY
 from .cases import AbsenceCheck, Check, ExpectedAlert, FiringCheck, RecoveryCheck, RuleTest, StateCheck
 from .notation import NotationError, Part, count_points, expand_values, parse_values, parse_versions
 from .schema import FILE
-from .subject import is_share, subject_of
+from .subject import is_count, is_share, subject_of
 
 T = TypeVar("T")
+SILENT_IN_TESTS = {
+    **dict.fromkeys(RELEASE_RULES, "its workflows succeed, and it has no registry of versions"),
+    SOURCE_OUTAGE: "its series can always be read",
+    WATCHDOG_SILENT: "nobody watches it",
+}
+"""Built-in rules that a test cannot provoke, and why: a check that they are silent could not fail."""
 MAX_FILE_BYTES = 4 << 20
-ANY_GUARD = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,8 @@ def _read_columns(section: ParsedSection, model: Model, every: float) -> dict[st
         parts = _parse(text, section.reader, partial(parse_values, every=every))
         if parts is not None:
             columns[resolved] = parts
+            if is_count(model, resolved) and any((part.value or 0.0) < 0 for part in parts):
+                section.reader.add_problem(node, f"`{shorten(key)}` counts rows, so it is never negative.")
     return columns
 
 
@@ -171,6 +178,7 @@ def _build_checks(section: ParsedSection, model: Model, test: RuleTest, last: fl
         check = _build_check(own, model)
         if check is not None:
             _check_moments(check, own, test, last)
+            _check_period(check, own, test)
             yield replace(check, where=own.reader.location(own.node))
 
 
@@ -240,7 +248,7 @@ def _without(section: ParsedSection, model: Model) -> tuple[tuple[str, str], ...
     given = section.get("not", ())
     node = section.value_node("not")
     if isinstance(given, Mapping):
-        pairs = tuple((action, "" if guard == ANY_GUARD else guard) for action, (_, guard) in given.items())
+        pairs = tuple((action, guard) for action, (_, guard) in given.items())
         for action, (key, _) in given.items():
             _check_action(action, key, section.reader, model)
         return pairs
@@ -263,6 +271,9 @@ def _check_rule(section: ParsedSection, model: Model) -> None:
 
 
 def _check_rule_name(name: str, node: Node, reader: Reader, model: Model) -> None:
+    if name in SILENT_IN_TESTS:
+        reader.add_problem(node, f"`{name}` cannot fire in a test: {SILENT_IN_TESTS[name]}.")
+        return
     known = {*(rule.name for rule in model.rules), *BUILT_IN_RULES}
     if name not in known:
         hint = did_you_mean(name, known, f"Rules that do: {', '.join(rule.name for rule in model.rules)}.")
@@ -272,6 +283,17 @@ def _check_rule_name(name: str, node: Node, reader: Reader, model: Model) -> Non
 def _labels(section: ParsedSection) -> Labels | None:
     given = section.get("labels")
     return None if given is None else labels_of({name: value for name, (_, value) in given.items()})
+
+
+def _check_period(check: Check, section: ParsedSection, test: RuleTest) -> None:
+    """A period that ends before it begins holds nothing."""
+    end = check.by if isinstance(check, FiringCheck) else check.before if isinstance(check, AbsenceCheck) else None
+    since = check.since if isinstance(check, FiringCheck | AbsenceCheck) else None
+    if end is None or since is None:
+        return
+    length = end.at(test.start) - since.at(test.start)
+    if length < 0 or (length == 0 and isinstance(check, AbsenceCheck)):
+        section.add_problem("the period of this check ends before it begins.")
 
 
 MAX_BEYOND = 30 * DAY

@@ -128,7 +128,7 @@ def _count(text: str | None, every: float, index: int, *, is_alone: bool) -> int
     if text is None:
         return None if is_alone else 1
     if text.isdigit():
-        count = int(text[:9])
+        count = int(text.lstrip("0")[:9] or 0)
     else:
         seconds = parse_duration(text)
         if seconds is None:

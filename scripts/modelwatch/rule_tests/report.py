@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -47,9 +48,10 @@ def failure_texts(files: Iterable[FileResult]) -> Iterator[tuple[str, str]]:
     for file in files:
         for result in file.results:
             if result.error:
-                yield result.test.where, f"{result.test.name}: {result.error}"
+                yield result.test.where, _visible(f"{result.test.name}: {result.error}")
             for check in result.checks:
-                yield from ((check.check.where, f"{result.test.name}: {problem}") for problem in check.problems)
+                texts = (_visible(f"{result.test.name}: {problem}") for problem in check.problems)
+                yield from ((check.check.where, text) for text in texts)
 
 
 def to_json(files: Sequence[FileResult]) -> dict[str, Any]:
@@ -121,6 +123,12 @@ def _line(text: str, *, keeps_blanks: bool = False) -> str:
     return plain_line(text, MAX_LINE)
 
 
+def _visible(text: str) -> str:
+    """``text`` without what a terminal obeys, or what changes the order in which people read it."""
+    hidden = {char for char in text if unicodedata.category(char) in ("Cc", "Cf") and char not in "\t\n"}
+    return "".join("\N{REPLACEMENT CHARACTER}" if char in hidden else char for char in text)
+
+
 def _xml(text: str) -> str:
-    """``text`` without characters that XML cannot hold."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """``text`` without what is hidden, and without characters that XML cannot hold."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", _visible(text))

@@ -82,7 +82,9 @@ FIRES = Section(
     {
         "rule": Field(NAME, "The rule.", required=True),
         "by": Field(MOMENT, "It has fired at this time at the latest.", required=True),
-        "since": Field(MOMENT, "It has not fired before this time."),
+        "since": Field(
+            MOMENT, "It has not fired before this time (as severe as `severity` says, on the series of `labels`)."
+        ),
         "severity": Field(SEVERITY, "At least this severe at some time until then; by default any."),
         "labels": Field(LABELS, "Only the series with exactly these labels; `{}` is the whole."),
     },
@@ -100,7 +102,7 @@ NEVER = Section(
     {
         "rule": Field(NAME, "The rule; by default any."),
         "severity": Field(SEVERITY, "Only as severe as this, or more; by default any."),
-        "since": Field(MOMENT, "From this time on; by default the start."),
+        "since": Field(MOMENT, "From this time on, also where it fired before; by default the start."),
         "before": Field(
             MOMENT, "Only before this time; by default until the last point of the test, or its last check."
         ),
@@ -127,7 +129,7 @@ CHECK = Section(
         "not": Field(
             _without,
             "What has not been done by then; as a mapping from each action to the guard that refused it, such as "
-            "`{rollback: proposed}`, `{retrain: cooldown}` or `{page: any}`.",
+            "`{rollback: proposed}`, `{retrain: cooldown}`, or `{page: any}` for whichever guard refused it.",
         ),
         "fires": Field(FIRES, "A rule fires in a period."),
         "recovers": Field(RECOVERS, "A rule that fired recovers in a period."),
@@ -204,11 +206,17 @@ A series is a list of parts with blanks between them:
 
 Noise takes no share (a metric with `interval: wilson` or `auc`) out of the range from 0 to 1. The number after `x` is
 how many points there are (in promtool's notation there is one more). Versions are written in
-the same way: `v1x28d v2x48`, and `_x5` where none is logged. What is logged at one time shares a row of W&B.
+the same way: `v1x28d v2x48`, and `_x5` where none is logged; one whose name ends like `x2` needs its number of points,
+as in `model-x2x48`. What is logged at one time shares a row of W&B.
 
 The rules are evaluated as often as they say (`every`) by the code that judges and plans in production. An evaluation
 sees the point of its own time; a check at another time is about the evaluation before it. In a test there are no other
 models, nobody answers, and workflows succeed after half an hour.
+
+A check that could not fail fails, and says why: `never`, `none`, `alerts` and `not` where a rule was judged at no
+evaluation of that time (of the test until then, with `at`), since it had no baseline yet, or no data; labels that no
+series has. Rules that a test cannot provoke, and periods that end before they begin, are refused. A rolling baseline
+takes for normal what comes first, however bad it is.
 """
 
 

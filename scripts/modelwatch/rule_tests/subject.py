@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ..model.keys import KeyPattern
+from ..model.keys import KeyPattern, sibling_key
 from ..model.monitored_model import Model
 from ..model.rule import PROPORTION_INTERVALS, Rule
 
@@ -24,6 +24,17 @@ def _reads(model: Model, rule: Rule, keys: Collection[str]) -> bool:
         inputs = business.inputs_of(rule.metric.name)
         return any(KeyPattern(key).name in inputs for key in keys)
     return any(pattern.match(key) is not None for pattern in (rule.metric, *rule.segments) for key in keys)
+
+
+def is_count(model: Model, key: str) -> bool:
+    """Whether a rule takes the values under ``key`` for counts of rows."""
+    counts = (
+        KeyPattern(rule.weight if pattern is rule.metric else sibling_key(pattern.text, rule.weight.rpartition("/")[2]))
+        for rule in model.rules
+        if rule.weight is not None
+        for pattern in (rule.metric, *rule.segments)
+    )
+    return any(pattern.match(key) is not None for pattern in counts)
 
 
 def is_share(model: Model, key: str) -> bool:
