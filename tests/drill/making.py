@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import gettempdir
 
 from modelwatch.config.loader import load_config
 from modelwatch.drill.drill import DrillResult, run_drill
 from modelwatch.drill.scenarios import SCENARIOS
 from modelwatch.model.monitored_model import Model
-from modelwatch.testing.drill_site import FOLDER_PREFIX, StandInSite, make_stamp, open_stand_ins
+from modelwatch.testing.drill_site import StandInSite, make_stamp, open_stand_ins
 from tests.conftest import forget_wandb
 
 NOW = 1_796_000_000.0
@@ -88,7 +87,3 @@ def leftovers(place: StandInSite) -> list[str]:
             if run.status != "completed" and run.event == "workflow_dispatch"
         ]
     return found + [f"incident {one.number}" for one in pagerduty.incidents if one.is_open]
-
-
-def folders() -> list[Path]:
-    return list(Path(gettempdir()).glob(f"{FOLDER_PREFIX}*"))

@@ -8,9 +8,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
+from modelwatch.drill.folder import FOLDER_PREFIX
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github.records import Issue
 from tests.drill.staging import PRODUCTION, REPOSITORY, STAGING, Staging, open_staging_servers
@@ -132,12 +134,15 @@ def test_a_killed_drill_is_cleaned_up_by_the_next(staging: Staging) -> None:
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert len(staging.leftovers()) == 3, "a W&B run, an issue and an incident"
+    folders = f"{FOLDER_PREFIX}{killed.pid}-*"
+    assert list(Path(gettempdir()).glob(folders))
     done = staging.run("--scenario", "accuracy-drop")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
         "Left by an earlier drill, and removed: incident 1 resolved; issue #1 closed; 1 W&B run deleted" in done.stdout
     )
     assert staging.leftovers() == []
+    assert not list(Path(gettempdir()).glob(folders))
 
 
 def test_an_interrupted_drill_cleans_up(staging: Staging) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 from ..clients.retry import read_scale
 from ..model.monitored_model import Config, Model
 from .drilled_rule import choose_rule, find_companions
+from .folder import open_folder
 from .scenarios import Scenario
 
 BUDGET = 1000
@@ -82,10 +81,6 @@ def open_staging(
     rules = (rule, *(one for one, _ in find_companions(model, rule, scenario)))
     workflows = tuple(replace(one, cooldown=0.0, budget=max(one.budget, BUDGET)) for one in model.workflows)
     drilled = replace(model, rules=rules, workflows=workflows)
-    folder = Path(tempfile.mkdtemp(prefix="modelwatch-drill-staging-"))
     place = f"staging, {model.wandb.entity}/{model.wandb.project}" if model.wandb else "staging"
-    try:
+    with open_folder(keep=keep) as folder:
         yield StagingSite(replace(config, models=(drilled,)), env, folder, place, now)
-    finally:
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +20,7 @@ from typing import Any
 from ..config.loader import load_config
 from ..context import make_context
 from ..drill.drilled_rule import can_drill, choose_rule, find_companions, find_rule
+from ..drill.folder import open_folder
 from ..drill.scenarios import Scenario
 from ..errors import UserError
 from ..inbound.handle import handle_event
@@ -49,7 +48,6 @@ REPOSITORY = "drill/modelwatch-drill"
 PERSON, USER = "drill-person", "drill-person@example.com"
 WANDB_KEY = "drill" * 8
 WEBHOOK_SECRET = "d" * 40
-FOLDER_PREFIX = "modelwatch-drill-"
 WORKFLOW_SECONDS = 5 * MINUTE
 """What a workflow run of the team takes."""
 RECEIVE_SECONDS = 30.0
@@ -182,12 +180,11 @@ def open_stand_ins(
     ``model`` is drilled by its own rules where one fits ``scenario``, else by the drill's. Only its rules, tiers,
     workflows and silences are taken: nothing of it is reached.
     """
-    remove_old_folders()
     before = dict(os.environ)
-    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
     clock = DrillClock(now)
     try:
         with ExitStack() as stack:
+            folder = stack.enter_context(open_folder(keep=keep))
             wandb = stack.enter_context(Server(WandbStandIn(WandbState((ENTITY,), (WANDB_KEY,), clock=clock))))
             github = stack.enter_context(Server(GitHubStandIn(clock=clock)))
             pagerduty = stack.enter_context(Server(PagerDutyStandIn(clock=clock)))
@@ -216,29 +213,6 @@ def open_stand_ins(
     finally:
         os.environ.clear()
         os.environ.update(before)
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_old_folders() -> list[Path]:
-    """Remove the folders of drills whose process is gone: they were killed. Returns them."""
-    removed = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
-        pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-            removed.append(folder)
-    return removed
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _other_variables(env: Mapping[str, str]) -> dict[str, str]:
