@@ -87,6 +87,7 @@ def test_rules_that_only_one_side_has() -> None:
     assert by_rule["latency"].after is None
     assert [alert.rule for alert in found.only_after] == ["volume"]
     assert [alert.rule for alert in found.only_before] == ["latency"]
+    assert sentence(found).endswith(" It adds volume, and removes latency.")
     text = comparison_markdown(found)
     assert "| `churn` `volume` | new | — → 0.25 |" in text
     assert "| `churn` `latency` | removed | 0.25 → — |" in text
@@ -129,6 +130,14 @@ def test_false_alarms_and_workflows_are_in_the_table() -> None:
     assert ("Workflows started", "1", "0", "−1") in rows
     assert "Messages" not in {row[0] for row in rows}
     assert "1 fewer alert that people marked as false" in sentence(found)
+
+
+def test_workflows_stand_beside_pages_in_the_sentence() -> None:
+    dispatches = tuple(effect(hour, ChangeKind.DISPATCH_WORKFLOW, verb="retrain") for hour in (15, 40, 60))
+    found = comparison(result(episode(10, 20), effects=dispatches), result(episode(10, 20), effects=(page(10),)))
+    assert sentence(found).endswith(
+        "would have paged 1 more time (1 instead of 0), and started 3 fewer workflows (0 instead of 3)."
+    )
 
 
 def test_a_comment_fits_however_much_there_is() -> None:

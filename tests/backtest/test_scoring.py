@@ -10,6 +10,7 @@ from modelwatch.backtest.result import ReplayedEpisode
 from modelwatch.backtest.scoring import news_times, score
 from modelwatch.model.backtest import AlertVerdict, FalseMark, Marks
 from modelwatch.model.plan import ChangeKind
+from modelwatch.model.rule import Limit, LimitKind, Tier
 from modelwatch.model.severity import Severity
 
 from .making import BEGIN, HOUR, at, config, effect, episode, incident, page, result, rule
@@ -25,6 +26,8 @@ DROP = incident(100, 148)
         (episode(148, 160, start=147), 48, AlertVerdict.INCIDENT),  # at its very end
         (episode(149, 160, start=147), None, AlertVerdict.INCIDENT),  # too late for anybody, and not without reason
         (episode(150, 160, start=149), None, AlertVerdict.UNMARKED),
+        (episode(148 + 7 * 24, 400, start=147), None, AlertVerdict.INCIDENT),
+        (episode(149 + 7 * 24, 400, start=147), None, AlertVerdict.UNMARKED),  # whatever raised it, it was not this
         (episode(99, 160), None, AlertVerdict.UNMARKED),  # it would have fired without the incident, too
         (episode(99, 160, steps=((99, Severity.WARNING), (120, Severity.ERROR))), 20, AlertVerdict.INCIDENT),
         (episode(99, 160, steps=((99, Severity.ERROR), (120, Severity.WARNING))), None, AlertVerdict.UNMARKED),
@@ -137,8 +140,27 @@ def test_marks_outside_of_the_span_are_left_out_and_said() -> None:
     assert len(report.notes) == 2
 
 
+def test_an_incident_under_way_at_the_end_is_missed_by_nobody() -> None:
+    open_one = replace(incident(660, 900), rules=("accuracy",))
+    report = score(config(), result(), Marks((open_one,)))
+    (found,) = report.incidents
+    assert (found.under_way, found.is_counted, report.rules[0].missed) == (True, False, 0)
+    assert report.notes == ("1 marked incident under way at the end, and not found yet: not counted.",)
+    report = score(config(), result(episode(665, None)), Marks((open_one,)))
+    assert report.incidents[0].is_counted
+    assert report.notes == ()
+
+
+def test_a_rule_whose_budget_is_no_promise_is_named() -> None:
+    limits = (Limit(LimitKind.RISE, 0.1),)
+    unsure = replace(rule(), tiers=(Tier(Severity.WARNING, limits, ("issue",), false_alarms=90 * 24 * HOUR),))
+    (note,) = score(config(unsure), result(), Marks()).notes
+    assert note.startswith("churn: the budget cannot hold for accuracy, whose windows decide alone")
+
+
 def test_a_model_that_could_not_be_replayed_is_judged_in_nothing() -> None:
     report = score(config(), result(errors=(("churn", "W&B is down"),)), Marks((DROP,)))
+    assert report.notes == ("1 marked incident of models that could not be replayed: left out.",)
     assert report.rules == ()
     assert report.incidents == ()
     assert report.errors == (("churn", "W&B is down"),)

@@ -169,6 +169,7 @@ def test_a_ref_without_a_readable_configuration(world: World, before: str | None
         (("--until", "2027-01-01"), "ends in the future"),
         (("--every", "1"), "no duration of a minute or more"),
         (("--since", "10m"), "less than two evaluations"),
+        (("--against", ""), "--against has no git ref"),
         (("--incidents", "none.yml"), "none.yml: the file cannot be read"),
         (("--comment", "x"), "is not the number or the address"),
         (("--model", "chrun"), "Did you mean `churn`?"),

@@ -107,7 +107,8 @@ def test_what_cannot_be_patched_is_said(tuned: World) -> None:
     ("options", "message"),
     [
         (("--budget", "few"), "is no budget"),
-        (("--budget", "0 per 90d"), "is no budget"),
+        (("--budget", "0 per 90d"), "is not between"),
+        (("--budget", "1000000 per 1s"), "is not between"),
         (("--split", "99%"), "is no share"),
         (("--split", "2/0"), "is no share"),
         (("--rule", "acuracy"), "accuracy"),
@@ -119,4 +120,4 @@ def test_slips(tuned: World, options: tuple[str, ...], message: str) -> None:
     assert ran.code == 2
     assert message in ran.err
     without = tuned.run("backtest", "--patch", str(Path("x")))
-    assert (without.code, "belong to --tune" in without.err) == (2, True)
+    assert (without.code, "--patch belongs to --tune" in without.err) == (2, True)

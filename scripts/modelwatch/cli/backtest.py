@@ -141,6 +141,8 @@ def backtest(
     with `modelwatch annotate --incident` or with what people said on issues it also says what was found, how soon, and
     what was a false alarm. --tune suggests settings instead.
     """
+    if against is not None and not against.strip():
+        raise UserError("--against has no git ref; its variable may be empty.", where="--against")
     if tuning is not None:
         since = _tuning_since(since, against, comment)
     with _failure_comment(comment, config_path, now), TemporaryDirectory(prefix="modelwatch-") as folder:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from ..backtest.config_patch import ConfigPatch, make_patch, write_files
 from ..backtest.logged_history import LoggedHistory, pull_history
@@ -35,15 +36,17 @@ from ..report.tuning import (
     tuning_lines,
     tuning_markdown,
 )
-from ..timeutil import DAY
+from ..timeutil import DAY, HOUR
 from .actions_env import write_summary
 from .options import FILE, print_json
 from .runner import count_up, one_line, progress_bar
 
 TUNING_SINCE = "365d"
 """Of a budget of months, the usual 90 days say nothing."""
+LEAST_BUDGET, MOST_BUDGET = 1 / (3650 * DAY), 1 / HOUR
+"""Alerts a second."""
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?) *(?:per|in|/) *(\S.*)")
-_PERIOD = re.compile(r"(\d*) *(day|week|month|year)s?")
+_PERIOD = re.compile(r"(\d*(?:\.\d+)?) *(day|week|month|year)s?")
 _PERIODS = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY, "year": 365 * DAY}
 
 
@@ -63,14 +66,16 @@ def _parse_budget(_ctx: click.Context, _param: click.Parameter, value: str | Non
         return None
     found = _BUDGET.fullmatch(value.strip())
     period = _parse_period(found[2]) if found else None
-    if found is None or not period or float(found[1]) <= 0:
+    if found is None or not period:
         raise click.BadParameter(f'{value!r} is no budget; write "1 per 90 days", or 2/365d.')
+    if not LEAST_BUDGET <= float(found[1]) / period <= MOST_BUDGET:
+        raise click.BadParameter(f"{value!r} is not between one in ten years and one an hour.")
     return AlertBudget(float(found[1]), period)
 
 
 def _parse_period(text: str) -> float | None:
     """Seconds: ``90 days``, ``month``, or a duration as in the configuration."""
-    found = _PERIOD.fullmatch(text)
+    found = _PERIOD.fullmatch(text.lower())
     return float(found[1] or 1) * _PERIODS[found[2]] if found else parse_duration(text)
 
 
@@ -118,6 +123,19 @@ _OPTIONS = (
 )
 
 
+_TUNING_ONLY = ("tuned_rules", "budget", "settings", "split", "patch_path", "write")
+
+
+def _is_stated(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _flag(name: str) -> str:
+    """``--rule`` of ``tuned_rules``"""
+    options = (option for option in click.get_current_context().command.params if option.name == name)
+    return next(options).opts[0]
+
+
 def tuning_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """Give ``command`` the options of ``--tune``, which it gets as one ``tuning``: ``None`` without ``--tune``."""
 
@@ -133,8 +151,9 @@ def tuning_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         write: bool,
         **more: Any,
     ) -> Exit:
-        if not tune and (tuned_rules or budget or patch_path or write):
-            raise UserError("--rule, --budget, --patch and --write belong to --tune.", hint="Add --tune.")
+        if not tune and (stated := [name for name in _TUNING_ONLY if _is_stated(name)]):
+            belong = "belong" if len(stated) > 1 else "belongs"
+            raise UserError(f"{' and '.join(map(_flag, stated))} {belong} to --tune.", hint="Add --tune.")
         options = TuningOptions(split=split, settings=settings, processes=min(2, os.cpu_count() or 1))
         request = TuningRequest(tuned_rules, budget, options, patch_path, write) if tune else None
         return command(*args, tuning=request, **more)

@@ -55,7 +55,7 @@ class AlertVerdict(StrEnum):
     """What the marks say of an alert."""
 
     INCIDENT = "incident"
-    """It began, fired or got worse within a marked incident."""
+    """It fired or got worse within a marked incident, or began within it and fired soon after."""
     FALSE = "false"
     """People called an alert of this rule at this time a false alarm."""
     UNMARKED = "unmarked"
@@ -125,6 +125,13 @@ class IncidentScore:
     """When each rule found it, the earliest first."""
     firing_before: tuple[str, ...] = ()
     """Rules that fired already when it began, which is no detection."""
+    under_way: bool = False
+    """Whether it lasted longer than the replay: then not found means not found yet."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is known if it was found."""
+        return self.found is not None or not self.under_way
 
     @property
     def delay(self) -> float | None:

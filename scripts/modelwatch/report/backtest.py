@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
+from ..model.alert import BUILT_IN_RULES
 from ..model.backtest import AlertVerdict, BacktestReport, IncidentScore, MarkedIncident, RuleScore, ScoredAlert
-from ..timeutil import DAY, HOUR, format_utc
+from ..timeutil import DAY, HOUR, MINUTE, format_utc
 from .formatting import duration, short_number
 from .markdown import code, plain_line, table
 
@@ -74,9 +75,9 @@ def outcome_sentences(report: BacktestReport) -> Iterator[str]:
     done += [f"{plural(report.proposals, 'workflow')} proposed"] if report.proposals else []
     done += [plural(report.messages, "message")] if report.messages else []
     yield f"{plural(alerts, 'alert')}{rate}: {', '.join(done)}."
-    if report.incidents:
-        delays = [score.delay for score in report.incidents if score.delay is not None]
-        text = f"It finds {len(delays)} of {plural(len(report.incidents), 'marked incident')}"
+    if counted := [score for score in report.incidents if score.is_counted]:
+        delays = [score.delay for score in counted if score.delay is not None]
+        text = f"It finds {len(delays)} of {plural(len(counted), 'marked incident')}"
         yield f"{text}{f', after {duration(median(delays))} (median)' if delays else ''}."
     false = sum(alert.verdict is AlertVerdict.FALSE for alert in report.alerts)
     unmarked = sum(alert.verdict is AlertVerdict.UNMARKED for alert in report.alerts)
@@ -126,7 +127,7 @@ def lasted_cell(score: RuleScore) -> str:
     if score.median_duration is None or score.longest_duration is None:
         return ""
     longest = f", at most {duration(score.longest_duration)}" if score.longest_duration > score.median_duration else ""
-    return f"{duration(score.median_duration)}{longest}{' (still fires)' if score.still_firing else ''}"
+    return f"{duration(score.median_duration)}{longest}{' so far' if score.still_firing else ''}"
 
 
 def detection_cell(score: RuleScore) -> str:
@@ -154,16 +155,20 @@ def incident_cells(score: IncidentScore) -> tuple[str, ...]:
         format_utc(score.incident.start),
         found_cell(score),
         ", ".join(rule for rule, _ in score.by_rule),
-        NONE if score.page_delay is None else duration(score.page_delay),
+        NONE if score.page_delay is None else _delay(score.page_delay),
     )
 
 
 def found_cell(score: IncidentScore) -> str:
     """``7 h``; ``not found``, with the rules that fired before it began."""
     if score.delay is not None:
-        return duration(score.delay) if score.delay >= 60 else "at once"
+        return _delay(score.delay)
     before = f" ({', '.join(score.firing_before)} fired before it began)" if score.firing_before else ""
-    return f"not found{before}"
+    return f"not found{' yet' if score.under_way else ''}{before}"
+
+
+def _delay(seconds: float) -> str:
+    return duration(seconds) if seconds >= MINUTE else "at once"
 
 
 def alert_line(alert: ScoredAlert) -> str:
@@ -179,8 +184,12 @@ def shown_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tupl
 
 
 def listed_rules(rules: Iterable[RuleScore]) -> list[RuleScore]:
-    """Those that fired most first."""
-    return sorted(rules, key=lambda score: (-score.pages, -score.alerts, score.model, score.rule))
+    """Those that paged, opened issues and fired most first, those of the configuration before built-in ones."""
+
+    def order(score: RuleScore) -> tuple[object, ...]:
+        return -score.pages, -score.issues, score.rule in BUILT_IN_RULES, -score.alerts, score.model, score.rule
+
+    return sorted(rules, key=order)
 
 
 def backtest_text(report: BacktestReport) -> str:

@@ -1,7 +1,8 @@
 """Two configurations over the same history: a sentence, one small table, and details to unfold.
 
 The sentence comes first, since it is all that most readers of a pull request read: pages, then incidents that are found
-or missed, sooner or later; where none of these differ, alerts, issues and workflows.
+or missed, sooner or later, then workflows; where neither pages nor incidents differ, alerts or issues. Rules that are
+new or gone are named last.
 """
 
 from __future__ import annotations
@@ -66,8 +67,9 @@ def comparison_sentence(comparison: BacktestComparison, quote: Quote) -> str:
         pages = f"page {_times(after.pages)}" if after.pages else "page nobody"
         same = f"raise the same {alerts} and {pages}" if after.alerts else "raise no alert"
         return f"No difference: both configurations {same} {where}.{_silent_changes(comparison, quote)}"
-    parts = [*_page_part(before, after), *_incident_parts(comparison, quote)] or [*_other_parts(comparison, quote)]
-    return f"{where[0].upper()}{where[1:]}, this change would have {_join(parts)}."
+    parts = [*_page_part(before, after), *_incident_parts(comparison, quote)]
+    parts = [*parts, *_workflow_part(before, after)] if parts else [*_other_parts(comparison, quote)]
+    return f"{where[0].upper()}{where[1:]}, this change would have {_join(parts)}.{_rule_sentence(comparison, quote)}"
 
 
 def has_same_outcome(comparison: BacktestComparison) -> bool:
@@ -99,6 +101,22 @@ def _page_part(before: BacktestReport, after: BacktestReport) -> Iterator[str]:
         return
     more = "more" if difference > 0 else "fewer"
     yield f"paged {plural(abs(difference), f'{more} time')} ({after.pages:,} instead of {before.pages:,})"
+
+
+def _workflow_part(before: BacktestReport, after: BacktestReport) -> Iterator[str]:
+    if (difference := after.workflows - before.workflows) != 0:
+        more = "more workflow" if difference > 0 else "fewer workflow"
+        yield f"started {plural(abs(difference), more)} ({after.workflows:,} instead of {before.workflows:,})"
+
+
+def _rule_sentence(comparison: BacktestComparison, quote: Quote) -> str:
+    """`` It adds `lat` and removes `latency`.``"""
+    parts = []
+    for verb, status in (("adds", RuleStatus.ADDED), ("removes", RuleStatus.REMOVED)):
+        names = [quote(change.rule) for change in comparison.rules if change.status is status]
+        if names:
+            parts.append(f"{verb} {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}")
+    return f" It {_join(parts)}." if parts else ""
 
 
 def _incident_parts(comparison: BacktestComparison, quote: Quote) -> Iterator[str]:
@@ -155,12 +173,15 @@ def _other_parts(comparison: BacktestComparison, quote: Quote) -> Iterator[str]:
     for verb, name, old, new in (
         ("raised", "alert", len(before.alerts), len(after.alerts)),
         ("opened", "issue", before.issues, after.issues),
-        ("started", "workflow", before.workflows, after.workflows),
     ):
         if old != new:
             what = f"more {name}" if new > old else f"fewer {name}"
             yield f"{verb} {plural(abs(new - old), what)} ({new:,} instead of {old:,})"
+            yield from _workflow_part(before, after)
             return
+    if before.workflows != after.workflows:
+        yield from _workflow_part(before, after)
+        return
     if comparison.shifts:
         shift = max(comparison.shifts, key=lambda shift: abs(shift.earlier))
         yield f"raised {quote(shift.after.rule)} of {day_text(shift.before.fired)} {_sooner(shift.earlier)}"
@@ -189,7 +210,7 @@ def summary_rows(before: BacktestReport, after: BacktestReport) -> list[tuple[st
     ]
     if before.incidents or after.incidents:
         found = [[score.delay for score in report.incidents if score.delay is not None] for report in (before, after)]
-        totals = [len(report.incidents) for report in (before, after)]
+        totals = [sum(score.is_counted for score in report.incidents) for report in (before, after)]
         cells = [f"{len(delays)} of {total}" for delays, total in zip(found, totals, strict=True)]
         rows.append(("Marked incidents found", *cells, _signed(len(found[1]) - len(found[0]))))  # type: ignore[arg-type]
         if found[0] and found[1]:

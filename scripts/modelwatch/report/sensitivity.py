@@ -232,6 +232,12 @@ def budget_lines(model: Model) -> Iterator[str]:
         yield f"{model.name}: in each rule, one half is for the whole and one for all segments together."
     if others := [rule.name for rule in model.rules if rule not in decided]:
         yield f"{model.name}: the budget does not cover {', '.join(others)}: a single window decides."
+    yield from unproven_budget(model)
+
+
+def unproven_budget(model: Model) -> Iterator[str]:
+    """For which rules the budget of false alarms is no promise, if there are some."""
+    decided = (rule for rule in model.rules if any(tier.false_alarms is not None for tier in rule.tiers))
     if unsure := [rule.name for rule in decided if not _is_proven(rule)]:
         names = ", ".join(unsure)
         how = "give `weight` or `interval: normal`, which say how sure a point is"
