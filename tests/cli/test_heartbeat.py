@@ -139,7 +139,9 @@ def test_a_failed_change_stops_it(world: World, monitor: Server[Monitor]) -> Non
     ran = world.run("run")
     assert ran.code == 4
     assert calls(monitor) == []
-    assert "heartbeat not sent: trigger-incident of churn failed" in " ".join(ran.out.split())
+    (line,) = [line for line in ran.out.splitlines() if "heartbeat" in line]
+    assert line.startswith("watchdog: firing, heartbeat not sent: trigger-incident of churn failed: PagerDuty (")
+    assert "could not trigger the alert: 400" in line, "one line, for those who search for it"
 
 
 @pytest.mark.parametrize(

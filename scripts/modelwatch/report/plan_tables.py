@@ -50,7 +50,7 @@ def show_plan(
     for model, problem in plan.troubles:
         console.print(make_text(f"problem: {plain_line(model)}: {plain_line(problem, 400)}", "red"))
     if judgement is not None and (watchdog := heartbeat_line(judgement, plan, receipts)):
-        console.print(make_text(watchdog, "dim"))
+        console.print(make_text(watchdog, "dim"), soft_wrap=True)
     urls = {receipt.url: receipt for receipt in receipts.receipts if receipt.url} if receipts else {}
     for url, receipt in urls.items():
         alert = " ".join(part for part in (receipt.model, rules.get(receipt.group, "")) if part)
