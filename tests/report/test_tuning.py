@@ -64,7 +64,7 @@ def test_rows_begin_with_the_present_and_the_suggested_setting() -> None:
     assert curve_rows(FOUND) == [
         ("present", "0.5", "9", "0", "20 h", "yes"),
         ("warning.drop 2% → 4% (suggested)", "0.25", "4", "0", "10 h", "yes"),
-        ("warning.drop 2% → 8%", "0.05", "0", "1", "2 d", "yes"),
+        ("warning.drop 2% → 8%", "0.05", "0", "1", "—", "yes"),
         ("warning.drop 2% → 1%", "2", "39", "0", "2 h", "no"),
     ]
     assert held_out_rows(FOUND) == [
@@ -83,7 +83,7 @@ def test_a_long_curve_is_thinned_between_its_ends() -> None:
 
 def test_the_plot_has_every_setting_at_its_place() -> None:
     assert curve_plot(FOUND, width=20, height=5).splitlines() == [
-        "found after (mean) against alerts a week",
+        "found after (mean; what was missed counts as long as it lasted) against alerts a week",
         "2 d |o",
         "    |",
         "    |    P",

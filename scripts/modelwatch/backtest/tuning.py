@@ -91,8 +91,17 @@ def suggest(
     scores = [score_alerts(own, incidents, parts.tune, options.margin) for own in episodes]
     tried = find_within_budget(grid, scores, budget)
     best, reason = choose_setting(tried, budget, rule.every)
-    found = replace(empty, tried=mark_curve(tried), chosen=best, reason=reason)
+    notes = _unnamed_note(incidents) if len(model.rules) > 1 else ()
+    found = replace(empty, tried=mark_curve(tried), chosen=best, reason=reason, notes=notes)
     return _add_held_out(found, model, history, parts.held_out, incidents, options)
+
+
+def _unnamed_note(incidents: Sequence[MarkedIncident]) -> tuple[str, ...]:
+    count = sum(not one.rules for one in incidents)
+    if not count:
+        return ()
+    which = "1 marked incident names" if count == 1 else f"{count} marked incidents name"
+    return (f"{which} no rules, so this rule is expected to find what another may be for: name `rules:` in the marks.",)
 
 
 def own_budget(model: Model, rule: Rule) -> AlertBudget | None:

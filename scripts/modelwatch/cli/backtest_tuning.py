@@ -177,8 +177,10 @@ def tune_rules(
     write_summary(lambda: tuning_markdown(suggestions, patch.diff, patch.by_hand))
     for name, reason in failed:
         click.echo(f"{plain_line(name)}: not tuned: {plain_line(reason, 400)}", err=True)
-    if request.patch is not None:
+    if request.patch is not None and patch.diff:
         _write_text(request.patch, patch.diff)
+    elif request.patch is not None:
+        click.echo(f"{request.patch}: not written, since nothing is to be changed.", err=True)
     if request.write:
         write_files(patch)
         for file in patch.files:

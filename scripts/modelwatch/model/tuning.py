@@ -90,6 +90,12 @@ class SettingScore:
         return sum(found.seconds for found in self.delays) / len(self.delays) if self.delays else None
 
     @property
+    def mean_found_delay(self) -> float | None:
+        """Seconds, of the incidents that were found; ``None``: none was."""
+        known = [found.delay for found in self.delays if found.delay is not None]
+        return sum(known) / len(known) if known else None
+
+    @property
     def alerts_a_week(self) -> float:
         return self.alerts * WEEK / max(self.until - self.since, 1.0)
 

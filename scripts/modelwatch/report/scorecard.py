@@ -147,7 +147,8 @@ def _headline(card: Scorecard) -> str:
         counts += f" **{whole_percent(figures.false.share)} were false alarms** ({interval_text(figures.false)})."
     times = [(figures.detect, "found"), (figures.recover, "over")]
     halves = [f"{word} within {duration(figure.median)}" for figure, word in times if figure.median is not None]
-    text = f"{counts} Half of the real ones were {' and '.join(halves)}." if halves else counts
+    real = "Half of the real ones were" if figures.detect.n > 1 else "The real one was"
+    text = f"{counts} {real} {' and '.join(halves)}." if halves else counts
     if figures.open:
         text += f" {figures.open} {'is' if figures.open == 1 else 'are'} still under way."
     return text
@@ -337,7 +338,8 @@ def _workflows(figures: PeriodFigures, quote: Quote) -> Section:
 
 
 def _coverage(coverage: Coverage, quote: Quote) -> Section:
-    points = [f"{coverage.rules} rules watch {coverage.models} {'model' if coverage.models == 1 else 'models'}."]
+    watch = "1 rule watches" if coverage.rules == 1 else f"{coverage.rules} rules watch"
+    points = [f"{watch} {coverage.models} {'model' if coverage.models == 1 else 'models'}."]
     if coverage.unwatched_projects:
         points.append(f"Projects at W&B that no model reads: {_names(coverage.unwatched_projects, quote)}.")
     if coverage.without_runbook:

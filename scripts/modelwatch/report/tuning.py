@@ -126,8 +126,8 @@ def _whole_days(seconds: float) -> float:
 
 
 def _delay_text(score: SettingScore) -> str:
-    """The mean, with missed incidents as long as they lasted."""
-    delay = score.mean_delay
+    """The mean, of the incidents that were found."""
+    delay = score.mean_found_delay
     return NONE if delay is None else "at once" if delay < 60 else duration(delay)
 
 
@@ -151,7 +151,11 @@ def curve_plot(found: Suggestion, width: int = WIDTH, height: int = HEIGHT) -> s
     lines = [f"{side:>{margin}} |{''.join(row)}".rstrip() for side, row in zip(sides, canvas, strict=True)]
     left, right = short_number(min(across)), short_number(max(across))
     below = f"{' ' * margin}  {left}{' ' * max(1, width - len(left) - len(right))}{right}"
-    title = "found after (mean)" if has_delays else "limits, times the present ones"
+    title = (
+        "found after (mean; what was missed counts as long as it lasted)"
+        if has_delays
+        else "limits, times the present ones"
+    )
     head = f"{title} against alerts a week"
     return "\n".join([head, *lines, f"{' ' * margin} +{'-' * width}", below, LEGEND])
 
