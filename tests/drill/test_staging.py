@@ -15,6 +15,7 @@ import pytest
 from modelwatch.drill.folder import FOLDER_PREFIX
 from modelwatch.testing.standins.faults import Fault
 from modelwatch.testing.standins.github.records import Issue
+from modelwatch.testing.standins.pagerduty.state import EVENTS_V2
 from tests.drill.staging import PRODUCTION, REPOSITORY, STAGING, Staging, open_staging_servers
 from tests.stubs import workflows
 
@@ -46,12 +47,81 @@ REFUSALS = {
         "dispatched to 'acme/train'",
     ),
     "service": (STAGING.replace("service: churn-drill", "service: churn"), PRODUCTION, "PagerDuty service 'churn'"),
+    "artifact": (
+        STAGING + "    release: {artifact: acme/churn-prod/churn}\n",
+        PRODUCTION,
+        "artifact 'acme/churn-prod/churn' of `release`",
+    ),
     "same name of the key": (
         STAGING.replace("DRILL_ROUTING_KEY", "PRODUCTION_ROUTING_KEY"),
         PRODUCTION,
         "routing key is that of churn",
     ),
-    "same project": (STAGING, PRODUCTION.replace("churn-prod", "churn-drill"), "project is that of churn"),
+    "same project": (STAGING, PRODUCTION.replace("churn-prod", "churn-drill"), "W&B project is that of churn"),
+    "same project in capitals": (
+        STAGING,
+        PRODUCTION.replace("acme, project: churn-prod", "ACME, project: Churn-Drill"),
+        "W&B project is that of churn",
+    ),
+    "same project by another address": (
+        STAGING,
+        PRODUCTION.replace("project: churn-prod", "project: churn-drill, base_url: 'https://wandb.example.com'"),
+        "W&B project is that of churn",
+    ),
+    "same artifact": (
+        STAGING + "    release: {artifact: acme/churn-drill/churn}\n",
+        PRODUCTION + "    release: {artifact: Acme/churn-drill/churn}\n",
+        "artifact of its `release` is that of churn",
+    ),
+    "same repository": (
+        STAGING,
+        PRODUCTION.replace("acme/churn-model", "Acme/Churn-Drill"),
+        "repository acme/churn-drill is that of churn",
+    ),
+    "production's workflows in the drill's repository": (
+        STAGING,
+        PRODUCTION + "    workflows: {retrain: {repository: acme/churn-drill, event_type: retrain}}\n",
+        "repository acme/churn-drill is that of churn",
+    ),
+    "the drill's workflows in production's repository": (
+        STAGING.replace("retrain: retrain.yml", "retrain: {repository: acme/drill-press, event_type: retrain}"),
+        PRODUCTION.replace("acme/churn-model", "acme/drill-press"),
+        "repository acme/drill-press is that of churn",
+    ),
+    "repository unknown": (
+        STAGING,
+        PRODUCTION.replace("    github: {repository: acme/churn-model}\n", ""),
+        "not known",
+    ),
+    "same service": (
+        STAGING,
+        PRODUCTION.replace("service: churn}", "service: Churn-Drill}"),
+        "PagerDuty service is that of churn",
+    ),
+    "production marked as a drill": (
+        STAGING,
+        PRODUCTION.replace("churn-prod", "churn-drill").replace(
+            "  - name: churn\n", "  - name: churn\n    drill: true\n"
+        ),
+        "W&B project is that of churn",
+    ),
+    "production of drills alone": (
+        STAGING,
+        PRODUCTION.replace("  - name: churn\n", "  - name: churn\n    drill: true\n"),
+        "`--config` has no model of production",
+    ),
+    "a copy of staging as production": (STAGING, STAGING, "repository acme/churn-drill is that of churn"),
+    "another model of the same file": (
+        STAGING + PRODUCTION.partition("models:\n")[2].replace("churn", "fraud").replace("fraud-prod", "churn-drill"),
+        PRODUCTION,
+        "W&B project is that of fraud",
+    ),
+    "another drill of the same file": (
+        STAGING + STAGING.partition("models:\n")[2].replace("name: churn", "name: fraud"),
+        PRODUCTION,
+        "routing key is that of fraud",
+    ),
+    "broken production": (STAGING, "version: 1\nmodels: [", "modelwatch.yml"),
 }
 
 
@@ -61,6 +131,20 @@ def test_what_is_not_provably_staging_is_refused(staging: Staging, config: str, 
     done = staging.run("--scenario", "accuracy-drop")
     assert done.returncode == 2, done.stdout + done.stderr
     assert reason in done.stderr
+    assert staging.writes() == []
+
+
+def test_one_refusal_gives_every_reason(staging: Staging) -> None:
+    staging.write(STAGING.replace("    drill: true\n", ""), PRODUCTION.replace("churn-prod", "churn-drill"))
+    done = staging.run(env={"DRILL_ROUTING_KEY": staging.env["PRODUCTION_ROUTING_KEY"]})
+    assert done.returncode == 2, done.stderr
+    for reason in (
+        "Set `drill: true`",
+        "W&B project is that of churn",
+        "routing key is that of churn",
+        "does not page",
+    ):
+        assert reason in done.stderr
     assert staging.writes() == []
 
 
@@ -80,13 +164,64 @@ def test_the_value_of_the_key_counts_not_its_name(staging: Staging) -> None:
     assert staging.writes() == []
 
 
-def test_pagerduty_itself_says_whom_the_key_pages(staging: Staging) -> None:
-    """The configuration claims that the service is a drill's, and there is no production to compare with."""
-    (staging.folder / "modelwatch.yml").unlink()
-    done = staging.run(env={"DRILL_ROUTING_KEY": staging.env["PRODUCTION_ROUTING_KEY"]})
+def test_another_key_of_the_drills_service_pages_it_too(staging: Staging) -> None:
+    state = staging.pagerduty.standin.state
+    (drill,) = (one for one in state.services.values() if one.name == "churn-drill")
+    done = staging.run(env={"PRODUCTION_ROUTING_KEY": state.add_integration(drill, "second", EVENTS_V2).key})
     assert done.returncode == 2, done.stderr
-    assert "the routing key does not page a drill's service" in done.stderr
+    assert "or pages the same service" in done.stderr
     assert staging.writes() == []
+
+
+@pytest.mark.parametrize("name", ["churn", "oil-drill-prod"])
+def test_pagerduty_itself_says_whom_the_key_pages(staging: Staging, name: str) -> None:
+    """The configuration claims that the service is the drill's, and the key is not production's."""
+    key = staging.pagerduty.standin.state.add_service(name).routing_key
+    done = staging.run(env={"DRILL_ROUTING_KEY": key})
+    assert done.returncode == 2, done.stderr
+    expected = "pages the service 'oil-drill-prod'" if "drill" in name else "does not page a drill's service"
+    assert expected in done.stderr
+    assert staging.writes() == []
+
+
+def test_a_key_that_is_not_known_needs_another_proof(staging: Staging) -> None:
+    """PagerDuty's word on the drill's service, and that production names another one."""
+    staging.write(production=PRODUCTION.replace(", service: churn}", "}"))
+    done = staging.run("--scenario", "accuracy-drop", env={"PRODUCTION_ROUTING_KEY": ""})
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "PRODUCTION_ROUTING_KEY, the routing key of churn" in done.stderr
+    assert staging.writes() == []
+    staging.write()
+    done = staging.run("--scenario", "accuracy-drop", env={"PRODUCTION_ROUTING_KEY": ""})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("modelwatchh.yml", "there is no such file"), ("staging.yml", "`--config` has no model of production")],
+)
+def test_without_production_nothing_is_proved(staging: Staging, path: str, reason: str) -> None:
+    done = staging.run("--config", path)
+    assert done.returncode == 2, done.stderr
+    assert reason in done.stderr
+    assert staging.writes() == []
+
+
+def test_a_drill_sends_no_messages(staging: Staging) -> None:
+    """The section may be a copy of production's, and its channel has real readers."""
+    staging.write(STAGING + '    messages: {to: ["${CHANNEL}"]}\n')
+    channel = f"{staging.github.url.replace('http://', 'json://')}/channel"
+    done = staging.run("--scenario", "accuracy-drop", env={"CHANNEL": channel})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert staging.writes()
+    assert [one for one in staging.writes() if "/channel" in one] == []
+
+
+def test_one_file_may_have_both(staging: Staging) -> None:
+    """The drilled model is not compared with itself, by whatever path the file is named."""
+    staging.write(STAGING + PRODUCTION.partition("models:\n")[2].replace("name: churn", "name: real"))
+    done = staging.run("--scenario", "accuracy-drop", "--config", str(staging.folder / "staging.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_pagerduty_that_cannot_be_asked_refuses(staging: Staging) -> None:

@@ -102,9 +102,9 @@ def drill(
 
     --stand-ins takes the rules of MODEL from --config and needs no account. --staging takes a configuration of its own,
     and refuses anything that is not provably staging: the model has `drill: true`; project, repository and service have
-    the word `drill` in their names; PagerDuty says that the routing key pages that service; and nothing is shared with
-    --config, the configuration of production. Everything that people see begins with [DRILL]. At the end everything is
-    taken away again.
+    the word `drill` in their names; PagerDuty says that the routing key pages that service; and project, repositories,
+    service and key are those of no other model there or in --config, the configuration of production, which must be
+    readable. Everything that people see begins with [DRILL]. At the end everything is taken away again.
 
     Exit codes: 0 every link holds, 4 a link is broken or something is left behind.
     """
@@ -176,7 +176,7 @@ def _drill_staging(
     began = time.monotonic()
     config = read_config(staging)
     model = select_models(config, (name,), staging).models[0]
-    service = require_staging(model, _read_production(config_path, staging), os.environ)
+    service = require_staging(model, config, _read_production(config_path), os.environ)
     possible = chosen or [scenario for scenario in SCENARIOS.values() if can_drill(model, scenario, tier)]
     results = []
     for scenario in possible:
@@ -191,12 +191,12 @@ def _drill_staging(
     return results
 
 
-def _read_production(path: Path, staging: Path) -> Config | None:
-    """The configuration that the drill must share nothing with; ``None`` where there is none beside the staging one."""
-    if not path.exists():
-        click.echo(f"note: there is no {path} to compare with, so PagerDuty's word alone says what is paged.", err=True)
-        return None
-    return None if path.resolve() == staging.resolve() else read_config(path, read_only=True, judges=False)
+def _read_production(path: Path) -> Config | UserError:
+    """The configuration that the drill must share nothing with, or why it cannot be read."""
+    try:
+        return read_config(path, read_only=True, judges=False)
+    except UserError as error:
+        return error
 
 
 def _write_authority(page: Path, config_path: Path, results: Sequence[DrillResult]) -> None:

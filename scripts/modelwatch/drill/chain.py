@@ -226,7 +226,7 @@ class Chain:
         return LinkObservation(ok=True, text=f"firing as {group.severity}", took=took)
 
     def _verify_issue(self, seen: DrillEvaluation) -> None:
-        away = self.scenario.away is Service.PAGERDUTY
+        away = self.scenario.away is Service.PAGERDUTY and self._pages  # else nobody was to be paged
 
         def look() -> LinkObservation:
             refusal = seen.refusal(self.key, *_ISSUE)

@@ -81,8 +81,10 @@ def _not_part(site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier) -> di
     if not site.has_webhook:
         reasons.setdefault(Link.RECEIVED, "the model has no `pagerduty.webhook`")
     if not any(is_wanted_verb(verb, scenario) for verb in do):
+        others = [verb for verb in do if verb not in ("issue", "page")]
+        started = f"starts {', '.join(others)}, which this scenario is not about" if others else "starts no workflow"
         for link in {Link.DISPATCHED, Link.ENDED} - scenario.must_not.keys():
-            reasons.setdefault(link, f"{where} starts no workflow that this scenario is about")
+            reasons.setdefault(link, f"{where} {started}")
     return reasons
 
 

@@ -3,24 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 from ..clients.pagerduty import pagerduty_api_url, pagerduty_retry_policy
-from ..clients.pagerduty_admin import AdminClient
+from ..clients.pagerduty_admin import AdminClient, Resource
 from ..errors import ConfigError, UserError
 from ..model.drill import DRILL_WORD, is_drill_name
-from ..model.monitored_model import Config, Model
+from ..model.monitored_model import Config, Model, PagerDutySpec
+
+Problem = tuple[str, str]
+"""What is not provably staging, and what to do about it."""
 
 
-def require_staging(model: Model, production: Config | None, env: Mapping[str, str]) -> str:
-    """The id of the drill's service at PagerDuty. Raises ConfigError with everything that is not provably staging."""
-    problems = [UserError(text, hint=hint, where=model.where) for text, hint in _problems(model, production)]
-    if problems:
-        raise ConfigError(tuple(problems))
-    return _find_service(model, env)
+@dataclass(frozen=True, slots=True)
+class PagedService:
+    """The service that a routing key really pages, by PagerDuty's own word."""
+
+    id: str
+    name: str
+    keys: frozenset[str]
+    """The keys of all its integrations."""
 
 
-def _problems(model: Model, production: Config | None) -> Iterator[tuple[str, str]]:
+def require_staging(model: Model, staging: Config, production: Config | UserError, env: Mapping[str, str]) -> str:
+    """The id of the drill's service at PagerDuty.
+
+    ``model`` is compared with every other model of ``staging``, the configuration that it is in, and of ``production``,
+    which may be the error that it could not be read with. Raises ConfigError with everything that is not provably
+    staging, or the ServiceError of a PagerDuty that cannot be asked if all else is.
+    """
+    paged: PagedService | None = None
+    problems = list(_unmarked(model))
+    unanswered: UserError | None = None
+    try:
+        paged = _find_service(model, env)
+    except UserError as error:
+        unanswered = error
+    read: tuple[Model, ...] = ()
+    if isinstance(production, Config):
+        read = production.models
+        if all(one.drill or _is_same(one, model) for one in read):
+            problems.append(
+                (
+                    "`--config` has no model of production, so there is nothing to compare with.",
+                    "Name the configuration of production.",
+                )
+            )
+    others = {(one.name, _place(one)): one for one in (*staging.models, *read) if not _is_same(one, model)}
+    for other in others.values():
+        problems += _shared(model, other, paged)
+    errors = [UserError(text, hint=hint, where=model.where) for text, hint in problems]
+    if isinstance(production, UserError):
+        errors += production.problems if isinstance(production, ConfigError) else (production,)
+    if unanswered is not None:
+        if not errors:
+            raise unanswered
+        errors.append(unanswered)
+    if errors or paged is None:
+        raise ConfigError(tuple(errors))
+    return paged.id
+
+
+def _place(model: Model) -> tuple[Path, str]:
+    """The file of the model, however it is spelled, and the line and column in it."""
+    file, line, column = model.where.rsplit(":", 2)
+    return Path(file).resolve(), f"{line}:{column}"
+
+
+def _is_same(one: Model, other: Model) -> bool:
+    """Whether both are the same words of the same file."""
+    return one.name == other.name and _place(one) == _place(other)
+
+
+def _unmarked(model: Model) -> Iterator[Problem]:
+    """What does not say itself that it exists for drills."""
     spec = model.wandb
     if not model.drill:
         yield (
@@ -37,6 +94,11 @@ def _problems(model: Model, production: Config | None) -> Iterator[tuple[str, st
     for workflow in model.workflows:
         if workflow.repository and not is_drill_name(workflow.repository.rpartition("/")[2]):
             yield f"{workflow.name} is dispatched to {workflow.repository!r}, which is not a drill's.", "Use a copy."
+    if model.release is not None and not is_drill_name(model.release.artifact):
+        yield (
+            f"the artifact {model.release.artifact!r} of `release` is not marked as a drill's.",
+            _name_hint("acme/churn-drill/churn"),
+        )
     pagerduty = model.pagerduty
     if not is_drill_name(pagerduty.service):
         yield f"the PagerDuty service {pagerduty.service!r} is not marked as a drill's.", _name_hint("churn-drill")
@@ -47,51 +109,100 @@ def _problems(model: Model, production: Config | None) -> Iterator[tuple[str, st
             "without `pagerduty.token` it is unknown whose service the routing key pages.",
             "Give a REST token; a read-only one is enough.",
         )
-    yield from _shared_with(model, production)
 
 
 def _name_hint(example: str) -> str:
     return f"Its name must have the word `{DRILL_WORD}` in it, such as `{example}`."
 
 
-def _shared_with(model: Model, production: Config | None) -> Iterator[tuple[str, str]]:
-    """What the drill would share with a model of production."""
-    own = model.pagerduty.routing_key
-    for other in production.models if production else ():
-        if other.drill:
-            continue
-        theirs = other.pagerduty.routing_key
-        same_name = model.pagerduty.key_name and model.pagerduty.key_name == other.pagerduty.key_name
-        if same_name or (own is not None and theirs is not None and own.reveal() == theirs.reveal()):
-            yield (
-                f"its routing key is that of {other.name}, a model in production: a drill would page for real.",
-                "Give the drill's service an integration of its own.",
-            )
-        if model.wandb and other.wandb and _project(model) == _project(other):
-            yield f"its W&B project is that of {other.name}, a model in production.", "Use a project of its own."
+def _shared(model: Model, other: Model, paged: PagedService | None) -> Iterator[Problem]:
+    """What the drill shares with ``other``, or may share for all that is known.
+
+    Addresses of servers are not compared: two of them can be one server, so the same name is the same thing. Capitals
+    do not count, since GitHub and PagerDuty ignore them.
+    """
+    whose = f"that of {other.name} ({other.where})"
+    if _is_project_shared(model, other):
+        yield f"its W&B project is {whose}.", "Use a project of its own."
+    if model.release and other.release and _is_equal(model.release.artifact, other.release.artifact):
+        yield f"the artifact of its `release` is {whose}.", "Use an artifact of its own."
+    for repository in sorted(_repositories(model) & _repositories(other)):
+        yield f"the repository {repository} is {whose}.", "Use a repository of its own, with copies of the workflows."
+    if not other.github.repository:
+        yield (
+            f"the repository of {other.name} ({other.where}) is not known, so it cannot be compared.",
+            "Set `github.repository` there, or GITHUB_REPOSITORY.",
+        )
+    yield from _shared_pages(model.pagerduty, other, paged)
 
 
-def _project(model: Model) -> tuple[str, str]:
-    return (model.wandb.entity, model.wandb.project) if model.wandb else ("", "")
+def _is_project_shared(model: Model, other: Model) -> bool:
+    own, theirs = model.wandb, other.wandb
+    if own is None or theirs is None or not own.project:
+        return False
+    return _is_equal(own.project, theirs.project) and _is_equal(own.entity, theirs.entity)
 
 
-def _find_service(model: Model, env: Mapping[str, str]) -> str:
-    """The service that the routing key really pages, by PagerDuty's own word. Raises UserError unless it is marked."""
+def _repositories(model: Model) -> set[str]:
+    names = (model.github.repository, *(workflow.repository for workflow in model.workflows))
+    return {name.casefold() for name in names if name}
+
+
+def _shared_pages(own: PagerDutySpec, other: Model, paged: PagedService | None) -> Iterator[Problem]:
+    theirs, whose = other.pagerduty, f"that of {other.name} ({other.where})"
+    services = {name.casefold() for name in (own.service, paged.name if paged else "") if name}
+    if theirs.service.casefold() in services:
+        yield f"its PagerDuty service is {whose}: a drill would page for real.", "Use a service of its own."
+    keys = {own.routing_key.reveal()} if own.routing_key else set()
+    if paged:
+        keys |= paged.keys
+    known = theirs.routing_key.reveal() if theirs.routing_key else ""
+    if known in keys or (own.key_name and _is_equal(own.key_name, theirs.key_name)):
+        yield (
+            f"its routing key is {whose}, or pages the same service: a drill would page for real.",
+            "Give the drill a service and an integration of its own.",
+        )
+    elif theirs.key_name and not known and not (paged and theirs.service):
+        # With both, PagerDuty's word is the proof: the service that is paged is the drill's, and theirs is another one.
+        yield (
+            f"{theirs.key_name}, the routing key of {other.name} ({other.where}), is not set here to be compared.",
+            "Set it, as a line of MODELWATCH_SECRETS; or name `pagerduty.service` there, and give the drill a token.",
+        )
+
+
+def _is_equal(one: str, other: str) -> bool:
+    return one.casefold() == other.casefold()
+
+
+def _find_service(model: Model, env: Mapping[str, str]) -> PagedService | None:
+    """What PagerDuty says; ``None`` where the key or the token to ask with is missing. Raises UserError unless it is
+    the service that the configuration names, and is marked."""
     key, token = model.pagerduty.routing_key, model.pagerduty.token
     if key is None or token is None:
-        raise UserError("the routing key and the REST token of the drill are missing.", where=model.where)
+        return None
     url = pagerduty_api_url(env, model.pagerduty.api_url)
     client = AdminClient(token.reveal(), url, pagerduty_retry_policy(env))
     services = client.list_all("/services", "services", "list the services", **{"include[]": "integrations"})
-    marked = [service for service in services if is_drill_name(str(service.get("name")))]
-    owner = next((service for service in marked if key.reveal() in _keys(client, service)), None)
-    if owner is None:
-        hint = f"PagerDuty shows it for none of the services with `{DRILL_WORD}` in their name. Use its own key."
-        raise UserError("the routing key does not page a drill's service.", hint=hint, where=model.where)
-    return str(owner["id"])
+    for service in services:
+        name = str(service.get("name"))
+        if not is_drill_name(name):
+            continue
+        keys = frozenset(_keys(client, service))
+        if key.reveal() not in keys:
+            continue
+        if not _is_equal(name, model.pagerduty.service):
+            raise UserError(
+                f"the routing key pages the service {name!r}, not {model.pagerduty.service!r}, which is configured.",
+                hint="Use the key of that service, or correct `pagerduty.service`.",
+                where=model.where,
+            )
+        return PagedService(str(service["id"]), name, keys)
+    hint = f"PagerDuty shows it for none of the services with `{DRILL_WORD}` in their name. Use its own key."
+    raise UserError("the routing key does not page a drill's service.", hint=hint, where=model.where)
 
 
-def _keys(client: AdminClient, service: Mapping[str, Any]) -> Iterator[str]:
+def _keys(client: AdminClient, service: Resource) -> Iterator[str]:
     for integration in service.get("integrations") or ():
         path = f"/services/{service['id']}/integrations/{integration['id']}"
-        yield str(client.get(path, "integration", "read an integration").get("integration_key"))
+        if key := client.get(path, "integration", "read an integration").get("integration_key"):
+            yield str(key)

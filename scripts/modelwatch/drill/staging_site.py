@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..clients.retry import read_scale
-from ..model.monitored_model import Config, Model
+from ..model.monitored_model import Config, MessagesSpec, Model
 from .drilled_rule import choose_rule, find_companions
 from .folder import open_folder
 from .scenarios import Scenario
@@ -76,11 +76,12 @@ def open_staging(
     keep: bool = False,
 ) -> Iterator[StagingSite]:
     """The site until the block ends, with the rules that ``scenario`` drills and no others, since nothing is logged for
-    those. Its dispatches are not held back by those of the last drill."""
+    those. Its dispatches are not held back by those of the last drill. It sends no messages: no link is about them, and
+    the section may be production's, copied with the rules."""
     rule, _ = choose_rule(model, scenario, tier)
     rules = (rule, *(one for one, _ in find_companions(model, rule, scenario)))
     workflows = tuple(replace(one, cooldown=0.0, budget=max(one.budget, BUDGET)) for one in model.workflows)
-    drilled = replace(model, rules=rules, workflows=workflows)
+    drilled = replace(model, rules=rules, workflows=workflows, messages=MessagesSpec())
     place = f"staging, {model.wandb.entity}/{model.wandb.project}" if model.wandb else "staging"
     with open_folder(keep=keep) as folder:
         yield StagingSite(replace(config, models=(drilled,)), env, folder, place, now)
