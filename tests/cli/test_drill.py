@@ -76,6 +76,14 @@ def test_a_game_day_writes_the_authority_page_and_the_page_stays(folder: Path) -
     assert (folder / "WHO-MAY.md").read_text("utf-8") == page
 
 
+def test_a_rollback_that_the_model_does_not_have_is_not_timed(folder: Path) -> None:
+    path = folder / "modelwatch.yml"
+    path.write_text(path.read_text("utf-8").replace("page, rollback]", "page]"), "utf-8")
+    done = call(folder, "churn", "--stand-ins", "--game-day")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "rolls back, so there is nothing to drill" in done.stderr
+
+
 def test_what_is_kept_is_named(folder: Path) -> None:
     done = call(folder, "churn", "--stand-ins", "--scenario", "silence", "--keep", "--now", "2026-11-20")
     (line,) = (line for line in done.stdout.splitlines() if "is kept in" in line)

@@ -64,7 +64,7 @@ def drill(
     with site(model, scenario) as place:
         if break_it is not None:
             break_it(place)
-        result = run_drill(place, SCENARIOS[scenario], place.service.id, make_stamp())
+        result = run_drill(place, SCENARIOS[scenario], place.service.id, make_stamp(), tell=print)
         left = leftovers(place)
         folder = place.folder
     assert not folder.exists()

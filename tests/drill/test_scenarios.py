@@ -75,6 +75,24 @@ def test_the_rules_of_the_model_are_drilled_where_they_fit(tmp_path: Path) -> No
     assert "has no rule for this scenario" in other.report.notes[0]
 
 
+def test_nobody_is_to_be_told_where_no_tier_pages(tmp_path: Path) -> None:
+    config = CONFIG.replace("issue, page", "issue").replace(
+        '    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}\n', ""
+    )
+    result, left = drill(read_model(tmp_path, config), "pagerduty-down")
+    assert result.report.passed, result.report.broken
+    assert result.report.link(Link.INCIDENT).state is LinkState.NOT_PART
+    assert "no `pagerduty.routing_key`" in result.report.notes[0]
+    assert left == []
+
+
+def test_a_workflow_that_the_scenario_is_not_about_is_named(tmp_path: Path) -> None:
+    config = CONFIG.replace("page, retrain", "page")
+    result, _ = drill(read_model(tmp_path, config.replace("[issue, retrain]", "[issue]")), "accuracy-drop")
+    reason = result.report.link(Link.DISPATCHED).expected
+    assert "starts rollback, which this scenario is not about" in reason
+
+
 def test_the_metric_reaches_the_tier_and_no_severer_one(tmp_path: Path) -> None:
     rule, tier = choose_rule(read_model(tmp_path), SCENARIOS["accuracy-drop"])
     assert str(tier.severity) == "error", "it pages and retrains"

@@ -231,6 +231,14 @@ def test_pagerduty_that_cannot_be_asked_refuses(staging: Staging) -> None:
     assert staging.writes() == []
 
 
+def test_a_wrong_token_is_named_as_the_configuration_names_it(staging: Staging) -> None:
+    done = staging.run(env={"PAGERDUTY_TOKEN": "wrong"})
+    assert done.returncode == 4, done.stderr
+    assert "Is `pagerduty.token` a REST token" in done.stderr
+    assert "PAGERDUTY_WRITE_TOKEN" not in done.stderr
+    assert staging.writes() == []
+
+
 def test_a_drill_passes_again_and_again(staging: Staging) -> None:
     """The second one begins afresh: no flapping, and no dispatch that counts as done already."""
     runs: set[int] = set()
@@ -289,6 +297,9 @@ def test_an_interrupted_drill_cleans_up(staging: Staging) -> None:
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
+    assert "The drill ends early, and cleans up." in told
+    assert "Cleaned up: " in told
+    assert "incident 1 resolved" in told
     assert staging.leftovers() == []
 
 

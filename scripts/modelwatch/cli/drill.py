@@ -14,6 +14,7 @@ import click
 
 from ..config.loader import load_config
 from ..drill.drill import DrillResult, run_drill
+from ..drill.drilled_rule import can_drill, choose_rule
 from ..drill.failure_issue import report_failure
 from ..drill.scenarios import SCENARIOS, Scenario, Service
 from ..errors import Exit, UserError, require_extra
@@ -106,7 +107,7 @@ def drill(
     service and key are those of no other model there or in --config, the configuration of production, which must be
     readable. Everything that people see begins with [DRILL]. At the end everything is taken away again.
 
-    Exit codes: 0 every link holds, 4 a link is broken or something is left behind.
+    Exit codes: 0 every link holds, 2 refused or wrong usage, 4 a link is broken or something is left behind.
     """
     if list_only:
         _print_scenarios(style)
@@ -126,7 +127,9 @@ def drill(
     if drills:
         chosen = [SCENARIOS[name] for name in ((GAME_DAY,) if game_day else names)]
         if staging is None:
-            results = _drill_stand_ins(model, chosen, config_path, now, tier or "", keep=keep, style=style)
+            results = _drill_stand_ins(
+                model, chosen, config_path, now, tier or "", keep=keep, style=style, game_day=game_day
+            )
         else:
             results = _drill_staging(
                 model, chosen, staging, config_path, now, tier or "", keep=keep, with_issue=with_issue, style=style
@@ -138,17 +141,27 @@ def drill(
 
 
 def _drill_stand_ins(
-    name: str, chosen: Sequence[Scenario], config_path: Path, now: float, tier: str, *, keep: bool, style: str
+    name: str,
+    chosen: Sequence[Scenario],
+    config_path: Path,
+    now: float,
+    tier: str,
+    *,
+    keep: bool,
+    style: str,
+    game_day: bool,
 ) -> list[DrillResult]:
     # Of this configuration nothing is reached, so what it lacks here, such as a secret, is no news.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     model = select_models(config, (name,), config_path).models[0]
+    if game_day:
+        choose_rule(model, SCENARIOS[GAME_DAY], tier)  # a rollback that the model does not have cannot be timed
     with require_extra("testing"), require_extra("relay"):
         place = importlib.import_module("..testing.drill_site", __package__)
     results = []
     for scenario in chosen or SCENARIOS.values():
         with place.open_stand_ins(model, scenario, now, tier, keep=keep) as site:
-            result = run_drill(site, scenario, site.service.id, secrets.token_hex(3), tier, keep=keep)
+            result = run_drill(site, scenario, site.service.id, secrets.token_hex(3), tier, keep=keep, tell=_tell)
             _show(result.report, style, keep=keep)
             if keep and style == "text":
                 click.echo(f"What each evaluation read, planned and did is kept in {site.folder}.")
@@ -168,7 +181,6 @@ def _drill_staging(
     with_issue: bool,
     style: str,
 ) -> list[DrillResult]:
-    from ..drill.drilled_rule import can_drill
     from ..drill.staging_guard import require_staging
     from ..drill.staging_site import open_staging
 
@@ -182,13 +194,17 @@ def _drill_staging(
     for scenario in possible:
         at = now + time.monotonic() - began  # each scenario begins when the one before is over
         with open_staging(config, model, scenario, os.environ, at, tier, keep=keep) as site:
-            result = run_drill(site, scenario, service, secrets.token_hex(3), tier, keep=keep)
+            result = run_drill(site, scenario, service, secrets.token_hex(3), tier, keep=keep, tell=_tell)
             _show(result.report, style, keep=keep)
         results.append(result)
     reports = [result.report for result in results]
     if with_issue and (address := report_failure(model, reports, os.environ, make_redactor())):
         click.echo(f"The failure is reported: {address}", err=True)
     return results
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _read_production(path: Path) -> Config | UserError:

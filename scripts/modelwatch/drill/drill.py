@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..clients.retry import RetryPolicy
@@ -26,12 +27,19 @@ class DrillResult:
 
 
 def run_drill(
-    site: DrillSite, scenario: Scenario, service: str, stamp: str, tier: str = "", *, keep: bool = False
+    site: DrillSite,
+    scenario: Scenario,
+    service: str,
+    stamp: str,
+    tier: str = "",
+    *,
+    keep: bool = False,
+    tell: Callable[[str], None],
 ) -> DrillResult:
     """Drill ``scenario`` at ``site``, and clean up whatever happens. Raises UserError where it cannot begin.
 
     ``service``: id of the drill's service at PagerDuty. ``stamp``: a short text that names this drill in W&B. ``tier``:
-    the severity to aim at; empty for the best.
+    the severity to aim at; empty for the best. ``tell`` is called with a sentence where the drill ends early.
     """
     rule, aimed = choose_rule(site.model, scenario, tier)
     companions = find_companions(site.model, rule, scenario)
@@ -52,7 +60,7 @@ def run_drill(
     except BrokenLinkError:
         pass
     except BaseException as error:
-        cleanup = Cleanup() if keep else clean_up(site, service)
+        cleanup = Cleanup() if keep else _clean_up_early(site, service, tell)
         if cleanup.left:
             hint = "The next drill of this model tries again."
             raise TargetError(
@@ -63,6 +71,17 @@ def run_drill(
     links = record.finish()
     report = DrillReport(model.name, scenario.name, rule.name, site.name, at, links, site.notes, earlier, cleanup)
     return DrillResult(report, _game_day_times(site, chain, report))
+
+
+def _clean_up_early(site: DrillSite, service: str, tell: Callable[[str], None]) -> Cleanup:
+    tell("The drill ends early, and cleans up. A further Ctrl-C leaves the rest to the next drill of this model.")
+    try:
+        cleanup = clean_up(site, service)
+    except KeyboardInterrupt:
+        tell("Not everything is cleaned up; what is left has [DRILL] in its title, or the tag modelwatch-drill.")
+        raise
+    tell(f"Cleaned up: {'; '.join(cleanup.removed) or 'nothing was there'}.")
+    return cleanup
 
 
 def _not_part(site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier) -> dict[Link, str]:

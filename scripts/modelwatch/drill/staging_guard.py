@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..clients.pagerduty import pagerduty_api_url, pagerduty_retry_policy
 from ..clients.pagerduty_admin import AdminClient, Resource
-from ..errors import ConfigError, UserError
+from ..errors import ConfigError, ServiceError, UserError
 from ..model.drill import DRILL_WORD, is_drill_name
 from ..model.monitored_model import Config, Model, PagerDutySpec
 
@@ -182,7 +182,12 @@ def _find_service(model: Model, env: Mapping[str, str]) -> PagedService | None:
         return None
     url = pagerduty_api_url(env, model.pagerduty.api_url)
     client = AdminClient(token.reveal(), url, pagerduty_retry_policy(env))
-    services = client.list_all("/services", "services", "list the services", **{"include[]": "integrations"})
+    try:
+        services = client.list_all("/services", "services", "list the services", **{"include[]": "integrations"})
+    except ServiceError as error:
+        if error.status in (401, 403):
+            error.hint = "Is `pagerduty.token` a REST token of this account? A read-only one is enough."
+        raise
     for service in services:
         name = str(service.get("name"))
         if not is_drill_name(name):

@@ -196,6 +196,8 @@ def open_stand_ins(
             os.environ.update(env)
             stack.callback(_forget_wandb)
             own, notes = _own_rules(model, scenario, folder, tier)
+            if not model.pagerduty.key_name:
+                notes += (f"{model.name} has no `pagerduty.routing_key`, so what is paged here is the drill's own",)
             drilled = _relocate(own, service.routing_key, token)
             files = {
                 f".github/workflows/{one.file}": WORKFLOW.format(verb=one.name, more=_inputs(one))
@@ -270,7 +272,10 @@ def _own_rules(model: Model, scenario: Scenario, folder: Path, tier: str) -> tup
     if find_rule(model, scenario) is None or not (tier or can_drill(model, scenario)):
         chosen, _ = choose_rule(drills, scenario)
         kept = _unsegmented(chosen), *_companions(drills, chosen, scenario)
-        note = f"{model.name} has no rule for this scenario, so it is drilled with a rule of the drill itself"
+        note = (
+            f"{model.name} has no rule for this scenario, so it is drilled with a rule of the drill itself; page and "
+            "workflows are the drill's, too, and prove nothing of the model's"
+        )
         return replace(model, rules=kept, workflows=drills.workflows), (note,)
     rule, _ = choose_rule(model, scenario, tier)
     rules = _unsegmented(rule), *_companions(model, rule, scenario, drills)
