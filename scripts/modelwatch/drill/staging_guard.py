@@ -31,7 +31,7 @@ def require_staging(model: Model, staging: Config, production: Config | UserErro
 
     ``model`` is compared with every other model of ``staging``, the configuration that it is in, and of ``production``,
     which may be the error that it could not be read with. Raises ConfigError with everything that is not provably
-    staging, or the ServiceError of a PagerDuty that cannot be asked if all else is.
+    staging, or PagerDuty's ServiceError if that alone is wrong.
     """
     paged: PagedService | None = None
     problems = list(_unmarked(model))
