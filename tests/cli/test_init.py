@@ -283,6 +283,17 @@ def test_a_configuration_that_is_kept_asks_nothing(
     assert wandb_server.requests == []
 
 
+def test_what_a_kept_file_lacks_is_named(world: World, tmp_path: Path) -> None:
+    assert world.run("init", str(tmp_path), "--owner", "@ada", now=False).code == 0
+    ran = world.run("init", str(tmp_path), "--owner", "@ada", "--watchdog", "--drill", now=False)
+    for line in (
+        "if it has no `watchdog:`",
+        "give its `with:` `drill: modelwatch-drill.yml`",
+        "Set DRILL_GITHUB_TOKEN",
+    ):
+        assert line in ran.out
+
+
 def test_as_json(world: World, wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
     seed_wandb(wandb_server.standin.state, "acme", BEGIN)
     folder = tmp_path / "new"

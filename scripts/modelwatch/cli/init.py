@@ -140,8 +140,15 @@ def init(
         next_steps += ["Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains."]
     if drill:
         next_steps += ["Make the W&B project, repository and PagerDuty service of staging.yml, which exist for drills."]
+        next_steps += [
+            "Set DRILL_GITHUB_TOKEN, PAGERDUTY_TOKEN, and DRILL_ROUTING_KEY=... as a line of MODELWATCH_SECRETS."
+        ]
     if dashboard == PAGES:
         next_steps += ["Choose GitHub Actions as the source of Pages in the repository's settings; the site is public."]
+    if is_kept and watchdog:
+        next_steps += ["modelwatch.yml was kept: if it has no `watchdog:`, add one with `workflow:` and `every:`."]
+    if is_kept and drill:
+        next_steps += ["If a watchdog workflow was there already, give its `with:` `drill: modelwatch-drill.yml`."]
     if is_kept and people:
         next_steps += ["modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`."]
     elif not is_kept and not first.github.people:
