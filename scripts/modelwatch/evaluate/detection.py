@@ -44,6 +44,10 @@ SERIES_AT_ONCE = 8
 """More columns at once would not stay near the processor."""
 MAX_ROUNDS = 4
 """Rounds in which stretches that fired are taken out of noise and baselines."""
+WARM_UP = 8 * WEEK
+"""Seconds before the first evaluation that are searched for former incidents, as far as there are points."""
+UNFAMILIAR = 2 * WEEK
+"""After so many seconds of points a weekly pattern is known; what seems to fire before may be one."""
 FiredStretches = list[tuple[float, float, float]]
 """When each began, when its alarm came, and the last time at which it held."""
 
@@ -124,12 +128,21 @@ class _Search:
         """Of the rule, then of its overrides."""
         self.limits = frozenset(test.limit for tests in self.tests for test in tests)
         self.outliers = _outliers(rule, request.points)
-        self.stretches: FiredStretches = []
+        self.former: FiredStretches | None = None
+        """Stretches before the first evaluation time; they are looked for as soon as something fires."""
+        self.fired: FiredStretches = []
+        self.before_alarm: tuple[float, Baseline, Detection] | None = None
+        """When the first alarm came, and what was decided without ``former``: that stays for what is earlier."""
         self.hours: HourEffects | None = None
         self.rounds = MAX_ROUNDS
         """That are left."""
         self.detection: Detection | None = None
         """At the end."""
+
+    @property
+    def stretches(self) -> FiredStretches:
+        """All that are left out of noise and baselines."""
+        return [*(self.former or []), *self.fired]
 
     def observe(self) -> None:
         """Compute the baseline without the stretches that fired."""
@@ -174,15 +187,32 @@ class _Search:
         """With the samples, in which this series has a place, and what is detected by the tests of the rule and of each
         override."""
         request, rule = self.request, self.request.rule
-        all_tests = [test for tests in self.tests for test in tests]
-        before, self.stretches = self.stretches, fired_stretches(stack, detected[0], self.place)
+        before, self.fired = self.stretches, fired_stretches(stack, detected[0], self.place)
+        if self.fired and self.former is None:
+            self.former = _find_former(request)
+            if self.former:
+                self.before_alarm = (self.fired[0][1], *self._conclude(stack, place, detected, noise))
         self.rounds -= 1
         if self.stretches != before and self.rounds:
             if stack.model is not SamplingModel.QUANTILE:
-                fired = ~exclude(stack.times, [(first, last) for first, _, last in self.stretches])
-                relative = [test for test in all_tests if not test.is_static]
+                fired = ~exclude(stack.times, [(first, last) for first, _, last in self.fired])
+                relative = [test for tests in self.tests for test in tests if not test.is_static]
                 self.hours = learn_recurring_hours(stack.of_series(place), fired, relative, rule.timezone)
             return
+        self.reference, found = self._conclude(stack, place, detected, noise)
+        if self.before_alarm is not None:
+            alarm, reference, early = self.before_alarm
+            is_early = request.times < alarm
+            self.reference = _choose(is_early, reference, self.reference)
+            found = replace(found, severity=np.where(is_early, early.severity, found.severity))
+        self.detection = found
+
+    def _conclude(
+        self, stack: Samples, place: int, detected: Sequence[DetectedTiers], noise: SeriesNoise | None
+    ) -> tuple[Baseline, Detection]:
+        """What this round says, with its baseline."""
+        request, rule, reference = self.request, self.request.rule, self.reference
+        all_tests = [test for tests in self.tests for test in tests]
         severity = _serving_severity(request, stack.times, detected)
         young = _young_rows(request, stack)
         found = Detection(severity, self.limits, self.effects, detected[0].estimate, noise, too_young=young)
@@ -194,10 +224,37 @@ class _Search:
             found = replace(found, level_noise=summarize_level(samples) if has_level else None)
             anchors = _anchors(request, self.healthy, samples, all_tests)
             if anchors is not None:
-                self.reference, found = _compare_with_anchors(request, anchors, self.reference, found, samples)
+                reference, found = _compare_with_anchors(request, anchors, reference, found, samples)
             if found.severity[-1] >= 0:
                 found = replace(found, gradual=find_gradual_change(request.points, samples, rule.timezone))
-        self.detection = found
+        return reference, found
+
+
+def _find_former(request: DetectionRequest) -> FiredStretches:
+    """Stretches that fired before the first evaluation time: baselines and noise reach back to them. One that had held
+    for a week by then, and still did, is none: what has changed for good is the norm some day."""
+    times, every = request.times, request.rule.every
+    oldest = max(float(request.points.times[0]) + UNFAMILIAR, float(times[0]) - WARM_UP)
+    count = int((times[0] - oldest) // every)
+    if count < 1:
+        return []
+    earlier = times[0] - every * np.arange(count, 0.0, -1.0)
+
+    def baseline(healthy: Points) -> BaselineRequest:
+        return replace(request.baseline(healthy), times=earlier)
+
+    version = request.timeline.version_at(earlier)
+    search = _Search(replace(request, times=earlier, version=version, baseline=baseline))
+    search.former = []
+    while search.detection is None:
+        search.observe()
+        _search_together([search])
+    newest = request.points.times[np.searchsorted(request.points.times, earlier[-1], side="right") - 1]
+    return [one for one in search.fired if one[2] < newest or times[0] - one[1] < WEEK]
+
+
+def _choose(rows: Bools, chosen: Baseline, other: Baseline) -> Baseline:
+    return Baseline(*(np.where(rows, *pair) for pair in zip(chosen.columns, other.columns, strict=True)))
 
 
 def _young_rows(request: DetectionRequest, stack: Samples) -> Bools | None:
@@ -274,7 +331,7 @@ def _compare_with_anchors(
     newest = np.append(np.nan, samples.values)[np.searchsorted(samples.times, request.times, side="right")]
     further = ~(np.abs(newest - reference.value) >= np.abs(newest - levels.value))
     decides = (severity > found.severity) | ((severity == found.severity) & (severity >= 0) & further)
-    merged = Baseline(*(np.where(decides, *pair) for pair in zip(levels.columns, reference.columns, strict=True)))
+    merged = _choose(decides, levels, reference)
     if decides[-1]:
         period = anchors.period_at(float(request.times[-1]))
         found = replace(found, anchor=period, estimate=detected[0].estimate)
