@@ -69,7 +69,7 @@ def test_sums_fire_as_long_as_they_are_as_low(days: float) -> None:
     """They have no anchor: after 38 days the baseline is that of the incident."""
     group = kept(judge(days, 0.5))
     assert (group.state, group.severity, group.do) == (AlertState.FIRING, Severity.ERROR, ("issue", "page"))
-    assert group.outlasts_history == (days > 35)
+    assert group.outlasts_history == (days > 37)
     if group.outlasts_history:
         (alert,) = group.alerts
         assert alert.finding.cause is Cause.MOVED_BASELINE
