@@ -283,17 +283,6 @@ def test_a_configuration_that_is_kept_asks_nothing(
     assert wandb_server.requests == []
 
 
-def test_what_a_kept_file_lacks_is_named(world: World, tmp_path: Path) -> None:
-    assert world.run("init", str(tmp_path), "--owner", "@ada", now=False).code == 0
-    ran = world.run("init", str(tmp_path), "--owner", "@ada", "--watchdog", "--drill", now=False)
-    for line in (
-        "if it has no `watchdog:`",
-        "give its `with:` `drill: modelwatch-drill.yml`",
-        "Set DRILL_GITHUB_TOKEN",
-    ):
-        assert line in ran.out
-
-
 def test_as_json(world: World, wandb_server: Server[WandbStandIn], tmp_path: Path) -> None:
     seed_wandb(wandb_server.standin.state, "acme", BEGIN)
     folder = tmp_path / "new"
@@ -304,3 +293,65 @@ def test_as_json(world: World, wandb_server: Server[WandbStandIn], tmp_path: Pat
     assert first["next"] == ["Next: `modelwatch doctor`."]
     second = world.run("init", str(folder), "--owner", "@ada", "--model", "churn-prod", "--format", "json", now=False)
     assert second.json["kept"] == first["written"]
+
+
+OPTIONS = {
+    "watchdog": ("--watchdog",),
+    "drill": ("--drill",),
+    "backtest": ("--backtest",),
+    "scorecard": ("--scorecard",),
+    "pages": ("--dashboard", "pages"),
+    "release": ("--release",),
+}
+NAMES = ("--model", "credit", "--entity", "acme", "--project", "credit", "--repository", "acme/credit", "--owner", "@a")
+
+
+@pytest.mark.parametrize("first", ["", "drill", "release"])
+@pytest.mark.parametrize("second", OPTIONS)
+def test_a_second_call_fits_or_says_what_the_kept_files_lack(
+    world: World, tmp_path: Path, first: str, second: str
+) -> None:
+    """Every line that one call with both options writes is there after two, or is said, or its file is."""
+    one, two = OPTIONS.get(first, ()), OPTIONS[second]
+    assert world.run("init", str(tmp_path / "one"), *NAMES, *one, *two, now=False).code == 0
+    assert world.run("init", str(tmp_path / "two"), *NAMES, *one, now=False).code == 0
+    said = world.run("init", str(tmp_path / "two"), *two, now=False)
+    assert said.code == 0
+    for name in files(tmp_path / "one"):
+        text = (tmp_path / "two" / name).read_text("utf-8")
+        if f"{name} was kept; these options write another one" in said.out:
+            assert second == "release"
+            assert name.endswith(("/retrain.yml", "/rollback.yml"))
+            continue
+        lines = (line.partition(" #")[0].strip() for line in (tmp_path / "one" / name).read_text("utf-8").splitlines())
+        missing = [line for line in lines if line and not line.startswith("#") and line not in text]
+        (advice,) = [line for line in said.out.splitlines() if line.startswith(f"{name} was kept: add ")] or [""]
+        assert bool(advice) == bool(missing), (name, missing)
+        assert all(f"`{line}`" in advice for line in missing), (name, missing)
+
+
+def test_what_a_kept_file_has_in_another_style_is_not_missing(world: World, tmp_path: Path) -> None:
+    assert world.run("init", str(tmp_path / "new"), *NAMES, now=False).code == 0
+    path = tmp_path / "new/modelwatch.yml"
+    text = path.read_text("utf-8")
+    path.write_text(text + "\n# watchdog: later\n", "utf-8")
+    lacking = world.run("init", str(tmp_path / "new"), "--watchdog", now=False)
+    assert "modelwatch.yml was kept: add `watchdog: {workflow: modelwatch-watchdog.yml, every: 1h}`." in lacking.out
+    path.write_text(text + "\nwatchdog:\n  every: 2h\n  workflow: mine.yml\n", "utf-8")
+    assert "was kept: add" not in world.run("init", str(tmp_path / "new"), "--watchdog", now=False).out
+
+
+def test_it_names_every_secret_that_the_workflows_need(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_API_KEY", "PAGERDUTY_ROUTING_KEY", "PAGERDUTY_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    ran = world.run("init", str(tmp_path / "new"), *NAMES, "--drill", "--watchdog", now=False)
+    names = "WANDB_API_KEY, PAGERDUTY_ROUTING_KEY, PAGERDUTY_TOKEN and DRILL_GITHUB_TOKEN"
+    assert f"Next: set the secrets {names}" in ran.out
+    assert (
+        "TOKEN, and in the secret MODELWATCH_SECRETS the line DRILL_ROUTING_KEY=..., then `modelwatch doctor`."
+        in ran.out
+    )
+    staging = yaml.safe_load((tmp_path / "new/staging.yml").read_text("utf-8"))["models"][0]
+    assert staging["owner"] == "@a"

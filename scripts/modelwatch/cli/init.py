@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -15,10 +17,11 @@ from .. import step_files
 from ..clients.wandb import WandbSessions, default_entity, find_projects
 from ..config.loader import load_config
 from ..config.proposals import EXAMPLE, PRODUCTION_TAGS, LoggedKeys, Proposal, choose_tag, propose
-from ..config.templates import DASHBOARDS, PAGES, default_people, render_starter_files
+from ..config.starter_needs import BUNDLE, advise_on_file, needed_secrets
+from ..config.templates import DASHBOARD_FILE, DASHBOARDS, PAGES, default_people, render_starter_files
 from ..doctor.wandb_runs import LoggedRuns, read_runs
 from ..errors import ConfigError, Exit, SourceError, UserError, did_you_mean
-from ..model.monitored_model import Config, WandbSpec
+from ..model.monitored_model import Config, Model, WandbSpec
 from ..model.rule import LimitKind, Rule
 from ..report.formatting import whole_percent
 from ..report.markdown import plain_line
@@ -26,7 +29,11 @@ from .git_remote import origin_repository
 from .options import DEFAULT_CONFIG, FOLDER, Choice, format_option, level_option, print_json, rows_option
 
 MAX_NAMES = 10
+OWNER = "@my-org/my-team"
 PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project"}
+
+_Render = Callable[[Mapping[str, Any]], dict[str, str]]
+"""The files of some options."""
 
 
 @click.command("init")
@@ -39,7 +46,7 @@ PLACEHOLDERS = {"model": "my-model", "entity": "my-team", "project": "my-project
     default="",
     help="owner/name of this repository.  [default: that of the git remote `origin`, else GITHUB_REPOSITORY]",
 )
-@click.option("--owner", default="@my-org/my-team", show_default=True, help="Who owns the model.")
+@click.option("--owner", default=OWNER, show_default=True, help="Who owns the model.")
 @click.option(
     "--people",
     multiple=True,
@@ -100,9 +107,16 @@ def init(
     is_kept = (folder / DEFAULT_CONFIG).exists()
     entity = entity or os.environ.get("WANDB_ENTITY", "")
     proposal = EXAMPLE
+    kept_model = _read_kept_model(folder / DEFAULT_CONFIG) if is_kept else None
     if not is_kept:
         entity, project, proposal = _ask_wandb(talk, entity, project)
-    names = {
+    elif kept_model is not None:  # what is written beside it is about the same model
+        spec = kept_model.wandb or WandbSpec()
+        model, entity, project = model or kept_model.name, entity or spec.entity, project or spec.project
+        repository = repository or kept_model.github.repository
+        owner = kept_model.owner or owner if owner == OWNER else owner
+        proposal = replace(EXAMPLE, tag=next(iter(spec.tags), ""))
+    names: dict[str, Any] = {
         "model": model or re.sub(r"[^A-Za-z0-9._-]+", "-", project).strip("-._") or PLACEHOLDERS["model"],
         "entity": entity or PLACEHOLDERS["entity"],
         "project": project or PLACEHOLDERS["project"],
@@ -112,48 +126,42 @@ def init(
         or "my-org/my-repo",
         "owner": owner,
     }
-    people = people or _ask_for_people(owner)
+    kept_people = kept_model.github.people if kept_model else ()
+    people = people or kept_people or _ask_for_people(owner)
+    options: dict[str, Any] = {
+        "release": release,
+        "dashboard": dashboard or "",
+        "scorecard": scorecard,
+        "watchdog": watchdog,
+        "backtest": backtest,
+        "drill": drill,
+    }
 
-    def render(choice: Proposal) -> dict[str, str]:
-        return render_starter_files(
-            **names,
-            people=people,
-            release=release,
-            dashboard=dashboard or "",
-            scorecard=scorecard,
-            watchdog=watchdog,
-            backtest=backtest,
-            drill=drill,
-            proposal=choice,
-        )
+    def render(some: Mapping[str, Any]) -> dict[str, str]:
+        return render_starter_files(**names, people=people, proposal=proposal, **some)
 
-    files = render(proposal)
+    every_option = options | _find_earlier_options(folder, options, render)
+    files = render(every_option)
     first = _validate_config(files[DEFAULT_CONFIG]).models[0]
     limits = () if rows_per_hour is None else _choose_limits(talk, first.rules[0], rows_per_hour, level)
     if limits:
         raised = replace(proposal.rules[0], own_limits=limits)
         proposal = replace(proposal, rules=(raised, *proposal.rules[1:]))
-        files = render(proposal)
-    written, kept = _write_files(talk, folder, files)
-    next_steps = []
+        files = render(every_option)
+    asked = {name: files[name] for name in render(options)}
+    written, kept = _write_files(talk, folder, asked)
+    next_steps = [*_advise_on_files(folder, every_option, render)]
     if release:
         next_steps += ["Fill in deploy.sh, which makes a version serve, and in modelwatch.yml the command that trains."]
     if drill:
         next_steps += ["Make the W&B project, repository and PagerDuty service of staging.yml, which exist for drills."]
-        next_steps += [
-            "Set DRILL_GITHUB_TOKEN, PAGERDUTY_TOKEN, and DRILL_ROUTING_KEY=... as a line of MODELWATCH_SECRETS."
-        ]
     if dashboard == PAGES:
         next_steps += ["Choose GitHub Actions as the source of Pages in the repository's settings; the site is public."]
-    if is_kept and watchdog:
-        next_steps += ["modelwatch.yml was kept: if it has no `watchdog:`, add one with `workflow:` and `every:`."]
-    if is_kept and drill:
-        next_steps += ["If a watchdog workflow was there already, give its `with:` `drill: modelwatch-drill.yml`."]
-    if is_kept and people:
+    if is_kept and set(people) - set(kept_people):
         next_steps += ["modelwatch.yml was kept: list who may approve a rollback there, under `github: people:`."]
     elif not is_kept and not first.github.people:
         next_steps += ["Nobody may approve a rollback yet: list logins in modelwatch.yml under `github: people:`."]
-    next_steps += [_next_step()]
+    next_steps += [_next_step(folder, asked)]
     for step in next_steps:
         talk.say(step)
     if style == "json":
@@ -195,10 +203,58 @@ def _write_files(talk: _Talk, folder: Path, files: dict[str, str]) -> tuple[list
     return written, kept
 
 
-def _next_step() -> str:
-    missing = [name for name in ("WANDB_API_KEY", "PAGERDUTY_ROUTING_KEY") if not os.environ.get(name)]
-    secrets = f"set the secret{'s' if len(missing) > 1 else ''} {' and '.join(missing)}, then " if missing else ""
+def _read_kept_model(path: Path) -> Model | None:
+    """The first model of the configuration that is kept; ``None`` where it cannot be read: `config check` says why."""
+    try:
+        return load_config(path, {}, require_secrets=False, require_baselines=False).models[0]
+    except ConfigError:
+        return None
+
+
+def _find_earlier_options(folder: Path, options: Mapping[str, Any], render: _Render) -> dict[str, Any]:
+    """The options of earlier calls, by the files that they alone write."""
+    base = render({})
+    earlier: dict[str, Any] = {}
+    for option in (name for name, value in options.items() if not value):
+        alone = render({option: PAGES if option == "dashboard" else True})
+        if any((folder / name).exists() for name in alone.keys() - base.keys()):
+            earlier[option] = _find_dashboard(folder) if option == "dashboard" else True
+    return earlier
+
+
+def _advise_on_files(folder: Path, options: Mapping[str, Any], render: _Render) -> Iterator[str]:
+    """A sentence for each file that lacks what an option, of this call or an earlier one, writes into it."""
+    used = {option: value for option, value in options.items() if value}
+    fewer = [render({name: value for name, value in used.items() if name != option}) for option in used]
+    for name, text in render(used).items():
+        path = folder / name
+        if not path.exists():
+            continue
+        parts = [part[name] for part in fewer if name in part]
+        if advice := advise_on_file(name, path.read_text("utf-8", "replace"), text, parts):
+            yield advice
+
+
+def _find_dashboard(folder: Path) -> str:
+    """Where the dashboard goes whose workflow is there."""
+    text = (folder / DASHBOARD_FILE).read_text("utf-8", "replace")
+    return PAGES if "deploy-pages@" in text else next(name for name in DASHBOARDS if name != PAGES)
+
+
+def _next_step(folder: Path, files: Mapping[str, str]) -> str:
+    """The secrets that the configurations and workflows in the folder use, and the environment has not."""
+    texts = {name: (folder / name).read_text("utf-8", "replace") for name in files if name.endswith(".yml")}
+    passed, bundled = ([name for name in names if not os.environ.get(name)] for names in needed_secrets(texts))
+    parts = [f"the secret{'s' if len(passed) > 1 else ''} {_join_words(passed)}"] if passed else []
+    if bundled:
+        lines = _join_words([f"{name}=..." for name in bundled])
+        parts += [f"in the secret {BUNDLE} the line{'s' if len(bundled) > 1 else ''} {lines}"]
+    secrets = f"set {', and '.join(parts)}, then " if parts else ""
     return f"Next: {secrets}`modelwatch doctor`."
+
+
+def _join_words(words: Sequence[str]) -> str:
+    return " and ".join(", ".join(part) for part in (words[:-1], words[-1:]) if part)
 
 
 def _ask_wandb(talk: _Talk, entity: str, project: str) -> tuple[str, str, Proposal]:

@@ -27,6 +27,7 @@ DASHBOARDS = {
 """Where the dashboard can go, and how the first line of its workflow says so."""
 WATCHDOG_FILE = "modelwatch-watchdog.yml"
 DRILL_FILE = "modelwatch-drill.yml"
+DASHBOARD_FILE = ".github/workflows/modelwatch-dashboard.yml"
 RETRAINING_ACTIONS = ("issue, retrain", *ACTIONS[1:])
 _PLACEHOLDER = re.compile(r"^# <(?P<lines>[a-z_]+)>\n|__(?P<value>[a-z_]+)__", re.MULTILINE)
 _PLAIN_SCALAR = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
@@ -87,7 +88,7 @@ def render_starter_files(
         runbook: _render("runbook.md", {"name": model, "owner": owner}),
     }
     if dashboard:
-        files[".github/workflows/modelwatch-dashboard.yml"] = _render(
+        files[DASHBOARD_FILE] = _render(
             "dashboard.yml",
             {"dashboard_where": DASHBOARDS[dashboard], "publish": _render(f"dashboard_{dashboard}.yml")},
         )
