@@ -300,7 +300,37 @@ def test_an_interrupted_drill_cleans_up(staging: Staging) -> None:
     assert "The drill ends early, and cleans up." in told
     assert "Cleaned up: " in told
     assert "incident 1 resolved" in told
+    assert "Nothing is left behind." in told
+    assert "the drill was interrupted." in told
+    assert "Traceback" not in told
     assert staging.leftovers() == []
+
+
+def test_a_second_interrupt_leaves_the_rest_and_names_it(staging: Staging) -> None:
+    staging.github.inject(Fault("hang", method="POST", path="/dispatches$", seconds=60))
+    staging.github.inject(Fault("hang", method="PATCH", path="/issues/1$", seconds=60))
+    process = _start(staging)
+    until = time.monotonic() + 60
+    while not any(one.is_open for one in staging.pagerduty.standin.state.incidents) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    while any(one.is_open for one in staging.pagerduty.standin.state.incidents) and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)  # it is closing the issue, which hangs
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    issues = sum(one.path.endswith("/issues") for one in staging.github.requests)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 4, told
+    assert sum(one.path.endswith("/issues") for one in staging.github.requests) > issues, "SIGTERM is no further wish"
+    assert "A further Ctrl-C leaves the rest" in told
+    assert "left behind: issue #1 is open: " in told
+    assert "W&B run " in told
+    assert "incident" not in told.partition("left behind")[2]
+    assert "Traceback" not in told
+    assert len(staging.leftovers()) == 2
 
 
 def test_one_issue_tells_of_a_broken_chain(staging: Staging) -> None:

@@ -45,6 +45,11 @@ def clean_up(site: DrillSite, service: str) -> Cleanup:
     return Cleanup(tuple(removed), tuple(dict.fromkeys(left)))
 
 
+def find_leftovers(site: DrillSite, service: str) -> tuple[str, ...]:
+    """What is there now, or cannot be looked at, a sentence each."""
+    return tuple(_verify(Probes(site), service))
+
+
 def forget_runs(site: DrillSite) -> None:
     """Delete the ended workflow runs of earlier drills: a dispatch of the same name would count as made already. They
     stay until the next drill, for their logs. Raises ServiceError."""

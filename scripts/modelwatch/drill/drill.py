@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..clients.retry import RetryPolicy
-from ..errors import TargetError, UserError
+from ..errors import Exit, TargetError, UserError
 from ..model.drill import Cleanup, DrillReport, GameDayTimes, Link
 from ..model.rule import Rule, Tier
 from .chain import Chain
-from .cleanup import clean_up, forget_runs
+from .cleanup import clean_up, find_leftovers, forget_runs
 from .drilled_rule import choose_rule, find_companions, is_wanted_verb, make_timeline
+from .interrupts import FURTHER, Interrupts
 from .links import BrokenLinkError, LinkRecord
 from .rows import RowLogger
 from .scenarios import Degradation, Scenario, Service
@@ -24,6 +25,12 @@ class DrillResult:
 
     report: DrillReport
     times: GameDayTimes
+
+
+class DrillInterruptedError(UserError):
+    """Ctrl-C, after which nothing is left, or is kept on purpose."""
+
+    exit_code = Exit.INTERRUPTED
 
 
 def run_drill(
@@ -55,33 +62,46 @@ def run_drill(
     record = LinkRecord(scenario, _not_part(site, scenario, rule, aimed))
     timeline = make_timeline(rule, scenario, at)
     chain = Chain(site, scenario, rule, aimed, companions, timeline, logger, record, at)
-    try:
-        chain.run()
-    except BrokenLinkError:
-        pass
-    except BaseException as error:
-        cleanup = Cleanup() if keep else _clean_up_early(site, service, tell)
-        if cleanup.left:
-            hint = "The next drill of this model tries again."
-            raise TargetError(
-                f"the drill ended early, and left behind: {'; '.join(cleanup.left)}.", hint=hint
-            ) from error
-        raise
-    cleanup = Cleanup() if keep else clean_up(site, service)
+    with Interrupts(tell) as interrupts:
+        try:
+            chain.run()
+        except BrokenLinkError:
+            pass
+        except BaseException as error:
+            if not keep:
+                tell(f"The drill ends early, and cleans up. {FURTHER}")
+                _end_early(_clean_up(site, service, interrupts, tell), tell, error)
+            if isinstance(error, KeyboardInterrupt):
+                raise DrillInterruptedError("the drill was interrupted.") from error
+            raise
+        cleanup = Cleanup() if keep else _clean_up(site, service, interrupts, tell)
+        if interrupts.received:
+            _end_early(cleanup, tell, None)
+            raise DrillInterruptedError("the drill was interrupted.")
     links = record.finish()
     report = DrillReport(model.name, scenario.name, rule.name, site.name, at, links, site.notes, earlier, cleanup)
     return DrillResult(report, _game_day_times(site, chain, report))
 
 
-def _clean_up_early(site: DrillSite, service: str, tell: Callable[[str], None]) -> Cleanup:
-    tell("The drill ends early, and cleans up. A further Ctrl-C leaves the rest to the next drill of this model.")
+def _clean_up(site: DrillSite, service: str, interrupts: Interrupts, tell: Callable[[str], None]) -> Cleanup:
+    """What was cleaned up; after a further Ctrl-C only what is left."""
+    interrupts.begin_cleanup()
     try:
-        cleanup = clean_up(site, service)
+        return clean_up(site, service)
     except KeyboardInterrupt:
-        tell("Not everything is cleaned up; what is left has [DRILL] in its title, or the tag modelwatch-drill.")
-        raise
-    tell(f"Cleaned up: {'; '.join(cleanup.removed) or 'nothing was there'}.")
-    return cleanup
+        tell("The rest is left; looking what that is.")
+    try:
+        return Cleanup(left=find_leftovers(site, service))
+    except KeyboardInterrupt:
+        return Cleanup(left=("whatever has [DRILL] in its title or the tag modelwatch-drill: nobody looked",))
+
+
+def _end_early(cleanup: Cleanup, tell: Callable[[str], None], error: BaseException | None) -> None:
+    """Say what was cleaned up. Raises TargetError where something is left."""
+    if cleanup.left:
+        hint = "The next drill of this model tries again."
+        raise TargetError(f"the drill ended early, and left behind: {'; '.join(cleanup.left)}.", hint=hint) from error
+    tell(f"Cleaned up: {'; '.join(cleanup.removed) or 'nothing was there'}. Nothing is left behind.")
 
 
 def _not_part(site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier) -> dict[Link, str]:
