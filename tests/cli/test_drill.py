@@ -78,10 +78,11 @@ def test_a_game_day_writes_the_authority_page_and_the_page_stays(folder: Path) -
 
 def test_a_rollback_that_the_model_does_not_have_is_not_timed(folder: Path) -> None:
     path = folder / "modelwatch.yml"
-    path.write_text(path.read_text("utf-8").replace("page, rollback]", "page]"), "utf-8")
-    done = call(folder, "churn", "--stand-ins", "--game-day")
+    path.write_text(path.read_text("utf-8").replace(", rollback]", "]"), "utf-8")
+    done = call(folder, "churn", "--stand-ins", "--game-day", "--authority", "WHO-MAY.md")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "rolls back, so there is nothing to drill" in done.stderr
+    assert "no tier of `accuracy` rolls back, so there is nothing to drill" in done.stderr
+    assert not (folder / "WHO-MAY.md").exists()
 
 
 def test_what_is_kept_is_named(folder: Path) -> None:

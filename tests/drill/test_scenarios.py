@@ -73,24 +73,60 @@ def test_the_rules_of_the_model_are_drilled_where_they_fit(tmp_path: Path) -> No
     other, _ = drill(model, "latency")
     assert other.report.rule == "latency"
     assert "has no rule for this scenario" in other.report.notes[0]
+    assert "(a rule of the drill)" in other.report.link(Link.FIRED).found
+    assert "of the drill" not in own.report.link(Link.FIRED).found
 
 
-def test_nobody_is_to_be_told_where_no_tier_pages(tmp_path: Path) -> None:
-    config = CONFIG.replace("issue, page", "issue").replace(
-        '    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}\n', ""
-    )
-    result, left = drill(read_model(tmp_path, config), "pagerduty-down")
-    assert result.report.passed, result.report.broken
-    assert result.report.link(Link.INCIDENT).state is LinkState.NOT_PART
-    assert "no `pagerduty.routing_key`" in result.report.notes[0]
+ISSUES_ONLY = (
+    CONFIG.replace("issue, page", "issue")
+    .replace(", retrain]", "]")
+    .replace(", rollback]", "]")
+    .replace('    pagerduty: {routing_key: "${PAGERDUTY_ROUTING_KEY}"}\n', "")
+    .replace("    workflows: {retrain: retrain.yml, rollback: {file: rollback.yml, mode: propose}}\n", "")
+)
+"""No key, no workflows: what such a model does is open issues."""
+
+
+@pytest.mark.parametrize("name", [one.name for one in SCENARIOS.values() if not one.needs])
+def test_what_the_model_does_not_have_is_never_passed(name: str, tmp_path: Path) -> None:
+    """Also where the drill takes a rule of its own, which pages and retrains elsewhere."""
+    result, left = drill(read_model(tmp_path, ISSUES_ONLY), name)
+    report = result.report
+    assert report.passed, report.broken
+    for link in (Link.INCIDENT, Link.NOTIFIED, Link.DISPATCHED, Link.ENDED):
+        assert report.link(link).state is LinkState.NOT_PART, link
+    assert report.link(Link.INCIDENT).expected == "churn has no `pagerduty.routing_key`"
+    assert report.link(Link.DISPATCHED).expected == "churn has no `workflows`"
     assert left == []
 
 
-def test_a_workflow_that_the_scenario_is_not_about_is_named(tmp_path: Path) -> None:
-    config = CONFIG.replace("page, retrain", "page")
-    result, _ = drill(read_model(tmp_path, config.replace("[issue, retrain]", "[issue]")), "accuracy-drop")
+@pytest.mark.parametrize(("name", "lacks"), [("bad-deployment", "rolls back"), ("pagerduty-down", "pages")])
+def test_what_a_scenario_is_about_is_never_borrowed(name: str, lacks: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"no tier of `accuracy` {lacks}, so there is nothing to drill"):
+        drill(read_model(tmp_path, ISSUES_ONLY), name)
+
+
+def test_another_rule_than_the_first_may_have_what_the_scenario_is_about(tmp_path: Path) -> None:
+    more = """\
+      - {name: p99, kind: latency, metric: latency/p99, better: lower, window: 2h, every: 1h,
+         tiers: {error: {above: 250, do: [issue, page, rollback]}}}
+"""
+    model = read_model(tmp_path, CONFIG.replace(", rollback]", "]") + more)
+    rule, _ = choose_rule(model, SCENARIOS["bad-deployment"])
+    assert rule.name == "p99"
+
+
+def test_a_relay_of_the_drill_is_called_that(tmp_path: Path) -> None:
+    result, _ = drill(read_model(tmp_path))
+    assert "(a relay of the drill: the model has no `pagerduty.webhook`)" in result.report.link(Link.RECEIVED).found
+
+
+def test_a_workflow_of_another_scenario_is_named(tmp_path: Path) -> None:
+    """The tier that pages starts a rollback; what this scenario is about is started by another one."""
+    config = CONFIG.replace("error: {drop: 5%, do: [issue, page, retrain]}", "error: {drop: 5%, do: [issue, page]}")
+    result, _ = drill(read_model(tmp_path, config))
     reason = result.report.link(Link.DISPATCHED).expected
-    assert "starts rollback, which this scenario is not about" in reason
+    assert "starts `rollback`, which `bad-deployment` drills; `--tier warning` drills `retrain`" in reason
 
 
 def test_the_metric_reaches_the_tier_and_no_severer_one(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import importlib
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import click
 
 from ..config.loader import load_config
 from ..drill.drill import DrillResult, run_drill
-from ..drill.drilled_rule import can_drill, choose_rule
+from ..drill.drilled_rule import missing_part
 from ..drill.failure_issue import report_failure
 from ..drill.scenarios import SCENARIOS, Scenario, Service
 from ..errors import Exit, UserError, require_extra
@@ -127,9 +127,7 @@ def drill(
     if drills:
         chosen = [SCENARIOS[name] for name in ((GAME_DAY,) if game_day else names)]
         if staging is None:
-            results = _drill_stand_ins(
-                model, chosen, config_path, now, tier or "", keep=keep, style=style, game_day=game_day
-            )
+            results = _drill_stand_ins(model, chosen, config_path, now, tier or "", keep=keep, style=style)
         else:
             results = _drill_staging(
                 model, chosen, staging, config_path, now, tier or "", keep=keep, with_issue=with_issue, style=style
@@ -149,17 +147,14 @@ def _drill_stand_ins(
     *,
     keep: bool,
     style: str,
-    game_day: bool,
 ) -> list[DrillResult]:
     # Of this configuration nothing is reached, so what it lacks here, such as a secret, is no news.
     config = load_config(config_path, os.environ, require_secrets=False, require_baselines=False)
     model = select_models(config, (name,), config_path).models[0]
-    if game_day:
-        choose_rule(model, SCENARIOS[GAME_DAY], tier)  # a rollback that the model does not have cannot be timed
     with require_extra("testing"), require_extra("relay"):
         place = importlib.import_module("..testing.drill_site", __package__)
     results = []
-    for scenario in chosen or SCENARIOS.values():
+    for scenario in chosen or _possible(lambda one: missing_part(model, one, tier) if one.needs else ""):
         with place.open_stand_ins(model, scenario, now, tier, keep=keep) as site:
             result = run_drill(site, scenario, site.service.id, secrets.token_hex(3), tier, keep=keep, tell=_tell)
             _show(result.report, style, keep=keep)
@@ -167,6 +162,17 @@ def _drill_stand_ins(
                 click.echo(f"What each evaluation read, planned and did is kept in {site.folder}.")
         results.append(result)
     return results
+
+
+def _possible(reason: Callable[[Scenario], str]) -> list[Scenario]:
+    """Every scenario for which ``reason`` says nothing; what it says of the others is told. Raises UserError where none
+    is left: a drill of nothing proves nothing."""
+    left_out = {one.name: text for one in SCENARIOS.values() if (text := reason(one))}
+    for name, text in left_out.items():
+        click.echo(f"note: {name} is left out: {text}", err=True)
+    if len(left_out) == len(SCENARIOS):
+        raise UserError("every scenario is left out, so there is nothing to drill.", hint="Name one with --scenario.")
+    return [one for one in SCENARIOS.values() if one.name not in left_out]
 
 
 def _drill_staging(
@@ -189,7 +195,7 @@ def _drill_staging(
     config = read_config(staging)
     model = select_models(config, (name,), staging).models[0]
     service = require_staging(model, config, _read_production(config_path), os.environ)
-    possible = chosen or [scenario for scenario in SCENARIOS.values() if can_drill(model, scenario, tier)]
+    possible = chosen or _possible(lambda one: missing_part(model, one, tier))
     results = []
     for scenario in possible:
         at = now + time.monotonic() - began  # each scenario begins when the one before is over

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..clients.retry import RetryPolicy
@@ -15,7 +15,7 @@ from .drilled_rule import choose_rule, find_companions, is_wanted_verb, make_tim
 from .interrupts import FURTHER, Interrupts
 from .links import BrokenLinkError, LinkRecord
 from .rows import RowLogger
-from .scenarios import Degradation, Scenario, Service
+from .scenarios import SCENARIOS, Degradation, Scenario, Service
 from .site import DrillSite
 
 
@@ -59,7 +59,7 @@ def run_drill(
     model, env = site.model, site.env
     retry = RetryPolicy().scale(env)
     logger = RowLogger(model, stamp, env.get("WANDB_API_KEY", ""), retry, model.wandb_url(env))
-    record = LinkRecord(scenario, _not_part(site, scenario, rule, aimed))
+    record = LinkRecord(scenario, _not_part(site, scenario, rule, aimed, companions), site.borrowed)
     timeline = make_timeline(rule, scenario, at)
     chain = Chain(site, scenario, rule, aimed, companions, timeline, logger, record, at)
     with Interrupts(tell) as interrupts:
@@ -104,7 +104,9 @@ def _end_early(cleanup: Cleanup, tell: Callable[[str], None], error: BaseExcepti
     tell(f"Cleaned up: {'; '.join(cleanup.removed) or 'nothing was there'}. Nothing is left behind.")
 
 
-def _not_part(site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier) -> dict[Link, str]:
+def _not_part(
+    site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier, companions: Sequence[tuple[Rule, Tier]]
+) -> dict[Link, str]:
     """Links that the scenario or the configuration does not have."""
     reasons = dict(scenario.not_part)
     model = site.model
@@ -114,17 +116,37 @@ def _not_part(site: DrillSite, scenario: Scenario, rule: Rule, tier: Tier) -> di
         reasons[Link.RECEIVED] = "the evaluation that the event starts would find W&B there"
     elif scenario.degradation is Degradation.SILENT:
         do, where = model.silent.do, "`silent`"
-    if "page" not in do:
+    if not model.pagerduty.key_name:
+        for link in (Link.INCIDENT, Link.NOTIFIED, Link.RECEIVED):
+            reasons.setdefault(link, f"{model.name} has no `pagerduty.routing_key`")
+    elif "page" not in do:
         for link in (Link.INCIDENT, Link.NOTIFIED, Link.RECEIVED):
             reasons.setdefault(link, f"{where} does not page")
     if not site.has_webhook:
         reasons.setdefault(Link.RECEIVED, "the model has no `pagerduty.webhook`")
-    if not any(is_wanted_verb(verb, scenario) for verb in do):
-        others = [verb for verb in do if verb not in ("issue", "page")]
-        started = f"starts {', '.join(others)}, which this scenario is not about" if others else "starts no workflow"
-        for link in {Link.DISPATCHED, Link.ENDED} - scenario.must_not.keys():
-            reasons.setdefault(link, f"{where} {started}")
+    if not model.workflows:
+        for link in (Link.DISPATCHED, Link.ENDED):
+            reasons[link] = f"{model.name} has no `workflows`"
+    elif Link.DISPATCHED in scenario.must_not:
+        if scenario.kinds and not companions:
+            reasons[Link.DISPATCHED] = f"no rule of {model.name} retrains"
+    elif not any(is_wanted_verb(verb, scenario) for verb in do):
+        for link in (Link.DISPATCHED, Link.ENDED):
+            reasons.setdefault(link, f"{where} {_other_workflows(rule, do, scenario)}")
     return reasons
+
+
+def _other_workflows(rule: Rule, do: Sequence[str], scenario: Scenario) -> str:
+    """What the tier starts instead of what the scenario is about, and which tier starts that."""
+    others = [verb for verb in do if verb not in ("issue", "page")]
+    text = "starts no workflow"
+    if others:
+        drills = [one.name for one in SCENARIOS.values() if set(one.verbs) & set(others)]
+        by = f", which `{drills[0]}` drills" if drills else ""
+        text = f"starts {' and '.join(f'`{verb}`' for verb in others)}{by}"
+    found = ((tier, verb) for tier in rule.tiers for verb in tier.do if is_wanted_verb(verb, scenario))
+    tier, verb = next(found, (None, ""))
+    return f"{text}; `--tier {tier.severity}` drills `{verb}`" if tier and rule.kind in scenario.kinds else text
 
 
 def _game_day_times(site: DrillSite, chain: Chain, report: DrillReport) -> GameDayTimes:

@@ -50,47 +50,54 @@ class Levels:
     is_histogram: bool = False
 
 
-def find_rule(model: Model, scenario: Scenario) -> Rule | None:
-    """The first rule of the best kind; any rule will do where the scenario names none. ``None`` for no such rule."""
+def find_rules(model: Model, scenario: Scenario) -> list[Rule]:
+    """The rules that ``scenario`` can drill, those of the best kind first; any rule will do where it names none."""
     drifts = scenario.degradation is Degradation.DRIFTED
     rules = [rule for rule in model.rules if (drift_spec(rule.metric) is not None) == drifts and not rule.optional]
     if not scenario.kinds:
-        return rules[0] if rules else None
-    by_kind = {rule.kind: rule for rule in reversed(rules)}
-    return next((by_kind[kind] for kind in scenario.kinds if kind in by_kind), None)
+        return rules
+    return [rule for kind in scenario.kinds for rule in rules if rule.kind == kind]
 
 
 def choose_rule(model: Model, scenario: Scenario, severity: str = "") -> tuple[Rule, Tier]:
     """The rule that the scenario drills, and the tier it aims at: that of ``severity``, else the best. Raises UserError
     where the model has none."""
-    rule = find_rule(model, scenario)
-    if rule is None:
+    rules = find_rules(model, scenario)
+    if not rules:
         kinds = " or ".join(f"`{kind}`" for kind in scenario.kinds)
         raise UserError(
-            f"{model.name} has no rule of kind {kinds}, which `{scenario.name}` needs.",
+            f"{model.name} has no rule of kind {kinds}, which `{scenario.name}` needs."
+            if kinds
+            else f"{model.name} has no rule that can be drilled.",
             hint="`modelwatch drill --list` says what each scenario needs.",
             where=model.where,
         )
-    tiers = [tier for tier in rule.tiers if severity in ("", str(tier.severity))]
+    need = scenario.needs
+    able = [rule for rule in rules if not need or any(need in tier.do for tier in _tiers(rule, severity))]
+    rule = (able or rules)[0]
+    tiers = _tiers(rule, severity)
     if not tiers:
         hint = f"It has {', '.join(str(tier.severity) for tier in rule.tiers)}."
         raise UserError(f"`{rule.name}` has no tier {severity}.", hint=hint, where=rule.where)
-    tier = aim(tiers, scenario)
-    if scenario.new_version and not any(is_wanted_verb(verb, scenario) for verb in tier.do):
-        hint = "Add `rollback` to the `do` of a tier."
-        raise UserError(
-            f"no tier of `{rule.name}` rolls back, so there is nothing to drill.", hint=hint, where=rule.where
-        )
-    return rule, tier
+    if not able:
+        names = " or ".join(f"`{one.name}`" for one in rules)
+        does = "pages" if need == "page" else "rolls back"
+        hint = f"Add `{need}` to the `do` of a tier."
+        raise UserError(f"no tier of {names} {does}, so there is nothing to drill.", hint=hint, where=rule.where)
+    return rule, aim([tier for tier in tiers if not need or need in tier.do], scenario)
 
 
-def can_drill(model: Model, scenario: Scenario, severity: str = "") -> bool:
-    """Whether the model has what the scenario drills."""
+def _tiers(rule: Rule, severity: str) -> list[Tier]:
+    return [tier for tier in rule.tiers if severity in ("", str(tier.severity))]
+
+
+def missing_part(model: Model, scenario: Scenario, severity: str = "") -> str:
+    """What the model lacks of what the scenario drills; empty for nothing."""
     try:
         choose_rule(model, scenario, severity)
-    except UserError:
-        return False
-    return True
+    except UserError as error:
+        return error.message
+    return ""
 
 
 def aim(tiers: Sequence[Tier], scenario: Scenario) -> Tier:

@@ -47,6 +47,8 @@ class LinkRecord:
     scenario: Scenario
     not_part: Mapping[Link, str]
     """Links that this configuration, or the scenario, does not have; with the reason."""
+    borrowed: Mapping[Link, str] = field(default_factory=dict)
+    """Links that rest on something of the drill's own, which the model does not have; with what that is."""
     results: dict[Link, LinkResult] = field(default_factory=dict)
 
     def is_part(self, link: Link) -> bool:
@@ -72,6 +74,8 @@ class LinkRecord:
         late = seen.took is not None and promised is not None and seen.took > promised
         state = LinkState.PASSED if seen.ok and not late else LinkState.FAILED
         text = shorten(f"{seen.text}, which is too late" if seen.ok and late else seen.text, 600)
+        if link in self.borrowed:
+            text = f"{text} ({self.borrowed[link]})"
         look_at = (seen.look_at or LOOK_AT[link]) if state is LinkState.FAILED else ""
         self.results[link] = LinkResult(link, state, expected, text, look_at, seen.took, promised, is_event_time)
         if state is LinkState.FAILED:

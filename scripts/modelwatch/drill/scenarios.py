@@ -46,6 +46,8 @@ class Scenario:
     """Whether the degradation comes with a new version of the model."""
     verbs: tuple[str, ...] = ()
     """The workflows that it should start, if the tier does; empty: any but a rollback."""
+    needs: str = ""
+    """The action without which there is nothing to drill: a tier of the model's own must have it."""
     must_not: Mapping[Link, str] = field(default_factory=dict)
     """Links that must not be seen, with the reason: to see one breaks it."""
     not_part: Mapping[Link, str] = field(default_factory=dict)
@@ -91,6 +93,7 @@ _SCENARIOS = (
         ("accuracy-drop", "error-rate", "latency"),
         new_version=True,
         verbs=("rollback",),
+        needs="rollback",
     ),
     Scenario(
         "wandb-down",
@@ -117,6 +120,7 @@ _SCENARIOS = (
         ("accuracy-drop", "segment-drop", "latency", "error-rate"),
         chain=(*_AWAY_FIRST, Link.ISSUE, Link.INCIDENT, *_END),
         away=Service.PAGERDUTY,
+        needs="page",
     ),
 )
 SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _SCENARIOS}

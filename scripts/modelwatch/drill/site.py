@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from ..model.drill import Link
 from ..model.monitored_model import Config, Model
 
 
@@ -19,6 +20,10 @@ class DrillSite(Protocol):
     folder: Path
     """For the files of the evaluations."""
     notes: tuple[str, ...]
+
+    @property
+    def borrowed(self) -> Mapping[Link, str]:
+        """Links that rest on something of the drill's own, such as a rule; with what that is."""
 
     @property
     def has_webhook(self) -> bool:

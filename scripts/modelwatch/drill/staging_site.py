@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..clients.retry import read_scale
+from ..model.drill import Link
 from ..model.monitored_model import Config, MessagesSpec, Model
 from .drilled_rule import choose_rule, find_companions
 from .folder import open_folder
@@ -37,6 +38,11 @@ class StagingSite:
     @property
     def model(self) -> Model:
         return self.config.models[0]
+
+    @property
+    def borrowed(self) -> Mapping[Link, str]:
+        """Everything is the model's own."""
+        return {}
 
     @property
     def has_webhook(self) -> bool:

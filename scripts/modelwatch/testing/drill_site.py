@@ -11,7 +11,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any
 
 from ..config.loader import load_config
 from ..context import make_context
-from ..drill.drilled_rule import can_drill, choose_rule, find_companions, find_rule
+from ..drill.drilled_rule import choose_rule, find_companions, find_rules
 from ..drill.folder import open_folder
 from ..drill.scenarios import Scenario
 from ..errors import UserError
 from ..inbound.handle import handle_event
 from ..inbound.payload import parse_payload
+from ..model.drill import Link
 from ..model.monitored_model import Config, GitHubSpec, MessagesSpec, Model, PagerDutySpec, WandbSpec, WorkflowSpec
 from ..model.rule import Rule
 from ..model.secret import Secret
@@ -75,6 +76,9 @@ on:
 permissions: {{}}
 jobs: {{{verb}: {{runs-on: ubuntu-latest, steps: [{{run: "true"}}]}}}}
 """
+BY_THE_DRILL = "a rule of the drill"
+BY_RULE = tuple(link for link in Link if link not in (Link.LOGGED, Link.PULLED))
+"""The links that rest on the rule and what its tiers do."""
 PATIENCE = 5.0
 """Seconds on the wall that the services get to do what they do at once."""
 POLL = 0.02
@@ -104,6 +108,7 @@ class StandInSite:
     service: Service
     announcer: IncidentAnnouncer
     notes: tuple[str, ...] = ()
+    borrowed: Mapping[Link, str] = field(default_factory=dict)
     name: str = "stand-ins"
     has_webhook: bool = True
     _received: set[int] = field(default_factory=set)
@@ -178,7 +183,8 @@ def open_stand_ins(
     """Serve until the block ends; the environment is as before then, and the folder is gone unless ``keep``.
 
     ``model`` is drilled by its own rules where one fits ``scenario``, else by the drill's. Only its rules, tiers,
-    workflows and silences are taken: nothing of it is reached.
+    workflows and silences are taken: nothing of it is reached. Raises UserError where it lacks what the scenario is
+    about, such as a rollback.
     """
     before = dict(os.environ)
     clock = DrillClock(now)
@@ -195,9 +201,7 @@ def open_stand_ins(
             os.environ.clear()
             os.environ.update(env)
             stack.callback(_forget_wandb)
-            own, notes = _own_rules(model, scenario, folder, tier)
-            if not model.pagerduty.key_name:
-                notes += (f"{model.name} has no `pagerduty.routing_key`, so what is paged here is the drill's own",)
+            own, notes, borrowed = _own_rules(model, scenario, folder, tier)
             drilled = _relocate(own, service.routing_key, token)
             files = {
                 f".github/workflows/{one.file}": WORKFLOW.format(verb=one.name, more=_inputs(one))
@@ -211,7 +215,7 @@ def open_stand_ins(
             sender = stack.enter_context(WebhookSender(lambda: relay, [WEBHOOK_SECRET], workers=2, wait_scale=0.0))
             announcer = IncidentAnnouncer(pagerduty.standin.state, pagerduty.url, sender)
             config = Config((drilled,), "drill", secrets=())
-            yield StandInSite(config, env, folder, clock, wandb, github, pagerduty, service, announcer, notes)
+            yield StandInSite(config, env, folder, clock, wandb, github, pagerduty, service, announcer, notes, borrowed)
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -264,32 +268,37 @@ def _forget_wandb() -> None:
     os.environ.pop("WANDB_SERVICE", None)
 
 
-def _own_rules(model: Model, scenario: Scenario, folder: Path, tier: str) -> tuple[Model, tuple[str, ...]]:
-    """``model`` with the rules that the scenario needs and no others: its own, else those of the drill."""
+def _own_rules(
+    model: Model, scenario: Scenario, folder: Path, tier: str
+) -> tuple[Model, tuple[str, ...], Mapping[Link, str]]:
+    """``model`` with the rules that the scenario needs and no others: its own, else those of the drill, which do no
+    more than the model can; what to know of that, and the links that rest on something of the drill's own."""
+    borrowed: dict[Link, str] = {}
+    if model.pagerduty.webhook is None:
+        borrowed[Link.RECEIVED] = "a relay of the drill: the model has no `pagerduty.webhook`"
     path = folder / "drill.yml"
     path.write_text(OWN_MODEL, "utf-8")
     drills = load_config(path, {}, require_secrets=False).models[0]
-    if find_rule(model, scenario) is None or not (tier or can_drill(model, scenario)):
-        chosen, _ = choose_rule(drills, scenario)
-        kept = _unsegmented(chosen), *_companions(drills, chosen, scenario)
-        note = (
-            f"{model.name} has no rule for this scenario, so it is drilled with a rule of the drill itself; page and "
-            "workflows are the drill's, too, and prove nothing of the model's"
-        )
-        return replace(model, rules=kept, workflows=drills.workflows), (note,)
-    rule, _ = choose_rule(model, scenario, tier)
-    rules = _unsegmented(rule), *_companions(model, rule, scenario, drills)
-    known = {one.name for one in model.workflows}
-    more = tuple(one for one in drills.workflows if one.name not in known)
-    return replace(model, rules=rules, workflows=(*model.workflows, *more)), ()
+    can = {"issue", *(one.name for one in model.workflows), *(("page",) if model.pagerduty.key_name else ())}
+    drills = replace(drills, rules=tuple(_only(rule, can) for rule in drills.rules))
+    if scenario.needs or find_rules(model, scenario):
+        rule, _ = choose_rule(model, scenario, tier)
+        companions, theirs = find_companions(model, rule, scenario), find_companions(drills, rule, scenario)
+        if theirs and not companions:
+            borrowed[Link.DISPATCHED] = f"what would retrain is {BY_THE_DRILL}"
+        rules = rule, *(one for one, _ in companions or theirs)
+        return replace(model, rules=tuple(map(_unsegmented, rules))), (), borrowed
+    rule, _ = choose_rule(drills, scenario)
+    rules = rule, *(one for one, _ in find_companions(drills, rule, scenario))
+    borrowed = dict.fromkeys(BY_RULE, BY_THE_DRILL) | borrowed
+    note = f"{model.name} has no rule for this scenario, so it is drilled with {BY_THE_DRILL} itself"
+    return replace(model, rules=tuple(map(_unsegmented, rules))), (note,), borrowed
 
 
-def _companions(model: Model, rule: Rule, scenario: Scenario, otherwise: Model | None = None) -> list[Rule]:
-    """Of ``model``, else of ``otherwise``."""
-    found = find_companions(model, rule, scenario)
-    if not found and otherwise is not None:
-        found = find_companions(otherwise, rule, scenario)
-    return [_unsegmented(one) for one, _ in found]
+def _only(rule: Rule, actions: Collection[str]) -> Rule:
+    """``rule`` whose tiers do only ``actions``."""
+    tiers = (replace(tier, do=tuple(one for one in tier.do if one in actions)) for tier in rule.tiers)
+    return replace(rule, tiers=tuple(tiers))
 
 
 def _unsegmented(rule: Rule) -> Rule:
@@ -315,9 +324,10 @@ def _relocate(model: Model, routing_key: str, token: str) -> Model:
         hours=None,
         messages=MessagesSpec(),
         pagerduty=PagerDutySpec(
-            Secret("DRILL_ROUTING_KEY", routing_key),
+            Secret("DRILL_ROUTING_KEY", routing_key) if model.pagerduty.key_name else None,
             Secret("DRILL_TOKEN", token),
             service="modelwatch drill",
+            key_name="DRILL_ROUTING_KEY" if model.pagerduty.key_name else "",
             people=((USER, PERSON),),
         ),
         github=GitHubSpec(REPOSITORY, people=(PERSON,)),
