@@ -165,8 +165,10 @@ def _drill_stand_ins(
 
 
 def _possible(reason: Callable[[Scenario], str]) -> list[Scenario]:
-    """Every scenario for which ``reason`` says nothing; what it says of the others is printed. Raises UserError where none
-    is left: a drill of nothing proves nothing."""
+    """Every scenario for which ``reason`` says nothing; what it says of the others is printed.
+
+    Raises UserError where none is left: a drill of nothing proves nothing.
+    """
     left_out = {one.name: text for one in SCENARIOS.values() if (text := reason(one))}
     for name, text in left_out.items():
         click.echo(f"note: {name} is left out: {text}", err=True)
