@@ -9,7 +9,7 @@ from importlib.util import find_spec
 SLUG = "modelwatch/modelwatch"
 """``owner/name`` of the repository that holds the actions."""
 
-PIN = "c7ea5d848d4ff798eeccc38d7b27f1ecd3bb977b"
+PIN = "b706c713133e8a30e22109e22029da004227853f"
 """The commit of the newest release, by which workflows use the actions; written by `make pin`."""
 
 TESTING_FOLDER = "scripts"
