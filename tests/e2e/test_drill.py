@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,9 @@ def test_a_monthly_drill_passes_and_a_broken_chain_is_an_issue(scene: Scene) -> 
     caller = scene.workplace.repository / ".github/workflows" / DRILL_FILE
     text = caller.read_text("utf-8")
     used = next(line.split("uses: ")[1] for line in text.splitlines() if "uses: " in line)
-    scenarios = "      scenarios: accuracy-drop\n    secrets:"
-    here = text.replace(used, "./.github/workflows/drill.yml").replace("    secrets:", scenarios)
+    here = re.sub(
+        r"(?m)^(      scenarios:) .*", r"\1 accuracy-drop", text.replace(used, "./.github/workflows/drill.yml")
+    )
     scene.workplace.write({f".github/workflows/{DRILL_FILE}": here})
     done = scene.workplace.start(DRILL_FILE)
     assert done.code == 0, done.told

@@ -14,7 +14,7 @@ from ..model.rule import Rule
 from .judged_block import JudgedBlock, judge_block
 from .logged_history import LoggedHistory
 
-AHEAD = 3
+AHEAD = 6
 """Blocks of the same rules that are judged before they are needed."""
 _shared: dict[str, tuple[LoggedHistory, Sequence[float]]] = {}
 """In a process that judges: each model's history, and the times of the evaluations."""
