@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from modelwatch.config.loader import load_config
 from modelwatch.drill.drill import DrillResult, run_drill
 from modelwatch.drill.scenarios import SCENARIOS
 from modelwatch.model.monitored_model import Model
-from modelwatch.testing.drill_site import StandInSite, make_stamp, open_stand_ins
+from modelwatch.testing.drill_site import StandInSite, open_stand_ins
 from tests.conftest import forget_wandb
 
 NOW = 1_796_000_000.0
@@ -64,7 +65,7 @@ def drill(
     with site(model, scenario) as place:
         if break_it is not None:
             break_it(place)
-        result = run_drill(place, SCENARIOS[scenario], place.service.id, make_stamp(), tell=print)
+        result = run_drill(place, SCENARIOS[scenario], place.service.id, token_hex(3), tell=print)
         left = leftovers(place)
         folder = place.folder
     assert not folder.exists()

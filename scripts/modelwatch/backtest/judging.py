@@ -19,10 +19,8 @@ import numpy as np
 from ..alerts.builtin_rules import TRAINING_TIMEOUT, derive_health_tracks, derive_release_tracks, source_rule_name
 from ..alerts.causes import find_causes, unsettled_groups
 from ..alerts.divergence import BUSINESS_KIND
-from ..alerts.grouping import judge_model, judge_models
+from ..alerts.grouping import judge_model
 from ..alerts.state_machine import RESOLVED_RETENTION, alert_stretches
-from ..errors import unforeseen
-from ..evaluate.evaluator import evaluate_model
 from ..evaluate.explanation.explainer import explain
 from ..model.alert import BUILT_IN_RULES, Alert, AlertState, Group, Judgement, SourceFailure, fingerprint
 from ..model.explanation import Explanation
@@ -41,21 +39,6 @@ from .passes import cut_track, run_pass, track_rows
 from .world import WatchedGroup
 
 _NEVER_WATCHED = (Cause.NO_DATA_YET.code, Cause.NOTHING_WATCHED.code)
-
-
-def judge_at(config: Config, histories: Mapping[str, LoggedHistory], now: float) -> Judgement:
-    """What an evaluation at ``now`` (seconds, UTC) finds, by a pass of its own: every group, with explanations."""
-    models = tuple(model.with_whole_history(now) for model in config.models)
-    findings, pulls = {}, {}
-    for model in models:
-        pulls[model.name] = histories[model.name].as_of(now)
-        try:
-            findings[model.name] = evaluate_model(model, pulls[model.name], now)
-        except Exception as error:  # noqa: BLE001 - the barrier between models
-            findings[model.name] = ModelFindings(())
-            failed = unforeseen("judging", error)
-            pulls[model.name] = replace(pulls[model.name], error=failed, scope=FailureScope.DATA)
-    return judge_models(replace(config, models=models), findings, pulls, now, explain)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -368,8 +367,3 @@ def _serve_relay(
 
 def _port_of(server: Any) -> int:
     return int(server.servers[0].sockets[0].getsockname()[1])
-
-
-def make_stamp() -> str:
-    """A short text that names a drill."""
-    return secrets.token_hex(3)
